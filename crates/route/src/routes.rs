@@ -1,0 +1,188 @@
+//! The routes of one model and the choice among them.
+
+use crate::alias_table::AliasTable;
+use crate::hash::{Hash, unit_interval};
+use types::{ModelTraffic, Percent, Reason, VersionStatus};
+
+/// The choice of a version for one request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assignment {
+    /// Its place in [`ModelTraffic::versions`].
+    pub version: usize,
+    /// The probability with which it was chosen.
+    pub propensity: f64,
+    /// Why it was chosen.
+    pub reason: Reason,
+    /// The epoch of the weights.
+    pub epoch: i64,
+}
+
+/// Why no version could be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoVersion {
+    /// No active version has a weight.
+    #[error("no active version has a weight")]
+    NoneActive,
+    /// The version that was asked for does not exist, or answers nothing now.
+    #[error("the version asked for is not active or testing")]
+    NotAnswering,
+}
+
+/// How the requests of one model are routed; made again whenever its traffic changes.
+#[derive(Debug)]
+pub struct Routes {
+    traffic: ModelTraffic,
+    arms: Vec<Arm>,
+    /// `None` without arms.
+    table: Option<AliasTable>,
+}
+
+/// An active version with a weight.
+struct Arm {
+    version: usize,
+    propensity: f64,
+    /// `v1`, `arm`, salt and `model_id`, hashed once for all units.
+    prefix: Hash,
+}
+
+impl std::fmt::Debug for Arm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Arm({} at {})", self.version, self.propensity)
+    }
+}
+
+impl Routes {
+    /// Prepares the routes of a model.
+    pub fn new(traffic: ModelTraffic) -> Self {
+        let total = traffic.total_weight();
+        let active = traffic
+            .versions
+            .iter()
+            .enumerate()
+            .filter(|(_, v)| v.status == VersionStatus::Active && v.weight > Percent::ZERO);
+        let mut arms: Vec<Arm> = active
+            .map(|(version, v)| Arm {
+                version,
+                propensity: v.weight.get() / total,
+                prefix: arm_prefix(&traffic.salt, &v.model_id.to_string()),
+            })
+            .collect();
+        // Equal scores go to the smaller key (they have never been seen).
+        arms.sort_by_key(|arm| traffic.versions[arm.version].model_id);
+        let weights: Vec<f64> = arms.iter().map(|arm| arm.propensity).collect();
+        let table = (!weights.is_empty()).then(|| AliasTable::new(&weights));
+        Self {
+            traffic,
+            arms,
+            table,
+        }
+    }
+
+    /// The traffic these routes were made from.
+    pub fn traffic(&self) -> &ModelTraffic {
+        &self.traffic
+    }
+
+    /// Whether requests that name no version are answered.
+    pub fn is_active(&self) -> bool {
+        !self.arms.is_empty()
+    }
+
+    /// Chooses a version: the one that was asked for, else by the weights. A unit always gets the
+    /// same version while the weights stay the same; without a unit, `random` decides.
+    ///
+    /// # Errors
+    /// When the version asked for does not answer, or no version is active.
+    pub fn assign(
+        &self,
+        pinned: Option<&str>,
+        unit: Option<&str>,
+        random: u64,
+    ) -> Result<Assignment, NoVersion> {
+        if let Some(pinned) = pinned {
+            return self.assign_pinned(pinned);
+        }
+        let Some(table) = &self.table else {
+            return Err(NoVersion::NoneActive);
+        };
+        let arm = match unit {
+            Some(unit) => self.rendezvous(unit),
+            None => &self.arms[table.draw(random)],
+        };
+        Ok(Assignment {
+            version: arm.version,
+            propensity: arm.propensity,
+            reason: Reason::Weights,
+            epoch: self.traffic.epoch,
+        })
+    }
+
+    fn assign_pinned(&self, pinned: &str) -> Result<Assignment, NoVersion> {
+        let found = self
+            .traffic
+            .versions
+            .iter()
+            .position(|v| v.version.as_str() == pinned && v.status.answers());
+        let Some(version) = found else {
+            return Err(NoVersion::NotAnswering);
+        };
+        Ok(Assignment {
+            version,
+            propensity: 1.0,
+            reason: Reason::Pinned,
+            epoch: self.traffic.epoch,
+        })
+    }
+
+    /// Weighted rendezvous hashing: the arm with the smallest −ln(u)/w, which is each arm with
+    /// probability w/Σw because −ln(u) is exponential (Efraimidis and Spirakis, Information
+    /// Processing Letters 97, 2006). A unit moves only between arms whose ratio of weights moves.
+    fn rendezvous(&self, unit: &str) -> &Arm {
+        let mut best = &self.arms[0];
+        let mut best_score = f64::INFINITY;
+        for arm in &self.arms {
+            let score = arm.score(unit);
+            if score < best_score {
+                (best, best_score) = (arm, score);
+            }
+        }
+        best
+    }
+
+    /// Who answers when the chosen version failed: the other active versions, best first by the
+    /// hash of the unit, so that the same unit falls back to the same version. A request that
+    /// named its version has no fallback: it asked for that version and no other.
+    pub fn fallbacks(&self, assignment: &Assignment, unit: &str) -> Vec<usize> {
+        if !self.traffic.fallback || assignment.reason == Reason::Pinned {
+            return Vec::new();
+        }
+        let others = self
+            .arms
+            .iter()
+            .filter(|arm| arm.version != assignment.version);
+        let mut scored: Vec<(f64, usize)> =
+            others.map(|arm| (arm.score(unit), arm.version)).collect();
+        scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+        scored.into_iter().map(|(_, version)| version).collect()
+    }
+}
+
+impl Arm {
+    fn score(&self, unit: &str) -> f64 {
+        score(&self.prefix, unit, self.propensity)
+    }
+}
+
+/// The parts of an arm's hash that all units share.
+fn arm_prefix(salt: &str, arm_key: &str) -> Hash {
+    Hash::new("v1").part("arm").part(salt).part(arm_key)
+}
+
+fn score(prefix: &Hash, unit: &str, weight: f64) -> f64 {
+    let u = unit_interval(prefix.clone().part(unit).finish());
+    // libm's logarithm, so that every target gives the same bits.
+    -libm::log(u) / weight
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The frozen vectors, and what must hold for every split.
+
+use super::*;
+use crate::hash_parts;
+use proptest::prelude::*;
+use serde_json::Value;
+use types::{ModelId, ModelName, TrafficVersion, VersionKey, VersionName};
+
+const UNITS: usize = 200_000;
+
+fn traffic(weights: &[f64]) -> ModelTraffic {
+    let versions = weights
+        .iter()
+        .enumerate()
+        .map(|(index, &weight)| TrafficVersion {
+            key: VersionKey(index as i64),
+            model_id: ModelId::from_bits(index as u64 + 1),
+            version: VersionName::parse(&format!("{index}.0")).unwrap(),
+            status: VersionStatus::Active,
+            weight: Percent::new(weight).unwrap(),
+        });
+    ModelTraffic {
+        name: ModelName::parse("m").unwrap(),
+        revision: 1,
+        epoch: 7,
+        salt: "salt".into(),
+        fallback: true,
+        versions: versions.collect(),
+    }
+}
+
+fn routes(weights: &[f64]) -> Routes {
+    Routes::new(traffic(weights))
+}
+
+fn by_unit(routes: &Routes) -> Vec<usize> {
+    let assign = |unit| {
+        routes
+            .assign(None, Some(&format!("user-{unit}")), 0)
+            .unwrap()
+            .version
+    };
+    (0..UNITS).map(assign).collect()
+}
+
+/// The statistic of Pearson's test of counts against the split of the weights.
+fn chi_square(chosen: &[usize], weights: &[f64]) -> f64 {
+    let total: f64 = weights.iter().sum();
+    let cells = weights.iter().enumerate().map(|(index, weight)| {
+        let got = chosen.iter().filter(|&&v| v == index).count() as f64;
+        let want = weight / total * chosen.len() as f64;
+        (got - want).powi(2) / want
+    });
+    cells.sum()
+}
+
+fn vectors(prefix: &str) -> Vec<Value> {
+    let all: Vec<Value> =
+        serde_json::from_str(include_str!("../../vectors/bucketing.json")).unwrap();
+    let of = |v: &Value| v["id"].as_str().unwrap().starts_with(prefix);
+    let chosen: Vec<Value> = all.into_iter().filter(of).collect();
+    assert!(!chosen.is_empty(), "no vectors begin with {prefix}");
+    chosen
+}
+
+#[test]
+fn hashes_equal_the_frozen_vectors() {
+    for v in vectors("hash-") {
+        let h = match v["inputs"]["parts"].as_array() {
+            Some(parts) => {
+                let parts: Vec<&str> = parts.iter().map(|p| p.as_str().unwrap()).collect();
+                let h = hash_parts(&parts);
+                assert_eq!(v["expected"]["h"], h.to_string(), "{v}");
+                h
+            }
+            None => v["inputs"]["h"].as_str().unwrap().parse().unwrap(),
+        };
+        assert_eq!(
+            unit_interval(h),
+            v["expected"]["u"].as_f64().unwrap(),
+            "{v}"
+        );
+    }
+}
+
+#[test]
+fn rendezvous_equals_the_frozen_vectors() {
+    for v in vectors("rendezvous-") {
+        let (salt, unit) = (
+            v["inputs"]["salt"].as_str().unwrap(),
+            v["inputs"]["unit"].as_str().unwrap(),
+        );
+        let mut best = ("", f64::INFINITY);
+        for (key, weight) in v["inputs"]["arms"].as_object().unwrap() {
+            let got = score(&arm_prefix(salt, key), unit, weight.as_f64().unwrap());
+            let scores = &v["expected"]["scores"][key];
+            let flat = &v["expected"][format!("score_{key}")];
+            let want = scores.as_f64().or(flat.as_f64()).unwrap();
+            assert!((got - want).abs() <= 1e-12 * want, "{key}: {got} in {v}");
+            if got < best.1 {
+                best = (key, got);
+            }
+        }
+        assert_eq!(v["expected"]["arm"], best.0, "{v}");
+    }
+}
+
+#[test]
+fn changes_move_the_share_of_units_that_the_formula_gives() {
+    for v in vectors("moved-") {
+        let weights = |key: &str| -> Vec<f64> {
+            v["inputs"][key]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|w| w.as_f64().unwrap())
+                .collect()
+        };
+        let (before, after) = (weights("before"), weights("after"));
+        let (old, new) = (by_unit(&routes(&before)), by_unit(&routes(&after)));
+        let moved = old.iter().zip(&new).filter(|(a, b)| a != b).count() as f64 / UNITS as f64;
+        let want = v["expected"]["rendezvous"].as_f64().unwrap();
+        assert!((moved - want).abs() <= 0.005, "{moved} moved in {v}");
+        for (&a, &b) in old.iter().zip(&new).filter(|(a, b)| a != b) {
+            let ratio_moves = before[a] * after[b] != before[b] * after[a];
+            assert!(ratio_moves, "a unit moved from {a} to {b} in {v}");
+        }
+    }
+}
+
+#[test]
+fn removing_a_version_moves_only_its_units() {
+    let (old, new) = (
+        by_unit(&routes(&[20.0, 30.0, 50.0])),
+        by_unit(&routes(&[20.0, 0.0, 50.0])),
+    );
+    for (a, b) in old.into_iter().zip(new) {
+        assert!(a == b || a == 1, "a unit of version {a} moved to {b}");
+    }
+}
+
+#[test]
+fn the_split_matches_the_weights() {
+    // Upper 0.1 % point of chi-square with 3 degrees of freedom; the seed is fixed.
+    const LIMIT: f64 = 16.27;
+    let weights = [40.0, 30.0, 20.0, 10.0];
+    let routes = routes(&weights);
+    let units = chi_square(&by_unit(&routes), &weights);
+    assert!(units < LIMIT, "by unit: {units}");
+    let mut random = fastrand::Rng::with_seed(1);
+    let draw = |_| routes.assign(None, None, random.u64(..)).unwrap().version;
+    let drawn: Vec<usize> = (0..UNITS).map(draw).collect();
+    let drawn = chi_square(&drawn, &weights);
+    assert!(drawn < LIMIT, "without unit: {drawn}");
+}
+
+#[test]
+fn pins_reach_active_and_testing_versions_only() {
+    let mut traffic = traffic(&[100.0, 0.0, 0.0]);
+    traffic.versions[1].status = VersionStatus::Testing;
+    traffic.versions[2].status = VersionStatus::Deprecated;
+    let routes = Routes::new(traffic);
+    let pin = |version| routes.assign(Some(version), Some("u"), 0);
+    let assignment = pin("1.0").unwrap();
+    assert_eq!(
+        (assignment.version, assignment.reason, assignment.propensity),
+        (1, Reason::Pinned, 1.0)
+    );
+    assert_eq!(routes.fallbacks(&assignment, "u"), []);
+    assert_eq!(pin("2.0"), Err(NoVersion::NotAnswering));
+    assert_eq!(pin("9.9"), Err(NoVersion::NotAnswering));
+}
+
+#[test]
+fn nothing_active_is_said() {
+    assert_eq!(
+        routes(&[]).assign(None, None, 1),
+        Err(NoVersion::NoneActive)
+    );
+    assert_eq!(
+        routes(&[0.0]).assign(None, Some("u"), 1),
+        Err(NoVersion::NoneActive)
+    );
+}
+
+proptest! {
+    #[test]
+    fn assignments_are_sound(
+        weights in prop::collection::vec(prop_oneof![Just(0.0), 0.01..100.0f64], 1..20),
+        unit in ".{0,20}",
+        random: u64,
+    ) {
+        let routes = routes(&weights);
+        prop_assume!(routes.is_active());
+        let total: f64 = routes.arms.iter().map(|arm| arm.propensity).sum();
+        prop_assert!((total - 1.0).abs() < 1e-12, "propensities sum to {total}");
+        for unit in [Some(unit.as_str()), None] {
+            let a = routes.assign(None, unit, random).unwrap();
+            prop_assert_eq!(Ok(a), routes.assign(None, unit, random));
+            prop_assert!(weights[a.version] > 0.0);
+            prop_assert!((a.propensity - weights[a.version] / weights.iter().sum::<f64>()).abs() < 1e-12);
+        }
+        let a = routes.assign(None, Some(&unit), random).unwrap();
+        let mut all = routes.fallbacks(&a, &unit);
+        prop_assert!(!all.contains(&a.version));
+        // The first fallback is who would be chosen without the failed version.
+        if let Some(&next) = all.first() {
+            let mut without = weights.clone();
+            without[a.version] = 0.0;
+            prop_assert_eq!(super::tests::routes(&without).assign(None, Some(&unit), 0).unwrap().version, next);
+        }
+        all.push(a.version);
+        prop_assert_eq!(all.len(), weights.iter().filter(|&&w| w > 0.0).count());
+    }
+}

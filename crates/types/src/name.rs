@@ -1,0 +1,127 @@
+//! Names that people choose: checked once at the border, trusted inside.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name, in characters.
+const MAX_CHARS: usize = 200;
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// There is nothing in it, or only white space.
+    #[error("must not be empty")]
+    Empty,
+    /// It is longer than 200 characters.
+    #[error("must have at most {MAX_CHARS} characters, has {0}")]
+    TooLong(usize),
+    /// It holds a character that no screen can show.
+    #[error("must not contain control characters")]
+    Control,
+    /// White space at an end, which people cannot see.
+    #[error("must not begin or end with white space")]
+    Padded,
+    /// An alias is part of a path and of commands.
+    #[error("may contain letters, digits, '-', '_' and '.' only")]
+    NotPlain,
+}
+
+fn check(text: &str) -> Result<(), InvalidName> {
+    if text.trim().is_empty() {
+        return Err(InvalidName::Empty);
+    }
+    let chars = text.chars().count();
+    if chars > MAX_CHARS {
+        return Err(InvalidName::TooLong(chars));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidName::Control);
+    }
+    if text.trim() != text {
+        return Err(InvalidName::Padded);
+    }
+    Ok(())
+}
+
+fn check_plain(text: &str) -> Result<(), InvalidName> {
+    check(text)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !text.chars().all(plain) {
+        return Err(InvalidName::NotPlain);
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $check:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks a text.
+            ///
+            /// # Errors
+            /// When it is empty, padded, over 200 characters or has control characters.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                $check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A name that callers predict against; the unit of routing.
+    ModelName,
+    check
+);
+name!(
+    /// The version string of a version within its model, such as `2.0.0`.
+    VersionName,
+    check
+);
+name!(
+    /// Who must keep seeing the same version: a user, a session, a device.
+    UnitId,
+    check
+);
+name!(
+    /// A movable name for a version, such as `champion`.
+    AliasName,
+    check_plain
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        let long = "x".repeat(201);
+        for (text, want) in [
+            ("", InvalidName::Empty),
+            (" \t", InvalidName::Empty),
+            (&long, InvalidName::TooLong(201)),
+            ("a\u{0}b", InvalidName::Control),
+            ("a\nb", InvalidName::Control),
+            (" a", InvalidName::Padded),
+        ] {
+            assert_eq!(ModelName::parse(text).unwrap_err(), want, "{text:?}");
+        }
+        assert!(ModelName::parse(&"ü".repeat(200)).is_ok());
+        assert_eq!(AliasName::parse("a/b").unwrap_err(), InvalidName::NotPlain);
+        assert_eq!(AliasName::parse("champion").unwrap().as_str(), "champion");
+    }
+}

@@ -1,0 +1,70 @@
+//! The traffic of a model: whose weights, and which revision of them.
+
+use crate::{ModelId, ModelName, Percent, VersionKey, VersionName, VersionStatus};
+
+/// A version as routing sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrafficVersion {
+    /// What stored rows call it.
+    pub key: VersionKey,
+    /// What callers call it, and what its units are hashed with.
+    pub model_id: ModelId,
+    /// Its version string.
+    pub version: VersionName,
+    /// What it may do.
+    pub status: VersionStatus,
+    /// Its weight, not normalised.
+    pub weight: Percent,
+}
+
+/// The published traffic of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelTraffic {
+    /// The model.
+    pub name: ModelName,
+    /// Counts every change of this record.
+    pub revision: i64,
+    /// Counts every change of the weights.
+    pub epoch: i64,
+    /// What the hash of units is salted with.
+    pub salt: String,
+    /// Whether another version answers when the chosen one fails.
+    pub fallback: bool,
+    /// Its versions, oldest first.
+    pub versions: Vec<TrafficVersion>,
+}
+
+impl ModelTraffic {
+    /// The sum of the weights of the active versions.
+    pub fn total_weight(&self) -> f64 {
+        let active = |v: &&TrafficVersion| v.status == VersionStatus::Active;
+        let weights = self.versions.iter().filter(active);
+        weights.map(|v| v.weight.get()).sum()
+    }
+
+    /// What people should know when the weights do not add up to 100.
+    pub fn warning(&self) -> Option<String> {
+        let total = self.total_weight();
+        if total == 0.0 {
+            return Some(format!(
+                "No active version of {} has a weight: its requests are refused.",
+                self.name
+            ));
+        }
+        // Three weights of 33.3 and one of 0.1 are 100 to a person.
+        if (total - 100.0).abs() < 1e-6 {
+            return None;
+        }
+        Some(format!(
+            "The active versions of {} add up to {} %, not 100 %: weights are normalised, so each \
+             gets its weight divided by {}.",
+            self.name,
+            short(total),
+            short(total),
+        ))
+    }
+}
+
+fn short(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}

@@ -1,0 +1,105 @@
+//! A registered version of a model.
+
+use crate::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, VersionName};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// Free labels of a version.
+pub type Tags = BTreeMap<String, String>;
+
+/// The small integer by which stored rows name a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionKey(pub i64);
+
+/// What a version may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VersionStatus {
+    /// Registered; answers nothing.
+    Inactive,
+    /// Takes its share of the traffic.
+    Active,
+    /// Answers requests that name it, and no others.
+    Testing,
+    /// Answers nothing, kept for the record.
+    Deprecated,
+}
+
+impl VersionStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [
+        Self::Inactive,
+        Self::Active,
+        Self::Testing,
+        Self::Deprecated,
+    ];
+
+    /// The word for it in JSON, SQL and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Active => "active",
+            Self::Testing => "testing",
+            Self::Deprecated => "deprecated",
+        }
+    }
+
+    /// Whether a request that names the version is answered.
+    pub fn answers(self) -> bool {
+        matches!(self, Self::Active | Self::Testing)
+    }
+
+    /// Whether a person may move a version from this status to another by hand. Only activation
+    /// makes a version active, and only deactivation ends that.
+    pub fn may_become(self, next: Self) -> bool {
+        match (self, next) {
+            (from, to) if from == to => true,
+            (Self::Active, _) | (_, Self::Active) => false,
+            (Self::Deprecated, to) => to == Self::Inactive,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for VersionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for VersionStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// One registered version of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// What stored rows call it.
+    pub key: VersionKey,
+    /// What callers call it.
+    pub model_id: ModelId,
+    /// The model it is a version of.
+    pub name: ModelName,
+    /// Its version string within the model.
+    pub version: VersionName,
+    /// What its author says about it.
+    pub description: String,
+    /// What its author claims.
+    pub accuracy: Accuracy,
+    /// Free labels.
+    pub tags: Tags,
+    /// How it is run.
+    pub runtime: RuntimeSpec,
+    /// What it may do.
+    pub status: VersionStatus,
+    /// Its weight among the active versions of the model.
+    pub traffic_percent: Percent,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was last activated.
+    pub activated_at: Option<Timestamp>,
+}
