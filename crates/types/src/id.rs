@@ -83,7 +83,7 @@ impl PredictionId {
 
     /// When the prediction was made.
     pub fn time(self) -> Timestamp {
-        let micros = (self.order >> 12) * 1000 + ((self.order & 0xfff) * 1000 >> 12);
+        let micros = (self.order >> 12) * 1000 + (((self.order & 0xfff) * 1000) >> 12);
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 

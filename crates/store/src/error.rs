@@ -1,0 +1,58 @@
+//! What can go wrong with a store. Absence is no error: it is `None`.
+
+use std::path::PathBuf;
+
+/// A store that does not answer, or holds what it should not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be written or read now: full, read-only, failing, or shut down.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored value that this program cannot have written.
+    #[error("the database holds what it should not: {0}")]
+    Corrupt(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..) => Self::Corrupt(error.to_string()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be made, read or written.
+    #[error("cannot use the data directory {path}: {reason}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another server has it open.
+    #[error("another weir server is using the data directory {0}")]
+    InUse(PathBuf),
+    /// A newer program has written it.
+    #[error("the database is of schema {found}, this program knows up to {known}")]
+    Newer {
+        /// The schema of the database.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// It fails otherwise.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}

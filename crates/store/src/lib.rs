@@ -1,0 +1,21 @@
+//! Remembers: the catalogue (registry, traffic, aliases, audit) and the log of predictions with
+//! its roll-ups.
+//!
+//! [`Store`] is a directory with a SQLite database. One thread owns the only writing connection:
+//! it commits predictions in groups and runs every other change between two groups. Readers use
+//! connections of their own. This crate decides nothing and knows nothing of HTTP.
+#![warn(missing_docs)]
+
+mod catalog;
+mod error;
+mod log;
+mod rollup;
+mod sqlite;
+
+pub use catalog::{
+    Alias, AuditEntry, CatalogError, NewVersion, VersionFilter, VersionPatch, WeightChange,
+};
+pub use error::{OpenError, StoreError};
+pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
+pub use rollup::{Rollup, Tier};
+pub use sqlite::{Durability, Store, StoreOptions, VerifyReport, verify};

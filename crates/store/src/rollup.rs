@@ -1,0 +1,202 @@
+//! Sums over many predictions, kept as they are written, so that a report costs the same at a
+//! thousand and at a hundred million.
+
+use types::{LatencyHistogram, PredictionRecord, Status, Timestamp};
+
+/// How much time one roll-up covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tier {
+    /// All of time.
+    Total,
+    /// A day, UTC.
+    Day,
+    /// An hour.
+    Hour,
+    /// A minute; kept for the last days only.
+    Minute,
+}
+
+impl Tier {
+    /// Every tier, coarsest first.
+    pub const ALL: [Self; 4] = [Self::Total, Self::Day, Self::Hour, Self::Minute];
+
+    /// The tiers that cover a stretch of time, coarsest first.
+    pub(crate) const TIMED: [Self; 3] = [Self::Day, Self::Hour, Self::Minute];
+
+    /// Its length in seconds; `None` for all of time.
+    pub(crate) fn seconds(self) -> Option<i64> {
+        match self {
+            Self::Total => None,
+            Self::Day => Some(86_400),
+            Self::Hour => Some(3_600),
+            Self::Minute => Some(60),
+        }
+    }
+
+    /// The number by which rows name it.
+    pub(crate) fn code(self) -> i64 {
+        match self {
+            Self::Total => 0,
+            Self::Day => 1,
+            Self::Hour => 2,
+            Self::Minute => 3,
+        }
+    }
+
+    /// Where the bucket of a moment begins, in seconds since 1970.
+    pub(crate) fn start_of(self, time: Timestamp) -> i64 {
+        match self.seconds() {
+            None => 0,
+            Some(seconds) => time.seconds().div_euclid(seconds) * seconds,
+        }
+    }
+}
+
+/// Sums over predictions that were meant for one version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rollup {
+    /// Predictions, failed ones included.
+    pub count: u64,
+    /// Predictions that nobody answered.
+    pub errors: u64,
+    /// Predictions that another version answered.
+    pub fallbacks: u64,
+    /// Answers of the version itself with a confidence.
+    pub confidence_count: u64,
+    /// Their sum.
+    pub confidence_sum: f64,
+    /// The sum of their squares.
+    pub confidence_sum_squares: f64,
+    /// The sum of the latencies, in nanoseconds.
+    pub latency_sum_ns: u64,
+    /// The sum of the squares of the latencies, in square milliseconds.
+    pub latency_sum_squares_ms: f64,
+    /// The latencies.
+    pub latency: LatencyHistogram,
+}
+
+impl Rollup {
+    /// Counts one prediction.
+    pub(crate) fn add(&mut self, record: &PredictionRecord) {
+        let status = record.status();
+        let answer = record.outcome.answer.as_ref();
+        let own = answer.filter(|_| status == Status::Ok);
+        let confidence = own.and_then(|(_, output)| output.confidence);
+        self.add_parts(status, confidence, record.outcome.latency_ns);
+    }
+
+    pub(crate) fn add_parts(&mut self, status: Status, confidence: Option<f64>, latency_ns: u64) {
+        self.count += 1;
+        match status {
+            Status::Ok => {}
+            Status::Fallback => self.fallbacks += 1,
+            Status::Error => self.errors += 1,
+        }
+        if let Some(confidence) = confidence {
+            self.confidence_count += 1;
+            self.confidence_sum += confidence;
+            self.confidence_sum_squares += confidence * confidence;
+        }
+        let milliseconds = latency_ns as f64 / 1e6;
+        self.latency_sum_ns += latency_ns;
+        self.latency_sum_squares_ms += milliseconds * milliseconds;
+        self.latency.add(latency_ns);
+    }
+
+    /// Adds all that another roll-up counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+        self.fallbacks += other.fallbacks;
+        self.confidence_count += other.confidence_count;
+        self.confidence_sum += other.confidence_sum;
+        self.confidence_sum_squares += other.confidence_sum_squares;
+        self.latency_sum_ns += other.latency_sum_ns;
+        self.latency_sum_squares_ms += other.latency_sum_squares_ms;
+        self.latency.merge(&other.latency);
+    }
+
+    /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+        self.count == other.count
+            && self.errors == other.errors
+            && self.fallbacks == other.fallbacks
+            && self.confidence_count == other.confidence_count
+            && self.latency_sum_ns == other.latency_sum_ns
+            && self.latency == other.latency
+            && close(self.confidence_sum, other.confidence_sum)
+            && close(self.confidence_sum_squares, other.confidence_sum_squares)
+            && close(self.latency_sum_squares_ms, other.latency_sum_squares_ms)
+    }
+
+    /// The mean latency in milliseconds.
+    pub fn mean_latency_ms(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.latency_sum_ns as f64 / self.count as f64 / 1e6)
+    }
+
+    /// The mean confidence.
+    pub fn mean_confidence(&self) -> Option<f64> {
+        (self.confidence_count > 0).then(|| self.confidence_sum / self.confidence_count as f64)
+    }
+}
+
+/// The histogram as stored: for each bucket, the distance from the last one and the count, as
+/// variable-length integers (LEB128).
+pub(crate) fn encode(histogram: &LatencyHistogram) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    let mut last = 0;
+    for (bucket, count) in histogram.buckets() {
+        push_varint(&mut bytes, u64::from(bucket - last));
+        push_varint(&mut bytes, count);
+        last = bucket;
+    }
+    bytes
+}
+
+/// Reads what [`encode`] wrote; `None` for anything else.
+pub(crate) fn decode(mut bytes: &[u8]) -> Option<LatencyHistogram> {
+    let mut histogram = LatencyHistogram::default();
+    let mut bucket = 0u16;
+    while !bytes.is_empty() {
+        bucket = bucket.checked_add(u16::try_from(take_varint(&mut bytes)?).ok()?)?;
+        histogram.add_bucket(bucket, take_varint(&mut bytes)?);
+    }
+    Some(histogram)
+}
+
+fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histograms_are_read_back() {
+        let mut histogram = LatencyHistogram::default();
+        for value in [0, 1, 999, 1_000_000, u64::MAX] {
+            (0..300).for_each(|_| histogram.add(value));
+        }
+        assert_eq!(decode(&encode(&histogram)), Some(histogram));
+        assert_eq!(decode(&[0x80]), None);
+    }
+}

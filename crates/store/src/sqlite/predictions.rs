@@ -1,0 +1,266 @@
+//! Predictions as rows.
+
+use super::{Durability, Store, rollups};
+use crate::{LoggedPrediction, PredictionFilter, StoreError, VersionTotals};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use serde_json::Value;
+use types::{
+    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, VersionKey,
+    VersionName,
+};
+
+impl Store {
+    /// Logs a prediction, and returns when it is as durable as the store promises. Waits while the
+    /// queue is full.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn append(&self, record: PredictionRecord) -> Result<(), StoreError> {
+        match self.durability() {
+            Durability::Relaxed => self.inner.writer.queue(record).await,
+            Durability::Commit | Durability::Fsync => self.inner.writer.append(record).await,
+        }
+    }
+
+    /// Writes a row that says nothing, to see whether writing works.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let write = |transaction: &Transaction<'_>| {
+            transaction.execute("UPDATE state SET probes = probes + 1", [])?;
+            Ok(())
+        };
+        self.inner.writer.change(write).await
+    }
+
+    /// The order of the newest prediction: later ones must be greater.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn newest_order(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT coalesce(max(prediction_order), 0) FROM predictions";
+            Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))? as u64)
+        })
+        .await
+    }
+
+    /// The sums of every version over a stretch of time, the epochs added up.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            let totals = rollups::totals(&transaction, range)?;
+            let each = |(version, rollup)| VersionTotals { version, rollup };
+            Ok(totals.into_iter().map(each).collect())
+        })
+        .await
+    }
+
+    /// Logged predictions, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn predictions(
+        &self,
+        filter: PredictionFilter,
+    ) -> Result<Vec<LoggedPrediction>, StoreError> {
+        self.read(move |connection| list(connection, &filter)).await
+    }
+
+    /// One logged prediction.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn prediction(
+        &self,
+        id: PredictionId,
+    ) -> Result<Option<LoggedPrediction>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("{SELECT} AND p.prediction_order = ?1 AND p.random = ?2");
+            let mut select = connection.prepare_cached(&sql)?;
+            let key = params![id.order() as i64, id.random() as i64];
+            Ok(select.query_row(key, read_row).optional()?)
+        })
+        .await
+    }
+}
+
+/// Writes one prediction.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    record: &PredictionRecord,
+) -> Result<(), StoreError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO predictions (prediction_order, random, version_key, served_key, status, \
+         reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
+         latency_ns, error) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?;
+    let json;
+    let (input_kind, input) = match &record.input {
+        Input::Text(text) => (0, text.as_str()),
+        Input::Json(value) => {
+            json = value.to_string();
+            (1, json.as_str())
+        }
+    };
+    let answer = record.outcome.answer.as_ref();
+    insert.execute(params![
+        record.id.order() as i64,
+        record.id.random() as i64,
+        record.version.0,
+        answer.map(|(served, _)| served.0),
+        status_code(record.status()),
+        reason_code(record.reason),
+        record.epoch,
+        record.propensity,
+        record.unit_id.as_ref().map(types::UnitId::as_str),
+        input_kind,
+        input,
+        answer.map(|(_, output)| output.prediction.to_string()),
+        answer.and_then(|(_, output)| output.confidence),
+        record.outcome.latency_ns as i64,
+        record.outcome.error,
+    ])?;
+    Ok(())
+}
+
+/// Removes a chunk of what deleted versions left behind; says whether there may be more.
+pub(super) fn purge(transaction: &Transaction<'_>, chunk: usize) -> Result<bool, StoreError> {
+    let deleted = transaction
+        .query_row(
+            "SELECT version_key, deleted_at FROM versions \
+             WHERE deleted_at IS NOT NULL AND purged_at IS NULL LIMIT 1",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )
+        .optional()?;
+    let Some((version, deleted_at)) = deleted else {
+        return Ok(false);
+    };
+    transaction.execute("DELETE FROM rollups WHERE version_key = ?1", [version])?;
+    let removed = transaction.execute(
+        "DELETE FROM predictions WHERE prediction_order IN \
+         (SELECT prediction_order FROM predictions WHERE version_key = ?1 LIMIT ?2)",
+        params![version, chunk as i64],
+    )?;
+    if removed < chunk {
+        transaction.execute(
+            "UPDATE versions SET purged_at = ?2 WHERE version_key = ?1",
+            [version, deleted_at],
+        )?;
+    }
+    Ok(true)
+}
+
+const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
+     s.model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
+     p.prediction, p.confidence, p.latency_ns, p.error \
+     FROM predictions p JOIN versions v ON v.version_key = p.version_key \
+     LEFT JOIN versions s ON s.version_key = p.served_key \
+     WHERE v.deleted_at IS NULL";
+
+fn list(
+    connection: &Connection,
+    filter: &PredictionFilter,
+) -> Result<Vec<LoggedPrediction>, StoreError> {
+    let mut sql = SELECT.to_owned();
+    let mut values: Vec<Sql> = Vec::new();
+    let mut restrict = |condition: &str, value: Sql| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    };
+    if let Some(name) = &filter.name {
+        restrict("v.name =", Sql::Text(name.to_string()));
+    }
+    if let Some(version) = &filter.version {
+        restrict("v.version =", Sql::Text(version.to_string()));
+    }
+    if let Some(model_id) = filter.model_id {
+        restrict("v.model_id =", Sql::Text(model_id.to_string()));
+    }
+    if let Some(status) = filter.status {
+        restrict("p.status =", Sql::Integer(status_code(status)));
+    }
+    let order = |time| PredictionId::order_at(time) as i64;
+    if let Some(since) = filter.range.since {
+        restrict("p.prediction_order >=", Sql::Integer(order(since)));
+    }
+    let until = filter.range.until.map(order);
+    let before = filter.before.map(|id| id.order() as i64);
+    if let Some(end) = until.into_iter().chain(before).min() {
+        restrict("p.prediction_order <", Sql::Integer(end));
+    }
+    restrict(
+        "1 ORDER BY p.prediction_order DESC LIMIT",
+        Sql::Integer(filter.limit.into()),
+    );
+    let mut select = connection.prepare(&sql)?;
+    let rows = select.query_map(params_from_iter(values), read_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
+    let corrupt = |column| rusqlite::Error::IntegralValueOutOfRange(column, 0);
+    let text = |column| row.get::<_, String>(column);
+    let input = match row.get::<_, i64>(11)? {
+        0 => Input::Text(text(12)?),
+        _ => Input::Json(serde_json::from_str(&text(12)?).map_err(|_| corrupt(12))?),
+    };
+    let served: Option<String> = row.get(5)?;
+    let prediction: Option<String> = row.get(13)?;
+    let to_json = |text: String| serde_json::from_str::<Value>(&text).map_err(|_| corrupt(13));
+    Ok(LoggedPrediction {
+        id: PredictionId::new(row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64),
+        name: ModelName::parse(&text(2)?).map_err(|_| corrupt(2))?,
+        model_id: text(3)?.parse().map_err(|_| corrupt(3))?,
+        version: VersionName::parse(&text(4)?).map_err(|_| corrupt(4))?,
+        served_model_id: served
+            .map(|id| id.parse().map_err(|_| corrupt(5)))
+            .transpose()?,
+        status: status_of(row.get(6)?).map_err(|_| corrupt(6))?,
+        reason: reason_of(row.get(7)?).ok_or_else(|| corrupt(7))?,
+        epoch: row.get(8)?,
+        propensity: row.get(9)?,
+        unit_id: row.get(10)?,
+        input,
+        prediction: prediction.map(to_json).transpose()?,
+        confidence: row.get(14)?,
+        latency_ns: row.get::<_, i64>(15)? as u64,
+        error: row.get(16)?,
+    })
+}
+
+fn status_code(status: Status) -> i64 {
+    match status {
+        Status::Ok => 0,
+        Status::Fallback => 1,
+        Status::Error => 2,
+    }
+}
+
+pub(super) fn status_of(code: i64) -> Result<Status, StoreError> {
+    let found = Status::ALL.into_iter().find(|&s| status_code(s) == code);
+    found.ok_or_else(|| StoreError::Corrupt(format!("status {code} of a prediction")))
+}
+
+fn reason_code(reason: Reason) -> i64 {
+    match reason {
+        Reason::Weights => 0,
+        Reason::Pinned => 1,
+    }
+}
+
+fn reason_of(code: i64) -> Option<Reason> {
+    Reason::ALL.into_iter().find(|&r| reason_code(r) == code)
+}
+
+/// The version a row is of; used by `verify`, which reads rows of every version.
+pub(super) fn version_of(row: &Row<'_>, column: usize) -> rusqlite::Result<VersionKey> {
+    row.get(column).map(VersionKey)
+}

@@ -1,0 +1,270 @@
+//! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
+
+use crate::rollup::{decode, encode};
+use crate::{Rollup, StoreError, Tier};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::{HashMap, HashSet};
+use types::{PredictionId, PredictionRecord, TimeRange, Timestamp, VersionKey};
+
+/// How long minutes are kept, in seconds.
+const MINUTES_KEPT: i64 = 3 * 86_400;
+/// Roll-ups kept in memory; above this all are forgotten and read again when needed.
+const MAX_OPEN: usize = 4096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Bucket {
+    pub(super) tier: Tier,
+    pub(super) start: i64,
+    pub(super) version: VersionKey,
+    pub(super) epoch: i64,
+}
+
+/// The roll-ups that the writer adds to.
+#[derive(Default)]
+pub(super) struct OpenRollups {
+    open: HashMap<Bucket, Rollup>,
+    changed: HashSet<Bucket>,
+    /// The newest hour seen; when it moves, old minutes are folded away.
+    newest_hour: i64,
+    /// Minutes before this are gone; `None` until read.
+    minute_horizon: Option<i64>,
+}
+
+impl OpenRollups {
+    pub(super) fn add(
+        &mut self,
+        transaction: &Transaction<'_>,
+        record: &PredictionRecord,
+    ) -> Result<(), StoreError> {
+        let time = record.id.time();
+        let horizon = self.fold_minutes(transaction, time)?;
+        for tier in Tier::ALL {
+            let bucket = Bucket {
+                tier,
+                start: tier.start_of(time),
+                version: record.version,
+                epoch: record.epoch,
+            };
+            if tier == Tier::Minute && bucket.start < horizon {
+                continue;
+            }
+            let rollup = match self.open.entry(bucket) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(load(transaction, bucket)?.unwrap_or_default())
+                }
+            };
+            rollup.add(record);
+            self.changed.insert(bucket);
+        }
+        Ok(())
+    }
+
+    /// Removes minutes that are older than is kept, once an hour; gives the horizon.
+    fn fold_minutes(
+        &mut self,
+        transaction: &Transaction<'_>,
+        time: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let mut horizon = match self.minute_horizon {
+            Some(horizon) => horizon,
+            None => minute_horizon(transaction)?,
+        };
+        let hour = Tier::Hour.start_of(time);
+        if hour > self.newest_hour && hour - MINUTES_KEPT > horizon {
+            horizon = hour - MINUTES_KEPT;
+            let tier = Tier::Minute.code();
+            let mut delete =
+                transaction.prepare_cached("DELETE FROM rollups WHERE tier = ?1 AND start < ?2")?;
+            delete.execute(params![tier, horizon])?;
+            let mut update = transaction.prepare_cached("UPDATE state SET minute_horizon = ?1")?;
+            update.execute([horizon])?;
+            let kept = |b: &Bucket| b.tier != Tier::Minute || b.start >= horizon;
+            self.open.retain(|bucket, _| kept(bucket));
+            self.changed.retain(kept);
+        }
+        self.newest_hour = self.newest_hour.max(hour);
+        self.minute_horizon = Some(horizon);
+        Ok(horizon)
+    }
+
+    /// Writes what has changed.
+    pub(super) fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let mut upsert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO rollups (tier, start, version_key, epoch, count, errors, \
+             fallbacks, confidence_count, confidence_sum, confidence_sum_squares, latency_sum_ns, \
+             latency_sum_squares_ms, latency) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?;
+        for bucket in self.changed.drain() {
+            let r = &self.open[&bucket];
+            upsert.execute(params![
+                bucket.tier.code(),
+                bucket.start,
+                bucket.version.0,
+                bucket.epoch,
+                r.count as i64,
+                r.errors as i64,
+                r.fallbacks as i64,
+                r.confidence_count as i64,
+                r.confidence_sum,
+                r.confidence_sum_squares,
+                r.latency_sum_ns as i64,
+                r.latency_sum_squares_ms,
+                encode(&r.latency),
+            ])?;
+        }
+        if self.open.len() > MAX_OPEN {
+            self.open.clear();
+        }
+        Ok(())
+    }
+
+    /// Forgets all, because the database has moved without it.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("SELECT minute_horizon FROM state", [], |row| row.get(0))?)
+}
+
+/// The columns that [`read`] reads.
+pub(super) const COLUMNS: &str = "version_key, count, errors, fallbacks, confidence_count, \
+     confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency";
+
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
+    let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
+    let blob = row.get_ref(9)?.as_blob()?;
+    let Some(latency) = decode(blob) else {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(9, 0));
+    };
+    let rollup = Rollup {
+        count: count(1)?,
+        errors: count(2)?,
+        fallbacks: count(3)?,
+        confidence_count: count(4)?,
+        confidence_sum: row.get(5)?,
+        confidence_sum_squares: row.get(6)?,
+        latency_sum_ns: count(7)?,
+        latency_sum_squares_ms: row.get(8)?,
+        latency,
+    };
+    Ok((VersionKey(row.get(0)?), rollup))
+}
+
+fn load(transaction: &Transaction<'_>, bucket: Bucket) -> Result<Option<Rollup>, StoreError> {
+    let mut select = transaction.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM rollups \
+         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
+    ))?;
+    let key = params![
+        bucket.tier.code(),
+        bucket.start,
+        bucket.version.0,
+        bucket.epoch
+    ];
+    Ok(select
+        .query_row(key, |row| read(row).map(|(_, rollup)| rollup))
+        .optional()?)
+}
+
+/// Sums by version over a stretch of time: whole days, hours and minutes from their roll-ups, the
+/// ends from the rows, so that every window is exact.
+pub(super) fn totals(
+    transaction: &Transaction<'_>,
+    range: TimeRange,
+) -> Result<HashMap<VersionKey, Rollup>, StoreError> {
+    let mut sums = Sums {
+        transaction,
+        horizon: minute_horizon(transaction)?,
+        by_version: HashMap::new(),
+    };
+    if range == TimeRange::ALL {
+        sums.add_buckets(Tier::Total, 0, 1)?;
+        return Ok(sums.by_version);
+    }
+    let ends: (Option<i64>, Option<i64>) = transaction.query_row(
+        "SELECT (SELECT min(prediction_order) FROM predictions), \
+                (SELECT max(prediction_order) FROM predictions)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (Some(oldest), Some(newest)) = ends else {
+        return Ok(sums.by_version);
+    };
+    // A window that reaches beyond the data ends on a whole day, so that no row is read for it.
+    let day = |order: i64| Tier::Day.start_of(PredictionId::new(order as u64, 0).time());
+    let since = range.since.map_or(i64::MIN, Timestamp::micros);
+    let until = range.until.map_or(i64::MAX, Timestamp::micros);
+    let after_newest = PredictionId::new(newest as u64, 0).time().micros() + 1;
+    let since = since.max(day(oldest) * 1_000_000);
+    let until = if until >= after_newest {
+        (day(newest) + 86_400) * 1_000_000
+    } else {
+        until
+    };
+    sums.cover(since, until, &Tier::TIMED)?;
+    Ok(sums.by_version)
+}
+
+struct Sums<'a> {
+    transaction: &'a Transaction<'a>,
+    horizon: i64,
+    by_version: HashMap<VersionKey, Rollup>,
+}
+
+impl Sums<'_> {
+    /// Adds the microseconds from `since` to `until` by the first tier, its ends by the next.
+    fn cover(&mut self, since: i64, until: i64, tiers: &[Tier]) -> Result<(), StoreError> {
+        if since >= until {
+            return Ok(());
+        }
+        let Some((tier, finer)) = tiers.split_first() else {
+            return self.add_rows(since, until);
+        };
+        let micros = tier.seconds().unwrap_or(1) * 1_000_000;
+        let mut first = -(-since).div_euclid(micros) * micros;
+        let last = until.div_euclid(micros) * micros;
+        if *tier == Tier::Minute {
+            first = first.max(self.horizon * 1_000_000);
+        }
+        if first >= last {
+            return self.cover(since, until, finer);
+        }
+        self.cover(since, first, finer)?;
+        self.add_buckets(*tier, first / 1_000_000, last / 1_000_000)?;
+        self.cover(last, until, finer)
+    }
+
+    fn add_buckets(&mut self, tier: Tier, first: i64, last: i64) -> Result<(), StoreError> {
+        let mut select = self.transaction.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM rollups WHERE tier = ?1 AND start >= ?2 AND start < ?3"
+        ))?;
+        let mut rows = select.query(params![tier.code(), first, last])?;
+        while let Some(row) = rows.next()? {
+            let (version, rollup) = read(row)?;
+            self.by_version.entry(version).or_default().merge(&rollup);
+        }
+        Ok(())
+    }
+
+    fn add_rows(&mut self, since: i64, until: i64) -> Result<(), StoreError> {
+        let order = |micros| PredictionId::order_at(Timestamp::from_micros(micros)) as i64;
+        let mut select = self.transaction.prepare_cached(
+            "SELECT version_key, status, confidence, latency_ns FROM predictions \
+             WHERE prediction_order >= ?1 AND prediction_order < ?2",
+        )?;
+        let mut rows = select.query([order(since), order(until)])?;
+        while let Some(row) = rows.next()? {
+            let status = super::predictions::status_of(row.get(1)?)?;
+            let own = status == types::Status::Ok;
+            let confidence = row.get::<_, Option<f64>>(2)?.filter(|_| own);
+            let latency_ns = row.get::<_, i64>(3)? as u64;
+            let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
+            rollup.add_parts(status, confidence, latency_ns);
+        }
+        Ok(())
+    }
+}

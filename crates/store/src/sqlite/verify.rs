@@ -1,0 +1,185 @@
+//! Counts everything again from the rows and compares.
+
+use super::predictions::{status_of, version_of};
+use super::rollups::{self, Bucket, COLUMNS};
+use super::{DATABASE, SCHEMA, open_reader, schema_of};
+use crate::{OpenError, Rollup, StoreError, Tier};
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+use std::path::Path;
+use types::{PredictionId, Timestamp};
+
+/// The most problems that are written out.
+const MAX_PROBLEMS: usize = 100;
+
+/// What a recount found.
+#[derive(Debug, Default)]
+pub struct VerifyReport {
+    /// Predictions counted.
+    pub predictions: u64,
+    /// Roll-ups compared.
+    pub rollups: u64,
+    /// What does not agree, the first hundred of it; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+/// Recounts the roll-ups of a data directory from its predictions, in one snapshot: a server may
+/// go on writing meanwhile.
+///
+/// # Errors
+/// When the directory holds no database, one of a newer schema, or one that cannot be read.
+pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
+    let path = directory.join(DATABASE);
+    if !path.exists() {
+        return Err(OpenError::Directory {
+            path: directory.to_owned(),
+            reason: format!("it holds no {DATABASE}"),
+        });
+    }
+    let mut connection = open_reader(&path)?;
+    let found = schema_of(&connection)?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer {
+            found,
+            known: SCHEMA,
+        });
+    }
+    let transaction = connection.transaction()?;
+    let mut recount = Recount {
+        connection: &transaction,
+        horizon: rollups::minute_horizon(&transaction)?,
+        open: HashMap::new(),
+        report: VerifyReport::default(),
+    };
+    recount.check_pages()?;
+    recount.count_rows()?;
+    recount.check_leftovers()?;
+    Ok(recount.report)
+}
+
+struct Recount<'a> {
+    connection: &'a Connection,
+    horizon: i64,
+    /// Buckets that rows may still fall into: rows come in the order of time.
+    open: HashMap<Bucket, Rollup>,
+    report: VerifyReport,
+}
+
+impl Recount<'_> {
+    fn problem(&mut self, text: String) {
+        if self.report.problems.len() < MAX_PROBLEMS {
+            self.report.problems.push(text);
+        }
+    }
+
+    fn check_pages(&mut self) -> Result<(), StoreError> {
+        let mut check = self.connection.prepare("PRAGMA quick_check")?;
+        let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+        for line in lines {
+            let line = line?;
+            if line != "ok" {
+                self.problem(format!("database file: {line}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_rows(&mut self) -> Result<(), StoreError> {
+        // The index by version must not be used: buckets close in the order of time.
+        let mut select = self.connection.prepare(
+            "SELECT p.prediction_order, p.version_key, p.epoch, p.status, p.confidence, \
+             p.latency_ns, v.version_key IS NULL, v.deleted_at IS NOT NULL \
+             FROM predictions p LEFT JOIN versions v ON v.version_key = p.version_key \
+             ORDER BY p.prediction_order",
+        )?;
+        let mut rows = select.query([])?;
+        let mut minute = i64::MIN;
+        while let Some(row) = rows.next()? {
+            let id = PredictionId::new(row.get::<_, i64>(0)? as u64, 0);
+            let version = version_of(row, 1)?;
+            if row.get(6)? {
+                self.problem(format!("prediction {id} is of no version"));
+            }
+            // A deleted version is being purged: its roll-ups go first.
+            if row.get(7)? {
+                continue;
+            }
+            self.report.predictions += 1;
+            let time = id.time();
+            if Tier::Minute.start_of(time) > minute {
+                minute = Tier::Minute.start_of(time);
+                self.close_before(time)?;
+            }
+            let status = status_of(row.get(3)?)?;
+            let own = status == types::Status::Ok;
+            let confidence = row.get::<_, Option<f64>>(4)?.filter(|_| own);
+            let latency_ns = row.get::<_, i64>(5)? as u64;
+            for tier in Tier::ALL {
+                let start = tier.start_of(time);
+                if tier == Tier::Minute && start < self.horizon {
+                    continue;
+                }
+                let bucket = Bucket {
+                    tier,
+                    start,
+                    version,
+                    epoch: row.get(2)?,
+                };
+                let rollup = self.open.entry(bucket).or_default();
+                rollup.add_parts(status, confidence, latency_ns);
+            }
+        }
+        self.close(|_| true)
+    }
+
+    fn close_before(&mut self, time: Timestamp) -> Result<(), StoreError> {
+        self.close(|bucket| bucket.start < bucket.tier.start_of(time))
+    }
+
+    fn close(&mut self, closes: impl Fn(&Bucket) -> bool) -> Result<(), StoreError> {
+        let closed: Vec<_> = self.open.extract_if(|bucket, _| closes(bucket)).collect();
+        for (bucket, counted) in closed {
+            self.report.rollups += 1;
+            let mut select = self.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM rollups \
+                 WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
+            ))?;
+            let key = params![
+                bucket.tier.code(),
+                bucket.start,
+                bucket.version.0,
+                bucket.epoch
+            ];
+            let stored = select
+                .query_map(key, |row| rollups::read(row).map(|(_, r)| r))?
+                .next();
+            match stored.transpose()? {
+                None => self.problem(format!(
+                    "{bucket:?}: {} predictions, no roll-up",
+                    counted.count
+                )),
+                Some(stored) if !counted.agrees_with(&stored) => self.problem(format!(
+                    "{bucket:?}: the rows give {} predictions and {} errors, the roll-up {} and {} \
+                     (or other sums differ)",
+                    counted.count, counted.errors, stored.count, stored.errors
+                )),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Roll-ups of which no row was counted.
+    fn check_leftovers(&mut self) -> Result<(), StoreError> {
+        let sql = "SELECT count(*) FROM rollups r JOIN versions v USING (version_key) \
+                   WHERE v.deleted_at IS NULL";
+        let stored: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        let compared = self.report.rollups as i64;
+        if stored != compared {
+            self.problem(format!(
+                "{stored} roll-ups are stored, the rows give {compared}"
+            ));
+        }
+        Ok(())
+    }
+}
