@@ -1,0 +1,105 @@
+//! English sentiment by word lists, in process: AFINN (plain weights) and VADER (with rules).
+
+mod afinn;
+mod vader;
+
+pub use afinn::afinn_score;
+pub use vader::vader_compound;
+
+use crate::RuntimeError;
+use std::collections::HashMap;
+use types::{Input, Output, SentimentMethod};
+
+/// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.
+const NEUTRAL: f64 = 0.05;
+
+pub(crate) fn answer(method: SentimentMethod, input: &Input) -> Result<Output, RuntimeError> {
+    let Input::Text(text) = input else {
+        return Err(RuntimeError::WrongInput(
+            "the sentiment runtime reads `text`, not `inputs`",
+        ));
+    };
+    let score = match method {
+        SentimentMethod::Afinn => compound_of_sum(afinn_score(text)),
+        SentimentMethod::Vader => vader_compound(text),
+    };
+    Ok(Output {
+        prediction: label(score).into(),
+        confidence: Some(confidence(score)),
+    })
+}
+
+fn label(score: f64) -> &'static str {
+    if score >= NEUTRAL {
+        "positive"
+    } else if score <= -NEUTRAL {
+        "negative"
+    } else {
+        "neutral"
+    }
+}
+
+/// How far the score is from the border of its label, as a share of the farthest it could be,
+/// mapped to 0.5 (on the border) ... 1 (farthest): monotone, and no probability.
+///
+/// * positive and negative: 0.5 + 0.5 (|score| − 0.05) / 0.95
+/// * neutral: 0.5 + 0.5 (0.05 − |score|) / 0.05
+fn confidence(score: f64) -> f64 {
+    let size = score.abs();
+    let share = if size >= NEUTRAL {
+        (size - NEUTRAL) / (1.0 - NEUTRAL)
+    } else {
+        (NEUTRAL - size) / NEUTRAL
+    };
+    0.5 + 0.5 * share
+}
+
+/// Maps a sum of valences to −1 ... 1, as VADER does: s / √(s² + 15).
+pub fn compound_of_sum(sum: f64) -> f64 {
+    (sum / (sum * sum + 15.0).sqrt()).clamp(-1.0, 1.0)
+}
+
+/// Reads a list of `key TAB value` lines.
+fn read_list<T>(list: &'static str, value: impl Fn(&'static str) -> T) -> HashMap<&'static str, T> {
+    let lines = list.lines().filter_map(|line| line.split_once('\t'));
+    lines.map(|(key, text)| (key, value(text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confidence_grows_with_the_distance_from_the_border() {
+        for (score, want) in [
+            (0.05, 0.5),
+            (1.0, 1.0),
+            (-1.0, 1.0),
+            (0.0, 1.0),
+            (-0.05, 0.5),
+        ] {
+            assert!((confidence(score) - want).abs() < 1e-12, "{score}");
+        }
+        let steps: Vec<f64> = (0..=95)
+            .map(|i| confidence(0.05 + f64::from(i) / 100.0))
+            .collect();
+        assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn methods_really_differ() {
+        let text = Input::Text("This is not good at all.".into());
+        let label = |method| answer(method, &text).unwrap().prediction;
+        assert_eq!(label(SentimentMethod::Afinn), "positive");
+        assert_eq!(label(SentimentMethod::Vader), "negative");
+    }
+
+    #[test]
+    fn other_inputs_are_refused() {
+        let input = Input::Json(serde_json::json!([1]));
+        assert!(matches!(
+            answer(SentimentMethod::Vader, &input),
+            Err(RuntimeError::WrongInput(_))
+        ));
+    }
+}
