@@ -5,7 +5,6 @@ use serde_json::Value;
 
 /// How a version is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RuntimeSpec {
     /// In process: English sentiment by a word list.
@@ -28,7 +27,6 @@ impl Default for RuntimeSpec {
 
 /// A method of the `sentiment` runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SentimentMethod {
     /// The sum of the weights of the words (AFINN-165).
@@ -40,7 +38,6 @@ pub enum SentimentMethod {
 
 /// What is sent to a model service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HttpBody {
     /// A JSON object with the input at `input_pointer`.
@@ -52,7 +49,6 @@ pub enum HttpBody {
 
 /// How to call a model service over HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpSpec {
     /// Where to POST: an `http` or `https` URL without user or password.

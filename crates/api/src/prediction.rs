@@ -1,0 +1,95 @@
+//! Predictions on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request for a prediction: either `text` or `inputs`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PredictRequest {
+    /// A text, one character or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Tensors or any JSON, for models that do not read text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Value>,
+    /// The model; needed only when several are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version that must answer, instead of one chosen by the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+    /// Who asks: the same unit gets the same version while the weights stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_id: Option<String>,
+}
+
+/// The answer to a request for a prediction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PredictReply {
+    /// What the version said: a label for sentiment.
+    pub prediction: Value,
+    /// How sure it is, where it says so.
+    pub confidence: Option<f64>,
+    /// The version that was chosen.
+    pub model_id: String,
+    /// Its version string.
+    pub model_version: String,
+    /// How long choosing and calling took, in milliseconds.
+    pub latency_ms: f64,
+    /// Identifies the logged prediction.
+    pub prediction_id: String,
+    /// The model.
+    pub name: String,
+    /// The experiment that the prediction takes part in.
+    pub experiment: Option<String>,
+    /// The version that answered: another one than was chosen when that one failed.
+    pub served_model_id: String,
+}
+
+/// A prediction as it was logged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoggedPrediction {
+    /// Identifies it.
+    pub prediction_id: String,
+    /// When it was made.
+    pub created_at: String,
+    /// The model.
+    pub name: String,
+    /// The version that was chosen.
+    pub model_id: String,
+    /// Its version string.
+    pub model_version: String,
+    /// The version that answered; null when none did.
+    pub served_model_id: Option<String>,
+    /// `ok`, `fallback` (another version answered) or `error` (none did).
+    pub status: String,
+    /// Why the version was chosen: `weights` or `pinned`.
+    pub reason: String,
+    /// Counts the changes of the model's weights.
+    pub epoch: i64,
+    /// The probability with which the version was chosen.
+    pub propensity: f64,
+    /// Who asked.
+    pub unit_id: Option<String>,
+    /// What came in, when it was a text.
+    pub text: Option<String>,
+    /// What came in, when it was not.
+    pub inputs: Option<Value>,
+    /// What was answered.
+    pub prediction: Option<Value>,
+    /// How sure the answering version was.
+    pub confidence: Option<f64>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: f64,
+    /// Why the chosen version failed.
+    pub error: Option<String>,
+}
+
+/// A page of logged predictions, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PredictionPage {
+    /// The predictions.
+    pub predictions: Vec<LoggedPrediction>,
+    /// The `cursor` of the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,109 @@
+//! Errors on the wire: RFC 9457 problem documents with a stable code.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
+        /// What went wrong, in a word that does not change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl ErrorCode {
+            /// The word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// A few words for people.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Several models are active and the request names none.
+    AmbiguousModel = "ambiguous_model", 400, "The request must name a model";
+    /// The name and version are taken.
+    DuplicateVersion = "duplicate_version", 400, "The version exists already";
+    /// An active version cannot be deleted.
+    VersionActive = "version_active", 400, "The version is active";
+    /// There is no such version, or it does not answer.
+    VersionNotFound = "version_not_found", 404, "There is no such version";
+    /// There is no such model.
+    ModelNotFound = "model_not_found", 404, "There is no such model";
+    /// There is no such prediction.
+    PredictionNotFound = "prediction_not_found", 404, "There is no such prediction";
+    /// There is no such alias.
+    AliasNotFound = "alias_not_found", 404, "There is no such alias";
+    /// There is no such path.
+    PathNotFound = "path_not_found", 404, "There is no such path";
+    /// The path does not know the method.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// The body did not arrive in time.
+    BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
+    /// The status of the version does not allow it.
+    TransitionNotAllowed = "transition_not_allowed", 409, "The version cannot change so";
+    /// The traffic has changed since it was read.
+    StaleRevision = "stale_revision", 409, "The traffic has changed meanwhile";
+    /// The version does not answer its probe.
+    RuntimeNotReady = "runtime_not_ready", 409, "The version cannot be called";
+    /// The body is too large.
+    BodyTooLarge = "body_too_large", 413, "The body is too large";
+    /// The body is of another type.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON";
+    /// The content does not fit.
+    InvalidRequest = "invalid_request", 422, "The request does not fit";
+    /// Too many requests are under way.
+    TooManyRequests = "too_many_requests", 429, "Too many requests are under way";
+    /// A bug.
+    Internal = "internal", 500, "Something went wrong inside";
+    /// The version failed and no other answered.
+    ModelFailed = "model_failed", 502, "The model did not answer";
+    /// No active version has a weight.
+    NoActiveVersion = "no_active_version", 503, "No version is active";
+    /// The log cannot be written.
+    LogUnavailable = "log_unavailable", 503, "The log cannot be written";
+    /// The store cannot be read.
+    StoreUnavailable = "store_unavailable", 503, "The store cannot be read";
+    /// The version did not answer in time, and no other did.
+    ModelTimeout = "model_timeout", 504, "The model did not answer in time";
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI reference that names the kind of problem.
+    pub r#type: String,
+    /// A few words for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened and what to do.
+    pub detail: String,
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What does not fit, field by field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The logged prediction, where a call failed that was logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_id: Option<String>,
+}
+
+/// A field that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// JSON pointer into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}

@@ -1,0 +1,100 @@
+//! Traffic, aliases and the audit on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How the requests of a model are split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The model.
+    pub name: String,
+    /// Counts every change; give it back when you change the weights.
+    pub revision: i64,
+    /// Counts every change of the weights.
+    pub epoch: i64,
+    /// Whether another version answers when the chosen one fails.
+    pub fallback: bool,
+    /// Its active and testing versions.
+    pub versions: Vec<TrafficShare>,
+    /// What to know when the weights do not add up to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// The part of a version in the split.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrafficShare {
+    /// The version.
+    pub model_id: String,
+    /// Its version string.
+    pub version: String,
+    /// `active` or `testing`.
+    pub status: String,
+    /// Its weight.
+    pub traffic_percent: f64,
+    /// The share of requests that it gets, from 0 to 1: its weight over the sum.
+    pub share: f64,
+}
+
+/// New weights for a model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetTraffic {
+    /// The revision of the traffic that was read; refused when it has moved.
+    pub revision: i64,
+    /// Weights from 0 to 100 by version string. Active versions that are not named get 0.
+    pub weights: BTreeMap<String, f64>,
+    /// Whether another version answers when the chosen one fails; stays when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
+}
+
+/// Where an alias shall point.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetAlias {
+    /// The version string.
+    pub version: String,
+}
+
+/// Where an alias points.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Alias {
+    /// The model.
+    pub name: String,
+    /// The alias.
+    pub alias: String,
+    /// The version.
+    pub model_id: String,
+    /// Its version string.
+    pub version: String,
+    /// Since when.
+    pub updated_at: String,
+}
+
+/// A change that somebody made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Ascending.
+    pub id: i64,
+    /// When.
+    pub at: String,
+    /// What was done, such as `version.activated`.
+    pub action: String,
+    /// The model.
+    pub name: String,
+    /// The version, where it was done to one.
+    pub version: Option<String>,
+    /// The revision of the model's traffic after it.
+    pub revision: i64,
+    /// What changed.
+    pub detail: Value,
+}
+
+/// A page of the audit, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<AuditEntry>,
+    /// The `cursor` of the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,99 @@
+//! Versions on the wire.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use types::RuntimeSpec;
+
+/// A version to be registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegisterVersion {
+    /// The model, at most 200 characters.
+    pub name: String,
+    /// The version string within the model, at most 200 characters.
+    pub version: String,
+    /// What its author claims, from 0 to 1.
+    pub accuracy: f64,
+    /// What its author says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How it is run; VADER sentiment where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeSpec>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// A registered version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// Identifies it.
+    pub model_id: String,
+    /// The model.
+    pub name: String,
+    /// Its version string.
+    pub version: String,
+    /// What its author says about it.
+    pub description: String,
+    /// What its author claims; what was measured is in the performance report.
+    pub accuracy: f64,
+    /// `inactive`, `active`, `testing` or `deprecated`.
+    pub status: String,
+    /// Its weight among the active versions of the model.
+    pub traffic_percent: f64,
+    /// When it was registered.
+    pub created_at: String,
+    /// When it was last activated.
+    pub activated_at: Option<String>,
+    /// How it is run.
+    pub runtime: RuntimeSpec,
+    /// Free labels.
+    pub tags: BTreeMap<String, String>,
+    /// What to know about the traffic of its model after this call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+impl From<types::Version> for Version {
+    fn from(v: types::Version) -> Self {
+        Self {
+            model_id: v.model_id.to_string(),
+            name: v.name.to_string(),
+            version: v.version.to_string(),
+            description: v.description,
+            accuracy: v.accuracy.get(),
+            status: v.status.to_string(),
+            traffic_percent: v.traffic_percent.get(),
+            created_at: v.created_at.to_string(),
+            activated_at: v.activated_at.map(|at| at.to_string()),
+            runtime: v.runtime,
+            tags: v.tags,
+            warning: None,
+        }
+    }
+}
+
+/// The weight that a version gets when it is activated.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Activate {
+    /// From 0 to 100.
+    pub traffic_percent: f64,
+}
+
+/// Changes of a version; what is left out stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PatchVersion {
+    /// The new description.
+    pub description: Option<String>,
+    /// The new tags, all of them.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// `inactive`, `testing` or `deprecated`.
+    pub status: Option<String>,
+}
+
+/// A sentence.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Message {
+    /// The sentence.
+    pub message: String,
+}

@@ -1,0 +1,90 @@
+//! `/aliases/{name}`: movable names for versions. Their history is in the audit.
+
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Json, TextPath};
+use crate::state::AppState;
+use api::{Alias, ErrorCode, Message, SetAlias};
+use axum::Json as Reply;
+use axum::extract::State;
+use types::{AliasName, ModelName, VersionName};
+
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    TextPath(name): TextPath<String>,
+) -> ApiResult<Reply<Vec<Alias>>> {
+    let name = model(&state, &name)?;
+    let found = state.store.aliases(name.clone()).await?;
+    Ok(Reply(
+        found.into_iter().map(|alias| wire(&name, alias)).collect(),
+    ))
+}
+
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    TextPath((name, alias)): TextPath<(String, String)>,
+) -> ApiResult<Reply<Alias>> {
+    let name = model(&state, &name)?;
+    let found = state.store.aliases(name.clone()).await?.into_iter();
+    let found = found
+        .into_iter()
+        .find(|found| found.alias.as_str() == alias);
+    Ok(Reply(wire(&name, found.ok_or_else(|| missing(&alias))?)))
+}
+
+pub(crate) async fn set(
+    State(state): State<AppState>,
+    TextPath((name, alias)): TextPath<(String, String)>,
+    Json(body): Json<SetAlias>,
+) -> ApiResult<Reply<Alias>> {
+    let name = model(&state, &name)?;
+    let alias =
+        AliasName::parse(&alias).map_err(|e| ApiError::field("", format!("the alias {e}")))?;
+    let version = VersionName::parse(&body.version).map_err(|e| ApiError::field("/version", e))?;
+    let now = state.clock.now();
+    let set = state
+        .store
+        .set_alias(name.clone(), alias, version, now)
+        .await?;
+    Ok(Reply(wire(&name, set)))
+}
+
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    TextPath((name, alias)): TextPath<(String, String)>,
+) -> ApiResult<Reply<Message>> {
+    let name = model(&state, &name)?;
+    let checked = AliasName::parse(&alias).map_err(|_| missing(&alias))?;
+    if !state
+        .store
+        .delete_alias(name, checked, state.clock.now())
+        .await?
+    {
+        return Err(missing(&alias));
+    }
+    Ok(Reply(Message {
+        message: format!("The alias {alias} is deleted."),
+    }))
+}
+
+fn model(state: &AppState, name: &str) -> ApiResult<ModelName> {
+    let snapshot = state.snapshot.load();
+    let model = snapshot
+        .model(name)
+        .ok_or_else(|| ApiError::model_not_found(name))?;
+    Ok(model.traffic().name.clone())
+}
+
+fn missing(alias: &str) -> ApiError {
+    let detail = format!("There is no alias {alias}; `PUT` makes one.");
+    ApiError::new(ErrorCode::AliasNotFound, detail)
+}
+
+fn wire(name: &ModelName, alias: store::Alias) -> Alias {
+    Alias {
+        name: name.to_string(),
+        alias: alias.alias.to_string(),
+        model_id: alias.model_id.to_string(),
+        version: alias.version.to_string(),
+        updated_at: alias.updated_at.to_string(),
+    }
+}

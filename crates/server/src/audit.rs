@@ -1,0 +1,46 @@
+//! `GET /audit`: every change that somebody made, newest first.
+
+use crate::error::ApiResult;
+use crate::extract::{Fields, Params};
+use crate::state::AppState;
+use api::{AuditEntry, AuditPage};
+use axum::Json as Reply;
+use axum::extract::State;
+use serde::Deserialize;
+use types::ModelName;
+
+#[derive(Deserialize)]
+pub(crate) struct ListParams {
+    name: Option<String>,
+    cursor: Option<i64>,
+    limit: Option<u32>,
+}
+
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Params(params): Params<ListParams>,
+) -> ApiResult<Reply<AuditPage>> {
+    let mut fields = Fields::default();
+    let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    let limit = params.limit.unwrap_or(100);
+    if !(1..=1000).contains(&limit) {
+        fields.wrong("?limit", "must be from 1 to 1000");
+    }
+    fields.finish(Some(()))?;
+    let found = state.store.audit(name, params.cursor, limit).await?;
+    let next_cursor = found.last().filter(|_| found.len() == limit as usize);
+    let next_cursor = next_cursor.map(|entry| entry.id.to_string());
+    let entries = found.into_iter().map(|entry| AuditEntry {
+        id: entry.id,
+        at: entry.at.to_string(),
+        action: entry.action,
+        name: entry.name,
+        version: entry.version,
+        revision: entry.revision,
+        detail: entry.detail,
+    });
+    Ok(Reply(AuditPage {
+        entries: entries.collect(),
+        next_cursor,
+    }))
+}

@@ -1,0 +1,169 @@
+//! The one error of the handlers: a code, a sentence for the caller, and what goes to the log.
+
+use api::{ErrorCode, FieldError, Problem};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use store::{CatalogError, StoreError};
+
+#[derive(Debug)]
+pub(crate) struct ApiError(Box<Problem>);
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem {
+            r#type: "about:blank".into(),
+            title: code.title().into(),
+            status: code.status(),
+            detail: detail.into(),
+            code,
+            errors: Vec::new(),
+            prediction_id: None,
+        }))
+    }
+
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        let said: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{} {}", e.pointer, e.detail))
+            .collect();
+        let detail = format!("The request does not fit: {}.", said.join("; "));
+        let mut error = Self::new(ErrorCode::InvalidRequest, detail);
+        error.0.errors = errors;
+        error
+    }
+
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl ToString) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.to_string());
+        Self::invalid(vec![FieldError { pointer, detail }])
+    }
+
+    /// Names the logged prediction that failed.
+    #[must_use]
+    pub(crate) fn of_prediction(mut self, id: types::PredictionId) -> Self {
+        self.0.prediction_id = Some(id.to_string());
+        self
+    }
+
+    pub(crate) fn path_not_found() -> Self {
+        Self::new(ErrorCode::PathNotFound, "There is nothing at this path.")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            ErrorCode::MethodNotAllowed,
+            "This path does not know this method; see `Allow`.",
+        )
+    }
+
+    pub(crate) fn model_not_found(name: &str) -> Self {
+        Self::new(
+            ErrorCode::ModelNotFound,
+            format!("No model is called {name}; `GET /models` lists what is registered."),
+        )
+    }
+
+    pub(crate) fn version_not_found(id: &str) -> Self {
+        Self::new(
+            ErrorCode::VersionNotFound,
+            format!("There is no version {id}; `GET /models` lists what is registered."),
+        )
+    }
+
+    pub(crate) fn version_not_answering(version: &str) -> Self {
+        Self::new(
+            ErrorCode::VersionNotFound,
+            format!(
+                "No version {version} is active or testing; activate it, or leave `model_version` out."
+            ),
+        )
+    }
+
+    pub(crate) fn no_active_version(name: Option<&str>) -> Self {
+        let what = name.map_or(String::new(), |name| format!(" of {name}"));
+        Self::new(
+            ErrorCode::NoActiveVersion,
+            format!(
+                "No version{what} is active; `POST /models/{{model_id}}/activate` makes one so."
+            ),
+        )
+    }
+
+    pub(crate) fn log_unavailable(reason: &str) -> Self {
+        tracing::error!(reason, "a prediction could not be logged");
+        Self::new(
+            ErrorCode::LogUnavailable,
+            "The prediction could not be logged, so it is not answered; try again later. \
+             `GET /health/ready` says why.",
+        )
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        match error {
+            StoreError::Unavailable(_) => Self::new(
+                ErrorCode::StoreUnavailable,
+                "The database does not answer; try again later. `GET /health/ready` says why.",
+            ),
+            StoreError::Corrupt(_) => Self::new(
+                ErrorCode::Internal,
+                "The database holds what it should not; run `weir verify` and see the server's log.",
+            ),
+        }
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Duplicate { name, version } => Self::new(
+                ErrorCode::DuplicateVersion,
+                format!(
+                    "Version {version} of {name} exists already; choose another version string."
+                ),
+            ),
+            CatalogError::UnknownModel(name) => Self::model_not_found(name.as_str()),
+            CatalogError::UnknownVersion(version) => Self::version_not_found(&version),
+            CatalogError::Transition { from, to } => Self::new(
+                ErrorCode::TransitionNotAllowed,
+                format!(
+                    "A version that is {from} cannot become {to}: an active version is deactivated \
+                     first, a deprecated one goes back to inactive only, and only activation makes \
+                     a version active."
+                ),
+            ),
+            CatalogError::Active => Self::new(
+                ErrorCode::VersionActive,
+                "An active version cannot be deleted; deactivate it first.",
+            ),
+            CatalogError::Stale { present, given } => Self::new(
+                ErrorCode::StaleRevision,
+                format!(
+                    "The traffic is at revision {present}, not {given}: somebody changed it; read \
+                     it again with `GET /traffic/{{name}}`."
+                ),
+            ),
+            CatalogError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = self.0;
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if matches!(status.as_u16(), 429 | 503) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,162 @@
+//! From bytes to checked values.
+
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+use api::{ErrorCode, FieldError};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use types::ModelId;
+
+/// A JSON body: typed, limited in size and in time.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
+        check_content_type(&request)?;
+        let body = Limited::new(request.into_body(), state.limits.body_bytes).collect();
+        let late = |_| ApiError::new(ErrorCode::BodyTimeout, "Send the body without a pause.");
+        let body = tokio::time::timeout(state.limits.body_timeout, body)
+            .await
+            .map_err(late)?;
+        let bytes = body
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    let limit = state.limits.body_bytes;
+                    let detail = format!("The body may have {limit} bytes at most.");
+                    return ApiError::new(ErrorCode::BodyTooLarge, detail);
+                }
+                ApiError::field("", "the body broke off")
+            })?
+            .to_bytes();
+        parse(&bytes).map(Self)
+    }
+}
+
+fn check_content_type(request: &Request) -> ApiResult<()> {
+    let given = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = given
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = "Send JSON with the header `Content-Type: application/json`.";
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // Read once more, slowly, to say where.
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Err(error) => error,
+        Ok(_) => return Err(ApiError::field("", "the body goes on after the JSON value")),
+    };
+    let mut pointer = String::new();
+    for segment in error.path() {
+        match segment {
+            serde_path_to_error::Segment::Map { key } => {
+                pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            }
+            serde_path_to_error::Segment::Seq { index } => pointer = format!("{pointer}/{index}"),
+            _ => {}
+        }
+    }
+    Err(ApiError::field(pointer, error.inner()))
+}
+
+/// A checked `{model_id}`. What has not the form of one is the id of no version.
+pub(crate) struct ModelIdPath(pub(crate) ModelId);
+
+impl FromRequestParts<AppState> for ModelIdPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = text.map_err(|_| ApiError::version_not_found("with this id"))?;
+        text.parse()
+            .map(Self)
+            .map_err(|_| ApiError::version_not_found(&text))
+    }
+}
+
+/// Checked path parameters that are plain text.
+pub(crate) struct TextPath<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for TextPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(_) => Err(ApiError::path_not_found()),
+        }
+    }
+}
+
+/// Query parameters.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<AppState> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(error) => Err(ApiError::field("?", error.body_text())),
+        }
+    }
+}
+
+/// Collects what does not fit, so that a caller hears of everything at once.
+#[derive(Default)]
+pub(crate) struct Fields(Vec<FieldError>);
+
+impl Fields {
+    /// The value, or a note of what is wrong with it.
+    pub(crate) fn take<T, E: Display>(&mut self, pointer: &str, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(pointer, error);
+                None
+            }
+        }
+    }
+
+    /// The same for a value that may be left out.
+    pub(crate) fn take_option<T, E: Display>(
+        &mut self,
+        pointer: &str,
+        result: Option<Result<T, E>>,
+    ) -> Option<T> {
+        result.and_then(|result| self.take(pointer, result))
+    }
+
+    pub(crate) fn wrong(&mut self, pointer: &str, detail: impl Display) {
+        let (pointer, detail) = (pointer.to_owned(), detail.to_string());
+        self.0.push(FieldError { pointer, detail });
+    }
+
+    /// The checked value, when nothing is wrong.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> ApiResult<T> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(ApiError::invalid(self.0)),
+        }
+    }
+}

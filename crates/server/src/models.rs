@@ -1,0 +1,254 @@
+//! `/models`: the registry.
+
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Fields, Json, ModelIdPath, Params};
+use crate::state::AppState;
+use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
+use axum::Json as Reply;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use runtime::Runtime;
+use serde::Deserialize;
+use store::{NewVersion, VersionFilter, VersionPatch};
+use types::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Tags, VersionName, VersionStatus};
+
+/// The longest description, in characters.
+const MAX_DESCRIPTION: usize = 10_000;
+const MAX_TAGS: usize = 100;
+
+pub(crate) async fn register(
+    State(state): State<AppState>,
+    Json(body): Json<RegisterVersion>,
+) -> ApiResult<Reply<Version>> {
+    let new = check(body)?;
+    let version = state.store.register(new, state.clock.now()).await?;
+    state.refresh().await?;
+    Ok(Reply(version.into()))
+}
+
+fn check(body: RegisterVersion) -> ApiResult<NewVersion> {
+    let mut fields = Fields::default();
+    let name = fields.take("/name", ModelName::parse(&body.name));
+    let version = fields.take("/version", VersionName::parse(&body.version));
+    let accuracy = fields.take("/accuracy", Accuracy::new(body.accuracy));
+    let description = body.description.unwrap_or_default();
+    check_description(&mut fields, &description);
+    let tags = body.tags.unwrap_or_default();
+    check_tags(&mut fields, &tags);
+    let runtime: RuntimeSpec = body.runtime.unwrap_or_default();
+    if let Err(error) = runtime.check() {
+        fields.wrong(&format!("/runtime{}", error.pointer), error.problem);
+    }
+    let new = name
+        .zip(version)
+        .zip(accuracy)
+        .map(|((name, version), accuracy)| NewVersion {
+            model_id: ModelId::from_bits(clock::random()),
+            name,
+            version,
+            description,
+            accuracy,
+            tags,
+            runtime,
+            salt: format!("{:016x}{:016x}", clock::random(), clock::random()),
+        });
+    fields.finish(new)
+}
+
+fn check_description(fields: &mut Fields, description: &str) {
+    if description.chars().count() > MAX_DESCRIPTION {
+        fields.wrong(
+            "/description",
+            format!("must have at most {MAX_DESCRIPTION} characters"),
+        );
+    }
+}
+
+fn check_tags(fields: &mut Fields, tags: &Tags) {
+    let long = |text: &String| text.chars().count() > 200;
+    if tags.len() > MAX_TAGS || tags.iter().any(|(key, value)| long(key) || long(value)) {
+        fields.wrong(
+            "/tags",
+            format!("must be at most {MAX_TAGS}, of at most 200 characters each"),
+        );
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ListParams {
+    status: Option<String>,
+    name: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// An array, newest first; with `limit`, a page, and the next one in `Link`.
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Params(params): Params<ListParams>,
+) -> ApiResult<(HeaderMap, Reply<Vec<Version>>)> {
+    let mut fields = Fields::default();
+    let status = params.status.as_deref().map(|text| {
+        let unknown = |()| "must be inactive, active, testing or deprecated";
+        text.parse::<VersionStatus>().map_err(unknown)
+    });
+    let status = fields.take_option("?status", status);
+    let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    if params
+        .limit
+        .is_some_and(|limit| !(1..=1000).contains(&limit))
+    {
+        fields.wrong("?limit", "must be from 1 to 1000");
+    }
+    let cursor = params.cursor.as_deref().map(str::parse::<ModelId>);
+    let cursor = fields.take_option("?cursor", cursor);
+    fields.finish(Some(()))?;
+    let before = match cursor {
+        None => None,
+        Some(id) => {
+            let gone = || ApiError::field("?cursor", "names a version that is gone; begin again");
+            Some(state.store.version(id).await?.ok_or_else(gone)?.key)
+        }
+    };
+    let filter = VersionFilter {
+        name,
+        status,
+        before,
+        limit: params.limit,
+    };
+    let versions = state.store.versions(filter).await?;
+    let mut headers = HeaderMap::new();
+    if let (Some(limit), Some(last)) = (params.limit, versions.last())
+        && versions.len() == limit as usize
+    {
+        let mut link = format!("</models?limit={limit}&cursor={}", last.model_id);
+        for (key, value) in [("status", params.status), ("name", params.name)] {
+            if let Some(value) = value {
+                link.push_str(&format!("&{key}={}", percent_encode(&value)));
+            }
+        }
+        let link = HeaderValue::from_str(&format!("{link}>; rel=\"next\""));
+        headers.extend(link.ok().map(|link| (header::LINK, link)));
+    }
+    Ok((
+        headers,
+        Reply(versions.into_iter().map(Version::from).collect()),
+    ))
+}
+
+fn percent_encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    ModelIdPath(id): ModelIdPath,
+) -> ApiResult<Reply<Version>> {
+    Ok(Reply(require(&state, id).await?.into()))
+}
+
+async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
+    let found = state.store.version(id).await?;
+    found.ok_or_else(|| ApiError::version_not_found(&id.to_string()))
+}
+
+pub(crate) async fn activate(
+    State(state): State<AppState>,
+    ModelIdPath(id): ModelIdPath,
+    Json(body): Json<Activate>,
+) -> ApiResult<Reply<Version>> {
+    let weight = Percent::new(body.traffic_percent);
+    let weight = weight.map_err(|error| ApiError::field("/traffic_percent", error))?;
+    let version = require(&state, id).await?;
+    probe(&state, &version).await?;
+    let version = state.store.activate(id, weight, state.clock.now()).await?;
+    state.refresh().await?;
+    Ok(Reply(with_warning(&state, version)))
+}
+
+pub(crate) async fn deactivate(
+    State(state): State<AppState>,
+    ModelIdPath(id): ModelIdPath,
+) -> ApiResult<Reply<Version>> {
+    let version = state.store.deactivate(id, state.clock.now()).await?;
+    state.refresh().await?;
+    Ok(Reply(with_warning(&state, version)))
+}
+
+fn with_warning(state: &AppState, version: types::Version) -> Version {
+    let snapshot = state.snapshot.load();
+    let model = snapshot.model(version.name.as_str());
+    let warning = model.and_then(|model| model.traffic().warning());
+    Version {
+        warning,
+        ..version.into()
+    }
+}
+
+/// A version takes traffic only when it answers; one that does already is not asked again.
+pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResult<()> {
+    if version.status.answers() {
+        return Ok(());
+    }
+    let probe = async {
+        let runtime = Runtime::new(&version.runtime, &state.client)?;
+        runtime.probe().await
+    };
+    probe.await.map_err(|error| {
+        let detail = format!(
+            "Version {} of {} does not answer its probe, so it takes no traffic: {error}.",
+            version.version, version.name
+        );
+        ApiError::new(ErrorCode::RuntimeNotReady, detail)
+    })
+}
+
+pub(crate) async fn patch(
+    State(state): State<AppState>,
+    ModelIdPath(id): ModelIdPath,
+    Json(body): Json<PatchVersion>,
+) -> ApiResult<Reply<Version>> {
+    let mut fields = Fields::default();
+    let status = body
+        .status
+        .as_deref()
+        .map(|text| match text.parse::<VersionStatus>() {
+            Ok(status) if status != VersionStatus::Active => Ok(status),
+            _ => Err("must be inactive, testing or deprecated; `activate` makes a version active"),
+        });
+    let status = fields.take_option("/status", status);
+    check_description(&mut fields, body.description.as_deref().unwrap_or_default());
+    check_tags(&mut fields, &body.tags.clone().unwrap_or_default());
+    let patch = VersionPatch {
+        description: body.description,
+        tags: body.tags,
+        status,
+    };
+    let patch = fields.finish(Some(patch))?;
+    if patch.status == Some(VersionStatus::Testing) {
+        probe(&state, &require(&state, id).await?).await?;
+    }
+    let version = state.store.patch(id, patch, state.clock.now()).await?;
+    state.refresh().await?;
+    Ok(Reply(version.into()))
+}
+
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    ModelIdPath(id): ModelIdPath,
+) -> ApiResult<Reply<Message>> {
+    let old = state.store.delete(id, state.clock.now()).await?;
+    state.refresh().await?;
+    let message = format!(
+        "Version {} of {} and its predictions are deleted.",
+        old.version, old.name
+    );
+    Ok(Reply(Message { message }))
+}

@@ -1,0 +1,130 @@
+//! All that a prediction needs to know, in memory; swapped whole when the catalogue changes.
+
+use crate::error::ApiError;
+use api::ErrorCode;
+use route::Routes;
+use runtime::{HttpClient, Runtime, RuntimeError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use store::{Store, StoreError, VersionFilter};
+use types::{ModelTraffic, RuntimeSpec, VersionKey};
+
+/// A model as requests see it.
+pub(crate) struct Model {
+    pub(crate) routes: Routes,
+    /// One per version of the traffic, in its order.
+    pub(crate) runtimes: Vec<Arc<Runtime>>,
+}
+
+impl Model {
+    pub(crate) fn traffic(&self) -> &ModelTraffic {
+        self.routes.traffic()
+    }
+}
+
+/// The models by name.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    models: BTreeMap<String, Arc<Model>>,
+}
+
+impl Snapshot {
+    pub(crate) async fn load(
+        store: &Store,
+        client: &HttpClient,
+        last: &Self,
+    ) -> Result<Self, StoreError> {
+        let versions = store.versions(VersionFilter::default()).await?;
+        let specs: HashMap<VersionKey, &RuntimeSpec> =
+            versions.iter().map(|v| (v.key, &v.runtime)).collect();
+        let known = last.runtimes();
+        let mut models = BTreeMap::new();
+        for traffic in store.traffic().await? {
+            let mut runtimes = Vec::with_capacity(traffic.versions.len());
+            for v in &traffic.versions {
+                // A version's runtime never changes, so a loaded one is kept. A version that was
+                // registered between the two reads gets the next snapshot to itself.
+                let runtime = match (known.get(&v.key), specs.get(&v.key)) {
+                    (Some(runtime), _) => Arc::clone(runtime),
+                    (None, Some(spec)) => Arc::new(make(spec, client)?),
+                    (None, None) => Arc::new(make(&RuntimeSpec::default(), client)?),
+                };
+                runtimes.push(runtime);
+            }
+            let name = traffic.name.to_string();
+            let routes = Routes::new(traffic);
+            models.insert(name, Arc::new(Model { routes, runtimes }));
+        }
+        Ok(Self { models })
+    }
+
+    fn runtimes(&self) -> HashMap<VersionKey, Arc<Runtime>> {
+        let models = self.models.values();
+        let pairs = models.flat_map(|m| m.traffic().versions.iter().zip(&m.runtimes));
+        pairs
+            .map(|(v, runtime)| (v.key, Arc::clone(runtime)))
+            .collect()
+    }
+
+    pub(crate) fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.models.get(name)
+    }
+
+    /// The model a request is for: the one it names, else the only one that can answer it.
+    pub(crate) fn find(
+        &self,
+        name: Option<&str>,
+        pinned: Option<&str>,
+    ) -> Result<&Arc<Model>, ApiError> {
+        if let Some(name) = name {
+            let unknown = || ApiError::model_not_found(name);
+            return self.models.get(name).ok_or_else(unknown);
+        }
+        let mut active = self
+            .models
+            .values()
+            .filter(|model| model.routes.is_active());
+        match (active.next(), active.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(self.ambiguous()),
+            (None, _) => self.find_pinned(pinned),
+        }
+    }
+
+    /// With nothing active, a version under test can still be asked for.
+    fn find_pinned(&self, pinned: Option<&str>) -> Result<&Arc<Model>, ApiError> {
+        let Some(pinned) = pinned else {
+            return Err(ApiError::no_active_version(None));
+        };
+        let mut answering = self
+            .models
+            .values()
+            .filter(|m| m.routes.assign(Some(pinned), None, 0).is_ok());
+        match (answering.next(), answering.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(self.ambiguous()),
+            (None, _) => Err(ApiError::version_not_answering(pinned)),
+        }
+    }
+
+    fn ambiguous(&self) -> ApiError {
+        let active = self
+            .models
+            .iter()
+            .filter(|(_, model)| model.routes.is_active());
+        let names: Vec<&str> = active.map(|(name, _)| name.as_str()).take(20).collect();
+        ApiError::new(
+            ErrorCode::AmbiguousModel,
+            format!(
+                "Several models can answer; say which in `name`: {}.",
+                names.join(", ")
+            ),
+        )
+    }
+}
+
+fn make(spec: &RuntimeSpec, client: &HttpClient) -> Result<Runtime, StoreError> {
+    // The specification was checked when it was registered.
+    let corrupt = |error: RuntimeError| StoreError::Corrupt(error.to_string());
+    Runtime::new(spec, client).map_err(corrupt)
+}

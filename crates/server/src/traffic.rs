@@ -1,0 +1,96 @@
+//! `/traffic/{name}`: the split of a model, changed as a whole.
+
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Fields, Json, TextPath};
+use crate::models::probe;
+use crate::state::AppState;
+use api::{SetTraffic, Traffic, TrafficShare};
+use axum::Json as Reply;
+use axum::extract::State;
+use store::{VersionFilter, WeightChange};
+use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
+
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    TextPath(name): TextPath<String>,
+) -> ApiResult<Reply<Traffic>> {
+    published(&state, &name).map(Reply)
+}
+
+fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {
+    let snapshot = state.snapshot.load();
+    let model = snapshot
+        .model(name)
+        .ok_or_else(|| ApiError::model_not_found(name))?;
+    Ok(wire(model.traffic()))
+}
+
+pub(crate) async fn set(
+    State(state): State<AppState>,
+    TextPath(name): TextPath<String>,
+    Json(body): Json<SetTraffic>,
+) -> ApiResult<Reply<Traffic>> {
+    let missing = |_| ApiError::model_not_found(&name);
+    let model = ModelName::parse(&name).map_err(missing)?;
+    let change = check(&body)?;
+    let filter = VersionFilter {
+        name: Some(model.clone()),
+        ..VersionFilter::default()
+    };
+    for version in state.store.versions(filter).await? {
+        let named = change
+            .weights
+            .iter()
+            .find(|(named, _)| *named == version.version);
+        if named.is_some_and(|(_, weight)| *weight > Percent::ZERO) {
+            probe(&state, &version).await?;
+        }
+    }
+    state
+        .store
+        .set_weights(model, change, state.clock.now())
+        .await?;
+    state.refresh().await?;
+    published(&state, &name).map(Reply)
+}
+
+fn check(body: &SetTraffic) -> ApiResult<WeightChange> {
+    let mut fields = Fields::default();
+    let mut weights = Vec::new();
+    for (version, &weight) in &body.weights {
+        let pointer = format!("/weights/{}", version.replace('~', "~0").replace('/', "~1"));
+        let version = fields.take(&pointer, VersionName::parse(version));
+        let weight = fields.take(&pointer, Percent::new(weight));
+        weights.extend(version.zip(weight));
+    }
+    let (revision, fallback) = (body.revision, body.fallback);
+    fields.finish(Some(WeightChange {
+        revision,
+        weights,
+        fallback,
+    }))
+}
+
+fn wire(traffic: &ModelTraffic) -> Traffic {
+    let total = traffic.total_weight();
+    let share = |weight: f64| if total > 0.0 { weight / total } else { 0.0 };
+    let answering = traffic.versions.iter().filter(|v| v.status.answers());
+    let versions = answering.map(|v| {
+        let active = v.status == VersionStatus::Active;
+        TrafficShare {
+            model_id: v.model_id.to_string(),
+            version: v.version.to_string(),
+            status: v.status.to_string(),
+            traffic_percent: v.weight.get(),
+            share: if active { share(v.weight.get()) } else { 0.0 },
+        }
+    });
+    Traffic {
+        name: traffic.name.to_string(),
+        revision: traffic.revision,
+        epoch: traffic.epoch,
+        fallback: traffic.fallback,
+        versions: versions.collect(),
+        warning: traffic.warning(),
+    }
+}
