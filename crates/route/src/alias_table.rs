@@ -60,7 +60,7 @@ impl AliasTable {
     /// Draws an index with 64 random bits: the higher half chooses a cell, the lower half whether
     /// the cell keeps the draw. The choice of a cell is off by at most `cells`/2^32.
     pub(crate) fn draw(&self, random: u64) -> usize {
-        let index = ((random >> 32) * self.cells.len() as u64 >> 32) as usize;
+        let index = (((random >> 32) * self.cells.len() as u64) >> 32) as usize;
         let cell = self.cells[index];
         if random & 0xffff_ffff < cell.keep_below {
             index

@@ -15,7 +15,7 @@ pub(crate) async fn list(
     let name = model(&state, &name)?;
     let found = state.store.aliases(name.clone()).await?;
     Ok(Reply(
-        found.into_iter().map(|alias| wire(&name, alias)).collect(),
+        found.into_iter().map(|alias| wire(&name, &alias)).collect(),
     ))
 }
 
@@ -28,7 +28,7 @@ pub(crate) async fn read(
     let found = found
         .into_iter()
         .find(|found| found.alias.as_str() == alias);
-    Ok(Reply(wire(&name, found.ok_or_else(|| missing(&alias))?)))
+    Ok(Reply(wire(&name, &found.ok_or_else(|| missing(&alias))?)))
 }
 
 pub(crate) async fn set(
@@ -45,7 +45,7 @@ pub(crate) async fn set(
         .store
         .set_alias(name.clone(), alias, version, now)
         .await?;
-    Ok(Reply(wire(&name, set)))
+    Ok(Reply(wire(&name, &set)))
 }
 
 pub(crate) async fn delete(
@@ -79,7 +79,7 @@ fn missing(alias: &str) -> ApiError {
     ApiError::new(ErrorCode::AliasNotFound, detail)
 }
 
-fn wire(name: &ModelName, alias: store::Alias) -> Alias {
+fn wire(name: &ModelName, alias: &store::Alias) -> Alias {
     Alias {
         name: name.to_string(),
         alias: alias.alias.to_string(),

@@ -34,7 +34,7 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn field(pointer: impl Into<String>, detail: impl ToString) -> Self {
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         let (pointer, detail) = (pointer.into(), detail.to_string());
         Self::invalid(vec![FieldError { pointer, detail }])
     }

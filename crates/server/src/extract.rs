@@ -62,9 +62,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     }
     // Read once more, slowly, to say where.
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Err(error) => error,
-        Ok(_) => return Err(ApiError::field("", "the body goes on after the JSON value")),
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+        return Err(ApiError::field("", "the body goes on after the JSON value"));
     };
     let mut pointer = String::new();
     for segment in error.path() {

@@ -1,0 +1,237 @@
+//! What was typed ([`LowArgs`], [`ServeArgs`]) and what it means ([`server::Config`]).
+//!
+//! A setting comes from its flag, else from its `WEIR_*` variable, else from the TOML file, else it
+//! has a default.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+use server::Config;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// One server between callers and model versions.
+///
+/// It registers versions, routes each request to one of them, runs or forwards the call, records
+/// every prediction before it answers, and reports what it measured.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct LowArgs {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve models over HTTP.
+    ///
+    /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
+    Serve(ServeArgs),
+    /// See it work: two real sentiment versions, 70/30, on 3,708 labelled reviews.
+    Demo(DemoArgs),
+    /// Count the log again and compare it with its sums; exits 0 only when all agree.
+    Verify(VerifyArgs),
+}
+
+#[derive(Args, Default)]
+pub(crate) struct ServeArgs {
+    /// A TOML file with these settings, spelled with underscores (data_dir = "...").
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one and prints it [default: 127.0.0.1:8000]
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where the data is kept; one server per directory [default: ./weir-data]
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// When a reply may leave [default: commit]
+    #[arg(long, env = "WEIR_DURABILITY", value_enum)]
+    durability: Option<Durability>,
+    /// Listen beyond this machine although there are no keys yet: anybody who reaches the address
+    /// may do everything.
+    #[arg(long, env = "WEIR_INSECURE")]
+    insecure: bool,
+    /// The largest body of a request, in bytes [default: 1048576]
+    #[arg(long, env = "WEIR_MAX_BODY_BYTES", value_name = "BYTES")]
+    max_body_bytes: Option<usize>,
+    /// Connections that are open at a time [default: 4096]
+    #[arg(long, env = "WEIR_MAX_CONNECTIONS", value_name = "N")]
+    max_connections: Option<usize>,
+    /// Predictions that are under way at a time; more get 429 [default: 1024]
+    #[arg(long, env = "WEIR_MAX_PREDICTIONS", value_name = "N")]
+    max_predictions: Option<usize>,
+    /// How long the head of a request may take, and an idle connection stay [default: 30000]
+    #[arg(long, env = "WEIR_HEADER_TIMEOUT_MS", value_name = "MS")]
+    header_timeout_ms: Option<u64>,
+    /// How long the body of a request may take [default: 30000]
+    #[arg(long, env = "WEIR_BODY_TIMEOUT_MS", value_name = "MS")]
+    body_timeout_ms: Option<u64>,
+    /// How long a prediction may take, fallbacks included [default: 30000]
+    #[arg(long, env = "WEIR_PREDICT_TIMEOUT_MS", value_name = "MS")]
+    predict_timeout_ms: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Where the data is kept; a temporary directory that goes at the end where it is not given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one and prints it.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub(crate) listen: SocketAddr,
+    /// End after the report instead of staying up.
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// The data directory; a server may be using it.
+    #[arg(
+        long,
+        env = "WEIR_DATA_DIR",
+        value_name = "DIR",
+        default_value = "./weir-data"
+    )]
+    pub(crate) data_dir: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Durability {
+    /// As soon as the prediction is queued; a crash may lose the last moments.
+    Relaxed,
+    /// After its transaction committed; a killed process loses nothing that was answered.
+    Commit,
+    /// After it reached the disk; a power cut loses nothing that was answered.
+    Fsync,
+}
+
+/// The settings as the TOML file has them.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileArgs {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    durability: Option<Durability>,
+    insecure: Option<bool>,
+    max_body_bytes: Option<usize>,
+    max_connections: Option<usize>,
+    max_predictions: Option<usize>,
+    header_timeout_ms: Option<u64>,
+    body_timeout_ms: Option<u64>,
+    predict_timeout_ms: Option<u64>,
+}
+
+/// Settings that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub(crate) struct InvalidArgs {
+    problem: String,
+    pub(crate) hint: &'static str,
+}
+
+impl ServeArgs {
+    /// What the settings mean together.
+    pub(crate) fn config(&self) -> Result<Config, InvalidArgs> {
+        let file = match &self.config {
+            Some(path) => read_file(path)?,
+            None => FileArgs::default(),
+        };
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 8000));
+        let listen = self.listen.or(file.listen).unwrap_or(loopback);
+        let insecure = self.insecure || file.insecure == Some(true);
+        if !listen.ip().is_loopback() && !insecure {
+            return Err(InvalidArgs {
+                problem: format!(
+                    "{listen} can be reached from other machines, and there are no keys yet"
+                ),
+                hint: "listen on 127.0.0.1, or say --insecure if the network is guarded otherwise",
+            });
+        }
+        let data_dir = self.data_dir.clone().or(file.data_dir);
+        let data_dir = data_dir.unwrap_or_else(|| "./weir-data".into());
+        let defaults = Config::new(listen, data_dir);
+        let durability = self.durability.or(file.durability);
+        let limit = |name, flag: Option<usize>, file: Option<usize>, default| {
+            at_least_one(name, flag.or(file).unwrap_or(default))
+        };
+        let time = |name, flag: Option<u64>, file: Option<u64>, default: Duration| {
+            let given = flag.or(file).map(|ms| at_least_one(name, ms)).transpose()?;
+            Ok(given.map_or(default, Duration::from_millis))
+        };
+        let d = &defaults;
+        Ok(Config {
+            durability: durability.map_or(d.durability, Durability::into_store),
+            max_body_bytes: limit(
+                "max-body-bytes",
+                self.max_body_bytes,
+                file.max_body_bytes,
+                d.max_body_bytes,
+            )?,
+            max_connections: limit(
+                "max-connections",
+                self.max_connections,
+                file.max_connections,
+                d.max_connections,
+            )?,
+            max_predictions: limit(
+                "max-predictions",
+                self.max_predictions,
+                file.max_predictions,
+                d.max_predictions,
+            )?,
+            header_timeout: time(
+                "header-timeout-ms",
+                self.header_timeout_ms,
+                file.header_timeout_ms,
+                d.header_timeout,
+            )?,
+            body_timeout: time(
+                "body-timeout-ms",
+                self.body_timeout_ms,
+                file.body_timeout_ms,
+                d.body_timeout,
+            )?,
+            predict_timeout: time(
+                "predict-timeout-ms",
+                self.predict_timeout_ms,
+                file.predict_timeout_ms,
+                d.predict_timeout,
+            )?,
+            ..defaults
+        })
+    }
+}
+
+impl Durability {
+    fn into_store(self) -> store::Durability {
+        match self {
+            Self::Relaxed => store::Durability::Relaxed,
+            Self::Commit => store::Durability::Commit,
+            Self::Fsync => store::Durability::Fsync,
+        }
+    }
+}
+
+fn at_least_one<T: PartialEq + Default>(name: &str, value: T) -> Result<T, InvalidArgs> {
+    if value == T::default() {
+        return Err(InvalidArgs {
+            problem: format!("--{name} must be at least 1"),
+            hint: "leave it out for the default",
+        });
+    }
+    Ok(value)
+}
+
+fn read_file(path: &Path) -> Result<FileArgs, InvalidArgs> {
+    let fail = |problem: String| InvalidArgs {
+        problem: format!("{}: {problem}", path.display()),
+        hint: "`weir serve --help` lists the settings; the file spells them with underscores",
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| fail(error.to_string()))
+}

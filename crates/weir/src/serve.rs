@@ -1,0 +1,40 @@
+//! `weir serve`.
+
+use crate::args::ServeArgs;
+use server::{Clock, Server};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config()?;
+    let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let server = Server::bind(config, Clock::system()).await?;
+        #[expect(
+            clippy::print_stdout,
+            reason = "the address is what a caller of this needs"
+        )]
+        {
+            println!("http://{}", server.address());
+        }
+        server.run(shutdown()?).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Ends at the first SIGTERM or SIGINT.
+pub(crate) fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
