@@ -18,7 +18,7 @@ IMPURE = {"tokio", "rusqlite", "reqwest", "hyper", "axum", "fastrand", "rand", "
 PURE = {"types", "route", "judge"}
 
 metadata = json.loads(
-    subprocess.check_output(["cargo", "metadata", "--format-version=1", "--locked"])
+    subprocess.check_output(["cargo", "metadata", "--format-version=1", "--locked", "--no-deps"])
 )
 ours = {package["name"]: package for package in metadata["packages"] if package["source"] is None}
 wrong = []

@@ -1,0 +1,188 @@
+//! What does not fit is refused with the right status, changes nothing and is not logged.
+
+use crate::weir::{Weir, directory, vader};
+use serde_json::{Value, json};
+
+async fn check(weir: &Weir, path: &str, body: Value, status: u16, code: &str, pointer: &str) {
+    let (got, problem) = weir.post(path, body.clone()).await;
+    assert_eq!(
+        (got, problem["code"].as_str()),
+        (status, Some(code)),
+        "{path} {body}: {problem}"
+    );
+    assert!(problem["detail"].as_str().unwrap().len() > 10, "{problem}");
+    if !pointer.is_empty() {
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn bad_input_changes_nothing() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    let before = (weir.get("/models").await, weir.get("/audit").await);
+
+    let invalid = "invalid_request";
+    let good = json!({"name": "m", "version": "1", "accuracy": 0.5});
+    let with = |key: &str, value: Value| {
+        let mut body = good.clone();
+        body[key] = value;
+        body
+    };
+    for (key, value) in [
+        ("name", json!("")),
+        ("name", json!("x".repeat(201))),
+        ("name", json!("a\u{7}")),
+        ("name", json!(7)),
+        ("version", json!("")),
+        ("accuracy", json!(1.5)),
+        ("accuracy", json!(-0.1)),
+        ("accuracy", json!("high")),
+        ("accuracy", json!(null)),
+        ("tags", json!({"a": 1})),
+    ] {
+        let pointer = if key == "tags" {
+            "/tags/a".into()
+        } else {
+            format!("/{key}")
+        };
+        check(&weir, "/models", with(key, value), 422, invalid, &pointer).await;
+    }
+    let ftp = json!({"type": "http", "url": "ftp://x"});
+    check(
+        &weir,
+        "/models",
+        with("runtime", ftp),
+        422,
+        invalid,
+        "/runtime/url",
+    )
+    .await;
+    check(&weir, "/models", json!({"name": "m"}), 422, invalid, "").await;
+    let twice = json!({"name": "sentiment", "version": "1.0.0", "accuracy": 1});
+    check(&weir, "/models", twice, 400, "duplicate_version", "").await;
+
+    let activate = format!("/models/{id}/activate");
+    for percent in [json!(-1), json!(100.5), json!("all"), json!(null)] {
+        let body = json!({"traffic_percent": percent});
+        check(&weir, &activate, body, 422, invalid, "/traffic_percent").await;
+    }
+    let unknown = "/models/model-000000000000/activate";
+    check(
+        &weir,
+        unknown,
+        json!({"traffic_percent": 1}),
+        404,
+        "version_not_found",
+        "",
+    )
+    .await;
+
+    for (body, status, code, pointer) in [
+        (json!({}), 422, invalid, "/text"),
+        (json!({"text": ""}), 422, invalid, "/text"),
+        (json!({"text": 1}), 422, invalid, "/text"),
+        (json!({"text": "a", "inputs": [1]}), 422, invalid, "/inputs"),
+        (json!({"inputs": [1]}), 422, invalid, ""),
+        (
+            json!({"text": "a", "unit_id": ""}),
+            422,
+            invalid,
+            "/unit_id",
+        ),
+        (
+            json!({"text": "a", "name": "other"}),
+            404,
+            "model_not_found",
+            "",
+        ),
+        (
+            json!({"text": "a", "model_version": "9"}),
+            404,
+            "version_not_found",
+            "",
+        ),
+    ] {
+        check(&weir, "/predict", body, status, code, pointer).await;
+    }
+    let json_type = "application/json";
+    for (body, content_type, status) in [
+        (&b"{\"text\": \"a\""[..], json_type, 422),
+        (b"{\"text\": NaN}", json_type, 422),
+        (b"{\"text\": \"a\"} x", json_type, 422),
+        (b"{\"text\": \"\xff\"}", json_type, 422),
+        (b"", json_type, 422),
+        (b"{\"text\": \"a\"}", "text/plain", 415),
+    ] {
+        let (got, problem) = weir.raw("/predict", content_type, body.to_vec()).await;
+        assert_eq!(got, status, "{problem}");
+    }
+    let large = format!("{{\"text\": \"{}\"}}", "a".repeat(1 << 20));
+    let (status, problem) = weir.raw("/predict", json_type, large.into_bytes()).await;
+    assert_eq!((status, &problem["code"]), (413, &json!("body_too_large")));
+
+    assert_eq!(weir.get("/nowhere").await.1["code"], "path_not_found");
+    assert_eq!(
+        weir.delete("/predict").await.1["code"],
+        "method_not_allowed"
+    );
+    assert_eq!(weir.get("/models/performance?since=soon").await.0, 422);
+    assert_eq!(weir.get("/models?status=odd").await.0, 422);
+    assert_eq!(weir.get("/predictions?limit=0").await.0, 422);
+    assert_eq!(weir.get("/predictions/abc").await.0, 404);
+    let patch = json!({"status": "testing"});
+    assert_eq!(
+        weir.patch(&format!("/models/{id}"), patch).await.1["code"],
+        "transition_not_allowed"
+    );
+
+    assert_eq!(
+        (weir.get("/models").await, weir.get("/audit").await),
+        before
+    );
+    assert_eq!(
+        weir.get("/predictions").await.1["predictions"],
+        json!([]),
+        "something was logged"
+    );
+}
+
+#[tokio::test]
+async fn of_concurrent_registrations_exactly_one_wins() {
+    let data = directory();
+    let weir = std::sync::Arc::new(Weir::start(data.path()));
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let weir = std::sync::Arc::clone(&weir);
+        let body = json!({"name": "m", "version": "1", "accuracy": 0.5});
+        calls.spawn(async move { weir.post("/models", body).await.0 });
+    }
+    let mut statuses = calls.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [&[200][..], &[400; 19]].concat());
+}
+
+#[tokio::test]
+async fn several_active_models_must_be_told_apart() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    for name in ["a", "b"] {
+        let body = json!({"name": name, "version": "1", "accuracy": 0.5});
+        let id = weir.post("/models", body).await.1["model_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        weir.activate(&id, 100.0).await;
+    }
+    let (status, problem) = weir.post("/predict", json!({"text": "good"})).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("ambiguous_model")));
+    assert!(problem["detail"].as_str().unwrap().contains("a, b"));
+    assert_eq!(
+        weir.post("/predict", json!({"text": "good", "name": "b"}))
+            .await
+            .1["name"],
+        "b"
+    );
+}

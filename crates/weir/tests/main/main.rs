@@ -1,0 +1,9 @@
+//! The real binary, over real HTTP.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod first_hour;
+mod http_runtime;
+mod kill;
+mod serve;
+mod weir;

@@ -1,0 +1,45 @@
+"""A small model service for the tests: answers by what its input says.
+
+It prints its port, and ends when its standard input does.
+"""
+import json
+import os
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = str(body.get("text", body.get("inputs")))
+        if "fail" in text:
+            return self.reply(500, {"error": "asked to fail"})
+        if "hang" in text:
+            time.sleep(30)
+        if "report" in text:
+            return self.reply(200, {"error": "asked to report"})
+        if "junk" in text:
+            return self.reply(200, None)
+        label = "positive" if "good" in text else "negative"
+        self.reply(200, {"result": {"label": label, "score": 0.75}, "error": None})
+
+    def reply(self, status, value):
+        body = b"<html>" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+os._exit(0)
