@@ -1,0 +1,140 @@
+//! The registry, the traffic and the audit.
+
+use crate::{at, name, open, record, register, version_name};
+use store::{CatalogError, PredictionFilter, VersionFilter, VersionPatch, WeightChange};
+use types::{AliasName, Percent, VersionStatus};
+
+fn percent(value: f64) -> Percent {
+    Percent::new(value).unwrap()
+}
+
+#[tokio::test]
+async fn changes_of_weights_open_epochs_and_are_audited() {
+    let (_directory, store) = open();
+    let one = register(&store, 1, "1").await;
+    let two = register(&store, 2, "2").await;
+    let traffic = async || store.traffic().await.unwrap().remove(0);
+    assert_eq!((traffic().await.revision, traffic().await.epoch), (2, 0));
+    store
+        .activate(one.model_id, percent(70.0), at(1))
+        .await
+        .unwrap();
+    store
+        .activate(two.model_id, percent(30.0), at(2))
+        .await
+        .unwrap();
+    let now = traffic().await;
+    assert_eq!((now.revision, now.epoch, now.total_weight()), (4, 2, 100.0));
+    let change = WeightChange {
+        revision: 4,
+        weights: vec![(version_name("2"), percent(100.0))],
+        fallback: Some(false),
+    };
+    store
+        .set_weights(name("m"), change.clone(), at(3))
+        .await
+        .unwrap();
+    let now = traffic().await;
+    assert_eq!((now.revision, now.epoch, now.fallback), (5, 3, false));
+    assert_eq!(now.versions[0].weight, Percent::ZERO);
+    let stale = store.set_weights(name("m"), change.clone(), at(4)).await;
+    assert!(matches!(
+        stale,
+        Err(CatalogError::Stale {
+            present: 5,
+            given: 4
+        })
+    ));
+    let unknown = WeightChange {
+        revision: 5,
+        weights: vec![(version_name("9"), percent(1.0))],
+        ..change
+    };
+    let unknown = store.set_weights(name("m"), unknown, at(4)).await;
+    assert!(matches!(unknown, Err(CatalogError::UnknownVersion(_))));
+    assert_eq!(traffic().await, now, "a refused change changed something");
+    let audit = store.audit(None, None, 100).await.unwrap();
+    assert_eq!(audit.len(), 5);
+    assert_eq!(
+        (audit[0].action.as_str(), audit[0].revision),
+        ("traffic.set", 5)
+    );
+    assert_eq!(audit[0].detail["from"]["1"], 70.0);
+    let older = store
+        .audit(Some(name("m")), Some(audit[0].id), 1)
+        .await
+        .unwrap();
+    assert_eq!(older[0], audit[1]);
+}
+
+#[tokio::test]
+async fn statuses_move_as_allowed() {
+    let (_directory, store) = open();
+    let id = register(&store, 1, "1").await.model_id;
+    let patch = async |status| {
+        let patch = VersionPatch {
+            status: Some(status),
+            ..VersionPatch::default()
+        };
+        store.patch(id, patch, at(1)).await.map(|v| v.status)
+    };
+    assert_eq!(
+        patch(VersionStatus::Testing).await.unwrap(),
+        VersionStatus::Testing
+    );
+    assert_eq!(
+        patch(VersionStatus::Deprecated).await.unwrap(),
+        VersionStatus::Deprecated
+    );
+    assert!(patch(VersionStatus::Testing).await.is_err());
+    assert!(store.activate(id, percent(1.0), at(1)).await.is_err());
+    assert!(store.deactivate(id, at(1)).await.is_err());
+    assert_eq!(
+        patch(VersionStatus::Inactive).await.unwrap(),
+        VersionStatus::Inactive
+    );
+    let active = store.activate(id, percent(1.0), at(5)).await.unwrap();
+    assert_eq!(active.activated_at, Some(at(5)));
+    assert!(matches!(
+        patch(VersionStatus::Testing).await,
+        Err(CatalogError::Transition { .. })
+    ));
+    assert!(matches!(
+        store.delete(id, at(1)).await,
+        Err(CatalogError::Active)
+    ));
+}
+
+#[tokio::test]
+async fn deletion_takes_predictions_and_aliases_along() {
+    let (directory, store) = open();
+    let one = register(&store, 1, "1").await;
+    let two = register(&store, 2, "2").await;
+    for n in 0..5_000 {
+        let key = if n % 2 == 0 { one.key } else { two.key };
+        store.append(record(key, n, 0.5, 5)).await.unwrap();
+    }
+    let alias = AliasName::parse("champion").unwrap();
+    store
+        .set_alias(name("m"), alias.clone(), version_name("1"), at(1))
+        .await
+        .unwrap();
+    store.delete(one.model_id, at(2)).await.unwrap();
+    assert_eq!(store.version(one.model_id).await.unwrap(), None);
+    assert_eq!(store.aliases(name("m")).await.unwrap(), []);
+    // The name is free again at once.
+    let again = register(&store, 3, "1").await;
+    assert_ne!(again.key, one.key);
+    let versions = store.versions(VersionFilter::default()).await.unwrap();
+    assert_eq!(
+        versions.iter().map(|v| v.model_id).collect::<Vec<_>>(),
+        [again.model_id, two.model_id]
+    );
+    let rest = PredictionFilter {
+        limit: 10_000,
+        ..PredictionFilter::default()
+    };
+    assert_eq!(store.predictions(rest).await.unwrap().len(), 2_500);
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    assert!(!store.delete_alias(name("m"), alias, at(3)).await.unwrap());
+}

@@ -1,0 +1,181 @@
+//! The prediction log and its sums.
+
+use crate::{at, open, record, register};
+use store::{PredictionFilter, Rollup};
+use types::{PredictionId, Status, TimeRange, Timestamp, VersionKey};
+
+const HOUR: i64 = 3_600_000_000;
+
+async fn totals(store: &store::Store, range: TimeRange, version: VersionKey) -> Rollup {
+    let all = store.totals(range).await.unwrap();
+    all.into_iter()
+        .find(|t| t.version == version)
+        .map(|t| t.rollup)
+        .unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_window_is_exact() {
+    let (directory, store) = open();
+    let versions = [
+        register(&store, 1, "1").await.key,
+        register(&store, 2, "2").await.key,
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    // Six days, so that minutes have been folded away; some minutes hold many, most hold none.
+    let start = 1_700_000_000_000_000;
+    let mut records = Vec::new();
+    let mut time = start;
+    for n in 0..3_000 {
+        time += random.i64(1..2 * 144 * HOUR / 3_000);
+        let mut record = record(
+            versions[random.usize(..2)],
+            time,
+            random.f64(),
+            random.u64(1..1 << 30),
+        );
+        match n % 10 {
+            0 => record.outcome.answer = None,
+            1 => record.outcome.answer.as_mut().unwrap().0 = VersionKey(99),
+            _ => {}
+        }
+        records.push(record);
+    }
+    // One that comes late, into a minute that is gone.
+    records.push(record(versions[0], start + 77, 0.5, 1_000));
+    for record in &records {
+        store.append(record.clone()).await.unwrap();
+    }
+
+    let mut ranges = vec![TimeRange::ALL];
+    for _ in 0..200 {
+        let mut ends = [
+            start + random.i64(-HOUR..150 * HOUR),
+            start + random.i64(-HOUR..150 * HOUR),
+        ];
+        ends.sort_unstable();
+        let [since, until] = ends.map(|end| Some(Timestamp::from_micros(end)));
+        let open = random.u8(..6);
+        ranges.push(TimeRange {
+            since: since.filter(|_| open != 0),
+            until: until.filter(|_| open != 1),
+        });
+    }
+    for range in ranges {
+        for version in versions {
+            let inside = records.iter().filter(|r| {
+                let time = r.id.time();
+                r.version == version
+                    && range.since.is_none_or(|since| time >= since)
+                    && range.until.is_none_or(|until| time < until)
+            });
+            let (mut count, mut errors, mut fallbacks, mut latency, mut confidence) =
+                (0, 0, 0, 0, 0.0);
+            for r in inside {
+                count += 1;
+                latency += r.outcome.latency_ns;
+                match r.status() {
+                    Status::Ok => {
+                        confidence += r.outcome.answer.as_ref().unwrap().1.confidence.unwrap()
+                    }
+                    Status::Fallback => fallbacks += 1,
+                    Status::Error => errors += 1,
+                }
+            }
+            let got = totals(&store, range, version).await;
+            assert_eq!(
+                (
+                    got.count,
+                    got.errors,
+                    got.fallbacks,
+                    got.latency_sum_ns,
+                    got.latency.count()
+                ),
+                (count, errors, fallbacks, latency, count),
+                "{range:?}"
+            );
+            assert!((got.confidence_sum - confidence).abs() < 1e-9, "{range:?}");
+        }
+    }
+    let report = store::verify(directory.path()).unwrap();
+    assert_eq!(report.problems, [""; 0]);
+    assert_eq!(report.predictions, 3_001);
+}
+
+#[tokio::test]
+async fn predictions_are_read_back_and_filtered() {
+    let (_directory, store) = open();
+    let one = register(&store, 1, "1").await;
+    let two = register(&store, 2, "2").await;
+    for second in 0..10 {
+        let key = if second % 2 == 0 { one.key } else { two.key };
+        store
+            .append(record(key, second * 1_000_000, 0.5, 5))
+            .await
+            .unwrap();
+    }
+    let id = record(one.key, 0, 0.5, 5).id;
+    let found = store.prediction(id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.model_id, found.served_model_id),
+        (one.model_id, Some(one.model_id))
+    );
+    let other = PredictionId::new(id.order(), id.random() + 1);
+    assert_eq!(store.prediction(other).await.unwrap(), None);
+
+    let list = async |filter| {
+        let found = store.predictions(filter).await.unwrap();
+        found
+            .iter()
+            .map(|p| p.id.time().seconds())
+            .collect::<Vec<_>>()
+    };
+    let all = PredictionFilter {
+        limit: 100,
+        ..PredictionFilter::default()
+    };
+    assert_eq!(list(all.clone()).await, (0..10).rev().collect::<Vec<_>>());
+    let of_two = PredictionFilter {
+        model_id: Some(two.model_id),
+        ..all.clone()
+    };
+    assert_eq!(list(of_two).await, [9, 7, 5, 3, 1]);
+    let range = TimeRange {
+        since: Some(at(3)),
+        until: Some(at(5)),
+    };
+    assert_eq!(
+        list(PredictionFilter {
+            range,
+            ..all.clone()
+        })
+        .await,
+        [4, 3]
+    );
+    let failed = PredictionFilter {
+        status: Some(Status::Error),
+        ..all.clone()
+    };
+    assert_eq!(list(failed).await, [0; 0]);
+    let newest = store.predictions(all.clone()).await.unwrap()[0].id;
+    let page = PredictionFilter {
+        before: Some(newest),
+        limit: 2,
+        ..all
+    };
+    assert_eq!(list(page).await, [8, 7]);
+    assert_eq!(store.newest_order().await.unwrap(), newest.order());
+}
+
+#[tokio::test]
+async fn an_id_is_never_stored_twice_and_its_group_fails_whole() {
+    let (directory, store) = open();
+    let version = register(&store, 1, "1").await.key;
+    store.append(record(version, 1, 0.5, 5)).await.unwrap();
+    assert!(store.append(record(version, 1, 0.5, 5)).await.is_err());
+    assert!(store.failure().is_some());
+    store.append(record(version, 2, 0.5, 5)).await.unwrap();
+    assert_eq!(store.failure(), None);
+    assert_eq!(totals(&store, TimeRange::ALL, version).await.count, 2);
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}

@@ -1,0 +1,89 @@
+//! What is SQLite's own.
+
+use crate::{open, record, register};
+use rusqlite::Connection;
+use store::{Durability, OpenError, Store, StoreOptions};
+use types::TimeRange;
+
+/// Opens a store with some predictions, closes it, changes its database, and verifies.
+async fn verify_after(sql: &str) -> Vec<String> {
+    let (directory, store) = open();
+    let version = register(&store, 1, "1").await.key;
+    for n in 0..100 {
+        store
+            .append(record(version, n * 1_000_000, 0.5, 5))
+            .await
+            .unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    assert!(
+        connection.execute(sql, []).unwrap() > 0,
+        "{sql} changed nothing"
+    );
+    drop(connection);
+    store::verify(directory.path()).unwrap().problems
+}
+
+#[tokio::test]
+async fn verify_sees_every_kind_of_damage() {
+    for sql in [
+        "DELETE FROM predictions WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
+        "UPDATE predictions SET latency_ns = 6 WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
+        "UPDATE predictions SET status = 2 WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
+        "UPDATE rollups SET confidence_sum = confidence_sum * 1.000001 WHERE tier = 2",
+        "UPDATE rollups SET count = count + 1 WHERE tier = 0",
+        "DELETE FROM rollups WHERE tier = 3 AND start = 0",
+        "INSERT INTO rollups SELECT tier, 600000, version_key, epoch, 0, 0, 0, 0, 0, 0, 0, 0, x'' FROM rollups WHERE tier = 3 LIMIT 1",
+    ] {
+        assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");
+    }
+    assert!(verify_after("UPDATE state SET probes = 1").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_audit_cannot_be_changed() {
+    let (directory, store) = open();
+    register(&store, 1, "1").await;
+    drop(store);
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    for sql in ["DELETE FROM audit", "UPDATE audit SET action = 'x'"] {
+        let error = connection.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_opened_once() {
+    let (directory, store) = open();
+    let again = Store::open(directory.path(), StoreOptions::default());
+    assert!(matches!(again, Err(OpenError::InUse(_))));
+    store.close().await.unwrap();
+    let version = types::VersionKey(1);
+    assert!(
+        store.append(record(version, 1, 0.5, 5)).await.is_err(),
+        "a closed store took a record"
+    );
+    drop(store);
+    assert!(Store::open(directory.path(), StoreOptions::default()).is_ok());
+}
+
+#[tokio::test]
+async fn every_durability_keeps_what_was_queued_before_the_end() {
+    for durability in [Durability::Relaxed, Durability::Commit, Durability::Fsync] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            durability,
+            queue: 16,
+        };
+        let store = Store::open(directory.path(), options).unwrap();
+        let version = register(&store, 1, "1").await.key;
+        for n in 0..200 {
+            store.append(record(version, n, 0.5, 5)).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let totals = store.totals(TimeRange::ALL).await.unwrap();
+        assert_eq!(totals[0].rollup.count, 200, "{durability:?}");
+    }
+}
