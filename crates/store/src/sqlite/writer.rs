@@ -14,6 +14,8 @@ use types::PredictionRecord;
 const MAX_GROUP: usize = 4096;
 /// Rows of a deleted version that are removed at once: no prediction waits for more.
 const PURGE_CHUNK: usize = 2000;
+/// How long a writer for whom nobody waits lets predictions gather: fewer, larger groups cost less.
+const GATHER: Duration = Duration::from_millis(5);
 /// How long a writer that has nobody to tell waits before it tries again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -49,7 +51,7 @@ impl Writer {
             rollups: OpenRollups::default(),
             group: Vec::new(),
             purging: true,
-            retries: options.durability == Durability::Relaxed,
+            relaxed: options.durability == Durability::Relaxed,
         };
         let thread = thread::Builder::new()
             .name("weir-writer".into())
@@ -158,8 +160,8 @@ struct WriterThread {
     group: Vec<(Box<PredictionRecord>, Option<Done>)>,
     /// Whether a deleted version may still have rows.
     purging: bool,
-    /// Whether a failed group is tried again, because nobody waits to hear of it.
-    retries: bool,
+    /// Whether nobody waits for a commit: groups may gather, and a failed one is tried again.
+    relaxed: bool,
 }
 
 impl WriterThread {
@@ -197,7 +199,17 @@ impl WriterThread {
         if self.purging {
             self.purge_chunk();
         }
-        self.commands.blocking_recv_many(received, MAX_GROUP)
+        let count = self.commands.blocking_recv_many(received, MAX_GROUP);
+        let only_predictions = || received.iter().all(|c| matches!(c, Command::Append(..)));
+        if self.relaxed && count > 0 && only_predictions() {
+            thread::park_timeout(GATHER);
+            while received.len() < MAX_GROUP
+                && let Ok(command) = self.commands.try_recv()
+            {
+                received.push(command);
+            }
+        }
+        count
     }
 
     fn commit_group(&mut self) {
@@ -205,7 +217,7 @@ impl WriterThread {
             return;
         }
         let mut result = self.try_commit_group();
-        while self.retries && result.is_err() && !self.commands.is_closed() {
+        while self.relaxed && result.is_err() && !self.commands.is_closed() {
             thread::park_timeout(RETRY);
             result = self.try_commit_group();
         }
