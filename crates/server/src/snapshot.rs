@@ -34,16 +34,18 @@ impl Snapshot {
         client: &HttpClient,
         last: &Self,
     ) -> Result<Self, StoreError> {
+        // The traffic first: a version that is registered between the two reads is then left to the
+        // next snapshot, and one that is deleted between them is never active.
+        let traffic = store.traffic().await?;
         let versions = store.versions(VersionFilter::default()).await?;
         let specs: HashMap<VersionKey, &RuntimeSpec> =
             versions.iter().map(|v| (v.key, &v.runtime)).collect();
         let known = last.runtimes();
         let mut models = BTreeMap::new();
-        for traffic in store.traffic().await? {
+        for traffic in traffic {
             let mut runtimes = Vec::with_capacity(traffic.versions.len());
             for v in &traffic.versions {
-                // A version's runtime never changes, so a loaded one is kept. A version that was
-                // registered between the two reads gets the next snapshot to itself.
+                // A version's runtime never changes, so a loaded one is kept.
                 let runtime = match (known.get(&v.key), specs.get(&v.key)) {
                     (Some(runtime), _) => Arc::clone(runtime),
                     (None, Some(spec)) => Arc::new(make(spec, client)?),
