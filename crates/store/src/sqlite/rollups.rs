@@ -131,10 +131,10 @@ pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError>
 }
 
 /// The columns that [`read`] reads.
-pub(super) const COLUMNS: &str = "version_key, count, errors, fallbacks, confidence_count, \
+const COLUMNS: &str = "version_key, count, errors, fallbacks, confidence_count, \
      confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency";
 
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
+fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
     let blob = row.get_ref(9)?.as_blob()?;
     let Some(latency) = decode(blob) else {
@@ -154,8 +154,9 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     Ok((VersionKey(row.get(0)?), rollup))
 }
 
-fn load(transaction: &Transaction<'_>, bucket: Bucket) -> Result<Option<Rollup>, StoreError> {
-    let mut select = transaction.prepare_cached(&format!(
+/// The stored roll-up of a bucket.
+pub(super) fn load(connection: &Connection, bucket: Bucket) -> Result<Option<Rollup>, StoreError> {
+    let mut select = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM rollups \
          WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
     ))?;

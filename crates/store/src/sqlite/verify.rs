@@ -1,10 +1,10 @@
 //! Counts everything again from the rows and compares.
 
 use super::predictions::{status_of, version_of};
-use super::rollups::{self, Bucket, COLUMNS};
+use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, open_reader, schema_of};
 use crate::{OpenError, Rollup, StoreError, Tier};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::Path;
 use types::{PredictionId, Timestamp};
@@ -140,20 +140,7 @@ impl Recount<'_> {
         let closed: Vec<_> = self.open.extract_if(|bucket, _| closes(bucket)).collect();
         for (bucket, counted) in closed {
             self.report.rollups += 1;
-            let mut select = self.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM rollups \
-                 WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
-            ))?;
-            let key = params![
-                bucket.tier.code(),
-                bucket.start,
-                bucket.version.0,
-                bucket.epoch
-            ];
-            let stored = select
-                .query_map(key, |row| rollups::read(row).map(|(_, r)| r))?
-                .next();
-            match stored.transpose()? {
+            match rollups::load(self.connection, bucket)? {
                 None => self.problem(format!(
                     "{bucket:?}: {} predictions, no roll-up",
                     counted.count
