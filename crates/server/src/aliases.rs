@@ -24,7 +24,7 @@ pub(crate) async fn read(
     TextPath((name, alias)): TextPath<(String, String)>,
 ) -> ApiResult<Reply<Alias>> {
     let name = model(&state, &name)?;
-    let found = state.store.aliases(name.clone()).await?.into_iter();
+    let found = state.store.aliases(name.clone()).await?;
     let found = found
         .into_iter()
         .find(|found| found.alias.as_str() == alias);

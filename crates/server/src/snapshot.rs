@@ -26,6 +26,8 @@ impl Model {
 #[derive(Default)]
 pub(crate) struct Snapshot {
     models: BTreeMap<String, Arc<Model>>,
+    /// Those with an active version, by name: what a request that names none can mean.
+    active: Vec<Arc<Model>>,
 }
 
 impl Snapshot {
@@ -57,7 +59,9 @@ impl Snapshot {
             let routes = Routes::new(traffic);
             models.insert(name, Arc::new(Model { routes, runtimes }));
         }
-        Ok(Self { models })
+        let active = models.values().filter(|model| model.routes.is_active());
+        let active = active.map(Arc::clone).collect();
+        Ok(Self { models, active })
     }
 
     fn runtimes(&self) -> HashMap<VersionKey, Arc<Runtime>> {
@@ -82,14 +86,10 @@ impl Snapshot {
             let unknown = || ApiError::model_not_found(name);
             return self.models.get(name).ok_or_else(unknown);
         }
-        let mut active = self
-            .models
-            .values()
-            .filter(|model| model.routes.is_active());
-        match (active.next(), active.next()) {
-            (Some(only), None) => Ok(only),
-            (Some(_), Some(_)) => Err(self.ambiguous()),
-            (None, _) => self.find_pinned(pinned),
+        match self.active.as_slice() {
+            [only] => Ok(only),
+            [] => self.find_pinned(pinned),
+            several => Err(ambiguous(several)),
         }
     }
 
@@ -98,31 +98,28 @@ impl Snapshot {
         let Some(pinned) = pinned else {
             return Err(ApiError::no_active_version(None));
         };
-        let mut answering = self
-            .models
-            .values()
-            .filter(|m| m.routes.assign(Some(pinned), None, 0).is_ok());
-        match (answering.next(), answering.next()) {
-            (Some(only), None) => Ok(only),
-            (Some(_), Some(_)) => Err(self.ambiguous()),
-            (None, _) => Err(ApiError::version_not_answering(pinned)),
+        let answers = |model: &&Arc<Model>| model.routes.assign(Some(pinned), None, 0).is_ok();
+        let answering: Vec<&Arc<Model>> = self.models.values().filter(answers).collect();
+        match answering.as_slice() {
+            [only] => Ok(only),
+            [] => Err(ApiError::version_not_answering(pinned)),
+            several => Err(ambiguous(several.iter().copied())),
         }
     }
+}
 
-    fn ambiguous(&self) -> ApiError {
-        let active = self
-            .models
-            .iter()
-            .filter(|(_, model)| model.routes.is_active());
-        let names: Vec<&str> = active.map(|(name, _)| name.as_str()).take(20).collect();
-        ApiError::new(
-            ErrorCode::AmbiguousModel,
-            format!(
-                "Several models can answer; say which in `name`: {}.",
-                names.join(", ")
-            ),
-        )
-    }
+fn ambiguous<'a>(models: impl IntoIterator<Item = &'a Arc<Model>>) -> ApiError {
+    let names = models
+        .into_iter()
+        .map(|model| model.traffic().name.as_str());
+    let names: Vec<&str> = names.take(20).collect();
+    ApiError::new(
+        ErrorCode::AmbiguousModel,
+        format!(
+            "Several models can answer; say which in `name`: {}.",
+            names.join(", ")
+        ),
+    )
 }
 
 fn make(spec: &RuntimeSpec, client: &HttpClient) -> Result<Runtime, StoreError> {

@@ -78,13 +78,13 @@ pub struct Rollup {
 impl Rollup {
     /// Counts one prediction.
     pub(crate) fn add(&mut self, record: &PredictionRecord) {
-        let status = record.status();
         let answer = record.outcome.answer.as_ref();
-        let own = answer.filter(|_| status == Status::Ok);
-        let confidence = own.and_then(|(_, output)| output.confidence);
-        self.add_parts(status, confidence, record.outcome.latency_ns);
+        let confidence = answer.and_then(|(_, output)| output.confidence);
+        self.add_parts(record.status(), confidence, record.outcome.latency_ns);
     }
 
+    /// The same from the columns of a row. The confidence of another version's answer says nothing
+    /// about this one, so it is left out.
     pub(crate) fn add_parts(&mut self, status: Status, confidence: Option<f64>, latency_ns: u64) {
         self.count += 1;
         match status {
@@ -92,7 +92,7 @@ impl Rollup {
             Status::Fallback => self.fallbacks += 1,
             Status::Error => self.errors += 1,
         }
-        if let Some(confidence) = confidence {
+        if let Some(confidence) = confidence.filter(|_| status == Status::Ok) {
             self.confidence_count += 1;
             self.confidence_sum += confidence;
             self.confidence_sum_squares += confidence * confidence;

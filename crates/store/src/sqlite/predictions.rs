@@ -6,8 +6,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde_json::Value;
 use types::{
-    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, VersionKey,
-    VersionName,
+    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, VersionName,
 };
 
 impl Store {
@@ -258,9 +257,4 @@ fn reason_code(reason: Reason) -> i64 {
 
 fn reason_of(code: i64) -> Option<Reason> {
     Reason::ALL.into_iter().find(|&r| reason_code(r) == code)
-}
-
-/// The version a row is of; used by `verify`, which reads rows of every version.
-pub(super) fn version_of(row: &Row<'_>, column: usize) -> rusqlite::Result<VersionKey> {
-    row.get(column).map(VersionKey)
 }

@@ -260,11 +260,9 @@ impl Sums<'_> {
         let mut rows = select.query([order(since), order(until)])?;
         while let Some(row) = rows.next()? {
             let status = super::predictions::status_of(row.get(1)?)?;
-            let own = status == types::Status::Ok;
-            let confidence = row.get::<_, Option<f64>>(2)?.filter(|_| own);
             let latency_ns = row.get::<_, i64>(3)? as u64;
             let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
-            rollup.add_parts(status, confidence, latency_ns);
+            rollup.add_parts(status, row.get(2)?, latency_ns);
         }
         Ok(())
     }

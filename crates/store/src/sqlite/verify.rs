@@ -1,13 +1,13 @@
 //! Counts everything again from the rows and compares.
 
-use super::predictions::{status_of, version_of};
+use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, open_reader, schema_of};
 use crate::{OpenError, Rollup, StoreError, Tier};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::Path;
-use types::{PredictionId, Timestamp};
+use types::{PredictionId, Timestamp, VersionKey};
 
 /// The most problems that are written out.
 const MAX_PROBLEMS: usize = 100;
@@ -96,7 +96,7 @@ impl Recount<'_> {
         let mut minute = i64::MIN;
         while let Some(row) = rows.next()? {
             let id = PredictionId::new(row.get::<_, i64>(0)? as u64, 0);
-            let version = version_of(row, 1)?;
+            let version = VersionKey(row.get(1)?);
             if row.get(6)? {
                 self.problem(format!("prediction {id} is of no version"));
             }
@@ -111,8 +111,7 @@ impl Recount<'_> {
                 self.close_before(time)?;
             }
             let status = status_of(row.get(3)?)?;
-            let own = status == types::Status::Ok;
-            let confidence = row.get::<_, Option<f64>>(4)?.filter(|_| own);
+            let confidence = row.get(4)?;
             let latency_ns = row.get::<_, i64>(5)? as u64;
             for tier in Tier::ALL {
                 let start = tier.start_of(time);
