@@ -186,3 +186,25 @@ async fn several_active_models_must_be_told_apart() {
         "b"
     );
 }
+
+#[tokio::test]
+async fn an_ambiguous_pin_lists_who_could_answer() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    for name in ["a", "b"] {
+        let body = json!({"name": name, "version": "1", "accuracy": 0.5});
+        let id = weir.post("/models", body).await.1["model_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        weir.patch(&format!("/models/{id}"), json!({"status": "testing"}))
+            .await;
+    }
+    let request = json!({"text": "good", "model_version": "1"});
+    let (status, problem) = weir.post("/predict", request).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("ambiguous_model")));
+    assert!(
+        problem["detail"].as_str().unwrap().contains("a, b"),
+        "{problem}"
+    );
+}
