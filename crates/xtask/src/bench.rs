@@ -1,0 +1,70 @@
+//! The bench: a release server, a real load generator, one run, tables.
+//!
+//! The generator shares the machine with the server, so figures are compared within a run only:
+//! rounds alternate between what is compared, and the median of the rounds counts.
+
+mod load;
+mod log;
+mod start;
+
+use crate::process;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure; all of it where nothing is named.
+    parts: Vec<Part>,
+    /// Alternating rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds of one measurement.
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// The largest log, in predictions.
+    #[arg(long, default_value_t = 10_000_000)]
+    log: u64,
+    /// Where the data directories are made, so that a disk can be chosen.
+    #[arg(long, default_value = "target")]
+    directory: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Throughput, closed loop.
+    Closed,
+    /// Latency at fixed rates.
+    Rates,
+    /// The cost of a `unit_id`.
+    Units,
+    /// 256 connections for a minute.
+    Soak,
+    /// Reports, memory and disk by the size of the log.
+    Log,
+    /// The time to be ready with 1,000 versions.
+    Start,
+    /// Micro-benchmarks of routing.
+    Route,
+}
+
+pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let binary = process::build()?;
+    let parts = if args.parts.is_empty() {
+        Part::value_variants()
+    } else {
+        &args.parts
+    };
+    let directory = tempfile::tempdir_in(&args.directory)?;
+    for part in parts {
+        match part {
+            Part::Closed => load::closed(args, &binary, directory.path()).await?,
+            Part::Rates => load::rates(args, &binary, directory.path()).await?,
+            Part::Units => load::units(args, &binary, directory.path()).await?,
+            Part::Soak => load::soak(&binary, directory.path()).await?,
+            Part::Log => log::run(args, &binary, directory.path()).await?,
+            Part::Start => start::run(args, &binary, directory.path()).await?,
+            Part::Route => start::route()?,
+        }
+    }
+    Ok(())
+}

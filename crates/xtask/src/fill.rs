@@ -1,0 +1,102 @@
+//! Fills a log through the store's own append path, as fast as it takes records.
+
+use crate::process::memory_mib;
+use std::path::Path;
+use store::{Durability, NewVersion, Store, StoreOptions};
+use types::{
+    Accuracy, Input, ModelId, ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord,
+    Reason, RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
+};
+
+const DAY: i64 = 86_400_000_000;
+/// The text of every prediction: 78 bytes, about what the reviews of the demo have.
+pub(crate) const TEXT: &str =
+    "the picture is not bad at all, but setting it up was a long and painful affair";
+
+pub(crate) async fn run(
+    data_dir: &Path,
+    predictions: u64,
+    days: u32,
+    versions: u32,
+) -> anyhow::Result<()> {
+    let options = StoreOptions {
+        durability: Durability::Relaxed,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(data_dir, options)?;
+    let now = now();
+    let keys = register(&store, versions, now).await?;
+    let span = (i64::from(days) * DAY).max(600_000_000);
+    let begin = now.micros() - span;
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut order = 0;
+    for n in 0..predictions {
+        let micros = begin + (span as f64 * (n as f64 / predictions as f64)) as i64;
+        order = PredictionId::order_at(Timestamp::from_micros(micros)).max(order + 1);
+        let version = keys[random.usize(..keys.len())];
+        let id = PredictionId::new(order, random.u64(..));
+        store.append(record(id, version, &mut random)).await?;
+    }
+    store.close().await?;
+    println!(
+        "filled {predictions} VmRSS={:.1} VmHWM={:.1}",
+        memory_mib("self", "VmRSS:")?,
+        memory_mib("self", "VmHWM:")?
+    );
+    Ok(())
+}
+
+fn now() -> Timestamp {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the log must end now, so that windows of the last days hold something"
+    )]
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_micros(since.as_micros() as i64)
+}
+
+async fn register(store: &Store, versions: u32, now: Timestamp) -> anyhow::Result<Vec<VersionKey>> {
+    let mut keys = Vec::new();
+    for n in 1..=versions {
+        let new = NewVersion {
+            model_id: ModelId::from_bits(u64::from(n)),
+            name: ModelName::parse("sentiment")?,
+            version: VersionName::parse(&format!("{n}.0.0"))?,
+            description: String::new(),
+            accuracy: Accuracy::new(0.8)?,
+            tags: Tags::new(),
+            runtime: RuntimeSpec::default(),
+            salt: "bench".into(),
+        };
+        let version = store.register(new, now).await?;
+        let weight = Percent::new(100.0 / f64::from(versions))?;
+        store.activate(version.model_id, weight, now).await?;
+        keys.push(version.key);
+    }
+    Ok(keys)
+}
+
+fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> PredictionRecord {
+    // A spread like a real service's: most around 20 microseconds, a long tail.
+    let latency_ns = (20_000.0 * (-random.f64().max(1e-9).ln()).exp().min(1e5)) as u64;
+    let output = Output {
+        prediction: "positive".into(),
+        confidence: Some(0.5 + random.f64() / 2.0),
+    };
+    PredictionRecord {
+        id,
+        version,
+        reason: Reason::Weights,
+        epoch: 2,
+        propensity: 0.5,
+        unit_id: UnitId::parse(&format!("user-{}", random.u32(..1_000_000))).ok(),
+        input: Input::Text(TEXT.into()),
+        outcome: Outcome {
+            answer: Some((version, output)),
+            error: None,
+            latency_ns,
+        },
+    }
+}

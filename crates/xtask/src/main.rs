@@ -1,0 +1,58 @@
+//! What developers run beside the tests: `cargo xtask bench`.
+//!
+//! Nothing here is part of the product, and no test depends on a figure from here.
+#![expect(clippy::print_stdout, reason = "tables are the data of these commands")]
+
+mod bare;
+mod bench;
+mod fill;
+mod load;
+mod process;
+mod table;
+
+use bench::BenchArgs;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure the release build on this machine and print tables.
+    Bench(BenchArgs),
+    /// Serve a fixed JSON answer with the bare HTTP library (the bench starts this itself).
+    Bare,
+    /// Log predictions through the store's own append path (the bench starts this itself).
+    Fill {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// How many predictions.
+        predictions: u64,
+        /// Over how many days, ending now.
+        #[arg(long, default_value_t = 0)]
+        days: u32,
+        /// Meant for how many versions.
+        #[arg(long, default_value_t = 2)]
+        versions: u32,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match Args::parse().command {
+            Command::Bench(args) => bench::run(&args).await,
+            Command::Bare => bare::serve().await,
+            Command::Fill {
+                data_dir,
+                predictions,
+                days,
+                versions,
+            } => fill::run(&data_dir, predictions, days, versions).await,
+        }
+    })
+}
