@@ -52,6 +52,32 @@ impl Tier {
     }
 }
 
+/// What a roll-up takes of a prediction; made once and added to every tier.
+pub(crate) struct Sample {
+    status: Status,
+    confidence: Option<f64>,
+    latency_ns: u64,
+    latency_bucket: u16,
+}
+
+impl Sample {
+    /// From the columns of a row.
+    pub(crate) fn new(status: Status, confidence: Option<f64>, latency_ns: u64) -> Self {
+        Self {
+            status,
+            confidence,
+            latency_ns,
+            latency_bucket: LatencyHistogram::bucket_of(latency_ns),
+        }
+    }
+
+    pub(crate) fn of(record: &PredictionRecord) -> Self {
+        let answer = record.outcome.answer.as_ref();
+        let confidence = answer.and_then(|(_, output)| output.confidence);
+        Self::new(record.status(), confidence, record.outcome.latency_ns)
+    }
+}
+
 /// Sums over predictions that were meant for one version.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rollup {
@@ -76,31 +102,24 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Counts one prediction.
-    pub(crate) fn add(&mut self, record: &PredictionRecord) {
-        let answer = record.outcome.answer.as_ref();
-        let confidence = answer.and_then(|(_, output)| output.confidence);
-        self.add_parts(record.status(), confidence, record.outcome.latency_ns);
-    }
-
-    /// The same from the columns of a row. The confidence of another version's answer says nothing
-    /// about this one, so it is left out.
-    pub(crate) fn add_parts(&mut self, status: Status, confidence: Option<f64>, latency_ns: u64) {
+    /// Counts one prediction. The confidence of another version's answer says nothing about this
+    /// one, so it is left out.
+    pub(crate) fn add(&mut self, sample: &Sample) {
         self.count += 1;
-        match status {
+        match sample.status {
             Status::Ok => {}
             Status::Fallback => self.fallbacks += 1,
             Status::Error => self.errors += 1,
         }
-        if let Some(confidence) = confidence.filter(|_| status == Status::Ok) {
+        if let Some(confidence) = sample.confidence.filter(|_| sample.status == Status::Ok) {
             self.confidence_count += 1;
             self.confidence_sum += confidence;
             self.confidence_sum_squares += confidence * confidence;
         }
-        let milliseconds = latency_ns as f64 / 1e6;
-        self.latency_sum_ns += latency_ns;
+        let milliseconds = sample.latency_ns as f64 / 1e6;
+        self.latency_sum_ns += sample.latency_ns;
         self.latency_sum_squares_ms += milliseconds * milliseconds;
-        self.latency.add(latency_ns);
+        self.latency.add_bucket(sample.latency_bucket, 1);
     }
 
     /// Adds all that another roll-up counted.

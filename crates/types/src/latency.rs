@@ -1,10 +1,10 @@
 //! A histogram of latencies that can be merged and whose quantiles are off by at most 1 %.
 
-use std::collections::BTreeMap;
-
 /// Ratio between the bounds of a bucket. A bucket's values lie within
 /// (γ − 1)/(γ + 1) < 1 % of its representative 2γ^i/(γ + 1).
 const GAMMA: f64 = 1.02;
+/// ln γ.
+const LN_GAMMA: f64 = 0.019_802_627_296_179_73;
 
 /// Counts of latencies in logarithmic buckets, for quantiles with a relative error of at most
 /// 1 %: the DDSketch of Masson, Rim and Lee (VLDB 2019), section 2.1, without a limit on the
@@ -13,25 +13,69 @@ const GAMMA: f64 = 1.02;
 /// Values are nanoseconds. Merging adds bucket by bucket, so it is exact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LatencyHistogram {
-    buckets: BTreeMap<u16, u64>,
+    /// The bucket of the first count.
+    first: u16,
+    /// Neither the first nor the last is 0, so that equal histograms are equal. Dense: adding one
+    /// is an index, and merging a loop without branches.
+    counts: Vec<u64>,
 }
 
 impl LatencyHistogram {
+    /// The bucket that a latency falls into.
+    pub fn bucket_of(nanoseconds: u64) -> u16 {
+        // ln(2^64) / ln(1.02) = 2,241: the index always fits.
+        let value = nanoseconds.max(1) as f64;
+        (value.ln() / LN_GAMMA).ceil() as u16
+    }
+
     /// Counts one latency.
     pub fn add(&mut self, nanoseconds: u64) {
-        *self.buckets.entry(bucket_of(nanoseconds)).or_default() += 1;
+        self.add_bucket(Self::bucket_of(nanoseconds), 1);
+    }
+
+    /// Counts `count` latencies into a bucket that `buckets` or `bucket_of` gave.
+    pub fn add_bucket(&mut self, bucket: u16, count: u64) {
+        if count > 0 {
+            self.cover(bucket, bucket);
+            self.counts[usize::from(bucket - self.first)] += count;
+        }
     }
 
     /// Adds all that another histogram counted.
     pub fn merge(&mut self, other: &Self) {
-        for (&bucket, &count) in &other.buckets {
-            *self.buckets.entry(bucket).or_default() += count;
+        if other.counts.is_empty() {
+            return;
         }
+        self.cover(other.first, other.last());
+        let at = usize::from(other.first - self.first);
+        for (count, more) in self.counts[at..].iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+    }
+
+    /// Makes room for buckets of which the caller fills the ends.
+    fn cover(&mut self, first: u16, last: u16) {
+        if self.counts.is_empty() {
+            self.first = first;
+        }
+        if first < self.first {
+            let missing = usize::from(self.first - first);
+            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = first;
+        }
+        let needed = usize::from(last - self.first) + 1;
+        if needed > self.counts.len() {
+            self.counts.resize(needed, 0);
+        }
+    }
+
+    fn last(&self) -> u16 {
+        self.first + (self.counts.len().max(1) - 1) as u16
     }
 
     /// How many latencies were counted.
     pub fn count(&self) -> u64 {
-        self.buckets.values().sum()
+        self.counts.iter().sum()
     }
 
     /// The value that a share `q` of the latencies does not exceed (nearest rank), in
@@ -43,7 +87,7 @@ impl LatencyHistogram {
         }
         let rank = ((q.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count);
         let mut seen = 0;
-        for (&bucket, &count) in &self.buckets {
+        for (bucket, count) in self.buckets() {
             seen += count;
             if seen >= rank {
                 return Some(value_of(bucket));
@@ -54,19 +98,9 @@ impl LatencyHistogram {
 
     /// The non-empty buckets, ascending.
     pub fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.buckets.iter().map(|(&bucket, &count)| (bucket, count))
+        let counts = (self.first..).zip(self.counts.iter().copied());
+        counts.filter(|(_, count)| *count > 0)
     }
-
-    /// Counts `count` latencies into a bucket that `buckets` gave.
-    pub fn add_bucket(&mut self, bucket: u16, count: u64) {
-        *self.buckets.entry(bucket).or_default() += count;
-    }
-}
-
-fn bucket_of(nanoseconds: u64) -> u16 {
-    // ln(2^64) / ln(1.02) = 2,241: the index always fits.
-    let value = nanoseconds.max(1) as f64;
-    (value.ln() / GAMMA.ln()).ceil() as u16
 }
 
 fn value_of(bucket: u16) -> f64 {

@@ -19,15 +19,11 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the bench kills this process; nothing waits for its connections"
-        )]
+        // The bench kills this process; nothing waits for its connections.
         tokio::spawn(connection);
     }
 }
 
-#[expect(clippy::unused_async, reason = "the library wants a future")]
 async fn answer(
     _request: Request<hyper::body::Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {

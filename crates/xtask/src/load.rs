@@ -38,8 +38,9 @@ pub(crate) struct Outcome {
 
 /// Runs the load generator, which shares the machine with the server.
 pub(crate) async fn run(target: Target<'_>, shape: Shape) -> anyhow::Result<Outcome> {
-    let mut command = tokio::process::Command::from(command(target, shape));
-    let output = command.output().await.with_context(|| {
+    let mut command = command(target, shape);
+    let output = tokio::task::spawn_blocking(move || command.output()).await?;
+    let output = output.with_context(|| {
         "cannot run oha; install it with `cargo install oha --locked`, or name it in WEIR_BENCH_OHA"
     })?;
     ensure!(

@@ -1,7 +1,9 @@
 //! The store on SQLite: one writer, many readers, in one directory.
 
 mod catalog;
+mod checkpoint;
 mod predictions;
+mod queue;
 mod rollups;
 mod verify;
 mod writer;
@@ -79,7 +81,7 @@ impl Store {
         refuse_newer(&path)?;
         let mut connection = Connection::open(&path)?;
         prepare(&mut connection, options.durability)?;
-        let writer = Writer::start(connection, options)?;
+        let writer = Writer::start(connection, &path, options)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path,

@@ -3,7 +3,9 @@
 use super::{Durability, Store, rollups};
 use crate::{LoggedPrediction, PredictionFilter, StoreError, VersionTotals};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
+};
 use serde_json::Value;
 use types::{
     Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, VersionName,
@@ -89,44 +91,48 @@ impl Store {
     }
 }
 
-/// Writes one prediction.
-pub(super) fn insert(
-    transaction: &Transaction<'_>,
-    record: &PredictionRecord,
-) -> Result<(), StoreError> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO predictions (prediction_order, random, version_key, served_key, status, \
-         reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-         latency_ns, error) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
-    let json;
-    let (input_kind, input) = match &record.input {
-        Input::Text(text) => (0, text.as_str()),
-        Input::Json(value) => {
-            json = value.to_string();
-            (1, json.as_str())
-        }
-    };
-    let answer = record.outcome.answer.as_ref();
-    insert.execute(params![
-        record.id.order() as i64,
-        record.id.random() as i64,
-        record.version.0,
-        answer.map(|(served, _)| served.0),
-        status_code(record.status()),
-        reason_code(record.reason),
-        record.epoch,
-        record.propensity,
-        record.unit_id.as_ref().map(types::UnitId::as_str),
-        input_kind,
-        input,
-        answer.map(|(_, output)| output.prediction.to_string()),
-        answer.and_then(|(_, output)| output.confidence),
-        record.outcome.latency_ns as i64,
-        record.outcome.error,
-    ])?;
-    Ok(())
+const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
+     status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
+     latency_ns, error) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// Writes predictions, with one statement for a whole group.
+pub(super) struct Inserter<'t>(CachedStatement<'t>);
+
+impl<'t> Inserter<'t> {
+    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+        Ok(Self(transaction.prepare_cached(INSERT)?))
+    }
+
+    pub(super) fn insert(&mut self, record: &PredictionRecord) -> Result<(), StoreError> {
+        let json;
+        let (input_kind, input) = match &record.input {
+            Input::Text(text) => (0, text.as_str()),
+            Input::Json(value) => {
+                json = value.to_string();
+                (1, json.as_str())
+            }
+        };
+        let answer = record.outcome.answer.as_ref();
+        self.0.execute(params![
+            record.id.order() as i64,
+            record.id.random() as i64,
+            record.version.0,
+            answer.map(|(served, _)| served.0),
+            status_code(record.status()),
+            reason_code(record.reason),
+            record.epoch,
+            record.propensity,
+            record.unit_id.as_ref().map(types::UnitId::as_str),
+            input_kind,
+            input,
+            answer.map(|(_, output)| output.prediction.to_string()),
+            answer.and_then(|(_, output)| output.confidence),
+            record.outcome.latency_ns as i64,
+            record.outcome.error,
+        ])?;
+        Ok(())
+    }
 }
 
 /// Removes a chunk of what deleted versions left behind; says whether there may be more.

@@ -1,15 +1,15 @@
 //! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
 
-use crate::rollup::{decode, encode};
+use crate::rollup::{Sample, decode, encode};
 use crate::{Rollup, StoreError, Tier};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use types::{PredictionId, PredictionRecord, TimeRange, Timestamp, VersionKey};
 
 /// How long minutes are kept, in seconds.
 const MINUTES_KEPT: i64 = 3 * 86_400;
-/// Roll-ups kept in memory; above this all are forgotten and read again when needed.
-const MAX_OPEN: usize = 4096;
+/// Series kept in memory; above this all are forgotten and read again when needed.
+const MAX_SERIES: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Bucket {
@@ -19,15 +19,31 @@ pub(super) struct Bucket {
     pub(super) epoch: i64,
 }
 
-/// The roll-ups that the writer adds to.
+/// The roll-ups that the writer adds to: of each series, the newest of each tier.
 #[derive(Default)]
 pub(super) struct OpenRollups {
-    open: HashMap<Bucket, Rollup>,
-    changed: HashSet<Bucket>,
+    series: HashMap<(VersionKey, i64), Series>,
+    /// The series with changes that are not written yet.
+    touched: Vec<(VersionKey, i64)>,
     /// The newest hour seen; when it moves, old minutes are folded away.
     newest_hour: i64,
     /// Minutes before this are gone; `None` until read.
     minute_horizon: Option<i64>,
+}
+
+/// The open roll-ups of a version in an epoch, by tier.
+#[derive(Default)]
+struct Series {
+    open: [Option<Open>; Tier::ALL.len()],
+    touched: bool,
+}
+
+struct Open {
+    bucket: Bucket,
+    /// Its row; `None` before it is written for the first time.
+    row: Option<i64>,
+    rollup: Rollup,
+    changed: bool,
 }
 
 impl OpenRollups {
@@ -38,24 +54,35 @@ impl OpenRollups {
     ) -> Result<(), StoreError> {
         let time = record.id.time();
         let horizon = self.fold_minutes(transaction, time)?;
-        for tier in Tier::ALL {
+        let sample = Sample::of(record);
+        let (version, epoch) = (record.version, record.epoch);
+        let series = self.series.entry((version, epoch)).or_default();
+        if !series.touched {
+            series.touched = true;
+            self.touched.push((version, epoch));
+        }
+        for (tier, slot) in Tier::ALL.into_iter().zip(&mut series.open) {
             let bucket = Bucket {
                 tier,
                 start: tier.start_of(time),
-                version: record.version,
-                epoch: record.epoch,
+                version,
+                epoch,
             };
             if tier == Tier::Minute && bucket.start < horizon {
                 continue;
             }
-            let rollup = match self.open.entry(bucket) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(load(transaction, bucket)?.unwrap_or_default())
+            let open = match slot.take() {
+                Some(open) if open.bucket == bucket => open,
+                other => {
+                    if let Some(mut other) = other {
+                        other.write(transaction)?;
+                    }
+                    Open::load(transaction, bucket)?
                 }
             };
-            rollup.add(record);
-            self.changed.insert(bucket);
+            let open = slot.insert(open);
+            open.rollup.add(&sample);
+            open.changed = true;
         }
         Ok(())
     }
@@ -79,9 +106,10 @@ impl OpenRollups {
             delete.execute(params![tier, horizon])?;
             let mut update = transaction.prepare_cached("UPDATE state SET minute_horizon = ?1")?;
             update.execute([horizon])?;
-            let kept = |b: &Bucket| b.tier != Tier::Minute || b.start >= horizon;
-            self.open.retain(|bucket, _| kept(bucket));
-            self.changed.retain(kept);
+            let gone = |b: &Bucket| b.tier == Tier::Minute && b.start < horizon;
+            for slot in self.series.values_mut().flat_map(|series| &mut series.open) {
+                slot.take_if(|open| gone(&open.bucket));
+            }
         }
         self.newest_hour = self.newest_hour.max(hour);
         self.minute_horizon = Some(horizon);
@@ -90,32 +118,17 @@ impl OpenRollups {
 
     /// Writes what has changed.
     pub(super) fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        let mut upsert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO rollups (tier, start, version_key, epoch, count, errors, \
-             fallbacks, confidence_count, confidence_sum, confidence_sum_squares, latency_sum_ns, \
-             latency_sum_squares_ms, latency) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
-        for bucket in self.changed.drain() {
-            let r = &self.open[&bucket];
-            upsert.execute(params![
-                bucket.tier.code(),
-                bucket.start,
-                bucket.version.0,
-                bucket.epoch,
-                r.count as i64,
-                r.errors as i64,
-                r.fallbacks as i64,
-                r.confidence_count as i64,
-                r.confidence_sum,
-                r.confidence_sum_squares,
-                r.latency_sum_ns as i64,
-                r.latency_sum_squares_ms,
-                encode(&r.latency),
-            ])?;
+        for key in self.touched.drain(..) {
+            let Some(series) = self.series.get_mut(&key) else {
+                continue;
+            };
+            series.touched = false;
+            for open in series.open.iter_mut().flatten() {
+                open.write(transaction)?;
+            }
         }
-        if self.open.len() > MAX_OPEN {
-            self.open.clear();
+        if self.series.len() > MAX_SERIES {
+            self.series.clear();
         }
         Ok(())
     }
@@ -126,36 +139,87 @@ impl OpenRollups {
     }
 }
 
+impl Open {
+    fn load(transaction: &Transaction<'_>, bucket: Bucket) -> Result<Self, StoreError> {
+        let stored = load(transaction, bucket)?;
+        let (row, rollup) = stored.map_or_else(Default::default, |(row, r)| (Some(row), r));
+        Ok(Self {
+            bucket,
+            row,
+            rollup,
+            changed: false,
+        })
+    }
+
+    /// Writes the sums, where they have changed. An update by the row's number touches one page;
+    /// an insert touches both indexes too, but comes once per bucket.
+    fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        if !std::mem::take(&mut self.changed) {
+            return Ok(());
+        }
+        if self.row.is_none() {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO rollups (tier, start, version_key, epoch) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            let b = self.bucket;
+            self.row =
+                Some(insert.insert(params![b.tier.code(), b.start, b.version.0, b.epoch])?);
+        }
+        let mut update = transaction.prepare_cached(
+            "UPDATE rollups SET count = ?2, errors = ?3, fallbacks = ?4, confidence_count = ?5, \
+             confidence_sum = ?6, confidence_sum_squares = ?7, latency_sum_ns = ?8, \
+             latency_sum_squares_ms = ?9, latency = ?10 WHERE rollup_id = ?1",
+        )?;
+        let r = &self.rollup;
+        update.execute(params![
+            self.row,
+            r.count as i64,
+            r.errors as i64,
+            r.fallbacks as i64,
+            r.confidence_count as i64,
+            r.confidence_sum,
+            r.confidence_sum_squares,
+            r.latency_sum_ns as i64,
+            r.latency_sum_squares_ms,
+            encode(&r.latency),
+        ])?;
+        Ok(())
+    }
+}
+
 pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT minute_horizon FROM state", [], |row| row.get(0))?)
 }
 
 /// The columns that [`read`] reads.
-const COLUMNS: &str = "version_key, count, errors, fallbacks, confidence_count, \
+const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confidence_count, \
      confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
-    let blob = row.get_ref(9)?.as_blob()?;
+    let blob = row.get_ref(10)?.as_blob()?;
     let Some(latency) = decode(blob) else {
-        return Err(rusqlite::Error::IntegralValueOutOfRange(9, 0));
+        return Err(rusqlite::Error::IntegralValueOutOfRange(10, 0));
     };
     let rollup = Rollup {
-        count: count(1)?,
-        errors: count(2)?,
-        fallbacks: count(3)?,
-        confidence_count: count(4)?,
-        confidence_sum: row.get(5)?,
-        confidence_sum_squares: row.get(6)?,
-        latency_sum_ns: count(7)?,
-        latency_sum_squares_ms: row.get(8)?,
+        count: count(2)?,
+        errors: count(3)?,
+        fallbacks: count(4)?,
+        confidence_count: count(5)?,
+        confidence_sum: row.get(6)?,
+        confidence_sum_squares: row.get(7)?,
+        latency_sum_ns: count(8)?,
+        latency_sum_squares_ms: row.get(9)?,
         latency,
     };
-    Ok((VersionKey(row.get(0)?), rollup))
+    Ok((VersionKey(row.get(1)?), rollup))
 }
 
-/// The stored roll-up of a bucket.
-pub(super) fn load(connection: &Connection, bucket: Bucket) -> Result<Option<Rollup>, StoreError> {
+/// The stored roll-up of a bucket, and its row.
+pub(super) fn load(
+    connection: &Connection,
+    bucket: Bucket,
+) -> Result<Option<(i64, Rollup)>, StoreError> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM rollups \
          WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
@@ -166,9 +230,8 @@ pub(super) fn load(connection: &Connection, bucket: Bucket) -> Result<Option<Rol
         bucket.version.0,
         bucket.epoch
     ];
-    Ok(select
-        .query_row(key, |row| read(row).map(|(_, rollup)| rollup))
-        .optional()?)
+    let found = |row: &Row<'_>| Ok((row.get(0)?, read(row)?.1));
+    Ok(select.query_row(key, found).optional()?)
 }
 
 /// Sums by version over a stretch of time: whole days, hours and minutes from their roll-ups, the
@@ -262,7 +325,7 @@ impl Sums<'_> {
             let status = super::predictions::status_of(row.get(1)?)?;
             let latency_ns = row.get::<_, i64>(3)? as u64;
             let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
-            rollup.add_parts(status, row.get(2)?, latency_ns);
+            rollup.add(&Sample::new(status, row.get(2)?, latency_ns));
         }
         Ok(())
     }

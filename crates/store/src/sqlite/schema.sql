@@ -71,21 +71,24 @@ CREATE TABLE predictions (
 CREATE INDEX predictions_by_version ON predictions (version_key);
 CREATE INDEX predictions_failed ON predictions (status) WHERE status <> 0;
 
+-- An open roll-up is written again with every group, so it has a number of its own to be found by:
+-- an update by number touches no index.
 CREATE TABLE rollups (
+    rollup_id INTEGER PRIMARY KEY,
     tier INTEGER NOT NULL,          -- 0 total, 1 day, 2 hour, 3 minute
     start INTEGER NOT NULL,         -- seconds since 1970
     version_key INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    errors INTEGER NOT NULL,
-    fallbacks INTEGER NOT NULL,
-    confidence_count INTEGER NOT NULL,
-    confidence_sum REAL NOT NULL,
-    confidence_sum_squares REAL NOT NULL,
-    latency_sum_ns INTEGER NOT NULL,
-    latency_sum_squares_ms REAL NOT NULL,
-    latency BLOB NOT NULL,          -- distances between buckets and counts, as LEB128
-    PRIMARY KEY (tier, start, version_key, epoch)
+    count INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,
+    fallbacks INTEGER NOT NULL DEFAULT 0,
+    confidence_count INTEGER NOT NULL DEFAULT 0,
+    confidence_sum REAL NOT NULL DEFAULT 0,
+    confidence_sum_squares REAL NOT NULL DEFAULT 0,
+    latency_sum_ns INTEGER NOT NULL DEFAULT 0,
+    latency_sum_squares_ms REAL NOT NULL DEFAULT 0,
+    latency BLOB NOT NULL DEFAULT x'', -- distances between buckets and counts, as LEB128
+    UNIQUE (tier, start, version_key, epoch)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
 

@@ -3,6 +3,7 @@
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, open_reader, schema_of};
+use crate::rollup::Sample;
 use crate::{OpenError, Rollup, StoreError, Tier};
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -112,7 +113,7 @@ impl Recount<'_> {
             }
             let status = status_of(row.get(3)?)?;
             let confidence = row.get(4)?;
-            let latency_ns = row.get::<_, i64>(5)? as u64;
+            let sample = Sample::new(status, confidence, row.get::<_, i64>(5)? as u64);
             for tier in Tier::ALL {
                 let start = tier.start_of(time);
                 if tier == Tier::Minute && start < self.horizon {
@@ -125,7 +126,7 @@ impl Recount<'_> {
                     epoch: row.get(2)?,
                 };
                 let rollup = self.open.entry(bucket).or_default();
-                rollup.add_parts(status, confidence, latency_ns);
+                rollup.add(&sample);
             }
         }
         self.close(|_| true)
@@ -144,7 +145,7 @@ impl Recount<'_> {
                     "{bucket:?}: {} predictions, no roll-up",
                     counted.count
                 )),
-                Some(stored) if !counted.agrees_with(&stored) => self.problem(format!(
+                Some((_, stored)) if !counted.agrees_with(&stored) => self.problem(format!(
                     "{bucket:?}: the rows give {} predictions and {} errors, the roll-up {} and {} \
                      (or other sums differ)",
                     counted.count, counted.errors, stored.count, stored.errors

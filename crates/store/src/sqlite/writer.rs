@@ -1,9 +1,12 @@
 //! The one thread that writes: predictions in groups, other changes between two groups.
 
+use super::checkpoint::Checkpointer;
+use super::queue::{Patience, Queue};
 use super::rollups::OpenRollups;
 use super::{Durability, StoreOptions, predictions};
 use crate::StoreError;
 use rusqlite::Connection;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,51 +17,70 @@ use types::PredictionRecord;
 const MAX_GROUP: usize = 4096;
 /// Rows of a deleted version that are removed at once: no prediction waits for more.
 const PURGE_CHUNK: usize = 2000;
-/// How long a writer for whom nobody waits lets predictions gather: fewer, larger groups cost less.
-const GATHER: Duration = Duration::from_millis(5);
-/// How long a writer that has nobody to tell waits before it tries again.
+/// How long a writer for whom callers wait lets as many gather as came last time. A group costs
+/// about as much as twenty rows, so a few large groups serve everybody sooner than many small ones;
+/// a lone caller is a group of one and never waits.
+const GATHER: Duration = Duration::from_micros(500);
+/// How long a writer for whom nobody waits lets predictions gather, and how many at most.
+const GATHER_RELAXED: Duration = Duration::from_millis(20);
+const GATHER_RELAXED_MOST: usize = 1024;
+/// How long to wait before a failed write that nobody waits for is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
 type Change = Box<dyn FnOnce(&mut Connection) + Send>;
 
 enum Command {
-    /// Log a prediction; tell `done`, where there is one, when it is committed.
-    Append(Box<PredictionRecord>, Option<Done>),
+    /// Log a prediction; tell `Done`, where there is one, when it is committed.
+    Append(PredictionRecord, Option<Done>),
     /// Change something else.
     Change(Change),
     /// Look for versions to purge.
     Purge,
-    /// Write out what came before and end.
-    Stop,
 }
 
 /// The handle to the writing thread.
 pub(super) struct Writer {
-    commands: mpsc::Sender<Command>,
+    queue: Arc<Queue<Command>>,
     failure: Arc<Mutex<Option<String>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: StoreOptions) -> Result<Self, StoreError> {
-        let (commands, receiver) = mpsc::channel(options.queue.max(1));
+    /// Must be called within a runtime, which tells the callers of each group.
+    pub(super) fn start(
+        mut connection: Connection,
+        path: &Path,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let capacity = options.queue.max(1);
+        let queue = Arc::new(Queue::new(capacity));
         let failure = Arc::new(Mutex::new(None));
+        let checkpointer = Checkpointer::start(path, &mut connection)?;
+        let relaxed = options.durability == Durability::Relaxed;
         let thread = WriterThread {
             connection,
-            commands: receiver,
+            checkpointer,
+            queue: Arc::clone(&queue),
+            acknowledge: acknowledger(),
             failure: Arc::clone(&failure),
             rollups: OpenRollups::default(),
             group: Vec::new(),
-            purging: true,
-            relaxed: options.durability == Durability::Relaxed,
+            waiting: Vec::new(),
+            purge: Purge::Now,
+            relaxed,
+            gather: if relaxed {
+                GATHER_RELAXED_MOST.min(capacity)
+            } else {
+                1
+            },
         };
         let thread = thread::Builder::new()
             .name("weir-writer".into())
             .spawn(move || thread.run())
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
-            commands,
+            queue,
             failure,
             thread: Mutex::new(Some(thread)),
         })
@@ -66,13 +88,13 @@ impl Writer {
 
     /// Queues a prediction and returns at once when there is room.
     pub(super) async fn queue(&self, record: PredictionRecord) -> Result<(), StoreError> {
-        self.send(Command::Append(Box::new(record), None)).await
+        self.send(Command::Append(record, None), false).await
     }
 
     /// Queues a prediction and waits until it is committed.
     pub(super) async fn append(&self, record: PredictionRecord) -> Result<(), StoreError> {
         let (done, committed) = oneshot::channel();
-        self.send(Command::Append(Box::new(record), Some(done)))
+        self.send(Command::Append(record, Some(done)), false)
             .await?;
         committed.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -96,17 +118,20 @@ impl Writer {
             // Whoever asked may have gone; the change stands.
             let _ = done.send(result);
         };
-        self.send(Command::Change(Box::new(run))).await?;
+        self.send(Command::Change(Box::new(run)), true).await?;
         changed.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
     /// Has the rows of deleted versions removed, chunk by chunk.
     pub(super) async fn purge(&self) -> Result<(), StoreError> {
-        self.send(Command::Purge).await
+        self.send(Command::Purge, true).await
     }
 
-    async fn send(&self, command: Command) -> Result<(), StoreError> {
-        self.commands.send(command).await.map_err(|_| stopped())
+    async fn send(&self, command: Command, urgent: bool) -> Result<(), StoreError> {
+        self.queue
+            .push(command, urgent)
+            .await
+            .map_err(|_| stopped())
     }
 
     pub(super) fn failure(&self) -> Option<String> {
@@ -114,21 +139,27 @@ impl Writer {
     }
 
     pub(super) fn pending(&self) -> usize {
-        self.commands.max_capacity() - self.commands.capacity()
+        self.queue.len()
     }
 
     pub(super) async fn stop(&self) -> Result<(), StoreError> {
+        self.queue.close();
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         let Some(thread) = thread else {
             return Ok(());
         };
-        // The thread may have ended by itself; joining tells.
-        let _ = self.send(Command::Stop).await;
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         match joined {
             Ok(Ok(())) => Ok(()),
             _ => Err(StoreError::Unavailable("the writer panicked".into())),
         }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread writes out what is queued and ends.
+        self.queue.close();
     }
 }
 
@@ -152,64 +183,98 @@ fn in_transaction<T, E: From<StoreError>>(
     Ok(value)
 }
 
+/// The callers of a group, and what became of it.
+struct Acknowledgement {
+    waiting: Vec<Done>,
+    result: Result<(), StoreError>,
+}
+
+/// Tells the callers of a group from within the runtime: waking each of them from the writer's
+/// thread would interrupt both it and the runtime once per caller instead of once per group.
+fn acknowledger() -> mpsc::Sender<Acknowledgement> {
+    let (sender, mut receiver) = mpsc::channel::<Acknowledgement>(16);
+    // Ends with the writer, which holds the sender.
+    tokio::spawn(async move {
+        while let Some(Acknowledgement { waiting, result }) = receiver.recv().await {
+            for done in waiting {
+                // The caller may have given up waiting; the record stands.
+                let _ = done.send(result.clone());
+            }
+        }
+    });
+    sender
+}
+
+/// What deleted versions left behind.
+#[derive(PartialEq)]
+enum Purge {
+    /// Nothing.
+    Nothing,
+    /// Perhaps something, to be removed when there is time.
+    Now,
+    /// Something that could not be removed just now.
+    Later,
+}
+
 struct WriterThread {
     connection: Connection,
-    commands: mpsc::Receiver<Command>,
+    checkpointer: Checkpointer,
+    queue: Arc<Queue<Command>>,
+    acknowledge: mpsc::Sender<Acknowledgement>,
     failure: Arc<Mutex<Option<String>>>,
     rollups: OpenRollups,
-    group: Vec<(Box<PredictionRecord>, Option<Done>)>,
-    /// Whether a deleted version may still have rows.
-    purging: bool,
+    group: Vec<PredictionRecord>,
+    waiting: Vec<Done>,
+    purge: Purge,
     /// Whether nobody waits for a commit: groups may gather, and a failed one is tried again.
     relaxed: bool,
+    /// How many predictions are worth waiting for.
+    gather: usize,
 }
 
 impl WriterThread {
     fn run(mut self) {
         let mut received = Vec::new();
-        loop {
-            if self.receive(&mut received) == 0 {
-                break;
-            }
-            let mut stop = false;
+        while self.queue.take(&mut received, self.patience()) {
+            let mut predictions = 0;
             for command in received.drain(..) {
                 match command {
-                    Command::Append(record, done) => self.group.push((record, done)),
+                    Command::Append(record, done) => {
+                        predictions += 1;
+                        self.group.push(record);
+                        self.waiting.extend(done);
+                        if self.group.len() == MAX_GROUP {
+                            self.commit_group();
+                        }
+                    }
                     Command::Change(change) => {
                         self.commit_group();
                         change(&mut self.connection);
                     }
-                    Command::Purge => self.purging = true,
-                    Command::Stop => stop = true,
+                    Command::Purge => self.purge = Purge::Now,
                 }
             }
             self.commit_group();
-            if stop {
-                break;
+            if !self.relaxed {
+                self.gather = predictions;
             }
+            if self.purge != Purge::Nothing {
+                self.purge_chunk();
+            }
+            self.checkpointer.after_commit(&self.connection);
         }
     }
 
-    /// Takes what is queued, up to a group. While there is something to purge, a chunk is purged
-    /// instead of waiting for the queue to fill.
-    fn receive(&mut self, received: &mut Vec<Command>) -> usize {
-        while self.purging && self.commands.is_empty() && !self.commands.is_closed() {
-            self.purge_chunk();
+    fn patience(&self) -> Patience {
+        Patience {
+            first: match self.purge {
+                Purge::Nothing => None,
+                Purge::Now => Some(Duration::ZERO),
+                Purge::Later => Some(RETRY),
+            },
+            gather: self.gather,
+            gather_for: if self.relaxed { GATHER_RELAXED } else { GATHER },
         }
-        if self.purging {
-            self.purge_chunk();
-        }
-        let count = self.commands.blocking_recv_many(received, MAX_GROUP);
-        let only_predictions = || received.iter().all(|c| matches!(c, Command::Append(..)));
-        if self.relaxed && count > 0 && only_predictions() {
-            thread::park_timeout(GATHER);
-            while received.len() < MAX_GROUP
-                && let Ok(command) = self.commands.try_recv()
-            {
-                received.push(command);
-            }
-        }
-        count
     }
 
     fn commit_group(&mut self) {
@@ -217,7 +282,11 @@ impl WriterThread {
             return;
         }
         let mut result = self.try_commit_group();
-        while self.relaxed && result.is_err() && !self.commands.is_closed() {
+        while self.relaxed && result.is_err() && !self.queue.is_closed() {
+            set_failure(
+                &self.failure,
+                result.as_ref().err().map(ToString::to_string),
+            );
             thread::park_timeout(RETRY);
             result = self.try_commit_group();
         }
@@ -225,22 +294,25 @@ impl WriterThread {
             &self.failure,
             result.as_ref().err().map(ToString::to_string),
         );
-        for (_, done) in self.group.drain(..) {
-            if let Some(done) = done {
-                // The caller may have given up waiting; the record stands.
-                let _ = done.send(result.clone());
-            }
+        self.group.clear();
+        if !self.waiting.is_empty() {
+            let waiting = std::mem::take(&mut self.waiting);
+            // Fails only when the runtime has ended, and the callers with it.
+            let _ = self
+                .acknowledge
+                .blocking_send(Acknowledgement { waiting, result });
         }
     }
 
     fn try_commit_group(&mut self) -> Result<(), StoreError> {
-        let records = self.group.iter().map(|(record, _)| record.as_ref());
+        let (group, rollups) = (&self.group, &mut self.rollups);
         let result = in_transaction(&mut self.connection, |transaction| {
-            for record in records {
-                predictions::insert(transaction, record)?;
-                self.rollups.add(transaction, record)?;
+            let mut inserter = predictions::Inserter::new(transaction)?;
+            for record in group {
+                inserter.insert(record)?;
+                rollups.add(transaction, record)?;
             }
-            self.rollups.write(transaction)
+            rollups.write(transaction)
         });
         if result.is_err() {
             // What memory added was rolled back in the database.
@@ -255,11 +327,11 @@ impl WriterThread {
         });
         self.rollups.forget();
         match purged {
-            Ok(more) => self.purging = more,
+            Ok(true) => self.purge = Purge::Now,
+            Ok(false) => self.purge = Purge::Nothing,
             Err(error) => {
                 set_failure(&self.failure, Some(error.to_string()));
-                // Tried again at the next start or deletion.
-                self.purging = false;
+                self.purge = Purge::Later;
             }
         }
     }

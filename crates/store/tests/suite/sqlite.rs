@@ -35,7 +35,7 @@ async fn verify_sees_every_kind_of_damage() {
         "UPDATE rollups SET confidence_sum = confidence_sum * 1.000001 WHERE tier = 2",
         "UPDATE rollups SET count = count + 1 WHERE tier = 0",
         "DELETE FROM rollups WHERE tier = 3 AND start = 0",
-        "INSERT INTO rollups SELECT tier, 600000, version_key, epoch, 0, 0, 0, 0, 0, 0, 0, 0, x'' FROM rollups WHERE tier = 3 LIMIT 1",
+        "INSERT INTO rollups (tier, start, version_key, epoch) SELECT tier, 600000, version_key, epoch FROM rollups WHERE tier = 3 LIMIT 1",
     ] {
         assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");
     }
