@@ -61,7 +61,10 @@ impl Client {
     ///
     /// # Errors
     /// When the call fails.
-    pub async fn predict(&self, request: &PredictRequest) -> Result<PredictReply, ClientError> {
+    pub async fn predict(
+        &self,
+        request: &PredictRequest,
+    ) -> Result<PredictReply<'static>, ClientError> {
         self.send(self.http.post(self.url("/predict")).json(request))
             .await
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// A request for a prediction: either `text` or `inputs`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,27 +24,27 @@ pub struct PredictRequest {
     pub unit_id: Option<String>,
 }
 
-/// The answer to a request for a prediction.
+/// The answer to a request for a prediction. The server borrows what it holds already.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PredictReply {
+pub struct PredictReply<'a> {
     /// What the version said: a label for sentiment.
-    pub prediction: Value,
+    pub prediction: Cow<'a, Value>,
     /// How sure it is, where it says so.
     pub confidence: Option<f64>,
     /// The version that was chosen.
-    pub model_id: String,
+    pub model_id: Cow<'a, str>,
     /// Its version string.
-    pub model_version: String,
+    pub model_version: Cow<'a, str>,
     /// How long choosing and calling took, in milliseconds.
     pub latency_ms: f64,
     /// Identifies the logged prediction.
     pub prediction_id: String,
     /// The model.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// The experiment that the prediction takes part in.
     pub experiment: Option<String>,
     /// The version that answered: another one than was chosen when that one failed.
-    pub served_model_id: String,
+    pub served_model_id: Cow<'a, str>,
 }
 
 /// A prediction as it was logged.

@@ -7,7 +7,7 @@ pub use afinn::afinn_score;
 pub use vader::vader_compound;
 
 use crate::RuntimeError;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use types::{Input, Output, SentimentMethod};
 
 /// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.

@@ -1,12 +1,15 @@
 //! From bytes to checked values.
 
 use crate::error::{ApiError, ApiResult};
-use crate::state::AppState;
+use crate::state::{AppState, Limits};
 use api::{ErrorCode, FieldError};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use types::ModelId;
@@ -18,29 +21,36 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        check_content_type(&request)?;
-        let body = Limited::new(request.into_body(), state.limits.body_bytes).collect();
-        let late = |_| ApiError::new(ErrorCode::BodyTimeout, "Send the body without a pause.");
-        let body = tokio::time::timeout(state.limits.body_timeout, body)
-            .await
-            .map_err(late)?;
-        let bytes = body
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    let limit = state.limits.body_bytes;
-                    let detail = format!("The body may have {limit} bytes at most.");
-                    return ApiError::new(ErrorCode::BodyTooLarge, detail);
-                }
-                ApiError::field("", "the body broke off")
-            })?
-            .to_bytes();
-        parse(&bytes).map(Self)
+        read_json(request, &state.limits).await.map(Self)
     }
 }
 
-fn check_content_type(request: &Request) -> ApiResult<()> {
-    let given = request
-        .headers()
+/// The same from a request that came past the router.
+pub(crate) async fn read_json<T, B>(request: Request<B>, limits: &Limits) -> ApiResult<T>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    check_content_type(request.headers())?;
+    let body = Limited::new(request.into_body(), limits.body_bytes).collect();
+    let late = |_| ApiError::new(ErrorCode::BodyTimeout, "Send the body without a pause.");
+    let body = tokio::time::timeout(limits.body_timeout, body)
+        .await
+        .map_err(late)?;
+    let bytes = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let limit = limits.body_bytes;
+            let detail = format!("The body may have {limit} bytes at most.");
+            return ApiError::new(ErrorCode::BodyTooLarge, detail);
+        }
+        ApiError::field("", "the body broke off")
+    })?;
+    parse(&bytes.to_bytes())
+}
+
+fn check_content_type(headers: &HeaderMap) -> ApiResult<()> {
+    let given = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let essence = given

@@ -9,6 +9,7 @@ mod audit;
 mod clock;
 mod error;
 mod extract;
+mod front;
 mod health;
 mod listener;
 mod models;
@@ -134,8 +135,8 @@ impl Server {
     /// # Errors
     /// When the log cannot be written out.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let router = router(self.state.clone());
-        listener::serve(self.listener, router, &self.config, shutdown).await;
+        let front = front::Front::new(self.state.clone(), router(self.state.clone()));
+        listener::serve(self.listener, front, &self.config, shutdown).await;
         self.state.store.close().await?;
         Ok(())
     }

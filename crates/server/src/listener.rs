@@ -1,11 +1,11 @@
 //! Accepts connections, within limits, until told to stop.
 
 use crate::Config;
-use axum::Router;
+use crate::front::Front;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     config: &Config,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -49,7 +49,8 @@ pub(crate) async fn serve(
         };
         // Replies are written whole, so waiting for more to send only adds latency.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let front = front.clone();
+        let service = service_fn(move |request| front.clone().answer(request));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
             // A caller that breaks off is no event of ours.

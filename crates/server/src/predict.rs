@@ -2,21 +2,38 @@
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, Json};
+use crate::extract::{Fields, read_json};
 use crate::snapshot::Model;
 use crate::state::AppState;
 use api::{ErrorCode, PredictReply, PredictRequest};
-use axum::Json as Reply;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Request};
+use hyper::body::Body;
 use route::{Assignment, NoVersion};
 use runtime::RuntimeError;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
-use types::{Input, Outcome, Output, PredictionRecord, UnitId};
+use store::StoreError;
+use types::{Input, Outcome, Output, PredictionId, PredictionRecord, UnitId};
 
+/// The route, which says what the path is. POST requests come in past it: see `front`.
 pub(crate) async fn predict(
     State(state): State<AppState>,
-    Json(body): Json<PredictRequest>,
-) -> ApiResult<Reply<PredictReply>> {
+    request: axum::extract::Request,
+) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
+    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(([json], answer(&state, request).await?))
+}
+
+/// The reply to a request for a prediction, as JSON.
+pub(crate) async fn answer<B>(state: &AppState, request: Request<B>) -> ApiResult<Vec<u8>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = read_json(request, &state.limits).await?;
     let Ok(_permit) = state.permits.try_acquire() else {
         let detail = "Too many predictions are under way; try again in a moment.";
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
@@ -35,43 +52,56 @@ pub(crate) async fn predict(
     let latency_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let (answer, error) = call?;
 
-    let chosen = &model.traffic().versions[assignment.version];
     let id = state.ids.next(state.clock.now(), random);
-    let served = answer
+    // Written before the record goes away to be logged; it leaves only after that.
+    let reply = answer
         .as_ref()
-        .map(|(served, _)| &model.traffic().versions[*served]);
-    let output = answer.as_ref().map(|(_, output)| output.clone());
+        .map(|(served, output)| reply(&model, &assignment, *served, output, id, latency_ns));
+    let versions = &model.traffic().versions;
     let record = PredictionRecord {
         id,
-        version: chosen.key,
+        version: versions[assignment.version].key,
         reason: assignment.reason,
         epoch: assignment.epoch,
         propensity: assignment.propensity,
         unit_id: request.unit_id,
         input: request.input,
         outcome: Outcome {
-            answer: served.map(|served| served.key).zip(output),
+            answer: answer.map(|(served, output)| (versions[served].key, output)),
             error: error.as_ref().map(ToString::to_string),
             latency_ns,
         },
     };
-    log(&state, record, deadline).await?;
-
-    let Some(((_, output), served)) = answer.zip(served) else {
+    log(state, record, deadline).await?;
+    reply.ok_or_else(|| {
         let error = error.unwrap_or(RuntimeError::Failed("nobody answered".into()));
-        return Err(failed(&error).of_prediction(id));
-    };
-    Ok(Reply(PredictReply {
-        prediction: output.prediction,
+        failed(&error).of_prediction(id)
+    })
+}
+
+fn reply(
+    model: &Model,
+    assignment: &Assignment,
+    served: usize,
+    output: &Output,
+    id: PredictionId,
+    latency_ns: u64,
+) -> Vec<u8> {
+    let traffic = model.traffic();
+    let reply = PredictReply {
+        prediction: Cow::Borrowed(&output.prediction),
         confidence: output.confidence,
-        model_id: chosen.model_id.to_string(),
-        model_version: chosen.version.to_string(),
+        model_id: Cow::Borrowed(&model.model_ids[assignment.version]),
+        model_version: Cow::Borrowed(traffic.versions[assignment.version].version.as_str()),
         latency_ms: latency_ns as f64 / 1e6,
         prediction_id: id.to_string(),
-        name: model.traffic().name.to_string(),
+        name: Cow::Borrowed(traffic.name.as_str()),
         experiment: None,
-        served_model_id: served.model_id.to_string(),
-    }))
+        served_model_id: Cow::Borrowed(&model.model_ids[served]),
+    };
+    let mut json = Vec::with_capacity(512);
+    serde_json::to_writer(&mut json, &reply).expect("texts and numbers are JSON");
+    json
 }
 
 struct Checked {
@@ -163,15 +193,17 @@ async fn call(
 }
 
 async fn log(state: &AppState, record: PredictionRecord, deadline: Instant) -> ApiResult<()> {
-    // What is left of the time, but enough to write when the version took all of it.
+    // What is left of the time, but enough for a place when the version took all of it.
     let left = deadline
         .saturating_duration_since(Instant::now())
         .max(Duration::from_secs(5));
-    match tokio::time::timeout(left, state.store.append(record)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ApiError::log_unavailable(&error.to_string())),
-        Err(_) => Err(ApiError::log_unavailable("the log did not keep up")),
-    }
+    let unavailable = |error: StoreError| ApiError::log_unavailable(&error.to_string());
+    let queued = tokio::time::timeout(left, state.store.queue(record))
+        .await
+        .map_err(|_| ApiError::log_unavailable("the log does not keep up"))?
+        .map_err(unavailable)?;
+    // No time limit from here on: the record will be written or not, and only the writer knows.
+    queued.logged().await.map_err(unavailable)
 }
 
 fn failed(error: &RuntimeError) -> ApiError {

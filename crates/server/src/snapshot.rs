@@ -14,6 +14,8 @@ pub(crate) struct Model {
     pub(crate) routes: Routes,
     /// One per version of the traffic, in its order.
     pub(crate) runtimes: Vec<Arc<Runtime>>,
+    /// The `model_id`s as replies have them, in the same order.
+    pub(crate) model_ids: Vec<String>,
 }
 
 impl Model {
@@ -57,7 +59,14 @@ impl Snapshot {
             }
             let name = traffic.name.to_string();
             let routes = Routes::new(traffic);
-            models.insert(name, Arc::new(Model { routes, runtimes }));
+            let versions = &routes.traffic().versions;
+            let model_ids = versions.iter().map(|v| v.model_id.to_string()).collect();
+            let model = Model {
+                routes,
+                runtimes,
+                model_ids,
+            };
+            models.insert(name, Arc::new(model));
         }
         let active = models.values().filter(|model| model.routes.is_active());
         let active = active.map(Arc::clone).collect();

@@ -18,4 +18,4 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use rollup::{Rollup, Tier};
-pub use sqlite::{Durability, Store, StoreOptions, VerifyReport, verify};
+pub use sqlite::{Durability, Queued, Store, StoreOptions, VerifyReport, verify};

@@ -163,7 +163,7 @@ impl Rollup {
 /// The histogram as stored: for each bucket, the distance from the last one and the count, as
 /// variable-length integers (LEB128).
 pub(crate) fn encode(histogram: &LatencyHistogram) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64);
+    let mut bytes = Vec::with_capacity(512);
     let mut last = 0;
     for (bucket, count) in histogram.buckets() {
         push_varint(&mut bytes, u64::from(bucket - last));

@@ -147,9 +147,9 @@ async fn replay(client: &Client) -> anyhow::Result<HashMap<String, Tally>> {
                 };
                 let reply = client.predict(&request).await?;
                 let mut tallies = tallies.lock().await;
-                let tally = tallies.entry(reply.model_version).or_default();
+                let tally = tallies.entry(reply.model_version.into_owned()).or_default();
                 tally.labelled += 1;
-                tally.right += u64::from(reply.prediction == review.label);
+                tally.right += u64::from(*reply.prediction == review.label);
                 progress.inc(1);
             }
             Ok::<(), api::ClientError>(())

@@ -1,7 +1,7 @@
 //! A plain weighted word list: the sum of the weights of the words that occur.
 
 use super::read_list;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::LazyLock;
 
 static WEIGHTS: LazyLock<HashMap<&str, f64>> = LazyLock::new(|| {

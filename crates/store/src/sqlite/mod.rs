@@ -8,6 +8,7 @@ mod rollups;
 mod verify;
 mod writer;
 
+pub use predictions::Queued;
 pub use verify::{VerifyReport, verify};
 
 use crate::{OpenError, StoreError};

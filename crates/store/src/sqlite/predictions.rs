@@ -1,15 +1,34 @@
 //! Predictions as rows.
 
+use super::writer::Committed;
 use super::{Durability, Store, rollups};
-use crate::{LoggedPrediction, PredictionFilter, StoreError, VersionTotals};
+use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
 use rusqlite::types::Value as Sql;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
 };
 use serde_json::Value;
 use types::{
-    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, VersionName,
+    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, Timestamp,
+    VersionName,
 };
+
+/// A prediction that the writer will log.
+#[must_use = "it is not durable before `logged` says so"]
+pub struct Queued(Option<Committed>);
+
+impl Queued {
+    /// Waits until it is as durable as the store promises.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn logged(self) -> Result<(), StoreError> {
+        match self.0 {
+            None => Ok(()),
+            Some(committed) => committed.wait().await,
+        }
+    }
+}
 
 impl Store {
     /// Logs a prediction, and returns when it is as durable as the store promises. Waits while the
@@ -18,9 +37,23 @@ impl Store {
     /// # Errors
     /// When it could not be written.
     pub async fn append(&self, record: PredictionRecord) -> Result<(), StoreError> {
+        self.queue(record).await?.logged().await
+    }
+
+    /// Queues a prediction to be logged. Waits while the queue is full; whoever stops waiting here
+    /// knows that nothing was logged, and nothing will be.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn queue(&self, record: PredictionRecord) -> Result<Queued, StoreError> {
         match self.durability() {
-            Durability::Relaxed => self.inner.writer.queue(record).await,
-            Durability::Commit | Durability::Fsync => self.inner.writer.append(record).await,
+            Durability::Relaxed => {
+                self.inner.writer.queue(record).await?;
+                Ok(Queued(None))
+            }
+            Durability::Commit | Durability::Fsync => {
+                self.inner.writer.append(record).await.map(Some).map(Queued)
+            }
         }
     }
 
@@ -100,7 +133,7 @@ const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version
 pub(super) struct Inserter<'t>(CachedStatement<'t>);
 
 impl<'t> Inserter<'t> {
-    pub(super) fn new(transaction: &'t Transaction<'_>) -> Result<Self, StoreError> {
+    pub(super) fn new(transaction: &'t Connection) -> Result<Self, StoreError> {
         Ok(Self(transaction.prepare_cached(INSERT)?))
     }
 
@@ -135,8 +168,17 @@ impl<'t> Inserter<'t> {
     }
 }
 
-/// Removes a chunk of what deleted versions left behind; says whether there may be more.
-pub(super) fn purge(transaction: &Transaction<'_>, chunk: usize) -> Result<bool, StoreError> {
+/// How far the removal of a deleted version has come: everything up to this order is done.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct PurgeCursor(i64);
+
+/// Removes what a deleted version left behind among the next `chunk` predictions; says whether there
+/// may be more to remove. Beginning again from the start is always right.
+pub(super) fn purge(
+    transaction: &Transaction<'_>,
+    cursor: &mut PurgeCursor,
+    chunk: usize,
+) -> Result<bool, StoreError> {
     let deleted = transaction
         .query_row(
             "SELECT version_key, deleted_at FROM versions \
@@ -149,12 +191,21 @@ pub(super) fn purge(transaction: &Transaction<'_>, chunk: usize) -> Result<bool,
         return Ok(false);
     };
     transaction.execute("DELETE FROM rollups WHERE version_key = ?1", [version])?;
-    let removed = transaction.execute(
-        "DELETE FROM predictions WHERE prediction_order IN \
-         (SELECT prediction_order FROM predictions WHERE version_key = ?1 LIMIT ?2)",
-        params![version, chunk as i64],
+    let last = transaction
+        .query_row(
+            "SELECT prediction_order FROM predictions WHERE prediction_order > ?1 \
+             ORDER BY prediction_order LIMIT 1 OFFSET ?2",
+            params![cursor.0, chunk as i64 - 1],
+            |row| row.get::<_, i64>(0),
+        )
+        .optional()?;
+    transaction.execute(
+        "DELETE FROM predictions WHERE prediction_order > ?1 AND prediction_order <= ?2 \
+         AND version_key = ?3",
+        params![cursor.0, last.unwrap_or(i64::MAX), version],
     )?;
-    if removed < chunk {
+    cursor.0 = last.unwrap_or_default();
+    if last.is_none() {
         transaction.execute(
             "UPDATE versions SET purged_at = ?2 WHERE version_key = ?1",
             [version, deleted_at],
@@ -163,50 +214,151 @@ pub(super) fn purge(transaction: &Transaction<'_>, chunk: usize) -> Result<bool,
     Ok(true)
 }
 
+// `CROSS JOIN` has SQLite read the predictions in the order of their key.
 const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
      p.prediction, p.confidence, p.latency_ns, p.error \
-     FROM predictions p JOIN versions v ON v.version_key = p.version_key \
+     FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      WHERE v.deleted_at IS NULL";
 
 fn list(
-    connection: &Connection,
+    connection: &mut Connection,
     filter: &PredictionFilter,
 ) -> Result<Vec<LoggedPrediction>, StoreError> {
-    let mut sql = SELECT.to_owned();
-    let mut values: Vec<Sql> = Vec::new();
-    let mut restrict = |condition: &str, value: Sql| {
-        values.push(value);
-        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    let transaction = connection.transaction()?;
+    let limit = filter.limit as usize;
+    let window = Orders::of(filter);
+    let mut restrictions = Restrictions::default();
+    restrictions.versions(filter);
+    if restrictions.is_empty() && filter.status.is_none() {
+        return select(&transaction, filter, window, limit);
+    }
+    let mut found = Vec::new();
+    for hour in hours(&transaction, filter, window)? {
+        let hour = window.within(Tier::Hour, hour);
+        found.extend(select(&transaction, filter, hour, limit - found.len())?);
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// A range of orders: from `first`, inclusive, to `end`, exclusive.
+#[derive(Clone, Copy)]
+struct Orders {
+    first: i64,
+    end: i64,
+}
+
+impl Orders {
+    fn of(filter: &PredictionFilter) -> Self {
+        let order = |time| PredictionId::order_at(time) as i64;
+        let until = filter.range.until.map(order);
+        let before = filter.before.map(|id| id.order() as i64);
+        Self {
+            first: filter.range.since.map_or(0, order),
+            end: until.into_iter().chain(before).min().unwrap_or(i64::MAX),
+        }
+    }
+
+    /// The part of it in a bucket that begins at `start`.
+    fn within(self, tier: Tier, start: i64) -> Self {
+        let order = |seconds: i64| {
+            PredictionId::order_at(Timestamp::from_micros(seconds * 1_000_000)) as i64
+        };
+        Self {
+            first: self.first.max(order(start)),
+            end: self
+                .end
+                .min(order(start + tier.seconds().unwrap_or_default())),
+        }
+    }
+}
+
+/// Conditions, each with its value.
+#[derive(Default)]
+struct Restrictions {
+    sql: String,
+    values: Vec<Sql>,
+}
+
+impl Restrictions {
+    fn add(&mut self, condition: &str, value: Sql) {
+        self.values.push(value);
+        self.sql
+            .push_str(&format!(" AND {condition} ?{}", self.values.len()));
+    }
+
+    fn versions(&mut self, filter: &PredictionFilter) {
+        if let Some(name) = &filter.name {
+            self.add("v.name =", Sql::Text(name.to_string()));
+        }
+        if let Some(version) = &filter.version {
+            self.add("v.version =", Sql::Text(version.to_string()));
+        }
+        if let Some(model_id) = filter.model_id {
+            self.add("v.model_id =", Sql::Text(model_id.to_string()));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+/// The hours in which something fits, newest first, in seconds: without them, a search for what is
+/// rare would read all that is not.
+fn hours(
+    transaction: &Transaction<'_>,
+    filter: &PredictionFilter,
+    window: Orders,
+) -> Result<Vec<i64>, StoreError> {
+    let mut restrictions = Restrictions::default();
+    restrictions.versions(filter);
+    let hour_of = |order: i64| Tier::Hour.start_of(PredictionId::new(order as u64, 0).time());
+    let tier = Tier::Hour.code();
+    restrictions.add("r.tier =", Sql::Integer(tier));
+    restrictions.add("r.start >=", Sql::Integer(hour_of(window.first)));
+    if window.end < i64::MAX {
+        restrictions.add("r.start <=", Sql::Integer(hour_of(window.end)));
+    }
+    let some = match filter.status {
+        None => "r.count > 0",
+        Some(Status::Ok) => "r.count > r.errors + r.fallbacks",
+        Some(Status::Fallback) => "r.fallbacks > 0",
+        Some(Status::Error) => "r.errors > 0",
     };
-    if let Some(name) = &filter.name {
-        restrict("v.name =", Sql::Text(name.to_string()));
-    }
-    if let Some(version) = &filter.version {
-        restrict("v.version =", Sql::Text(version.to_string()));
-    }
-    if let Some(model_id) = filter.model_id {
-        restrict("v.model_id =", Sql::Text(model_id.to_string()));
-    }
-    if let Some(status) = filter.status {
-        restrict("p.status =", Sql::Integer(status_code(status)));
-    }
-    let order = |time| PredictionId::order_at(time) as i64;
-    if let Some(since) = filter.range.since {
-        restrict("p.prediction_order >=", Sql::Integer(order(since)));
-    }
-    let until = filter.range.until.map(order);
-    let before = filter.before.map(|id| id.order() as i64);
-    if let Some(end) = until.into_iter().chain(before).min() {
-        restrict("p.prediction_order <", Sql::Integer(end));
-    }
-    restrict(
-        "1 ORDER BY p.prediction_order DESC LIMIT",
-        Sql::Integer(filter.limit.into()),
+    let sql = format!(
+        "SELECT DISTINCT r.start FROM rollups r JOIN versions v USING (version_key) \
+         WHERE v.deleted_at IS NULL AND {some}{} ORDER BY r.start DESC",
+        restrictions.sql
     );
-    let mut select = connection.prepare(&sql)?;
-    let rows = select.query_map(params_from_iter(values), read_row)?;
+    let mut select = transaction.prepare(&sql)?;
+    let rows = select.query_map(params_from_iter(restrictions.values), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn select(
+    transaction: &Transaction<'_>,
+    filter: &PredictionFilter,
+    orders: Orders,
+    limit: usize,
+) -> Result<Vec<LoggedPrediction>, StoreError> {
+    let mut restrictions = Restrictions::default();
+    restrictions.versions(filter);
+    if let Some(status) = filter.status {
+        restrictions.add("p.status =", Sql::Integer(status_code(status)));
+    }
+    restrictions.add("p.prediction_order >=", Sql::Integer(orders.first));
+    restrictions.add("p.prediction_order <", Sql::Integer(orders.end));
+    restrictions.add(
+        "1 ORDER BY p.prediction_order DESC LIMIT",
+        Sql::Integer(limit as i64),
+    );
+    let mut select = transaction.prepare_cached(&format!("{SELECT}{}", restrictions.sql))?;
+    let rows = select.query_map(params_from_iter(restrictions.values), read_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

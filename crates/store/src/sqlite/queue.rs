@@ -23,6 +23,7 @@ pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     enough: Condvar,
     room: Semaphore,
+    capacity: usize,
 }
 
 struct State<T> {
@@ -49,6 +50,7 @@ impl<T> Queue<T> {
             }),
             enough: Condvar::new(),
             room: Semaphore::new(capacity),
+            capacity,
         }
     }
 
@@ -83,8 +85,10 @@ impl<T> Queue<T> {
     /// closed and nothing was left in it.
     pub(super) fn take(&self, items: &mut Vec<T>, patience: Patience) -> bool {
         let mut state = self.wait(self.lock(), 1, patience.first);
-        if !state.items.is_empty() && state.items.len() < patience.gather {
-            state = self.wait(state, patience.gather, Some(patience.gather_for));
+        // More than fits is not worth waiting for.
+        let gather = patience.gather.min(self.capacity);
+        if !state.items.is_empty() && state.items.len() < gather {
+            state = self.wait(state, gather, Some(patience.gather_for));
         }
         state.urgent = false;
         std::mem::swap(items, &mut state.items);

@@ -49,7 +49,7 @@ struct Open {
 impl OpenRollups {
     pub(super) fn add(
         &mut self,
-        transaction: &Transaction<'_>,
+        transaction: &Connection,
         record: &PredictionRecord,
     ) -> Result<(), StoreError> {
         let time = record.id.time();
@@ -90,7 +90,7 @@ impl OpenRollups {
     /// Removes minutes that are older than is kept, once an hour; gives the horizon.
     fn fold_minutes(
         &mut self,
-        transaction: &Transaction<'_>,
+        transaction: &Connection,
         time: Timestamp,
     ) -> Result<i64, StoreError> {
         let mut horizon = match self.minute_horizon {
@@ -117,7 +117,7 @@ impl OpenRollups {
     }
 
     /// Writes what has changed.
-    pub(super) fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         for key in self.touched.drain(..) {
             let Some(series) = self.series.get_mut(&key) else {
                 continue;
@@ -140,7 +140,7 @@ impl OpenRollups {
 }
 
 impl Open {
-    fn load(transaction: &Transaction<'_>, bucket: Bucket) -> Result<Self, StoreError> {
+    fn load(transaction: &Connection, bucket: Bucket) -> Result<Self, StoreError> {
         let stored = load(transaction, bucket)?;
         let (row, rollup) = stored.map_or_else(Default::default, |(row, r)| (Some(row), r));
         Ok(Self {
@@ -153,7 +153,7 @@ impl Open {
 
     /// Writes the sums, where they have changed. An update by the row's number touches one page;
     /// an insert touches both indexes too, but comes once per bucket.
-    fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    fn write(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         if !std::mem::take(&mut self.changed) {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! The one thread that writes: predictions in groups, other changes between two groups.
 
 use super::checkpoint::Checkpointer;
+use super::predictions::PurgeCursor;
 use super::queue::{Patience, Queue};
 use super::rollups::OpenRollups;
 use super::{Durability, StoreOptions, predictions};
@@ -15,12 +16,14 @@ use types::PredictionRecord;
 
 /// The most predictions in one transaction, so that none waits for a very long one.
 const MAX_GROUP: usize = 4096;
-/// Rows of a deleted version that are removed at once: no prediction waits for more.
-const PURGE_CHUNK: usize = 2000;
-/// How long a writer for whom callers wait lets as many gather as came last time. A group costs
-/// about as much as twenty rows, so a few large groups serve everybody sooner than many small ones;
-/// a lone caller is a group of one and never waits.
-const GATHER: Duration = Duration::from_micros(500);
+/// Rows that are looked at in one step of removing a deleted version: no prediction waits for more.
+const PURGE_CHUNK: usize = 4000;
+/// How long a writer for whom callers wait lets them gather: a group costs about as much as fifteen
+/// rows, so a few large groups serve everybody sooner than many small ones. With `fsync` the disk
+/// takes longer than this, and they gather meanwhile.
+const GATHER: Duration = Duration::from_micros(200);
+/// It gathers only when at least so many came last time; a lone caller never waits.
+const SIBLINGS: usize = 4;
 /// How long a writer for whom nobody waits lets predictions gather, and how many at most.
 const GATHER_RELAXED: Duration = Duration::from_millis(20);
 const GATHER_RELAXED_MOST: usize = 1024;
@@ -39,6 +42,15 @@ enum Command {
     Purge,
 }
 
+/// The end of a group that is still to come.
+pub(super) struct Committed(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Committed {
+    pub(super) async fn wait(self) -> Result<(), StoreError> {
+        self.0.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
 /// The handle to the writing thread.
 pub(super) struct Writer {
     queue: Arc<Queue<Command>>,
@@ -53,11 +65,9 @@ impl Writer {
         path: &Path,
         options: StoreOptions,
     ) -> Result<Self, StoreError> {
-        let capacity = options.queue.max(1);
-        let queue = Arc::new(Queue::new(capacity));
+        let queue = Arc::new(Queue::new(options.queue.max(1)));
         let failure = Arc::new(Mutex::new(None));
         let checkpointer = Checkpointer::start(path, &mut connection)?;
-        let relaxed = options.durability == Durability::Relaxed;
         let thread = WriterThread {
             connection,
             checkpointer,
@@ -68,12 +78,10 @@ impl Writer {
             group: Vec::new(),
             waiting: Vec::new(),
             purge: Purge::Now,
-            relaxed,
-            gather: if relaxed {
-                GATHER_RELAXED_MOST.min(capacity)
-            } else {
-                1
-            },
+            purge_cursor: PurgeCursor::default(),
+            durability: options.durability,
+            most: 0,
+            gather: 1,
         };
         let thread = thread::Builder::new()
             .name("weir-writer".into())
@@ -91,12 +99,12 @@ impl Writer {
         self.send(Command::Append(record, None), false).await
     }
 
-    /// Queues a prediction and waits until it is committed.
-    pub(super) async fn append(&self, record: PredictionRecord) -> Result<(), StoreError> {
+    /// Queues a prediction whose commit can be waited for.
+    pub(super) async fn append(&self, record: PredictionRecord) -> Result<Committed, StoreError> {
         let (done, committed) = oneshot::channel();
         self.send(Command::Append(record, Some(done)), false)
             .await?;
-        committed.await.unwrap_or_else(|_| Err(stopped()))
+        Ok(Committed(committed))
     }
 
     /// Runs a change between two groups, in a transaction that ends with its result.
@@ -226,10 +234,12 @@ struct WriterThread {
     group: Vec<PredictionRecord>,
     waiting: Vec<Done>,
     purge: Purge,
-    /// Whether nobody waits for a commit: groups may gather, and a failed one is tried again.
-    relaxed: bool,
-    /// How many predictions are worth waiting for.
+    purge_cursor: PurgeCursor,
+    durability: Durability,
+    /// How many predictions are worth waiting for where callers wait.
     gather: usize,
+    /// The size of the largest group of late.
+    most: usize,
 }
 
 impl WriterThread {
@@ -251,13 +261,14 @@ impl WriterThread {
                         self.commit_group();
                         change(&mut self.connection);
                     }
-                    Command::Purge => self.purge = Purge::Now,
+                    Command::Purge => {
+                        self.purge = Purge::Now;
+                        self.purge_cursor = PurgeCursor::default();
+                    }
                 }
             }
             self.commit_group();
-            if !self.relaxed {
-                self.gather = predictions;
-            }
+            self.expect(predictions);
             if self.purge != Purge::Nothing {
                 self.purge_chunk();
             }
@@ -265,15 +276,31 @@ impl WriterThread {
         }
     }
 
+    /// From how many came last: half of the most that came at once lately are worth waiting for. The
+    /// other half is then being answered or asks again while this half is committed.
+    fn expect(&mut self, last: usize) {
+        self.most = last.max(self.most - self.most.div_ceil(64).min(self.most));
+        self.gather = if last < SIBLINGS {
+            1
+        } else {
+            self.most.div_ceil(2)
+        };
+    }
+
     fn patience(&self) -> Patience {
+        let (gather, gather_for) = match self.durability {
+            Durability::Relaxed => (GATHER_RELAXED_MOST, GATHER_RELAXED),
+            Durability::Commit => (self.gather, GATHER),
+            Durability::Fsync => (1, Duration::ZERO),
+        };
         Patience {
             first: match self.purge {
                 Purge::Nothing => None,
                 Purge::Now => Some(Duration::ZERO),
                 Purge::Later => Some(RETRY),
             },
-            gather: self.gather,
-            gather_for: if self.relaxed { GATHER_RELAXED } else { GATHER },
+            gather,
+            gather_for,
         }
     }
 
@@ -282,7 +309,9 @@ impl WriterThread {
             return;
         }
         let mut result = self.try_commit_group();
-        while self.relaxed && result.is_err() && !self.queue.is_closed() {
+        // Nobody waits, so nobody could be told: it is tried until it succeeds.
+        let relaxed = self.durability == Durability::Relaxed;
+        while relaxed && result.is_err() && !self.queue.is_closed() {
             set_failure(
                 &self.failure,
                 result.as_ref().err().map(ToString::to_string),
@@ -305,31 +334,41 @@ impl WriterThread {
     }
 
     fn try_commit_group(&mut self) -> Result<(), StoreError> {
-        let (group, rollups) = (&self.group, &mut self.rollups);
-        let result = in_transaction(&mut self.connection, |transaction| {
-            let mut inserter = predictions::Inserter::new(transaction)?;
-            for record in group {
-                inserter.insert(record)?;
-                rollups.add(transaction, record)?;
-            }
-            rollups.write(transaction)
-        });
+        let result = self.write_group();
         if result.is_err() {
+            // Fails when SQLite has rolled back by itself, as it does on a full disk.
+            let _ = self.connection.execute_batch("ROLLBACK");
             // What memory added was rolled back in the database.
             self.rollups.forget();
         }
         result
     }
 
+    /// One transaction, begun and ended by prepared statements: it runs a thousand times a second.
+    fn write_group(&mut self) -> Result<(), StoreError> {
+        let connection = &self.connection;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut inserter = predictions::Inserter::new(connection)?;
+        for record in &self.group {
+            inserter.insert(record)?;
+            self.rollups.add(connection, record)?;
+        }
+        self.rollups.write(connection)?;
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
     fn purge_chunk(&mut self) {
         let purged = in_transaction(&mut self.connection, |transaction| {
-            predictions::purge(transaction, PURGE_CHUNK)
+            predictions::purge(transaction, &mut self.purge_cursor, PURGE_CHUNK)
         });
         self.rollups.forget();
         match purged {
             Ok(true) => self.purge = Purge::Now,
             Ok(false) => self.purge = Purge::Nothing,
             Err(error) => {
+                // What the failed step would have removed is still there.
+                self.purge_cursor = PurgeCursor::default();
                 set_failure(&self.failure, Some(error.to_string()));
                 self.purge = Purge::Later;
             }

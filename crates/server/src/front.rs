@@ -1,0 +1,62 @@
+//! The way in: the calls that come thousands of times a second go straight to their handlers, all
+//! others through the router.
+//!
+//! The router boxes a handler, a future and a body for every request. Beside an answer that takes a
+//! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict` and `/health`
+//! do without. Both are routes as well: what they are, and which methods they know, is said there.
+
+use crate::predict;
+use crate::state::AppState;
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method, Request, Response};
+use axum::response::IntoResponse;
+use http_body_util::{Either, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+
+pub(crate) const HEALTHY: &[u8] = br#"{"status":"healthy"}"#;
+
+/// A whole reply, or one of the router's.
+type Body = Either<Full<Bytes>, axum::body::Body>;
+
+#[derive(Clone)]
+pub(crate) struct Front {
+    state: AppState,
+    router: TowerToHyperService<Router>,
+}
+
+impl Front {
+    pub(crate) fn new(state: AppState, router: Router) -> Self {
+        Self {
+            state,
+            router: TowerToHyperService::new(router),
+        }
+    }
+
+    pub(crate) async fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, "/predict") => match predict::answer(&self.state, request).await {
+                Ok(reply) => Ok(json(reply.into())),
+                Err(error) => Ok(error.into_response().map(Either::Right)),
+            },
+            (&Method::GET, "/health") => Ok(json(Bytes::from_static(HEALTHY))),
+            _ => {
+                use hyper::service::Service;
+                let response = self.router.call(request).await?;
+                Ok(response.map(Either::Right))
+            }
+        }
+    }
+}
+
+fn json(body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(body)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
