@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod client;
+mod health;
 mod performance;
 mod prediction;
 mod problem;
@@ -11,6 +12,7 @@ mod traffic;
 mod version;
 
 pub use client::{Client, ClientError};
+pub use health::{Health, Readiness};
 pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionPage};
 pub use problem::{ErrorCode, FieldError, Problem};

@@ -1,9 +1,10 @@
 //! The performance report on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What was measured about versions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Performance {
     /// One entry per version.
     pub models: Vec<VersionPerformance>,
@@ -16,7 +17,7 @@ pub struct Performance {
 }
 
 /// What the evidence says about a model.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Recommendation {
     /// The model.
     pub name: String,
@@ -25,7 +26,7 @@ pub struct Recommendation {
 }
 
 /// What was measured about a version. Predictions count for the version that was chosen.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct VersionPerformance {
     /// The version.
     pub model_id: String,

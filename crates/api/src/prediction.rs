@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// A request for a prediction: either `text` or `inputs`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PredictRequest {
     /// A text, one character or more.
+    #[schema(min_length = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Tensors or any JSON, for models that do not read text.
@@ -25,30 +27,35 @@ pub struct PredictRequest {
 }
 
 /// The answer to a request for a prediction. The server borrows what it holds already.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PredictReply<'a> {
     /// What the version said: a label for sentiment.
+    #[schema(value_type = Value)]
     pub prediction: Cow<'a, Value>,
     /// How sure it is, where it says so.
     pub confidence: Option<f64>,
     /// The version that was chosen.
+    #[schema(value_type = String)]
     pub model_id: Cow<'a, str>,
     /// Its version string.
+    #[schema(value_type = String)]
     pub model_version: Cow<'a, str>,
     /// How long choosing and calling took, in milliseconds.
     pub latency_ms: f64,
     /// Identifies the logged prediction.
     pub prediction_id: String,
     /// The model.
+    #[schema(value_type = String)]
     pub name: Cow<'a, str>,
     /// The experiment that the prediction takes part in.
     pub experiment: Option<String>,
     /// The version that answered: another one than was chosen when that one failed.
+    #[schema(value_type = String)]
     pub served_model_id: Cow<'a, str>,
 }
 
 /// A prediction as it was logged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LoggedPrediction {
     /// Identifies it.
     pub prediction_id: String,
@@ -87,7 +94,7 @@ pub struct LoggedPrediction {
 }
 
 /// A page of logged predictions, newest first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PredictionPage {
     /// The predictions.
     pub predictions: Vec<LoggedPrediction>,

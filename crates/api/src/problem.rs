@@ -1,11 +1,12 @@
 //! Errors on the wire: RFC 9457 problem documents with a stable code.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
         /// What went wrong, in a word that does not change.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $code)] $name,)*
         }
@@ -79,7 +80,7 @@ codes! {
 }
 
 /// A problem document (RFC 9457).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A URI reference that names the kind of problem.
     pub r#type: String,
@@ -100,7 +101,7 @@ pub struct Problem {
 }
 
 /// A field that does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer into the body, or `?name` for a query parameter.
     pub pointer: String,

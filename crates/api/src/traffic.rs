@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How the requests of a model are split.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Traffic {
     /// The model.
     pub name: String,
@@ -23,7 +24,7 @@ pub struct Traffic {
 }
 
 /// The part of a version in the split.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TrafficShare {
     /// The version.
     pub model_id: String,
@@ -38,7 +39,7 @@ pub struct TrafficShare {
 }
 
 /// New weights for a model.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SetTraffic {
     /// The revision of the traffic that was read; refused when it has moved.
     pub revision: i64,
@@ -50,14 +51,14 @@ pub struct SetTraffic {
 }
 
 /// Where an alias shall point.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SetAlias {
     /// The version string.
     pub version: String,
 }
 
 /// Where an alias points.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Alias {
     /// The model.
     pub name: String,
@@ -72,7 +73,7 @@ pub struct Alias {
 }
 
 /// A change that somebody made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     /// Ascending.
     pub id: i64,
@@ -91,7 +92,7 @@ pub struct AuditEntry {
 }
 
 /// A page of the audit, newest first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     /// The entries.
     pub entries: Vec<AuditEntry>,

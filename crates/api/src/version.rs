@@ -3,15 +3,19 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use types::RuntimeSpec;
+use utoipa::ToSchema;
 
 /// A version to be registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RegisterVersion {
     /// The model, at most 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub name: String,
     /// The version string within the model, at most 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub version: String,
     /// What its author claims, from 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     pub accuracy: f64,
     /// What its author says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +29,7 @@ pub struct RegisterVersion {
 }
 
 /// A registered version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// Identifies it.
     pub model_id: String,
@@ -74,14 +78,15 @@ impl From<types::Version> for Version {
 }
 
 /// The weight that a version gets when it is activated.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Activate {
     /// From 0 to 100.
+    #[schema(minimum = 0, maximum = 100)]
     pub traffic_percent: f64,
 }
 
 /// Changes of a version; what is left out stays.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct PatchVersion {
     /// The new description.
     pub description: Option<String>,
@@ -92,7 +97,7 @@ pub struct PatchVersion {
 }
 
 /// A sentence.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// The sentence.
     pub message: String,

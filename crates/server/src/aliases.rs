@@ -2,12 +2,15 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, TextPath};
+use crate::openapi::problems;
 use crate::state::AppState;
 use api::{Alias, ErrorCode, Message, SetAlias};
 use axum::Json as Reply;
 use axum::extract::State;
 use types::{AliasName, ModelName, VersionName};
 
+/// Lists the aliases of a model.
+#[utoipa::path(get, path = "/aliases/{name}", tag = "aliases", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the aliases of the model", body = Vec<Alias>), problems::NoModel, problems::Stored))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
@@ -19,6 +22,8 @@ pub(crate) async fn list(
     ))
 }
 
+/// Reads an alias.
+#[utoipa::path(get, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), responses((status = 200, description = "where it points", body = Alias), problems::NoAlias, problems::Stored))]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,
@@ -31,6 +36,8 @@ pub(crate) async fn read(
     Ok(Reply(wire(&name, &found.ok_or_else(|| missing(&alias))?)))
 }
 
+/// Points an alias at a version.
+#[utoipa::path(put, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), request_body = SetAlias, responses((status = 200, description = "where it points now", body = Alias), problems::NoModelOrVersion, problems::Body, problems::Stored))]
 pub(crate) async fn set(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,
@@ -48,6 +55,8 @@ pub(crate) async fn set(
     Ok(Reply(wire(&name, &set)))
 }
 
+/// Deletes an alias.
+#[utoipa::path(delete, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), responses((status = 200, description = "what was deleted", body = Message), problems::NoAlias, problems::Stored))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,

@@ -2,20 +2,27 @@
 
 use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
+use crate::openapi::problems;
 use crate::state::AppState;
 use api::{AuditEntry, AuditPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use types::ModelName;
+use utoipa::IntoParams;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     name: Option<String>,
     cursor: Option<i64>,
+    /// At most this many.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
+/// Every change that somebody made.
+#[utoipa::path(get, path = "/audit", tag = "audit", params(ListParams), responses((status = 200, description = "changes, newest first", body = AuditPage), problems::Query, problems::Stored))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,

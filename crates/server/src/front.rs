@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, Method, Request, Response};
 use axum::response::IntoResponse;
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 
@@ -25,11 +26,14 @@ type Body = Either<Full<Bytes>, axum::body::Body>;
 pub(crate) struct Front {
     state: AppState,
     router: TowerToHyperService<Router>,
+    /// Whether replies need nothing that only the router adds.
+    direct: bool,
 }
 
 impl Front {
-    pub(crate) fn new(state: AppState, router: Router) -> Self {
+    pub(crate) fn new(state: AppState, router: Router, direct: bool) -> Self {
         Self {
+            direct,
             state,
             router: TowerToHyperService::new(router),
         }
@@ -40,17 +44,19 @@ impl Front {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         match (request.method(), request.uri().path()) {
+            _ if !self.direct => self.route(request).await,
             (&Method::POST, "/predict") => match predict::answer(&self.state, request).await {
                 Ok(reply) => Ok(json(reply.into())),
                 Err(error) => Ok(error.into_response().map(Either::Right)),
             },
             (&Method::GET, "/health") => Ok(json(Bytes::from_static(HEALTHY))),
-            _ => {
-                use hyper::service::Service;
-                let response = self.router.call(request).await?;
-                Ok(response.map(Either::Right))
-            }
+            _ => self.route(request).await,
         }
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let response = self.router.call(request).await?;
+        Ok(response.map(Either::Right))
     }
 }
 

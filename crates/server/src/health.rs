@@ -1,24 +1,47 @@
 //! Whether the server lives, and whether it can do its work.
 
+use crate::dashboard;
 use crate::state::AppState;
+use api::{Health, Message, Readiness};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde_json::{Value, json};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 
-pub(crate) async fn root() -> Json<Value> {
-    Json(
-        json!({"message": "Weir is running: POST /models registers a version, POST /predict asks."}),
-    )
+/// Says hello; shows a browser the dashboard.
+#[utoipa::path(get, path = "/", tag = "health", responses((status = 200, description = "a sentence, or the dashboard for a browser", body = Message)))]
+pub(crate) async fn root(headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        return dashboard::page();
+    }
+    let message = "Weir is running: POST /models registers a version, POST /predict asks; /docs \
+                   describes every call.";
+    Json(Message {
+        message: message.into(),
+    })
+    .into_response()
 }
 
-pub(crate) async fn health() -> Json<Value> {
-    Json(json!({"status": "healthy"}))
+/// Whether the server answers.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "the server answers", body = Health)))]
+pub(crate) async fn health() -> Json<Health> {
+    Json(Health::healthy())
 }
 
+/// The same, for those who ask for liveness.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "the server answers", body = Health)))]
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health::healthy())
+}
+
+/// Whether the server can do its work.
+///
 /// Ready when the log can be written. After a failed write this tries one, so that the answer turns
 /// as soon as writing works again, with traffic or without.
-pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, description = "predictions can be logged", body = Readiness), (status = 503, description = "they cannot, for these reasons", body = Readiness)))]
+pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let mut failure = state.store.failure();
     if failure.is_some() {
         failure = state
@@ -28,16 +51,15 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Va
             .err()
             .map(|error| error.to_string());
     }
-    let pending = state.store.pending();
-    match failure {
-        None => (
-            StatusCode::OK,
-            Json(json!({"status": "ready", "reasons": [], "pending": pending})),
-        ),
-        Some(reason) => {
-            let reasons = [format!("log_unavailable: {reason}")];
-            let body = json!({"status": "not_ready", "reasons": reasons, "pending": pending});
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body))
-        }
-    }
+    let (status, word) = match failure {
+        None => (StatusCode::OK, "ready"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    let reasons = failure.map(|reason| format!("log_unavailable: {reason}"));
+    let readiness = Readiness {
+        status: word.into(),
+        reasons: reasons.into_iter().collect(),
+        pending: state.store.pending(),
+    };
+    (status, Json(readiness))
 }

@@ -7,12 +7,15 @@
 mod aliases;
 mod audit;
 mod clock;
+mod cors;
+mod dashboard;
 mod error;
 mod extract;
 mod front;
 mod health;
 mod listener;
 mod models;
+mod openapi;
 mod performance;
 mod predict;
 mod predictions;
@@ -21,9 +24,10 @@ mod state;
 mod traffic;
 
 pub use clock::Clock;
+pub use cors::{InvalidOrigin, Origin};
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 use error::ApiError;
 use state::AppState;
 use std::net::SocketAddr;
@@ -31,6 +35,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::{Durability, OpenError, Store, StoreOptions};
 use tokio::net::TcpListener;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
@@ -47,6 +54,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Predictions under way; more are refused with 429.
     pub max_predictions: usize,
+    /// The web pages, by origin, whose scripts may call this server; none by default.
+    pub cors_origins: Vec<Origin>,
     /// How long the head of a request may take, and how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long the body of a request may take.
@@ -65,6 +74,7 @@ impl Config {
             max_body_bytes: 1 << 20,
             max_connections: 4096,
             max_predictions: 1024,
+            cors_origins: Vec::new(),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
@@ -135,7 +145,9 @@ impl Server {
     /// # Errors
     /// When the log cannot be written out.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let front = front::Front::new(self.state.clone(), router(self.state.clone()));
+        let router = cors::allow(router(self.state.clone()), &self.config.cors_origins);
+        let direct = self.config.cors_origins.is_empty();
+        let front = front::Front::new(self.state.clone(), router, direct);
         listener::serve(self.listener, front, &self.config, shutdown).await;
         self.state.store.close().await?;
         Ok(())
@@ -143,31 +155,28 @@ impl Server {
 }
 
 fn router(state: AppState) -> Router {
-    Router::new()
-        .route("/", get(health::root))
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::health))
-        .route("/health/ready", get(health::ready))
-        .route("/models", get(models::list).post(models::register))
-        .route("/models/performance", get(performance::performance))
-        .route(
-            "/models/{model_id}",
-            get(models::read)
-                .patch(models::patch)
-                .delete(models::delete),
-        )
-        .route("/models/{model_id}/activate", post(models::activate))
-        .route("/models/{model_id}/deactivate", post(models::deactivate))
-        .route("/predict", post(predict::predict))
-        .route("/predictions", get(predictions::list))
-        .route("/predictions/{prediction_id}", get(predictions::read))
-        .route("/traffic/{name}", get(traffic::read).put(traffic::set))
-        .route("/aliases/{name}", get(aliases::list))
-        .route(
-            "/aliases/{name}/{alias}",
-            get(aliases::read).put(aliases::set).delete(aliases::delete),
-        )
-        .route("/audit", get(audit::list))
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(health::root))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(models::list, models::register))
+        .routes(routes!(performance::performance))
+        .routes(routes!(models::read, models::patch, models::delete))
+        .routes(routes!(models::activate))
+        .routes(routes!(models::deactivate))
+        .routes(routes!(predict::predict))
+        .routes(routes!(predictions::list))
+        .routes(routes!(predictions::read))
+        .routes(routes!(traffic::read, traffic::set))
+        .routes(routes!(aliases::list))
+        .routes(routes!(aliases::read, aliases::set, aliases::delete))
+        .routes(routes!(audit::list))
+        .split_for_parts();
+    router
+        .route("/assets/dashboard.js", get(dashboard::script))
+        .route("/assets/dashboard.css", get(dashboard::style))
+        .merge(openapi::pages(document))
         .fallback(|| async { ApiError::path_not_found() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .with_state(state)

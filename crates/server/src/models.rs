@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json, ModelIdPath, Params};
+use crate::openapi::problems;
 use crate::state::AppState;
 use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
 use axum::Json as Reply;
@@ -12,11 +13,14 @@ use runtime::Runtime;
 use serde::Deserialize;
 use store::{NewVersion, VersionFilter, VersionPatch};
 use types::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Tags, VersionName, VersionStatus};
+use utoipa::IntoParams;
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_TAGS: usize = 100;
 
+/// Registers a version.
+#[utoipa::path(post, path = "/models", tag = "models", request_body = RegisterVersion, responses((status = 200, description = "the version, inactive", body = Version), problems::Duplicate, problems::Body, problems::Stored))]
 pub(crate) async fn register(
     State(state): State<AppState>,
     Json(body): Json<RegisterVersion>,
@@ -75,15 +79,21 @@ fn check_tags(fields: &mut Fields, tags: &Tags) {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     status: Option<String>,
     name: Option<String>,
+    /// At most this many.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
+/// Lists versions.
+///
 /// An array, newest first; with `limit`, a page, and the next one in `Link`.
+#[utoipa::path(get, path = "/models", tag = "models", params(ListParams), responses((status = 200, description = "versions, newest first; with `limit`, the next page is in the `Link` header", body = Vec<Version>), problems::Query, problems::Stored))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
@@ -147,6 +157,8 @@ fn percent_encode(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
+/// Reads a version.
+#[utoipa::path(get, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version", body = Version), problems::NoVersion, problems::Stored))]
 pub(crate) async fn read(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -159,6 +171,8 @@ async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
     found.ok_or_else(|| ApiError::version_not_found(&id.to_string()))
 }
 
+/// Gives a version a weight in the traffic of its model.
+#[utoipa::path(post, path = "/models/{model_id}/activate", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), request_body = Activate, responses((status = 200, description = "the version, active; `warning` where the weights of the model are not 100 together", body = Version), problems::NoVersion, problems::NotReady, problems::Body, problems::Stored))]
 pub(crate) async fn activate(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -173,6 +187,8 @@ pub(crate) async fn activate(
     Ok(Reply(with_warning(&state, version)))
 }
 
+/// Takes a version out of the traffic.
+#[utoipa::path(post, path = "/models/{model_id}/deactivate", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version, inactive", body = Version), problems::NoVersion, problems::NotAllowed, problems::Stored))]
 pub(crate) async fn deactivate(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -210,6 +226,8 @@ pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResu
     })
 }
 
+/// Changes the description, the tags or the status of a version.
+#[utoipa::path(patch, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), request_body = PatchVersion, responses((status = 200, description = "the version", body = Version), problems::NoVersion, problems::NotReady, problems::Body, problems::Stored))]
 pub(crate) async fn patch(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -240,6 +258,8 @@ pub(crate) async fn patch(
     Ok(Reply(version.into()))
 }
 
+/// Deletes a version and its predictions.
+#[utoipa::path(delete, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::StillActive, problems::NoVersion, problems::Stored))]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,

@@ -2,6 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params};
+use crate::openapi::problems;
 use crate::predictions::range;
 use crate::state::AppState;
 use api::{Performance, Recommendation, VersionPerformance};
@@ -11,14 +12,18 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use store::{Rollup, VersionFilter};
 use types::{ModelName, Version, VersionKey};
+use utoipa::IntoParams;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ReportParams {
     name: Option<String>,
     since: Option<String>,
     until: Option<String>,
 }
 
+/// What was measured.
+#[utoipa::path(get, path = "/models/performance", tag = "predictions", params(ReportParams), responses((status = 200, description = "counts, errors, latencies and confidence by version", body = Performance), problems::NoModel, problems::Query, problems::Stored))]
 pub(crate) async fn performance(
     State(state): State<AppState>,
     Params(params): Params<ReportParams>,

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, read_json};
+use crate::openapi::problems;
 use crate::snapshot::Model;
 use crate::state::AppState;
 use api::{ErrorCode, PredictReply, PredictRequest};
@@ -18,7 +19,10 @@ use std::time::{Duration, Instant};
 use store::StoreError;
 use types::{Input, Outcome, Output, PredictionId, PredictionRecord, UnitId};
 
+/// Predicts: chooses a version, calls it, logs the prediction, answers.
+///
 /// The route, which says what the path is. POST requests come in past it: see `front`.
+#[utoipa::path(post, path = "/predict", tag = "predictions", request_body = PredictRequest, responses((status = 200, description = "the prediction, which is logged", body = PredictReply<'static>), problems::Predict, problems::Body))]
 pub(crate) async fn predict(
     State(state): State<AppState>,
     request: axum::extract::Request,

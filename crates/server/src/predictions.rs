@@ -2,6 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
+use crate::openapi::problems;
 use crate::state::AppState;
 use api::{ErrorCode, LoggedPrediction, PredictionPage};
 use axum::Json as Reply;
@@ -9,10 +10,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use store::PredictionFilter;
 use types::{Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp, VersionName};
+use utoipa::IntoParams;
 
 const DEFAULT_LIMIT: u32 = 50;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     name: Option<String>,
     version: Option<String>,
@@ -21,9 +24,13 @@ pub(crate) struct ListParams {
     since: Option<String>,
     until: Option<String>,
     cursor: Option<String>,
+    /// At most this many.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
+/// Lists logged predictions.
+#[utoipa::path(get, path = "/predictions", tag = "predictions", params(ListParams), responses((status = 200, description = "logged predictions, newest first", body = PredictionPage), problems::Query, problems::Stored))]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
@@ -88,6 +95,8 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
     TimeRange { since, until }
 }
 
+/// Reads a logged prediction.
+#[utoipa::path(get, path = "/predictions/{prediction_id}", tag = "predictions", params(("prediction_id" = String, Path, description = "a UUID version 7")), responses((status = 200, description = "the prediction", body = LoggedPrediction), problems::NoPrediction, problems::Stored))]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath(text): TextPath<String>,

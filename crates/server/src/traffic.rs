@@ -3,6 +3,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json, TextPath};
 use crate::models::probe;
+use crate::openapi::problems;
 use crate::state::AppState;
 use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
@@ -10,6 +11,8 @@ use axum::extract::State;
 use store::{VersionFilter, WeightChange};
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
+/// How the traffic of a model is split.
+#[utoipa::path(get, path = "/traffic/{name}", tag = "traffic", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the split and its revision", body = Traffic), problems::NoModel))]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
@@ -25,6 +28,8 @@ fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {
     Ok(wire(model.traffic()))
 }
 
+/// Changes several weights of a model at once.
+#[utoipa::path(put, path = "/traffic/{name}", tag = "traffic", params(("name" = String, Path, description = "the model")), request_body = SetTraffic, responses((status = 200, description = "the new split", body = Traffic), problems::NoModelOrVersion, problems::StaleOrNotReady, problems::Body, problems::Stored))]
 pub(crate) async fn set(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,

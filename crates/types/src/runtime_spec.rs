@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// How a version is run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RuntimeSpec {
     /// In process: English sentiment by a word list.
@@ -26,7 +27,7 @@ impl Default for RuntimeSpec {
 }
 
 /// A method of the `sentiment` runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SentimentMethod {
     /// The sum of the weights of the words (AFINN-165).
@@ -37,7 +38,7 @@ pub enum SentimentMethod {
 }
 
 /// What is sent to a model service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpBody {
     /// A JSON object with the input at `input_pointer`.
@@ -48,10 +49,11 @@ pub enum HttpBody {
 }
 
 /// How to call a model service over HTTP.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSpec {
     /// Where to POST: an `http` or `https` URL without user or password.
+    #[schema(pattern = "^https?://", max_length = 2000)]
     pub url: String,
     /// What to send.
     #[serde(default)]
@@ -71,12 +73,15 @@ pub struct HttpSpec {
     pub error_pointer: Option<String>,
     /// How long connecting may take, in milliseconds (1 to 60,000).
     #[serde(default = "default_connect_timeout_ms")]
+    #[schema(minimum = 1, maximum = 60_000)]
     pub connect_timeout_ms: u64,
     /// How long the whole call may take, in milliseconds (1 to 300,000).
     #[serde(default = "default_timeout_ms")]
+    #[schema(minimum = 1, maximum = 300_000)]
     pub timeout_ms: u64,
     /// The largest reply that is read, in bytes (1 to 64 MiB).
     #[serde(default = "default_max_reply_bytes")]
+    #[schema(minimum = 1, maximum = 67_108_864)]
     pub max_reply_bytes: u64,
     /// The input that is sent before the version takes traffic, to see that the service answers: a
     /// text, or any JSON for a model that does not read text.

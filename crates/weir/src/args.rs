@@ -5,7 +5,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
-use server::Config;
+use server::{Config, Origin};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,15 @@ pub(crate) struct ServeArgs {
     /// Predictions that are under way at a time; more get 429 [default: 1024]
     #[arg(long, env = "WEIR_MAX_PREDICTIONS", value_name = "N")]
     max_predictions: Option<usize>,
+    /// A web page whose scripts may call this server, by origin (https://app.example.com); say it
+    /// again for more, or separate them by commas [default: none]
+    #[arg(
+        long = "cors-origin",
+        env = "WEIR_CORS_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    cors_origins: Vec<String>,
     /// How long the head of a request may take, and an idle connection stay [default: 30000]
     #[arg(long, env = "WEIR_HEADER_TIMEOUT_MS", value_name = "MS")]
     header_timeout_ms: Option<u64>,
@@ -121,6 +130,8 @@ struct FileArgs {
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
     max_predictions: Option<usize>,
+    #[serde(default)]
+    cors_origins: Vec<String>,
     header_timeout_ms: Option<u64>,
     body_timeout_ms: Option<u64>,
     predict_timeout_ms: Option<u64>,
@@ -184,6 +195,11 @@ impl ServeArgs {
                 file.max_predictions,
                 d.max_predictions,
             )?,
+            cors_origins: origins(if self.cors_origins.is_empty() {
+                &file.cors_origins
+            } else {
+                &self.cors_origins
+            })?,
             header_timeout: time(
                 "header-timeout-ms",
                 self.header_timeout_ms,
@@ -225,6 +241,16 @@ fn at_least_one<T: PartialEq + Default>(name: &str, value: T) -> Result<T, Inval
         });
     }
     Ok(value)
+}
+
+fn origins(given: &[String]) -> Result<Vec<Origin>, InvalidArgs> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error| InvalidArgs {
+            problem: format!("--cors-origin {text}: {error}"),
+            hint: "list every origin by itself; `*` is not taken",
+        })
+    };
+    given.iter().map(parse).collect()
 }
 
 fn read_file(path: &Path) -> Result<FileArgs, InvalidArgs> {

@@ -50,7 +50,7 @@ pub(crate) fn memory_mib(pid: &str, field: &str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib: f64 = line
-        .and_then(|line| line.split_whitespace().nth(1))
+        .and_then(|line| line.split_whitespace().next())
         .context("no such field")?
         .parse()?;
     Ok(kib / 1024.0)

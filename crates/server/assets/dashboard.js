@@ -1,0 +1,134 @@
+// Shows the models and the newest predictions, and asks again while somebody looks.
+"use strict";
+
+const EVERY_MS = 2000;
+const COLOURS = 6;
+const $ = (id) => document.getElementById(id);
+
+async function get(path) {
+  const reply = await fetch(path, { headers: { accept: "application/json" } });
+  if (!reply.ok && reply.status !== 503) throw new Error(`${path} answers ${reply.status}`);
+  return reply.json();
+}
+
+// Everything a caller sent is set as text, never as HTML.
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+const count = (value) => value.toLocaleString("en");
+const milliseconds = (value) => (value === null ? "–" : `${value < 10 ? value.toPrecision(2) : Math.round(value)} ms`);
+const fraction = (value) => (value === null ? "–" : value.toFixed(3));
+const percent = (share) => `${+(100 * share).toFixed(1)} %`;
+
+function row(cells) {
+  const made = element("tr");
+  for (const [content, className] of cells) {
+    const cell = element("td", typeof content === "string" ? content : undefined, className);
+    if (typeof content !== "string") cell.append(...content);
+    made.append(cell);
+  }
+  return made;
+}
+
+function groupByModel(versions) {
+  const models = new Map();
+  for (const version of versions) {
+    if (!models.has(version.name)) models.set(version.name, []);
+    models.get(version.name).push(version);
+  }
+  return models;
+}
+
+function showModel(name, versions) {
+  const article = $("model").content.cloneNode(true);
+  const find = (selector) => article.querySelector(selector);
+  find("h3").textContent = name;
+  const weights = (list) => list.reduce((sum, v) => sum + v.traffic_percent, 0);
+  const active = versions.filter((v) => v.status === "active" && v.traffic_percent > 0);
+  const total = weights(active);
+  const share = (v) => (active.includes(v) ? v.traffic_percent / total : 0);
+  versions.sort((a, b) => share(b) - share(a) || a.version.localeCompare(b.version));
+  const colour = (v) => (share(v) > 0 ? `c${active.indexOf(v) % COLOURS}` : "off");
+  active.sort((a, b) => versions.indexOf(a) - versions.indexOf(b));
+
+  const split = find(".split");
+  for (const v of active) {
+    const part = element("span", `${v.version}  ${percent(share(v))}`, colour(v));
+    part.style.flex = `${share(v)} 0 0`;
+    part.title = part.textContent;
+    split.append(part);
+  }
+  const said = active.map((v) => `${v.version} ${percent(share(v))}`).join(", ");
+  split.setAttribute("aria-label", said ? `Traffic: ${said}` : "No traffic");
+  const warning = find(".warning");
+  if (total === 0) warning.textContent = "No active version has a weight: requests are refused.";
+  else if (Math.abs(total - 100) > 1e-6) warning.textContent = `The weights add up to ${+total.toFixed(6)}; each counts as its share of that.`;
+  warning.hidden = !warning.textContent;
+
+  for (const v of versions) {
+    const failed = v.request_count ? ` (${percent(v.error_count / v.request_count)})` : "";
+    find("tbody").append(row([
+      [[element("span", undefined, `swatch ${colour(v)}`), v.version]],
+      [v.status],
+      [share(v) > 0 ? percent(share(v)) : "–", "number"],
+      [count(v.request_count), "number"],
+      [count(v.error_count) + failed, v.error_count ? "number bad" : "number"],
+      [milliseconds(v.p50_latency_ms), "number"],
+      [milliseconds(v.p95_latency_ms), "number"],
+      [milliseconds(v.p99_latency_ms), "number"],
+      [v.request_count ? fraction(v.avg_confidence) : "–", "number"],
+    ]));
+  }
+  return article;
+}
+
+function showPrediction(p) {
+  const json = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const input = p.text ?? JSON.stringify(p.inputs);
+  const status = { ok: "ok", fallback: "answered by another", error: "failed" }[p.status];
+  const made = row([
+    [new Date(p.created_at).toLocaleTimeString()],
+    [p.name, "text"],
+    [p.model_version, "text"],
+    [input, "text"],
+    [p.prediction === null ? "–" : json(p.prediction), "text"],
+    [fraction(p.confidence), "number"],
+    [milliseconds(p.latency_ms), "number"],
+    [status, p.status === "ok" ? "" : "bad"],
+  ]);
+  made.title = p.error ?? input;
+  return made;
+}
+
+async function refresh() {
+  const [ready, report, page] = await Promise.all([
+    get("/health/ready"), get("/models/performance"), get("/predictions?limit=20"),
+  ]);
+  const models = groupByModel(report.models);
+  $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions)));
+  $("no-models").hidden = models.size > 0;
+  $("predictions").replaceChildren(...page.predictions.map(showPrediction));
+  $("no-predictions").hidden = page.predictions.length > 0;
+  const logged = `${count(report.total_requests)} predictions logged`;
+  return ready.status === "ready" ? [`Ready. ${logged}.`, false] : [`Not ready: ${ready.reasons.join("; ")}`, true];
+}
+
+async function keepShowing() {
+  let said;
+  if (!document.hidden) {
+    try {
+      said = await refresh();
+    } catch (error) {
+      said = [`The server does not answer (${error.message}); trying again.`, true];
+    }
+    $("state").textContent = said[0];
+    $("state").className = said[1] ? "bad" : "";
+  }
+  setTimeout(keepShowing, EVERY_MS);
+}
+
+keepShowing();
