@@ -48,6 +48,8 @@ enum Part {
 }
 
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    // Installs the TLS provider that every HTTP client of this process needs.
+    api::Client::new("http://127.0.0.1")?;
     let binary = process::build()?;
     let parts = if args.parts.is_empty() {
         Part::value_variants()
