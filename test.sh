@@ -1,16 +1,46 @@
 #!/usr/bin/env bash
-# Runs all tests and checks. Needs Rust, a C compiler and Python 3; sets up nothing else.
+# Sets up what the tests need and runs all tests and checks.
+#
+# Needs Rust, a C compiler and Python 3. Schemathesis comes from PyPI into target/test-tools. The page
+# is tested in a real browser: Chromium is taken from the system, or installed where apt-get can;
+# WEIR_TEST_BROWSER names another one, and WEIR_TEST_BROWSER=none leaves that one test out.
 set -euo pipefail
 cd "$(dirname "$0")"
-command -v python3 >/dev/null || { echo "python3 is needed: it plays the model service" >&2; exit 1; }
 
-echo "== format and lints"
+step() { echo "== $*"; }
+fail() { echo "error: $1" >&2; echo "hint: $2" >&2; exit 1; }
+
+step "what the tests need"
+command -v python3 >/dev/null || fail "python3 is missing" "install Python 3.9 or later"
+tools=target/test-tools
+if ! "$tools/bin/st" --version >/dev/null 2>&1; then
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check 'schemathesis==4.32.5'
+fi
+if [ -z "${WEIR_TEST_BROWSER:-}" ]; then
+    browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+    if [ -z "$browser" ] && command -v apt-get >/dev/null; then
+        as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+        $as_root apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends chromium >/dev/null
+        browser=$(command -v chromium || true)
+    fi
+    [ -n "$browser" ] || fail "no browser for the test of the page" \
+        "install Chromium, name a browser in WEIR_TEST_BROWSER, or leave the test out with WEIR_TEST_BROWSER=none"
+    export WEIR_TEST_BROWSER=$browser
+fi
+
+step "format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 
-echo "== the arrows of ARCHITECTURE.md"
+step "the arrows of ARCHITECTURE.md, licences and sources"
 python3 .ci/arrows.py
+python3 .ci/licences.py
 
-echo "== tests"
+step "tests"
 cargo test --workspace --locked
+
+step "the API against its own description"
+python3 .ci/schemathesis.py "$PWD/$tools/bin/st" target/debug/weir

@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod cors;
+mod disk;
 mod first_hour;
 mod http_runtime;
 mod kill;
+mod page;
 mod serve;
 mod weir;

@@ -11,7 +11,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_weir");
 pub(crate) struct Weir {
     pub(crate) process: Child,
     pub(crate) address: String,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// The status and the JSON of a reply.
@@ -19,7 +19,12 @@ pub(crate) type Reply = (u16, Value);
 
 impl Weir {
     pub(crate) fn start(data_dir: &Path) -> Self {
-        let mut process = serve(data_dir).stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(serve(data_dir))
+    }
+
+    /// Starts a server by a command that ends in `weir serve`.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(process.stdout.as_mut().unwrap())
             .read_line(&mut address)
@@ -66,7 +71,7 @@ impl Weir {
         self.send(request.body(body)).await
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
 
@@ -142,6 +147,5 @@ pub(crate) fn assert_clean(data_dir: &Path) {
         .arg(data_dir)
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}");
+    assert!(output.status.success(), "{output:?}");
 }

@@ -1,0 +1,93 @@
+//! The page and the description of the API in a real browser.
+
+use crate::weir::{Weir, directory, vader};
+use serde_json::json;
+use std::process::Command;
+
+/// The browser that `test.sh` found, or one that is on the path; `None` when it is to be left out.
+fn browser() -> Option<String> {
+    if let Ok(named) = std::env::var("WEIR_TEST_BROWSER") {
+        return (named != "none").then_some(named);
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let runs = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
+    let found = names.iter().find(runs);
+    let hint = "run ./test.sh, which installs Chromium, or say WEIR_TEST_BROWSER=none";
+    Some((*found.unwrap_or_else(|| panic!("no browser: {hint}"))).to_owned())
+}
+
+/// The document after its scripts ran, and what they complained of.
+fn load(browser: &str, url: &str) -> (String, String) {
+    let profile = directory();
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+        ])
+        .args([
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-sync",
+        ])
+        .args([
+            "--disable-component-update",
+            "--enable-logging=stderr",
+            "--lang=en",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(["--virtual-time-budget=6000", "--dump-dom", url])
+        .output()
+        .unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    let complaints = talk.lines().filter(|line| line.contains("CONSOLE"));
+    let complaints = complaints.collect::<Vec<_>>().join("\n");
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        complaints,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_sees_models_and_predictions() {
+    let Some(browser) = browser() else {
+        return;
+    };
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let (empty, complaints) = load(&browser, &weir.address);
+    assert!(empty.contains("Ready. 0 predictions logged."), "{empty}");
+    assert_eq!(complaints, "");
+
+    for (version, percent) in [("1.0.0", 70.0), ("2.0.0", 30.0)] {
+        let id = weir.register(version, vader()).await;
+        weir.activate(&id, percent).await;
+    }
+    let script = "<img src=x onerror=\"document.title='taken'\"> is good";
+    for text in ["a good day", script] {
+        weir.post("/predict", json!({"text": text})).await;
+    }
+    let (page, complaints) = load(&browser, &weir.address);
+    for expected in [
+        "Ready. 2 predictions logged.",
+        "aria-label=\"Traffic: 1.0.0 70 %, 2.0.0 30 %\"",
+        "a good day",
+        "&lt;img src=x",
+        "<title>Weir</title>",
+    ] {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+    assert_eq!(complaints, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_reads_the_description_of_the_api_without_the_internet() {
+    let Some(browser) = browser() else {
+        return;
+    };
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let (page, _) = load(&browser, &format!("{}/docs/", weir.address));
+    assert!(page.contains("/models/{model_id}/activate"), "{page}");
+}
