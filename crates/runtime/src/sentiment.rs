@@ -13,20 +13,33 @@ use types::{Input, Output, SentimentMethod};
 /// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.
 const NEUTRAL: f64 = 0.05;
 
-pub(crate) fn answer(method: SentimentMethod, input: &Input) -> Result<Output, RuntimeError> {
+/// Longer texts, in bytes, are read on a thread that may be kept busy: they take milliseconds.
+const LONG: usize = 16 << 10;
+
+pub(crate) async fn answer(method: SentimentMethod, input: &Input) -> Result<Output, RuntimeError> {
     let Input::Text(text) = input else {
         return Err(RuntimeError::WrongInput(
             "the sentiment runtime reads `text`, not `inputs`",
         ));
     };
+    if text.len() <= LONG {
+        return Ok(read(method, text));
+    }
+    let text = text.clone();
+    let reading = tokio::task::spawn_blocking(move || read(method, &text));
+    let failed = |error| RuntimeError::Failed(format!("reading the text failed: {error}"));
+    reading.await.map_err(failed)
+}
+
+fn read(method: SentimentMethod, text: &str) -> Output {
     let score = match method {
         SentimentMethod::Afinn => compound_of_sum(afinn_score(text)),
         SentimentMethod::Vader => vader_compound(text),
     };
-    Ok(Output {
+    Output {
         prediction: label(score).into(),
         confidence: Some(confidence(score)),
-    })
+    }
 }
 
 fn label(score: f64) -> &'static str {
@@ -88,18 +101,24 @@ mod tests {
 
     #[test]
     fn methods_really_differ() {
-        let text = Input::Text("This is not good at all.".into());
-        let label = |method| answer(method, &text).unwrap().prediction;
+        let label = |method| read(method, "This is not good at all.").prediction;
         assert_eq!(label(SentimentMethod::Afinn), "positive");
         assert_eq!(label(SentimentMethod::Vader), "negative");
     }
 
-    #[test]
-    fn other_inputs_are_refused() {
+    #[tokio::test]
+    async fn other_inputs_are_refused() {
         let input = Input::Json(serde_json::json!([1]));
         assert!(matches!(
-            answer(SentimentMethod::Vader, &input),
+            answer(SentimentMethod::Vader, &input).await,
             Err(RuntimeError::WrongInput(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn the_longest_text_is_read_like_a_short_one() {
+        let text = format!("it was bad but {}", "good ".repeat((1 << 20) / 5));
+        let output = answer(SentimentMethod::Vader, &Input::Text(text)).await;
+        assert_eq!(output.unwrap().prediction, "positive");
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
     /// Predictions that are under way at a time; more get 429 [default: 1024]
     #[arg(long, env = "WEIR_MAX_PREDICTIONS", value_name = "N")]
     max_predictions: Option<usize>,
-    /// A web page whose scripts may call this server, by origin (https://app.example.com); say it
+    /// A web page whose scripts may call this server, by origin, such as `https://app.example.com`; say it
     /// again for more, or separate them by commas [default: none]
     #[arg(
         long = "cors-origin",

@@ -1,18 +1,20 @@
-//! The registry, the traffic, the aliases and the audit as rows. One method, one transaction.
+//! The registry as rows. One method, one transaction.
+
+mod aliases;
+mod audit;
+mod traffic;
 
 use super::Store;
-use crate::{
-    Alias, AuditEntry, CatalogError, NewVersion, StoreError, VersionFilter, VersionPatch,
-    WeightChange,
-};
+use crate::{CatalogError, NewVersion, StoreError, VersionFilter, VersionPatch};
+use audit::moved;
 use rusqlite::types::Value as Sql;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, params, params_from_iter,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use types::{
-    Accuracy, AliasName, ModelId, ModelName, ModelTraffic, Percent, Timestamp, TrafficVersion,
-    Version, VersionKey, VersionName, VersionStatus,
+    Accuracy, ModelId, ModelName, Percent, Timestamp, Version, VersionKey, VersionName,
+    VersionStatus,
 };
 
 type Catalog<T> = Result<T, CatalogError>;
@@ -131,142 +133,6 @@ impl Store {
         self.inner.writer.purge().await?;
         Ok(deleted)
     }
-
-    /// The traffic of every model.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn traffic(&self) -> Result<Vec<ModelTraffic>, StoreError> {
-        self.read(|connection| {
-            let transaction = connection.transaction()?;
-            read_traffic(&transaction)
-        })
-        .await
-    }
-
-    /// Changes several weights of a model at once.
-    ///
-    /// # Errors
-    /// [`CatalogError::Stale`] when the revision has moved, [`CatalogError::UnknownModel`],
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`].
-    pub async fn set_weights(
-        &self,
-        name: ModelName,
-        change: WeightChange,
-        now: Timestamp,
-    ) -> Catalog<()> {
-        self.inner
-            .writer
-            .change(move |t| set_weights(t, &name, &change, now))
-            .await
-    }
-
-    /// The aliases of a model.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn aliases(&self, name: ModelName) -> Result<Vec<Alias>, StoreError> {
-        self.read(move |connection| {
-            let mut select = connection.prepare(
-                "SELECT a.alias, v.model_id, v.version, a.updated_at FROM aliases a \
-                 JOIN versions v USING (version_key) WHERE a.name = ?1 ORDER BY a.alias",
-            )?;
-            let rows = select.query_map([name.as_str()], read_alias)?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
-
-    /// Points an alias at a version.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownVersion`].
-    pub async fn set_alias(
-        &self,
-        name: ModelName,
-        alias: AliasName,
-        version: VersionName,
-        now: Timestamp,
-    ) -> Catalog<Alias> {
-        let change = move |t: &Transaction<'_>| {
-            let target = require_named(t, &name, &version)?;
-            let before = alias_target(t, &name, &alias)?;
-            t.execute(
-                "INSERT INTO aliases VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, alias) \
-                 DO UPDATE SET version_key = excluded.version_key, updated_at = excluded.updated_at",
-                params![name.as_str(), alias.as_str(), target.key.0, now.micros()],
-            )?;
-            let detail = json!({"alias": alias.as_str(), "from": before, "to": version.as_str()});
-            audit(t, &name, Some(&version), "alias.set", &detail, now)?;
-            let model_id = target.model_id;
-            Ok(Alias {
-                alias,
-                model_id,
-                version,
-                updated_at: now,
-            })
-        };
-        self.inner.writer.change(change).await
-    }
-
-    /// Removes an alias; says whether there was one.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn delete_alias(
-        &self,
-        name: ModelName,
-        alias: AliasName,
-        now: Timestamp,
-    ) -> Catalog<bool> {
-        let change = move |t: &Transaction<'_>| {
-            let Some(before) = alias_target(t, &name, &alias)? else {
-                return Ok(false);
-            };
-            t.execute(
-                "DELETE FROM aliases WHERE name = ?1 AND alias = ?2",
-                [name.as_str(), alias.as_str()],
-            )?;
-            let detail = json!({"alias": alias.as_str(), "from": before, "to": null});
-            audit(t, &name, None, "alias.deleted", &detail, now)?;
-            Ok(true)
-        };
-        self.inner.writer.change(change).await
-    }
-
-    /// The audit, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn audit(
-        &self,
-        name: Option<ModelName>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |connection| {
-            let mut select = connection.prepare(
-                "SELECT id, at, action, name, version, revision, detail FROM audit \
-                 WHERE (?1 IS NULL OR name = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3",
-            )?;
-            let name = name.as_ref().map(ModelName::as_str);
-            let rows =
-                select.query_map(params![name, before.unwrap_or(i64::MAX), limit], |row| {
-                    let detail: String = row.get(6)?;
-                    Ok(AuditEntry {
-                        id: row.get(0)?,
-                        at: Timestamp::from_micros(row.get(1)?),
-                        action: row.get(2)?,
-                        name: row.get(3)?,
-                        version: row.get(4)?,
-                        revision: row.get(5)?,
-                        detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
-                    })
-                })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
 }
 
 fn register(t: &Transaction<'_>, new: &NewVersion, now: Timestamp) -> Catalog<Version> {
@@ -335,67 +201,6 @@ fn apply_patch(
     Ok(new)
 }
 
-fn set_weights(
-    t: &Transaction<'_>,
-    name: &ModelName,
-    change: &WeightChange,
-    now: Timestamp,
-) -> Catalog<()> {
-    let all = list(
-        t,
-        &VersionFilter {
-            name: Some(name.clone()),
-            ..VersionFilter::default()
-        },
-    )?;
-    if all.is_empty() {
-        return Err(CatalogError::UnknownModel(name.clone()));
-    }
-    let present = revision(t, name)?;
-    if present != change.revision {
-        return Err(CatalogError::Stale {
-            present,
-            given: change.revision,
-        });
-    }
-    for (version, _) in &change.weights {
-        if !all.iter().any(|v| v.version == *version) {
-            return Err(CatalogError::UnknownVersion(format!("{version} of {name}")));
-        }
-    }
-    let (mut before, mut after) = (serde_json::Map::new(), serde_json::Map::new());
-    for old in &all {
-        let named = change
-            .weights
-            .iter()
-            .find(|(version, _)| *version == old.version);
-        let weight = named.map_or(Percent::ZERO, |(_, weight)| *weight);
-        let active = old.status == VersionStatus::Active;
-        if !active && weight == Percent::ZERO {
-            continue;
-        }
-        if old.status == VersionStatus::Deprecated {
-            let to = VersionStatus::Active;
-            return Err(CatalogError::Transition {
-                from: old.status,
-                to,
-            });
-        }
-        set_traffic(t, old, VersionStatus::Active, weight, now)?;
-        before.insert(old.version.to_string(), old.traffic_percent.get().into());
-        after.insert(old.version.to_string(), weight.get().into());
-    }
-    if let Some(fallback) = change.fallback {
-        t.execute(
-            "UPDATE models SET fallback = ?2 WHERE name = ?1",
-            params![name.as_str(), fallback],
-        )?;
-    }
-    bump(t, name, before != after)?;
-    let detail = json!({"from": before, "to": after, "fallback": change.fallback});
-    audit(t, name, None, "traffic.set", &detail, now)
-}
-
 fn set_traffic(
     t: &Transaction<'_>,
     old: &Version,
@@ -420,68 +225,6 @@ fn set_traffic(
         ],
     )?;
     Ok(())
-}
-
-/// Records a change of a version, with the revision and, where weights moved, the epoch it opens.
-fn moved(
-    t: &Transaction<'_>,
-    old: &Version,
-    action: &str,
-    detail: &Value,
-    now: Timestamp,
-) -> Catalog<()> {
-    let weights_moved = matches!(action, "version.activated" | "version.deactivated");
-    bump(t, &old.name, weights_moved)?;
-    audit(t, &old.name, Some(&old.version), action, detail, now)
-}
-
-fn bump(t: &Transaction<'_>, name: &ModelName, weights_moved: bool) -> Catalog<()> {
-    t.execute(
-        "UPDATE models SET revision = revision + 1, epoch = epoch + ?2 WHERE name = ?1",
-        params![name.as_str(), weights_moved],
-    )?;
-    Ok(())
-}
-
-fn audit(
-    t: &Transaction<'_>,
-    name: &ModelName,
-    version: Option<&VersionName>,
-    action: &str,
-    detail: &Value,
-    now: Timestamp,
-) -> Catalog<()> {
-    let revision = revision(t, name)?;
-    let version = version.map(VersionName::as_str);
-    t.execute(
-        "INSERT INTO audit (at, action, name, version, revision, detail) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            now.micros(),
-            action,
-            name.as_str(),
-            version,
-            revision,
-            detail.to_string()
-        ],
-    )?;
-    Ok(())
-}
-
-fn revision(connection: &Connection, name: &ModelName) -> Catalog<i64> {
-    let sql = "SELECT revision FROM models WHERE name = ?1";
-    Ok(connection.query_row(sql, [name.as_str()], |row| row.get(0))?)
-}
-
-fn alias_target(
-    t: &Transaction<'_>,
-    name: &ModelName,
-    alias: &AliasName,
-) -> Catalog<Option<String>> {
-    let sql = "SELECT v.version FROM aliases a JOIN versions v USING (version_key) \
-               WHERE a.name = ?1 AND a.alias = ?2";
-    let key = [name.as_str(), alias.as_str()];
-    Ok(t.query_row(sql, key, |row| row.get(0)).optional()?)
 }
 
 const SELECT: &str = "SELECT version_key, model_id, name, version, description, accuracy, tags, \
@@ -535,60 +278,12 @@ fn list(connection: &Connection, filter: &VersionFilter) -> Result<Vec<Version>,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read_traffic(t: &Transaction<'_>) -> Result<Vec<ModelTraffic>, StoreError> {
-    let mut versions = list(t, &VersionFilter::default())?;
-    versions.reverse();
-    let mut select = t.prepare("SELECT name, revision, epoch, salt, fallback FROM models")?;
-    let rows = select.query_map([], |row| {
-        let name = ModelName::parse(&row.get::<_, String>(0)?).map_err(|_| corrupt(0))?;
-        Ok(ModelTraffic {
-            name,
-            revision: row.get(1)?,
-            epoch: row.get(2)?,
-            salt: row.get(3)?,
-            fallback: row.get(4)?,
-            versions: Vec::new(),
-        })
-    })?;
-    let mut models = rows.collect::<Result<Vec<_>, _>>()?;
-    models.sort_by(|a, b| a.name.cmp(&b.name));
-    for v in versions {
-        let at = models.binary_search_by(|model| model.name.cmp(&v.name));
-        let Ok(at) = at else {
-            return Err(StoreError::Corrupt(format!(
-                "{} is a version of no model",
-                v.model_id
-            )));
-        };
-        models[at].versions.push(TrafficVersion {
-            key: v.key,
-            model_id: v.model_id,
-            version: v.version,
-            status: v.status,
-            weight: v.traffic_percent,
-        });
-    }
-    // A model whose versions are all deleted is kept for its audit only.
-    models.retain(|model| !model.versions.is_empty());
-    Ok(models)
-}
-
 fn corrupt(column: usize) -> rusqlite::Error {
     rusqlite::Error::IntegralValueOutOfRange(column, 0)
 }
 
 fn to_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn read_alias(row: &Row<'_>) -> rusqlite::Result<Alias> {
-    let text = |column| row.get::<_, String>(column);
-    Ok(Alias {
-        alias: AliasName::parse(&text(0)?).map_err(|_| corrupt(0))?,
-        model_id: text(1)?.parse().map_err(|_| corrupt(1))?,
-        version: VersionName::parse(&text(2)?).map_err(|_| corrupt(2))?,
-        updated_at: Timestamp::from_micros(row.get(3)?),
-    })
 }
 
 fn read_version(row: &Row<'_>) -> rusqlite::Result<Version> {

@@ -1,6 +1,6 @@
 //! The registry, the traffic and the audit.
 
-use crate::{at, name, open, record, register, version_name};
+use crate::{Opened, at, name, record, register, version_name};
 use store::{CatalogError, PredictionFilter, VersionFilter, VersionPatch, WeightChange};
 use types::{AliasName, Percent, VersionStatus};
 
@@ -8,11 +8,10 @@ fn percent(value: f64) -> Percent {
     Percent::new(value).unwrap()
 }
 
-#[tokio::test]
-async fn changes_of_weights_open_epochs_and_are_audited() {
-    let (_directory, store) = open();
-    let one = register(&store, 1, "1").await;
-    let two = register(&store, 2, "2").await;
+pub(crate) async fn changes_of_weights_open_epochs_and_are_audited(opened: Opened) {
+    let store = &opened.store;
+    let one = register(store, 1, "1").await;
+    let two = register(store, 2, "2").await;
     let traffic = async || store.traffic().await.unwrap().remove(0);
     assert_eq!((traffic().await.revision, traffic().await.epoch), (2, 0));
     store
@@ -67,10 +66,9 @@ async fn changes_of_weights_open_epochs_and_are_audited() {
     assert_eq!(older[0], audit[1]);
 }
 
-#[tokio::test]
-async fn statuses_move_as_allowed() {
-    let (_directory, store) = open();
-    let id = register(&store, 1, "1").await.model_id;
+pub(crate) async fn statuses_move_as_allowed(opened: Opened) {
+    let store = &opened.store;
+    let id = register(store, 1, "1").await.model_id;
     let patch = async |status| {
         let patch = VersionPatch {
             status: Some(status),
@@ -105,11 +103,10 @@ async fn statuses_move_as_allowed() {
     ));
 }
 
-#[tokio::test]
-async fn deletion_takes_predictions_and_aliases_along() {
-    let (directory, store) = open();
-    let one = register(&store, 1, "1").await;
-    let two = register(&store, 2, "2").await;
+pub(crate) async fn deletion_takes_predictions_and_aliases_along(opened: Opened) {
+    let store = &opened.store;
+    let one = register(store, 1, "1").await;
+    let two = register(store, 2, "2").await;
     for n in 0..5_000 {
         let key = if n % 2 == 0 { one.key } else { two.key };
         store.append(record(key, n, 0.5, 5)).await.unwrap();
@@ -123,7 +120,7 @@ async fn deletion_takes_predictions_and_aliases_along() {
     assert_eq!(store.version(one.model_id).await.unwrap(), None);
     assert_eq!(store.aliases(name("m")).await.unwrap(), []);
     // The name is free again at once.
-    let again = register(&store, 3, "1").await;
+    let again = register(store, 3, "1").await;
     assert_ne!(again.key, one.key);
     let versions = store.versions(VersionFilter::default()).await.unwrap();
     assert_eq!(
@@ -135,6 +132,44 @@ async fn deletion_takes_predictions_and_aliases_along() {
         ..PredictionFilter::default()
     };
     assert_eq!(store.predictions(rest).await.unwrap().len(), 2_500);
-    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    assert_eq!(opened.verify().problems, [""; 0]);
     assert!(!store.delete_alias(name("m"), alias, at(3)).await.unwrap());
+}
+
+pub(crate) async fn descriptions_and_tags_change_and_versions_are_paged(opened: Opened) {
+    let store = &opened.store;
+    let ids = [
+        register(store, 1, "1").await.model_id,
+        register(store, 2, "2").await.model_id,
+        register(store, 3, "3").await.model_id,
+    ];
+    let patch = VersionPatch {
+        description: Some("better".into()),
+        tags: Some([("team".into(), "search".into())].into()),
+        status: Some(VersionStatus::Testing),
+    };
+    let patched = store.patch(ids[1], patch, at(1)).await.unwrap();
+    assert_eq!(patched.description, "better");
+    assert_eq!(patched.tags["team"], "search");
+    assert_eq!(store.version(ids[1]).await.unwrap(), Some(patched.clone()));
+    let list = async |filter| {
+        let found = store.versions(filter).await.unwrap();
+        found.iter().map(|v| v.model_id).collect::<Vec<_>>()
+    };
+    let testing = VersionFilter {
+        status: Some(VersionStatus::Testing),
+        name: Some(name("m")),
+        ..VersionFilter::default()
+    };
+    assert_eq!(list(testing).await, [ids[1]]);
+    let page = VersionFilter {
+        before: Some(patched.key),
+        limit: Some(1),
+        ..VersionFilter::default()
+    };
+    assert_eq!(list(page).await, [ids[0]]);
+    store.probe().await.unwrap();
+    assert_eq!((store.failure(), store.pending()), (None, 0));
+    store.close().await.unwrap();
+    assert!(store.probe().await.is_err(), "a closed store was written");
 }

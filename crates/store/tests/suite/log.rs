@@ -1,6 +1,6 @@
 //! The prediction log and its sums.
 
-use crate::{at, open, record, register};
+use crate::{Opened, at, record, register};
 use store::{PredictionFilter, Rollup};
 use types::{PredictionId, Status, TimeRange, Timestamp, VersionKey};
 
@@ -14,12 +14,11 @@ async fn totals(store: &store::Store, range: TimeRange, version: VersionKey) -> 
         .unwrap_or_default()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_window_is_exact() {
-    let (directory, store) = open();
+pub(crate) async fn every_window_is_exact(opened: Opened) {
+    let store = &opened.store;
     let versions = [
-        register(&store, 1, "1").await.key,
-        register(&store, 2, "2").await.key,
+        register(store, 1, "1").await.key,
+        register(store, 2, "2").await.key,
     ];
     let mut random = fastrand::Rng::with_seed(7);
     // Six days, so that minutes have been folded away; some minutes hold many, most hold none.
@@ -82,7 +81,7 @@ async fn every_window_is_exact() {
                     Status::Error => errors += 1,
                 }
             }
-            let got = totals(&store, range, version).await;
+            let got = totals(store, range, version).await;
             assert_eq!(
                 (
                     got.count,
@@ -97,16 +96,15 @@ async fn every_window_is_exact() {
             assert!((got.confidence_sum - confidence).abs() < 1e-9, "{range:?}");
         }
     }
-    let report = store::verify(directory.path()).unwrap();
+    let report = opened.verify();
     assert_eq!(report.problems, [""; 0]);
     assert_eq!(report.predictions, 3_001);
 }
 
-#[tokio::test]
-async fn predictions_are_read_back_and_filtered() {
-    let (_directory, store) = open();
-    let one = register(&store, 1, "1").await;
-    let two = register(&store, 2, "2").await;
+pub(crate) async fn predictions_are_read_back_and_filtered(opened: Opened) {
+    let store = &opened.store;
+    let one = register(store, 1, "1").await;
+    let two = register(store, 2, "2").await;
     for second in 0..10 {
         let key = if second % 2 == 0 { one.key } else { two.key };
         store
@@ -167,15 +165,63 @@ async fn predictions_are_read_back_and_filtered() {
     assert_eq!(store.newest_order().await.unwrap(), newest.order());
 }
 
-#[tokio::test]
-async fn an_id_is_never_stored_twice_and_its_group_fails_whole() {
-    let (directory, store) = open();
-    let version = register(&store, 1, "1").await.key;
+pub(crate) async fn an_id_is_never_stored_twice_and_its_group_fails_whole(opened: Opened) {
+    let store = &opened.store;
+    let version = register(store, 1, "1").await.key;
     store.append(record(version, 1, 0.5, 5)).await.unwrap();
     assert!(store.append(record(version, 1, 0.5, 5)).await.is_err());
     assert!(store.failure().is_some());
     store.append(record(version, 2, 0.5, 5)).await.unwrap();
     assert_eq!(store.failure(), None);
-    assert_eq!(totals(&store, TimeRange::ALL, version).await.count, 2);
-    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    assert_eq!(totals(store, TimeRange::ALL, version).await.count, 2);
+    assert_eq!(opened.verify().problems, [""; 0]);
+}
+
+pub(crate) async fn what_is_rare_is_found_in_its_hours(opened: Opened) {
+    let store = &opened.store;
+    let one = register(store, 1, "1").await;
+    let two = register(store, 2, "2").await;
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut records = Vec::new();
+    // Two days; the second version and failures are rare.
+    for n in 0..2_000 {
+        let key = if random.u8(..) == 0 { two.key } else { one.key };
+        let mut record = record(key, n * 86_400_000 + random.i64(0..86_400_000), 0.5, 5);
+        match random.u8(..) {
+            0..4 => record.outcome.answer = None,
+            4..8 => record.outcome.answer.as_mut().unwrap().0 = VersionKey(99),
+            _ => {}
+        }
+        store.append(record.clone()).await.unwrap();
+        records.push(record);
+    }
+    let versions = [None, Some(&one), Some(&two)];
+    let statuses = [
+        None,
+        Some(Status::Ok),
+        Some(Status::Fallback),
+        Some(Status::Error),
+    ];
+    for (version, status) in versions.iter().flat_map(|v| statuses.map(|s| (v, s))) {
+        let since = random.bool().then(|| at(random.i64(0..172_800)));
+        let until = random.bool().then(|| at(random.i64(0..172_800)));
+        let limit = if random.bool() { 10_000 } else { 7 };
+        let fits = records.iter().rev().filter(|r| {
+            version.is_none_or(|v| v.key == r.version)
+                && status.is_none_or(|s| s == r.status())
+                && since.is_none_or(|since| r.id.time() >= since)
+                && until.is_none_or(|until| r.id.time() < until)
+        });
+        let want: Vec<_> = fits.map(|r| r.id).take(limit).collect();
+        let filter = PredictionFilter {
+            version: version.map(|v| v.version.clone()),
+            status,
+            range: TimeRange { since, until },
+            limit: limit as u32,
+            ..PredictionFilter::default()
+        };
+        let got = store.predictions(filter.clone()).await.unwrap();
+        let got: Vec<_> = got.into_iter().map(|p| p.id).collect();
+        assert_eq!(got, want, "{filter:?}");
+    }
 }

@@ -1,13 +1,13 @@
 //! What is SQLite's own.
 
-use crate::{open, record, register};
+use crate::{Opened, open_sqlite, record, register};
 use rusqlite::Connection;
 use store::{Durability, OpenError, Store, StoreOptions};
 use types::TimeRange;
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
-    let (directory, store) = open();
+    let Opened { store, directory } = open_sqlite();
     let version = register(&store, 1, "1").await.key;
     for n in 0..100 {
         store
@@ -44,7 +44,7 @@ async fn verify_sees_every_kind_of_damage() {
 
 #[tokio::test]
 async fn the_audit_cannot_be_changed() {
-    let (directory, store) = open();
+    let Opened { store, directory } = open_sqlite();
     register(&store, 1, "1").await;
     drop(store);
     let connection = Connection::open(directory.path().join("weir.db")).unwrap();
@@ -56,7 +56,7 @@ async fn the_audit_cannot_be_changed() {
 
 #[tokio::test]
 async fn a_directory_is_opened_once() {
-    let (directory, store) = open();
+    let Opened { store, directory } = open_sqlite();
     let again = Store::open(directory.path(), StoreOptions::default());
     assert!(matches!(again, Err(OpenError::InUse(_))));
     store.close().await.unwrap();
