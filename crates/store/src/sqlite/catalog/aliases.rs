@@ -28,7 +28,7 @@ impl Store {
     /// Points an alias at a version.
     ///
     /// # Errors
-    /// [`CatalogError::UnknownVersion`].
+    /// [`crate::CatalogError::UnknownVersion`].
     pub async fn set_alias(
         &self,
         name: ModelName,
