@@ -2,7 +2,8 @@
 
 use crate::alias_table::AliasTable;
 use crate::hash::{Hash, unit_interval};
-use types::{ModelTraffic, Percent, Reason, VersionStatus};
+use std::collections::HashMap;
+use types::{ModelTraffic, Percent, Reason, VersionName, VersionStatus};
 
 /// The choice of a version for one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Routes {
     arms: Vec<Arm>,
     /// `None` without arms.
     table: Option<AliasTable>,
+    /// The versions that answer when they are named.
+    by_name: HashMap<VersionName, usize>,
 }
 
 /// An active version with a weight.
@@ -71,10 +74,14 @@ impl Routes {
         arms.sort_by_key(|arm| traffic.versions[arm.version].model_id);
         let weights: Vec<f64> = arms.iter().map(|arm| arm.propensity).collect();
         let table = (!weights.is_empty()).then(|| AliasTable::new(&weights));
+        let answering = traffic.versions.iter().enumerate();
+        let answering = answering.filter(|(_, v)| v.status.answers());
+        let by_name = answering.map(|(at, v)| (v.version.clone(), at)).collect();
         Self {
             traffic,
             arms,
             table,
+            by_name,
         }
     }
 
@@ -118,12 +125,7 @@ impl Routes {
     }
 
     fn assign_pinned(&self, pinned: &str) -> Result<Assignment, NoVersion> {
-        let found = self
-            .traffic
-            .versions
-            .iter()
-            .position(|v| v.version.as_str() == pinned && v.status.answers());
-        let Some(version) = found else {
+        let Some(&version) = self.by_name.get(pinned) else {
             return Err(NoVersion::NotAnswering);
         };
         Ok(Assignment {

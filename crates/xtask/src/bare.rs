@@ -1,13 +1,12 @@
 //! The reference: a server that does nothing but answer, with the HTTP library that Weir uses.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use tokio::net::TcpListener;
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
@@ -24,12 +23,18 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     }
 }
 
-async fn answer(
-    _request: Request<hyper::body::Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = Full::new(Bytes::from_static(br#"{"status":"healthy"}"#));
-    let mut response = Response::new(body);
+/// To GET what `/health` answers; to POST, after reading the body, as much as `/predict` answers.
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let body = if request.method() == Method::POST {
+        request.into_body().collect().await?;
+        Bytes::from_static(PREDICTION)
+    } else {
+        Bytes::from_static(br#"{"status":"healthy"}"#)
+    };
+    let mut response = Response::new(Full::new(body));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)
 }
+
+const PREDICTION: &[u8] = br#"{"prediction":"negative","confidence":0.7414507772020725,"model_id":"model-0123456789ab","model_version":"1.0.0","latency_ms":0.014213,"prediction_id":"01890a5d-ac96-774b-bcce-b302099a8057","name":"sentiment","experiment":null,"served_model_id":"model-0123456789ab"}"#;

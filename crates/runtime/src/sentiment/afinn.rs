@@ -17,9 +17,17 @@ static WEIGHTS: LazyLock<HashMap<&str, f64>> = LazyLock::new(|| {
 pub fn afinn_score(text: &str) -> f64 {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '-');
     let words = text.split(|c| !inside(c)).filter(|word| !word.is_empty());
-    words
-        .filter_map(|word| WEIGHTS.get(word.to_lowercase().as_str()))
-        .sum()
+    words.filter_map(weight).sum()
+}
+
+fn weight(word: &str) -> Option<f64> {
+    let plain = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
+    let found = if word.bytes().all(plain) {
+        WEIGHTS.get(word)
+    } else {
+        WEIGHTS.get(word.to_lowercase().as_str())
+    };
+    found.copied()
 }
 
 #[cfg(test)]

@@ -182,6 +182,14 @@ pub(super) async fn closed(
             let bare_name = format!("bare server, {connections}");
             let outcome = load::run(Target::Get(&bare.line), shape).await?;
             measured.add(bare_name.clone(), None, outcome);
+            // What is lost to the larger request and reply alone, most of it by the generator.
+            let outcome = load::run(Target::Post(&bare.line, &body), shape).await?;
+            let against = Some((bare_name.clone(), 0.0));
+            measured.add(
+                format!("bare server, POST, {connections}"),
+                against,
+                outcome,
+            );
             for server in &servers {
                 let durability = server.durability;
                 let health = format!("/health ({durability}), {connections}");
