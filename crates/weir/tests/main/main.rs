@@ -10,3 +10,4 @@ mod kill;
 mod page;
 mod serve;
 mod weir;
+mod worst_day;
