@@ -5,13 +5,21 @@ use crate::state::AppState;
 use api::{Health, Message, Readiness};
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::ACCEPT;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 /// Says hello; shows a browser the dashboard.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, description = "a sentence, or the dashboard for a browser", body = Message)))]
 pub(crate) async fn root(headers: HeaderMap) -> Response {
+    let mut response = hello(&headers);
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+fn hello(headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
         return dashboard::page();

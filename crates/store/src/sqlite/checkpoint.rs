@@ -24,7 +24,9 @@ pub(super) struct Checkpointer {
     pages: Arc<AtomicU32>,
     /// Pages in the log when it was last moved: a reader may have kept it from beginning anew.
     moved_at: u32,
-    /// The thread has moved the bulk.
+    /// The thread has been asked to move the bulk.
+    asked: bool,
+    /// It has done so.
     moved: Arc<AtomicBool>,
     requests: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
@@ -50,6 +52,7 @@ impl Checkpointer {
         Ok(Self {
             pages,
             moved_at: 0,
+            asked: false,
             moved,
             requests,
             thread: Some(thread),
@@ -65,9 +68,9 @@ impl Checkpointer {
         if self.moved.swap(false, Ordering::Acquire) {
             checkpoint(connection);
             self.moved_at = pages;
-        } else if pages >= self.moved_at + PAGES {
-            // Full means that the thread has been asked already.
-            let _ = self.requests.try_send(());
+            self.asked = false;
+        } else if !self.asked && pages >= self.moved_at + PAGES {
+            self.asked = self.requests.try_send(()).is_ok();
         }
     }
 }

@@ -170,7 +170,10 @@ impl<'t> Inserter<'t> {
 
 /// How far the removal of a deleted version has come: everything up to this order is done.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct PurgeCursor(i64);
+pub(super) struct PurgeCursor {
+    version: i64,
+    order: i64,
+}
 
 /// Removes what a deleted version left behind among the next `chunk` predictions; says whether there
 /// may be more to remove. Beginning again from the start is always right.
@@ -190,21 +193,25 @@ pub(super) fn purge(
     let Some((version, deleted_at)) = deleted else {
         return Ok(false);
     };
+    // Another version may have been deleted since the last chunk.
+    if cursor.version != version {
+        *cursor = PurgeCursor { version, order: -1 };
+    }
     transaction.execute("DELETE FROM rollups WHERE version_key = ?1", [version])?;
     let last = transaction
         .query_row(
             "SELECT prediction_order FROM predictions WHERE prediction_order > ?1 \
              ORDER BY prediction_order LIMIT 1 OFFSET ?2",
-            params![cursor.0, chunk as i64 - 1],
+            params![cursor.order, chunk as i64 - 1],
             |row| row.get::<_, i64>(0),
         )
         .optional()?;
     transaction.execute(
         "DELETE FROM predictions WHERE prediction_order > ?1 AND prediction_order <= ?2 \
          AND version_key = ?3",
-        params![cursor.0, last.unwrap_or(i64::MAX), version],
+        params![cursor.order, last.unwrap_or(i64::MAX), version],
     )?;
-    cursor.0 = last.unwrap_or_default();
+    cursor.order = last.unwrap_or(i64::MAX);
     if last.is_none() {
         transaction.execute(
             "UPDATE versions SET purged_at = ?2 WHERE version_key = ?1",

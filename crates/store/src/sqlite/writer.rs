@@ -55,7 +55,8 @@ impl Committed {
 pub(super) struct Writer {
     queue: Arc<Queue<Command>>,
     failure: Arc<Mutex<Option<String>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Gives the number of queued predictions that could not be written.
+    thread: Mutex<Option<JoinHandle<usize>>>,
 }
 
 impl Writer {
@@ -81,6 +82,7 @@ impl Writer {
             purge_cursor: PurgeCursor::default(),
             durability: options.durability,
             most: 0,
+            lost: 0,
             gather: 1,
         };
         let thread = thread::Builder::new()
@@ -158,7 +160,11 @@ impl Writer {
         };
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         match joined {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(0)) => Ok(()),
+            Ok(Ok(lost)) => Err(StoreError::Unavailable(format!(
+                "{lost} queued predictions could not be written: {}",
+                self.failure().unwrap_or_default()
+            ))),
             _ => Err(StoreError::Unavailable("the writer panicked".into())),
         }
     }
@@ -240,10 +246,12 @@ struct WriterThread {
     gather: usize,
     /// The size of the largest group of late.
     most: usize,
+    /// Predictions that were queued and nobody waits for, and that could not be written.
+    lost: usize,
 }
 
 impl WriterThread {
-    fn run(mut self) {
+    fn run(mut self) -> usize {
         let mut received = Vec::new();
         while self.queue.take(&mut received, self.patience()) {
             let mut predictions = 0;
@@ -261,10 +269,7 @@ impl WriterThread {
                         self.commit_group();
                         change(&mut self.connection);
                     }
-                    Command::Purge => {
-                        self.purge = Purge::Now;
-                        self.purge_cursor = PurgeCursor::default();
-                    }
+                    Command::Purge => self.purge = Purge::Now,
                 }
             }
             self.commit_group();
@@ -274,6 +279,7 @@ impl WriterThread {
             }
             self.checkpointer.after_commit(&self.connection);
         }
+        self.lost
     }
 
     /// From how many came last: half of the most that came at once lately are worth waiting for. The
@@ -323,6 +329,9 @@ impl WriterThread {
             &self.failure,
             result.as_ref().err().map(ToString::to_string),
         );
+        if relaxed && result.is_err() {
+            self.lost += self.group.len();
+        }
         self.group.clear();
         if !self.waiting.is_empty() {
             let waiting = std::mem::take(&mut self.waiting);

@@ -1,6 +1,6 @@
 //! What is SQLite's own.
 
-use crate::{Opened, open_sqlite, record, register};
+use crate::{Opened, at, open_sqlite, record, register};
 use rusqlite::Connection;
 use store::{Durability, OpenError, Store, StoreOptions};
 use types::TimeRange;
@@ -86,4 +86,37 @@ async fn every_durability_keeps_what_was_queued_before_the_end() {
         let totals = store.totals(TimeRange::ALL).await.unwrap();
         assert_eq!(totals[0].rollup.count, 200, "{durability:?}");
     }
+}
+
+#[tokio::test]
+async fn versions_deleted_one_after_the_other_leave_no_rows() {
+    let Opened { store, directory } = open_sqlite();
+    let ids = [1, 2, 3].map(|n| (n, n.to_string()));
+    let mut versions = Vec::new();
+    for (id, name) in ids {
+        versions.push(register(&store, id, &name).await);
+    }
+    for n in 0..10_000 {
+        let key = versions[n as usize % 3].key;
+        // The next ones need not wait: all are written before the deletion.
+        let _ = store.queue(record(key, n, 0.5, 5)).await.unwrap();
+    }
+    // The later one first, so that the earlier one comes while the later one is being removed.
+    for version in [&versions[1], &versions[0]] {
+        store.delete(version.model_id, at(1)).await.unwrap();
+    }
+    // Between two changes the writer removes a chunk.
+    for _ in 0..20 {
+        store.probe().await.unwrap();
+    }
+    store.close().await.unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table} WHERE version_key <> 3");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("predictions"), count("rollups")), (0, 0));
+    drop(connection);
+    let report = store::verify(directory.path()).unwrap();
+    assert_eq!((report.predictions, report.problems), (3_333, vec![]));
 }
