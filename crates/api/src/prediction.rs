@@ -26,7 +26,8 @@ pub struct PredictRequest {
     pub unit_id: Option<String>,
 }
 
-/// The answer to a request for a prediction. The server borrows what it holds already.
+// The server borrows what it holds already.
+/// The answer to a request for a prediction.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PredictReply<'a> {
     /// What the version said: a label for sentiment.

@@ -56,7 +56,7 @@ impl Runtime {
     /// When it does not answer in time, or not as agreed.
     pub async fn call(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
         match self {
-            Self::Sentiment(method) => sentiment::answer(*method, input).await,
+            Self::Sentiment(method) => sentiment::answer(*method, input, within).await,
             Self::Http(http) => http.call(input, within).await,
         }
     }

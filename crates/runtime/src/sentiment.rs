@@ -8,6 +8,9 @@ pub use vader::vader_compound;
 
 use crate::RuntimeError;
 use foldhash::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 use types::{Input, Output, SentimentMethod};
 
 /// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.
@@ -16,7 +19,18 @@ const NEUTRAL: f64 = 0.05;
 /// Longer texts, in bytes, are read on a thread that may be kept busy: they take milliseconds.
 const LONG: usize = 16 << 10;
 
-pub(crate) async fn answer(method: SentimentMethod, input: &Input) -> Result<Output, RuntimeError> {
+/// How many long texts are read at a time: one per core. A caller that goes away leaves its text to
+/// be read to the end, so more would pile up unseen.
+static READERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(cores))
+});
+
+pub(crate) async fn answer(
+    method: SentimentMethod,
+    input: &Input,
+    within: Duration,
+) -> Result<Output, RuntimeError> {
     let Input::Text(text) = input else {
         return Err(RuntimeError::WrongInput(
             "the sentiment runtime reads `text`, not `inputs`",
@@ -25,8 +39,17 @@ pub(crate) async fn answer(method: SentimentMethod, input: &Input) -> Result<Out
     if text.len() <= LONG {
         return Ok(read(method, text));
     }
-    let text = text.clone();
-    let reading = tokio::task::spawn_blocking(move || read(method, &text));
+    let reading = read_long(method, text.clone());
+    let late = |_| RuntimeError::Timeout(within.as_millis());
+    tokio::time::timeout(within, reading).await.map_err(late)?
+}
+
+async fn read_long(method: SentimentMethod, text: String) -> Result<Output, RuntimeError> {
+    let place = Arc::clone(&READERS).acquire_owned().await;
+    let reading = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        read(method, &text)
+    });
     let failed = |error| RuntimeError::Failed(format!("reading the text failed: {error}"));
     reading.await.map_err(failed)
 }
@@ -110,7 +133,7 @@ mod tests {
     async fn other_inputs_are_refused() {
         let input = Input::Json(serde_json::json!([1]));
         assert!(matches!(
-            answer(SentimentMethod::Vader, &input).await,
+            answer(SentimentMethod::Vader, &input, Duration::MAX).await,
             Err(RuntimeError::WrongInput(_))
         ));
     }
@@ -118,7 +141,11 @@ mod tests {
     #[tokio::test]
     async fn the_longest_text_is_read_like_a_short_one() {
         let text = format!("it was bad but {}", "good ".repeat((1 << 20) / 5));
-        let output = answer(SentimentMethod::Vader, &Input::Text(text)).await;
+        let text = Input::Text(text);
+        let minute = Duration::from_secs(60);
+        let output = answer(SentimentMethod::Vader, &text, minute).await;
         assert_eq!(output.unwrap().prediction, "positive");
+        let late = answer(SentimentMethod::Vader, &text, Duration::ZERO).await;
+        assert_eq!(late, Err(RuntimeError::Timeout(0)));
     }
 }

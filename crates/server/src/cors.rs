@@ -13,7 +13,7 @@ pub struct Origin(HeaderValue);
 /// A text that is no origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be an origin such as https://app.example.com: http or https, a host, perhaps a port, nothing else"
+    "must be an origin such as https://app.example.com: http or https, a host, a port where it is not the usual one, nothing else"
 )]
 pub struct InvalidOrigin;
 
@@ -21,21 +21,38 @@ impl FromStr for Origin {
     type Err = InvalidOrigin;
 
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
-        let rest = text.strip_prefix("http://");
-        let rest = rest.or_else(|| text.strip_prefix("https://"));
-        let plain = |c: char| {
-            // An origin is compared letter by letter with what browsers send: lower case.
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']')
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidOrigin)?;
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(InvalidOrigin),
         };
-        match rest {
-            Some(host) if !host.is_empty() && host.chars().all(plain) => {
-                HeaderValue::from_str(text)
-                    .map(Self)
-                    .map_err(|_| InvalidOrigin)
-            }
-            _ => Err(InvalidOrigin),
+        // The colons within an IPv6 address stand before its bracket.
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (rest, None),
+        };
+        let port_fits = port.is_none_or(|port| {
+            let plain = port.bytes().all(|b| b.is_ascii_digit());
+            // Browsers leave the default port out, so an origin with it would match nothing.
+            plain && port.parse::<u16>().is_ok_and(|port| port != default_port)
+        });
+        if !is_host(host) || !port_fits {
+            return Err(InvalidOrigin);
         }
+        let value = HeaderValue::from_str(text).map_err(|_| InvalidOrigin)?;
+        Ok(Self(value))
     }
+}
+
+/// A name or an address, as browsers send it: in lower case.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.strip_suffix(']').unwrap_or_default();
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
+    !host.is_empty() && host.bytes().all(plain)
 }
 
 /// Answers browsers that ask for pages of these origins. Cookies and other credentials are never
@@ -68,7 +85,8 @@ mod tests {
         for good in [
             "http://localhost:3000",
             "https://app.example.com",
-            "http://[::1]:80",
+            "http://[::1]:8080",
+            "http://[::1]",
         ] {
             assert!(good.parse::<Origin>().is_ok(), "{good}");
         }
@@ -80,6 +98,13 @@ mod tests {
             "https://a.b/",
             "a.b",
             "ftp://a",
+            "http://a:80",
+            "https://a:443",
+            "https://:",
+            "https://a:b",
+            "https://a:1:2",
+            "https://[",
+            "https://A.b",
         ] {
             assert_eq!(bad.parse::<Origin>(), Err(InvalidOrigin), "{bad}");
         }

@@ -17,7 +17,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 
-pub(crate) const HEALTHY: &[u8] = br#"{"status":"healthy"}"#;
+/// [`api::Health::healthy`], written once.
+const HEALTHY: &[u8] = br#"{"status":"healthy"}"#;
 
 /// A whole reply, or one of the router's.
 type Body = Either<Full<Bytes>, axum::body::Body>;
@@ -65,4 +66,15 @@ fn json(body: Bytes) -> Response<Body> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_says_what_the_route_says() {
+        let route = serde_json::to_vec(&api::Health::healthy()).unwrap();
+        assert_eq!(route, HEALTHY);
+    }
 }

@@ -8,6 +8,11 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use store::Durability;
+
+/// How long a write that only asks whether writing works may take.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// Says hello; shows a browser the dashboard.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, description = "a sentence, or the dashboard for a browser", body = Message)))]
@@ -44,21 +49,20 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health::healthy())
 }
 
+// Ready when the log can be written. After a failed write this tries one, so that the answer turns as
+// soon as writing works again, with traffic or without.
 /// Whether the server can do its work.
-///
-/// Ready when the log can be written. After a failed write this tries one, so that the answer turns
-/// as soon as writing works again, with traffic or without.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, description = "predictions can be logged", body = Readiness), (status = 503, description = "they cannot, for these reasons", body = Readiness)))]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let mut failure = state.store.failure();
-    if failure.is_some() {
-        failure = state
-            .store
-            .probe()
-            .await
-            .err()
-            .map(|error| error.to_string());
-    }
+    let failure = match state.store.failure() {
+        None => None,
+        // The writer itself tries again until it succeeds, and a probe would wait behind it.
+        Some(failure) if state.store.durability() == Durability::Relaxed => Some(failure),
+        Some(failure) => match tokio::time::timeout(PROBE, state.store.probe()).await {
+            Ok(probed) => probed.err().map(|error| error.to_string()),
+            Err(_) => Some(failure),
+        },
+    };
     let (status, word) = match failure {
         None => (StatusCode::OK, "ready"),
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),

@@ -60,7 +60,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
-    /// How long a prediction may take, fallbacks and the log included.
+    /// How long a prediction may take, fallbacks included. The wait for the log comes on top: what is
+    /// queued for it will be written, and the caller is told.
     pub predict_timeout: Duration,
 }
 

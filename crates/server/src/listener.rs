@@ -16,6 +16,9 @@ use tokio_util::task::TaskTracker;
 /// How long to wait after the system refused a connection, for instance for want of files.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
+/// How much longer than a prediction the requests under way may take at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
 pub(crate) async fn serve(
     listener: TcpListener,
     front: Front,
@@ -59,7 +62,16 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    graceful.shutdown().await;
     tasks.close();
-    tasks.wait().await;
+    let ended = async {
+        graceful.shutdown().await;
+        tasks.wait().await;
+    };
+    // No request may take longer, but one that waits for a disk that does not write would.
+    if tokio::time::timeout(config.predict_timeout + GRACE, ended)
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not end; the server ends without them");
+    }
 }

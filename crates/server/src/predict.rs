@@ -20,8 +20,6 @@ use store::StoreError;
 use types::{Input, Outcome, Output, PredictionId, PredictionRecord, UnitId};
 
 /// Predicts: chooses a version, calls it, logs the prediction, answers.
-///
-/// The route, which says what the path is. POST requests come in past it: see `front`.
 #[utoipa::path(post, path = "/predict", tag = "predictions", request_body = PredictRequest, responses((status = 200, description = "the prediction, which is logged", body = PredictReply<'static>), problems::Predict, problems::Body))]
 pub(crate) async fn predict(
     State(state): State<AppState>,

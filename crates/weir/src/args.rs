@@ -130,7 +130,7 @@ struct FileArgs {
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
     max_predictions: Option<usize>,
-    #[serde(default)]
+    #[serde(default, alias = "cors_origin")]
     cors_origins: Vec<String>,
     header_timeout_ms: Option<u64>,
     body_timeout_ms: Option<u64>,

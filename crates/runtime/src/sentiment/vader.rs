@@ -1,6 +1,7 @@
 //! The full VADER rules: Hutto and Gilbert, ICWSM 2014, as the Python package vaderSentiment 3.3.2
 //! has them, quirks included, so that scores agree with what people know. The crates that exist
-//! for it agree with the reference on 80 % and 82 % of the labelled reviews; this agrees on all.
+//! for it agree with the reference on 80 % and 82 % of the labelled reviews; this agrees on all of the 2,042
+//! sentences in `vader_expected.tsv`.
 
 use super::{compound_of_sum, read_list};
 use foldhash::{HashMap, HashSet};

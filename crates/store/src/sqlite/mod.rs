@@ -20,7 +20,7 @@ use std::time::Duration;
 use writer::Writer;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -76,6 +76,9 @@ impl Store {
     /// # Errors
     /// When the directory cannot be used, another process uses it, or its database is from a newer
     /// program (which is left untouched).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: a task there tells the callers of a group that it is committed.
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         let lock = lock(directory)?;
         let path = directory.join(DATABASE);
@@ -209,11 +212,17 @@ fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Res
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
-    if schema_of(connection)? < SCHEMA {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        transaction.pragma_update(None, "user_version", SCHEMA)?;
-        transaction.commit()?;
+    migrate(connection)
+}
+
+/// Brings a database to the present schema: the whole of it where there is none, else step by step.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    match schema_of(&transaction)? {
+        0 => transaction.execute_batch(include_str!("schema.sql"))?,
+        1 => transaction.execute_batch(include_str!("schema_from_1.sql"))?,
+        _ => return Ok(()),
     }
-    Ok(())
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    transaction.commit()
 }

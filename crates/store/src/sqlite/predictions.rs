@@ -360,11 +360,10 @@ fn select(
     }
     restrictions.add("p.prediction_order >=", Sql::Integer(orders.first));
     restrictions.add("p.prediction_order <", Sql::Integer(orders.end));
-    restrictions.add(
-        "1 ORDER BY p.prediction_order DESC LIMIT",
-        Sql::Integer(limit as i64),
-    );
-    let mut select = transaction.prepare_cached(&format!("{SELECT}{}", restrictions.sql))?;
+    let mut select = transaction.prepare_cached(&format!(
+        "{SELECT}{} ORDER BY p.prediction_order DESC LIMIT {limit}",
+        restrictions.sql
+    ))?;
     let rows = select.query_map(params_from_iter(restrictions.values), read_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

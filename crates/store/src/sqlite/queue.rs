@@ -133,6 +133,12 @@ impl<T> Queue<T> {
         self.enough.notify_one();
     }
 
+    /// Drops what nobody will take.
+    pub(super) fn clear(&self) {
+        let items = std::mem::take(&mut self.lock().items);
+        drop(items);
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }

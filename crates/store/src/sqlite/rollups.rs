@@ -19,7 +19,7 @@ pub(super) struct Bucket {
     pub(super) epoch: i64,
 }
 
-/// The roll-ups that the writer adds to: of each series, the newest of each tier.
+/// The roll-ups that the writer adds to: of each series, the one of each tier that it added to last.
 #[derive(Default)]
 pub(super) struct OpenRollups {
     series: HashMap<(VersionKey, i64), Series>,

@@ -86,7 +86,7 @@ impl Recount<'_> {
     }
 
     fn count_rows(&mut self) -> Result<(), StoreError> {
-        // The index by version must not be used: buckets close in the order of time.
+        // Buckets close in the order of time.
         let mut select = self.connection.prepare(
             "SELECT p.prediction_order, p.version_key, p.epoch, p.status, p.confidence, \
              p.latency_ns, v.version_key IS NULL, v.deleted_at IS NOT NULL \

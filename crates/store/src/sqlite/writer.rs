@@ -22,7 +22,7 @@ const PURGE_CHUNK: usize = 4000;
 /// rows, so a few large groups serve everybody sooner than many small ones. With `fsync` the disk
 /// takes longer than this, and they gather meanwhile.
 const GATHER: Duration = Duration::from_micros(200);
-/// It gathers only when at least so many came last time; a lone caller never waits.
+/// It gathers only when at least so many came last time; a lone caller waits at most once.
 const SIBLINGS: usize = 4;
 /// How long a writer for whom nobody waits lets predictions gather, and how many at most.
 const GATHER_RELAXED: Duration = Duration::from_millis(20);
@@ -81,7 +81,7 @@ impl Writer {
             purge: Purge::Now,
             purge_cursor: PurgeCursor::default(),
             durability: options.durability,
-            most: 0,
+            largest_group: 0,
             lost: 0,
             gather: 1,
         };
@@ -245,9 +245,21 @@ struct WriterThread {
     /// How many predictions are worth waiting for where callers wait.
     gather: usize,
     /// The size of the largest group of late.
-    most: usize,
+    largest_group: usize,
     /// Predictions that were queued and nobody waits for, and that could not be written.
     lost: usize,
+}
+
+impl Drop for WriterThread {
+    /// However the thread ends, by a panic too: nobody waits for a writer that is gone.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let reason = "the writer panicked; restart the server".to_owned();
+            set_failure(&self.failure, Some(reason));
+        }
+        self.queue.close();
+        self.queue.clear();
+    }
 }
 
 impl WriterThread {
@@ -273,7 +285,7 @@ impl WriterThread {
                 }
             }
             self.commit_group();
-            self.expect(predictions);
+            self.adapt_gathering(predictions);
             if self.purge != Purge::Nothing {
                 self.purge_chunk();
             }
@@ -284,12 +296,15 @@ impl WriterThread {
 
     /// From how many came last: half of the most that came at once lately are worth waiting for. The
     /// other half is then being answered or asks again while this half is committed.
-    fn expect(&mut self, last: usize) {
-        self.most = last.max(self.most - self.most.div_ceil(64).min(self.most));
+    fn adapt_gathering(&mut self, last: usize) {
+        let faded = self
+            .largest_group
+            .saturating_sub(self.largest_group.div_ceil(64));
+        self.largest_group = last.max(faded);
         self.gather = if last < SIBLINGS {
             1
         } else {
-            self.most.div_ceil(2)
+            self.largest_group.div_ceil(2)
         };
     }
 

@@ -120,3 +120,33 @@ async fn versions_deleted_one_after_the_other_leave_no_rows() {
     let report = store::verify(directory.path()).unwrap();
     assert_eq!((report.predictions, report.problems), (3_333, vec![]));
 }
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_to_the_present_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(include_str!("schema_1.sql"))
+        .unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO models VALUES ('m', 'salt', 1, 0, 1);
+             INSERT INTO versions (model_id, name, version, description, accuracy, tags, runtime, \
+              status, traffic_percent, created_at) VALUES ('model-000000000001', 'm', '1', '', 0.5, \
+              '{}', '{\"type\":\"sentiment\",\"method\":\"vader\"}', 'inactive', 0, 0);
+             INSERT INTO predictions VALUES (4096, 1, 1, NULL, 2, 0, 0, 1, NULL, 0, 'a', NULL, NULL, \
+              1, 'failed');
+             INSERT INTO rollups SELECT tier, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1e-12, x'0001' FROM \
+              (SELECT 0 AS tier UNION SELECT 1 UNION SELECT 2 UNION SELECT 3);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let version = types::VersionKey(1);
+    store.append(record(version, 2_000, 0.5, 5)).await.unwrap();
+    let totals = store.totals(TimeRange::ALL).await.unwrap();
+    assert_eq!((totals[0].rollup.count, totals[0].rollup.errors), (2, 1));
+    let report = store::verify(directory.path()).unwrap();
+    assert_eq!((report.predictions, report.problems), (2, vec![]));
+}
