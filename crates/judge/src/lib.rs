@@ -13,6 +13,7 @@ pub mod multiplicity;
 pub mod power;
 pub mod quantile;
 pub mod ratio;
+pub mod results;
 mod sample;
 mod special;
 pub mod srm;
@@ -20,11 +21,38 @@ pub mod stage_product;
 
 pub use sample::{Effect, Interval, Sample};
 
-/// What can be said about a model whose predictions nobody has labelled: that nothing can be said,
-/// and what is missing.
-pub fn recommendation_without_feedback(name: &str, predictions: u64) -> String {
+/// A version's labels, for a recommendation without an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labels<'a> {
+    /// The version string.
+    pub version: &'a str,
+    /// Labelled predictions.
+    pub labelled: u64,
+    /// Of these, how many were right.
+    pub correct: u64,
+}
+
+/// What can be said about a model on which no experiment runs: that nothing can be, and what is
+/// missing. Shares of labelled predictions are no comparison: nothing says that the versions answered
+/// alike requests.
+pub fn recommendation_without_experiment(
+    name: &str,
+    predictions: u64,
+    versions: &[Labels<'_>],
+) -> String {
+    let labelled = versions.iter().filter(|v| v.labelled > 0);
+    let shares: Vec<String> = labelled
+        .map(|v| format!("{} was right in {} of {}", v.version, v.correct, v.labelled))
+        .collect();
+    if shares.is_empty() {
+        return format!(
+            "No recommendation for {name}: {predictions} predictions are logged, but without feedback \
+             nothing says which of them were right. `POST /feedback` takes labels."
+        );
+    }
     format!(
-        "No recommendation for {name}: {predictions} predictions are logged, but without feedback \
-         nothing says which of them were right."
+        "No recommendation for {name}: {}, but no experiment compares its versions on alike requests. \
+         `POST /experiments` makes one.",
+        shares.join(", ")
     )
 }

@@ -26,6 +26,7 @@ fn routes(versions: u32) -> Routes {
         salt: "0123456789abcdef0123456789abcdef".into(),
         fallback: true,
         versions: (0..versions).map(version).collect(),
+        experiment: None,
     })
 }
 

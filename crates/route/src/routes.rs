@@ -3,7 +3,10 @@
 use crate::alias_table::AliasTable;
 use crate::hash::{Hash, unit_interval};
 use std::collections::HashMap;
-use types::{ModelTraffic, Percent, Reason, VersionName, VersionStatus};
+use types::{
+    ExperimentId, ExperimentKey, ModelTraffic, Percent, Reason, RunningExperiment, VersionName,
+    VersionStatus,
+};
 
 /// The choice of a version for one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +19,8 @@ pub struct Assignment {
     pub reason: Reason,
     /// The epoch of the weights.
     pub epoch: i64,
+    /// The experiment that the request takes part in.
+    pub experiment: Option<(ExperimentKey, ExperimentId)>,
 }
 
 /// Why no version could be chosen.
@@ -36,8 +41,31 @@ pub struct Routes {
     arms: Vec<Arm>,
     /// `None` without arms.
     table: Option<AliasTable>,
+    experiment: Option<Trial>,
     /// The versions that answer when they are named.
     by_name: HashMap<VersionName, usize>,
+}
+
+/// A running experiment, whose weights rule over its enrolled units.
+#[derive(Debug)]
+struct Trial {
+    key: (ExperimentKey, ExperimentId),
+    enrolment: f64,
+    /// `v1`, `enroll` and the salt of the experiment.
+    prefix: Prefix,
+    /// The control first.
+    arms: Vec<Arm>,
+    /// Draws an arm, or one place beyond them who is not enrolled.
+    table: AliasTable,
+}
+
+/// A hash that all units share.
+struct Prefix(Hash);
+
+impl std::fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prefix")
+    }
 }
 
 /// An active version with a weight.
@@ -74,6 +102,8 @@ impl Routes {
         arms.sort_by_key(|arm| traffic.versions[arm.version].model_id);
         let weights: Vec<f64> = arms.iter().map(|arm| arm.propensity).collect();
         let table = (!weights.is_empty()).then(|| AliasTable::new(&weights));
+        let experiment = traffic.experiment.as_ref();
+        let experiment = experiment.and_then(|experiment| Trial::new(experiment, &traffic));
         let answering = traffic.versions.iter().enumerate();
         let answering = answering.filter(|(_, v)| v.status.answers());
         let by_name = answering.map(|(at, v)| (v.version.clone(), at)).collect();
@@ -81,6 +111,7 @@ impl Routes {
             traffic,
             arms,
             table,
+            experiment,
             by_name,
         }
     }
@@ -109,11 +140,14 @@ impl Routes {
         if let Some(pinned) = pinned {
             return self.assign_pinned(pinned);
         }
+        if let Some(experiment) = &self.experiment {
+            return Ok(experiment.assign(unit, random, self.traffic.epoch));
+        }
         let Some(table) = &self.table else {
             return Err(NoVersion::NoneActive);
         };
         let arm = match unit {
-            Some(unit) => self.rendezvous(unit),
+            Some(unit) => rendezvous(&self.arms, unit),
             None => &self.arms[table.draw(random)],
         };
         Ok(Assignment {
@@ -121,6 +155,7 @@ impl Routes {
             propensity: arm.propensity,
             reason: Reason::Weights,
             epoch: self.traffic.epoch,
+            experiment: None,
         })
     }
 
@@ -133,22 +168,8 @@ impl Routes {
             propensity: 1.0,
             reason: Reason::Pinned,
             epoch: self.traffic.epoch,
+            experiment: None,
         })
-    }
-
-    /// Weighted rendezvous hashing: the arm with the smallest −ln(u)/w, which is each arm with
-    /// probability w/Σw because −ln(u) is exponential (Efraimidis and Spirakis, Information
-    /// Processing Letters 97, 2006). A unit moves only between arms whose ratio of weights moves.
-    fn rendezvous(&self, unit: &str) -> &Arm {
-        let mut best = &self.arms[0];
-        let mut best_score = f64::INFINITY;
-        for arm in &self.arms {
-            let score = arm.score(unit);
-            if score < best_score {
-                (best, best_score) = (arm, score);
-            }
-        }
-        best
     }
 
     /// Who answers when the chosen version failed: the other active versions, best first by the
@@ -166,6 +187,78 @@ impl Routes {
             others.map(|arm| (arm.score(unit), arm.version)).collect();
         scored.sort_by(|a, b| a.0.total_cmp(&b.0));
         scored.into_iter().map(|(_, version)| version).collect()
+    }
+}
+
+/// Weighted rendezvous hashing: the arm with the smallest −ln(u)/w, which is each arm with
+/// probability w/Σw because −ln(u) is exponential (Efraimidis and Spirakis, Information Processing
+/// Letters 97, 2006). A unit moves only between arms whose ratio of weights moves.
+fn rendezvous<'a>(arms: &'a [Arm], unit: &str) -> &'a Arm {
+    let mut best = &arms[0];
+    let mut best_score = f64::INFINITY;
+    for arm in arms {
+        let score = arm.score(unit);
+        if score < best_score {
+            (best, best_score) = (arm, score);
+        }
+    }
+    best
+}
+
+impl Trial {
+    /// `None` when a version of the experiment is gone, which the catalogue does not allow.
+    fn new(experiment: &RunningExperiment, traffic: &ModelTraffic) -> Option<Self> {
+        let mut arms = Vec::with_capacity(experiment.shares.len());
+        for (key, share) in &experiment.shares {
+            let version = traffic.versions.iter().position(|v| v.key == *key)?;
+            let model_id = traffic.versions[version].model_id.to_string();
+            arms.push(Arm {
+                version,
+                propensity: *share,
+                prefix: arm_prefix(&experiment.salt, &model_id),
+            });
+        }
+        let enrolled = arms.iter().map(|arm| arm.propensity * experiment.enrolment);
+        let rest = (1.0 - experiment.enrolment).max(0.0);
+        let weights: Vec<f64> = enrolled.chain([rest]).collect();
+        Some(Self {
+            key: (experiment.key, experiment.id),
+            enrolment: experiment.enrolment,
+            prefix: Prefix(Hash::new("v1").part("enroll").part(&experiment.salt)),
+            arms,
+            table: AliasTable::new(&weights),
+        })
+    }
+
+    fn assign(&self, unit: Option<&str>, random: u64, epoch: i64) -> Assignment {
+        let arm = match unit {
+            Some(unit) if self.enrols(unit) => Some(rendezvous(&self.arms, unit)),
+            Some(_) => None,
+            None => self.arms.get(self.table.draw(random)),
+        };
+        match arm {
+            Some(arm) => Assignment {
+                version: arm.version,
+                propensity: arm.propensity,
+                reason: Reason::Experiment,
+                epoch,
+                experiment: Some(self.key),
+            },
+            // Who takes no part gets the control.
+            None => Assignment {
+                version: self.arms[0].version,
+                propensity: 1.0,
+                reason: Reason::Weights,
+                epoch,
+                experiment: None,
+            },
+        }
+    }
+
+    /// u of the unit is in (0, 1], so that an enrolment of 1 is everybody.
+    fn enrols(&self, unit: &str) -> bool {
+        let u = unit_interval(self.prefix.0.clone().part(unit).finish());
+        self.enrolment >= 1.0 || u < self.enrolment
     }
 }
 

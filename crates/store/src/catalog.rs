@@ -3,8 +3,8 @@
 use crate::StoreError;
 use serde_json::Value;
 use types::{
-    Accuracy, AliasName, ModelId, ModelName, Percent, RuntimeSpec, Tags, Timestamp, VersionKey,
-    VersionName, VersionStatus,
+    Accuracy, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName,
+    Percent, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
 /// A version to be registered.
@@ -61,6 +61,32 @@ pub struct WeightChange {
     pub weights: Vec<(VersionName, Percent)>,
     /// Whether another version answers when the chosen one fails.
     pub fallback: Option<bool>,
+    /// Whether a running experiment is stopped for it.
+    pub takeover: bool,
+}
+
+/// Which experiments to list: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct ExperimentFilter {
+    /// Only those of this model.
+    pub name: Option<ModelName>,
+    /// Only those with this status.
+    pub status: Option<ExperimentStatus>,
+    /// Only those made before this one.
+    pub before: Option<ExperimentKey>,
+    /// At most this many.
+    pub limit: Option<u32>,
+}
+
+/// How an experiment ends.
+#[derive(Debug, Clone)]
+pub struct ExperimentEnd {
+    /// Stopped: the weights stay; aborted: everything goes to the control.
+    pub status: ExperimentStatus,
+    /// Why.
+    pub reason: Option<String>,
+    /// The results as they are now, as JSON.
+    pub decided: Option<String>,
 }
 
 /// Where an alias points.
@@ -131,6 +157,18 @@ pub enum CatalogError {
         /// The one that was given.
         given: i64,
     },
+    /// A running experiment sets the weights.
+    #[error("the experiment {0} sets the weights")]
+    ExperimentRunning(ExperimentId),
+    /// There is no such experiment.
+    #[error("no such experiment: {0}")]
+    UnknownExperiment(ExperimentId),
+    /// The experiment is not in a state for it.
+    #[error("the experiment is {0}")]
+    ExperimentStatus(ExperimentStatus),
+    /// A running experiment counts the metric.
+    #[error("the experiment {0} counts the metric")]
+    MetricInUse(ExperimentId),
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,5 +1,5 @@
-//! Remembers: the catalogue (registry, traffic, aliases, audit) and the log of predictions with
-//! its roll-ups.
+//! Remembers: the catalogue (registry, traffic, aliases, metrics, experiments, audit) and the log of
+//! predictions with its roll-ups, feedback and evidence.
 //!
 //! [`Store`] is a directory with a SQLite database. One thread owns the only writing connection:
 //! it commits predictions in groups and runs every other change between two groups. Readers use
@@ -8,14 +8,18 @@
 
 mod catalog;
 mod error;
+mod evidence;
+mod feedback;
 mod log;
 mod rollup;
 mod sqlite;
 
 pub use catalog::{
-    Alias, AuditEntry, CatalogError, NewVersion, VersionFilter, VersionPatch, WeightChange,
+    Alias, AuditEntry, CatalogError, ExperimentEnd, ExperimentFilter, NewVersion, VersionFilter,
+    VersionPatch, WeightChange,
 };
 pub use error::{OpenError, StoreError};
+pub use feedback::{Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt};
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use rollup::{Rollup, Tier};
-pub use sqlite::{Durability, Queued, Store, StoreOptions, VerifyReport, verify};
+pub use sqlite::{Durability, FeedbackResult, Queued, Store, StoreOptions, VerifyReport, verify};

@@ -2,7 +2,8 @@
 
 use crate::Rollup;
 use types::{
-    Input, ModelId, ModelName, PredictionId, Reason, Status, TimeRange, VersionKey, VersionName,
+    ExperimentId, Input, ModelId, ModelName, PredictionId, Reason, Status, TimeRange, VersionKey,
+    VersionName,
 };
 
 /// Which predictions to list: newest first.
@@ -57,6 +58,8 @@ pub struct LoggedPrediction {
     pub latency_ns: u64,
     /// Why the chosen version failed.
     pub error: Option<String>,
+    /// The experiment it takes part in.
+    pub experiment: Option<ExperimentId>,
 }
 
 /// The roll-up of one version over the epochs and a stretch of time.

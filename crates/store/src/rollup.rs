@@ -99,6 +99,10 @@ pub struct Rollup {
     pub latency_sum_squares_ms: f64,
     /// The latencies.
     pub latency: LatencyHistogram,
+    /// Predictions with a label.
+    pub labelled: u64,
+    /// Of these, how many were right.
+    pub correct: u64,
 }
 
 impl Rollup {
@@ -122,6 +126,12 @@ impl Rollup {
         self.latency.add_bucket(sample.latency_bucket, 1);
     }
 
+    /// Counts the value of `correct` that came for a prediction.
+    pub(crate) fn add_label(&mut self, correct: Option<f64>) {
+        self.labelled += u64::from(correct.is_some());
+        self.correct += u64::from(correct == Some(1.0));
+    }
+
     /// Adds all that another roll-up counted.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
@@ -133,6 +143,8 @@ impl Rollup {
         self.latency_sum_ns += other.latency_sum_ns;
         self.latency_sum_squares_ms += other.latency_sum_squares_ms;
         self.latency.merge(&other.latency);
+        self.labelled += other.labelled;
+        self.correct += other.correct;
     }
 
     /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
@@ -144,6 +156,8 @@ impl Rollup {
             && self.confidence_count == other.confidence_count
             && self.latency_sum_ns == other.latency_sum_ns
             && self.latency == other.latency
+            && self.labelled == other.labelled
+            && self.correct == other.correct
             && close(self.confidence_sum, other.confidence_sum)
             && close(self.confidence_sum_squares, other.confidence_sum_squares)
             && close(self.latency_sum_squares_ms, other.latency_sum_squares_ms)

@@ -1,6 +1,8 @@
 //! Identifiers: of a version and of a prediction.
 
 use crate::Timestamp;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,7 +18,7 @@ pub struct ModelId(u64);
 impl ModelId {
     /// From random bits, of which the lowest 48 are kept.
     pub fn from_bits(bits: u64) -> Self {
-        Self(bits & 0xffff_ffff_ffff)
+        Self(bits & LOW_48)
     }
 }
 
@@ -30,16 +32,70 @@ impl FromStr for ModelId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = InvalidId("model-0123456789ab");
-        let Some(hex) = text.strip_prefix("model-") else {
-            return Err(invalid);
-        };
-        if hex.len() != 12 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(invalid);
-        }
-        u64::from_str_radix(hex, 16).map(Self).map_err(|_| invalid)
+        hex_after("model-", text)
+            .map(Self)
+            .ok_or(InvalidId("model-0123456789ab"))
     }
 }
+
+/// Identifies an experiment: `exp-` and 12 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExperimentId(u64);
+
+impl ExperimentId {
+    /// From random bits, of which the lowest 48 are kept.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits & LOW_48)
+    }
+}
+
+impl fmt::Display for ExperimentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exp-{:012x}", self.0)
+    }
+}
+
+impl FromStr for ExperimentId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        hex_after("exp-", text)
+            .map(Self)
+            .ok_or(InvalidId("exp-0123456789ab"))
+    }
+}
+
+const LOW_48: u64 = 0xffff_ffff_ffff;
+
+/// The value of 12 lower-case hexadecimal digits after a prefix.
+fn hex_after(prefix: &str, text: &str) -> Option<u64> {
+    let hex = text.strip_prefix(prefix)?;
+    let digits = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hex.len() != 12 || !digits {
+        return None;
+    }
+    u64::from_str_radix(hex, 16).ok()
+}
+
+/// Ids are written as texts, also where they are stored within JSON.
+macro_rules! as_text {
+    ($($id:ident),*) => {$(
+        impl Serialize for $id {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(ModelId, ExperimentId);
 
 /// Identifies a logged prediction: a UUID version 7 (RFC 9562, section 5.7).
 ///

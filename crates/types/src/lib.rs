@@ -4,8 +4,11 @@
 //! prediction. This crate knows nothing of storage, HTTP, async, clocks or randomness.
 #![warn(missing_docs)]
 
+mod evidence;
+mod experiment;
 mod id;
 mod latency;
+mod metric;
 mod name;
 mod number;
 mod prediction;
@@ -14,12 +17,18 @@ mod time;
 mod traffic;
 mod version;
 
-pub use id::{InvalidId, ModelId, PredictionId};
+pub use evidence::{ArmEvidence, EpochEvidence, Evidence, Exposures, MetricEvidence, MetricSums};
+pub use experiment::{
+    Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
+    Policy,
+};
+pub use id::{ExperimentId, InvalidId, ModelId, PredictionId};
 pub use latency::LatencyHistogram;
-pub use name::{AliasName, InvalidName, ModelName, UnitId, VersionName};
+pub use metric::{BuiltIn, Direction, InvalidMetric, InvalidValue, Metric, MetricKind, Missing};
+pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
 pub use runtime_spec::{HttpBody, HttpSpec, InvalidRuntime, RuntimeSpec, SentimentMethod};
 pub use time::{InvalidTime, TimeRange, Timestamp};
-pub use traffic::{ModelTraffic, TrafficVersion};
+pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
 pub use version::{Tags, Version, VersionKey, VersionStatus};

@@ -1,5 +1,7 @@
 //! Names that people choose: checked once at the border, trusted inside.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ pub enum InvalidName {
     /// White space at an end, which people cannot see.
     #[error("must not begin or end with white space")]
     Padded,
-    /// An alias is part of a path and of commands.
+    /// It is part of a path and of commands.
     #[error("may contain letters, digits, '-', '_' and '.' only")]
     NotPlain,
 }
@@ -74,6 +76,19 @@ macro_rules! name {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(D::Error::custom)
+            }
+        }
+
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -106,6 +121,11 @@ name!(
 name!(
     /// A movable name for a version, such as `champion`.
     AliasName,
+    check_plain
+);
+name!(
+    /// What is measured, such as `correct` or `clicked`.
+    MetricName,
     check_plain
 );
 

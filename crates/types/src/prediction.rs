@@ -1,6 +1,6 @@
 //! One logged call.
 
-use crate::{PredictionId, UnitId, VersionKey};
+use crate::{ExperimentKey, PredictionId, UnitId, VersionKey};
 use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
@@ -30,17 +30,20 @@ pub enum Reason {
     Weights,
     /// The caller named it.
     Pinned,
+    /// By the weights of a running experiment, in which the request takes part.
+    Experiment,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 2] = [Self::Weights, Self::Pinned];
+    pub const ALL: [Self; 3] = [Self::Weights, Self::Pinned, Self::Experiment];
 
     /// The word for it in JSON and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Weights => "weights",
             Self::Pinned => "pinned",
+            Self::Experiment => "experiment",
         }
     }
 }
@@ -105,6 +108,8 @@ pub struct PredictionRecord {
     pub version: VersionKey,
     /// Why.
     pub reason: Reason,
+    /// The experiment it takes part in.
+    pub experiment: Option<ExperimentKey>,
     /// The epoch of the weights it was chosen by.
     pub epoch: i64,
     /// The probability with which it was chosen.

@@ -1,6 +1,9 @@
 //! The traffic of a model: whose weights, and which revision of them.
 
-use crate::{ModelId, ModelName, Percent, VersionKey, VersionName, VersionStatus};
+use crate::{
+    ExperimentId, ExperimentKey, ModelId, ModelName, Percent, VersionKey, VersionName,
+    VersionStatus,
+};
 
 /// A version as routing sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,23 @@ pub struct ModelTraffic {
     pub fallback: bool,
     /// Its versions, oldest first.
     pub versions: Vec<TrafficVersion>,
+    /// The experiment that runs, whose weights then rule.
+    pub experiment: Option<RunningExperiment>,
+}
+
+/// An experiment as routing sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunningExperiment {
+    /// What stored rows call it.
+    pub key: ExperimentKey,
+    /// What callers call it.
+    pub id: ExperimentId,
+    /// What the hash of its units is salted with.
+    pub salt: String,
+    /// The share of the units that take part, in (0, 1]; the rest goes to the control.
+    pub enrolment: f64,
+    /// Versions and their shares, which sum to 1; the control first.
+    pub shares: Vec<(VersionKey, f64)>,
 }
 
 impl ModelTraffic {

@@ -9,7 +9,9 @@ use std::str::FromStr;
 pub type Tags = BTreeMap<String, String>;
 
 /// The small integer by which stored rows name a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct VersionKey(pub i64);
 
 /// What a version may do.

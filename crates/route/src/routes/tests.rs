@@ -26,7 +26,84 @@ fn traffic(weights: &[f64]) -> ModelTraffic {
         salt: "salt".into(),
         fallback: true,
         versions: versions.collect(),
+        experiment: None,
     }
+}
+
+/// The first two versions in an experiment over a share of the units.
+fn experiment(shares: [f64; 2], enrolment: f64) -> Routes {
+    let running = RunningExperiment {
+        key: ExperimentKey(3),
+        id: ExperimentId::from_bits(3),
+        salt: "trial".into(),
+        enrolment,
+        shares: vec![(VersionKey(0), shares[0]), (VersionKey(1), shares[1])],
+    };
+    Routes::new(ModelTraffic {
+        experiment: Some(running),
+        ..traffic(&[50.0, 25.0, 25.0])
+    })
+}
+
+#[test]
+fn an_experiment_enrols_its_share_and_splits_it_independently() {
+    let routes = experiment([0.8, 0.2], 0.3);
+    let mut counts = [0.0; 3];
+    for unit in 0..UNITS {
+        let by_unit = routes
+            .assign(None, Some(&format!("user-{unit}")), 0)
+            .unwrap();
+        let drawn = routes.assign(
+            None,
+            None,
+            (unit as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
+        for got in [by_unit, drawn.unwrap()] {
+            match got.reason {
+                Reason::Experiment => {
+                    assert_eq!(got.propensity, [0.8, 0.2][got.version]);
+                    assert!(got.experiment.is_some());
+                    counts[got.version] += 1.0;
+                }
+                reason => {
+                    assert_eq!(
+                        (reason, got.version, got.propensity),
+                        (Reason::Weights, 0, 1.0)
+                    );
+                    assert_eq!(got.experiment, None);
+                    counts[2] += 1.0;
+                }
+            }
+        }
+    }
+    let total = 2.0 * UNITS as f64;
+    for (got, want) in counts.iter().zip([0.24, 0.06, 0.7]) {
+        // Five standard errors.
+        let error = (want * (1.0 - want) / total).sqrt();
+        assert!((got / total - want).abs() < 5.0 * error, "{counts:?}");
+    }
+}
+
+#[test]
+fn enrolling_more_never_swaps_the_arms_of_a_unit() {
+    let (few, many) = (experiment([0.5, 0.5], 0.1), experiment([0.5, 0.5], 0.6));
+    for unit in 0..20_000 {
+        let unit = format!("user-{unit}");
+        let before = few.assign(None, Some(&unit), 0).unwrap();
+        let after = many.assign(None, Some(&unit), 0).unwrap();
+        if before.experiment.is_some() {
+            assert_eq!(before, after);
+        }
+    }
+}
+
+#[test]
+fn a_pin_takes_no_part_in_an_experiment() {
+    let routes = experiment([0.5, 0.5], 1.0);
+    let got = routes.assign(Some("1.0"), Some("user"), 0).unwrap();
+    assert_eq!((got.reason, got.experiment), (Reason::Pinned, None));
+    let got = routes.assign(None, Some("user"), 0).unwrap();
+    assert_eq!(got.reason, Reason::Experiment);
 }
 
 fn routes(weights: &[f64]) -> Routes {

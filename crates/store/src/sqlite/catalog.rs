@@ -2,6 +2,8 @@
 
 mod aliases;
 mod audit;
+mod experiments;
+pub(super) mod metrics;
 mod traffic;
 
 use super::Store;
@@ -51,9 +53,17 @@ impl Store {
     ///
     /// # Errors
     /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`] for a deprecated version.
-    pub async fn activate(&self, id: ModelId, weight: Percent, now: Timestamp) -> Catalog<Version> {
+    /// [`CatalogError::ExperimentRunning`] unless `takeover` stops the experiment.
+    pub async fn activate(
+        &self,
+        id: ModelId,
+        weight: Percent,
+        takeover: bool,
+        now: Timestamp,
+    ) -> Catalog<Version> {
         let change = move |t: &Transaction<'_>| {
             let old = require(t, id)?;
+            experiments::make_way(t, &old.name, takeover, now)?;
             if old.status == VersionStatus::Deprecated {
                 let to = VersionStatus::Active;
                 return Err(CatalogError::Transition {
@@ -73,13 +83,20 @@ impl Store {
     ///
     /// # Errors
     /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`] for a deprecated version.
-    pub async fn deactivate(&self, id: ModelId, now: Timestamp) -> Catalog<Version> {
+    /// [`CatalogError::ExperimentRunning`] unless `takeover` stops the experiment.
+    pub async fn deactivate(
+        &self,
+        id: ModelId,
+        takeover: bool,
+        now: Timestamp,
+    ) -> Catalog<Version> {
         let change = move |t: &Transaction<'_>| {
             let old = require(t, id)?;
             let to = VersionStatus::Inactive;
             if old.status == to {
                 return Ok(old);
             }
+            experiments::make_way(t, &old.name, takeover, now)?;
             if old.status == VersionStatus::Deprecated {
                 return Err(CatalogError::Transition {
                     from: old.status,

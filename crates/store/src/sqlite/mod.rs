@@ -2,12 +2,15 @@
 
 mod catalog;
 mod checkpoint;
+mod evidence;
+mod feedback;
 mod predictions;
 mod queue;
 mod rollups;
 mod verify;
 mod writer;
 
+pub use feedback::FeedbackResult;
 pub use predictions::Queued;
 pub use verify::{VerifyReport, verify};
 
@@ -20,7 +23,7 @@ use std::time::Duration;
 use writer::Writer;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -215,13 +218,24 @@ fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Res
     migrate(connection)
 }
 
+/// The steps from each older schema to the next.
+const STEPS: [&str; SCHEMA as usize - 1] = [
+    include_str!("schema_from_1.sql"),
+    include_str!("schema_from_2.sql"),
+];
+
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     match schema_of(&transaction)? {
+        SCHEMA => return Ok(()),
         0 => transaction.execute_batch(include_str!("schema.sql"))?,
-        1 => transaction.execute_batch(include_str!("schema_from_1.sql"))?,
-        _ => return Ok(()),
+        found => {
+            let known = usize::try_from(found).unwrap_or(usize::MAX);
+            for step in STEPS.iter().skip(known - 1) {
+                transaction.execute_batch(step)?;
+            }
+        }
     }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     transaction.commit()

@@ -126,8 +126,8 @@ impl Store {
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+     latency_ns, error, experiment_key) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// Writes predictions, with one statement for a whole group.
 pub(super) struct Inserter<'t>(CachedStatement<'t>);
@@ -163,6 +163,7 @@ impl<'t> Inserter<'t> {
             answer.and_then(|(_, output)| output.confidence),
             record.outcome.latency_ns as i64,
             record.outcome.error,
+            record.experiment.map(|experiment| experiment.0),
         ])?;
         Ok(())
     }
@@ -206,10 +207,17 @@ pub(super) fn purge(
             |row| row.get::<_, i64>(0),
         )
         .optional()?;
+    let range = params![cursor.order, last.unwrap_or(i64::MAX), version];
+    transaction.execute(
+        "DELETE FROM feedback WHERE prediction_order > ?1 AND prediction_order <= ?2 \
+         AND prediction_order IN (SELECT prediction_order FROM predictions \
+          WHERE prediction_order > ?1 AND prediction_order <= ?2 AND version_key = ?3)",
+        range,
+    )?;
     transaction.execute(
         "DELETE FROM predictions WHERE prediction_order > ?1 AND prediction_order <= ?2 \
          AND version_key = ?3",
-        params![cursor.order, last.unwrap_or(i64::MAX), version],
+        range,
     )?;
     cursor.order = last.unwrap_or(i64::MAX);
     if last.is_none() {
@@ -224,9 +232,10 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
+     LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
      WHERE v.deleted_at IS NULL";
 
 fn list(
@@ -396,6 +405,10 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
         confidence: row.get(14)?,
         latency_ns: row.get::<_, i64>(15)? as u64,
         error: row.get(16)?,
+        experiment: row
+            .get::<_, Option<String>>(17)?
+            .map(|id| id.parse().map_err(|_| corrupt(17)))
+            .transpose()?,
     })
 }
 
@@ -416,6 +429,7 @@ fn reason_code(reason: Reason) -> i64 {
     match reason {
         Reason::Weights => 0,
         Reason::Pinned => 1,
+        Reason::Experiment => 2,
     }
 }
 

@@ -187,13 +187,36 @@ impl Open {
     }
 }
 
+/// Adds labels to the roll-up of a bucket; one whose minute is folded away is left out.
+pub(super) fn add_labels(
+    connection: &Connection,
+    bucket: Bucket,
+    labelled: i64,
+    correct: i64,
+) -> Result<(), StoreError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE rollups SET labelled = labelled + ?5, correct = correct + ?6 \
+         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4",
+    )?;
+    update.execute(params![
+        bucket.tier.code(),
+        bucket.start,
+        bucket.version.0,
+        bucket.epoch,
+        labelled,
+        correct
+    ])?;
+    Ok(())
+}
+
 pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("SELECT minute_horizon FROM state", [], |row| row.get(0))?)
 }
 
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confidence_count, \
-     confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency";
+     confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency, \
+     labelled, correct";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
@@ -211,6 +234,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
         latency_sum_ns: count(8)?,
         latency_sum_squares_ms: row.get(9)?,
         latency,
+        labelled: count(11)?,
+        correct: count(12)?,
     };
     Ok((VersionKey(row.get(1)?), rollup))
 }
@@ -317,8 +342,9 @@ impl Sums<'_> {
     fn add_rows(&mut self, since: i64, until: i64) -> Result<(), StoreError> {
         let order = |micros| PredictionId::order_at(Timestamp::from_micros(micros)) as i64;
         let mut select = self.transaction.prepare_cached(
-            "SELECT version_key, status, confidence, latency_ns FROM predictions \
-             WHERE prediction_order >= ?1 AND prediction_order < ?2",
+            "SELECT p.version_key, p.status, p.confidence, p.latency_ns, f.value FROM predictions p \
+             LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
+             WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2",
         )?;
         let mut rows = select.query([order(since), order(until)])?;
         while let Some(row) = rows.next()? {
@@ -326,6 +352,7 @@ impl Sums<'_> {
             let latency_ns = row.get::<_, i64>(3)? as u64;
             let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
             rollup.add(&Sample::new(status, row.get(2)?, latency_ns));
+            rollup.add_label(row.get(4)?);
         }
         Ok(())
     }

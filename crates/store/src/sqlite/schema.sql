@@ -57,7 +57,7 @@ CREATE TABLE predictions (
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
     status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error
-    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
     unit_id TEXT,
@@ -66,7 +66,8 @@ CREATE TABLE predictions (
     prediction TEXT,                -- JSON
     confidence REAL,
     latency_ns INTEGER NOT NULL,
-    error TEXT
+    error TEXT,
+    experiment_key INTEGER          -- that it takes part in
 );
 -- There is no other index: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
@@ -88,14 +89,99 @@ CREATE TABLE rollups (
     latency_sum_ns INTEGER NOT NULL DEFAULT 0,
     latency_sum_squares_ms REAL NOT NULL DEFAULT 0,
     latency BLOB NOT NULL DEFAULT x'', -- distances between buckets and counts, as LEB128
+    labelled INTEGER NOT NULL DEFAULT 0,
+    correct INTEGER NOT NULL DEFAULT 0,
     UNIQUE (tier, start, version_key, epoch)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
 
+CREATE TABLE metrics (
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, metric)
+);
+
+CREATE TABLE experiments (
+    experiment_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    experiment_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    end_reason TEXT,
+    decided TEXT                    -- the results when it ended, JSON
+);
+CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
+
+-- The published shares of the arms while an epoch of an experiment lasts.
+CREATE TABLE experiment_epochs (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    shares TEXT NOT NULL,           -- JSON, the control first
+    PRIMARY KEY (experiment_key, epoch)
+);
+
+-- Who was exposed to what first, and what was counted for whom. Predictions without a unit_id are
+-- units of their own and have no row.
+CREATE TABLE experiment_units (
+    experiment_key INTEGER NOT NULL,
+    unit INTEGER NOT NULL,          -- the first 64 bits of the SHA-256 of unit_id
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
+    state BLOB NOT NULL,            -- by metric: stretches of exposure time with counts and sums
+    PRIMARY KEY (experiment_key, unit, epoch)
+) WITHOUT ROWID;
+
+-- Sums over units. Metric -1 counts exposures: units, predictions (count) and fallbacks (events).
+CREATE TABLE evidence (
+    evidence_id INTEGER PRIMARY KEY,
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    metric INTEGER NOT NULL,        -- its place in the definition
+    start INTEGER NOT NULL,         -- of a stretch of exposure time, in seconds; -1 for all of it
+    units INTEGER NOT NULL DEFAULT 0,
+    count INTEGER NOT NULL DEFAULT 0,
+    sum REAL NOT NULL DEFAULT 0,
+    sum_squares REAL NOT NULL DEFAULT 0,
+    sum_count_squares REAL NOT NULL DEFAULT 0,
+    sum_products REAL NOT NULL DEFAULT 0,
+    value_count INTEGER NOT NULL DEFAULT 0,
+    value_units INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (experiment_key, epoch, version_key, metric, start)
+);
+
+CREATE TABLE feedback (
+    prediction_order INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL NOT NULL,
+    label TEXT,                     -- JSON, where the value came from one
+    received_at INTEGER NOT NULL,
+    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
+    PRIMARY KEY (prediction_order, metric)
+) WITHOUT ROWID;
+
+-- Feedback for predictions that have not been seen.
+CREATE TABLE pending_feedback (
+    prediction_order INTEGER NOT NULL,
+    random INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL,                     -- null where a label waits for its prediction
+    label TEXT,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (prediction_order, random, metric)
+) WITHOUT ROWID;
+
 -- One row: minutes before the horizon have been folded away; probes counts writes that only
--- asked whether writing works.
+-- asked whether writing works; feedback that never found its prediction is dropped and counted.
 CREATE TABLE state (
     minute_horizon INTEGER NOT NULL,
-    probes INTEGER NOT NULL
+    probes INTEGER NOT NULL,
+    feedback_dropped INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO state VALUES (0, 0);
+INSERT INTO state VALUES (0, 0, 0);

@@ -1,5 +1,7 @@
 //! Counts everything again from the rows and compares.
 
+mod evidence;
+
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, open_reader, schema_of};
@@ -20,11 +22,13 @@ pub struct VerifyReport {
     pub predictions: u64,
     /// Roll-ups compared.
     pub rollups: u64,
+    /// Sums of evidence compared.
+    pub evidence: u64,
     /// What does not agree, the first hundred of it; empty when all is well.
     pub problems: Vec<String>,
 }
 
-/// Recounts the roll-ups of a data directory from its predictions, in one snapshot: a server may
+/// Recounts the roll-ups and the evidence of a data directory from its rows, in one snapshot: a server may
 /// go on writing meanwhile.
 ///
 /// # Errors
@@ -55,6 +59,7 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
     recount.check_pages()?;
     recount.count_rows()?;
     recount.check_leftovers()?;
+    evidence::check(&transaction, &mut recount.report)?;
     Ok(recount.report)
 }
 
@@ -66,11 +71,17 @@ struct Recount<'a> {
     report: VerifyReport,
 }
 
+impl VerifyReport {
+    fn problem(&mut self, text: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(text);
+        }
+    }
+}
+
 impl Recount<'_> {
     fn problem(&mut self, text: String) {
-        if self.report.problems.len() < MAX_PROBLEMS {
-            self.report.problems.push(text);
-        }
+        self.report.problem(text);
     }
 
     fn check_pages(&mut self) -> Result<(), StoreError> {
@@ -89,8 +100,9 @@ impl Recount<'_> {
         // Buckets close in the order of time.
         let mut select = self.connection.prepare(
             "SELECT p.prediction_order, p.version_key, p.epoch, p.status, p.confidence, \
-             p.latency_ns, v.version_key IS NULL, v.deleted_at IS NOT NULL \
+             p.latency_ns, v.version_key IS NULL, v.deleted_at IS NOT NULL, f.value \
              FROM predictions p LEFT JOIN versions v ON v.version_key = p.version_key \
+             LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
              ORDER BY p.prediction_order",
         )?;
         let mut rows = select.query([])?;
@@ -114,6 +126,7 @@ impl Recount<'_> {
             let status = status_of(row.get(3)?)?;
             let confidence = row.get(4)?;
             let sample = Sample::new(status, confidence, row.get::<_, i64>(5)? as u64);
+            let correct: Option<f64> = row.get(8)?;
             for tier in Tier::ALL {
                 let start = tier.start_of(time);
                 if tier == Tier::Minute && start < self.horizon {
@@ -127,6 +140,7 @@ impl Recount<'_> {
                 };
                 let rollup = self.open.entry(bucket).or_default();
                 rollup.add(&sample);
+                rollup.add_label(correct);
             }
         }
         self.close(|_| true)

@@ -1,18 +1,20 @@
-//! The one thread that writes: predictions in groups, other changes between two groups.
+//! The one thread that writes: predictions and feedback in groups, other changes between two groups.
 
 use super::checkpoint::Checkpointer;
+use super::evidence::OpenEvidence;
+use super::feedback::{FeedbackResult, OpenFeedback};
 use super::predictions::PurgeCursor;
 use super::queue::{Patience, Queue};
 use super::rollups::OpenRollups;
 use super::{Durability, StoreOptions, predictions};
-use crate::StoreError;
+use crate::{Feedback, StoreError};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use types::PredictionRecord;
+use types::{PredictionRecord, Timestamp};
 
 /// The most predictions in one transaction, so that none waits for a very long one.
 const MAX_GROUP: usize = 4096;
@@ -31,15 +33,30 @@ const GATHER_RELAXED_MOST: usize = 1024;
 const RETRY: Duration = Duration::from_millis(200);
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
+type FeedbackDone = oneshot::Sender<Result<Vec<FeedbackResult>, StoreError>>;
 type Change = Box<dyn FnOnce(&mut Connection) + Send>;
 
 enum Command {
     /// Log a prediction; tell `Done`, where there is one, when it is committed.
     Append(PredictionRecord, Option<Done>),
+    /// Store values for predictions and say what became of each when that is committed.
+    Feedback(Vec<Feedback>, Timestamp, FeedbackDone),
     /// Change something else.
     Change(Change),
     /// Look for versions to purge.
     Purge,
+}
+
+/// What a group writes, in the order it came.
+enum Entry {
+    Prediction(PredictionRecord),
+    Feedback(Vec<Feedback>, Timestamp),
+}
+
+/// Who waits for the end of a group.
+enum Waiting {
+    Logged(Done),
+    Feedback(FeedbackDone, Vec<FeedbackResult>),
 }
 
 /// The end of a group that is still to come.
@@ -54,6 +71,7 @@ impl Committed {
 /// The handle to the writing thread.
 pub(super) struct Writer {
     queue: Arc<Queue<Command>>,
+    durability: Durability,
     failure: Arc<Mutex<Option<String>>>,
     /// Gives the number of queued predictions that could not be written.
     thread: Mutex<Option<JoinHandle<usize>>>,
@@ -76,8 +94,13 @@ impl Writer {
             acknowledge: acknowledger(),
             failure: Arc::clone(&failure),
             rollups: OpenRollups::default(),
+            evidence: OpenEvidence::default(),
+            feedback: OpenFeedback::default(),
             group: Vec::new(),
+            group_size: 0,
+            results: Vec::new(),
             waiting: Vec::new(),
+            feedback_waiting: Vec::new(),
             purge: Purge::Now,
             purge_cursor: PurgeCursor::default(),
             durability: options.durability,
@@ -91,6 +114,7 @@ impl Writer {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
             queue,
+            durability: options.durability,
             failure,
             thread: Mutex::new(Some(thread)),
         })
@@ -107,6 +131,20 @@ impl Writer {
         self.send(Command::Append(record, Some(done)), false)
             .await?;
         Ok(Committed(committed))
+    }
+
+    /// Stores values for predictions.
+    pub(super) async fn feedback(
+        &self,
+        items: Vec<Feedback>,
+        now: Timestamp,
+    ) -> Result<Vec<FeedbackResult>, StoreError> {
+        let (done, stored) = oneshot::channel();
+        // With `relaxed` the writer gathers for long, and here somebody waits.
+        let urgent = self.durability == Durability::Relaxed;
+        let command = Command::Feedback(items, now, done);
+        self.send(command, urgent).await?;
+        stored.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Runs a change between two groups, in a transaction that ends with its result.
@@ -199,7 +237,7 @@ fn in_transaction<T, E: From<StoreError>>(
 
 /// The callers of a group, and what became of it.
 struct Acknowledgement {
-    waiting: Vec<Done>,
+    waiting: Vec<Waiting>,
     result: Result<(), StoreError>,
 }
 
@@ -210,9 +248,14 @@ fn acknowledger() -> mpsc::Sender<Acknowledgement> {
     // Ends with the writer, which holds the sender.
     tokio::spawn(async move {
         while let Some(Acknowledgement { waiting, result }) = receiver.recv().await {
-            for done in waiting {
-                // The caller may have given up waiting; the record stands.
-                let _ = done.send(result.clone());
+            for waiting in waiting {
+                // The caller may have given up waiting; what was written stands.
+                match waiting {
+                    Waiting::Logged(done) => drop(done.send(result.clone())),
+                    Waiting::Feedback(done, receipts) => {
+                        drop(done.send(result.clone().map(|()| receipts)));
+                    }
+                }
             }
         }
     });
@@ -237,8 +280,16 @@ struct WriterThread {
     acknowledge: mpsc::Sender<Acknowledgement>,
     failure: Arc<Mutex<Option<String>>>,
     rollups: OpenRollups,
-    group: Vec<PredictionRecord>,
-    waiting: Vec<Done>,
+    evidence: OpenEvidence,
+    feedback: OpenFeedback,
+    group: Vec<Entry>,
+    /// Predictions and values in the group.
+    group_size: usize,
+    /// What became of the values of the group, batch by batch.
+    results: Vec<Vec<FeedbackResult>>,
+    waiting: Vec<Waiting>,
+    /// Who waits for the batches of the group, in their order.
+    feedback_waiting: Vec<FeedbackDone>,
     purge: Purge,
     purge_cursor: PurgeCursor,
     durability: Durability,
@@ -271,15 +322,19 @@ impl WriterThread {
                 match command {
                     Command::Append(record, done) => {
                         predictions += 1;
-                        self.group.push(record);
-                        self.waiting.extend(done);
-                        if self.group.len() == MAX_GROUP {
-                            self.commit_group();
-                        }
+                        self.waiting.extend(done.map(Waiting::Logged));
+                        self.push(Entry::Prediction(record), 1);
+                    }
+                    Command::Feedback(items, now, done) => {
+                        predictions += 1;
+                        self.feedback_waiting.push(done);
+                        let size = items.len();
+                        self.push(Entry::Feedback(items, now), size);
                     }
                     Command::Change(change) => {
                         self.commit_group();
                         change(&mut self.connection);
+                        self.feedback.forget_catalog();
                     }
                     Command::Purge => self.purge = Purge::Now,
                 }
@@ -292,6 +347,14 @@ impl WriterThread {
             self.checkpointer.after_commit(&self.connection);
         }
         self.lost
+    }
+
+    fn push(&mut self, entry: Entry, size: usize) {
+        self.group.push(entry);
+        self.group_size += size;
+        if self.group_size >= MAX_GROUP {
+            self.commit_group();
+        }
     }
 
     /// From how many came last: half of the most that came at once lately are worth waiting for. The
@@ -345,9 +408,19 @@ impl WriterThread {
             result.as_ref().err().map(ToString::to_string),
         );
         if relaxed && result.is_err() {
-            self.lost += self.group.len();
+            let lost = |entry: &&Entry| matches!(entry, Entry::Prediction(_));
+            self.lost += self.group.iter().filter(lost).count();
         }
         self.group.clear();
+        self.group_size = 0;
+        // Where the group failed, fewer batches have results than wait.
+        let results = self
+            .results
+            .drain(..)
+            .chain(std::iter::repeat_with(Vec::new));
+        let batches = self.feedback_waiting.drain(..).zip(results);
+        let batches = batches.map(|(done, results)| Waiting::Feedback(done, results));
+        self.waiting.extend(batches);
         if !self.waiting.is_empty() {
             let waiting = std::mem::take(&mut self.waiting);
             // Fails only when the runtime has ended, and the callers with it.
@@ -364,6 +437,8 @@ impl WriterThread {
             let _ = self.connection.execute_batch("ROLLBACK");
             // What memory added was rolled back in the database.
             self.rollups.forget();
+            self.evidence.forget();
+            self.feedback.forget();
         }
         result
     }
@@ -373,11 +448,31 @@ impl WriterThread {
         let connection = &self.connection;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut inserter = predictions::Inserter::new(connection)?;
-        for record in &self.group {
-            inserter.insert(record)?;
-            self.rollups.add(connection, record)?;
+        self.results.clear();
+        for entry in &self.group {
+            match entry {
+                Entry::Prediction(record) => {
+                    inserter.insert(record)?;
+                    self.rollups.add(connection, record)?;
+                    if let Some(experiment) = record.experiment {
+                        self.evidence.expose(connection, record, experiment)?;
+                    }
+                    self.feedback
+                        .appeared(connection, &mut self.evidence, record.id)?;
+                }
+                Entry::Feedback(items, now) => {
+                    let mut results = Vec::with_capacity(items.len());
+                    for item in items {
+                        let evidence = &mut self.evidence;
+                        results.push(self.feedback.store(connection, evidence, item, *now)?);
+                    }
+                    self.results.push(results);
+                }
+            }
         }
         self.rollups.write(connection)?;
+        self.evidence.write(connection)?;
+        self.feedback.write(connection)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod catalog;
+mod experiments;
+mod feedback;
 mod log;
 mod sqlite;
 
@@ -21,6 +23,13 @@ struct Opened {
 }
 
 impl Opened {
+    /// The same directory, opened again after its store was closed.
+    async fn reopen(&self) -> Store {
+        self.store.close().await.unwrap();
+        std::fs::remove_file(self.directory.path().join("weir.lock")).unwrap();
+        Store::open(self.directory.path(), StoreOptions::default()).unwrap()
+    }
+
     fn verify(&self) -> VerifyReport {
         store::verify(self.directory.path()).unwrap()
     }
@@ -34,6 +43,10 @@ macro_rules! suite {
                 descriptions_and_tags_change_and_versions_are_paged;
             log: every_window_is_exact, predictions_are_read_back_and_filtered, an_id_is_never_stored_twice_and_its_group_fails_whole,
                 what_is_rare_is_found_in_its_hours;
+            experiments: an_experiment_sets_the_weights_until_it_ends, evidence_counts_units_once_and_survives_a_recount,
+                young_predictions_wait_for_their_window;
+            feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
+                labels_are_counted_in_every_window;
         }
     };
     (@cases $backend:ident, $open:path; $($module:ident: $($case:ident),*;)*) => {
@@ -93,6 +106,7 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         id: PredictionId::new(order, order),
         version,
         reason: Reason::Weights,
+        experiment: None,
         epoch: micros / 7_200_000_000,
         propensity: 0.5,
         unit_id: None,

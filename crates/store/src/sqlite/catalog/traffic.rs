@@ -1,7 +1,7 @@
 //! The weights of a model, read and changed as a whole.
 
 use super::audit::{audit, bump, revision};
-use super::{Catalog, corrupt, list, set_traffic};
+use super::{Catalog, corrupt, experiments, list, set_traffic};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError, VersionFilter, WeightChange};
 use rusqlite::{Transaction, params};
@@ -25,7 +25,8 @@ impl Store {
     ///
     /// # Errors
     /// [`CatalogError::Stale`] when the revision has moved, [`CatalogError::UnknownModel`],
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`].
+    /// [`CatalogError::UnknownVersion`], [`CatalogError::Transition`], or
+    /// [`CatalogError::ExperimentRunning`] unless the change takes over.
     pub async fn set_weights(
         &self,
         name: ModelName,
@@ -62,6 +63,7 @@ fn set_weights(
             given: change.revision,
         });
     }
+    experiments::make_way(t, name, change.takeover, now)?;
     for (version, _) in &change.weights {
         if !all.iter().any(|v| v.version == *version) {
             return Err(CatalogError::UnknownVersion(format!("{version} of {name}")));
@@ -113,6 +115,7 @@ fn read_traffic(t: &Transaction<'_>) -> Result<Vec<ModelTraffic>, StoreError> {
             salt: row.get(3)?,
             fallback: row.get(4)?,
             versions: Vec::new(),
+            experiment: None,
         })
     })?;
     let mut models = rows.collect::<Result<Vec<_>, _>>()?;
@@ -132,6 +135,11 @@ fn read_traffic(t: &Transaction<'_>) -> Result<Vec<ModelTraffic>, StoreError> {
             status: v.status,
             weight: v.traffic_percent,
         });
+    }
+    for (name, experiment) in experiments::running(t)? {
+        if let Ok(at) = models.binary_search_by(|model| model.name.cmp(&name)) {
+            models[at].experiment = Some(experiment);
+        }
     }
     // A model whose versions are all deleted is kept for its audit only.
     models.retain(|model| !model.versions.is_empty());

@@ -1,0 +1,142 @@
+//! What judging a large experiment costs: 20 metrics, 5 arms, 50 epochs.
+
+use divan::Bencher;
+use types::{
+    Arm, ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
+    ExperimentId, ExperimentKey, ExperimentStatus, Exposures, Metric, MetricEvidence, MetricName,
+    MetricSums, ModelId, ModelName, Policy, Timestamp, VersionKey, VersionName,
+};
+
+const METRICS: usize = 20;
+const ARMS: usize = 5;
+const EPOCHS: usize = 50;
+
+fn main() {
+    divan::main();
+}
+
+/// How the shares of the epochs differ.
+#[derive(Debug, Clone, Copy)]
+enum Shares {
+    /// The rungs of a ladder, ten epochs each.
+    Ladder,
+    /// Every epoch its own, as a bandit has.
+    AllDifferent,
+}
+
+fn experiment(binary: bool) -> Experiment {
+    let base = if binary {
+        BuiltIn::Error
+    } else {
+        BuiltIn::LatencyMs
+    };
+    let metric = |at: usize| Metric {
+        name: MetricName::parse(&format!("metric-{at}")).expect("a name"),
+        ..base.metric()
+    };
+    let arm = |at: usize| Arm {
+        key: VersionKey(at as i64),
+        model_id: ModelId::from_bits(at as u64),
+        version: VersionName::parse(&at.to_string()).expect("a name"),
+        weight: 1.0,
+    };
+    let metrics: Vec<Metric> = (0..METRICS).map(metric).collect();
+    Experiment {
+        key: ExperimentKey(1),
+        id: ExperimentId::from_bits(1),
+        definition: ExperimentDefinition {
+            name: ModelName::parse("m").expect("a name"),
+            title: String::new(),
+            policy: Policy::Fixed,
+            arms: (0..ARMS).map(arm).collect(),
+            primary_metric: metrics[0].name.clone(),
+            secondary_metrics: metrics[1..10].iter().map(|m| m.name.clone()).collect(),
+            guardrails: metrics[10..].iter().map(|m| m.name.clone()).collect(),
+            metrics,
+            alpha: 0.05,
+            power: 0.8,
+            minimum_detectable_effect: Some(0.01),
+            relative: false,
+            planned_units: 5000.0,
+            enrolment: 1.0,
+            salt: String::new(),
+            slo_ms: None,
+        },
+        status: ExperimentStatus::Running,
+        created_at: Timestamp::from_micros(0),
+        started_at: Some(Timestamp::from_micros(0)),
+        ended_at: None,
+        end_reason: None,
+        decided: None,
+    }
+}
+
+fn evidence(binary: bool, shares: Shares) -> Evidence {
+    let epoch = |epoch: usize| {
+        let step = match shares {
+            Shares::Ladder => epoch / 10 + 1,
+            Shares::AllDifferent => epoch + 1,
+        };
+        let candidate = 0.2 * step as f64 / 50.0;
+        let mut all = vec![candidate; ARMS];
+        all[0] = 1.0 - candidate * (ARMS - 1) as f64;
+        let arm = |at: usize| {
+            let n = (10_000.0 * all[at]) as u64 + 100;
+            let units = n as f64;
+            let bad = n / 20 + at as u64;
+            let (sum, sum_squares) = if binary {
+                (bad as f64, bad as f64)
+            } else {
+                (units * (10.0 + at as f64 / 100.0), units * 125.0)
+            };
+            let sums = MetricSums {
+                units: n,
+                count: n,
+                sum,
+                sum_squares,
+                sum_count_squares: units,
+                sum_products: sum,
+                values: n,
+                value_units: n,
+                events: bad,
+            };
+            let metric = MetricEvidence {
+                matured: sums,
+                all: sums,
+            };
+            ArmEvidence {
+                exposures: Exposures {
+                    units: n,
+                    predictions: n,
+                    fallbacks: 0,
+                },
+                metrics: vec![metric; METRICS],
+            }
+        };
+        EpochEvidence {
+            epoch: epoch as i64,
+            shares: all.clone(),
+            arms: (0..ARMS).map(arm).collect(),
+        }
+    };
+    Evidence {
+        epochs: (0..EPOCHS).map(epoch).collect(),
+        outside: 0,
+    }
+}
+
+#[divan::bench(args = [Shares::Ladder, Shares::AllDifferent])]
+fn binary_metrics(bencher: Bencher<'_, '_>, shares: Shares) {
+    judge(bencher, true, shares);
+}
+
+#[divan::bench(args = [Shares::Ladder, Shares::AllDifferent])]
+fn continuous_metrics(bencher: Bencher<'_, '_>, shares: Shares) {
+    judge(bencher, false, shares);
+}
+
+fn judge(bencher: Bencher<'_, '_>, binary: bool, shares: Shares) {
+    let (experiment, evidence) = (experiment(binary), evidence(binary, shares));
+    let now = Timestamp::from_micros(86_400_000_000);
+    bencher.bench_local(|| judge::results::results(&experiment, &evidence, now));
+}

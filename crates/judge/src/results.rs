@@ -1,0 +1,492 @@
+//! What an experiment's evidence says, all of it: every number that a decision uses, and the
+//! decision in words.
+//!
+//! The default view is the asymptotic confidence sequence, which stays valid while people watch.
+//! Sums of epochs with different weights are never pooled: each epoch has its own e-value and they
+//! are multiplied ([`crate::stage_product`]). Before its burn-in, and where events are too few for an
+//! asymptotic form, a share has an exact interval instead.
+
+mod checks;
+mod compare;
+mod summary;
+
+use crate::bayes::Posterior;
+use crate::fixed::Test;
+use crate::sample::{Interval, Sample};
+use checks::{feedback_checks, ratio_check};
+use compare::compare;
+use types::{
+    Evidence, Experiment, ExperimentDefinition, Metric, MetricKind, MetricSums, Timestamp,
+};
+
+/// What a metric is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It decides.
+    Primary,
+    /// It informs.
+    Secondary,
+    /// It must not get worse.
+    Guardrail,
+}
+
+impl Role {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::Guardrail => "guardrail",
+        }
+    }
+}
+
+/// What the evidence says about an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// What to do.
+    pub verdict: Verdict,
+    /// The same in a few sentences, which claim no more than the evidence.
+    pub summary: String,
+    /// Whether the arms got the units that their weights promise.
+    pub sample_ratio: RatioCheck,
+    /// By metric: whether feedback came alike for all arms.
+    pub feedback: Vec<FeedbackCheck>,
+    /// By metric, in the order of the definition.
+    pub metrics: Vec<MetricResult>,
+    /// Units exposed so far, by arm.
+    pub units: Vec<u64>,
+    /// Predictions, by arm.
+    pub predictions: Vec<u64>,
+    /// Predictions that another version answered, by arm; they count for the arm that was chosen.
+    pub fallbacks: Vec<u64>,
+    /// Predictions that took no part.
+    pub outside: u64,
+}
+
+/// What to do about an experiment. Arms are places in its definition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// The arms did not get the units that their weights promise: nothing can be concluded.
+    SampleRatioMismatch,
+    /// Feedback came more often for one arm: outcomes cannot be compared.
+    DifferentialFeedback,
+    /// A guardrail is worse in an arm.
+    GuardrailHarmed {
+        /// The candidate.
+        arm: usize,
+        /// The metric.
+        metric: usize,
+    },
+    /// A candidate is better than the control on the primary metric.
+    Winner {
+        /// The candidate.
+        arm: usize,
+    },
+    /// Every candidate is worse than the control.
+    ControlBetter,
+    /// No candidate differs by as much as matters.
+    NoRelevantDifference,
+    /// The evidence does not decide yet.
+    KeepGoing,
+}
+
+impl Verdict {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SampleRatioMismatch => "sample_ratio_mismatch",
+            Self::DifferentialFeedback => "differential_feedback",
+            Self::GuardrailHarmed { .. } => "guardrail_harmed",
+            Self::Winner { .. } => "winner",
+            Self::ControlBetter => "control_better",
+            Self::NoRelevantDifference => "no_relevant_difference",
+            Self::KeepGoing => "keep_going",
+        }
+    }
+}
+
+/// Counts of first exposures against the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RatioCheck {
+    /// The always-valid p-value over all epochs; below 0.001 is an alarm.
+    pub p: f64,
+    /// ln of the e-value.
+    pub ln_e: f64,
+    /// The p-value of the χ² test over the epochs, for one look; `None` below 8 units per arm.
+    pub chi_square_p: Option<f64>,
+    /// Whether the weights do not hold.
+    pub alarm: bool,
+}
+
+/// Whether feedback for a metric comes as often for a candidate as for the control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FeedbackCheck {
+    /// The metric.
+    pub metric: usize,
+    /// The candidate.
+    pub arm: usize,
+    /// The always-valid p-value; below 0.001 is an alarm.
+    pub p: f64,
+    /// Whether it does not.
+    pub alarm: bool,
+}
+
+/// A metric in all arms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricResult {
+    /// What it is for.
+    pub role: Role,
+    /// The control first.
+    pub arms: Vec<ArmResult>,
+    /// By candidate.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// A metric in one arm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArmResult {
+    /// Units that count.
+    pub units: u64,
+    /// Predictions that count.
+    pub predictions: u64,
+    /// Predictions that have no value yet and may still get one.
+    pub immature: u64,
+    /// Matured predictions without a value that count as failures.
+    pub missing: u64,
+    /// The mean per prediction; `None` without any.
+    pub mean: Option<f64>,
+    /// An interval of the mean at level 1 − alpha for one look.
+    pub interval: Option<Interval>,
+    /// Units with a bad value of a binary metric.
+    pub events: u64,
+}
+
+/// A candidate against the control on one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The candidate.
+    pub arm: usize,
+    /// candidate − control of the means; with several epochs the estimate of the sequence.
+    pub difference: Option<f64>,
+    /// The difference over the control's mean.
+    pub lift: Option<f64>,
+    /// The view to act on.
+    pub sequential: Sequential,
+    /// The same for the lift, where the control is not 0.
+    pub lift_interval: Option<Interval>,
+    /// For one look at a planned size; `None` with several epochs or without variance.
+    pub fixed: Option<Test>,
+    /// The Bayesian view: better is higher, whatever the direction of the metric. Not to act on.
+    pub bayesian: Option<Posterior>,
+    /// Of a binary metric: bad events.
+    pub events: Option<EventComparison>,
+    /// ln of the e-value that the candidate is worse: what guards.
+    pub ln_e_harm: Option<f64>,
+    /// What can be said.
+    pub finding: Finding,
+    /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
+    /// is; and how many days that takes at the rate so far.
+    pub needed: Option<Needed>,
+}
+
+/// The always-valid view.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sequential {
+    /// The confidence sequence of the difference; `None` where nothing bounds it yet.
+    pub interval: Option<Interval>,
+    /// The always-valid p-value, before the adjustment for several comparisons.
+    pub p: f64,
+    /// After it: Holm's over the candidates (primary) or over metrics and candidates (secondary).
+    pub adjusted_p: f64,
+    /// ln of the e-value against no difference.
+    pub ln_e: f64,
+    /// How the interval was made.
+    pub method: Method,
+}
+
+/// How an always-valid interval was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The asymptotic confidence sequence, epoch by epoch.
+    Asymptotic,
+    /// Exact sequences of both shares: few units or events.
+    ExactBernoulli,
+    /// Nothing can be said yet.
+    None,
+}
+
+impl Method {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asymptotic => "asymptotic",
+            Self::ExactBernoulli => "exact_bernoulli",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Bad events of a candidate and of the control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EventComparison {
+    /// ln of the e-value that the candidate's rate is higher.
+    pub ln_e: f64,
+    /// The confidence sequence of the ratio of the rates.
+    pub rate_ratio: Interval,
+}
+
+/// What can be said of a candidate on a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// It is better.
+    Better,
+    /// It is worse.
+    Worse,
+    /// Neither is shown.
+    Unclear,
+    /// There is too little to say anything.
+    TooLittle,
+}
+
+impl Finding {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Unclear => "unclear",
+            Self::TooLittle => "too_little",
+        }
+    }
+}
+
+/// What is missing for a decision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Needed {
+    /// Units of both arms, all together.
+    pub units: f64,
+    /// Units that are still missing.
+    pub more: f64,
+    /// How long these take at the rate so far.
+    pub days: Option<f64>,
+    /// Whether the units are for the smallest effect that matters; else for the effect as it is.
+    pub for_minimum_effect: bool,
+}
+
+/// Judges an experiment by its evidence at a moment.
+pub fn results(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Results {
+    let definition = &experiment.definition;
+    let sample_ratio = ratio_check(evidence);
+    let feedback = feedback_checks(definition, evidence);
+    let elapsed_days = experiment.started_at.map_or(0.0, |start| {
+        let end = experiment.ended_at.unwrap_or(now);
+        (end.micros() - start.micros()).max(0) as f64 / 86_400e6
+    });
+    let mut metrics: Vec<MetricResult> = (0..definition.metrics.len())
+        .map(|at| metric_result(definition, evidence, at, elapsed_days))
+        .collect();
+    adjust(&mut metrics, Role::Primary);
+    adjust(&mut metrics, Role::Secondary);
+    let harm = harm_threshold(definition);
+    for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
+        for comparison in &mut result.comparisons {
+            comparison.finding = if result.role == Role::Guardrail {
+                compare::guardrail_finding(comparison, harm)
+            } else {
+                compare::finding(metric, comparison, definition.alpha)
+            };
+        }
+    }
+    let total = |f: fn(&types::ArmEvidence) -> u64| -> Vec<u64> {
+        let arm = |at: usize| evidence.epochs.iter().map(|e| f(&e.arms[at])).sum();
+        (0..definition.arms.len()).map(arm).collect()
+    };
+    let mut results = Results {
+        verdict: Verdict::KeepGoing,
+        summary: String::new(),
+        sample_ratio,
+        feedback,
+        metrics,
+        units: total(|arm| arm.exposures.units),
+        predictions: total(|arm| arm.exposures.predictions),
+        fallbacks: total(|arm| arm.exposures.fallbacks),
+        outside: evidence.outside,
+    };
+    results.verdict = verdict(definition, &results);
+    results.summary = summary::say(definition, &results);
+    results
+}
+
+/// The role that a metric has first.
+fn role(definition: &ExperimentDefinition, metric: &Metric) -> Role {
+    if metric.name == definition.primary_metric {
+        Role::Primary
+    } else if definition.guardrails.contains(&metric.name) {
+        Role::Guardrail
+    } else {
+        Role::Secondary
+    }
+}
+
+/// How many comparisons can harm a guardrail: each gets its part of alpha.
+fn guarded(definition: &ExperimentDefinition) -> f64 {
+    (definition.guardrails.len().max(1) * (definition.arms.len() - 1)) as f64
+}
+
+/// ln of the e-value at which a guardrail counts as harmed.
+fn harm_threshold(definition: &ExperimentDefinition) -> f64 {
+    (guarded(definition) / definition.alpha).ln()
+}
+
+fn metric_result(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    at: usize,
+    elapsed_days: f64,
+) -> MetricResult {
+    let arms = 0..definition.arms.len();
+    let metric = &definition.metrics[at];
+    MetricResult {
+        role: role(definition, metric),
+        arms: arms
+            .clone()
+            .map(|arm| arm_result(definition, evidence, at, arm))
+            .collect(),
+        comparisons: arms
+            .skip(1)
+            .map(|arm| compare(definition, evidence, at, arm, elapsed_days))
+            .collect(),
+    }
+}
+
+/// The sums of an arm over all epochs: for showing, not for comparing.
+fn pooled(evidence: &Evidence, metric: usize, arm: usize) -> (MetricSums, MetricSums) {
+    let (mut matured, mut all) = (MetricSums::default(), MetricSums::default());
+    for epoch in &evidence.epochs {
+        let sums = &epoch.arms[arm].metrics[metric];
+        matured.add(&sums.matured);
+        all.add(&sums.all);
+    }
+    (matured, all)
+}
+
+fn arm_result(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    at: usize,
+    arm: usize,
+) -> ArmResult {
+    let metric = &definition.metrics[at];
+    let (matured, all) = pooled(evidence, at, arm);
+    let mean = (matured.count > 0).then(|| matured.sum / matured.count as f64);
+    let interval = compare::mean_interval(metric, &matured, definition.alpha);
+    ArmResult {
+        units: matured.units,
+        predictions: matured.count,
+        immature: all.count.saturating_sub(matured.count),
+        missing: matured.count.saturating_sub(matured.values),
+        mean: mean.filter(|mean| mean.is_finite()),
+        interval,
+        events: all.events,
+    }
+}
+
+/// Whether every unit has one prediction that counts, so that units are what is counted.
+fn one_each(sums: &MetricSums) -> bool {
+    sums.sum_count_squares == sums.count as f64
+}
+
+/// The arm as a test sees it; `None` without units.
+fn sample(metric: &Metric, sums: &MetricSums) -> Option<Sample> {
+    if sums.units == 0 {
+        return None;
+    }
+    let n = sums.units as f64;
+    if !one_each(sums) {
+        let ratio = crate::ratio::RatioSums {
+            n,
+            sum_m: sums.sum,
+            sum_mm: sums.sum_squares,
+            sum_d: sums.count as f64,
+            sum_dd: sums.sum_count_squares,
+            sum_md: sums.sum_products,
+        };
+        return ratio.sample();
+    }
+    if metric.kind == MetricKind::Binary {
+        return Some(Sample::proportion(sums.sum, n));
+    }
+    Some(Sample::from_sums(n, sums.sum, sums.sum_squares))
+}
+
+/// Adjusts the p-values of the metrics of a role by Holm: always-valid p-values may be fed in.
+fn adjust(metrics: &mut [MetricResult], role: Role) {
+    let family = |metrics: &mut [MetricResult]| -> Vec<f64> {
+        let of_role = metrics.iter().filter(|metric| metric.role == role);
+        let comparisons = of_role.flat_map(|metric| &metric.comparisons);
+        comparisons.map(|c| c.sequential.p).collect()
+    };
+    let adjusted = crate::multiplicity::holm(&family(metrics));
+    let of_role = metrics.iter_mut().filter(|metric| metric.role == role);
+    let comparisons = of_role.flat_map(|metric| &mut metric.comparisons);
+    for (comparison, p) in comparisons.zip(adjusted) {
+        comparison.sequential.adjusted_p = p;
+    }
+}
+
+/// In the order of what must be right before anything else can be: the assignment, the guardrails,
+/// the feedback, the primary metric.
+fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
+    if results.sample_ratio.alarm {
+        return Verdict::SampleRatioMismatch;
+    }
+    let alarm = harm_threshold(definition);
+    for (metric, result) in results.metrics.iter().enumerate() {
+        if !definition
+            .guardrails
+            .contains(&definition.metrics[metric].name)
+        {
+            continue;
+        }
+        for comparison in &result.comparisons {
+            if comparison.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm) {
+                let arm = comparison.arm;
+                return Verdict::GuardrailHarmed { arm, metric };
+            }
+        }
+    }
+    let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
+        return Verdict::KeepGoing;
+    };
+    let unlike = |check: &FeedbackCheck| check.alarm && check.metric == primary;
+    if results.feedback.iter().any(unlike) {
+        return Verdict::DifferentialFeedback;
+    }
+    let metric = &definition.metrics[primary];
+    let comparisons = &results.metrics[primary].comparisons;
+    let better = comparisons.iter().filter(|c| c.finding == Finding::Better);
+    let gain = |c: &&Comparison| compare::sign(metric) * c.difference.unwrap_or(0.0);
+    if let Some(best) = better.max_by(|a, b| gain(a).total_cmp(&gain(b))) {
+        return Verdict::Winner { arm: best.arm };
+    }
+    if comparisons.iter().all(|c| c.finding == Finding::Worse) {
+        return Verdict::ControlBetter;
+    }
+    let matters = |c: &Comparison| {
+        let effect = definition.minimum_detectable_effect?;
+        let interval = if definition.relative {
+            c.lift_interval
+        } else {
+            c.sequential.interval
+        }?;
+        Some(interval.lower <= -effect || interval.upper >= effect)
+    };
+    if comparisons.iter().all(|c| matters(c) == Some(false)) {
+        return Verdict::NoRelevantDifference;
+    }
+    Verdict::KeepGoing
+}
+
+#[cfg(test)]
+mod tests;

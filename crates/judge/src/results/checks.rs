@@ -1,0 +1,102 @@
+//! Checks that must hold before any metric is looked at.
+
+use super::{FeedbackCheck, RatioCheck};
+use crate::asymptotic::p_of_ln_e;
+use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
+use crate::srm::{
+    ALARM, Allocation, DEFAULT_CONCENTRATION, MIN_UNITS, chi_square, ln_e_sequential,
+};
+use types::{Evidence, ExperimentDefinition};
+
+/// The units of each epoch against its published shares.
+pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
+    let allocations: Vec<Allocation> = evidence
+        .epochs
+        .iter()
+        .map(|epoch| Allocation {
+            counts: epoch
+                .arms
+                .iter()
+                .map(|arm| arm.exposures.units as f64)
+                .collect(),
+            shares: epoch.shares.clone(),
+        })
+        .collect();
+    let ln_e = ln_e_sequential(&allocations, DEFAULT_CONCENTRATION);
+    let p = p_of_ln_e(ln_e);
+    RatioCheck {
+        p,
+        ln_e,
+        chi_square_p: chi_square_p(&allocations),
+        alarm: p < ALARM,
+    }
+}
+
+/// The test of all epochs: observed units against the sum of what each epoch promised.
+fn chi_square_p(allocations: &[Allocation]) -> Option<f64> {
+    let arms = allocations.first()?.counts.len();
+    let (mut counts, mut expected) = (vec![0.0; arms], vec![0.0; arms]);
+    for epoch in allocations {
+        let total: f64 = epoch.counts.iter().sum();
+        for arm in 0..arms {
+            counts[arm] += epoch.counts[arm];
+            expected[arm] += total * epoch.shares[arm];
+        }
+    }
+    let enough = counts.iter().all(|&units| units >= MIN_UNITS);
+    enough.then(|| chi_square(&counts, &expected).1)
+}
+
+/// Whether the first feedback of units comes from the arms as their shares promise: the event
+/// e-process on arrivals.
+pub(super) fn feedback_checks(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+) -> Vec<FeedbackCheck> {
+    let mut checks = Vec::new();
+    for (metric, declared) in definition.metrics.iter().enumerate() {
+        if !declared.from_feedback() {
+            continue;
+        }
+        for arm in 1..definition.arms.len() {
+            let stages = pair_stages(evidence, arm, |arm| arm.metrics[metric].all.value_units);
+            let p = p_of_ln_e(ln_e_two_sided(&stages, 1.0, DEFAULT_TAU));
+            checks.push(FeedbackCheck {
+                metric,
+                arm,
+                p,
+                alarm: p < ALARM,
+            });
+        }
+    }
+    checks
+}
+
+/// Counts of a candidate and the control by epoch. Epochs with the same share are one stretch for a
+/// likelihood, and epochs without a count say nothing.
+pub(super) fn pair_stages(
+    evidence: &Evidence,
+    arm: usize,
+    count: impl Fn(&types::ArmEvidence) -> u64,
+) -> Vec<EventStage> {
+    let mut stages: Vec<EventStage> = Vec::new();
+    for epoch in &evidence.epochs {
+        let share = epoch.shares[arm] / (epoch.shares[arm] + epoch.shares[0]);
+        let (treated, control) = (count(&epoch.arms[arm]) as f64, count(&epoch.arms[0]) as f64);
+        if treated + control == 0.0 || !(share > 0.0 && share < 1.0) {
+            continue;
+        }
+        match stages.iter_mut().find(|stage| stage.share == share) {
+            Some(stage) => {
+                stage.treated += treated;
+                stage.control += control;
+            }
+            None => stages.push(EventStage {
+                share,
+                treated,
+                control,
+            }),
+        }
+    }
+    stages
+}

@@ -1,0 +1,382 @@
+//! One candidate against the control on one metric.
+
+use super::checks::pair_stages;
+use super::{
+    Comparison, EventComparison, Finding, Method, Needed, Sequential, guarded, one_each, pooled,
+    role, sample,
+};
+use crate::asymptotic::{
+    BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, ln_e_one_sided, p_of_ln_e, rho, rho_one_sided,
+};
+use crate::bayes::{self, NormalPrior, Posterior};
+use crate::bounded::bernoulli;
+use crate::events::{DEFAULT_TAU, ln_e_one_sided as ln_e_events, rate_ratio};
+use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
+use crate::power::{Design, Tightest, sequential as sequential_units};
+use crate::sample::{Effect, Interval, Sample};
+use crate::stage_product::MIN_TREATED;
+use types::{Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums};
+
+/// 1 where more is better, −1 where less is.
+pub(super) fn sign(metric: &Metric) -> f64 {
+    match metric.direction {
+        Direction::Up => 1.0,
+        Direction::Down => -1.0,
+    }
+}
+
+/// What a comparison is made of, epoch by epoch.
+struct Pair {
+    /// Effects of the epochs with enough units for one.
+    effects: Vec<Effect>,
+    control: MetricSums,
+    candidate: MetricSums,
+    /// Of the epochs that have data, the samples, where it is only one.
+    only: Option<(Sample, Sample)>,
+}
+
+impl Pair {
+    fn new(metric: &Metric, evidence: &Evidence, at: usize, arm: usize) -> Self {
+        let mut effects = Vec::new();
+        let mut samples = Vec::new();
+        for epoch in &evidence.epochs {
+            let sums = |arm: usize| &epoch.arms[arm].metrics[at].matured;
+            let pair = sample(metric, sums(0)).zip(sample(metric, sums(arm)));
+            effects.extend(pair.and_then(|(a, b)| Effect::difference(&a, &b)));
+            samples.extend(pair);
+        }
+        Self {
+            effects,
+            control: pooled(evidence, at, 0).0,
+            candidate: pooled(evidence, at, arm).0,
+            only: match samples[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether the asymptotic forms hold: enough units, and enough events of both kinds.
+    fn is_burnt_in(&self, metric: &Metric) -> bool {
+        let arm = |sums: &MetricSums| {
+            let rare = sums.sum.min(sums.count as f64 - sums.sum);
+            let events = metric.kind != MetricKind::Binary || rare >= BURN_IN_EVENTS;
+            sums.units as f64 >= BURN_IN_UNITS && events
+        };
+        arm(&self.control) && arm(&self.candidate)
+    }
+}
+
+pub(super) fn compare(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    at: usize,
+    arm: usize,
+    elapsed_days: f64,
+) -> Comparison {
+    let metric = &definition.metrics[at];
+    let pair = Pair::new(metric, evidence, at, arm);
+    // Intervals of the primary metric hold for all candidates together.
+    let family = match role(definition, metric) {
+        super::Role::Primary => (definition.arms.len() - 1) as f64,
+        super::Role::Guardrail => guarded(definition),
+        super::Role::Secondary => 1.0,
+    };
+    let alpha = definition.alpha / family;
+    let (sequential, estimate) = sequential(definition, metric, &pair, alpha);
+    let difference = estimate.or_else(|| {
+        let (a, b) = pair.only?;
+        Some(b.mean - a.mean)
+    });
+    let base = mean(&pair.control).filter(|base| *base != 0.0);
+    let lift = difference.zip(base).map(|(d, base)| d / base.abs());
+    let relative = pair.only.and_then(|(a, b)| Effect::relative(&a, &b));
+    let asymptotic = sequential.method == Method::Asymptotic;
+    let lift_interval = relative.filter(|_| asymptotic).map(|effect| {
+        let rho = rho(alpha, definition.planned_units);
+        let half = crate::asymptotic::half_width(&effect, alpha, rho);
+        Interval::around(effect.estimate, half)
+    });
+    let events = (metric.kind == MetricKind::Binary).then(|| {
+        let stages = pair_stages(evidence, arm, |arm| arm.metrics[at].all.events);
+        EventComparison {
+            ln_e: ln_e_events(&stages, 1.0, DEFAULT_TAU),
+            rate_ratio: rate_ratio(&stages, alpha, DEFAULT_TAU),
+        }
+    });
+    let ln_e_harm = events
+        .map(|events| events.ln_e)
+        .or_else(|| ln_e_worse(definition, metric, evidence, at, arm));
+    let mut comparison = Comparison {
+        arm,
+        difference,
+        lift,
+        sequential,
+        lift_interval,
+        fixed: fixed(metric, &pair, definition.alpha),
+        bayesian: bayesian(metric, &pair),
+        events,
+        ln_e_harm,
+        finding: Finding::TooLittle,
+        needed: None,
+    };
+    comparison.needed = needed(definition, metric, &pair, &comparison, elapsed_days);
+    comparison
+}
+
+fn mean(sums: &MetricSums) -> Option<f64> {
+    (sums.count > 0).then(|| sums.sum / sums.count as f64)
+}
+
+/// The asymptotic sequence. With epochs of different weights it is {δ: Σ ln E_s(δ) < ln(1/α)}: each
+/// ln E_s is a parabola a_s(d_s − δ)² − b_s, so their sum is one and its roots are in closed form. With
+/// one epoch it is the sequence of [`crate::asymptotic`] to the last digit. Also gives the estimate.
+fn sequential(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    pair: &Pair,
+    alpha: f64,
+) -> (Sequential, Option<f64>) {
+    let nothing = Sequential {
+        interval: None,
+        p: 1.0,
+        adjusted_p: 1.0,
+        ln_e: 0.0,
+        method: Method::None,
+    };
+    if !pair.is_burnt_in(metric) || pair.effects.is_empty() {
+        let interval = exact(metric, pair, alpha);
+        let method = if interval.is_some() {
+            Method::ExactBernoulli
+        } else {
+            Method::None
+        };
+        let zero_excluded = interval.is_some_and(|interval| !interval.contains(0.0));
+        // The interval has level 1 − alpha, so this is all that it says about p.
+        let p = if zero_excluded { alpha } else { 1.0 };
+        let sequential = Sequential {
+            interval,
+            p,
+            method,
+            ..nothing
+        };
+        return (sequential, None);
+    }
+    let rho = rho(alpha, definition.planned_units);
+    let ln_e: f64 = pair
+        .effects
+        .iter()
+        .map(|effect| ln_e(effect, 0.0, rho))
+        .sum();
+    // Σ a_s(d_s − δ)² − Σ b_s = ln(1/α).
+    let (mut a, mut ad, mut add, mut b) = (0.0, 0.0, 0.0, 0.0);
+    for effect in &pair.effects {
+        let v = effect.n * rho * rho + 1.0;
+        let square = rho * rho * effect.n / (2.0 * v * effect.standard_error.powi(2));
+        a += square;
+        ad += square * effect.estimate;
+        add += square * effect.estimate * effect.estimate;
+        b += 0.5 * v.ln();
+    }
+    let center = ad / a;
+    let rest = (b - alpha.ln() - (add - ad * center)) / a;
+    let sequential = Sequential {
+        interval: Some(Interval::around(center, rest.max(0.0).sqrt())),
+        p: p_of_ln_e(ln_e),
+        ln_e,
+        method: Method::Asymptotic,
+        ..nothing
+    };
+    (sequential, Some(center))
+}
+
+/// The difference of two exact sequences of shares, each at α/2; it holds for any n, any number of
+/// events and any allocation. Only where units are what is counted.
+fn exact(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Interval> {
+    let (a, b) = (&pair.control, &pair.candidate);
+    let counted = |sums: &MetricSums| sums.units > 0 && one_each(sums);
+    if metric.kind != MetricKind::Binary || !counted(a) || !counted(b) {
+        return None;
+    }
+    let share = |sums: &MetricSums| bernoulli(sums.sum, sums.units as f64, 0.5 * alpha, 1000.0);
+    let (a, b) = (share(a), share(b));
+    Some(Interval {
+        lower: b.lower - a.upper,
+        upper: b.upper - a.lower,
+    })
+}
+
+fn fixed(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Test> {
+    let (a, b) = pair.only?;
+    let counted = one_each(&pair.control) && one_each(&pair.candidate);
+    if metric.kind == MetricKind::Binary && counted {
+        let share = |sums: &MetricSums| Proportion {
+            successes: sums.sum,
+            n: sums.units as f64,
+        };
+        return Some(two_proportions(
+            share(&pair.control),
+            share(&pair.candidate),
+            alpha,
+        ));
+    }
+    Effect::difference(&a, &b).map(|effect| welch(&effect, alpha))
+}
+
+fn bayesian(metric: &Metric, pair: &Pair) -> Option<Posterior> {
+    let (a, b) = pair.only?;
+    let counted = one_each(&pair.control) && one_each(&pair.candidate);
+    let posterior = if metric.kind == MetricKind::Binary && counted {
+        let share = |sums: &MetricSums| (sums.sum, sums.units as f64);
+        bayes::beta_binomial(share(&pair.control), share(&pair.candidate))
+    } else {
+        let effect = Effect::difference(&a, &b)?;
+        bayes::normal(&effect, NormalPrior::FLAT, 0.05).posterior
+    };
+    Some(match metric.direction {
+        Direction::Up => posterior,
+        Direction::Down => Posterior {
+            chance_to_win: 1.0 - posterior.chance_to_win,
+            loss_candidate: posterior.loss_control,
+            loss_control: posterior.loss_candidate,
+        },
+    })
+}
+
+/// ln of the stage-product e-value that the candidate's mean is worse.
+fn ln_e_worse(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    at: usize,
+    arm: usize,
+) -> Option<f64> {
+    let rho = rho_one_sided(
+        definition.alpha / guarded(definition),
+        definition.planned_units,
+    );
+    let mut total = None;
+    for epoch in &evidence.epochs {
+        let sums = |arm: usize| &epoch.arms[arm].metrics[at].matured;
+        if (sums(arm).units as f64) < MIN_TREATED || (sums(0).units as f64) < MIN_TREATED {
+            continue;
+        }
+        let samples = sample(metric, sums(0)).zip(sample(metric, sums(arm)));
+        let Some(effect) = samples.and_then(|(a, b)| Effect::difference(&a, &b)) else {
+            continue;
+        };
+        let harm = Effect {
+            estimate: -sign(metric) * effect.estimate,
+            ..effect
+        };
+        *total.get_or_insert(0.0) += ln_e_one_sided(&harm, 0.0, rho);
+    }
+    total
+}
+
+/// What the adjusted always-valid p-value allows to say.
+pub(super) fn finding(metric: &Metric, comparison: &Comparison, alpha: f64) -> Finding {
+    let sequential = &comparison.sequential;
+    if sequential.method == Method::None {
+        return Finding::TooLittle;
+    }
+    if sequential.adjusted_p > alpha {
+        return match sequential.method {
+            Method::ExactBernoulli => Finding::TooLittle,
+            _ => Finding::Unclear,
+        };
+    }
+    let side = sequential.interval.map_or(0.0, |interval| {
+        if interval.lower > 0.0 {
+            1.0
+        } else if interval.upper < 0.0 {
+            -1.0
+        } else {
+            comparison.difference.unwrap_or(0.0)
+        }
+    });
+    let gain = sign(metric) * side;
+    if gain > 0.0 {
+        Finding::Better
+    } else if gain < 0.0 {
+        Finding::Worse
+    } else {
+        Finding::Unclear
+    }
+}
+
+/// A guardrail is harmed or not: it never speaks for a candidate.
+pub(super) fn guardrail_finding(comparison: &Comparison, harm: f64) -> Finding {
+    match comparison.ln_e_harm {
+        None => Finding::TooLittle,
+        Some(ln_e) if ln_e >= harm => Finding::Worse,
+        Some(_) => Finding::Unclear,
+    }
+}
+
+/// An interval of an arm's mean for one look: Wilson's of a share, else of the t distribution.
+pub(super) fn mean_interval(metric: &Metric, sums: &MetricSums, alpha: f64) -> Option<Interval> {
+    let sample = sample(metric, sums)?;
+    if metric.kind == MetricKind::Binary && one_each(sums) {
+        let share = Proportion {
+            successes: sums.sum,
+            n: sums.units as f64,
+        };
+        return Some(wilson(share, alpha));
+    }
+    if sample.n < 2.0 || sample.variance <= 0.0 {
+        return None;
+    }
+    let critical = crate::special::student_critical(alpha, sample.n - 1.0);
+    let half = critical * (sample.variance / sample.n).sqrt();
+    let interval = Interval::around(sample.mean, half);
+    interval.lower.is_finite().then_some(interval)
+}
+
+/// How many units decide: for the smallest effect that matters, else for the effect as it is.
+fn needed(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    pair: &Pair,
+    comparison: &Comparison,
+    elapsed_days: f64,
+) -> Option<Needed> {
+    let (a, b) = (
+        sample(metric, &pair.control)?,
+        sample(metric, &pair.candidate)?,
+    );
+    let minimum = definition
+        .minimum_detectable_effect
+        .filter(|_| metric.name == definition.primary_metric)
+        .map(|effect| {
+            let base = if definition.relative {
+                a.mean.abs()
+            } else {
+                1.0
+            };
+            effect * base
+        });
+    let effect = minimum.or(comparison.difference).map(f64::abs)?;
+    if effect <= 0.0 || a.variance + b.variance <= 0.0 {
+        return None;
+    }
+    let ratio = b.n / a.n;
+    let candidates = (definition.arms.len() - 1) as f64;
+    let design = Design {
+        alpha: definition.alpha / candidates,
+        power: definition.power,
+        sides: 2.0,
+    };
+    let tightest = Tightest::At(definition.planned_units);
+    let control = sequential_units(effect, (a.variance, b.variance), ratio, tightest, design);
+    let units = (control * (1.0 + ratio)).ceil();
+    let so_far = a.n + b.n;
+    let more = (units - so_far).max(0.0);
+    let days = (elapsed_days > 0.0).then(|| more * elapsed_days / so_far);
+    (units < 1e15).then_some(Needed {
+        units,
+        more,
+        days,
+        for_minimum_effect: minimum.is_some(),
+    })
+}

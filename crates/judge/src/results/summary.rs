@@ -1,0 +1,268 @@
+//! The verdict in words. Every sentence says a number that is in the results, and none claims more.
+
+use super::{ArmResult, Comparison, Finding, MetricResult, Results, Role, Verdict};
+use types::{ExperimentDefinition, Metric, MetricKind};
+
+/// A few sentences for people.
+pub(super) fn say(definition: &ExperimentDefinition, results: &Results) -> String {
+    let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
+        return String::new();
+    };
+    let words = Words {
+        definition,
+        results,
+        metric: &definition.metrics[primary],
+        result: &results.metrics[primary],
+    };
+    words.say()
+}
+
+struct Words<'a> {
+    definition: &'a ExperimentDefinition,
+    results: &'a Results,
+    metric: &'a Metric,
+    result: &'a MetricResult,
+}
+
+impl Words<'_> {
+    fn say(&self) -> String {
+        match self.results.verdict {
+            Verdict::SampleRatioMismatch => format!(
+                "Do not trust this experiment: the arms did not get the units that their weights \
+                 promise (p = {}). Find what loses or repeats units of one arm before looking at any \
+                 metric.",
+                self.probability(self.results.sample_ratio.p)
+            ),
+            Verdict::DifferentialFeedback => format!(
+                "Do not compare {}: feedback arrives more often for one arm than its weight promises. \
+                 Find out why before looking at outcomes.",
+                self.metric.name
+            ),
+            Verdict::GuardrailHarmed { arm, metric } => self.harmed(arm, metric),
+            Verdict::Winner { arm } => self.winner(arm),
+            Verdict::ControlBetter => format!(
+                "Keep {}: {}.",
+                self.arm(0),
+                self.each(|words, c| words.against(c))
+            ),
+            Verdict::NoRelevantDifference => format!(
+                "No candidate differs from {} by as much as {}: {}.",
+                self.arm(0),
+                self.minimum(),
+                self.each(|words, c| words.against(c))
+            ),
+            Verdict::KeepGoing => format!(
+                "Keep going: {}.{}",
+                self.each(|words, c| words.unclear(c)),
+                self.needed()
+            ),
+        }
+    }
+
+    fn arm(&self, at: usize) -> &str {
+        self.definition.arms[at].version.as_str()
+    }
+
+    fn each(&self, say: impl Fn(&Self, &Comparison) -> String) -> String {
+        let said: Vec<String> = self
+            .result
+            .comparisons
+            .iter()
+            .map(|c| say(self, c))
+            .collect();
+        said.join("; ")
+    }
+
+    fn winner(&self, arm: usize) -> String {
+        let Some(c) = self.result.comparisons.iter().find(|c| c.arm == arm) else {
+            return String::new();
+        };
+        let others = self.result.comparisons.iter().filter(|c| c.arm != arm);
+        let also: Vec<&str> = others
+            .filter(|c| c.finding == Finding::Better)
+            .map(|c| self.arm(c.arm))
+            .collect();
+        let also = if also.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " {} also better than the control; which candidate is best is not tested.",
+                if also.len() == 1 {
+                    format!("{} is", also[0])
+                } else {
+                    format!("{} are", also.join(" and "))
+                }
+            )
+        };
+        format!(
+            "{} is better than {} on {}: {}.{also}",
+            self.arm(arm),
+            self.arm(0),
+            self.metric.name,
+            self.numbers(c)
+        )
+    }
+
+    fn harmed(&self, arm: usize, metric: usize) -> String {
+        let guardrail = &self.definition.metrics[metric];
+        let result = &self.results.metrics[metric];
+        let mean = |at: usize| self.mean(guardrail, &result.arms[at]);
+        format!(
+            "Take {} back: it is worse than {} on the guardrail {} ({} against {}), and the evidence \
+             would be this strong with a probability of at most {} if it were not.",
+            self.arm(arm),
+            self.arm(0),
+            guardrail.name,
+            mean(arm),
+            mean(0),
+            self.probability(self.definition.alpha),
+        )
+    }
+
+    fn against(&self, c: &Comparison) -> String {
+        format!("{} is at {}", self.arm(c.arm), self.numbers(c))
+    }
+
+    fn unclear(&self, c: &Comparison) -> String {
+        let (name, arm) = (&self.metric.name, self.arm(c.arm));
+        let control = &self.result.arms[0];
+        let candidate = &self.result.arms[c.arm];
+        match c.finding {
+            Finding::TooLittle if candidate.units == 0 || control.units == 0 => {
+                let without = if candidate.units == 0 {
+                    arm
+                } else {
+                    self.arm(0)
+                };
+                if self.metric.from_feedback() {
+                    format!("{without} has no matured feedback for {name} yet")
+                } else {
+                    format!("{without} has no value of {name} yet")
+                }
+            }
+            Finding::TooLittle => format!(
+                "too little is known of {name} for {arm} ({} and {} units; each arm needs 100, and \
+                 of a binary metric 10 of both outcomes)",
+                candidate.units, control.units
+            ),
+            Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
+            Finding::Better | Finding::Unclear => format!(
+                "{arm} is at {}, which does not exclude that they are equal",
+                self.numbers(c)
+            ),
+        }
+    }
+
+    /// Means, difference and always-valid interval.
+    fn numbers(&self, c: &Comparison) -> String {
+        let result = self.result;
+        let mean = |at: usize| self.mean(self.metric, &result.arms[at]);
+        let interval = match c.sequential.interval {
+            None => String::new(),
+            Some(interval) => format!(
+                ", always-valid {} % interval {} to {}",
+                short(100.0 * (1.0 - self.definition.alpha)),
+                self.difference(interval.lower),
+                self.difference(interval.upper)
+            ),
+        };
+        format!(
+            "{} against {} of {} (difference {}{interval})",
+            mean(c.arm),
+            mean(0),
+            self.arm(0),
+            c.difference
+                .map_or("unknown".into(), |d| self.difference(d)),
+        )
+    }
+
+    fn needed(&self) -> String {
+        let open = self.result.comparisons.iter();
+        let open = open.filter(|c| matches!(c.finding, Finding::Unclear | Finding::TooLittle));
+        let most = open
+            .filter_map(|c| c.needed)
+            .max_by(|a, b| a.more.total_cmp(&b.more));
+        let Some(needed) = most.filter(|needed| needed.more > 0.0) else {
+            return String::new();
+        };
+        let days = match needed.days {
+            None => String::new(),
+            Some(days) if days < 1.0 => " (less than a day at the rate so far)".into(),
+            Some(days) => format!(" (about {} days at the rate so far)", short(days.ceil())),
+        };
+        let effect = if needed.for_minimum_effect {
+            format!(
+                "to detect {} in {:.0} % of cases",
+                self.minimum(),
+                100.0 * self.definition.power
+            )
+        } else {
+            "if the difference stays as it is".into()
+        };
+        format!(
+            " About {} more units are needed {effect}{days}.",
+            thousands(needed.more)
+        )
+    }
+
+    fn minimum(&self) -> String {
+        match self.definition.minimum_detectable_effect {
+            None => "what matters".into(),
+            Some(effect) if self.definition.relative => {
+                format!("{} % (relative)", short(100.0 * effect))
+            }
+            Some(effect) => self.difference(effect).trim_start_matches('+').to_owned(),
+        }
+    }
+
+    fn mean(&self, metric: &Metric, arm: &ArmResult) -> String {
+        match (arm.mean, metric.kind) {
+            (None, _) => "nothing".into(),
+            (Some(mean), MetricKind::Binary) => format!("{} %", short(100.0 * mean)),
+            (Some(mean), _) => short(mean),
+        }
+    }
+
+    fn difference(&self, value: f64) -> String {
+        let (value, unit) = match self.metric.kind {
+            MetricKind::Binary => (100.0 * value, " points"),
+            _ => (value, ""),
+        };
+        let sign = if value > 0.0 { "+" } else { "" };
+        format!("{sign}{}{unit}", short(value).replace('-', "−"))
+    }
+
+    fn probability(&self, p: f64) -> String {
+        if p < 1e-4 {
+            "less than 0.0001".into()
+        } else {
+            short(p)
+        }
+    }
+}
+
+/// Three significant digits, without an exponent where people do not want one.
+fn short(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,454 @@
+//! What must hold of every verdict.
+
+use super::*;
+use proptest::prelude::*;
+use types::{
+    Arm, ArmEvidence, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey,
+    ExperimentStatus, Exposures, MetricEvidence, ModelId, ModelName, Policy, VersionKey,
+    VersionName,
+};
+
+/// A binary metric of units with one prediction each.
+fn binary(successes: u64, units: u64, direction: Direction) -> MetricSums {
+    let bad = match direction {
+        Direction::Up => units - successes,
+        Direction::Down => successes,
+    };
+    MetricSums {
+        units,
+        count: units,
+        sum: successes as f64,
+        sum_squares: successes as f64,
+        sum_count_squares: units as f64,
+        sum_products: successes as f64,
+        values: units,
+        value_units: units,
+        events: bad,
+    }
+}
+
+fn continuous(n: u64, mean: f64, deviation: f64) -> MetricSums {
+    let units = n as f64;
+    MetricSums {
+        units: n,
+        count: n,
+        sum: units * mean,
+        sum_squares: (units - 1.0) * deviation * deviation + units * mean * mean,
+        sum_count_squares: units,
+        sum_products: units * mean,
+        values: n,
+        value_units: n,
+        events: 0,
+    }
+}
+
+fn arm(metrics: &[MetricSums]) -> ArmEvidence {
+    ArmEvidence {
+        exposures: Exposures {
+            units: metrics[0].units,
+            predictions: metrics[0].count,
+            fallbacks: 0,
+        },
+        metrics: metrics
+            .iter()
+            .map(|&sums| MetricEvidence {
+                matured: sums,
+                all: sums,
+            })
+            .collect(),
+    }
+}
+
+fn epoch(number: i64, arms: &[ArmEvidence]) -> EpochEvidence {
+    EpochEvidence {
+        epoch: number,
+        shares: vec![1.0 / arms.len() as f64; arms.len()],
+        arms: arms.to_vec(),
+    }
+}
+
+fn evidence(epochs: Vec<EpochEvidence>) -> Evidence {
+    Evidence { epochs, outside: 0 }
+}
+
+fn metric(built_in: BuiltIn, direction: Direction) -> Metric {
+    Metric {
+        direction,
+        ..built_in.metric()
+    }
+}
+
+/// The first metric decides, the others guard.
+fn experiment(arms: usize, metrics: Vec<Metric>) -> Experiment {
+    let arm = |at: usize| Arm {
+        key: VersionKey(at as i64),
+        model_id: ModelId::from_bits(at as u64),
+        version: VersionName::parse(&format!("{}.0.0", at + 1)).unwrap(),
+        weight: 1.0,
+    };
+    Experiment {
+        key: ExperimentKey(1),
+        id: ExperimentId::from_bits(1),
+        definition: ExperimentDefinition {
+            name: ModelName::parse("m").unwrap(),
+            title: String::new(),
+            policy: Policy::Fixed,
+            arms: (0..arms).map(arm).collect(),
+            primary_metric: metrics[0].name.clone(),
+            secondary_metrics: Vec::new(),
+            guardrails: metrics[1..].iter().map(|m| m.name.clone()).collect(),
+            metrics,
+            alpha: 0.05,
+            power: 0.8,
+            minimum_detectable_effect: None,
+            relative: false,
+            planned_units: 5000.0,
+            enrolment: 1.0,
+            salt: "salt".into(),
+            slo_ms: Some(100.0),
+        },
+        status: ExperimentStatus::Running,
+        created_at: Timestamp::from_micros(0),
+        started_at: Some(Timestamp::from_micros(0)),
+        ended_at: None,
+        end_reason: None,
+        decided: None,
+    }
+}
+
+fn judge(experiment: &Experiment, evidence: &Evidence) -> Results {
+    // After a day.
+    results(experiment, evidence, Timestamp::from_micros(86_400_000_000))
+}
+
+fn judge_shares(successes: &[(u64, u64)], direction: Direction) -> Results {
+    let arms: Vec<ArmEvidence> = successes
+        .iter()
+        .map(|&(x, n)| arm(&[binary(x, n, direction)]))
+        .collect();
+    let metric = metric(BuiltIn::Correct, direction);
+    judge(
+        &experiment(arms.len(), vec![metric]),
+        &evidence(vec![epoch(1, &arms)]),
+    )
+}
+
+#[test]
+fn verdicts_and_their_words() {
+    for (arms, direction, verdict, words) in [
+        (
+            vec![(5500, 10_000), (6000, 10_000)],
+            Direction::Up,
+            Verdict::Winner { arm: 1 },
+            "2.0.0 is better than 1.0.0 on correct: 60 % against 55 % of 1.0.0 (difference +5 points, \
+             always-valid 95 % interval +2.82 points to +7.18 points).",
+        ),
+        (
+            vec![(5500, 10_000), (6000, 10_000)],
+            Direction::Down,
+            Verdict::ControlBetter,
+            "Keep 1.0.0: 2.0.0 is at 60 % against 55 % of 1.0.0 (difference +5 points",
+        ),
+        (
+            vec![(550, 1000), (600, 1000)],
+            Direction::Up,
+            Verdict::KeepGoing,
+            "Keep going: 2.0.0 is at 60 % against 55 % of 1.0.0 (difference +5 points, always-valid \
+             95 % interval −1.9 points to +11.9 points), which does not exclude that they are equal. \
+             About",
+        ),
+        (
+            vec![(30, 50), (20, 50)],
+            Direction::Up,
+            Verdict::KeepGoing,
+            "Keep going: too little is known of correct for 2.0.0 (50 and 50 units",
+        ),
+        (
+            vec![(0, 0), (0, 0)],
+            Direction::Up,
+            Verdict::KeepGoing,
+            "Keep going: 2.0.0 has no matured feedback for correct yet.",
+        ),
+        (
+            vec![(5000, 10_000), (6000, 10_000), (5500, 10_000)],
+            Direction::Up,
+            Verdict::Winner { arm: 1 },
+            "3.0.0 is also better than the control; which candidate is best is not tested.",
+        ),
+        (
+            vec![(5000, 10_000), (6000, 12_000)],
+            Direction::Up,
+            Verdict::SampleRatioMismatch,
+            "Do not trust this experiment",
+        ),
+    ] {
+        let got = judge_shares(&arms, direction);
+        assert_eq!(got.verdict, verdict, "{}", got.summary);
+        assert!(got.summary.contains(words), "{}", got.summary);
+    }
+}
+
+#[test]
+fn a_guardrail_is_named_before_any_gain() {
+    let metrics = vec![
+        metric(BuiltIn::Correct, Direction::Up),
+        metric(BuiltIn::Error, Direction::Down),
+        metric(BuiltIn::LatencyMs, Direction::Down),
+    ];
+    let arm = |right, failed, latency| {
+        arm(&[
+            binary(right, 10_000, Direction::Up),
+            binary(failed, 10_000, Direction::Down),
+            continuous(10_000, latency, 5.0),
+        ])
+    };
+    let experiment = experiment(2, metrics);
+    for (candidate, harmed) in [
+        (arm(6000, 20, 10.0), None),
+        (arm(6000, 120, 10.0), Some(1)),
+        (arm(6000, 20, 11.0), Some(2)),
+    ] {
+        let arms = [arm(5000, 20, 10.0), candidate];
+        let got = judge(&experiment, &evidence(vec![epoch(1, &arms)]));
+        let expected = match harmed {
+            None => Verdict::Winner { arm: 1 },
+            Some(metric) => Verdict::GuardrailHarmed { arm: 1, metric },
+        };
+        assert_eq!(got.verdict, expected, "{}", got.summary);
+    }
+}
+
+#[test]
+fn feedback_that_comes_for_one_arm_only_is_seen() {
+    let metrics = vec![metric(BuiltIn::Correct, Direction::Up)];
+    let mut arms = [
+        arm(&[binary(500, 1000, Direction::Up)]),
+        arm(&[binary(700, 1000, Direction::Up)]),
+    ];
+    arms[1].metrics[0].all.value_units = 700;
+    let got = judge(&experiment(2, metrics), &evidence(vec![epoch(1, &arms)]));
+    assert_eq!(
+        got.verdict,
+        Verdict::DifferentialFeedback,
+        "{}",
+        got.summary
+    );
+}
+
+#[test]
+fn a_drifting_baseline_under_changing_weights_is_no_effect() {
+    // The candidate gets 10 % while the base is low, then 50 % while it is high. Pooled, it would
+    // look far better.
+    let epochs = [(0.1, 0.2), (0.5, 0.6)].map(|(share, base): (f64, f64)| {
+        let n = 20_000.0;
+        let arm = |share: f64| {
+            let units = (n * share) as u64;
+            arm(&[binary((units as f64 * base) as u64, units, Direction::Up)])
+        };
+        EpochEvidence {
+            epoch: (share * 10.0) as i64,
+            shares: vec![1.0 - share, share],
+            arms: vec![arm(1.0 - share), arm(share)],
+        }
+    });
+    let metrics = vec![metric(BuiltIn::Correct, Direction::Up)];
+    let got = judge(&experiment(2, metrics), &evidence(epochs.to_vec()));
+    assert_eq!(got.verdict, Verdict::KeepGoing, "{}", got.summary);
+    let comparison = &got.metrics[0].comparisons[0];
+    assert!(comparison.difference.unwrap().abs() < 1e-9);
+    let pooled = got.metrics[0].arms.iter().map(|arm| arm.mean.unwrap());
+    let pooled: Vec<f64> = pooled.collect();
+    assert!(pooled[1] - pooled[0] > 0.1, "{pooled:?}");
+}
+
+#[test]
+fn one_epoch_is_the_sequence_of_its_oracle() {
+    let got = judge_shares(&[(1000, 10_000), (1100, 10_000)], Direction::Up);
+    let comparison = &got.metrics[0].comparisons[0];
+    let interval = comparison.sequential.interval.unwrap();
+    // asympcs-prop-absolute-N5000 and prop-newcombe-1100-1000 of the oracles.
+    assert!(
+        (interval.lower - -0.003_555_237_271_373).abs() < 1e-12,
+        "{interval:?}"
+    );
+    assert!((comparison.sequential.p - 0.433_720_213_425_705).abs() < 1e-12);
+    let newcombe = comparison.fixed.unwrap().interval;
+    assert!(
+        (newcombe.lower - 0.001_502_065_065_65).abs() < 1e-12,
+        "{newcombe:?}"
+    );
+}
+
+#[test]
+fn without_events_the_exact_form_keeps_a_width() {
+    let got = judge_shares(&[(0, 5000), (0, 5000)], Direction::Down);
+    let sequential = got.metrics[0].comparisons[0].sequential;
+    assert_eq!(sequential.method, Method::ExactBernoulli);
+    let interval = sequential.interval.unwrap();
+    assert!(
+        interval.lower < -1e-4 && interval.upper > 1e-4,
+        "{interval:?}"
+    );
+}
+
+/// Every number that is said is finite, but for ends of intervals that nothing bounds.
+fn assert_numbers(results: &Results) {
+    let finite = |x: f64| assert!(x.is_finite(), "{results:?}");
+    let interval = |i: Interval| {
+        assert!(
+            !i.lower.is_nan() && !i.upper.is_nan() && i.lower <= i.upper,
+            "{results:?}"
+        );
+    };
+    finite(results.sample_ratio.p);
+    for metric in &results.metrics {
+        for arm in &metric.arms {
+            arm.mean.map(finite);
+            arm.interval.map(interval);
+        }
+        for c in &metric.comparisons {
+            c.difference.map(finite);
+            c.lift.map(finite);
+            finite(c.sequential.p);
+            finite(c.sequential.adjusted_p);
+            finite(c.sequential.ln_e);
+            c.sequential.interval.map(interval);
+            c.lift_interval.map(interval);
+            if let Some(test) = c.fixed {
+                finite(test.p);
+                finite(test.statistic);
+                interval(test.interval);
+            }
+            if let Some(posterior) = c.bayesian {
+                finite(posterior.chance_to_win);
+                finite(posterior.loss_candidate);
+                finite(posterior.loss_control);
+            }
+            if let Some(events) = c.events {
+                finite(events.ln_e);
+                interval(events.rate_ratio);
+            }
+            c.ln_e_harm.map(finite);
+            c.needed.map(|needed| finite(needed.units));
+        }
+    }
+    assert!(!results.summary.contains("NaN") && !results.summary.contains("inf"));
+}
+
+#[test]
+fn extreme_counts_are_answered() {
+    let trillion = 1_000_000_000_000;
+    for arms in [
+        [(0, 0), (0, 0)],
+        [(0, 1), (1, 1)],
+        [(0, 1), (0, 0)],
+        [(1, 1), (0, trillion)],
+        [(trillion / 2, trillion), (trillion / 2 + 1, trillion)],
+        [(trillion, trillion), (trillion, trillion)],
+        [(0, trillion), (trillion, trillion)],
+        [(10, 20), (trillion / 10, trillion)],
+        [(100, 200), (trillion / 10, trillion)],
+    ] {
+        for direction in [Direction::Up, Direction::Down] {
+            assert_numbers(&judge_shares(&arms, direction));
+        }
+    }
+    // No variance at all, and one unit.
+    let metrics = vec![metric(BuiltIn::LatencyMs, Direction::Down)];
+    for (n, mean, deviation) in [
+        (1, 5.0, 0.0),
+        (1000, 5.0, 0.0),
+        (2, 1e300, 0.0),
+        (1000, 0.0, 1e-300),
+    ] {
+        let arms = [
+            arm(&[continuous(n, mean, deviation)]),
+            arm(&[continuous(n, mean, deviation)]),
+        ];
+        assert_numbers(&judge(
+            &experiment(2, metrics.clone()),
+            &evidence(vec![epoch(1, &arms)]),
+        ));
+    }
+}
+
+fn counts() -> impl Strategy<Value = (u64, u64)> {
+    (0u64..100_000).prop_flat_map(|n| (0..=n, Just(n)))
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_ever_not_a_number(
+        a in counts(), b in counts(), c in counts(), up in any::<bool>(),
+        mean in -1e6..1e6f64, deviation in 0.0..1e6f64,
+    ) {
+        let direction = if up { Direction::Up } else { Direction::Down };
+        assert_numbers(&judge_shares(&[a, b, c], direction));
+        let metrics = vec![metric(BuiltIn::LatencyMs, direction)];
+        let arms = [arm(&[continuous(a.1, mean, deviation)]), arm(&[continuous(b.1, mean + 1.0, deviation)])];
+        assert_numbers(&judge(&experiment(2, metrics), &evidence(vec![epoch(1, &arms)])));
+    }
+
+    #[test]
+    fn swapping_the_arms_mirrors_everything(a in counts(), b in counts()) {
+        let one = judge_shares(&[a, b], Direction::Up);
+        let other = judge_shares(&[b, a], Direction::Up);
+        let (one, other) = (&one.metrics[0].comparisons[0], &other.metrics[0].comparisons[0]);
+        let near = |x: f64, y: f64| (x - y).abs() <= 1e-9 * x.abs().max(1.0);
+        prop_assert!(near(one.sequential.p, other.sequential.p));
+        if let (Some(x), Some(y)) = (one.sequential.interval, other.sequential.interval) {
+            prop_assert!(near(x.lower, -y.upper) && near(x.upper, -y.lower), "{x:?} {y:?}");
+        }
+        if let (Some(x), Some(y)) = (one.bayesian, other.bayesian) {
+            prop_assert!((x.chance_to_win + y.chance_to_win - 1.0).abs() < 1e-6);
+        }
+        if let (Some(x), Some(y)) = (one.fixed, other.fixed) {
+            prop_assert!(near(x.p, y.p) && near(x.interval.lower, -y.interval.upper));
+        }
+        let mirrored = match one.finding {
+            Finding::Better => Finding::Worse,
+            Finding::Worse => Finding::Better,
+            same => same,
+        };
+        prop_assert_eq!(mirrored, other.finding);
+    }
+
+    #[test]
+    fn the_other_direction_says_the_opposite(a in counts(), b in counts()) {
+        // More successes of what is good are fewer of what is bad.
+        let up = judge_shares(&[a, b], Direction::Up);
+        let down = judge_shares(&[(a.1 - a.0, a.1), (b.1 - b.0, b.1)], Direction::Down);
+        let (up, down) = (&up.metrics[0].comparisons[0], &down.metrics[0].comparisons[0]);
+        prop_assert_eq!(up.finding, down.finding);
+        prop_assert!((up.events.unwrap().ln_e - down.events.unwrap().ln_e).abs() < 1e-9);
+        if let (Some(x), Some(y)) = (up.bayesian, down.bayesian) {
+            prop_assert!((x.chance_to_win - y.chance_to_win).abs() < 1e-6, "{x:?} {y:?}");
+        }
+    }
+
+    #[test]
+    fn a_larger_effect_never_has_less_evidence(n in 200u64..50_000, x in 0.2..0.5f64, step in 0.001..0.1f64) {
+        let successes = |share: f64| (share * n as f64).round() as u64;
+        let control = (successes(x), n);
+        let near = judge_shares(&[control, (successes(x + step), n)], Direction::Up);
+        let far = judge_shares(&[control, (successes(x + 2.0 * step), n)], Direction::Up);
+        let (near, far) = (&near.metrics[0].comparisons[0], &far.metrics[0].comparisons[0]);
+        prop_assert!(far.sequential.ln_e >= near.sequential.ln_e - 1e-12);
+        prop_assert!(far.sequential.p <= near.sequential.p + 1e-12);
+        prop_assert!(far.bayesian.unwrap().chance_to_win >= near.bayesian.unwrap().chance_to_win - 1e-9);
+        prop_assert!(far.events.unwrap().ln_e <= near.events.unwrap().ln_e + 1e-9);
+    }
+
+    #[test]
+    fn adding_up_batches_is_the_same_as_one(
+        batches in prop::collection::vec((1u64..500, 0.0..1.0f64), 1..10),
+    ) {
+        let (mut sums, mut whole) = (MetricSums::default(), (0, 0));
+        for (n, share) in batches {
+            let successes = (share * n as f64) as u64;
+            sums.add(&binary(successes, n, Direction::Up));
+            whole = (whole.0 + successes, whole.1 + n);
+        }
+        prop_assert_eq!(sums, binary(whole.0, whole.1, Direction::Up));
+    }
+}

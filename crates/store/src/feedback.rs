@@ -1,0 +1,107 @@
+//! The words of feedback: what comes in and what is said of it.
+
+use serde_json::Value;
+use types::{
+    ExperimentId, InvalidValue, MetricName, ModelId, ModelName, PredictionId, VersionName,
+};
+
+/// A value that came for a prediction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feedback {
+    /// The prediction.
+    pub prediction_id: PredictionId,
+    /// What came.
+    pub content: FeedbackContent,
+    /// Whether it may replace another value.
+    pub replace: bool,
+}
+
+/// What came for a prediction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeedbackContent {
+    /// What would have been right: gives the metric `correct`.
+    Label(Value),
+    /// A value of a metric.
+    Value(MetricName, f64),
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedbackStatus {
+    /// It is stored and counted.
+    Recorded,
+    /// The same value was there already.
+    Duplicate,
+    /// It took the place of another value.
+    Replaced,
+    /// No such prediction has been seen; it is kept and joined when one appears.
+    Unmatched,
+}
+
+impl FeedbackStatus {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::Replaced => "replaced",
+            Self::Unmatched => "unmatched",
+        }
+    }
+}
+
+/// What a value counted for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    /// What became of it.
+    pub status: FeedbackStatus,
+    /// The metric.
+    pub metric: MetricName,
+    /// Its value; `None` while a label waits for its prediction.
+    pub value: Option<f64>,
+    /// What it counted for; `None` while its prediction has not been seen.
+    pub counted: Option<Counted>,
+}
+
+impl Receipt {
+    pub(crate) fn count_for(&mut self, experiment: ExperimentId) {
+        if let Some(counted) = &mut self.counted {
+            counted.experiment = Some(experiment);
+        }
+    }
+}
+
+/// The prediction's place, as a receipt names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// The model.
+    pub name: ModelName,
+    /// The version that was chosen.
+    pub model_id: ModelId,
+    /// Its version string.
+    pub version: VersionName,
+    /// The experiment whose evidence it changed.
+    pub experiment: Option<ExperimentId>,
+}
+
+/// Why a value is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FeedbackRefusal {
+    /// Another value is there.
+    #[error("another value is stored: {stored}")]
+    Conflict {
+        /// The value.
+        stored: f64,
+    },
+    /// The model has no such metric.
+    #[error("{name} has no metric {metric} that takes feedback")]
+    UnknownMetric {
+        /// The model.
+        name: ModelName,
+        /// The metric.
+        metric: MetricName,
+    },
+    /// The metric does not take the value.
+    #[error("{0}")]
+    Invalid(InvalidValue),
+}

@@ -1,0 +1,126 @@
+//! Declared metrics as rows.
+
+use super::audit::{audit, bump, revision};
+use super::{Catalog, experiments, to_text};
+use crate::sqlite::Store;
+use crate::{CatalogError, StoreError};
+use rusqlite::{Connection, Transaction, params};
+use serde_json::json;
+use types::{Metric, MetricName, ModelName, Timestamp};
+
+impl Store {
+    /// The metrics that were declared for a model.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
+        self.read(move |connection| list(connection, &name)).await
+    }
+
+    /// Declares a metric, or changes its declaration. Values that are stored stay.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownModel`], or [`CatalogError::MetricInUse`] while a running experiment
+    /// counts it as it was declared.
+    pub async fn set_metric(&self, name: ModelName, metric: Metric, now: Timestamp) -> Catalog<()> {
+        let change = move |t: &Transaction<'_>| {
+            require_model(t, &name)?;
+            let before = list(t, &name)?.into_iter().find(|m| m.name == metric.name);
+            if before.as_ref() == Some(&metric) {
+                return Ok(());
+            }
+            refuse_in_use(t, &name, &metric.name)?;
+            t.execute(
+                "INSERT INTO metrics VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, metric) \
+                 DO UPDATE SET definition = excluded.definition, updated_at = excluded.updated_at",
+                params![
+                    name.as_str(),
+                    metric.name.as_str(),
+                    to_text(&metric)?,
+                    now.micros()
+                ],
+            )?;
+            bump(t, &name, false)?;
+            audit(
+                t,
+                &name,
+                None,
+                "metric.set",
+                &json!({"from": before, "to": metric}),
+                now,
+            )
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Removes the declaration of a metric; says whether there was one. Values that are stored stay.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownModel`], or [`CatalogError::MetricInUse`].
+    pub async fn delete_metric(
+        &self,
+        name: ModelName,
+        metric: MetricName,
+        now: Timestamp,
+    ) -> Catalog<bool> {
+        let change = move |t: &Transaction<'_>| {
+            require_model(t, &name)?;
+            refuse_in_use(t, &name, &metric)?;
+            let deleted = t.execute(
+                "DELETE FROM metrics WHERE name = ?1 AND metric = ?2",
+                [name.as_str(), metric.as_str()],
+            )?;
+            if deleted > 0 {
+                bump(t, &name, false)?;
+                audit(
+                    t,
+                    &name,
+                    None,
+                    "metric.deleted",
+                    &json!({"metric": metric}),
+                    now,
+                )?;
+            }
+            Ok(deleted > 0)
+        };
+        self.inner.writer.change(change).await
+    }
+}
+
+pub(in crate::sqlite) fn list(
+    connection: &Connection,
+    name: &ModelName,
+) -> Result<Vec<Metric>, StoreError> {
+    let mut select = connection
+        .prepare_cached("SELECT definition FROM metrics WHERE name = ?1 ORDER BY metric")?;
+    let rows = select.query_map([name.as_str()], |row| row.get::<_, String>(0))?;
+    let mut metrics = Vec::new();
+    for text in rows {
+        let metric = serde_json::from_str(&text?)
+            .map_err(|error| StoreError::Corrupt(format!("the definition of a metric: {error}")))?;
+        metrics.push(metric);
+    }
+    Ok(metrics)
+}
+
+fn require_model(t: &Transaction<'_>, name: &ModelName) -> Catalog<()> {
+    match revision(t, name) {
+        Err(CatalogError::Store(StoreError::Unavailable(_))) | Ok(_) => {}
+        Err(error) => return Err(error),
+    }
+    let sql = "SELECT count(*) FROM versions WHERE name = ?1 AND deleted_at IS NULL";
+    let versions: i64 = t.query_row(sql, [name.as_str()], |row| row.get(0))?;
+    if versions == 0 {
+        return Err(CatalogError::UnknownModel(name.clone()));
+    }
+    Ok(())
+}
+
+fn refuse_in_use(t: &Transaction<'_>, name: &ModelName, metric: &MetricName) -> Catalog<()> {
+    match experiments::running_of(t, name)? {
+        Some(experiment) if experiment.definition.metric(metric.as_str()).is_some() => {
+            Err(CatalogError::MetricInUse(experiment.id))
+        }
+        _ => Ok(()),
+    }
+}

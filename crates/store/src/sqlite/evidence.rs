@@ -1,0 +1,506 @@
+//! Evidence as rows: sums per experiment, epoch, arm and metric, kept in the log's transaction. The
+//! writer keeps the rows it adds to in memory and writes them once per group.
+
+use crate::StoreError;
+use crate::evidence::{Change, Step, UnitMetric, cutoff, start_of};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+use types::{
+    ExperimentDefinition, ExperimentKey, Missing, PredictionRecord, Status, Timestamp, VersionKey,
+};
+
+/// The place of exposures among the metrics.
+pub(super) const EXPOSURES: i64 = -1;
+/// The start of the row that holds all of time.
+pub(super) const ALL_TIME: i64 = -1;
+/// Rows kept in memory; above this all are forgotten and read again when needed.
+const MAX_OPEN: usize = 4096;
+
+/// A prediction's place in an experiment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Exposure {
+    pub(super) experiment: ExperimentKey,
+    pub(super) epoch: i64,
+    pub(super) version: VersionKey,
+    /// `None` for a prediction that is a unit of its own.
+    pub(super) unit: Option<i64>,
+    /// When it was made, in seconds.
+    pub(super) seconds: i64,
+}
+
+/// The number of a unit: the first 64 bits of SHA-256.
+pub(super) fn unit_number(unit_id: &str) -> i64 {
+    let digest = Sha256::digest(unit_id.as_bytes());
+    let first: [u8; 8] = digest[..8].try_into().expect("a digest has 32 bytes");
+    i64::from_be_bytes(first)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    experiment: ExperimentKey,
+    epoch: i64,
+    version: VersionKey,
+    metric: i64,
+    start: i64,
+}
+
+struct Open {
+    /// Its row; `None` before it is written for the first time.
+    row: Option<i64>,
+    sums: Change,
+    changed: bool,
+}
+
+type UnitPlace = (ExperimentKey, i64, i64);
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct UnitState {
+    metrics: Vec<UnitMetric>,
+}
+
+struct OpenUnit {
+    /// The arm of its first exposure in the epoch.
+    version: VersionKey,
+    state: UnitState,
+}
+
+/// The evidence that the writer adds to.
+#[derive(Default)]
+pub(super) struct OpenEvidence {
+    experiments: HashMap<ExperimentKey, Arc<ExperimentDefinition>>,
+    open: HashMap<Place, Open>,
+    touched: Vec<Place>,
+    /// Of each series of stretches, the newest.
+    newest: HashMap<Place, i64>,
+    /// The units of this group.
+    units: HashMap<UnitPlace, OpenUnit>,
+    /// The newest moment that was seen, in seconds.
+    now: i64,
+}
+
+impl OpenEvidence {
+    /// Counts a prediction of an experiment.
+    pub(super) fn expose(
+        &mut self,
+        connection: &Connection,
+        record: &PredictionRecord,
+        experiment: ExperimentKey,
+    ) -> Result<(), StoreError> {
+        let exposure = Exposure {
+            experiment,
+            epoch: record.epoch,
+            version: record.version,
+            unit: record
+                .unit_id
+                .as_ref()
+                .map(|unit| unit_number(unit.as_str())),
+            seconds: record.id.time().seconds(),
+        };
+        self.now = self.now.max(exposure.seconds);
+        let definition = self.definition(connection, experiment)?;
+        let status = record.status();
+        let (version, new_unit) = self.open_unit(connection, &exposure)?;
+        let exposures = Change {
+            units: i64::from(new_unit),
+            count: 1,
+            events: i64::from(status == Status::Fallback),
+            ..Change::default()
+        };
+        let place = Place {
+            experiment,
+            epoch: exposure.epoch,
+            version,
+            metric: EXPOSURES,
+            start: ALL_TIME,
+        };
+        self.add(connection, place, &exposures)?;
+        for (at, metric) in definition.metrics.iter().enumerate() {
+            let built_in = metric.built_in();
+            let value = built_in.and_then(|built_in| {
+                built_in.value_of(&record.outcome, status != Status::Ok, definition.slo_ms)
+            });
+            let step = match value {
+                Some(value) => Step {
+                    count: 1,
+                    sum: value,
+                    valued: true,
+                    bad: metric.is_bad(value),
+                },
+                // It counts as a failure until its value arrives.
+                None if metric.from_feedback() && metric.missing == Missing::Failure => Step {
+                    count: 1,
+                    sum: 0.0,
+                    valued: false,
+                    bad: false,
+                },
+                None => continue,
+            };
+            let nothing = UnitMetric::default();
+            self.step(connection, &exposure, at, step, nothing)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a value that came for a prediction of an experiment; `old` is the value it replaces.
+    /// Says whether it was the first event of its unit; `None` when the experiment does not count
+    /// the metric.
+    pub(super) fn value(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+        metric: &str,
+        (old, new): (Option<f64>, f64),
+        now: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
+        self.now = self.now.max(now.seconds());
+        let definition = self.definition(connection, exposure.experiment)?;
+        let Some(at) = definition.metric(metric) else {
+            return Ok(None);
+        };
+        let metric = &definition.metrics[at];
+        let counted = old.is_some() || metric.missing == Missing::Failure;
+        let step = Step {
+            count: u64::from(!counted),
+            sum: new - old.unwrap_or(0.0),
+            valued: old.is_none(),
+            // A first event stands when its value is replaced, and a replacement is no first event.
+            bad: old.is_none() && metric.is_bad(new),
+        };
+        let start = start_of(metric, exposure.seconds);
+        let own = UnitMetric::of_one(start, counted, old);
+        self.step(connection, exposure, at, step, own).map(Some)
+    }
+
+    /// Whether the experiment has a metric.
+    pub(super) fn has_metric(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        metric: &str,
+    ) -> Result<bool, StoreError> {
+        let definition = self.definition(connection, experiment)?;
+        Ok(definition.metric(metric).is_some())
+    }
+
+    /// `own` is what is known of a prediction that is a unit of its own. Says whether an event was
+    /// counted.
+    fn step(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+        at: usize,
+        mut step: Step,
+        mut own: UnitMetric,
+    ) -> Result<bool, StoreError> {
+        let definition = self.definition(connection, exposure.experiment)?;
+        let metric = &definition.metrics[at];
+        let cutoff = cutoff(metric, self.now);
+        let start = start_of(metric, exposure.seconds);
+        let (version, changes) = match exposure.unit {
+            None => (exposure.version, own.take(start, step, cutoff)),
+            Some(unit) => {
+                let (version, _) = self.open_unit(connection, exposure)?;
+                if step.bad && self.had_event_before(connection, exposure, unit, at)? {
+                    step.bad = false;
+                }
+                let place = (exposure.experiment, unit, exposure.epoch);
+                let open = self.units.get_mut(&place).expect("it was opened above");
+                if open.state.metrics.len() <= at {
+                    open.state.metrics.resize_with(at + 1, UnitMetric::default);
+                }
+                (version, open.state.metrics[at].take(start, step, cutoff))
+            }
+        };
+        let event = changes.iter().any(|(_, change)| change.events > 0);
+        for (start, change) in changes {
+            let place = |start| Place {
+                experiment: exposure.experiment,
+                epoch: exposure.epoch,
+                version,
+                metric: at as i64,
+                start,
+            };
+            self.add(connection, place(ALL_TIME), &change)?;
+            // What has matured is never told apart again.
+            if let Some(bucket) = metric.bucket_seconds()
+                && start > cutoff
+            {
+                self.add(connection, place(start), &change)?;
+                self.forget_matured(connection, place(start), cutoff - 2 * bucket)?;
+            }
+        }
+        Ok(event)
+    }
+
+    fn add(
+        &mut self,
+        connection: &Connection,
+        place: Place,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        let open = match self.open.get_mut(&place) {
+            Some(open) => open,
+            None => {
+                let loaded = Open::load(connection, place)?;
+                self.open.entry(place).or_insert(loaded)
+            }
+        };
+        open.sums.add(change);
+        if !open.changed {
+            open.changed = true;
+            self.touched.push(place);
+        }
+        Ok(())
+    }
+
+    /// Removes stretches that matured long ago, when a new one begins.
+    fn forget_matured(
+        &mut self,
+        connection: &Connection,
+        place: Place,
+        before: i64,
+    ) -> Result<(), StoreError> {
+        let begins = self.open.get(&place).is_some_and(|open| open.row.is_none());
+        if !begins
+            || self.newest.insert(Place { start: 0, ..place }, place.start) == Some(place.start)
+        {
+            return Ok(());
+        }
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 AND version_key = ?3 \
+             AND metric = ?4 AND start >= 0 AND start < ?5",
+        )?;
+        let p = place;
+        delete.execute(params![
+            p.experiment.0,
+            p.epoch,
+            p.version.0,
+            p.metric,
+            before
+        ])?;
+        self.open.retain(|other, _| {
+            other.start < 0
+                || other.start >= before
+                || Place {
+                    start: place.start,
+                    ..*other
+                } != place
+        });
+        Ok(())
+    }
+
+    fn definition(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+    ) -> Result<Arc<ExperimentDefinition>, StoreError> {
+        if let Some(definition) = self.experiments.get(&experiment) {
+            return Ok(Arc::clone(definition));
+        }
+        let definition = Arc::new(definition_of(connection, experiment)?);
+        self.experiments.insert(experiment, Arc::clone(&definition));
+        Ok(definition)
+    }
+
+    /// The arm that the unit belongs to, and whether it was not seen in this epoch before.
+    fn open_unit(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+    ) -> Result<(VersionKey, bool), StoreError> {
+        let Some(unit) = exposure.unit else {
+            return Ok((exposure.version, true));
+        };
+        let place = (exposure.experiment, unit, exposure.epoch);
+        if let Some(open) = self.units.get(&place) {
+            return Ok((open.version, false));
+        }
+        let stored = load_unit(connection, place)?;
+        let new = stored.is_none();
+        let open = stored.unwrap_or(OpenUnit {
+            version: exposure.version,
+            state: UnitState::default(),
+        });
+        let version = open.version;
+        self.units.insert(place, open);
+        Ok((version, new))
+    }
+
+    /// Whether an event of the unit was counted in another epoch of the experiment.
+    fn had_event_before(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+        unit: i64,
+        at: usize,
+    ) -> Result<bool, StoreError> {
+        let event = |state: &UnitState| state.metrics.get(at).is_some_and(|metric| metric.event);
+        let mut select = connection.prepare_cached(
+            "SELECT epoch, state FROM experiment_units \
+             WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
+        )?;
+        let mut rows = select.query(params![exposure.experiment.0, unit, exposure.epoch])?;
+        while let Some(row) = rows.next()? {
+            let place = (exposure.experiment, unit, row.get(0)?);
+            let had = match self.units.get(&place) {
+                Some(open) => event(&open.state),
+                None => event(&decode(
+                    row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?,
+                )?),
+            };
+            if had {
+                return Ok(true);
+            }
+        }
+        // Units of this group that have no row yet.
+        let mut unwritten = self.units.iter().filter(|((experiment, other, epoch), _)| {
+            (*experiment, *other) == (exposure.experiment, unit) && *epoch != exposure.epoch
+        });
+        Ok(unwritten.any(|(_, open)| event(&open.state)))
+    }
+
+    /// Writes what has changed.
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        for place in self.touched.drain(..) {
+            if let Some(open) = self.open.get_mut(&place) {
+                open.write(connection, place)?;
+            }
+        }
+        let mut upsert = connection.prepare_cached(
+            "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state) \
+             VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (experiment_key, unit, epoch) DO UPDATE SET state = excluded.state",
+        )?;
+        for ((experiment, unit, epoch), open) in self.units.drain() {
+            let state = postcard::to_allocvec(&open.state)
+                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            upsert.execute(params![experiment.0, unit, epoch, open.version.0, state])?;
+        }
+        if self.open.len() > MAX_OPEN {
+            self.open.clear();
+            self.newest.clear();
+        }
+        Ok(())
+    }
+
+    /// Forgets all, because the database has moved without it.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            now: self.now,
+            ..Self::default()
+        };
+    }
+}
+
+impl Open {
+    fn load(connection: &Connection, place: Place) -> Result<Self, StoreError> {
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT evidence_id, {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
+             AND version_key = ?3 AND metric = ?4 AND start = ?5"
+        ))?;
+        let key = params![
+            place.experiment.0,
+            place.epoch,
+            place.version.0,
+            place.metric,
+            place.start
+        ];
+        let found = |row: &Row<'_>| Ok((row.get(0)?, read_sums(row, 1)?));
+        let stored: Option<(i64, Change)> = select.query_row(key, found).optional()?;
+        let (row, sums) = stored.map_or_else(Default::default, |(row, sums)| (Some(row), sums));
+        Ok(Self {
+            row,
+            sums,
+            changed: false,
+        })
+    }
+
+    fn write(&mut self, connection: &Connection, place: Place) -> Result<(), StoreError> {
+        self.changed = false;
+        let row = match self.row {
+            Some(row) => row,
+            None => {
+                let mut insert = connection.prepare_cached(
+                    "INSERT INTO evidence (experiment_key, epoch, version_key, metric, start) \
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?;
+                let p = place;
+                let key = params![p.experiment.0, p.epoch, p.version.0, p.metric, p.start];
+                *self.row.insert(insert.insert(key)?)
+            }
+        };
+        let mut update = connection.prepare_cached(
+            "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
+             sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
+             events = ?10 WHERE evidence_id = ?1",
+        )?;
+        let s = &self.sums;
+        update.execute(params![
+            row,
+            s.units,
+            s.count,
+            s.sum,
+            s.sum_squares,
+            s.sum_count_squares,
+            s.sum_products,
+            s.values,
+            s.value_units,
+            s.events,
+        ])?;
+        Ok(())
+    }
+}
+
+/// The columns that [`read_sums`] reads.
+pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
+     value_count, value_units, events";
+
+pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Change> {
+    Ok(Change {
+        units: row.get(first)?,
+        count: row.get(first + 1)?,
+        sum: row.get(first + 2)?,
+        sum_squares: row.get(first + 3)?,
+        sum_count_squares: row.get(first + 4)?,
+        sum_products: row.get(first + 5)?,
+        values: row.get(first + 6)?,
+        value_units: row.get(first + 7)?,
+        events: row.get(first + 8)?,
+    })
+}
+
+pub(super) fn definition_of(
+    connection: &Connection,
+    experiment: ExperimentKey,
+) -> Result<ExperimentDefinition, StoreError> {
+    let mut select = connection
+        .prepare_cached("SELECT definition FROM experiments WHERE experiment_key = ?1")?;
+    let text: String = select.query_row([experiment.0], |row| row.get(0))?;
+    serde_json::from_str(&text)
+        .map_err(|error| StoreError::Corrupt(format!("the definition of an experiment: {error}")))
+}
+
+fn load_unit(
+    connection: &Connection,
+    (experiment, unit, epoch): UnitPlace,
+) -> Result<Option<OpenUnit>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT version_key, state FROM experiment_units \
+         WHERE experiment_key = ?1 AND unit = ?2 AND epoch = ?3",
+    )?;
+    let mut rows = select.query(params![experiment.0, unit, epoch])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    Ok(Some(OpenUnit {
+        version: VersionKey(row.get(0)?),
+        state: decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?,
+    }))
+}
+
+fn decode(blob: &[u8]) -> Result<UnitState, StoreError> {
+    postcard::from_bytes(blob).map_err(|_| StoreError::Corrupt("the state of a unit".into()))
+}

@@ -1,0 +1,555 @@
+//! Feedback as rows: joined to its prediction, or kept until that appears.
+
+use super::Store;
+use super::evidence::{Exposure, OpenEvidence, unit_number};
+use super::rollups::{Bucket, add_labels};
+use crate::{
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError, Tier,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use types::{
+    BuiltIn, ExperimentId, ExperimentKey, Metric, MetricName, ModelId, ModelName, PredictionId,
+    Timestamp, VersionKey, VersionName,
+};
+
+/// Values in one step of the writer: no prediction waits for more.
+const CHUNK: usize = 250;
+/// How long feedback without a prediction is kept, in microseconds.
+const KEPT: i64 = 7 * 86_400 * 1_000_000;
+/// How much of it is kept at most.
+const KEPT_MOST: usize = 1_000_000;
+
+/// What became of each value of a batch.
+pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;
+
+impl Store {
+    /// Stores values for predictions, and returns when they are as durable as the store promises. Says
+    /// of each what became of it.
+    ///
+    /// # Errors
+    /// When they could not be written: those before the failing chunk stand, and sending all of them
+    /// again is safe.
+    pub async fn feedback(
+        &self,
+        items: Vec<Feedback>,
+        now: Timestamp,
+    ) -> Result<Vec<FeedbackResult>, StoreError> {
+        let mut results = Vec::with_capacity(items.len());
+        let mut items = items.into_iter().peekable();
+        while items.peek().is_some() {
+            let chunk: Vec<Feedback> = items.by_ref().take(CHUNK).collect();
+            results.extend(self.inner.writer.feedback(chunk, now).await?);
+        }
+        Ok(results)
+    }
+
+    /// How much feedback waits for its prediction, and how much was dropped because none came.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn unmatched_feedback(&self) -> Result<(u64, u64), StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT (SELECT count(*) FROM pending_feedback), feedback_dropped FROM state";
+            let count = |n: i64| u64::try_from(n).unwrap_or(0);
+            Ok(
+                connection
+                    .query_row(sql, [], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?,
+            )
+        })
+        .await
+    }
+
+    /// The values that came for a prediction: metric, value, label and when.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn feedback_of(
+        &self,
+        id: PredictionId,
+    ) -> Result<Vec<(MetricName, f64, Option<Value>, Timestamp)>, StoreError> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT metric, value, label, received_at FROM feedback \
+                 WHERE prediction_order = ?1 ORDER BY metric",
+            )?;
+            let mut rows = select.query([id.order() as i64])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let label: Option<String> = row.get(2)?;
+                found.push((
+                    metric_name(&row.get::<_, String>(0)?)?,
+                    row.get(1)?,
+                    label.and_then(|label| serde_json::from_str(&label).ok()),
+                    Timestamp::from_micros(row.get(3)?),
+                ));
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn metric_name(text: &str) -> Result<MetricName, StoreError> {
+    MetricName::parse(text).map_err(|_| StoreError::Corrupt(format!("the metric {text}")))
+}
+
+/// What the writer keeps in memory to join feedback.
+#[derive(Default)]
+pub(super) struct OpenFeedback {
+    versions: HashMap<VersionKey, Known>,
+    experiments: HashMap<ExperimentKey, ExperimentId>,
+    metrics: HashMap<ModelName, HashMap<String, Metric>>,
+    /// The orders of predictions that feedback waits for; `None` until read.
+    pending: Option<HashSet<u64>>,
+    /// When old pending feedback was looked for last, in microseconds.
+    swept_at: i64,
+    /// Labels by roll-up: how many, and how many of them right.
+    labels: HashMap<Bucket, (i64, i64)>,
+}
+
+/// A version as receipts name it.
+#[derive(Clone)]
+struct Known {
+    name: ModelName,
+    model_id: ModelId,
+    version: VersionName,
+}
+
+/// A prediction as feedback needs it.
+struct Found {
+    version: VersionKey,
+    known: Known,
+    epoch: i64,
+    unit_id: Option<String>,
+    experiment: Option<ExperimentKey>,
+    prediction: Option<String>,
+}
+
+impl OpenFeedback {
+    /// Stores one value.
+    pub(super) fn store(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        item: &Feedback,
+        now: Timestamp,
+    ) -> Result<FeedbackResult, StoreError> {
+        match self.find(connection, item.prediction_id)? {
+            Some(found) => self.join(connection, evidence, item, &found, now),
+            None => self.keep(connection, item, now),
+        }
+    }
+
+    /// Joins what waits for a prediction that has just been logged.
+    pub(super) fn appeared(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        id: PredictionId,
+    ) -> Result<(), StoreError> {
+        if !self.pending(connection)?.contains(&id.order()) {
+            return Ok(());
+        }
+        let mut select = connection.prepare_cached(
+            "SELECT metric, value, label, received_at FROM pending_feedback \
+             WHERE prediction_order = ?1 AND random = ?2",
+        )?;
+        let key = params![id.order() as i64, id.random() as i64];
+        let rows = select.query_map(key, |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, Option<f64>>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get::<_, i64>(3)?,
+            ))
+        })?;
+        let waiting = rows.collect::<Result<Vec<_>, _>>()?;
+        let mut dropped = 0;
+        for (metric, value, label, received_at) in waiting {
+            let label = label.and_then(|label| serde_json::from_str(&label).ok());
+            let content = match (label, value) {
+                (Some(label), _) => FeedbackContent::Label(label),
+                (None, Some(value)) => FeedbackContent::Value(metric_name(&metric)?, value),
+                (None, None) => continue,
+            };
+            let item = Feedback {
+                prediction_id: id,
+                content,
+                replace: false,
+            };
+            let received_at = Timestamp::from_micros(received_at);
+            dropped += i64::from(
+                self.store(connection, evidence, &item, received_at)?
+                    .is_err(),
+            );
+        }
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM pending_feedback WHERE prediction_order = ?1 AND random = ?2",
+        )?;
+        delete.execute(key)?;
+        count_dropped(connection, dropped)
+    }
+
+    fn find(
+        &mut self,
+        connection: &Connection,
+        id: PredictionId,
+    ) -> Result<Option<Found>, StoreError> {
+        let mut select = connection.prepare_cached(
+            "SELECT version_key, epoch, unit_id, experiment_key, prediction FROM predictions \
+             WHERE prediction_order = ?1 AND random = ?2",
+        )?;
+        let mut rows = select.query(params![id.order() as i64, id.random() as i64])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let version = VersionKey(row.get(0)?);
+        // The predictions of a deleted version are on their way out.
+        let Some(known) = self.version(connection, version)? else {
+            return Ok(None);
+        };
+        Ok(Some(Found {
+            version,
+            known,
+            epoch: row.get(1)?,
+            unit_id: row.get(2)?,
+            experiment: row.get::<_, Option<i64>>(3)?.map(ExperimentKey),
+            prediction: row.get(4)?,
+        }))
+    }
+
+    fn join(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        item: &Feedback,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<FeedbackResult, StoreError> {
+        let (metric, value, label) = match self.value_of(connection, item, found)? {
+            Ok(checked) => checked,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let order = item.prediction_id.order() as i64;
+        let mut select = connection.prepare_cached(
+            "SELECT value FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
+        )?;
+        let key = params![order, metric.as_str()];
+        let stored: Option<f64> = select.query_row(key, |row| row.get(0)).optional()?;
+        let mut receipt = Receipt {
+            status: FeedbackStatus::Recorded,
+            metric: metric.clone(),
+            value: Some(value),
+            counted: Some(Counted {
+                name: found.known.name.clone(),
+                model_id: found.known.model_id,
+                version: found.known.version.clone(),
+                experiment: None,
+            }),
+        };
+        match stored {
+            Some(stored) if stored == value => receipt.status = FeedbackStatus::Duplicate,
+            Some(stored) if !item.replace => {
+                return Ok(Err(FeedbackRefusal::Conflict { stored }));
+            }
+            Some(_) => receipt.status = FeedbackStatus::Replaced,
+            None => {}
+        }
+        if receipt.status == FeedbackStatus::Duplicate {
+            if let Some(experiment) = found.experiment
+                && evidence.has_metric(connection, experiment, metric.as_str())?
+            {
+                receipt.count_for(self.experiment(connection, experiment)?);
+            }
+            return Ok(Ok(receipt));
+        }
+        let mut event = false;
+        if let Some(experiment) = found.experiment {
+            let exposure = Exposure {
+                experiment,
+                epoch: found.epoch,
+                version: found.version,
+                unit: found.unit_id.as_deref().map(unit_number),
+                seconds: item.prediction_id.time().seconds(),
+            };
+            let change = (stored, value);
+            let counted = evidence.value(connection, &exposure, metric.as_str(), change, now)?;
+            if let Some(first_event) = counted {
+                event = first_event;
+                receipt.count_for(self.experiment(connection, experiment)?);
+            }
+        }
+        let mut write = connection.prepare_cached(
+            "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (prediction_order, metric) DO UPDATE \
+             SET value = excluded.value, label = excluded.label, \
+                 received_at = excluded.received_at, event = max(event, excluded.event)",
+        )?;
+        write.execute(params![
+            order,
+            metric.as_str(),
+            value,
+            label,
+            now.micros(),
+            event
+        ])?;
+        if metric.as_str() == BuiltIn::Correct.as_str() {
+            self.count_label(item.prediction_id, found, stored, value);
+        }
+        Ok(Ok(receipt))
+    }
+
+    /// The metric, the value and the label as it is stored.
+    #[expect(clippy::type_complexity, reason = "three plain values, used once")]
+    fn value_of(
+        &mut self,
+        connection: &Connection,
+        item: &Feedback,
+        found: &Found,
+    ) -> Result<Result<(MetricName, f64, Option<String>), FeedbackRefusal>, StoreError> {
+        let (name, value) = match &item.content {
+            FeedbackContent::Label(label) => {
+                let correct = BuiltIn::Correct.metric().name;
+                let right = f64::from(is_right(found.prediction.as_deref(), label));
+                return Ok(Ok((correct, right, Some(label.to_string()))));
+            }
+            FeedbackContent::Value(metric, value) => (metric, *value),
+        };
+        let unknown = FeedbackRefusal::UnknownMetric {
+            name: found.known.name.clone(),
+            metric: name.clone(),
+        };
+        let metrics = self.metrics(connection, &found.known.name)?;
+        let Some(metric) = metrics.get(name.as_str()) else {
+            return Ok(Err(unknown));
+        };
+        let checked = metric.check_value(value).map_err(FeedbackRefusal::Invalid);
+        Ok(checked.map(|value| (name.clone(), value, None)))
+    }
+
+    fn count_label(&mut self, id: PredictionId, found: &Found, stored: Option<f64>, value: f64) {
+        for tier in Tier::ALL {
+            let bucket = Bucket {
+                tier,
+                start: tier.start_of(id.time()),
+                version: found.version,
+                epoch: found.epoch,
+            };
+            let (labelled, correct) = self.labels.entry(bucket).or_default();
+            *labelled += i64::from(stored.is_none());
+            *correct += (value - stored.unwrap_or(0.0)) as i64;
+        }
+    }
+
+    /// Keeps a value whose prediction has not been seen.
+    fn keep(
+        &mut self,
+        connection: &Connection,
+        item: &Feedback,
+        now: Timestamp,
+    ) -> Result<FeedbackResult, StoreError> {
+        self.sweep(connection, now)?;
+        let id = item.prediction_id;
+        let (metric, value, label) = match &item.content {
+            FeedbackContent::Label(label) => (
+                BuiltIn::Correct.metric().name,
+                None,
+                Some(label.to_string()),
+            ),
+            FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value), None),
+        };
+        let conflict = if item.replace {
+            "DO UPDATE SET value = excluded.value, label = excluded.label"
+        } else {
+            "DO NOTHING"
+        };
+        let mut insert = connection.prepare_cached(&format!(
+            "INSERT INTO pending_feedback (prediction_order, random, metric, value, label, \
+             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (prediction_order, random, metric) {conflict}"
+        ))?;
+        insert.execute(params![
+            id.order() as i64,
+            id.random() as i64,
+            metric.as_str(),
+            value,
+            label,
+            now.micros()
+        ])?;
+        let pending = self.pending(connection)?;
+        pending.insert(id.order());
+        if pending.len() > KEPT_MOST {
+            self.drop_oldest(connection)?;
+        }
+        Ok(Ok(Receipt {
+            status: FeedbackStatus::Unmatched,
+            metric,
+            value,
+            counted: None,
+        }))
+    }
+
+    /// Drops what has waited for a week, looking once an hour.
+    fn sweep(&mut self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+        if now.micros() - self.swept_at < 3_600_000_000 {
+            return Ok(());
+        }
+        self.swept_at = now.micros();
+        let sql = "DELETE FROM pending_feedback WHERE received_at < ?1";
+        let dropped = connection.execute(sql, [now.micros() - KEPT])?;
+        self.pending = None;
+        count_dropped(connection, dropped as i64)
+    }
+
+    /// Drops a hundredth of what waits: what is for the oldest predictions.
+    fn drop_oldest(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let sql = "DELETE FROM pending_feedback WHERE (prediction_order, random, metric) IN \
+                   (SELECT prediction_order, random, metric FROM pending_feedback \
+                    ORDER BY prediction_order LIMIT ?1)";
+        let dropped = connection.execute(sql, [KEPT_MOST as i64 / 100])?;
+        self.pending = None;
+        count_dropped(connection, dropped as i64)
+    }
+
+    fn pending(&mut self, connection: &Connection) -> Result<&mut HashSet<u64>, StoreError> {
+        if self.pending.is_none() {
+            let mut select = connection
+                .prepare_cached("SELECT DISTINCT prediction_order FROM pending_feedback")?;
+            let rows = select.query_map([], |row| Ok(row.get::<_, i64>(0)? as u64))?;
+            self.pending = Some(rows.collect::<Result<_, _>>()?);
+        }
+        Ok(self.pending.get_or_insert_default())
+    }
+
+    /// A version that is not deleted.
+    fn version(
+        &mut self,
+        connection: &Connection,
+        key: VersionKey,
+    ) -> Result<Option<Known>, StoreError> {
+        if let Some(known) = self.versions.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let mut select = connection.prepare_cached(
+            "SELECT name, model_id, version FROM versions \
+             WHERE version_key = ?1 AND deleted_at IS NULL",
+        )?;
+        let row = select.query_row([key.0], |row| {
+            let text = |column| row.get::<_, String>(column);
+            Ok((text(0)?, text(1)?, text(2)?))
+        });
+        let Some((name, model_id, version)) = row.optional()? else {
+            return Ok(None);
+        };
+        let corrupt = || StoreError::Corrupt(format!("the version {model_id} of {name}"));
+        let known = Known {
+            name: ModelName::parse(&name).map_err(|_| corrupt())?,
+            model_id: model_id.parse().map_err(|_| corrupt())?,
+            version: VersionName::parse(&version).map_err(|_| corrupt())?,
+        };
+        self.versions.insert(key, known.clone());
+        Ok(Some(known))
+    }
+
+    fn experiment(
+        &mut self,
+        connection: &Connection,
+        key: ExperimentKey,
+    ) -> Result<ExperimentId, StoreError> {
+        if let Some(id) = self.experiments.get(&key) {
+            return Ok(*id);
+        }
+        let sql = "SELECT experiment_id FROM experiments WHERE experiment_key = ?1";
+        let text: String = connection.query_row(sql, [key.0], |row| row.get(0))?;
+        let id = text
+            .parse()
+            .map_err(|_| StoreError::Corrupt(format!("the experiment {text}")))?;
+        self.experiments.insert(key, id);
+        Ok(id)
+    }
+
+    fn metrics(
+        &mut self,
+        connection: &Connection,
+        name: &ModelName,
+    ) -> Result<&HashMap<String, Metric>, StoreError> {
+        if !self.metrics.contains_key(name) {
+            let correct = BuiltIn::Correct.metric();
+            let mut metrics = HashMap::from([(correct.name.to_string(), correct)]);
+            for metric in super::catalog::metrics::list(connection, name)? {
+                metrics.insert(metric.name.to_string(), metric);
+            }
+            self.metrics.insert(name.clone(), metrics);
+        }
+        Ok(&self.metrics[name])
+    }
+
+    /// Writes the labels of this group to the roll-ups, whose rows must be there.
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        for (bucket, (labelled, correct)) in self.labels.drain() {
+            add_labels(connection, bucket, labelled, correct)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all, because the database has moved without it.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            swept_at: self.swept_at,
+            ..Self::default()
+        };
+    }
+
+    /// Forgets what the catalogue may have changed.
+    pub(super) fn forget_catalog(&mut self) {
+        self.versions.clear();
+        self.metrics.clear();
+    }
+}
+
+fn count_dropped(connection: &Connection, dropped: i64) -> Result<(), StoreError> {
+    if dropped > 0 {
+        let sql = "UPDATE state SET feedback_dropped = feedback_dropped + ?1";
+        connection.execute(sql, [dropped])?;
+    }
+    Ok(())
+}
+
+/// Whether a label equals the prediction; one that failed is never right.
+fn is_right(prediction: Option<&str>, label: &Value) -> bool {
+    let Some(prediction) = prediction.and_then(|text| serde_json::from_str::<Value>(text).ok())
+    else {
+        return false;
+    };
+    match (prediction.as_f64(), label.as_f64()) {
+        // 1 and 1.0 are the same label.
+        (Some(a), Some(b)) => a == b,
+        _ => prediction == *label,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn labels_are_compared_as_json() {
+        for (prediction, label, right) in [
+            (Some(r#""positive""#), json!("positive"), true),
+            (Some(r#""positive""#), json!("Positive"), false),
+            (Some("1.0"), json!(1), true),
+            (Some("true"), json!(1), false),
+            (Some("[1,2]"), json!([1, 2]), true),
+            (None, json!(null), false),
+        ] {
+            assert_eq!(
+                is_right(prediction, &label),
+                right,
+                "{prediction:?} {label}"
+            );
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Counts the evidence of every experiment again, from predictions and feedback alone.
+
+use super::VerifyReport;
+use crate::StoreError;
+use crate::evidence::Change;
+use crate::sqlite::evidence::{
+    ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
+};
+use rusqlite::Connection;
+use std::collections::{HashMap, HashSet};
+use types::{BuiltIn, ExperimentDefinition, ExperimentKey, MetricSums, Missing};
+
+/// A unit in an epoch; a prediction without a `unit_id` is one of its own.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum Unit {
+    Named(i64),
+    Own(i64),
+}
+
+/// Experiment, epoch, version and metric.
+type Place = (i64, i64, i64, i64);
+
+/// What a unit gathered for one metric.
+#[derive(Default)]
+struct Gathered {
+    count: f64,
+    sum: f64,
+    values: i64,
+}
+
+#[derive(Default)]
+struct Recount {
+    definitions: HashMap<i64, ExperimentDefinition>,
+    units: HashMap<(Place, Unit), Gathered>,
+    exposures: HashMap<Place, Change>,
+    exposed: HashSet<(Place, Unit)>,
+    /// By experiment and metric: how many first events, of predictions and of feedback.
+    events: HashMap<(i64, i64), i64>,
+    had_event: HashSet<(i64, i64, Unit)>,
+}
+
+pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let mut recount = Recount::default();
+    recount.count(connection)?;
+    recount.compare(connection, report)
+}
+
+impl Recount {
+    fn count(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let mut select = connection.prepare(
+            "SELECT prediction_order, experiment_key, epoch, version_key, unit_id, status, \
+             latency_ns, confidence FROM predictions \
+             WHERE experiment_key IS NOT NULL ORDER BY prediction_order",
+        )?;
+        let mut feedback = connection
+            .prepare("SELECT metric, value, event FROM feedback WHERE prediction_order = ?1")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let order: i64 = row.get(0)?;
+            let experiment: i64 = row.get(1)?;
+            if !self.definitions.contains_key(&experiment) {
+                let definition = definition_of(connection, ExperimentKey(experiment))?;
+                self.definitions.insert(experiment, definition);
+            }
+            let mut values = HashMap::new();
+            let mut given = feedback.query([order])?;
+            while let Some(row) = given.next()? {
+                let metric: String = row.get(0)?;
+                values.insert(metric, (row.get::<_, f64>(1)?, row.get::<_, bool>(2)?));
+            }
+            let unit_id: Option<String> = row.get(4)?;
+            let unit = unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id)));
+            let prediction = Prediction {
+                place: (experiment, row.get(2)?, row.get(3)?, EXPOSURES),
+                unit,
+                status: row.get(5)?,
+                latency_ms: row.get::<_, i64>(6)? as f64 / 1e6,
+                confidence: row.get(7)?,
+            };
+            self.add(&prediction, &values);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, p: &Prediction, feedback: &HashMap<String, (f64, bool)>) {
+        let exposures = self.exposures.entry(p.place).or_default();
+        exposures.count += 1;
+        exposures.events += i64::from(p.status == 1);
+        exposures.units += i64::from(self.exposed.insert((p.place, p.unit)));
+        let (experiment, epoch, version, _) = p.place;
+        let definition = &self.definitions[&experiment];
+        for (at, metric) in definition.metrics.iter().enumerate() {
+            let at = at as i64;
+            let given = feedback.get(metric.name.as_str());
+            let value = if metric.from_feedback() {
+                given.map(|(value, _)| *value)
+            } else {
+                p.value(metric.built_in(), definition.slo_ms)
+            };
+            let first_event = if metric.from_feedback() {
+                given.is_some_and(|(_, event)| *event)
+            } else {
+                value.is_some_and(|value| metric.is_bad(value))
+                    && self.had_event.insert((experiment, at, p.unit))
+            };
+            *self.events.entry((experiment, at)).or_default() += i64::from(first_event);
+            let counts =
+                value.is_some() || (metric.from_feedback() && metric.missing == Missing::Failure);
+            if counts {
+                let place = (experiment, epoch, version, at);
+                let gathered = self.units.entry((place, p.unit)).or_default();
+                gathered.count += 1.0;
+                gathered.sum += value.unwrap_or(0.0);
+                gathered.values += i64::from(value.is_some());
+            }
+        }
+    }
+
+    fn totals(&self) -> HashMap<Place, Change> {
+        let mut totals = self.exposures.clone();
+        for ((place, _), unit) in &self.units {
+            totals.entry(*place).or_default().add(&Change {
+                units: 1,
+                count: unit.count as i64,
+                sum: unit.sum,
+                sum_squares: unit.sum * unit.sum,
+                sum_count_squares: unit.count * unit.count,
+                sum_products: unit.sum * unit.count,
+                values: unit.values,
+                value_units: i64::from(unit.values > 0),
+                events: 0,
+            });
+        }
+        totals
+    }
+
+    fn compare(
+        &self,
+        connection: &Connection,
+        report: &mut VerifyReport,
+    ) -> Result<(), StoreError> {
+        let mut totals = self.totals();
+        let mut events: HashMap<(i64, i64), i64> = HashMap::new();
+        let mut incomplete: HashSet<i64> = HashSet::new();
+        let mut select = connection.prepare(&format!(
+            "SELECT e.experiment_key, e.epoch, e.version_key, e.metric, v.deleted_at IS NOT NULL, \
+             {COLUMNS} FROM evidence e LEFT JOIN versions v ON v.version_key = e.version_key \
+             WHERE e.start = ?1"
+        ))?;
+        let mut rows = select.query([ALL_TIME])?;
+        while let Some(row) = rows.next()? {
+            let place: Place = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let mut stored = read_sums(row, 5)?;
+            let mut counted = totals.remove(&place).unwrap_or_default();
+            // The predictions of a deleted version are gone; its evidence stays as it was.
+            if row.get(4)? {
+                incomplete.insert(place.0);
+                continue;
+            }
+            report.evidence += 1;
+            if place.3 != EXPOSURES {
+                *events.entry((place.0, place.3)).or_default() += stored.events;
+                (stored.events, counted.events) = (0, 0);
+            }
+            let (stored, counted): (MetricSums, MetricSums) = (stored.sums(), counted.sums());
+            if !stored.agrees_with(&counted) {
+                report.problem(format!(
+                    "evidence {place:?} (experiment, epoch, version, metric): the rows give \
+                     {counted:?}, stored is {stored:?}"
+                ));
+            }
+        }
+        for (place, counted) in totals {
+            if !incomplete.contains(&place.0) {
+                report.problem(format!("evidence {place:?}: {counted:?} is not stored"));
+            }
+        }
+        for (place, counted) in &self.events {
+            let stored = events.get(place).copied().unwrap_or(0);
+            if stored != *counted && !incomplete.contains(&place.0) {
+                report.problem(format!(
+                    "events of (experiment, metric) {place:?}: the rows give {counted}, stored are {stored}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Prediction {
+    place: Place,
+    unit: Unit,
+    status: i64,
+    latency_ms: f64,
+    confidence: Option<f64>,
+}
+
+impl Prediction {
+    fn value(&self, metric: Option<BuiltIn>, slo_ms: Option<f64>) -> Option<f64> {
+        match metric? {
+            BuiltIn::Error => Some(f64::from(self.status != 0)),
+            BuiltIn::LatencyMs => Some(self.latency_ms),
+            BuiltIn::Slow => slo_ms.map(|slo| f64::from(self.latency_ms > slo)),
+            BuiltIn::Confidence => self.confidence,
+            BuiltIn::Correct => None,
+        }
+    }
+}

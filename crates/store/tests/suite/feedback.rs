@@ -1,0 +1,180 @@
+//! Feedback: joined, repeated, replaced, early and refused.
+
+use crate::experiments::{clicked, declare, running, score, value};
+use crate::{Opened, at, name, record, register};
+use serde_json::json;
+use store::{Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, Store};
+use types::{BuiltIn, PredictionRecord, Reason, TimeRange, Timestamp, VersionKey};
+
+async fn send(store: &Store, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
+    store.feedback(vec![item], at(50)).await.unwrap().remove(0)
+}
+
+fn label(record: &PredictionRecord, label: &str) -> Feedback {
+    Feedback {
+        prediction_id: record.id,
+        content: FeedbackContent::Label(json!(label)),
+        replace: false,
+    }
+}
+
+fn replacing(item: Feedback) -> Feedback {
+    Feedback {
+        replace: true,
+        ..item
+    }
+}
+
+pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
+    let store = &opened.store;
+    let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
+    let record = PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch: 1,
+        ..record(versions[1].key, 1_000_000, 0.5, 1)
+    };
+    store.append(record.clone()).await.unwrap();
+    let receipt = send(store, label(&record, "negative")).await.unwrap();
+    assert_eq!(receipt.status, FeedbackStatus::Recorded);
+    assert_eq!(receipt.value, Some(0.0));
+    let counted = receipt.counted.unwrap();
+    assert_eq!(counted.model_id, versions[1].model_id);
+    assert_eq!(counted.experiment, Some(experiment.id));
+
+    let again = send(store, label(&record, "negative")).await.unwrap();
+    assert_eq!(again.status, FeedbackStatus::Duplicate);
+    let refused = send(store, label(&record, "positive")).await.unwrap_err();
+    assert_eq!(refused, FeedbackRefusal::Conflict { stored: 0.0 });
+    let sums = |evidence: types::Evidence| evidence.epochs[0].arms[1].metrics[0].all;
+    let before = sums(store.evidence(experiment.clone(), at(60)).await.unwrap());
+    assert_eq!((before.sum, before.values, before.events), (0.0, 1, 1));
+
+    let replaced = send(store, replacing(label(&record, "positive")))
+        .await
+        .unwrap();
+    assert_eq!(replaced.status, FeedbackStatus::Replaced);
+    let after = sums(store.evidence(experiment, at(60)).await.unwrap());
+    // The sums are corrected; the first event that was counted stands.
+    assert_eq!((after.sum, after.values, after.events), (1.0, 1, 1));
+    let stored = store.feedback_of(record.id).await.unwrap();
+    assert_eq!((stored.len(), stored[0].1), (1, 1.0));
+    assert_eq!(opened.verify().problems, Vec::<String>::new());
+}
+
+pub(crate) async fn feedback_waits_for_its_prediction(opened: Opened) {
+    let store = &opened.store;
+    let version = register(store, 1, "1").await.key;
+    let record = record(version, 1_000_000, 0.5, 1);
+    let receipt = send(store, label(&record, "positive")).await.unwrap();
+    assert_eq!(receipt.status, FeedbackStatus::Unmatched);
+    assert_eq!(store.unmatched_feedback().await.unwrap(), (1, 0));
+    // A value that nobody can check yet; the model has no such metric.
+    send(store, value(&record, "nonsense", 3.0)).await.unwrap();
+    store.append(record.clone()).await.unwrap();
+    assert_eq!(store.unmatched_feedback().await.unwrap(), (0, 1));
+    let totals = store.totals(TimeRange::ALL).await.unwrap();
+    assert_eq!(
+        (totals[0].rollup.labelled, totals[0].rollup.correct),
+        (1, 1)
+    );
+    let again = send(store, label(&record, "positive")).await.unwrap();
+    assert_eq!(again.status, FeedbackStatus::Duplicate);
+    // What never finds its prediction is dropped after a week.
+    let stranger = crate::record(version, 9_000_000, 0.5, 1);
+    send(store, label(&stranger, "positive")).await.unwrap();
+    let other = label(&crate::record(version, 9_500_000, 0.5, 1), "positive");
+    let later = at(50 + 8 * 86_400);
+    store
+        .feedback(vec![other], later)
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    assert_eq!(store.unmatched_feedback().await.unwrap(), (1, 2));
+    assert_eq!(opened.verify().problems, Vec::<String>::new());
+}
+
+pub(crate) async fn bad_values_are_refused_one_by_one(opened: Opened) {
+    let store = &opened.store;
+    let version = register(store, 1, "1").await.key;
+    declare(store, score()).await;
+    declare(store, clicked()).await;
+    let record = record(version, 1_000_000, 0.5, 1);
+    store.append(record.clone()).await.unwrap();
+    let batch = vec![
+        value(&record, "score", 11.0),
+        value(&record, "score", 7.5),
+        value(&record, "clicked", 0.5),
+        value(&record, "latency_ms", 3.0),
+        value(&record, "unheard", 1.0),
+    ];
+    let results = store.feedback(batch, at(50)).await.unwrap();
+    let said: Vec<String> = results
+        .iter()
+        .map(|result| match result {
+            Ok(receipt) => receipt.status.as_str().to_owned(),
+            Err(refusal) => refusal.to_string(),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "must be from 0 to 10: the bounds of the metric",
+            "recorded",
+            "must be 0 or 1 (or false or true): the metric is binary",
+            "m has no metric latency_ms that takes feedback",
+            "m has no metric unheard that takes feedback",
+        ]
+    );
+    // A metric that a running experiment counts keeps its declaration.
+    assert!(
+        store
+            .delete_metric(name("m"), score().name, at(60))
+            .await
+            .unwrap()
+    );
+}
+
+pub(crate) async fn labels_are_counted_in_every_window(opened: Opened) {
+    let store = &opened.store;
+    let versions: [VersionKey; 2] = [
+        register(store, 1, "1").await.key,
+        register(store, 2, "2").await.key,
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut expected = Vec::new();
+    let mut time = 1_700_000_000_000_000;
+    for n in 0..600 {
+        time += random.i64(1..600_000_000);
+        let record = record(versions[n % 2], time, 0.5, 1);
+        store.append(record.clone()).await.unwrap();
+        if random.bool() {
+            let right = random.bool();
+            let text = if right { "positive" } else { "negative" };
+            send(store, label(&record, text)).await.unwrap();
+            expected.push((record.version, time, right));
+        }
+    }
+    for _ in 0..100 {
+        let since = 1_700_000_000_000_000 + random.i64(0..180_000_000_000);
+        let until = since + random.i64(1..180_000_000_000);
+        let range = TimeRange {
+            since: Some(Timestamp::from_micros(since)),
+            until: Some(Timestamp::from_micros(until)),
+        };
+        let totals = store.totals(range).await.unwrap();
+        for version in versions {
+            let inside = expected
+                .iter()
+                .filter(|(of, at, _)| *of == version && (since..until).contains(at));
+            let (labelled, correct) = inside.fold((0, 0), |(labelled, correct), (_, _, right)| {
+                (labelled + 1, correct + u64::from(*right))
+            });
+            let got = totals.iter().find(|t| t.version == version);
+            let got = got.map_or((0, 0), |t| (t.rollup.labelled, t.rollup.correct));
+            assert_eq!(got, (labelled, correct));
+        }
+    }
+    assert_eq!(opened.verify().problems, Vec::<String>::new());
+}

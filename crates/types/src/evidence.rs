@@ -1,0 +1,119 @@
+//! What the log adds up for an experiment: sums, which the judge reads.
+
+/// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
+/// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
+/// of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MetricSums {
+    /// Units with D > 0.
+    pub units: u64,
+    /// ΣD: predictions that count.
+    pub count: u64,
+    /// ΣM.
+    pub sum: f64,
+    /// ΣM².
+    pub sum_squares: f64,
+    /// ΣD².
+    pub sum_count_squares: f64,
+    /// ΣMD.
+    pub sum_products: f64,
+    /// Predictions with a value.
+    pub values: u64,
+    /// Units with a value: the first one counts.
+    pub value_units: u64,
+    /// Units with a bad value of a binary metric: the first one in the experiment counts.
+    pub events: u64,
+}
+
+impl MetricSums {
+    /// Adds `other`, or takes it away when `sign` is −1.
+    fn shift(&mut self, other: &Self, sign: f64) {
+        let whole = |a: u64, b: u64| {
+            if sign > 0.0 {
+                a.saturating_add(b)
+            } else {
+                a.saturating_sub(b)
+            }
+        };
+        self.units = whole(self.units, other.units);
+        self.count = whole(self.count, other.count);
+        self.values = whole(self.values, other.values);
+        self.value_units = whole(self.value_units, other.value_units);
+        self.events = whole(self.events, other.events);
+        self.sum += sign * other.sum;
+        self.sum_squares += sign * other.sum_squares;
+        self.sum_count_squares += sign * other.sum_count_squares;
+        self.sum_products += sign * other.sum_products;
+    }
+
+    /// Adds the sums of other units.
+    pub fn add(&mut self, other: &Self) {
+        self.shift(other, 1.0);
+    }
+
+    /// Takes sums away that were added.
+    pub fn subtract(&mut self, other: &Self) {
+        self.shift(other, -1.0);
+    }
+
+    /// Whether a recount agrees: counts and events exactly, sums to 1e-9 relative.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3);
+        let counts = |s: &Self| (s.units, s.count, s.values, s.value_units, s.events);
+        counts(self) == counts(other)
+            && near(self.sum, other.sum)
+            && near(self.sum_squares, other.sum_squares)
+            && near(self.sum_count_squares, other.sum_count_squares)
+            && near(self.sum_products, other.sum_products)
+    }
+}
+
+/// Who was exposed to an arm in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exposures {
+    /// Units, each counted at its first exposure in the epoch.
+    pub units: u64,
+    /// Predictions.
+    pub predictions: u64,
+    /// Of these, how many another version answered. They count for this arm all the same.
+    pub fallbacks: u64,
+}
+
+/// The sums of a metric in an arm and an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MetricEvidence {
+    /// Predictions whose window has passed.
+    pub matured: MetricSums,
+    /// All predictions, the young ones included.
+    pub all: MetricSums,
+}
+
+/// What one arm gathered in an epoch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ArmEvidence {
+    /// Who was exposed.
+    pub exposures: Exposures,
+    /// By metric, in the order of the definition.
+    pub metrics: Vec<MetricEvidence>,
+}
+
+/// What was gathered while the weights stayed the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochEvidence {
+    /// The epoch.
+    pub epoch: i64,
+    /// The published share of each arm; they sum to 1.
+    pub shares: Vec<f64>,
+    /// By arm, the control first.
+    pub arms: Vec<ArmEvidence>,
+}
+
+/// All that an experiment has gathered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evidence {
+    /// By epoch, oldest first.
+    pub epochs: Vec<EpochEvidence>,
+    /// Predictions of its versions in its epochs that take no part: they named their version, or
+    /// their unit is not enrolled.
+    pub outside: u64,
+}

@@ -1,0 +1,244 @@
+//! A control and candidates compared on metrics. The definition is stored in the form it has, so it
+//! derives `Serialize`.
+
+use crate::{
+    BuiltIn, ExperimentId, Metric, MetricName, ModelId, ModelName, Timestamp, VersionKey,
+    VersionName,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The small integer by which stored rows name an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExperimentKey(pub i64);
+
+/// Who sets the weights of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// They stay as they are: an A/B test.
+    Fixed,
+}
+
+/// Where an experiment is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExperimentStatus {
+    /// Defined; moves no traffic.
+    Draft,
+    /// Its weights rule.
+    Running,
+    /// Ended with the weights as they were.
+    Stopped,
+    /// Ended with everything on the control.
+    Aborted,
+}
+
+impl ExperimentStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Draft, Self::Running, Self::Stopped, Self::Aborted];
+
+    /// The word for it in JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Aborted => "aborted",
+        }
+    }
+
+    /// Whether it ran and runs no more.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Stopped | Self::Aborted)
+    }
+}
+
+impl std::fmt::Display for ExperimentStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for ExperimentStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// A version's part in an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// What stored rows call the version.
+    pub key: VersionKey,
+    /// What callers call it.
+    pub model_id: ModelId,
+    /// Its version string.
+    pub version: VersionName,
+    /// Its weight; only ratios count.
+    pub weight: f64,
+}
+
+/// What an experiment compares and how; fixed once it has begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentDefinition {
+    /// The model.
+    pub name: ModelName,
+    /// What people call the experiment.
+    pub title: String,
+    /// Who sets the weights.
+    pub policy: Policy,
+    /// The control and the candidates, in this order.
+    pub arms: Vec<Arm>,
+    /// The metric that decides.
+    pub primary_metric: MetricName,
+    /// Metrics that inform.
+    pub secondary_metrics: Vec<MetricName>,
+    /// Metrics that must not get worse.
+    pub guardrails: Vec<MetricName>,
+    /// All of these, as they were declared when the experiment was made; each once.
+    pub metrics: Vec<Metric>,
+    /// The chance of a false claim about the primary metric, over all candidates.
+    pub alpha: f64,
+    /// The chance of finding the minimum detectable effect.
+    pub power: f64,
+    /// The smallest effect on the primary metric that matters.
+    pub minimum_detectable_effect: Option<f64>,
+    /// Whether that is relative to the control.
+    pub relative: bool,
+    /// Units of a comparison (both arms) at which the sequences are tightest.
+    pub planned_units: f64,
+    /// The share of the units that take part, in (0, 1].
+    pub enrolment: f64,
+    /// What the hash of its units is salted with.
+    pub salt: String,
+    /// The latency over which a prediction is `slow`, in milliseconds.
+    pub slo_ms: Option<f64>,
+}
+
+/// What does not fit in a definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer} {problem}")]
+pub struct InvalidExperiment {
+    /// JSON pointer within the experiment.
+    pub pointer: &'static str,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+/// The most candidates of an experiment.
+const MAX_CANDIDATES: usize = 20;
+/// The most metrics of an experiment.
+const MAX_METRICS: usize = 50;
+
+impl ExperimentDefinition {
+    /// The control.
+    pub fn control(&self) -> &Arm {
+        &self.arms[0]
+    }
+
+    /// The share of each arm in the enrolled units; they sum to 1.
+    pub fn shares(&self) -> Vec<f64> {
+        let total: f64 = self.arms.iter().map(|arm| arm.weight).sum();
+        self.arms.iter().map(|arm| arm.weight / total).collect()
+    }
+
+    /// The place of a metric in `metrics`.
+    pub fn metric(&self, name: &str) -> Option<usize> {
+        self.metrics.iter().position(|m| m.name.as_str() == name)
+    }
+
+    /// Everything that does not fit.
+    pub fn problems(&self) -> Vec<InvalidExperiment> {
+        let mut found = Vec::new();
+        let mut wrong = |pointer, problem: String| {
+            found.push(InvalidExperiment { pointer, problem });
+        };
+        let candidates = self.arms.len() - 1;
+        if candidates == 0 || candidates > MAX_CANDIDATES {
+            let problem =
+                format!("must name from 1 to {MAX_CANDIDATES} versions, without the control");
+            wrong("/candidates", problem);
+        }
+        let mut keys: Vec<VersionKey> = self.arms.iter().map(|arm| arm.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.len() != self.arms.len() {
+            wrong(
+                "/candidates",
+                "must name each version once, and not the control".into(),
+            );
+        }
+        let weight = |w: f64| w.is_finite() && w > 0.0 && w <= 1e6;
+        if !self.arms.iter().all(|arm| weight(arm.weight)) {
+            wrong(
+                "/weights",
+                "must give every arm a weight above 0 (at most 1000000)".into(),
+            );
+        } else if self.shares().iter().any(|&share| share < 1e-4) {
+            wrong(
+                "/weights",
+                "must give every arm at least 0.01 % of the sum".into(),
+            );
+        }
+        if !(self.alpha > 0.0 && self.alpha < 0.5) {
+            wrong("/alpha", "must be above 0 and below 0.5".into());
+        }
+        if !(self.power > 0.0 && self.power < 1.0 && self.power > self.alpha) {
+            wrong("/power", "must be above alpha and below 1".into());
+        }
+        let effect = self.minimum_detectable_effect;
+        if effect.is_some_and(|effect| !(effect.is_finite() && effect > 0.0)) {
+            wrong(
+                "/minimum_detectable_effect",
+                "must be a number above 0".into(),
+            );
+        }
+        if !(self.planned_units >= 100.0 && self.planned_units <= 1e12) {
+            wrong("/planned_units", "must be from 100 to 1000000000000".into());
+        }
+        if !(self.enrolment > 0.0 && self.enrolment <= 1.0) {
+            wrong("/enrolment", "must be above 0 and at most 1".into());
+        }
+        if self.metrics.len() > MAX_METRICS {
+            wrong(
+                "/secondary_metrics",
+                format!("must be at most {MAX_METRICS} metrics together"),
+            );
+        }
+        let slow = self.metric(BuiltIn::Slow.as_str()).is_some();
+        if self
+            .slo_ms
+            .is_some_and(|slo| !(slo.is_finite() && slo > 0.0))
+        {
+            wrong("/slo_ms", "must be a number of milliseconds above 0".into());
+        } else if slow && self.slo_ms.is_none() {
+            wrong("/slo_ms", "is needed by the metric slow".into());
+        }
+        found
+    }
+}
+
+/// An experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// What stored rows call it.
+    pub key: ExperimentKey,
+    /// What callers call it.
+    pub id: ExperimentId,
+    /// What it compares and how.
+    pub definition: ExperimentDefinition,
+    /// Where it is in its life.
+    pub status: ExperimentStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its weights began to rule.
+    pub started_at: Option<Timestamp>,
+    /// When they ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended, where somebody said so.
+    pub end_reason: Option<String>,
+    /// The results as they were when it ended, as JSON.
+    pub decided: Option<String>,
+}

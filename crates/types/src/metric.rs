@@ -1,0 +1,294 @@
+//! What is measured per prediction, with a direction. The same form is stored and sent, so these
+//! types derive `Serialize`.
+
+use crate::{MetricName, Outcome};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What values a metric has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricKind {
+    /// 0 or 1.
+    Binary,
+    /// Any number.
+    Continuous,
+    /// A whole number, 0 or more.
+    Count,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More is better.
+    Up,
+    /// Less is better.
+    Down,
+}
+
+/// What a prediction without feedback counts as, once it has matured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A value of 0.
+    Failure,
+    /// Nothing.
+    Excluded,
+}
+
+/// The longest window, in seconds: a year.
+const MAX_WINDOW: u64 = 366 * 86_400;
+
+/// A quantity per prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Its name within the model.
+    pub name: MetricName,
+    /// What values it has.
+    pub kind: MetricKind,
+    /// Which way is better.
+    pub direction: Direction,
+    /// How long after a prediction its value may arrive, in seconds. Predictions younger than this
+    /// are left out of comparisons; with 0 every value counts at once.
+    pub window_seconds: u64,
+    /// The least value that is accepted.
+    pub lower_bound: Option<f64>,
+    /// The greatest value that is accepted.
+    pub upper_bound: Option<f64>,
+    /// What a matured prediction without a value counts as.
+    pub missing: Missing,
+}
+
+/// Why a metric cannot be declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMetric {
+    /// A built-in metric has this name.
+    #[error("{0} is built in and needs no declaration")]
+    BuiltIn(MetricName),
+    /// The bounds are no numbers or in the wrong order.
+    #[error("the bounds must be numbers, the lower one below the upper one")]
+    Bounds,
+    /// The window is too long.
+    #[error("the window must be at most {MAX_WINDOW} seconds")]
+    Window,
+    /// Failure as the missing value needs a window, or nothing would ever be judged fairly.
+    #[error("a missing value can count as a failure only after a window: set window_seconds")]
+    NoWindow,
+}
+
+/// Why a value is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum InvalidValue {
+    /// It is infinite or not a number.
+    #[error("must be a finite number")]
+    NotFinite,
+    /// A binary metric has two values.
+    #[error("must be 0 or 1 (or false or true): the metric is binary")]
+    NotBinary,
+    /// A count is a whole number.
+    #[error("must be a whole number from 0 to 9007199254740992: the metric is a count")]
+    NotCount,
+    /// It is outside the declared bounds.
+    #[error("must be from {} to {}: the bounds of the metric", .0.map_or("-∞".into(), |n| n.to_string()), .1.map_or("∞".into(), |n| n.to_string()))]
+    OutOfBounds(Option<f64>, Option<f64>),
+}
+
+impl Metric {
+    /// Checks a declaration by a person.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), InvalidMetric> {
+        if BuiltIn::find(self.name.as_str()).is_some() {
+            return Err(InvalidMetric::BuiltIn(self.name.clone()));
+        }
+        let bounds = [self.lower_bound, self.upper_bound];
+        let ordered = match bounds {
+            [Some(lower), Some(upper)] => lower < upper,
+            _ => true,
+        };
+        if !ordered || bounds.iter().flatten().any(|bound| !bound.is_finite()) {
+            return Err(InvalidMetric::Bounds);
+        }
+        if self.window_seconds > MAX_WINDOW {
+            return Err(InvalidMetric::Window);
+        }
+        if self.missing == Missing::Failure && self.window_seconds == 0 {
+            return Err(InvalidMetric::NoWindow);
+        }
+        Ok(())
+    }
+
+    /// Checks a value that was sent.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn check_value(&self, value: f64) -> Result<f64, InvalidValue> {
+        if !value.is_finite() {
+            return Err(InvalidValue::NotFinite);
+        }
+        let whole = value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value);
+        match self.kind {
+            MetricKind::Binary if value != 0.0 && value != 1.0 => Err(InvalidValue::NotBinary),
+            MetricKind::Count if !whole => Err(InvalidValue::NotCount),
+            _ => {
+                let low = self.lower_bound.is_none_or(|bound| value >= bound);
+                let high = self.upper_bound.is_none_or(|bound| value <= bound);
+                let bounds = InvalidValue::OutOfBounds(self.lower_bound, self.upper_bound);
+                (low && high).then_some(value).ok_or(bounds)
+            }
+        }
+    }
+
+    /// The built-in metric that this is.
+    pub fn built_in(&self) -> Option<BuiltIn> {
+        BuiltIn::find(self.name.as_str())
+    }
+
+    /// Whether its values come with feedback and not with the prediction.
+    pub fn from_feedback(&self) -> bool {
+        matches!(self.built_in(), None | Some(BuiltIn::Correct))
+    }
+
+    /// Whether a value is the bad outcome of a binary metric.
+    pub fn is_bad(&self, value: f64) -> bool {
+        let bad = match self.direction {
+            Direction::Up => 0.0,
+            Direction::Down => 1.0,
+        };
+        self.kind == MetricKind::Binary && value == bad
+    }
+
+    /// The length of the stretches of exposure time by which its evidence is kept, in seconds: a
+    /// 32nd of its window. `None` without a window.
+    pub fn bucket_seconds(&self) -> Option<i64> {
+        let window = i64::try_from(self.window_seconds).unwrap_or(i64::MAX);
+        (window > 0).then(|| (window / 32).max(1))
+    }
+}
+
+/// A metric that needs no declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// The chosen version failed.
+    Error,
+    /// How long choosing and calling took.
+    LatencyMs,
+    /// The latency is over the objective of the experiment.
+    Slow,
+    /// How sure the version is.
+    Confidence,
+    /// The label equals the prediction.
+    Correct,
+}
+
+impl BuiltIn {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Error,
+        Self::LatencyMs,
+        Self::Slow,
+        Self::Confidence,
+        Self::Correct,
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::LatencyMs => "latency_ms",
+            Self::Slow => "slow",
+            Self::Confidence => "confidence",
+            Self::Correct => "correct",
+        }
+    }
+
+    /// The one with this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.as_str() == name)
+    }
+
+    /// Its definition.
+    pub fn metric(self) -> Metric {
+        let (kind, direction) = match self {
+            Self::Error | Self::Slow => (MetricKind::Binary, Direction::Down),
+            Self::LatencyMs => (MetricKind::Continuous, Direction::Down),
+            Self::Confidence => (MetricKind::Continuous, Direction::Up),
+            Self::Correct => (MetricKind::Binary, Direction::Up),
+        };
+        Metric {
+            name: MetricName::parse(self.as_str()).expect("built-in names are plain"),
+            kind,
+            direction,
+            window_seconds: 0,
+            lower_bound: None,
+            upper_bound: None,
+            missing: Missing::Excluded,
+        }
+    }
+
+    /// Its value of a prediction; `None` where the prediction has none, or only feedback will say.
+    pub fn value_of(self, outcome: &Outcome, failed: bool, slo_ms: Option<f64>) -> Option<f64> {
+        let latency_ms = outcome.latency_ns as f64 / 1e6;
+        match self {
+            Self::Error => Some(f64::from(failed)),
+            Self::LatencyMs => Some(latency_ms),
+            Self::Slow => slo_ms.map(|slo| f64::from(latency_ms > slo)),
+            Self::Confidence => outcome.answer.as_ref().and_then(|(_, o)| o.confidence),
+            Self::Correct => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(kind: MetricKind) -> Metric {
+        Metric {
+            name: MetricName::parse("score").unwrap(),
+            kind,
+            lower_bound: Some(0.0),
+            upper_bound: Some(10.0),
+            ..BuiltIn::LatencyMs.metric()
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        use MetricKind::{Binary, Continuous, Count};
+        for (kind, value, accepted) in [
+            (Binary, 1.0, true),
+            (Binary, 0.5, false),
+            (Count, 3.0, true),
+            (Count, 3.5, false),
+            (Count, -1.0, false),
+            (Continuous, 9.99, true),
+            (Continuous, 10.01, false),
+            (Continuous, f64::NAN, false),
+            (Continuous, f64::INFINITY, false),
+        ] {
+            let got = metric(kind).check_value(value);
+            assert_eq!(got.is_ok(), accepted, "{kind:?} {value}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn declarations_are_checked() {
+        let good = metric(MetricKind::Continuous);
+        assert_eq!(good.check(), Ok(()));
+        let backwards = Metric {
+            lower_bound: Some(11.0),
+            ..good.clone()
+        };
+        assert_eq!(backwards.check(), Err(InvalidMetric::Bounds));
+        let impatient = Metric {
+            missing: Missing::Failure,
+            ..good
+        };
+        assert_eq!(impatient.check(), Err(InvalidMetric::NoWindow));
+        let built_in = BuiltIn::Correct.metric();
+        assert!(matches!(built_in.check(), Err(InvalidMetric::BuiltIn(_))));
+    }
+}
