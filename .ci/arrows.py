@@ -11,7 +11,8 @@ ALLOWED = {
     "runtime": {"types"},
     "api": {"types"},
     "server": {"api", "judge", "route", "runtime", "store", "types"},
-    "weir": {"api", "judge", "route", "runtime", "server", "store", "types"},
+    "weir": {"api", "judge", "route", "runtime", "server", "simulate", "store", "types"},
+    "simulate": {"judge", "types"},
     "xtask": {"api", "store", "types"},
 }
 # Crates that bring IO, async, clocks or randomness.

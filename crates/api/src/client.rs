@@ -53,8 +53,11 @@ impl Client {
     /// When the call fails.
     pub async fn activate(&self, id: &str, traffic_percent: f64) -> Result<Version, ClientError> {
         let url = self.url(&format!("/models/{id}/activate"));
-        self.send(self.http.post(url).json(&Activate { traffic_percent }))
-            .await
+        self.send(self.http.post(url).json(&Activate {
+            traffic_percent,
+            takeover: false,
+        }))
+        .await
     }
 
     /// `POST /predict`.

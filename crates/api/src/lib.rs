@@ -4,16 +4,28 @@
 #![warn(missing_docs)]
 
 mod client;
+mod experiment;
+mod feedback;
 mod health;
+mod metric;
 mod performance;
+mod plan;
 mod prediction;
 mod problem;
 mod traffic;
 mod version;
 
 pub use client::{Client, ClientError};
+pub use experiment::{
+    Bayesian, Comparison, CreateExperiment, Events, Excluded, Experiment, ExperimentArm,
+    ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed,
+    ResultArm, SampleRatio, Sequential, StartedExperiment,
+};
+pub use feedback::{Feedback, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback};
 pub use health::{Health, Readiness};
+pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
+pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
 pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionPage};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use traffic::{Alias, AuditEntry, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare};

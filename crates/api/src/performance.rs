@@ -56,6 +56,10 @@ pub struct VersionPerformance {
     pub avg_confidence: f64,
     /// What its author claims.
     pub claimed_accuracy: f64,
+    /// Predictions with a label.
+    pub labelled_count: u64,
     /// The share of labelled predictions that were right; null while there is no feedback.
     pub measured_accuracy: Option<f64>,
+    /// Its 95 % interval (Wilson), for one look.
+    pub measured_accuracy_interval: Option<crate::Interval>,
 }

@@ -72,7 +72,7 @@ pub struct LoggedPrediction {
     pub served_model_id: Option<String>,
     /// `ok`, `fallback` (another version answered) or `error` (none did).
     pub status: String,
-    /// Why the version was chosen: `weights` or `pinned`.
+    /// Why the version was chosen: `weights`, `experiment` or `pinned`.
     pub reason: String,
     /// Counts the changes of the model's weights.
     pub epoch: i64,
@@ -92,6 +92,11 @@ pub struct LoggedPrediction {
     pub latency_ms: f64,
     /// Why the chosen version failed.
     pub error: Option<String>,
+    /// The experiment that it takes part in.
+    pub experiment: Option<String>,
+    /// The values that came for it; left out of lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Vec<crate::StoredFeedback>>,
 }
 
 /// A page of logged predictions, newest first.

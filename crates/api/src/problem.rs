@@ -46,6 +46,10 @@ codes! {
     PredictionNotFound = "prediction_not_found", 404, "There is no such prediction";
     /// There is no such alias.
     AliasNotFound = "alias_not_found", 404, "There is no such alias";
+    /// The model has no such metric.
+    MetricNotFound = "metric_not_found", 404, "There is no such metric";
+    /// There is no such experiment.
+    ExperimentNotFound = "experiment_not_found", 404, "There is no such experiment";
     /// There is no such path.
     PathNotFound = "path_not_found", 404, "There is no such path";
     /// The path does not know the method.
@@ -56,6 +60,14 @@ codes! {
     TransitionNotAllowed = "transition_not_allowed", 409, "The version cannot change so";
     /// The traffic has changed since it was read.
     StaleRevision = "stale_revision", 409, "The traffic has changed meanwhile";
+    /// A running experiment sets the weights.
+    ExperimentRunning = "experiment_running", 409, "An experiment sets the weights";
+    /// The status of the experiment does not allow it.
+    ExperimentState = "experiment_state", 409, "The experiment is not in a state for it";
+    /// A running experiment counts the metric.
+    MetricInUse = "metric_in_use", 409, "A running experiment counts the metric";
+    /// Another value is stored.
+    FeedbackConflict = "feedback_conflict", 409, "Another value is stored";
     /// The version does not answer its probe.
     RuntimeNotReady = "runtime_not_ready", 409, "The version cannot be called";
     /// The body is too large.

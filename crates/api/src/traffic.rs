@@ -18,6 +18,8 @@ pub struct Traffic {
     pub fallback: bool,
     /// Its active and testing versions.
     pub versions: Vec<TrafficShare>,
+    /// The experiment that sets the weights.
+    pub experiment: Option<String>,
     /// What to know when the weights do not add up to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
@@ -48,6 +50,9 @@ pub struct SetTraffic {
     /// Whether another version answers when the chosen one fails; stays when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<bool>,
+    /// Whether to stop a running experiment for it; else the change is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takeover: bool,
 }
 
 /// Where an alias shall point.

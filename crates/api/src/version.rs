@@ -83,6 +83,9 @@ pub struct Activate {
     /// From 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
     pub traffic_percent: f64,
+    /// Whether to stop a running experiment for it; else the change is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takeover: bool,
 }
 
 /// Changes of a version; what is left out stays.

@@ -9,7 +9,7 @@
 //! opportunity for events in both arms.
 
 use crate::sample::Interval;
-use crate::special::{bisect, ln_beta, ln_integral_of_concave};
+use crate::special::{ln_beta, ln_integral_of_concave, peak_of_concave, root};
 use std::f64::consts::PI;
 
 /// Events in a stretch of constant weights.
@@ -26,98 +26,133 @@ pub struct EventStage {
 /// The width of the mixture over ln r.
 pub const DEFAULT_TAU: f64 = 1.0;
 
-/// ℓ(e^x): the log-likelihood of whose the events were at the rate ratio e^x.
-fn ln_likelihood(stages: &[EventStage], x: f64) -> f64 {
-    let each = |stage: &EventStage| {
-        // ln p and ln(1 − p) of the odds e^y, without overflow.
-        let y = x + (stage.share / (1.0 - stage.share)).ln();
-        -stage.treated * softplus(-y) - stage.control * softplus(y)
-    };
-    stages.iter().map(each).sum()
+/// ℓ(e^x), the log-likelihood of whose the events were at the rate ratio e^x, ready to be evaluated
+/// often.
+struct Likelihood(Vec<Stage>);
+
+struct Stage {
+    /// s/(1 − s), and its logarithm.
+    odds: f64,
+    ln_odds: f64,
+    treated: f64,
+    /// Events of both arms.
+    events: f64,
 }
 
-/// dℓ/dx: Σ T − (T + C) p.
-fn slope(stages: &[EventStage], x: f64) -> f64 {
-    let each = |stage: &EventStage| {
-        let y = x + (stage.share / (1.0 - stage.share)).ln();
-        stage.treated - (stage.treated + stage.control) / (1.0 + (-y).exp())
-    };
-    stages.iter().map(each).sum()
-}
+impl Likelihood {
+    fn new(stages: &[EventStage]) -> Self {
+        let some = stages.iter().filter(|s| s.treated + s.control > 0.0);
+        let each = some.map(|stage| {
+            let odds = stage.share / (1.0 - stage.share);
+            Stage {
+                odds,
+                ln_odds: odds.ln(),
+                treated: stage.treated,
+                events: stage.treated + stage.control,
+            }
+        });
+        Self(each.collect())
+    }
 
-/// ln(1 + e^y).
-fn softplus(y: f64) -> f64 {
-    y.max(0.0) + (-y.abs()).exp().ln_1p()
-}
+    /// Σ T ln p + C ln(1 − p) = Σ T y − (T + C) ln(1 + e^y) at y = x + ln(s/(1 − s)): above y = 0
+    /// as −C y − (T + C) ln(1 + e^−y), which cannot overflow.
+    fn at(&self, x: f64) -> f64 {
+        let (up, down) = (x.exp(), (-x).exp());
+        let each = self.0.iter().map(|stage| {
+            let y = x + stage.ln_odds;
+            if y > 0.0 {
+                (stage.treated - stage.events) * y - stage.events * (down / stage.odds).ln_1p()
+            } else {
+                stage.treated * y - stage.events * (up * stage.odds).ln_1p()
+            }
+        });
+        each.sum()
+    }
 
-fn totals(stages: &[EventStage]) -> (f64, f64) {
-    let treated = stages.iter().map(|stage| stage.treated).sum();
-    (treated, stages.iter().map(|stage| stage.control).sum())
+    /// dℓ/dx = Σ T − (T + C) p, and −d²ℓ/dx² = Σ (T + C) p (1 − p).
+    fn derivatives(&self, x: f64) -> (f64, f64) {
+        let down = (-x).exp();
+        let (mut slope, mut curvature) = (0.0, 0.0);
+        for stage in &self.0 {
+            let p = 1.0 / (1.0 + down / stage.odds);
+            slope += stage.treated - stage.events * p;
+            curvature += stage.events * p * (1.0 - p);
+        }
+        (slope, curvature)
+    }
+
+    /// ln ∫ exp(ℓ(base + x) + ln_prior − x²/(2τ²)) over x ≥ `low`.
+    fn ln_mixture(&self, base: f64, low: f64, tau: f64, ln_prior: f64) -> f64 {
+        let precision = 1.0 / (tau * tau);
+        ln_integral_of_concave(
+            low,
+            |x| self.at(base + x) + ln_prior - 0.5 * precision * x * x,
+            |x| {
+                let (slope, curvature) = self.derivatives(base + x);
+                (slope - precision * x, curvature + precision)
+            },
+        )
+    }
+
+    /// ln of the likelihood mixed over ln r ~ N(0, τ²).
+    fn ln_normal_mixture(&self, tau: f64) -> f64 {
+        let ln_prior = -0.5 * (2.0 * PI * tau * tau).ln();
+        self.ln_mixture(0.0, f64::NEG_INFINITY, tau, ln_prior)
+    }
 }
 
 /// ln E against rate ratios of at most `r0`: a half-normal mixture of width `tau` over
 /// ln(r/r0) ≥ 0. Roll back at ln E ≥ ln(G/α) with G guardrails. It holds for the whole composite
 /// null because each likelihood ratio is monotone in it.
 pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
+    let likelihood = Likelihood::new(stages);
     let base = r0.ln();
-    let null = ln_likelihood(stages, base);
-    let precision = 1.0 / (tau * tau);
-    let ln_prior = 0.5 * (2.0 * precision / PI).ln();
-    ln_integral_of_concave(
-        0.0,
-        |x| ln_likelihood(stages, base + x) - null + ln_prior - 0.5 * precision * x * x,
-        |x| slope(stages, base + x) - precision * x,
-    )
-}
-
-/// ln of the likelihood mixed over ln r ~ N(0, tau²).
-fn ln_mixture(stages: &[EventStage], tau: f64) -> f64 {
-    let precision = 1.0 / (tau * tau);
-    let ln_prior = 0.5 * (0.5 * precision / PI).ln();
-    ln_integral_of_concave(
-        f64::NEG_INFINITY,
-        |x| ln_likelihood(stages, x) + ln_prior - 0.5 * precision * x * x,
-        |x| slope(stages, x) - precision * x,
-    )
+    let ln_prior = 0.5 * (2.0 / (PI * tau * tau)).ln();
+    likelihood.ln_mixture(base, 0.0, tau, ln_prior) - likelihood.at(base)
 }
 
 /// ln E against a rate ratio of exactly `r0`, two-sided.
 pub fn ln_e_two_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
-    ln_mixture(stages, tau) - ln_likelihood(stages, r0.ln())
+    let likelihood = Likelihood::new(stages);
+    likelihood.ln_normal_mixture(tau) - likelihood.at(r0.ln())
 }
 
 /// The confidence sequence of the rate ratio: {r: ln m − ℓ(r) < ln(1/α)}, an interval because ℓ is
 /// concave in ln r. Without an event of the candidate its lower end is 0, without one of the
 /// control its upper end is infinite.
 pub fn rate_ratio(stages: &[EventStage], alpha: f64, tau: f64) -> Interval {
-    let (treated, control) = totals(stages);
+    let treated: f64 = stages.iter().map(|stage| stage.treated).sum();
+    let control: f64 = stages.iter().map(|stage| stage.control).sum();
     if treated + control == 0.0 {
         return Interval {
             lower: 0.0,
             upper: f64::INFINITY,
         };
     }
-    let threshold = ln_mixture(stages, tau) + alpha.ln();
-    let inside = |x: f64| ln_likelihood(stages, x) > threshold;
-    let peak = if treated == 0.0 {
-        f64::NEG_INFINITY
-    } else if control == 0.0 {
-        f64::INFINITY
+    let likelihood = Likelihood::new(stages);
+    let threshold = likelihood.ln_normal_mixture(tau) + alpha.ln();
+    let above = |x: f64| likelihood.at(x) - threshold;
+    // Some point of the interval: the most likely ratio, or far enough on the side of an arm that
+    // alone has events.
+    let (start, step) = if treated > 0.0 && control > 0.0 {
+        let peak = peak_of_concave(f64::NEG_INFINITY, &|x| likelihood.derivatives(x));
+        let curvature = likelihood.derivatives(peak).1;
+        (peak, (2.0 * (above(peak)).max(1e-3) / curvature).sqrt())
     } else {
-        most_likely(stages)
-    };
-    // Some point of the interval: where an arm has no event, far enough on its side.
-    let start = if peak.is_finite() {
-        peak
-    } else {
-        inner(peak, inside)
+        let direction = if control == 0.0 { 1.0 } else { -1.0 };
+        let mut x = 0.0;
+        while above(x) <= 0.0 {
+            x = 2.0 * x + direction;
+        }
+        (x, 1.0)
     };
     let end = |direction: f64| {
-        let mut width = 1e-3;
-        while inside(start + direction * width) {
-            width *= 2.0;
+        let (mut inside, mut width) = (start, step);
+        while above(start + direction * width) > 0.0 {
+            inside = start + direction * width;
+            width *= 1.5;
         }
-        bisect(start, start + direction * width, inside).exp()
+        root(inside, start + direction * width, above).exp()
     };
     Interval {
         lower: if treated == 0.0 { 0.0 } else { end(-1.0) },
@@ -127,29 +162,6 @@ pub fn rate_ratio(stages: &[EventStage], alpha: f64, tau: f64) -> Interval {
             end(1.0)
         },
     }
-}
-
-fn inner(towards: f64, inside: impl Fn(f64) -> bool) -> f64 {
-    let mut x = 0.0;
-    let mut step = 1.0;
-    while !inside(x) {
-        x += step * towards.signum();
-        step *= 2.0;
-    }
-    x
-}
-
-/// The ln r at which the slope is 0.
-fn most_likely(stages: &[EventStage]) -> f64 {
-    let rises = |x: f64| slope(stages, x) > 0.0;
-    let (mut low, mut high) = (-1.0, 1.0);
-    while !rises(low) {
-        low *= 2.0;
-    }
-    while rises(high) {
-        high *= 2.0;
-    }
-    bisect(low, high, rises)
 }
 
 /// ln of the Dirichlet-mixture e-value that counts fall into cells with the probabilities

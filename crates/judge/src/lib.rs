@@ -10,6 +10,7 @@ pub mod cuped;
 pub mod events;
 pub mod fixed;
 pub mod multiplicity;
+pub mod plan;
 pub mod power;
 pub mod quantile;
 pub mod ratio;

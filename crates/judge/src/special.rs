@@ -269,27 +269,31 @@ pub(crate) fn integrate(low: f64, high: f64, panels: u32, f: impl Fn(f64) -> f64
 /// Below its peak by so much, in natural logarithms, an integrand is nothing (e⁻⁴⁵ ≈ 3e-20).
 const NEGLIGIBLE: f64 = 45.0;
 
-/// ln ∫ exp(f) over x ≥ `low` (all of the line where it is −∞), for a strictly concave f with its
-/// derivative: the peak is found, bracketed where f has fallen by 45, and integrated there.
+/// ln ∫ exp(f) over x ≥ `low` (all of the line where it is −∞), for a strictly concave f;
+/// `derivatives` gives f′ and −f″. The peak is found, bracketed where f has fallen by 45, and four
+/// panels are laid there.
 pub(crate) fn ln_integral_of_concave(
     low: f64,
     f: impl Fn(f64) -> f64,
-    derivative: impl Fn(f64) -> f64,
+    derivatives: impl Fn(f64) -> (f64, f64),
 ) -> f64 {
-    let peak = if low.is_finite() && derivative(low) <= 0.0 {
+    let peak = if low.is_finite() && derivatives(low).0 <= 0.0 {
         low
     } else {
-        peak_of_concave(low, &derivative)
+        peak_of_concave(low, &derivatives)
     };
     let top = f(peak);
+    let (slope, curvature) = derivatives(peak);
     let falls = |x: f64| f(x) < top - NEGLIGIBLE;
     let edge = |direction: f64| {
-        let mut width = 1e-9;
-        while !falls(peak + direction * width) {
-            width *= 2.0;
+        // Where a parabola with this slope and curvature has fallen: s w + c w²/2 = 45.
+        let s = (direction * -slope).max(0.0);
+        let guess = 2.0 * NEGLIGIBLE / (s + (s * s + 2.0 * curvature * NEGLIGIBLE).sqrt());
+        let (mut inside, mut out) = (0.0, guess);
+        while !falls(peak + direction * out) {
+            (inside, out) = (out, 1.5 * out);
         }
         // A bracket needs no digits: a few halvings keep the nodes where the mass is.
-        let (mut out, mut inside) = (width, 0.5 * width);
         for _ in 0..4 {
             let middle = 0.5 * (out + inside);
             if falls(peak + direction * middle) {
@@ -306,24 +310,33 @@ pub(crate) fn ln_integral_of_concave(
         edge(-1.0)
     };
     let right = edge(1.0);
-    let side = |from: f64, to: f64| {
+    let side = |from: f64, to: f64, panels: u32| {
         if from < to {
-            integrate(from, to, 4, |x| (f(x) - top).exp())
+            integrate(from, to, panels, |x| (f(x) - top).exp())
         } else {
             0.0
         }
     };
-    top + (side(left, peak) + side(peak, right)).ln()
+    let one_side = left == peak;
+    let panels = if one_side { 4 } else { 2 };
+    top + (side(left, peak, panels) + side(peak, right, panels)).ln()
 }
 
-fn peak_of_concave(low: f64, derivative: &impl Fn(f64) -> f64) -> f64 {
-    let mut step = 1.0;
+/// Where the derivative of a strictly concave function is 0, which must be above `low`.
+pub(crate) fn peak_of_concave(low: f64, derivatives: &impl Fn(f64) -> (f64, f64)) -> f64 {
     let start = if low.is_finite() { low } else { 0.0 };
-    let direction = if derivative(start) > 0.0 { 1.0 } else { -1.0 };
-    while derivative(start + direction * step) * direction > 0.0 {
+    let (slope, curvature) = derivatives(start);
+    if slope == 0.0 {
+        return start;
+    }
+    let direction = slope.signum();
+    let mut inside = start;
+    let mut step = (slope.abs() / curvature).clamp(1e-6, 1.0);
+    while derivatives(start + direction * step).0 * direction > 0.0 {
+        inside = start + direction * step;
         step *= 2.0;
     }
-    root(start, start + direction * step, derivative)
+    root(inside, start + direction * step, |x| derivatives(x).0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! `data/oracles.json` holds inputs, expected values and a tolerance each. A value passes when
 //! |got − expected| ≤ max(tolerance·|expected|, 1e-13); integers and booleans must match.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use judge::power::{self, Design, Tightest};
 use judge::{Effect, Interval, Sample};
 use judge::{asymptotic, bayes, bounded, cuped, events, fixed, multiplicity, quantile, ratio};

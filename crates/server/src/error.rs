@@ -71,6 +71,13 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn experiment_not_found(id: &str) -> Self {
+        Self::new(
+            ErrorCode::ExperimentNotFound,
+            format!("There is no experiment {id}; `GET /experiments` lists them."),
+        )
+    }
+
     pub(crate) fn version_not_answering(version: &str) -> Self {
         Self::new(
             ErrorCode::VersionNotFound,
@@ -144,6 +151,28 @@ impl From<CatalogError> for ApiError {
                 format!(
                     "The traffic is at revision {present}, not {given}: somebody changed it; read \
                      it again with `GET /traffic/{{name}}`."
+                ),
+            ),
+            CatalogError::ExperimentRunning(id) => Self::new(
+                ErrorCode::ExperimentRunning,
+                format!(
+                    "The experiment {id} sets the weights of this model. Stop it with `POST \
+                     /experiments/{id}/stop`, or say `takeover` to stop it with this change."
+                ),
+            ),
+            CatalogError::UnknownExperiment(id) => Self::experiment_not_found(&id.to_string()),
+            CatalogError::ExperimentStatus(status) => Self::new(
+                ErrorCode::ExperimentState,
+                format!(
+                    "The experiment is {status}: only a draft can be started or deleted, and only a \
+                     running one stopped or aborted. `POST /experiments` makes another one."
+                ),
+            ),
+            CatalogError::MetricInUse(id) => Self::new(
+                ErrorCode::MetricInUse,
+                format!(
+                    "The experiment {id} counts this metric as it was declared; change it when the \
+                     experiment has ended."
                 ),
             ),
             CatalogError::Store(error) => error.into(),

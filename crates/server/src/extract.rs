@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
-use types::ModelId;
+use types::{ExperimentId, ModelId};
 
 /// A JSON body: typed, limited in size and in time.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -33,32 +33,42 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     check_content_type(request.headers())?;
-    let body = Limited::new(request.into_body(), limits.body_bytes).collect();
+    let bytes = read_bytes(request.into_body(), limits.body_bytes, limits).await?;
+    parse(&bytes)
+}
+
+/// The bytes of a body, up to a limit.
+pub(crate) async fn read_bytes<B>(body: B, limit: usize, limits: &Limits) -> ApiResult<Bytes>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = Limited::new(body, limit).collect();
     let late = |_| ApiError::new(ErrorCode::BodyTimeout, "Send the body without a pause.");
     let body = tokio::time::timeout(limits.body_timeout, body)
         .await
         .map_err(late)?;
     let bytes = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            let limit = limits.body_bytes;
             let detail = format!("The body may have {limit} bytes at most.");
             return ApiError::new(ErrorCode::BodyTooLarge, detail);
         }
         ApiError::field("", "the body broke off")
     })?;
-    parse(&bytes.to_bytes())
+    Ok(bytes.to_bytes())
 }
 
-fn check_content_type(headers: &HeaderMap) -> ApiResult<()> {
+/// The media type of a body, without parameters.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     let given = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    let essence = given
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let essence = given.unwrap_or_default().split(';').next();
+    essence.unwrap_or_default().trim()
+}
+
+fn check_content_type(headers: &HeaderMap) -> ApiResult<()> {
+    let essence = content_type(headers);
     if essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json") {
         return Ok(());
     }
@@ -66,7 +76,7 @@ fn check_content_type(headers: &HeaderMap) -> ApiResult<()> {
     Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
@@ -100,6 +110,21 @@ impl FromRequestParts<AppState> for ModelIdPath {
         text.parse()
             .map(Self)
             .map_err(|_| ApiError::version_not_found(&text))
+    }
+}
+
+/// A checked `{experiment}`. What has not the form of one is the id of no experiment.
+pub(crate) struct ExperimentPath(pub(crate) ExperimentId);
+
+impl FromRequestParts<AppState> for ExperimentPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = text.map_err(|_| ApiError::experiment_not_found("with this id"))?;
+        text.parse()
+            .map(Self)
+            .map_err(|_| ApiError::experiment_not_found(&text))
     }
 }
 

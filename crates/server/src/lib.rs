@@ -10,21 +10,27 @@ mod clock;
 mod cors;
 mod dashboard;
 mod error;
+mod experiments;
 mod extract;
+mod feedback;
 mod front;
 mod health;
 mod listener;
+mod metrics;
 mod models;
 mod openapi;
 mod performance;
+mod plan;
 mod predict;
 mod predictions;
+mod results;
 mod snapshot;
 mod state;
 mod traffic;
 
 pub use clock::Clock;
 pub use cors::{InvalidOrigin, Origin};
+pub use plan::answer as plan;
 
 use axum::Router;
 use axum::routing::get;
@@ -173,6 +179,16 @@ fn router(state: AppState) -> Router {
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))
+        .routes(routes!(feedback::send))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::read, metrics::set, metrics::delete))
+        .routes(routes!(experiments::list, experiments::create))
+        .routes(routes!(experiments::read, experiments::delete))
+        .routes(routes!(experiments::start))
+        .routes(routes!(experiments::stop))
+        .routes(routes!(experiments::abort))
+        .routes(routes!(results::read))
+        .routes(routes!(plan::plan))
         .split_for_parts();
     router
         .route("/assets/dashboard.js", get(dashboard::script))

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
+use crate::experiments;
 use crate::extract::{Fields, Json, ModelIdPath, Params};
 use crate::openapi::problems;
 use crate::state::AppState;
@@ -182,18 +183,32 @@ pub(crate) async fn activate(
     let weight = weight.map_err(|error| ApiError::field("/traffic_percent", error))?;
     let version = require(&state, id).await?;
     probe(&state, &version).await?;
-    let version = state.store.activate(id, weight, state.clock.now()).await?;
+    let takeover = experiments::takeover_if(&state, body.takeover, &version).await?;
+    let now = state.clock.now();
+    let version = state.store.activate(id, weight, takeover, now).await?;
     state.refresh().await?;
     Ok(Reply(with_warning(&state, version)))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeactivateParams {
+    /// Whether to stop a running experiment for it; else the change is refused.
+    #[serde(default)]
+    takeover: bool,
+}
+
 /// Takes a version out of the traffic.
-#[utoipa::path(post, path = "/models/{model_id}/deactivate", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version, inactive", body = Version), problems::NoVersion, problems::NotAllowed, problems::Stored))]
+#[utoipa::path(post, path = "/models/{model_id}/deactivate", tag = "models", params(DeactivateParams, ("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version, inactive", body = Version), problems::NoVersion, problems::NotAllowed, problems::Query, problems::Stored))]
 pub(crate) async fn deactivate(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
+    Params(params): Params<DeactivateParams>,
 ) -> ApiResult<Reply<Version>> {
-    let version = state.store.deactivate(id, state.clock.now()).await?;
+    let version = require(&state, id).await?;
+    let takeover = experiments::takeover_if(&state, params.takeover, &version).await?;
+    let now = state.clock.now();
+    let version = state.store.deactivate(id, takeover, now).await?;
     state.refresh().await?;
     Ok(Reply(with_warning(&state, version)))
 }

@@ -52,9 +52,15 @@ pub(crate) mod problems {
         NoModelOrVersion = ModelNotFound VersionNotFound;
         NoAlias = ModelNotFound AliasNotFound;
         NoPrediction = PredictionNotFound;
-        NotAllowed = TransitionNotAllowed;
-        NotReady = TransitionNotAllowed RuntimeNotReady;
-        StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady;
+        NoMetric = ModelNotFound MetricNotFound;
+        NoExperiment = ExperimentNotFound;
+        MetricCounted = MetricInUse;
+        WrongState = ExperimentState;
+        CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
+        Refused = FeedbackConflict;
+        NotAllowed = TransitionNotAllowed ExperimentRunning;
+        NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
+        StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         Predict = AmbiguousModel ModelNotFound VersionNotFound TooManyRequests ModelFailed
             NoActiveVersion LogUnavailable ModelTimeout;
     }

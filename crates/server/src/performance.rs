@@ -4,10 +4,13 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::predictions::range;
+use crate::results::{interval, judged};
 use crate::state::AppState;
 use api::{Performance, Recommendation, VersionPerformance};
 use axum::Json as Reply;
 use axum::extract::State;
+use judge::Labels;
+use judge::fixed::{Proportion, wilson};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use store::{Rollup, VersionFilter};
@@ -54,7 +57,7 @@ pub(crate) async fn performance(
         .iter()
         .map(|v| report(v, totals.get(&v.key).unwrap_or(&none)))
         .collect();
-    let recommendations = recommendations(&models);
+    let recommendations = recommendations(&state, &models).await?;
     let recommendation = match recommendations.as_slice() {
         [only] => Some(only.recommendation.clone()),
         _ => None,
@@ -89,23 +92,66 @@ fn report(version: &Version, rollup: &Rollup) -> VersionPerformance {
         p99_latency_ms: quantile(0.99),
         avg_confidence: rollup.mean_confidence().unwrap_or(0.0),
         claimed_accuracy: version.accuracy.get(),
-        measured_accuracy: None,
+        labelled_count: rollup.labelled,
+        measured_accuracy: (rollup.labelled > 0)
+            .then(|| rollup.correct as f64 / rollup.labelled as f64),
+        measured_accuracy_interval: (rollup.labelled > 0).then(|| {
+            let share = Proportion {
+                successes: rollup.correct as f64,
+                n: rollup.labelled as f64,
+            };
+            interval(wilson(share, 0.05))
+        }),
     }
 }
 
-fn recommendations(models: &[VersionPerformance]) -> Vec<Recommendation> {
-    let mut by_name: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+/// What the judge says of each model with two versions or more.
+async fn recommendations(
+    state: &AppState,
+    models: &[VersionPerformance],
+) -> ApiResult<Vec<Recommendation>> {
+    let mut by_name: BTreeMap<&str, Vec<&VersionPerformance>> = BTreeMap::new();
     for model in models {
-        let (versions, predictions) = by_name.entry(&model.name).or_default();
-        *versions += 1;
-        *predictions += model.request_count;
+        by_name.entry(&model.name).or_default().push(model);
     }
-    let compared = by_name
+    let mut said = Vec::new();
+    for (name, versions) in by_name
         .into_iter()
-        .filter(|(_, (versions, _))| *versions > 1);
-    let say = |(name, (_, predictions)): (&str, (usize, u64))| Recommendation {
-        name: name.to_owned(),
-        recommendation: judge::recommendation_without_feedback(name, predictions),
+        .filter(|(_, versions)| versions.len() > 1)
+    {
+        let recommendation = match running(state, name).await? {
+            Some(experiment) => judged(state, experiment).await?.summary,
+            None => without_experiment(name, &versions),
+        };
+        said.push(Recommendation {
+            name: name.to_owned(),
+            recommendation,
+        });
+    }
+    Ok(said)
+}
+
+async fn running(state: &AppState, name: &str) -> ApiResult<Option<types::Experiment>> {
+    let id = {
+        let snapshot = state.snapshot.load();
+        let model = snapshot.model(name);
+        model.and_then(|model| model.traffic().experiment.as_ref().map(|e| e.id))
     };
-    compared.map(say).collect()
+    match id {
+        None => Ok(None),
+        Some(id) => Ok(state.store.experiment(id).await?),
+    }
+}
+
+fn without_experiment(name: &str, versions: &[&VersionPerformance]) -> String {
+    let labels: Vec<Labels<'_>> = versions
+        .iter()
+        .map(|v| Labels {
+            version: &v.version,
+            labelled: v.labelled_count,
+            correct: (v.measured_accuracy.unwrap_or(0.0) * v.labelled_count as f64).round() as u64,
+        })
+        .collect();
+    let predictions = versions.iter().map(|v| v.request_count).sum();
+    judge::recommendation_without_experiment(name, predictions, &labels)
 }

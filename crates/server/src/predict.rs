@@ -64,6 +64,7 @@ where
         id,
         version: versions[assignment.version].key,
         reason: assignment.reason,
+        experiment: assignment.experiment.map(|(key, _)| key),
         epoch: assignment.epoch,
         propensity: assignment.propensity,
         unit_id: request.unit_id,
@@ -98,7 +99,7 @@ fn reply(
         latency_ms: latency_ns as f64 / 1e6,
         prediction_id: id.to_string(),
         name: Cow::Borrowed(traffic.name.as_str()),
-        experiment: None,
+        experiment: assignment.experiment.map(|(_, id)| id.to_string()),
         served_model_id: Cow::Borrowed(&model.model_ids[served]),
     };
     let mut json = Vec::with_capacity(512);

@@ -4,7 +4,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::{ErrorCode, LoggedPrediction, PredictionPage};
+use api::{ErrorCode, LoggedPrediction, PredictionPage, StoredFeedback};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
@@ -95,7 +95,7 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
     TimeRange { since, until }
 }
 
-/// Reads a logged prediction.
+/// Reads a logged prediction, with the feedback that came for it.
 #[utoipa::path(get, path = "/predictions/{prediction_id}", tag = "predictions", params(("prediction_id" = String, Path, description = "a UUID version 7")), responses((status = 200, description = "the prediction", body = LoggedPrediction), problems::NoPrediction, problems::Stored))]
 pub(crate) async fn read(
     State(state): State<AppState>,
@@ -106,8 +106,18 @@ pub(crate) async fn read(
         ApiError::new(ErrorCode::PredictionNotFound, detail)
     };
     let id: PredictionId = text.parse().map_err(|_| missing())?;
-    let found = state.store.prediction(id).await?;
-    Ok(Reply(wire(found.ok_or_else(missing)?)))
+    let found = state.store.prediction(id).await?.ok_or_else(missing)?;
+    let feedback = state.store.feedback_of(id).await?;
+    let feedback = feedback.into_iter().map(|value| StoredFeedback {
+        metric: value.metric.to_string(),
+        value: value.value,
+        label: value.label,
+        received_at: value.received_at.to_string(),
+    });
+    Ok(Reply(LoggedPrediction {
+        feedback: Some(feedback.collect()),
+        ..wire(found)
+    }))
 }
 
 fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
@@ -133,5 +143,7 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         confidence: p.confidence,
         latency_ms: p.latency_ns as f64 / 1e6,
         error: p.error,
+        experiment: p.experiment.map(|id| id.to_string()),
+        feedback: None,
     }
 }

@@ -1,6 +1,7 @@
 //! `/traffic/{name}`: the split of a model, changed as a whole.
 
 use crate::error::{ApiError, ApiResult};
+use crate::experiments;
 use crate::extract::{Fields, Json, TextPath};
 use crate::models::probe;
 use crate::openapi::problems;
@@ -37,7 +38,10 @@ pub(crate) async fn set(
 ) -> ApiResult<Reply<Traffic>> {
     let missing = |_| ApiError::model_not_found(&name);
     let model = ModelName::parse(&name).map_err(missing)?;
-    let change = check(&body)?;
+    let mut change = check(&body)?;
+    if body.takeover {
+        change.takeover = Some(experiments::takeover(&state, &name).await?);
+    }
     let filter = VersionFilter {
         name: Some(model.clone()),
         ..VersionFilter::default()
@@ -73,6 +77,7 @@ fn check(body: &SetTraffic) -> ApiResult<WeightChange> {
         revision,
         weights,
         fallback,
+        takeover: None,
     }))
 }
 
@@ -96,6 +101,7 @@ fn wire(traffic: &ModelTraffic) -> Traffic {
         epoch: traffic.epoch,
         fallback: traffic.fallback,
         versions: versions.collect(),
+        experiment: traffic.experiment.as_ref().map(|e| e.id.to_string()),
         warning: traffic.warning(),
     }
 }

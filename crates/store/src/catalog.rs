@@ -61,8 +61,15 @@ pub struct WeightChange {
     pub weights: Vec<(VersionName, Percent)>,
     /// Whether another version answers when the chosen one fails.
     pub fallback: Option<bool>,
-    /// Whether a running experiment is stopped for it.
-    pub takeover: bool,
+    /// Stops a running experiment; without it the change is refused while one runs.
+    pub takeover: Option<Takeover>,
+}
+
+/// A change of the weights by hand that stops a running experiment.
+#[derive(Debug, Clone, Default)]
+pub struct Takeover {
+    /// The results as they are now, as JSON.
+    pub decided: Option<String>,
 }
 
 /// Which experiments to list: newest first.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use types::{
-    ExperimentId, InvalidValue, MetricName, ModelId, ModelName, PredictionId, VersionName,
+    ExperimentId, InvalidValue, MetricName, ModelId, ModelName, PredictionId, Timestamp,
+    VersionName,
 };
 
 /// A value that came for a prediction.
@@ -82,6 +83,19 @@ pub struct Counted {
     pub version: VersionName,
     /// The experiment whose evidence it changed.
     pub experiment: Option<ExperimentId>,
+}
+
+/// A value as it is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredFeedback {
+    /// The metric.
+    pub metric: MetricName,
+    /// Its value.
+    pub value: f64,
+    /// The label it came from.
+    pub label: Option<Value>,
+    /// When it came last.
+    pub received_at: Timestamp,
 }
 
 /// Why a value is refused.

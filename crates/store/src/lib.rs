@@ -15,11 +15,13 @@ mod rollup;
 mod sqlite;
 
 pub use catalog::{
-    Alias, AuditEntry, CatalogError, ExperimentEnd, ExperimentFilter, NewVersion, VersionFilter,
-    VersionPatch, WeightChange,
+    Alias, AuditEntry, CatalogError, ExperimentEnd, ExperimentFilter, NewVersion, Takeover,
+    VersionFilter, VersionPatch, WeightChange,
 };
 pub use error::{OpenError, StoreError};
-pub use feedback::{Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt};
+pub use feedback::{
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoredFeedback,
+};
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use rollup::{Rollup, Tier};
 pub use sqlite::{Durability, FeedbackResult, Queued, Store, StoreOptions, VerifyReport, verify};

@@ -144,6 +144,16 @@ impl ExperimentDefinition {
         self.arms.iter().map(|arm| arm.weight / total).collect()
     }
 
+    /// The share of all traffic that each arm gets: of the enrolled, and for the control the rest.
+    pub fn effective_shares(&self) -> Vec<f64> {
+        let mut shares = self.shares();
+        for share in &mut shares {
+            *share *= self.enrolment;
+        }
+        shares[0] += 1.0 - self.enrolment;
+        shares
+    }
+
     /// The place of a metric in `metrics`.
     pub fn metric(&self, name: &str) -> Option<usize> {
         self.metrics.iter().position(|m| m.name.as_str() == name)

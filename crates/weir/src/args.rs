@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),
+    /// How many units and days an experiment needs.
+    ///
+    /// Example: weir plan --baseline 0.5 --effect 0.05 --per-day 1000
+    Plan(PlanArgs),
 }
 
 #[derive(Args, Default)]
@@ -104,6 +108,43 @@ pub(crate) struct VerifyArgs {
     )]
     pub(crate) data_dir: PathBuf,
     /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// The control's share, such as 0.5, or its mean with --standard-deviation.
+    #[arg(long)]
+    pub(crate) baseline: f64,
+    /// The smallest effect that matters: 0.05 is 5 points, or with --relative 5 % of the baseline.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) effect: f64,
+    /// The effect is relative to the baseline.
+    #[arg(long)]
+    pub(crate) relative: bool,
+    /// The standard deviation of one unit, for a mean that is no share.
+    #[arg(long, value_name = "SD")]
+    pub(crate) standard_deviation: Option<f64>,
+    /// The chance of a false claim, over all candidates, two-sided.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// The chance of finding the effect.
+    #[arg(long, default_value_t = 0.8)]
+    pub(crate) power: f64,
+    /// Arms, the control included.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) arms: u32,
+    /// The share of the units that each candidate gets [default: equal shares]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) split: Option<f64>,
+    /// Results are watched while they come in.
+    #[arg(long)]
+    pub(crate) sequential: bool,
+    /// Units a day.
+    #[arg(long, value_name = "N")]
+    pub(crate) per_day: Option<f64>,
+    /// Print the plan as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod plan;
 mod serve;
 mod verify;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve),
         Command::Demo(demo) => demo::run(&demo),
         Command::Verify(verify) => verify::run(&verify),
+        Command::Plan(plan) => plan::run(&plan),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 "clean": clean,
                 "predictions": report.predictions,
                 "rollups": report.rollups,
+                "evidence": report.evidence,
                 "problems": report.problems,
             })
         );
@@ -26,9 +27,11 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
         let verdict = if clean { "clean" } else { "NOT CLEAN" };
         println!(
-            "{verdict}: {} predictions recounted, {} roll-ups compared, {} problems",
+            "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {} \
+             problems",
             report.predictions,
             report.rollups,
+            report.evidence,
             report.problems.len()
         );
     }

@@ -72,7 +72,7 @@ async fn register(store: &Store, versions: u32, now: Timestamp) -> anyhow::Resul
         };
         let version = store.register(new, now).await?;
         let weight = Percent::new(100.0 / f64::from(versions))?;
-        store.activate(version.model_id, weight, now).await?;
+        store.activate(version.model_id, weight, None, now).await?;
         keys.push(version.key);
     }
     Ok(keys)
@@ -89,6 +89,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         id,
         version,
         reason: Reason::Weights,
+        experiment: None,
         epoch: 2,
         propensity: 0.5,
         unit_id: UnitId::parse(&format!("user-{}", random.u32(..1_000_000))).ok(),

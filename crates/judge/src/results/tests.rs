@@ -329,7 +329,9 @@ fn assert_numbers(results: &Results) {
                 interval(events.rate_ratio);
             }
             c.ln_e_harm.map(finite);
-            c.needed.map(|needed| finite(needed.units));
+            if let Some(needed) = c.needed {
+                finite(needed.units);
+            }
         }
     }
     assert!(!results.summary.contains("NaN") && !results.summary.contains("inf"));

@@ -7,7 +7,7 @@ pub(super) mod metrics;
 mod traffic;
 
 use super::Store;
-use crate::{CatalogError, NewVersion, StoreError, VersionFilter, VersionPatch};
+use crate::{CatalogError, NewVersion, StoreError, Takeover, VersionFilter, VersionPatch};
 use audit::moved;
 use rusqlite::types::Value as Sql;
 use rusqlite::{
@@ -58,12 +58,12 @@ impl Store {
         &self,
         id: ModelId,
         weight: Percent,
-        takeover: bool,
+        takeover: Option<Takeover>,
         now: Timestamp,
     ) -> Catalog<Version> {
         let change = move |t: &Transaction<'_>| {
             let old = require(t, id)?;
-            experiments::make_way(t, &old.name, takeover, now)?;
+            experiments::make_way(t, &old.name, takeover.as_ref(), now)?;
             if old.status == VersionStatus::Deprecated {
                 let to = VersionStatus::Active;
                 return Err(CatalogError::Transition {
@@ -87,7 +87,7 @@ impl Store {
     pub async fn deactivate(
         &self,
         id: ModelId,
-        takeover: bool,
+        takeover: Option<Takeover>,
         now: Timestamp,
     ) -> Catalog<Version> {
         let change = move |t: &Transaction<'_>| {
@@ -96,7 +96,7 @@ impl Store {
             if old.status == to {
                 return Ok(old);
             }
-            experiments::make_way(t, &old.name, takeover, now)?;
+            experiments::make_way(t, &old.name, takeover.as_ref(), now)?;
             if old.status == VersionStatus::Deprecated {
                 return Err(CatalogError::Transition {
                     from: old.status,

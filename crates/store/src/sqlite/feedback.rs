@@ -4,7 +4,8 @@ use super::Store;
 use super::evidence::{Exposure, OpenEvidence, unit_number};
 use super::rollups::{Bucket, add_labels};
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError, Tier,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError,
+    StoredFeedback, Tier,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
@@ -61,14 +62,11 @@ impl Store {
         .await
     }
 
-    /// The values that came for a prediction: metric, value, label and when.
+    /// The values that came for a prediction, by metric.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn feedback_of(
-        &self,
-        id: PredictionId,
-    ) -> Result<Vec<(MetricName, f64, Option<Value>, Timestamp)>, StoreError> {
+    pub async fn feedback_of(&self, id: PredictionId) -> Result<Vec<StoredFeedback>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
                 "SELECT metric, value, label, received_at FROM feedback \
@@ -78,12 +76,12 @@ impl Store {
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let label: Option<String> = row.get(2)?;
-                found.push((
-                    metric_name(&row.get::<_, String>(0)?)?,
-                    row.get(1)?,
-                    label.and_then(|label| serde_json::from_str(&label).ok()),
-                    Timestamp::from_micros(row.get(3)?),
-                ));
+                found.push(StoredFeedback {
+                    metric: metric_name(&row.get::<_, String>(0)?)?,
+                    value: row.get(1)?,
+                    label: label.and_then(|label| serde_json::from_str(&label).ok()),
+                    received_at: Timestamp::from_micros(row.get(3)?),
+                });
             }
             Ok(found)
         })

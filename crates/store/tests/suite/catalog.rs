@@ -15,11 +15,11 @@ pub(crate) async fn changes_of_weights_open_epochs_and_are_audited(opened: Opene
     let traffic = async || store.traffic().await.unwrap().remove(0);
     assert_eq!((traffic().await.revision, traffic().await.epoch), (2, 0));
     store
-        .activate(one.model_id, percent(70.0), false, at(1))
+        .activate(one.model_id, percent(70.0), None, at(1))
         .await
         .unwrap();
     store
-        .activate(two.model_id, percent(30.0), false, at(2))
+        .activate(two.model_id, percent(30.0), None, at(2))
         .await
         .unwrap();
     let now = traffic().await;
@@ -28,7 +28,7 @@ pub(crate) async fn changes_of_weights_open_epochs_and_are_audited(opened: Opene
         revision: 4,
         weights: vec![(version_name("2"), percent(100.0))],
         fallback: Some(false),
-        takeover: false,
+        takeover: None,
     };
     store
         .set_weights(name("m"), change.clone(), at(3))
@@ -86,21 +86,13 @@ pub(crate) async fn statuses_move_as_allowed(opened: Opened) {
         VersionStatus::Deprecated
     );
     assert!(patch(VersionStatus::Testing).await.is_err());
-    assert!(
-        store
-            .activate(id, percent(1.0), false, at(1))
-            .await
-            .is_err()
-    );
-    assert!(store.deactivate(id, false, at(1)).await.is_err());
+    assert!(store.activate(id, percent(1.0), None, at(1)).await.is_err());
+    assert!(store.deactivate(id, None, at(1)).await.is_err());
     assert_eq!(
         patch(VersionStatus::Inactive).await.unwrap(),
         VersionStatus::Inactive
     );
-    let active = store
-        .activate(id, percent(1.0), false, at(5))
-        .await
-        .unwrap();
+    let active = store.activate(id, percent(1.0), None, at(5)).await.unwrap();
     assert_eq!(active.activated_at, Some(at(5)));
     assert!(matches!(
         patch(VersionStatus::Testing).await,

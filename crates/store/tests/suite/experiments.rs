@@ -2,7 +2,9 @@
 
 use crate::{Opened, at, name, record, register};
 use std::collections::HashMap;
-use store::{CatalogError, ExperimentEnd, Feedback, FeedbackContent, Store, WeightChange};
+use store::{
+    CatalogError, ExperimentEnd, Feedback, FeedbackContent, Store, Takeover, WeightChange,
+};
 use types::{
     Arm, BuiltIn, Evidence, Experiment, ExperimentDefinition, ExperimentId, ExperimentStatus,
     Metric, MetricKind, MetricName, Missing, Percent, Policy, PredictionRecord, Reason, UnitId,
@@ -98,12 +100,12 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     // Nothing else moves the weights, and no second experiment starts.
     let id = versions[0].model_id;
     let half = Percent::new(50.0).unwrap();
-    let refused = store.activate(id, half, false, at(3)).await.unwrap_err();
+    let refused = store.activate(id, half, None, at(3)).await.unwrap_err();
     assert!(
         matches!(refused, CatalogError::ExperimentRunning(_)),
         "{refused}"
     );
-    assert!(store.deactivate(id, false, at(3)).await.is_err());
+    assert!(store.deactivate(id, None, at(3)).await.is_err());
     let change = |takeover| WeightChange {
         revision: traffic.revision,
         weights: vec![(versions[1].version.clone(), half)],
@@ -112,7 +114,7 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     };
     assert!(
         store
-            .set_weights(name("m"), change(false), at(3))
+            .set_weights(name("m"), change(None), at(3))
             .await
             .is_err()
     );
@@ -129,7 +131,7 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     let revision = store.traffic().await.unwrap()[0].revision;
     let change = WeightChange {
         revision,
-        ..change(true)
+        ..change(Some(Takeover::default()))
     };
     store.set_weights(name("m"), change, at(4)).await.unwrap();
     let ended = store.experiment(experiment.id).await.unwrap().unwrap();

@@ -58,7 +58,7 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
     // The sums are corrected; the first event that was counted stands.
     assert_eq!((after.sum, after.values, after.events), (1.0, 1, 1));
     let stored = store.feedback_of(record.id).await.unwrap();
-    assert_eq!((stored.len(), stored[0].1), (1, 1.0));
+    assert_eq!((stored.len(), stored[0].value), (1, 1.0));
     assert_eq!(opened.verify().problems, Vec::<String>::new());
 }
 

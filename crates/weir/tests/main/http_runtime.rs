@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-struct ModelService {
+pub(crate) struct ModelService {
     process: Child,
     port: String,
 }
 
 impl ModelService {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/model_service.py");
         let mut command = Command::new("python3");
         command
@@ -29,7 +29,7 @@ impl ModelService {
         }
     }
 
-    fn runtime(&self) -> Value {
+    pub(crate) fn runtime(&self) -> Value {
         json!({
             "type": "http",
             "url": format!("http://127.0.0.1:{}/predict", self.port),

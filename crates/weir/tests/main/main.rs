@@ -4,10 +4,13 @@
 mod bad_input;
 mod cors;
 mod disk;
+mod experiments;
+mod feedback;
 mod first_hour;
 mod http_runtime;
 mod kill;
 mod page;
+mod plan;
 mod serve;
 mod weir;
 mod worst_day;

@@ -4,7 +4,7 @@ use super::audit::{audit, bump};
 use super::{Catalog, corrupt, list as list_versions, set_traffic, to_text};
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
-use crate::{CatalogError, ExperimentEnd, ExperimentFilter, StoreError, VersionFilter};
+use crate::{CatalogError, ExperimentEnd, ExperimentFilter, StoreError, Takeover, VersionFilter};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde_json::{Map, json};
@@ -168,7 +168,7 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
     }
     let versions = versions_of(t, name)?;
     let (mut before, mut after) = (Map::new(), Map::new());
-    let shares = definition.shares();
+    let (shares, effective) = (definition.shares(), definition.effective_shares());
     for arm in &definition.arms {
         if !versions.iter().any(|version| version.key == arm.key) {
             let missing = format!("{} of {name}", arm.version);
@@ -184,7 +184,7 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
             let (from, to) = (old.status, VersionStatus::Active);
             return Err(CatalogError::Transition { from, to });
         }
-        let weight = at.map_or(0.0, |at| effective_share(definition.enrolment, &shares, at));
+        let weight = at.map_or(0.0, |at| effective[at]);
         set_traffic(t, old, VersionStatus::Active, percent(weight), now)?;
         before.insert(old.version.to_string(), old.traffic_percent.get().into());
         after.insert(old.version.to_string(), percent(weight).get().into());
@@ -201,12 +201,6 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
     let detail = json!({"experiment": id.to_string(), "from": before, "to": after});
     audit(t, name, None, "experiment.started", &detail, now)?;
     require(t, id)
-}
-
-/// The share of all traffic that an arm gets: of the enrolled, and for the control the rest.
-fn effective_share(enrolment: f64, shares: &[f64], at: usize) -> f64 {
-    let rest = if at == 0 { 1.0 - enrolment } else { 0.0 };
-    enrolment * shares[at] + rest
 }
 
 fn percent(share: f64) -> Percent {
@@ -258,19 +252,19 @@ fn finish(
 pub(super) fn make_way(
     t: &Transaction<'_>,
     name: &ModelName,
-    takeover: bool,
+    takeover: Option<&Takeover>,
     now: Timestamp,
 ) -> Catalog<()> {
     let Some(running) = running_of(t, name)? else {
         return Ok(());
     };
-    if !takeover {
+    let Some(takeover) = takeover else {
         return Err(CatalogError::ExperimentRunning(running.id));
-    }
+    };
     let end = ExperimentEnd {
         status: ExperimentStatus::Stopped,
         reason: Some("a change of the weights by hand took over".into()),
-        decided: None,
+        decided: takeover.decided.clone(),
     };
     finish(t, &running, &end, now)
 }

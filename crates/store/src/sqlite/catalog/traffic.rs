@@ -63,7 +63,7 @@ fn set_weights(
             given: change.revision,
         });
     }
-    experiments::make_way(t, name, change.takeover, now)?;
+    experiments::make_way(t, name, change.takeover.as_ref(), now)?;
     for (version, _) in &change.weights {
         if !all.iter().any(|v| v.version == *version) {
             return Err(CatalogError::UnknownVersion(format!("{version} of {name}")));

@@ -7,6 +7,7 @@ use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
 };
 use rusqlite::Connection;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use types::{BuiltIn, ExperimentDefinition, ExperimentKey, MetricSums, Missing};
 
@@ -58,9 +59,8 @@ impl Recount {
         while let Some(row) = rows.next()? {
             let order: i64 = row.get(0)?;
             let experiment: i64 = row.get(1)?;
-            if !self.definitions.contains_key(&experiment) {
-                let definition = definition_of(connection, ExperimentKey(experiment))?;
-                self.definitions.insert(experiment, definition);
+            if let Entry::Vacant(place) = self.definitions.entry(experiment) {
+                place.insert(definition_of(connection, ExperimentKey(experiment))?);
             }
             let mut values = HashMap::new();
             let mut given = feedback.query([order])?;

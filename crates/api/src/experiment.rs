@@ -1,0 +1,377 @@
+//! Experiments on the wire.
+
+use crate::Metric;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use types::Policy;
+use utoipa::ToSchema;
+
+/// A new experiment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreateExperiment {
+    /// The model.
+    pub name: String,
+    /// What people call the experiment.
+    #[serde(default)]
+    pub title: String,
+    /// Who sets the weights; `fixed` when left out.
+    #[serde(default = "fixed")]
+    pub policy: Policy,
+    /// The version that the others are compared with, by version string.
+    pub control: String,
+    /// The versions that are compared with it.
+    pub candidates: Vec<String>,
+    /// The weight of each arm by version string; only ratios count. Equal when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BTreeMap<String, f64>>,
+    /// The metric that decides: `correct`, `error`, `latency_ms`, `slow`, `confidence`, or a declared
+    /// one.
+    pub primary_metric: String,
+    /// Metrics that inform.
+    #[serde(default)]
+    pub secondary_metrics: Vec<String>,
+    /// Metrics that must not get worse; `error` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<Vec<String>>,
+    /// The chance of a false claim about the primary metric, over all candidates; 0.05 when left out.
+    #[serde(default = "alpha")]
+    pub alpha: f64,
+    /// The chance of finding the minimum detectable effect; 0.8 when left out.
+    #[serde(default = "power")]
+    pub power: f64,
+    /// The smallest effect on the primary metric that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_detectable_effect: Option<f64>,
+    /// Whether that is relative to the control.
+    #[serde(default)]
+    pub relative: bool,
+    /// Units of a comparison (both arms) at which the intervals are tightest; 5000 when left out.
+    /// `POST /plan` computes it.
+    #[serde(default = "planned_units")]
+    pub planned_units: f64,
+    /// The share of the units that take part, above 0 and at most 1; the rest goes to the control. 1
+    /// when left out.
+    #[serde(default = "enrolment")]
+    pub enrolment: f64,
+    /// What the hash of its units is salted with; random when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// The latency over which a prediction is `slow`, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo_ms: Option<f64>,
+}
+
+fn fixed() -> Policy {
+    Policy::Fixed
+}
+
+fn alpha() -> f64 {
+    0.05
+}
+
+fn power() -> f64 {
+    0.8
+}
+
+fn planned_units() -> f64 {
+    5000.0
+}
+
+fn enrolment() -> f64 {
+    1.0
+}
+
+/// An experiment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Experiment {
+    /// Identifies it: `exp-` and 12 hexadecimal digits.
+    pub experiment: String,
+    /// The model.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Who sets the weights.
+    pub policy: Policy,
+    /// `draft`, `running`, `stopped` or `aborted`.
+    pub status: String,
+    /// The control first.
+    pub arms: Vec<ExperimentArm>,
+    /// The metric that decides.
+    pub primary_metric: String,
+    /// Metrics that inform.
+    pub secondary_metrics: Vec<String>,
+    /// Metrics that must not get worse.
+    pub guardrails: Vec<String>,
+    /// All of these as they were declared when the experiment was made.
+    pub metrics: Vec<Metric>,
+    /// The chance of a false claim about the primary metric.
+    pub alpha: f64,
+    /// The chance of finding the minimum detectable effect.
+    pub power: f64,
+    /// The smallest effect that matters.
+    pub minimum_detectable_effect: Option<f64>,
+    /// Whether that is relative to the control.
+    pub relative: bool,
+    /// Units of a comparison at which the intervals are tightest.
+    pub planned_units: f64,
+    /// The share of the units that take part.
+    pub enrolment: f64,
+    /// What the hash of its units is salted with.
+    pub salt: String,
+    /// The latency over which a prediction is `slow`, in milliseconds.
+    pub slo_ms: Option<f64>,
+    /// When it was made.
+    pub created_at: String,
+    /// When its weights began to rule.
+    pub started_at: Option<String>,
+    /// When they ended.
+    pub ended_at: Option<String>,
+    /// Why it ended, where somebody said so.
+    pub end_reason: Option<String>,
+}
+
+/// A version's part in an experiment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ExperimentArm {
+    /// The version.
+    pub model_id: String,
+    /// Its version string.
+    pub version: String,
+    /// `control` or `candidate`.
+    pub role: String,
+    /// Its weight.
+    pub weight: f64,
+    /// Its share of the enrolled units, from 0 to 1.
+    pub share: f64,
+}
+
+/// An experiment that starts, and what that changes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StartedExperiment {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// Whether nothing was changed: it was asked what would be.
+    pub dry_run: bool,
+    /// `traffic_percent` by version, before.
+    pub traffic_before: BTreeMap<String, f64>,
+    /// And after.
+    pub traffic_after: BTreeMap<String, f64>,
+}
+
+/// Two ends; null where nothing bounds it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub struct Interval {
+    /// The lower end.
+    pub lower: Option<f64>,
+    /// The upper end.
+    pub upper: Option<f64>,
+}
+
+/// What the evidence of an experiment says.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ExperimentResults {
+    /// The experiment.
+    pub experiment: String,
+    /// The model.
+    pub name: String,
+    /// `draft`, `running`, `stopped` or `aborted`.
+    pub status: String,
+    /// The moment of the evidence.
+    pub as_of: String,
+    /// `keep_going`, `winner`, `control_better`, `no_relevant_difference`, `guardrail_harmed`,
+    /// `sample_ratio_mismatch` or `differential_feedback`.
+    pub verdict: String,
+    /// The version that won, or that harms a guardrail.
+    pub verdict_version: Option<String>,
+    /// The same in a few sentences.
+    pub summary: String,
+    /// The control first.
+    pub arms: Vec<ResultArm>,
+    /// Whether the arms got the units that their weights promise.
+    pub sample_ratio: SampleRatio,
+    /// Whether feedback came alike for all arms.
+    pub feedback_checks: Vec<FeedbackCheck>,
+    /// By metric.
+    pub metrics: Vec<MetricResults>,
+    /// What was left out of every comparison, and why.
+    pub excluded: Vec<Excluded>,
+    /// The results when the experiment ended. Feedback that came later changes what stands beside it,
+    /// not this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Value>,
+}
+
+/// Who was exposed to an arm.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ResultArm {
+    /// The version.
+    pub model_id: String,
+    /// Its version string.
+    pub version: String,
+    /// `control` or `candidate`.
+    pub role: String,
+    /// Its share of the enrolled units.
+    pub share: f64,
+    /// Units: users, and predictions without a `unit_id`.
+    pub units: u64,
+    /// Predictions.
+    pub predictions: u64,
+    /// Of these, how many another version answered; they count for this arm.
+    pub fallbacks: u64,
+}
+
+/// Counts against weights.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SampleRatio {
+    /// The always-valid p-value.
+    pub p: f64,
+    /// ln of the e-value.
+    pub ln_e: f64,
+    /// The p-value of the χ² test, for one look.
+    pub chi_square_p: Option<f64>,
+    /// Whether p is below 0.001.
+    pub alarm: bool,
+}
+
+/// Feedback of a candidate against the control's.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackCheck {
+    /// The metric.
+    pub metric: String,
+    /// The candidate.
+    pub version: String,
+    /// The always-valid p-value.
+    pub p: f64,
+    /// Whether it is below 0.001.
+    pub alarm: bool,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Excluded {
+    /// How many predictions.
+    pub predictions: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A metric in all arms.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MetricResults {
+    /// The metric.
+    pub metric: Metric,
+    /// `primary`, `secondary` or `guardrail`.
+    pub role: String,
+    /// The control first.
+    pub arms: Vec<MetricArm>,
+    /// By candidate.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// A metric in one arm.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MetricArm {
+    /// The version string.
+    pub version: String,
+    /// Units that count.
+    pub units: u64,
+    /// Predictions that count.
+    pub predictions: u64,
+    /// Predictions whose value may still come.
+    pub immature: u64,
+    /// Predictions without a value that count as failures.
+    pub missing: u64,
+    /// Units with a bad value of a binary metric; the first counts.
+    pub events: u64,
+    /// The mean per prediction.
+    pub mean: Option<f64>,
+    /// Its interval for one look.
+    pub interval: Option<Interval>,
+}
+
+/// A candidate against the control.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Comparison {
+    /// The candidate.
+    pub version: String,
+    /// `better`, `worse`, `unclear` or `too_little`.
+    pub finding: String,
+    /// candidate − control.
+    pub difference: Option<f64>,
+    /// The difference over the control's mean.
+    pub lift: Option<f64>,
+    /// The view to act on: valid however often it is looked at.
+    pub sequential: Sequential,
+    /// For one look at a planned size only.
+    pub fixed_horizon: Option<FixedHorizon>,
+    /// Not to act on: it does not stay valid under repeated looks.
+    pub bayesian: Option<Bayesian>,
+    /// Bad events of a binary metric.
+    pub events: Option<Events>,
+    /// ln of the e-value that the candidate is worse.
+    pub ln_e_harm: Option<f64>,
+    /// What is missing for a decision.
+    pub needed: Option<Needed>,
+}
+
+/// The always-valid view.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Sequential {
+    /// The interval of the difference.
+    pub interval: Option<Interval>,
+    /// The interval of the lift.
+    pub lift_interval: Option<Interval>,
+    /// The p-value.
+    pub p: f64,
+    /// The p-value adjusted for several comparisons (Holm).
+    pub adjusted_p: f64,
+    /// ln of the e-value against no difference.
+    pub ln_e: f64,
+    /// `asymptotic`, `exact_bernoulli` or `none`.
+    pub method: String,
+}
+
+/// A fixed-horizon test.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FixedHorizon {
+    /// The interval of the difference.
+    pub interval: Interval,
+    /// The p-value.
+    pub p: f64,
+    /// t or z.
+    pub statistic: f64,
+}
+
+/// The Bayesian view.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Bayesian {
+    /// The probability that the candidate is better.
+    pub chance_to_win: f64,
+    /// What choosing the candidate loses on average.
+    pub loss_candidate: f64,
+    /// What choosing the control loses on average.
+    pub loss_control: f64,
+}
+
+/// Bad events of the candidate against the control's.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Events {
+    /// ln of the e-value that the candidate's rate is higher.
+    pub ln_e: f64,
+    /// The interval of the ratio of the rates, always valid.
+    pub rate_ratio: Interval,
+}
+
+/// What is missing for a decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Needed {
+    /// Units of both arms, all together.
+    pub units: f64,
+    /// Units that are still missing.
+    pub more: f64,
+    /// Days that these take at the rate so far.
+    pub days: Option<f64>,
+    /// Whether it is for the smallest effect that matters; else for the effect as it is.
+    pub for_minimum_effect: bool,
+}

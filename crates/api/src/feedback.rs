@@ -1,0 +1,98 @@
+//! Feedback on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What came later for a prediction: a label, or a metric and a value.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Feedback {
+    /// The prediction, as `/predict` named it.
+    pub prediction_id: String,
+    /// What would have been right; gives the metric `correct`.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub label: Option<Value>,
+    /// A declared metric, or `correct`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// Its value: a number, or true and false for 1 and 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// Whether it may take the place of another value; else that is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
+}
+
+/// A label of null is a label.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// What became of feedback.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackReply {
+    /// Values that were stored and counted.
+    pub recorded: u64,
+    /// Values that were there already.
+    pub duplicate: u64,
+    /// Values that took the place of others.
+    pub replaced: u64,
+    /// Values whose prediction has not been seen: kept for 7 days and joined when it appears.
+    pub unmatched: u64,
+    /// Values that were refused; `errors` says why.
+    pub rejected: u64,
+    /// One per value that was not refused, in their order; left out with `receipts=false`.
+    pub receipts: Vec<FeedbackReceipt>,
+    /// One per value that was refused.
+    pub errors: Vec<FeedbackError>,
+}
+
+/// What a value counted for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackReceipt {
+    /// The prediction.
+    pub prediction_id: String,
+    /// `recorded`, `duplicate`, `replaced` or `unmatched`.
+    pub status: String,
+    /// The metric.
+    pub metric: String,
+    /// Its value; null while a label waits for its prediction.
+    pub value: Option<f64>,
+    /// The model.
+    pub name: Option<String>,
+    /// The version that was chosen.
+    pub model_id: Option<String>,
+    /// Its version string: the arm.
+    pub model_version: Option<String>,
+    /// The experiment that it counted for.
+    pub experiment: Option<String>,
+}
+
+/// Why a value was refused.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackError {
+    /// Its line, or its place in the array, from 1.
+    pub line: u64,
+    /// A stable code: `invalid_request`, `feedback_conflict` or `metric_not_found`.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+/// A value that came for a prediction.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StoredFeedback {
+    /// The metric.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// The label it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Value>,
+    /// When it came last.
+    pub received_at: String,
+}

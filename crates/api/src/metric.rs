@@ -1,0 +1,69 @@
+//! Metrics on the wire.
+
+use serde::{Deserialize, Serialize};
+use types::{Direction, MetricKind, Missing};
+use utoipa::ToSchema;
+
+/// The declaration of a metric.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeclareMetric {
+    /// What values it has.
+    pub kind: MetricKind,
+    /// Which way is better; `up` when left out.
+    #[serde(default = "up")]
+    pub direction: Direction,
+    /// How long after a prediction its value may arrive, in seconds. Predictions younger than this
+    /// are left out of comparisons; with 0 every value counts at once.
+    #[serde(default)]
+    pub window_seconds: u64,
+    /// The least value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower_bound: Option<f64>,
+    /// The greatest value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper_bound: Option<f64>,
+    /// What a prediction without a value counts as once the window has passed. When left out:
+    /// `failure` for a binary metric with a window, else `excluded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+}
+
+fn up() -> Direction {
+    Direction::Up
+}
+
+/// A metric.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Metric {
+    /// The metric.
+    pub metric: String,
+    /// Whether it needs no declaration.
+    pub built_in: bool,
+    /// What values it has.
+    pub kind: MetricKind,
+    /// Which way is better.
+    pub direction: Direction,
+    /// How long after a prediction its value may arrive, in seconds.
+    pub window_seconds: u64,
+    /// The least value that is accepted.
+    pub lower_bound: Option<f64>,
+    /// The greatest value that is accepted.
+    pub upper_bound: Option<f64>,
+    /// What a matured prediction without a value counts as.
+    pub missing: Missing,
+}
+
+impl From<types::Metric> for Metric {
+    fn from(metric: types::Metric) -> Self {
+        Self {
+            built_in: metric.built_in().is_some(),
+            metric: metric.name.to_string(),
+            kind: metric.kind,
+            direction: metric.direction,
+            window_seconds: metric.window_seconds,
+            lower_bound: metric.lower_bound,
+            upper_bound: metric.upper_bound,
+            missing: metric.missing,
+        }
+    }
+}

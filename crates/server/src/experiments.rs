@@ -1,0 +1,446 @@
+//! `/experiments`: made, started, stopped, aborted and read.
+
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{ExperimentPath, Fields, Json, Params};
+use crate::metrics::model;
+use crate::models::probe;
+use crate::openapi::problems;
+use crate::results;
+use crate::state::AppState;
+use api::{
+    CreateExperiment, ErrorCode, Experiment, ExperimentArm, FieldError, Message, StartedExperiment,
+};
+use axum::Json as Reply;
+use axum::extract::State;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use store::{ExperimentEnd, ExperimentFilter, Takeover, VersionFilter};
+use types::{
+    Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentStatus, Metric, MetricName,
+    ModelName, Version, VersionStatus,
+};
+use utoipa::IntoParams;
+
+/// Makes an experiment, a draft that moves no traffic.
+#[utoipa::path(post, path = "/experiments", tag = "experiments", request_body = CreateExperiment, responses((status = 200, description = "the experiment, a draft", body = Experiment), problems::NoModel, problems::Body, problems::Stored))]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    Json(body): Json<CreateExperiment>,
+) -> ApiResult<Reply<Experiment>> {
+    let name = model(&state, &body.name)?;
+    let filter = VersionFilter {
+        name: Some(name.clone()),
+        ..VersionFilter::default()
+    };
+    let versions = state.store.versions(filter).await?;
+    let declared = state.store.metrics(name.clone()).await?;
+    let definition = define(name, body, &versions, &declared)?;
+    let id = ExperimentId::from_bits(clock::random());
+    let now = state.clock.now();
+    let experiment = state.store.create_experiment(id, definition, now).await?;
+    state.refresh().await?;
+    Ok(Reply(wire(&experiment)))
+}
+
+fn define(
+    name: ModelName,
+    body: CreateExperiment,
+    versions: &[Version],
+    declared: &[Metric],
+) -> ApiResult<ExperimentDefinition> {
+    let mut fields = Fields::default();
+    let arms = arms(&mut fields, &body, versions);
+    let guardrails = body.guardrails.unwrap_or_else(|| vec!["error".into()]);
+    let mut metrics: Vec<Metric> = Vec::new();
+    let mut named = |pointer: &str, names: &[String]| -> Vec<MetricName> {
+        let mut found = Vec::new();
+        for text in names {
+            let metric = BuiltIn::find(text).map(BuiltIn::metric);
+            let metric = metric.or_else(|| {
+                let declared = declared.iter().find(|m| m.name.as_str() == text);
+                declared.cloned()
+            });
+            let Some(metric) = metric else {
+                let detail = format!(
+                    "names {text}, which is neither built in nor declared: `PUT /metrics/{name}/{text}` \
+                     declares it"
+                );
+                fields.wrong(pointer, detail);
+                continue;
+            };
+            if !found.contains(&metric.name) {
+                found.push(metric.name.clone());
+            }
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        found
+    };
+    let primary = named(
+        "/primary_metric",
+        std::slice::from_ref(&body.primary_metric),
+    );
+    let secondary_metrics = named("/secondary_metrics", &body.secondary_metrics);
+    let guardrails = named("/guardrails", &guardrails);
+    if body.title.chars().count() > 200 {
+        fields.wrong("/title", "must have at most 200 characters");
+    }
+    let salt = body
+        .salt
+        .unwrap_or_else(|| format!("{:016x}{:016x}", clock::random(), clock::random()));
+    if salt.is_empty() || salt.chars().count() > 200 {
+        fields.wrong("/salt", "must have from 1 to 200 characters");
+    }
+    let definition = primary
+        .into_iter()
+        .next()
+        .map(|primary_metric| ExperimentDefinition {
+            name,
+            title: body.title,
+            policy: body.policy,
+            arms,
+            primary_metric,
+            secondary_metrics,
+            guardrails,
+            metrics,
+            alpha: body.alpha,
+            power: body.power,
+            minimum_detectable_effect: body.minimum_detectable_effect,
+            relative: body.relative,
+            planned_units: body.planned_units,
+            enrolment: body.enrolment,
+            salt,
+            slo_ms: body.slo_ms,
+        });
+    let definition = fields.finish(definition)?;
+    let problems = definition.problems();
+    if !problems.is_empty() {
+        let field = |problem: types::InvalidExperiment| FieldError {
+            pointer: problem.pointer.into(),
+            detail: problem.problem,
+        };
+        return Err(ApiError::invalid(problems.into_iter().map(field).collect()));
+    }
+    Ok(definition)
+}
+
+fn arms(fields: &mut Fields, body: &CreateExperiment, versions: &[Version]) -> Vec<Arm> {
+    let mut arms = Vec::new();
+    let candidates = body
+        .candidates
+        .iter()
+        .map(|version| ("/candidates", version));
+    for (pointer, text) in [("/control", &body.control)].into_iter().chain(candidates) {
+        let Some(version) = versions.iter().find(|v| v.version.as_str() == text) else {
+            let detail = format!("names {text}, which is no version of {}", body.name);
+            fields.wrong(pointer, detail);
+            continue;
+        };
+        let weight = body
+            .weights
+            .as_ref()
+            .map_or(Some(1.0), |weights| weights.get(text).copied());
+        if weight.is_none() {
+            fields.wrong("/weights", format!("has no weight for {text}"));
+        }
+        arms.push(Arm {
+            key: version.key,
+            model_id: version.model_id,
+            version: version.version.clone(),
+            weight: weight.unwrap_or(1.0),
+        });
+    }
+    for named in body.weights.iter().flatten().map(|(version, _)| version) {
+        if *named != body.control && !body.candidates.contains(named) {
+            fields.wrong("/weights", format!("names {named}, which is no arm"));
+        }
+    }
+    arms
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    name: Option<String>,
+    status: Option<String>,
+    /// At most this many; 100 when left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The last experiment of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists experiments, newest first.
+#[utoipa::path(get, path = "/experiments", tag = "experiments", params(ListParams), responses((status = 200, description = "experiments, newest first", body = Vec<Experiment>), problems::Query, problems::Stored))]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Params(params): Params<ListParams>,
+) -> ApiResult<Reply<Vec<Experiment>>> {
+    let mut fields = Fields::default();
+    let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    let status = params.status.as_deref().map(|text| {
+        let unknown = |()| "must be draft, running, stopped or aborted";
+        text.parse::<ExperimentStatus>().map_err(unknown)
+    });
+    let status = fields.take_option("?status", status);
+    let limit = params.limit.unwrap_or(100);
+    if !(1..=1000).contains(&limit) {
+        fields.wrong("?limit", "must be from 1 to 1000");
+    }
+    let cursor = params.cursor.as_deref().map(str::parse::<ExperimentId>);
+    let cursor = fields.take_option("?cursor", cursor);
+    fields.finish(Some(()))?;
+    let before = match cursor {
+        None => None,
+        Some(id) => {
+            let gone = || ApiError::field("?cursor", "names an experiment that is gone");
+            Some(state.store.experiment(id).await?.ok_or_else(gone)?.key)
+        }
+    };
+    let filter = ExperimentFilter {
+        name,
+        status,
+        before,
+        limit: Some(limit),
+    };
+    let found = state.store.experiments(filter).await?;
+    Ok(Reply(found.iter().map(wire).collect()))
+}
+
+/// Reads an experiment.
+#[utoipa::path(get, path = "/experiments/{experiment}", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment", body = Experiment), problems::NoExperiment, problems::Stored))]
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+) -> ApiResult<Reply<Experiment>> {
+    Ok(Reply(wire(&require(&state, id).await?)))
+}
+
+pub(crate) async fn require(state: &AppState, id: ExperimentId) -> ApiResult<types::Experiment> {
+    let found = state.store.experiment(id).await?;
+    found.ok_or_else(|| ApiError::experiment_not_found(&id.to_string()))
+}
+
+/// Deletes a draft. An experiment that ran is kept, with what it decided.
+#[utoipa::path(delete, path = "/experiments/{experiment}", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::NoExperiment, problems::WrongState, problems::Stored))]
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+) -> ApiResult<Reply<Message>> {
+    state.store.delete_experiment(id, state.clock.now()).await?;
+    state.refresh().await?;
+    Ok(Reply(Message {
+        message: format!("The draft {id} is deleted."),
+    }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StartParams {
+    /// Only say what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Starts a draft: its weights rule from now on. Says what that changes of the traffic.
+#[utoipa::path(post, path = "/experiments/{experiment}/start", tag = "experiments", params(StartParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment and what changes", body = StartedExperiment), problems::NoExperiment, problems::NoVersion, problems::CannotStart, problems::Query, problems::Stored))]
+pub(crate) async fn start(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+    Params(params): Params<StartParams>,
+) -> ApiResult<Reply<StartedExperiment>> {
+    let experiment = require(&state, id).await?;
+    if experiment.status != ExperimentStatus::Draft {
+        return Err(store::CatalogError::ExperimentStatus(experiment.status).into());
+    }
+    let definition = &experiment.definition;
+    let filter = VersionFilter {
+        name: Some(definition.name.clone()),
+        ..VersionFilter::default()
+    };
+    let versions = state.store.versions(filter).await?;
+    for arm in &definition.arms {
+        let Some(version) = versions.iter().find(|v| v.key == arm.key) else {
+            return Err(ApiError::version_not_found(&arm.model_id.to_string()));
+        };
+        if version.status != VersionStatus::Deprecated {
+            probe(&state, version).await?;
+        }
+    }
+    let (before, after) = traffic_change(definition, &versions);
+    let experiment = if params.dry_run {
+        experiment
+    } else {
+        let started = state.store.start_experiment(id, state.clock.now()).await?;
+        state.refresh().await?;
+        started
+    };
+    Ok(Reply(StartedExperiment {
+        experiment: wire(&experiment),
+        dry_run: params.dry_run,
+        traffic_before: before,
+        traffic_after: after,
+    }))
+}
+
+/// `traffic_percent` by version, before and after a start.
+fn traffic_change(
+    definition: &ExperimentDefinition,
+    versions: &[Version],
+) -> (BTreeMap<String, f64>, BTreeMap<String, f64>) {
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    let effective = definition.effective_shares();
+    for version in versions {
+        let at = definition
+            .arms
+            .iter()
+            .position(|arm| arm.key == version.key);
+        if at.is_none() && version.status != VersionStatus::Active {
+            continue;
+        }
+        let share = at.map_or(0.0, |at| effective[at]);
+        before.insert(version.version.to_string(), version.traffic_percent.get());
+        after.insert(version.version.to_string(), 100.0 * share);
+    }
+    (before, after)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EndParams {
+    /// Why, for the record.
+    #[param(max_length = 1000)]
+    reason: Option<String>,
+}
+
+/// Stops a running experiment: the weights stay as they are.
+#[utoipa::path(post, path = "/experiments/{experiment}/stop", tag = "experiments", params(EndParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, stopped", body = Experiment), problems::NoExperiment, problems::WrongState, problems::Query, problems::Stored))]
+pub(crate) async fn stop(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+    Params(params): Params<EndParams>,
+) -> ApiResult<Reply<Experiment>> {
+    end(&state, id, ExperimentStatus::Stopped, params.reason).await
+}
+
+/// Aborts a running experiment: everything goes to the control, and the candidates become inactive.
+#[utoipa::path(post, path = "/experiments/{experiment}/abort", tag = "experiments", params(EndParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, aborted", body = Experiment), problems::NoExperiment, problems::WrongState, problems::Query, problems::Stored))]
+pub(crate) async fn abort(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+    Params(params): Params<EndParams>,
+) -> ApiResult<Reply<Experiment>> {
+    end(&state, id, ExperimentStatus::Aborted, params.reason).await
+}
+
+async fn end(
+    state: &AppState,
+    id: ExperimentId,
+    status: ExperimentStatus,
+    reason: Option<String>,
+) -> ApiResult<Reply<Experiment>> {
+    if reason
+        .as_ref()
+        .is_some_and(|reason| reason.chars().count() > 1000)
+    {
+        return Err(ApiError::field(
+            "?reason",
+            "must have at most 1000 characters",
+        ));
+    }
+    let experiment = require(state, id).await?;
+    if experiment.status != ExperimentStatus::Running {
+        return Err(store::CatalogError::ExperimentStatus(experiment.status).into());
+    }
+    let end = ExperimentEnd {
+        status,
+        reason,
+        decided: Some(results::as_text(state, experiment).await?),
+    };
+    let ended = state
+        .store
+        .end_experiment(id, end, state.clock.now())
+        .await?;
+    state.refresh().await?;
+    Ok(Reply(wire(&ended)))
+}
+
+/// What a change of the weights by hand needs to stop a running experiment: its results as they are.
+pub(crate) async fn takeover(state: &AppState, name: &str) -> ApiResult<Takeover> {
+    let running = {
+        let snapshot = state.snapshot.load();
+        let model = snapshot.model(name);
+        model.and_then(|model| model.traffic().experiment.as_ref().map(|e| e.id))
+    };
+    let decided = match running {
+        None => None,
+        Some(id) => Some(results::as_text(state, require(state, id).await?).await?),
+    };
+    Ok(Takeover { decided })
+}
+
+pub(crate) async fn takeover_if(
+    state: &AppState,
+    said: bool,
+    version: &Version,
+) -> ApiResult<Option<Takeover>> {
+    if !said {
+        return Ok(None);
+    }
+    takeover(state, version.name.as_str()).await.map(Some)
+}
+
+pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
+    let definition = &experiment.definition;
+    let names = |names: &[MetricName]| names.iter().map(ToString::to_string).collect();
+    let shares = definition.shares();
+    let arms = definition.arms.iter().zip(&shares).enumerate();
+    Experiment {
+        experiment: experiment.id.to_string(),
+        name: definition.name.to_string(),
+        title: definition.title.clone(),
+        policy: definition.policy,
+        status: experiment.status.to_string(),
+        arms: arms
+            .map(|(at, (arm, share))| ExperimentArm {
+                model_id: arm.model_id.to_string(),
+                version: arm.version.to_string(),
+                role: role(at).into(),
+                weight: arm.weight,
+                share: *share,
+            })
+            .collect(),
+        primary_metric: definition.primary_metric.to_string(),
+        secondary_metrics: names(&definition.secondary_metrics),
+        guardrails: names(&definition.guardrails),
+        metrics: definition.metrics.iter().cloned().map(Into::into).collect(),
+        alpha: definition.alpha,
+        power: definition.power,
+        minimum_detectable_effect: definition.minimum_detectable_effect,
+        relative: definition.relative,
+        planned_units: definition.planned_units,
+        enrolment: definition.enrolment,
+        salt: definition.salt.clone(),
+        slo_ms: definition.slo_ms,
+        created_at: experiment.created_at.to_string(),
+        started_at: experiment.started_at.map(|at| at.to_string()),
+        ended_at: experiment.ended_at.map(|at| at.to_string()),
+        end_reason: experiment.end_reason.clone(),
+    }
+}
+
+/// The word for the place of an arm.
+pub(crate) fn role(at: usize) -> &'static str {
+    if at == 0 { "control" } else { "candidate" }
+}
+
+/// A refusal of something that only a running experiment has.
+pub(crate) fn never_started(id: ExperimentId) -> ApiError {
+    let detail = format!(
+        "The experiment {id} has not begun, so there is nothing to judge; `POST \
+         /experiments/{id}/start` starts it."
+    );
+    ApiError::new(ErrorCode::ExperimentState, detail)
+}

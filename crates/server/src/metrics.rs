@@ -1,0 +1,110 @@
+//! `/metrics/{name}`: what is measured of a model. Built-in metrics need no declaration.
+
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Json, TextPath};
+use crate::openapi::problems;
+use crate::state::AppState;
+use api::{DeclareMetric, ErrorCode, Message, Metric};
+use axum::Json as Reply;
+use axum::extract::State;
+use types::{BuiltIn, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
+
+/// Lists the metrics of a model, the built-in ones first.
+#[utoipa::path(get, path = "/metrics/{name}", tag = "metrics", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the metrics", body = Vec<Metric>), problems::NoModel, problems::Stored))]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    TextPath(name): TextPath<String>,
+) -> ApiResult<Reply<Vec<Metric>>> {
+    Ok(Reply(all(&state, &name).await?))
+}
+
+async fn all(state: &AppState, name: &str) -> ApiResult<Vec<Metric>> {
+    let name = model(state, name)?;
+    let built_in = BuiltIn::ALL.into_iter().map(BuiltIn::metric);
+    let declared = state.store.metrics(name).await?;
+    Ok(built_in.chain(declared).map(Metric::from).collect())
+}
+
+/// Reads a metric.
+#[utoipa::path(get, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), responses((status = 200, description = "the metric", body = Metric), problems::NoMetric, problems::Stored))]
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    TextPath((name, metric)): TextPath<(String, String)>,
+) -> ApiResult<Reply<Metric>> {
+    let all = all(&state, &name).await?;
+    let found = all.into_iter().find(|found| found.metric == metric);
+    Ok(Reply(found.ok_or_else(|| missing(&name, &metric))?))
+}
+
+/// Declares a metric, or changes its declaration.
+#[utoipa::path(put, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), request_body = DeclareMetric, responses((status = 200, description = "the metric", body = Metric), problems::NoModel, problems::MetricCounted, problems::Body, problems::Stored))]
+pub(crate) async fn set(
+    State(state): State<AppState>,
+    TextPath((name, metric)): TextPath<(String, String)>,
+    Json(body): Json<DeclareMetric>,
+) -> ApiResult<Reply<Metric>> {
+    let name = model(&state, &name)?;
+    let metric = MetricName::parse(&metric);
+    let metric = metric.map_err(|e| ApiError::field("", format!("the metric {e}")))?;
+    let metric = declared(metric, &body);
+    metric.check().map_err(|error| {
+        let pointer = match error {
+            InvalidMetric::BuiltIn(_) => "",
+            InvalidMetric::Bounds => "/lower_bound",
+            InvalidMetric::Window => "/window_seconds",
+            InvalidMetric::NoWindow => "/missing",
+        };
+        ApiError::field(pointer, error)
+    })?;
+    let now = state.clock.now();
+    state.store.set_metric(name, metric.clone(), now).await?;
+    state.refresh().await?;
+    Ok(Reply(metric.into()))
+}
+
+fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
+    let waits = body.window_seconds > 0 && body.kind == MetricKind::Binary;
+    types::Metric {
+        name,
+        kind: body.kind,
+        direction: body.direction,
+        window_seconds: body.window_seconds,
+        lower_bound: body.lower_bound,
+        upper_bound: body.upper_bound,
+        missing: body.missing.unwrap_or(if waits {
+            Missing::Failure
+        } else {
+            Missing::Excluded
+        }),
+    }
+}
+
+/// Removes a declaration. Values that are stored stay.
+#[utoipa::path(delete, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), responses((status = 200, description = "what was removed", body = Message), problems::NoMetric, problems::MetricCounted, problems::Stored))]
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    TextPath((name, metric)): TextPath<(String, String)>,
+) -> ApiResult<Reply<Message>> {
+    let model = model(&state, &name)?;
+    let checked = MetricName::parse(&metric).map_err(|_| missing(&name, &metric))?;
+    let now = state.clock.now();
+    if !state.store.delete_metric(model, checked, now).await? {
+        return Err(missing(&name, &metric));
+    }
+    state.refresh().await?;
+    Ok(Reply(Message {
+        message: format!("The metric {metric} is no longer declared."),
+    }))
+}
+
+pub(crate) fn model(state: &AppState, name: &str) -> ApiResult<ModelName> {
+    let snapshot = state.snapshot.load();
+    let found = snapshot.model(name);
+    let model = found.ok_or_else(|| ApiError::model_not_found(name))?;
+    Ok(model.traffic().name.clone())
+}
+
+fn missing(name: &str, metric: &str) -> ApiError {
+    let detail = format!("{name} has no metric {metric}; `PUT` declares one.");
+    ApiError::new(ErrorCode::MetricNotFound, detail)
+}

@@ -1,0 +1,197 @@
+//! `GET /experiments/{experiment}/results`: what the judge says of the evidence now.
+
+use crate::error::ApiResult;
+use crate::experiments::{never_started, require, role};
+use crate::extract::ExperimentPath;
+use crate::openapi::problems;
+use crate::state::AppState;
+use api::{
+    Bayesian, Comparison, Events, Excluded, ExperimentResults, FeedbackCheck, FixedHorizon,
+    Interval, MetricArm, MetricResults, Needed, ResultArm, SampleRatio, Sequential,
+};
+use axum::Json as Reply;
+use axum::extract::State;
+use judge::results::{Results, Verdict, results};
+use types::{Experiment, ExperimentDefinition, Timestamp};
+
+/// What the evidence of an experiment says.
+#[utoipa::path(get, path = "/experiments/{experiment}/results", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the verdict, and every number that it stands on", body = ExperimentResults), problems::NoExperiment, problems::WrongState, problems::Stored))]
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    ExperimentPath(id): ExperimentPath,
+) -> ApiResult<Reply<ExperimentResults>> {
+    let experiment = require(&state, id).await?;
+    if experiment.started_at.is_none() {
+        return Err(never_started(id));
+    }
+    Ok(Reply(judged(&state, experiment).await?))
+}
+
+/// The judge's view of the evidence now.
+pub(crate) async fn judged(
+    state: &AppState,
+    experiment: Experiment,
+) -> ApiResult<ExperimentResults> {
+    let now = state.clock.now();
+    let evidence = state.store.evidence(experiment.clone(), now).await?;
+    let judged = results(&experiment, &evidence, now);
+    Ok(wire(&experiment, &judged, now))
+}
+
+/// The same as it is stored when an experiment ends.
+pub(crate) async fn as_text(state: &AppState, experiment: Experiment) -> ApiResult<String> {
+    let results = judged(state, experiment).await?;
+    Ok(serde_json::to_string(&results).expect("texts and finite numbers are JSON"))
+}
+
+fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> ExperimentResults {
+    let definition = &experiment.definition;
+    let version = |arm: usize| definition.arms[arm].version.to_string();
+    let verdict_version = match judged.verdict {
+        Verdict::Winner { arm } | Verdict::GuardrailHarmed { arm, .. } => Some(version(arm)),
+        _ => None,
+    };
+    let check = |check: &judge::results::FeedbackCheck| FeedbackCheck {
+        metric: definition.metrics[check.metric].name.to_string(),
+        version: version(check.arm),
+        p: check.p,
+        alarm: check.alarm,
+    };
+    let metrics = 0..definition.metrics.len();
+    let decided = experiment.decided.as_deref();
+    ExperimentResults {
+        experiment: experiment.id.to_string(),
+        name: definition.name.to_string(),
+        status: experiment.status.to_string(),
+        as_of: now.to_string(),
+        verdict: judged.verdict.as_str().into(),
+        verdict_version,
+        summary: judged.summary.clone(),
+        arms: arms(definition, judged),
+        sample_ratio: SampleRatio {
+            p: judged.sample_ratio.p,
+            ln_e: judged.sample_ratio.ln_e,
+            chi_square_p: judged.sample_ratio.chi_square_p,
+            alarm: judged.sample_ratio.alarm,
+        },
+        feedback_checks: judged.feedback.iter().map(check).collect(),
+        metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
+        excluded: excluded(definition, judged),
+        decided: decided.and_then(|text| serde_json::from_str(text).ok()),
+    }
+}
+
+fn arms(definition: &ExperimentDefinition, judged: &Results) -> Vec<ResultArm> {
+    let shares = definition.shares();
+    let arm = |(at, arm): (usize, &types::Arm)| ResultArm {
+        model_id: arm.model_id.to_string(),
+        version: arm.version.to_string(),
+        role: role(at).into(),
+        share: shares[at],
+        units: judged.units[at],
+        predictions: judged.predictions[at],
+        fallbacks: judged.fallbacks[at],
+    };
+    definition.arms.iter().enumerate().map(arm).collect()
+}
+
+fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded> {
+    let mut excluded = Vec::new();
+    let mut add = |predictions: u64, reason: String| {
+        if predictions > 0 {
+            excluded.push(Excluded {
+                predictions,
+                reason,
+            });
+        }
+    };
+    add(
+        judged.outside,
+        "took no part: they named their version, or their unit is not enrolled".into(),
+    );
+    let all: u64 = judged.predictions.iter().sum();
+    for (metric, result) in definition.metrics.iter().zip(&judged.metrics) {
+        let sum = |f: fn(&judge::results::ArmResult) -> u64| result.arms.iter().map(f).sum::<u64>();
+        let (counted, immature) = (sum(|arm| arm.predictions), sum(|arm| arm.immature));
+        let name = &metric.name;
+        add(
+            immature,
+            format!("are younger than the window of {name}, so its value may still come"),
+        );
+        let without = all.saturating_sub(counted + immature);
+        add(without, format!("have no value of {name}"));
+    }
+    excluded
+}
+
+fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> MetricResults {
+    let result = &judged.metrics[at];
+    let arms = definition.arms.iter().zip(&result.arms);
+    MetricResults {
+        metric: definition.metrics[at].clone().into(),
+        role: result.role.as_str().into(),
+        arms: arms
+            .map(|(arm, result)| MetricArm {
+                version: arm.version.to_string(),
+                units: result.units,
+                predictions: result.predictions,
+                immature: result.immature,
+                missing: result.missing,
+                events: result.events,
+                mean: result.mean,
+                interval: result.interval.map(interval),
+            })
+            .collect(),
+        comparisons: result
+            .comparisons
+            .iter()
+            .map(|c| comparison(definition, c))
+            .collect(),
+    }
+}
+
+fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison) -> Comparison {
+    Comparison {
+        version: definition.arms[c.arm].version.to_string(),
+        finding: c.finding.as_str().into(),
+        difference: c.difference,
+        lift: c.lift,
+        sequential: Sequential {
+            interval: c.sequential.interval.map(interval),
+            lift_interval: c.lift_interval.map(interval),
+            p: c.sequential.p,
+            adjusted_p: c.sequential.adjusted_p,
+            ln_e: c.sequential.ln_e,
+            method: c.sequential.method.as_str().into(),
+        },
+        fixed_horizon: c.fixed.map(|test| FixedHorizon {
+            interval: interval(test.interval),
+            p: test.p,
+            statistic: test.statistic,
+        }),
+        bayesian: c.bayesian.map(|posterior| Bayesian {
+            chance_to_win: posterior.chance_to_win,
+            loss_candidate: posterior.loss_candidate,
+            loss_control: posterior.loss_control,
+        }),
+        events: c.events.map(|events| Events {
+            ln_e: events.ln_e,
+            rate_ratio: interval(events.rate_ratio),
+        }),
+        ln_e_harm: c.ln_e_harm,
+        needed: c.needed.map(|needed| Needed {
+            units: needed.units,
+            more: needed.more,
+            days: needed.days,
+            for_minimum_effect: needed.for_minimum_effect,
+        }),
+    }
+}
+
+pub(crate) fn interval(interval: judge::Interval) -> Interval {
+    let end = |value: f64| value.is_finite().then_some(value);
+    Interval {
+        lower: end(interval.lower),
+        upper: end(interval.upper),
+    }
+}

@@ -1,0 +1,242 @@
+//! Feedback over HTTP: one value, a batch, and what is wrong with it.
+
+use crate::weir::{Weir, afinn, assert_clean, directory};
+use serde_json::{Value, json};
+
+async fn predicted(weir: &Weir) -> String {
+    let (_, reply) = weir
+        .post("/predict", json!({"text": "good", "unit_id": "u"}))
+        .await;
+    reply["prediction_id"].as_str().unwrap().to_owned()
+}
+
+async fn server() -> (tempfile::TempDir, Weir) {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", afinn()).await;
+    weir.activate(&id, 100.0).await;
+    (data, weir)
+}
+
+#[tokio::test]
+async fn one_value_is_answered_as_one() {
+    let (data, weir) = server().await;
+    let id = predicted(&weir).await;
+    let label = |label: &str| json!({"prediction_id": id, "label": label});
+    let (status, reply) = weir.post("/feedback", label("positive")).await;
+    assert_eq!((status, &reply["recorded"]), (200, &json!(1)));
+    let receipt = &reply["receipts"][0];
+    assert_eq!(receipt["metric"], "correct");
+    assert_eq!(
+        (&receipt["value"], &receipt["model_version"]),
+        (&json!(1.0), &json!("1.0.0"))
+    );
+    assert_eq!(
+        weir.post("/feedback", label("positive")).await.1["duplicate"],
+        json!(1)
+    );
+
+    let (status, problem) = weir.post("/feedback", label("negative")).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("feedback_conflict"))
+    );
+    let mut correction = label("negative");
+    correction["replace"] = json!(true);
+    assert_eq!(
+        weir.post("/feedback", correction).await.1["replaced"],
+        json!(1)
+    );
+    let (_, prediction) = weir.get(&format!("/predictions/{id}")).await;
+    assert_eq!(prediction["feedback"][0]["label"], "negative");
+
+    let (_, report) = weir.get("/models/performance").await;
+    let model = &report["models"][0];
+    assert_eq!(
+        (&model["labelled_count"], &model["measured_accuracy"]),
+        (&json!(1), &json!(0.0))
+    );
+    assert!(
+        model["measured_accuracy_interval"]["upper"]
+            .as_f64()
+            .unwrap()
+            > 0.5
+    );
+
+    for (body, status, code) in [
+        (
+            json!({"prediction_id": "x", "label": 1}),
+            422,
+            "invalid_request",
+        ),
+        (json!({"prediction_id": id}), 422, "invalid_request"),
+        (
+            json!({"prediction_id": id, "metric": "score"}),
+            422,
+            "invalid_request",
+        ),
+        (
+            json!({"prediction_id": id, "metric": "score", "value": "5"}),
+            422,
+            "invalid_request",
+        ),
+        (
+            json!({"prediction_id": id, "metric": "score", "value": 5}),
+            404,
+            "metric_not_found",
+        ),
+        (
+            json!({"prediction_id": id, "metric": "correct", "value": 0.5}),
+            422,
+            "invalid_request",
+        ),
+        (
+            json!({"prediction_id": id, "label": 1, "metric": "m", "value": 1}),
+            422,
+            "invalid_request",
+        ),
+        (json!("label"), 422, "invalid_request"),
+    ] {
+        let (got, problem) = weir.post("/feedback", body.clone()).await;
+        assert_eq!(
+            (got, &problem["code"]),
+            (status, &json!(code)),
+            "{body}: {problem}"
+        );
+    }
+    let (status, _) = weir.raw("/feedback", "text/plain", b"{}".to_vec()).await;
+    assert_eq!(status, 415);
+    drop(weir);
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn the_good_lines_of_a_batch_are_stored() {
+    let (data, weir) = server().await;
+    let (one, two) = (predicted(&weir).await, predicted(&weir).await);
+    let metric = json!({"kind": "continuous", "lower_bound": 0, "upper_bound": 10});
+    assert_eq!(weir.put("/metrics/sentiment/score", metric).await.0, 200);
+    let stranger = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let lines = [
+        json!({"prediction_id": one, "metric": "score", "value": 7}).to_string(),
+        json!({"prediction_id": two, "metric": "score", "value": 11}).to_string(),
+        "{\"prediction_id\": \"half a li".into(),
+        json!({"prediction_id": stranger, "label": "positive"}).to_string(),
+        format!("{{\"prediction_id\": \"{two}\", \"metric\": \"score\", \"value\": NaN}}"),
+        format!("{{\"prediction_id\": \"{two}\", \"metric\": \"score\", \"value\": 1e999}}"),
+        String::new(),
+        json!({"prediction_id": two, "metric": "correct", "value": true}).to_string(),
+        json!({"prediction_id": one, "metric": "score", "value": 8}).to_string(),
+    ];
+    let body = lines.join("\n") + "\n\n";
+    let (status, reply) = weir
+        .raw("/feedback", "application/x-ndjson", body.into())
+        .await;
+    assert_eq!(status, 200, "{reply}");
+    let count = |name: &str| reply[name].as_u64().unwrap();
+    assert_eq!(
+        (count("recorded"), count("unmatched"), count("rejected")),
+        (2, 1, 6)
+    );
+    let errors = reply["errors"].as_array().unwrap();
+    let lines: Vec<(u64, &str)> = errors
+        .iter()
+        .map(|e| (e["line"].as_u64().unwrap(), e["code"].as_str().unwrap()))
+        .collect();
+    let invalid = "invalid_request";
+    assert_eq!(
+        lines,
+        [
+            (2, invalid),
+            (3, invalid),
+            (5, invalid),
+            (6, invalid),
+            (7, invalid),
+            (9, "feedback_conflict")
+        ]
+    );
+    assert!(
+        errors[0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("from 0 to 10"),
+        "{reply}"
+    );
+
+    // An array, and more than a batch may have.
+    let item = json!({"prediction_id": one, "metric": "score", "value": 7});
+    let (_, reply) = weir.post("/feedback", json!([item, 5])).await;
+    assert_eq!(
+        (&reply["duplicate"], &reply["errors"][0]["line"]),
+        (&json!(1), &json!(2))
+    );
+    let many: Vec<&Value> = std::iter::repeat_n(&item, 10_001).collect();
+    assert_eq!(weir.post("/feedback", json!(many)).await.0, 422);
+    drop(weir);
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn metrics_are_declared_and_kept_while_they_are_counted() {
+    let (_data, weir) = server().await;
+    let click = json!({"kind": "binary", "window_seconds": 3600});
+    let (status, declared) = weir.put("/metrics/sentiment/click", click.clone()).await;
+    assert_eq!((status, &declared["missing"]), (200, &json!("failure")));
+    let (_, listed) = weir.get("/metrics/sentiment").await;
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["metric"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "error",
+            "latency_ms",
+            "slow",
+            "confidence",
+            "correct",
+            "click"
+        ]
+    );
+    for (metric, body) in [
+        ("correct", json!({"kind": "binary"})),
+        ("a b", json!({"kind": "binary"})),
+        ("x", json!({"kind": "binary", "missing": "failure"})),
+        (
+            "x",
+            json!({"kind": "continuous", "lower_bound": 2, "upper_bound": 1}),
+        ),
+        (
+            "x",
+            json!({"kind": "continuous", "window_seconds": 99_999_999_999u64}),
+        ),
+        ("x", json!({"kind": "colour"})),
+    ] {
+        let (status, problem) = weir
+            .put(&format!("/metrics/sentiment/{metric}"), body)
+            .await;
+        assert_eq!(status, 422, "{metric}: {problem}");
+    }
+    weir.register("2.0.0", afinn()).await;
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "click",
+    });
+    let (_, draft) = weir.post("/experiments", body).await;
+    let path = format!("/experiments/{}", draft["experiment"].as_str().unwrap());
+    weir.post(&format!("{path}/start"), json!({})).await;
+    let other = json!({"kind": "count"});
+    let (status, problem) = weir.put("/metrics/sentiment/click", other.clone()).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("metric_in_use")));
+    assert_eq!(
+        weir.put("/metrics/sentiment/click", click).await.0,
+        200,
+        "it is the same"
+    );
+    assert_eq!(weir.delete("/metrics/sentiment/click").await.0, 409);
+    weir.post(&format!("{path}/stop"), json!({})).await;
+    assert_eq!(weir.delete("/metrics/sentiment/click").await.0, 200);
+    assert_eq!(weir.get("/metrics/sentiment/click").await.0, 404);
+    assert_eq!(weir.get("/metrics/nobody").await.0, 404);
+}
