@@ -147,32 +147,114 @@ fn lowest(start: f64, f: impl Fn(f64) -> f64) -> f64 {
     best.1
 }
 
-/// The predictable-mixture empirical-Bernstein sequence, with O(1) state: lower =
-/// [Σλx − ln(2/α) − Σ(x − μ̂_{i−1})² ψ(λ)]/Σλ with ψ(λ) = −ln(1 − λ) − λ, λ truncated at ½ and μ̂ the
-/// running mean that begins at 0; upper = 1 − the same of 1 − x. Clipped to [0, 1].
-pub fn empirical_bernstein(values: &[f64], alpha: f64) -> Interval {
-    two_sided(values, |values| {
-        let mut bets = Bets::new(alpha);
-        let (mut weights, mut gain, mut loss) = (0.0, 0.0, 0.0);
-        let (mut sum, mut n) = (0.0, 0.0);
-        for x in values {
-            let bet = bets.next(x).min(0.5);
-            let mean = if n > 0.0 { sum / n } else { 0.0 };
-            weights += bet;
-            gain += bet * x;
-            loss += (x - mean) * (x - mean) * (-(-bet).ln_1p() - bet);
-            sum += x;
-            n += 1.0;
+/// The hedged capital at one mean, observation by observation.
+pub struct HedgedCapital {
+    bets: Bets,
+    m: f64,
+    above: f64,
+    below: f64,
+}
+
+impl HedgedCapital {
+    /// For the mean `m` in (0, 1).
+    pub fn new(m: f64, alpha: f64) -> Self {
+        Self {
+            bets: Bets::new(alpha),
+            m,
+            above: 0.0,
+            below: 0.0,
         }
-        (gain - (2.0 / alpha).ln() - loss) / weights
-    })
+    }
+
+    /// Takes an observation in [0, 1], and gives ln K as [`ln_hedged_capital`] does.
+    pub fn push(&mut self, x: f64) -> f64 {
+        let (bet, m) = (self.bets.next(x), self.m);
+        self.above += (bet.min(0.5 / m) * (x - m)).ln_1p();
+        self.below += (-bet.min(0.5 / (1.0 - m)) * (x - m)).ln_1p();
+        self.above.max(self.below) - 2f64.ln()
+    }
+}
+
+/// The predictable-mixture empirical-Bernstein sequence, observation by observation, with O(1) state:
+/// lower = [Σλx − ln(2/α) − Σ(x − μ̂_{i−1})² ψ(λ)]/Σλ with ψ(λ) = −ln(1 − λ) − λ, λ truncated at ½ and
+/// μ̂ the running mean that begins at 0; upper = 1 − the same of 1 − x. Clipped to [0, 1].
+pub struct EmpiricalBernstein {
+    ln: f64,
+    sides: [BernsteinSide; 2],
+}
+
+struct BernsteinSide {
+    bets: Bets,
+    weights: f64,
+    gain: f64,
+    loss: f64,
+    sum: f64,
+    n: f64,
+}
+
+impl BernsteinSide {
+    fn push(&mut self, x: f64) {
+        let bet = self.bets.next(x).min(0.5);
+        let mean = if self.n > 0.0 { self.sum / self.n } else { 0.0 };
+        self.weights += bet;
+        self.gain += bet * x;
+        self.loss += (x - mean) * (x - mean) * (-(-bet).ln_1p() - bet);
+        self.sum += x;
+        self.n += 1.0;
+    }
+}
+
+impl EmpiricalBernstein {
+    /// Before any observation.
+    pub fn new(alpha: f64) -> Self {
+        let side = || BernsteinSide {
+            bets: Bets::new(alpha),
+            weights: 0.0,
+            gain: 0.0,
+            loss: 0.0,
+            sum: 0.0,
+            n: 0.0,
+        };
+        Self {
+            ln: (2.0 / alpha).ln(),
+            sides: [side(), side()],
+        }
+    }
+
+    /// Takes an observation in [0, 1].
+    pub fn push(&mut self, x: f64) {
+        self.sides[0].push(x);
+        self.sides[1].push(1.0 - x);
+    }
+
+    /// The sequence at this look.
+    pub fn interval(&self) -> Interval {
+        let lower = |side: &BernsteinSide| {
+            if side.n > 0.0 {
+                ((side.gain - self.ln - side.loss) / side.weights).max(0.0)
+            } else {
+                0.0
+            }
+        };
+        Interval {
+            lower: lower(&self.sides[0]),
+            upper: 1.0 - lower(&self.sides[1]),
+        }
+    }
+}
+
+/// [`EmpiricalBernstein`] after all of the observations.
+pub fn empirical_bernstein(values: &[f64], alpha: f64) -> Interval {
+    let mut sequence = EmpiricalBernstein::new(alpha);
+    values.iter().for_each(|&x| sequence.push(x));
+    sequence.interval()
 }
 
 /// The predictable-mixture Hoeffding sequence: ψ = λ²/8 in place of (x − μ̂)² ψ, with
 /// λ_t = min(1, √(8 ln(2/α)/(t ln(1 + t)))).
 pub fn hoeffding(values: &[f64], alpha: f64) -> Interval {
     let ln = (2.0 / alpha).ln();
-    two_sided(values, |values| {
+    let lower = |values: &mut dyn Iterator<Item = f64>| {
         let (mut weights, mut gain, mut loss, mut t) = (0.0, 0.0, 0.0, 0.0f64);
         for x in values {
             t += 1.0;
@@ -181,20 +263,14 @@ pub fn hoeffding(values: &[f64], alpha: f64) -> Interval {
             gain += bet * x;
             loss += bet * bet / 8.0;
         }
-        (gain - ln - loss) / weights
-    })
-}
-
-/// Lower ends of x and of 1 − x.
-fn two_sided(values: &[f64], lower: impl Fn(&mut dyn Iterator<Item = f64>) -> f64) -> Interval {
-    if values.is_empty() {
-        return Interval {
-            lower: 0.0,
-            upper: 1.0,
-        };
-    }
+        if t > 0.0 {
+            ((gain - ln - loss) / weights).max(0.0)
+        } else {
+            0.0
+        }
+    };
     Interval {
-        lower: lower(&mut values.iter().copied()).max(0.0),
-        upper: (1.0 - lower(&mut values.iter().map(|x| 1.0 - x))).min(1.0),
+        lower: lower(&mut values.iter().copied()),
+        upper: 1.0 - lower(&mut values.iter().map(|x| 1.0 - x)),
     }
 }

@@ -35,6 +35,10 @@ pub(crate) enum Command {
     ///
     /// Example: weir plan --baseline 0.5 --effect 0.05 --per-day 1000
     Plan(PlanArgs),
+    /// Play whole experiments through the judge: how often it is wrong, and how soon it is right.
+    ///
+    /// Example: weir simulate --base 0.1 --effect 0.02 --method asymptotic
+    Simulate(SimulateArgs),
 }
 
 #[derive(Args, Default)]
@@ -147,6 +151,78 @@ pub(crate) struct PlanArgs {
     /// Print the plan as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct SimulateArgs {
+    /// How it is judged.
+    #[arg(long, default_value = "asymptotic", value_parser = method, value_name = "METHOD",
+        long_help = method_help())]
+    pub(crate) method: simulate::Method,
+    /// Arms, the control included.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) arms: usize,
+    /// The control's rate of a binary outcome.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) base: f64,
+    /// What is added to it in every candidate; 0 for an A/A experiment.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) effect: f64,
+    /// What the base rate is multiplied by in the second half.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) drift: f64,
+    /// The candidates' share together, by quarter of the experiment.
+    #[arg(long, value_delimiter = ',', num_args = 4, default_values_t = [0.5, 0.5, 0.5, 0.5],
+        value_name = "SHARE")]
+    pub(crate) shares: Vec<f64>,
+    /// Units of all arms when it ends.
+    #[arg(long, default_value_t = 40_000)]
+    pub(crate) units: u64,
+    /// Units of all arms between two looks.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) peek: u64,
+    /// Units of all arms that come between a unit and its outcome.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// Events per unit: from 1 to this.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) events: u64,
+    /// The chance of a false claim.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// Units at which the sequence is tightest.
+    #[arg(long, default_value_t = 5000.0)]
+    pub(crate) planned_units: f64,
+    /// How many experiments.
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) runs: u64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Play the table of docs/statistics.md instead, and print it as Markdown.
+    #[arg(long, conflicts_with_all = ["method", "arms", "base", "effect", "drift", "shares", "units",
+        "peek", "delay", "events", "alpha", "planned_units", "runs"])]
+    pub(crate) table: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn method(text: &str) -> Result<simulate::Method, String> {
+    let found = simulate::Method::ALL
+        .into_iter()
+        .find(|m| m.as_str() == text);
+    found.ok_or_else(|| format!("must be one of {}", methods()))
+}
+
+fn methods() -> String {
+    simulate::Method::ALL
+        .map(simulate::Method::as_str)
+        .join(", ")
+}
+
+fn method_help() -> String {
+    format!("How it is judged: {}.", methods())
 }
 
 #[derive(Clone, Copy, ValueEnum, Deserialize)]

@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod plan;
 mod serve;
+mod simulation;
 mod verify;
 
 use args::{Command, LowArgs};
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
+        Command::Simulate(simulate) => simulation::run(&simulate),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

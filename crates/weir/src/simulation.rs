@@ -1,0 +1,174 @@
+//! `weir simulate`: whole experiments, played through the judge.
+
+use crate::args::SimulateArgs;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use simulate::{Cell, Design, Report, simulate, table};
+use std::process::ExitCode;
+
+/// What is answered to flags that do not fit, as the flags' own parser does.
+const USAGE: u8 = 2;
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the report is the data of this command"
+)]
+pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    if args.table {
+        let cells = table(args.seed);
+        let reports = play(cells.iter().map(|cell| &cell.design));
+        let rows = cells.iter().zip(&reports);
+        if args.json {
+            let rows: Vec<Value> = rows.map(|(cell, report)| row_json(cell, report)).collect();
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+        } else {
+            println!("{HEAD}");
+            rows.for_each(|(cell, report)| println!("{}", row(cell, report)));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let design = design(args);
+    let problems = design.problems();
+    if !problems.is_empty() {
+        for problem in problems {
+            let flag = problem.field.replace('_', "-");
+            eprintln!("error: --{flag} {}", problem.problem);
+        }
+        eprintln!("hint: weir simulate --help says what each flag takes");
+        return Ok(ExitCode::from(USAGE));
+    }
+    let report = play([&design]).remove(0);
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&report_json(&design, &report))?
+        );
+    } else {
+        println!("{}", text(&design, &report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn design(args: &SimulateArgs) -> Design {
+    let mut shares = [0.5; 4];
+    // The parser took four.
+    shares
+        .iter_mut()
+        .zip(&args.shares)
+        .for_each(|(share, given)| *share = *given);
+    Design {
+        method: args.method,
+        arms: args.arms,
+        base: args.base,
+        effect: args.effect,
+        drift: args.drift,
+        shares,
+        units: args.units,
+        peek: args.peek,
+        delay: args.delay,
+        events: args.events,
+        alpha: args.alpha,
+        planned_units: args.planned_units,
+        runs: args.runs,
+        seed: args.seed,
+    }
+}
+
+fn play<'a>(designs: impl IntoIterator<Item = &'a Design>) -> Vec<Report> {
+    let designs: Vec<&Design> = designs.into_iter().collect();
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} experiments, {per_sec}, {eta} left");
+    let progress = ProgressBar::new(designs.iter().map(|design| design.runs).sum())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let played = designs.into_iter();
+    let reports = played
+        .map(|design| simulate(design, threads, || progress.inc(1)))
+        .collect();
+    progress.finish_and_clear();
+    reports
+}
+
+fn report_json(design: &Design, report: &Report) -> Value {
+    json!({
+        "method": design.method.as_str(),
+        "arms": design.arms,
+        "base": design.base,
+        "effect": design.effect,
+        "drift": design.drift,
+        "shares": design.shares,
+        "units": design.units,
+        "peek": design.peek,
+        "delay": design.delay,
+        "events": design.events,
+        "alpha": design.alpha,
+        "planned_units": design.planned_units,
+        "seed": design.seed,
+        "runs": report.runs,
+        "claims": report.claims,
+        "claims_standard_error": report.claims_error,
+        "median_units_to_claim": report.median_units,
+        "coverage": report.coverage,
+    })
+}
+
+fn row_json(cell: &Cell, report: &Report) -> Value {
+    let mut row = report_json(&cell.design, report);
+    row["case"] = json!(cell.title);
+    row["assumptions_hold"] = json!(cell.holds);
+    row
+}
+
+fn text(design: &Design, report: &Report) -> String {
+    let share = |share: f64| format!("{:.2} %", 100.0 * share);
+    let claims = if design.effect == 0.0 && !design.method.is_ordered() {
+        "false alarms"
+    } else if design.method.is_ordered() {
+        "truth excluded"
+    } else {
+        "power"
+    };
+    let mut lines = vec![
+        format!(
+            "{} experiments of {} units, a look every {}, judged by {}",
+            report.runs,
+            design.units,
+            design.peek,
+            design.method.as_str()
+        ),
+        format!(
+            "{claims:<20} {} ± {}",
+            share(report.claims),
+            share(report.claims_error)
+        ),
+    ];
+    if let Some(units) = report.median_units {
+        lines.push(format!(
+            "{:<20} {units} units of all arms, in the middle",
+            "time to claim"
+        ));
+    }
+    if let Some(coverage) = report.coverage {
+        let all = "of intervals held the truth at every look";
+        lines.push(format!("{:<20} {} {all}", "coverage", share(coverage)));
+    }
+    lines.join("\n")
+}
+
+const HEAD: &str = "| case | base rate | method | runs | false alarms | coverage at all looks | \
+     assumptions hold |\n|---|---|---|---|---|---|---|";
+
+fn row(cell: &Cell, report: &Report) -> String {
+    let share = |share: f64| format!("{:.2} %", 100.0 * share);
+    format!(
+        "| {} | {} | `{}` | {} | {} ± {} | {} | {} |",
+        cell.title,
+        share(cell.design.base),
+        cell.design.method.as_str(),
+        report.runs,
+        share(report.claims),
+        share(report.claims_error),
+        report.coverage.map_or("–".into(), share),
+        if cell.holds { "yes" } else { "**no**" },
+    )
+}
