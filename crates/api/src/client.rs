@@ -1,7 +1,9 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, Performance, PredictReply, PredictRequest, Problem, RegisterVersion, Version,
+    Activate, CreateExperiment, Experiment, ExperimentResults, Feedback, FeedbackReply,
+    Performance, PredictReply, PredictRequest, Problem, RegisterVersion, StartedExperiment,
+    Version,
 };
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
@@ -70,6 +72,38 @@ impl Client {
     ) -> Result<PredictReply<'static>, ClientError> {
         self.send(self.http.post(self.url("/predict")).json(request))
             .await
+    }
+
+    /// `POST /feedback` with a batch of at most 10,000 values.
+    ///
+    /// # Errors
+    /// When the call fails. Values that are refused one by one are in the reply.
+    pub async fn feedback(&self, batch: &[Feedback]) -> Result<FeedbackReply, ClientError> {
+        let url = self.url("/feedback?receipts=false");
+        self.send(self.http.post(url).json(batch)).await
+    }
+
+    /// `POST /experiments` and `POST /experiments/{experiment}/start`.
+    ///
+    /// # Errors
+    /// When a call fails.
+    pub async fn start_experiment(
+        &self,
+        experiment: &CreateExperiment,
+    ) -> Result<StartedExperiment, ClientError> {
+        let draft = self.http.post(self.url("/experiments")).json(experiment);
+        let draft: Experiment = self.send(draft).await?;
+        let url = self.url(&format!("/experiments/{}/start", draft.experiment));
+        self.send(self.http.post(url)).await
+    }
+
+    /// `GET /experiments/{experiment}/results`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn results(&self, experiment: &str) -> Result<ExperimentResults, ClientError> {
+        let url = self.url(&format!("/experiments/{experiment}/results"));
+        self.send(self.http.get(url)).await
     }
 
     /// `GET /models/performance`.

@@ -3,6 +3,7 @@
 //! The generator shares the machine with the server, so figures are compared within a run only:
 //! rounds alternate between what is compared, and the median of the rounds counts.
 
+mod experiment;
 mod load;
 mod log;
 mod start;
@@ -45,6 +46,10 @@ enum Part {
     Start,
     /// Micro-benchmarks of routing.
     Route,
+    /// The cost of a running experiment, feedback, and results of a large log.
+    Experiment,
+    /// Micro-benchmarks of the judge, and the simulation with its defaults.
+    Judge,
 }
 
 pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
@@ -66,6 +71,8 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Log => log::run(args, &binary, directory.path()).await?,
             Part::Start => start::run(args, &binary, directory.path()).await?,
             Part::Route => start::route()?,
+            Part::Experiment => experiment::run(args, &binary, directory.path()).await?,
+            Part::Judge => experiment::judge(&binary)?,
         }
     }
     Ok(())

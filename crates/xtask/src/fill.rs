@@ -2,10 +2,11 @@
 
 use crate::process::memory_mib;
 use std::path::Path;
-use store::{Durability, NewVersion, Store, StoreOptions};
+use store::{Durability, Feedback, FeedbackContent, NewVersion, Store, StoreOptions};
 use types::{
-    Accuracy, Input, ModelId, ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord,
-    Reason, RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
+    Accuracy, Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId,
+    ModelName, Outcome, Output, Percent, Policy, PredictionId, PredictionRecord, Reason,
+    RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -18,6 +19,7 @@ pub(crate) async fn run(
     predictions: u64,
     days: u32,
     versions: u32,
+    in_experiment: bool,
 ) -> anyhow::Result<()> {
     let options = StoreOptions {
         durability: Durability::Relaxed,
@@ -26,17 +28,39 @@ pub(crate) async fn run(
     let store = Store::open(data_dir, options)?;
     let now = now();
     let keys = register(&store, versions, now).await?;
+    let experiment = if in_experiment {
+        Some(experiment(&store, &keys, now).await?)
+    } else {
+        None
+    };
     let span = (i64::from(days) * DAY).max(600_000_000);
     let begin = now.micros() - span;
     let mut random = fastrand::Rng::with_seed(1);
     let mut order = 0;
+    let mut labels = Vec::new();
     for n in 0..predictions {
         let micros = begin + (span as f64 * (n as f64 / predictions as f64)) as i64;
         order = PredictionId::order_at(Timestamp::from_micros(micros)).max(order + 1);
         let version = keys[random.usize(..keys.len())];
         let id = PredictionId::new(order, random.u64(..));
-        store.append(record(id, version, &mut random)).await?;
+        let mut record = record(id, version, &mut random);
+        if let Some(experiment) = experiment {
+            // A unit keeps its arm.
+            let unit = random.u32(..UNITS);
+            record.version = keys[unit as usize % 2];
+            record.unit_id = UnitId::parse(&format!("user-{unit}")).ok();
+            (record.experiment, record.reason) = (Some(experiment.0), Reason::Experiment);
+            record.epoch = experiment.1;
+            if n % 2 == 0 {
+                labels.push(label(id, random.f64() < 0.6));
+            }
+        }
+        store.append(record).await?;
+        if labels.len() == 10_000 {
+            store.feedback(std::mem::take(&mut labels), now).await?;
+        }
     }
+    store.feedback(labels, now).await?;
     store.close().await?;
     println!(
         "filled {predictions} VmRSS={:.1} VmHWM={:.1}",
@@ -44,6 +68,64 @@ pub(crate) async fn run(
         memory_mib("self", "VmHWM:")?
     );
     Ok(())
+}
+
+/// How many users an experiment has.
+const UNITS: u32 = 1_000_000;
+
+fn label(prediction_id: PredictionId, right: bool) -> Feedback {
+    let label = if right { "positive" } else { "negative" };
+    Feedback {
+        prediction_id,
+        content: FeedbackContent::Label(label.into()),
+        replace: false,
+    }
+}
+
+/// Starts an experiment on the first two versions; gives its key and epoch.
+async fn experiment(
+    store: &Store,
+    keys: &[VersionKey],
+    now: Timestamp,
+) -> anyhow::Result<(ExperimentKey, i64)> {
+    let arm = |at: usize| -> anyhow::Result<Arm> {
+        Ok(Arm {
+            key: keys[at],
+            model_id: ModelId::from_bits(at as u64 + 1),
+            version: VersionName::parse(&format!("{}.0.0", at + 1))?,
+            weight: 1.0,
+        })
+    };
+    let metrics = [
+        BuiltIn::Correct,
+        BuiltIn::Error,
+        BuiltIn::LatencyMs,
+        BuiltIn::Confidence,
+    ];
+    let metrics = metrics.map(BuiltIn::metric);
+    let definition = ExperimentDefinition {
+        name: ModelName::parse("sentiment")?,
+        title: "bench".into(),
+        policy: Policy::Fixed,
+        arms: vec![arm(0)?, arm(1)?],
+        primary_metric: metrics[0].name.clone(),
+        secondary_metrics: metrics[2..].iter().map(|m| m.name.clone()).collect(),
+        guardrails: vec![metrics[1].name.clone()],
+        metrics: metrics.to_vec(),
+        alpha: 0.05,
+        power: 0.8,
+        minimum_detectable_effect: None,
+        relative: false,
+        planned_units: 5000.0,
+        enrolment: 1.0,
+        salt: "bench".into(),
+        slo_ms: None,
+    };
+    let id = ExperimentId::from_bits(1);
+    store.create_experiment(id, definition, now).await?;
+    let started = store.start_experiment(id, now).await?;
+    let traffic = store.traffic().await?;
+    Ok((started.key, traffic[0].epoch))
 }
 
 fn now() -> Timestamp {

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is asked for.
@@ -13,6 +13,8 @@ pub(crate) enum Target<'a> {
     Get(&'a str),
     /// POST of the same JSON body every time.
     Post(&'a str, &'a str),
+    /// POST of the lines of a file, one after the other.
+    PostLines(&'a str, &'a Path),
 }
 
 /// How much of it.
@@ -71,6 +73,10 @@ fn command(target: Target<'_>, shape: Shape) -> Command {
         Target::Get(url) => command.arg(url),
         Target::Post(url, body) => command
             .args(["-m", "POST", "-T", "application/json", "-d", body])
+            .arg(url),
+        Target::PostLines(url, path) => command
+            .args(["-m", "POST", "-T", "application/json", "-Z"])
+            .arg(path)
             .arg(url),
     };
     command

@@ -38,6 +38,9 @@ enum Command {
         /// Meant for how many versions.
         #[arg(long, default_value_t = 2)]
         versions: u32,
+        /// In an experiment on the first two versions, with labels for half of them.
+        #[arg(long)]
+        experiment: bool,
     },
 }
 
@@ -52,7 +55,8 @@ fn main() -> anyhow::Result<()> {
                 predictions,
                 days,
                 versions,
-            } => fill::run(&data_dir, predictions, days, versions).await,
+                experiment,
+            } => fill::run(&data_dir, predictions, days, versions, experiment).await,
         }
     })
 }

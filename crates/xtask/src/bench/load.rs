@@ -18,13 +18,13 @@ const CONNECTIONS: [u32; 3] = [16, 64, 256];
 const RATES: [u32; 3] = [2_000, 5_000, 10_000];
 
 /// A server with two versions at 70/30, as in the demo.
-struct Served {
-    process: Process,
+pub(super) struct Served {
+    pub(super) process: Process,
     durability: &'static str,
 }
 
 impl Served {
-    async fn start(
+    pub(super) async fn start(
         binary: &Path,
         directory: &Path,
         durability: &'static str,
@@ -79,7 +79,7 @@ fn body() -> String {
 }
 
 /// Rounds of what was measured under a name.
-struct Series {
+pub(super) struct Series {
     name: String,
     /// The series that this one is compared with, and by what it should be at least.
     against: Option<(String, f64)>,
@@ -88,10 +88,10 @@ struct Series {
 
 /// Series in the order of their first rounds.
 #[derive(Default)]
-struct Measured(Vec<Series>);
+pub(super) struct Measured(Vec<Series>);
 
 impl Measured {
-    fn add(&mut self, name: String, against: Option<(String, f64)>, outcome: Outcome) {
+    pub(super) fn add(&mut self, name: String, against: Option<(String, f64)>, outcome: Outcome) {
         match self.0.iter_mut().find(|series| series.name == name) {
             Some(series) => series.rounds.push(outcome),
             None => self.0.push(Series {
@@ -106,7 +106,7 @@ impl Measured {
         self.0.iter().find(|series| series.name == name)
     }
 
-    fn print(&self, title: &str, compare: fn(&Series) -> f64) {
+    pub(super) fn print(&self, title: &str, compare: fn(&Series) -> f64) {
         let row = |series: &Series| {
             let of = |get: fn(&Outcome) -> f64| median(series.rounds.iter().map(get));
             let ratio = series.against.as_ref().and_then(|(other, bar)| {
@@ -150,7 +150,7 @@ impl Measured {
     }
 }
 
-fn throughput(series: &Series) -> f64 {
+pub(super) fn throughput(series: &Series) -> f64 {
     median(series.rounds.iter().map(|o| o.per_second))
 }
 

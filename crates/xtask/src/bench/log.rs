@@ -15,7 +15,7 @@ const ASKED: usize = 51;
 pub(super) async fn run(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for predictions in [10_000, 1_000_000, args.log] {
-        let log = Log::fill(directory, predictions, 0, 2)?;
+        let log = Log::fill(directory, predictions, 0, 2, false)?;
         let server = process::weir(binary, &log.data_dir, "commit")?;
         let all = ask(&server.line, "").await?;
         let beyond_text = log.bytes as f64 / predictions as f64 - TEXT.len() as f64;
@@ -47,7 +47,7 @@ pub(super) async fn run(args: &BenchArgs, binary: &Path, directory: &Path) -> an
 
 /// Over 90 days and 20 versions.
 async fn spread(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Result<()> {
-    let log = Log::fill(directory, args.log, 90, 20)?;
+    let log = Log::fill(directory, args.log, 90, 20, false)?;
     let server = process::weir(binary, &log.data_dir, "commit")?;
     let now = std::fs::metadata(log.data_dir.join("weir.db"))?.modified()?;
     let now = now.duration_since(std::time::UNIX_EPOCH)?.as_micros() as i64;
@@ -95,12 +95,16 @@ async fn spread(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Re
 
 /// The median time of a report, in milliseconds.
 async fn ask(address: &str, query: &str) -> anyhow::Result<f64> {
+    time(&format!("{address}/models/performance{query}")).await
+}
+
+/// The median time of a GET, in milliseconds.
+pub(super) async fn time(url: &str) -> anyhow::Result<f64> {
     let http = reqwest::Client::new();
-    let url = format!("{address}/models/performance{query}");
     let mut times = Vec::new();
     for _ in 0..ASKED {
         let start = Instant::now();
-        let reply = http.get(&url).send().await?;
+        let reply = http.get(url).send().await?;
         ensure!(
             reply.status().is_success(),
             "{url}: {}",
@@ -112,16 +116,22 @@ async fn ask(address: &str, query: &str) -> anyhow::Result<f64> {
     Ok(median(times))
 }
 
-struct Log {
-    data_dir: std::path::PathBuf,
+pub(super) struct Log {
+    pub(super) data_dir: std::path::PathBuf,
     /// What the process that appended says of its memory.
     filler: String,
-    per_second: f64,
+    pub(super) per_second: f64,
     bytes: u64,
 }
 
 impl Log {
-    fn fill(directory: &Path, predictions: u64, days: u32, versions: u32) -> anyhow::Result<Self> {
+    pub(super) fn fill(
+        directory: &Path,
+        predictions: u64,
+        days: u32,
+        versions: u32,
+        experiment: bool,
+    ) -> anyhow::Result<Self> {
         let data_dir = tempfile::tempdir_in(directory)?.keep();
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -134,6 +144,9 @@ impl Log {
             "--versions",
             &versions.to_string(),
         ]);
+        if experiment {
+            command.arg("--experiment");
+        }
         let filled = Process::start(&mut command)?;
         let (_, filler) = filled.line.split_once("VmRSS").unwrap_or_default();
         Ok(Self {
