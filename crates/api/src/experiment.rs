@@ -375,3 +375,20 @@ pub struct Needed {
     /// Whether it is for the smallest effect that matters; else for the effect as it is.
     pub for_minimum_effect: bool,
 }
+
+/// What earlier looks have shown of a candidate on a metric, as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Shown {
+    /// The metric, by its place in the definition.
+    pub metric: usize,
+    /// The candidate, by its place among the arms.
+    pub arm: usize,
+    /// The smallest p-value, before any adjustment.
+    pub p: f64,
+    /// The lower end of what all intervals had in common.
+    pub lower: Option<f64>,
+    /// The upper end.
+    pub upper: Option<f64>,
+    /// The largest ln of the e-value that the candidate is worse.
+    pub ln_e_harm: Option<f64>,
+}

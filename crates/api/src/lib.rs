@@ -19,7 +19,7 @@ pub use client::{Client, ClientError};
 pub use experiment::{
     Bayesian, Comparison, CreateExperiment, Events, Excluded, Experiment, ExperimentArm,
     ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed,
-    ResultArm, SampleRatio, Sequential, StartedExperiment,
+    ResultArm, SampleRatio, Sequential, Shown, StartedExperiment,
 };
 pub use feedback::{Feedback, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback};
 pub use health::{Health, Readiness};

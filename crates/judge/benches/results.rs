@@ -1,6 +1,7 @@
 //! What judging a large experiment costs: 20 metrics, 5 arms, 50 epochs.
 
 use divan::Bencher;
+use judge::results::History;
 use types::{
     Arm, ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, ExperimentKey, ExperimentStatus, Exposures, Metric, MetricEvidence, MetricName,
@@ -67,6 +68,7 @@ fn experiment(binary: bool) -> Experiment {
         started_at: Some(Timestamp::from_micros(0)),
         ended_at: None,
         end_reason: None,
+        history: None,
         decided: None,
     }
 }
@@ -138,5 +140,6 @@ fn continuous_metrics(bencher: Bencher<'_, '_>, shares: Shares) {
 fn judge(bencher: Bencher<'_, '_>, binary: bool, shares: Shares) {
     let (experiment, evidence) = (experiment(binary), evidence(binary, shares));
     let now = Timestamp::from_micros(86_400_000_000);
-    bencher.bench_local(|| judge::results::results(&experiment, &evidence, now));
+    bencher
+        .bench_local(|| judge::results::results(&experiment, &evidence, &History::default(), now));
 }

@@ -114,17 +114,14 @@ impl Interval {
         }
     }
 
-    /// The part that both have. Two that have nothing in common give the point between them: the
-    /// assumptions of one of them do not hold.
-    pub fn intersect(self, other: Self) -> Self {
-        let (lower, upper) = (self.lower.max(other.lower), self.upper.min(other.upper));
-        if lower <= upper {
-            return Self { lower, upper };
-        }
-        let middle = 0.5 * (lower + upper);
-        Self {
-            lower: middle,
-            upper: middle,
+    /// The part that both have. Where there is none, the assumptions behind one of them do not hold,
+    /// and this one, the newer, stands.
+    pub fn intersect(self, older: Self) -> Self {
+        let (lower, upper) = (self.lower.max(older.lower), self.upper.min(older.upper));
+        if lower < upper {
+            Self { lower, upper }
+        } else {
+            self
         }
     }
 

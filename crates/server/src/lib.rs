@@ -155,7 +155,11 @@ impl Server {
         let router = cors::allow(router(self.state.clone()), &self.config.cors_origins);
         let direct = self.config.cors_origins.is_empty();
         let front = front::Front::new(self.state.clone(), router, direct);
-        listener::serve(self.listener, front, &self.config, shutdown).await;
+        let serve = listener::serve(self.listener, front, &self.config, shutdown);
+        tokio::select! {
+            () = serve => {}
+            () = results::watch(&self.state) => {}
+        }
         self.state.store.close().await?;
         Ok(())
     }

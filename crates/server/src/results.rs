@@ -11,8 +11,11 @@ use api::{
 };
 use axum::Json as Reply;
 use axum::extract::State;
-use judge::results::{Results, Verdict, results};
-use types::{Experiment, ExperimentDefinition, Timestamp};
+use judge::results::{History, Results, Shown, Verdict, results};
+use std::time::Duration;
+use store::{CatalogError, ExperimentFilter, StoreError};
+use tokio::time::MissedTickBehavior;
+use types::{Experiment, ExperimentDefinition, ExperimentStatus, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(get, path = "/experiments/{experiment}/results", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the verdict, and every number that it stands on", body = ExperimentResults), problems::NoExperiment, problems::WrongState, problems::Stored))]
@@ -33,15 +36,103 @@ pub(crate) async fn judged(
     experiment: Experiment,
 ) -> ApiResult<ExperimentResults> {
     let now = state.clock.now();
-    let evidence = state.store.evidence(experiment.clone(), now).await?;
-    let judged = results(&experiment, &evidence, now);
+    let (experiment, judged) = judge(state, experiment, now).await?;
     Ok(wire(&experiment, &judged, now))
+}
+
+async fn judge(
+    state: &AppState,
+    experiment: Experiment,
+    now: Timestamp,
+) -> Result<(Experiment, Results), StoreError> {
+    let evidence = state.store.evidence(experiment.clone(), now).await?;
+    // Large experiments take milliseconds, which other requests should not wait for.
+    let judging = move || {
+        let history = history_of(&experiment);
+        let judged = results(&experiment, &evidence, &history, now);
+        (experiment, judged)
+    };
+    let ended = tokio::task::spawn_blocking(judging).await;
+    ended.map_err(|error| StoreError::Unavailable(format!("the judge did not end: {error}")))
 }
 
 /// The same as it is stored when an experiment ends.
 pub(crate) async fn as_text(state: &AppState, experiment: Experiment) -> ApiResult<String> {
     let results = judged(state, experiment).await?;
     Ok(serde_json::to_string(&results).expect("texts and finite numbers are JSON"))
+}
+
+fn history_of(experiment: &Experiment) -> History {
+    let stored = experiment.history.as_deref().unwrap_or("[]");
+    let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_default();
+    let interval = |lower: Option<f64>, upper: Option<f64>| judge::Interval {
+        lower: lower.unwrap_or(f64::NEG_INFINITY),
+        upper: upper.unwrap_or(f64::INFINITY),
+    };
+    let shown = shown.into_iter().map(|shown| Shown {
+        metric: shown.metric,
+        arm: shown.arm,
+        p: shown.p,
+        interval: (shown.lower.is_some() || shown.upper.is_some())
+            .then(|| interval(shown.lower, shown.upper)),
+        ln_e_harm: shown.ln_e_harm,
+    });
+    History(shown.collect())
+}
+
+fn history_text(history: &History) -> String {
+    let stored = history.0.iter().map(|shown| {
+        let ends = shown.interval.map(interval);
+        api::Shown {
+            metric: shown.metric,
+            arm: shown.arm,
+            p: shown.p,
+            lower: ends.and_then(|ends| ends.lower),
+            upper: ends.and_then(|ends| ends.upper),
+            ln_e_harm: shown.ln_e_harm,
+        }
+    });
+    let stored: Vec<api::Shown> = stored.collect();
+    serde_json::to_string(&stored).expect("finite numbers are JSON")
+}
+
+/// How often running experiments are looked at. Evidence is valid at any time, so often costs nothing
+/// but the work.
+const TICK: Duration = Duration::from_secs(30);
+
+/// Looks at every running experiment again and again, and keeps what was shown. Never ends.
+pub(crate) async fn watch(state: &AppState) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let filter = ExperimentFilter {
+            status: Some(ExperimentStatus::Running),
+            ..ExperimentFilter::default()
+        };
+        let running = state
+            .store
+            .experiments(filter)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "experiments could not be looked at");
+                Vec::new()
+            });
+        for experiment in running {
+            if let Err(error) = look(state, experiment).await {
+                tracing::warn!(%error, "an experiment could not be looked at");
+            }
+        }
+    }
+}
+
+async fn look(state: &AppState, experiment: Experiment) -> Result<(), CatalogError> {
+    let (experiment, judged) = judge(state, experiment, state.clock.now()).await?;
+    let history = history_text(&judged.history());
+    if experiment.history.as_deref() != Some(history.as_str()) {
+        state.store.save_history(experiment.key, history).await?;
+    }
+    Ok(())
 }
 
 fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> ExperimentResults {

@@ -3,7 +3,7 @@
 use crate::method::{Method, Said, look};
 use crate::world::{Arm, Batch, Design, draw, outcome};
 use judge::bounded::{EmpiricalBernstein, HedgedCapital};
-use judge::results::{Finding, results};
+use judge::results::{Finding, History, results};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -188,7 +188,8 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
         epochs: epochs.iter().enumerate().map(epoch).collect(),
         outside: 0,
     };
-    let judged = results(&experiment, &evidence, Timestamp::from_micros(1));
+    let now = Timestamp::from_micros(1);
+    let judged = results(&experiment, &evidence, &History::default(), now);
     let said = |c: &judge::results::Comparison| Said {
         claims: matches!(c.finding, Finding::Better | Finding::Worse),
         interval: c.sequential.interval,
@@ -245,6 +246,7 @@ fn experiment(design: &Design) -> Experiment {
         started_at: Some(Timestamp::from_micros(0)),
         ended_at: None,
         end_reason: None,
+        history: None,
         decided: None,
     }
 }

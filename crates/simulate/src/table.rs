@@ -18,7 +18,7 @@ pub struct Cell {
 /// A/A experiments only: no arm differs, so every claim is a false alarm.
 pub fn table(seed: u64) -> Vec<Cell> {
     let steady = "constant weights";
-    let ramp = "weights 5 → 25 → 50 %, base doubles half-way";
+    let ramp = "weights 5 → 25 → 50 %, base rate × 1.5 half-way";
     let users = "users with 1 to 5 events each";
     let mut cells = Vec::new();
     let mut add = |title, holds, method, base, change: fn(Design) -> Design| {
@@ -51,8 +51,7 @@ pub fn table(seed: u64) -> Vec<Cell> {
         add(steady, true, Method::FixedZ, base, |design| design);
         add(steady, false, Method::PeekedZ, base, |design| design);
     }
-    // Doubling takes 50 % to all: the ramp begins at 40 %.
-    for base in [0.4, 0.1, 0.01] {
+    for base in [0.5, 0.1, 0.01] {
         add(ramp, true, Method::Events, base, ramped);
         add(ramp, true, Method::StageProduct, base, ramped);
         add(ramp, true, Method::Verdict, base, |design| Design {
@@ -87,7 +86,7 @@ pub fn table(seed: u64) -> Vec<Cell> {
 fn ramped(design: Design) -> Design {
     Design {
         shares: [0.05, 0.25, 0.5, 0.5],
-        drift: 2.0,
+        drift: 1.5,
         ..design
     }
 }

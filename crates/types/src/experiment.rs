@@ -249,6 +249,8 @@ pub struct Experiment {
     pub ended_at: Option<Timestamp>,
     /// Why it ended, where somebody said so.
     pub end_reason: Option<String>,
+    /// What earlier looks have shown, as JSON.
+    pub history: Option<String>,
     /// The results as they were when it ended, as JSON.
     pub decided: Option<String>,
 }

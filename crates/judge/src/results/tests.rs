@@ -112,13 +112,15 @@ fn experiment(arms: usize, metrics: Vec<Metric>) -> Experiment {
         started_at: Some(Timestamp::from_micros(0)),
         ended_at: None,
         end_reason: None,
+        history: None,
         decided: None,
     }
 }
 
 fn judge(experiment: &Experiment, evidence: &Evidence) -> Results {
     // After a day.
-    results(experiment, evidence, Timestamp::from_micros(86_400_000_000))
+    let now = Timestamp::from_micros(86_400_000_000);
+    results(experiment, evidence, &History::default(), now)
 }
 
 fn judge_shares(successes: &[(u64, u64)], direction: Direction) -> Results {
@@ -276,6 +278,34 @@ fn one_epoch_is_the_sequence_of_its_oracle() {
     assert!(
         (newcombe.lower - 0.001_502_065_065_65).abs() < 1e-12,
         "{newcombe:?}"
+    );
+}
+
+#[test]
+fn what_was_shown_stays_shown() {
+    let shares = |b| {
+        evidence(vec![epoch(
+            1,
+            &[
+                arm(&[binary(5000, 10_000, Direction::Up)]),
+                arm(&[binary(b, 10_000, Direction::Up)]),
+            ],
+        )])
+    };
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let now = Timestamp::from_micros(86_400_000_000);
+    let first = results(&experiment, &shares(5300), &History::default(), now);
+    assert_eq!(first.verdict, Verdict::Winner { arm: 1 });
+    let alone = results(&experiment, &shares(5150), &History::default(), now);
+    assert_eq!(alone.verdict, Verdict::KeepGoing);
+    let after = results(&experiment, &shares(5150), &first.history(), now);
+    assert_eq!(after.verdict, Verdict::Winner { arm: 1 });
+    let interval = |r: &Results| r.metrics[0].comparisons[0].sequential.interval.unwrap();
+    assert!(interval(&after).lower > 0.0 && interval(&after).upper <= interval(&alone).upper);
+    // Remembering changes nothing more.
+    assert_eq!(
+        results(&experiment, &shares(5150), &after.history(), now),
+        after
     );
 }
 

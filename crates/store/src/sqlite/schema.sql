@@ -113,6 +113,7 @@ CREATE TABLE experiments (
     started_at INTEGER,
     ended_at INTEGER,
     end_reason TEXT,
+    history TEXT,                   -- what earlier looks have shown, JSON
     decided TEXT                    -- the results when it ended, JSON
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';

@@ -118,6 +118,22 @@ impl Store {
         self.inner.writer.change(change).await
     }
 
+    /// Keeps what the looks so far have shown of a running experiment, as JSON. It is no change that
+    /// anybody made, so it is not audited.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn save_history(&self, key: ExperimentKey, history: String) -> Catalog<()> {
+        let change = move |t: &Transaction<'_>| {
+            t.execute(
+                "UPDATE experiments SET history = ?2 WHERE experiment_key = ?1 AND status = 'running'",
+                params![key.0, history],
+            )?;
+            Ok(())
+        };
+        self.inner.writer.change(change).await
+    }
+
     /// Deletes a draft.
     ///
     /// # Errors
@@ -278,7 +294,7 @@ fn versions_of(t: &Transaction<'_>, name: &ModelName) -> Result<Vec<Version>, St
 }
 
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
-     started_at, ended_at, end_reason, decided FROM experiments";
+     started_at, ended_at, end_reason, decided, history FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
     let text = |column| row.get::<_, String>(column);
@@ -296,6 +312,7 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         ended_at: time(6)?,
         end_reason: row.get(7)?,
         decided: row.get(8)?,
+        history: row.get(9)?,
     })
 }
 
