@@ -43,7 +43,7 @@ function groupByModel(versions) {
   return models;
 }
 
-function showModel(name, versions) {
+function showModel(name, versions, recommendation) {
   const article = $("model").content.cloneNode(true);
   const find = (selector) => article.querySelector(selector);
   find("h3").textContent = name;
@@ -81,8 +81,12 @@ function showModel(name, versions) {
       [milliseconds(v.p95_latency_ms), "number"],
       [milliseconds(v.p99_latency_ms), "number"],
       [v.request_count ? fraction(v.avg_confidence) : "–", "number"],
+      [v.labelled_count ? `${percent(v.measured_accuracy)} of ${count(v.labelled_count)}` : "–", "number"],
     ]));
   }
+  const judge = find(".judge");
+  judge.textContent = recommendation ?? "";
+  judge.hidden = !recommendation;
   return article;
 }
 
@@ -109,7 +113,8 @@ async function refresh() {
     get("/health/ready"), get("/models/performance"), get("/predictions?limit=20"),
   ]);
   const models = groupByModel(report.models);
-  $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions)));
+  const said = new Map(report.recommendations.map((r) => [r.name, r.recommendation]));
+  $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions, said.get(name))));
   $("no-models").hidden = models.size > 0;
   $("predictions").replaceChildren(...page.predictions.map(showPrediction));
   $("no-predictions").hidden = page.predictions.length > 0;

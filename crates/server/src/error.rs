@@ -175,6 +175,13 @@ impl From<CatalogError> for ApiError {
                      experiment has ended."
                 ),
             ),
+            CatalogError::MetricChanged(metric) => Self::new(
+                ErrorCode::ExperimentState,
+                format!(
+                    "The metric {metric} is not declared as it was when the experiment was made; make \
+                     the experiment again."
+                ),
+            ),
             CatalogError::Store(error) => error.into(),
         }
     }

@@ -3,8 +3,8 @@
 use crate::StoreError;
 use serde_json::Value;
 use types::{
-    Accuracy, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName,
-    Percent, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName, VersionStatus,
+    Accuracy, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, MetricName, ModelId,
+    ModelName, Percent, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
 /// A version to be registered.
@@ -176,6 +176,9 @@ pub enum CatalogError {
     /// A running experiment counts the metric.
     #[error("the experiment {0} counts the metric")]
     MetricInUse(ExperimentId),
+    /// A metric is not declared as it was when the experiment was made.
+    #[error("the metric {0} is not declared as it was")]
+    MetricChanged(MetricName),
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// One server between callers and model versions.
 ///
 /// It registers versions, routes each request to one of them, runs or forwards the call, records
-/// every prediction before it answers, and reports what it measured.
+/// every prediction before it answers, joins the feedback that comes later, and judges which version
+/// is better.
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct LowArgs {
@@ -27,7 +28,7 @@ pub(crate) enum Command {
     ///
     /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
     Serve(ServeArgs),
-    /// See it work: two real sentiment versions, 70/30, on 3,708 labelled reviews.
+    /// See it work: two real sentiment versions in an experiment, 70/30, on 3,708 labelled reviews.
     Demo(DemoArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),

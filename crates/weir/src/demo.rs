@@ -1,22 +1,26 @@
-//! `weir demo`: two real versions, real reviews, and what came of it.
+//! `weir demo`: two real versions in an experiment, real reviews with labels, and what the judge says.
 
 use crate::args::DemoArgs;
 use crate::serve::shutdown;
 use anyhow::Context;
-use api::{Client, Performance, PredictRequest, RegisterVersion};
+use api::{
+    Client, ExperimentResults, Feedback, FeedbackReply, Performance, PredictRequest,
+    RegisterVersion,
+};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use server::{Clock, Config, Server};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use types::{RuntimeSpec, SentimentMethod};
 
 const CONNECTIONS: usize = 16;
-/// Version string, method, traffic, description.
+/// Version string, method, weight, description.
 const VERSIONS: [(&str, SentimentMethod, f64, &str); 2] = [
     (
         "1.0.0",
@@ -35,13 +39,6 @@ const VERSIONS: [(&str, SentimentMethod, f64, &str); 2] = [
 struct Review {
     text: &'static str,
     label: &'static str,
-}
-
-/// How often a version was right.
-#[derive(Default, Clone, Copy)]
-struct Tally {
-    right: u64,
-    labelled: u64,
 }
 
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
@@ -65,12 +62,15 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let interrupted = shutdown()?;
 
     let client = Client::new(&address)?;
-    register(&client).await?;
-    let tallies = replay(&client).await?;
-    print_report(&client.performance().await?, &tallies);
+    let experiment = start(&client).await?;
+    let labels = replay(&client).await?;
+    let received = client.feedback(&labels).await?;
+    let results = client.results(&experiment).await?;
+    print_report(&client.performance().await?, &received, &results);
     if !args.exit {
         eprintln!("\nThe server stays up at {address} (Ctrl-C ends it). Try:");
         eprintln!("  curl -s {address}/models/performance");
+        eprintln!("  curl -s {address}/experiments/{experiment}/results");
         eprintln!("  curl -s '{address}/predictions?limit=2'");
         eprintln!(
             "  curl -s {address}/predict -H 'content-type: application/json' -d '{{\"text\": \"not bad at all\", \"unit_id\": \"you\"}}'"
@@ -84,8 +84,10 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn register(client: &Client) -> anyhow::Result<()> {
-    for (version, method, traffic_percent, description) in VERSIONS {
+/// Registers the versions and compares them: 1.0.0 is the control.
+async fn start(client: &Client) -> anyhow::Result<String> {
+    let mut weights = BTreeMap::new();
+    for (version, method, weight, description) in VERSIONS {
         let new = RegisterVersion {
             name: "sentiment".into(),
             version: version.into(),
@@ -94,12 +96,23 @@ async fn register(client: &Client) -> anyhow::Result<()> {
             runtime: Some(RuntimeSpec::Sentiment { method }),
             tags: None,
         };
-        let registered = client.register(&new).await?;
-        client
-            .activate(&registered.model_id, traffic_percent)
-            .await?;
+        client.register(&new).await?;
+        weights.insert(version, weight);
     }
-    Ok(())
+    let experiment = serde_json::from_value(json!({
+        "name": "sentiment",
+        "title": "Do rules beat a word list?",
+        "control": VERSIONS[0].0,
+        "candidates": [VERSIONS[1].0],
+        "weights": weights,
+        "primary_metric": "correct",
+        "secondary_metrics": ["latency_ms"],
+        "guardrails": ["error", "slow"],
+        "slo_ms": 50,
+        "minimum_detectable_effect": 0.03,
+    }))?;
+    let started = client.start_experiment(&experiment).await?;
+    Ok(started.experiment.experiment)
 }
 
 fn reviews() -> Vec<Review> {
@@ -122,20 +135,20 @@ fn reviews() -> Vec<Review> {
     reviews.collect()
 }
 
-/// Sends every review through `/predict`, over several connections.
-async fn replay(client: &Client) -> anyhow::Result<HashMap<String, Tally>> {
+/// Sends every review through `/predict`, over several connections; gives the labels as feedback.
+async fn replay(client: &Client) -> anyhow::Result<Vec<Feedback>> {
     let reviews = Arc::new(reviews());
     let progress = ProgressBar::new(reviews.len() as u64).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} reviews predicted, {per_sec}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let next = Arc::new(AtomicUsize::new(0));
-    let tallies = Arc::new(Mutex::new(HashMap::<String, Tally>::new()));
     let mut workers = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let (client, reviews, next) = (client.clone(), Arc::clone(&reviews), Arc::clone(&next));
-        let (tallies, progress) = (Arc::clone(&tallies), progress.clone());
+        let progress = progress.clone();
         workers.spawn(async move {
+            let mut labels = Vec::new();
             while let Some((at, review)) = {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 reviews.get(at).map(|review| (at, review))
@@ -146,65 +159,67 @@ async fn replay(client: &Client) -> anyhow::Result<HashMap<String, Tally>> {
                     ..PredictRequest::default()
                 };
                 let reply = client.predict(&request).await?;
-                let mut tallies = tallies.lock().await;
-                let tally = tallies.entry(reply.model_version.into_owned()).or_default();
-                tally.labelled += 1;
-                tally.right += u64::from(*reply.prediction == review.label);
+                labels.push(Feedback {
+                    prediction_id: reply.prediction_id,
+                    label: Some(review.label.into()),
+                    ..Feedback::default()
+                });
                 progress.inc(1);
             }
-            Ok::<(), api::ClientError>(())
+            Ok::<_, api::ClientError>(labels)
         });
     }
+    let mut labels = Vec::with_capacity(reviews.len());
     while let Some(ended) = workers.join_next().await {
-        ended??;
+        labels.extend(ended??);
     }
     progress.finish();
-    let tallies = tallies.lock().await;
-    Ok(tallies.clone())
+    Ok(labels)
 }
 
 #[expect(
     clippy::print_stdout,
     reason = "the report is the data of this command"
 )]
-fn print_report(report: &Performance, tallies: &HashMap<String, Tally>) {
+fn print_report(report: &Performance, received: &FeedbackReply, results: &ExperimentResults) {
     println!(
-        "\n{:<10} {:>8} {:>12} {:>7} {:>9} {:>9} {:>9} {:>11} {:>14}",
+        "\n{:<10} {:>8} {:>12} {:>7} {:>9} {:>9} {:>11} {:>9} {:>18}",
         "version",
         "traffic",
         "predictions",
         "errors",
         "p50 ms",
-        "p95 ms",
         "p99 ms",
         "confidence",
-        "labels right"
+        "correct",
+        "95 % interval"
     );
     let mut models: Vec<_> = report.models.iter().collect();
     models.sort_by(|a, b| a.version.cmp(&b.version));
     for m in models {
-        let tally = tallies.get(&m.version).copied().unwrap_or_default();
-        let share = 100.0 * tally.right as f64 / tally.labelled.max(1) as f64;
         let ms = |value: Option<f64>| value.map_or("-".into(), |ms| format!("{ms:.4}"));
+        let percent = |share: Option<f64>| {
+            share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share))
+        };
+        let interval = m.measured_accuracy_interval.map_or("-".into(), |ends| {
+            format!("{} to {}", percent(ends.lower), percent(ends.upper))
+        });
         println!(
-            "{:<10} {:>7}% {:>12} {:>7} {:>9} {:>9} {:>9} {:>11.3} {:>13.1}%",
+            "{:<10} {:>7}% {:>12} {:>7} {:>9} {:>9} {:>11.3} {:>9} {:>18}",
             m.version,
-            m.traffic_percent,
+            m.traffic_percent.round(),
             m.request_count,
             m.error_count,
             ms(m.p50_latency_ms),
-            ms(m.p95_latency_ms),
             ms(m.p99_latency_ms),
             m.avg_confidence,
-            share,
+            percent(m.measured_accuracy),
+            interval,
         );
     }
-    println!("\n{} predictions logged.", report.total_requests);
     println!(
-        "`labels right` is counted by this demo from the reviews' ratings; the server cannot judge \
-         before it takes feedback."
+        "\n{} predictions logged, {} labels received. Verdict: {}.",
+        report.total_requests, received.recorded, results.verdict
     );
-    if let Some(recommendation) = &report.recommendation {
-        println!("{recommendation}");
-    }
+    println!("{}", results.summary);
 }

@@ -1,16 +1,18 @@
 //! Evidence as rows: sums per experiment, epoch, arm and metric, kept in the log's transaction. The
 //! writer keeps the rows it adds to in memory and writes them once per group.
 
+mod units;
+
 use crate::StoreError;
 use crate::evidence::{Change, Step, UnitMetric, cutoff, start_of};
+use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::sync::Arc;
 use types::{
     ExperimentDefinition, ExperimentKey, Missing, PredictionRecord, Status, Timestamp, VersionKey,
 };
+pub(super) use units::unit_number;
+use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
 pub(super) const EXPOSURES: i64 = -1;
@@ -31,13 +33,6 @@ pub(super) struct Exposure {
     pub(super) seconds: i64,
 }
 
-/// The number of a unit: the first 64 bits of SHA-256.
-pub(super) fn unit_number(unit_id: &str) -> i64 {
-    let digest = Sha256::digest(unit_id.as_bytes());
-    let first: [u8; 8] = digest[..8].try_into().expect("a digest has 32 bytes");
-    i64::from_be_bytes(first)
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     experiment: ExperimentKey,
@@ -54,19 +49,6 @@ struct Open {
     changed: bool,
 }
 
-type UnitPlace = (ExperimentKey, i64, i64);
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct UnitState {
-    metrics: Vec<UnitMetric>,
-}
-
-struct OpenUnit {
-    /// The arm of its first exposure in the epoch.
-    version: VersionKey,
-    state: UnitState,
-}
-
 /// The evidence that the writer adds to.
 #[derive(Default)]
 pub(super) struct OpenEvidence {
@@ -75,8 +57,7 @@ pub(super) struct OpenEvidence {
     touched: Vec<Place>,
     /// Of each series of stretches, the newest.
     newest: HashMap<Place, i64>,
-    /// The units of this group.
-    units: HashMap<UnitPlace, OpenUnit>,
+    units: Units,
     /// The newest moment that was seen, in seconds.
     now: i64,
 }
@@ -102,7 +83,18 @@ impl OpenEvidence {
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
         let status = record.status();
-        let (version, new_unit) = self.open_unit(connection, &exposure)?;
+        let (version, new_unit) = match exposure.unit {
+            None => (exposure.version, true),
+            Some(unit) => {
+                let place = UnitPlace {
+                    experiment,
+                    unit,
+                    epoch: exposure.epoch,
+                };
+                let (unit, new) = self.units.open(connection, place, exposure.version)?;
+                (unit.version, new)
+            }
+        };
         let exposures = Change {
             units: i64::from(new_unit),
             count: 1,
@@ -202,16 +194,16 @@ impl OpenEvidence {
         let (version, changes) = match exposure.unit {
             None => (exposure.version, own.take(start, step, cutoff)),
             Some(unit) => {
-                let (version, _) = self.open_unit(connection, exposure)?;
-                if step.bad && self.had_event_before(connection, exposure, unit, at)? {
+                let place = UnitPlace {
+                    experiment: exposure.experiment,
+                    unit,
+                    epoch: exposure.epoch,
+                };
+                if step.bad && self.units.had_event_elsewhere(connection, place, at)? {
                     step.bad = false;
                 }
-                let place = (exposure.experiment, unit, exposure.epoch);
-                let open = self.units.get_mut(&place).expect("it was opened above");
-                if open.state.metrics.len() <= at {
-                    open.state.metrics.resize_with(at + 1, UnitMetric::default);
-                }
-                (version, open.state.metrics[at].take(start, step, cutoff))
+                let (unit, _) = self.units.open(connection, place, exposure.version)?;
+                (unit.version, unit.metric(at).take(start, step, cutoff))
             }
         };
         let event = changes.iter().any(|(_, change)| change.events > 0);
@@ -305,63 +297,6 @@ impl OpenEvidence {
         Ok(definition)
     }
 
-    /// The arm that the unit belongs to, and whether it was not seen in this epoch before.
-    fn open_unit(
-        &mut self,
-        connection: &Connection,
-        exposure: &Exposure,
-    ) -> Result<(VersionKey, bool), StoreError> {
-        let Some(unit) = exposure.unit else {
-            return Ok((exposure.version, true));
-        };
-        let place = (exposure.experiment, unit, exposure.epoch);
-        if let Some(open) = self.units.get(&place) {
-            return Ok((open.version, false));
-        }
-        let stored = load_unit(connection, place)?;
-        let new = stored.is_none();
-        let open = stored.unwrap_or(OpenUnit {
-            version: exposure.version,
-            state: UnitState::default(),
-        });
-        let version = open.version;
-        self.units.insert(place, open);
-        Ok((version, new))
-    }
-
-    /// Whether an event of the unit was counted in another epoch of the experiment.
-    fn had_event_before(
-        &mut self,
-        connection: &Connection,
-        exposure: &Exposure,
-        unit: i64,
-        at: usize,
-    ) -> Result<bool, StoreError> {
-        let event = |state: &UnitState| state.metrics.get(at).is_some_and(|metric| metric.event);
-        let mut select = connection.prepare_cached(
-            "SELECT epoch, state FROM experiment_units \
-             WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
-        )?;
-        let mut rows = select.query(params![exposure.experiment.0, unit, exposure.epoch])?;
-        while let Some(row) = rows.next()? {
-            let place = (exposure.experiment, unit, row.get(0)?);
-            let had = match self.units.get(&place) {
-                Some(open) => event(&open.state),
-                None => event(&decode(
-                    row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?,
-                )?),
-            };
-            if had {
-                return Ok(true);
-            }
-        }
-        // Units of this group that have no row yet.
-        let mut unwritten = self.units.iter().filter(|((experiment, other, epoch), _)| {
-            (*experiment, *other) == (exposure.experiment, unit) && *epoch != exposure.epoch
-        });
-        Ok(unwritten.any(|(_, open)| event(&open.state)))
-    }
-
     /// Writes what has changed.
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         for place in self.touched.drain(..) {
@@ -369,16 +304,7 @@ impl OpenEvidence {
                 open.write(connection, place)?;
             }
         }
-        let mut upsert = connection.prepare_cached(
-            "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state) \
-             VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (experiment_key, unit, epoch) DO UPDATE SET state = excluded.state",
-        )?;
-        for ((experiment, unit, epoch), open) in self.units.drain() {
-            let state = postcard::to_allocvec(&open.state)
-                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            upsert.execute(params![experiment.0, unit, epoch, open.version.0, state])?;
-        }
+        self.units.write(connection)?;
         if self.open.len() > MAX_OPEN {
             self.open.clear();
             self.newest.clear();
@@ -481,26 +407,4 @@ pub(super) fn definition_of(
     let text: String = select.query_row([experiment.0], |row| row.get(0))?;
     serde_json::from_str(&text)
         .map_err(|error| StoreError::Corrupt(format!("the definition of an experiment: {error}")))
-}
-
-fn load_unit(
-    connection: &Connection,
-    (experiment, unit, epoch): UnitPlace,
-) -> Result<Option<OpenUnit>, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT version_key, state FROM experiment_units \
-         WHERE experiment_key = ?1 AND unit = ?2 AND epoch = ?3",
-    )?;
-    let mut rows = select.query(params![experiment.0, unit, epoch])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    Ok(Some(OpenUnit {
-        version: VersionKey(row.get(0)?),
-        state: decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?,
-    }))
-}
-
-fn decode(blob: &[u8]) -> Result<UnitState, StoreError> {
-    postcard::from_bytes(blob).map_err(|_| StoreError::Corrupt("the state of a unit".into()))
 }

@@ -46,6 +46,13 @@ CREATE TABLE experiment_units (
     PRIMARY KEY (experiment_key, unit, epoch)
 ) WITHOUT ROWID;
 
+-- The newest states of units that are not in experiment_units yet, one row per group: rewriting a page
+-- per unit would cost a hundred times the bytes.
+CREATE TABLE unit_journal (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    units BLOB NOT NULL
+);
+
 -- Sums over units. Metric -1 counts exposures: units, predictions (count) and fallbacks (events).
 CREATE TABLE evidence (
     evidence_id INTEGER PRIMARY KEY,

@@ -174,6 +174,49 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     );
 }
 
+pub(crate) async fn a_metric_that_changed_keeps_a_draft_from_starting(opened: Opened) {
+    let store = &opened.store;
+    let versions = [register(store, 1, "1").await, register(store, 2, "2").await];
+    declare(store, clicked()).await;
+    let definition = definition(&[&versions[0], &versions[1]], vec![clicked()]);
+    let id = ExperimentId::from_bits(7);
+    store
+        .create_experiment(id, definition, at(1))
+        .await
+        .unwrap();
+    let other = Metric {
+        window_seconds: 30,
+        ..clicked()
+    };
+    declare(store, other).await;
+    let refused = store.start_experiment(id, at(2)).await.unwrap_err();
+    assert!(
+        matches!(refused, CatalogError::MetricChanged(_)),
+        "{refused}"
+    );
+    declare(store, clicked()).await;
+    store.start_experiment(id, at(3)).await.unwrap();
+    let refused = store
+        .delete_metric(name("m"), clicked().name, at(4))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, CatalogError::MetricInUse(_)), "{refused}");
+    // What was shown is kept while it runs, and no longer.
+    let key = store.experiment(id).await.unwrap().unwrap().key;
+    store.save_history(key, "[]".into()).await.unwrap();
+    let history = store.experiment(id).await.unwrap().unwrap().history;
+    assert_eq!(history.as_deref(), Some("[]"));
+    let end = ExperimentEnd {
+        status: ExperimentStatus::Stopped,
+        reason: None,
+        decided: None,
+    };
+    store.end_experiment(id, end, at(5)).await.unwrap();
+    store.save_history(key, "[1]".into()).await.unwrap();
+    let history = store.experiment(id).await.unwrap().unwrap().history;
+    assert_eq!(history.as_deref(), Some("[]"));
+}
+
 /// A prediction in the experiment, of the arm that its unit has.
 fn exposure(
     experiment: &Experiment,

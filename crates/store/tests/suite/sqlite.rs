@@ -1,18 +1,30 @@
 //! What is SQLite's own.
 
+use crate::experiments::{running, value};
 use crate::{Opened, at, open_sqlite, record, register};
 use rusqlite::Connection;
 use store::{Durability, OpenError, Store, StoreOptions};
-use types::TimeRange;
+use types::{BuiltIn, PredictionRecord, TimeRange, UnitId};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
     let Opened { store, directory } = open_sqlite();
-    let version = register(&store, 1, "1").await.key;
+    let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
+    let (experiment, versions) = running(&store, metrics).await;
     for n in 0..100 {
+        let record = PredictionRecord {
+            experiment: (n % 2 == 0).then_some(experiment.key),
+            epoch: 1,
+            unit_id: UnitId::parse(&format!("user-{}", n % 10)).ok(),
+            ..record(versions[0].key, n * 1_000_000, 0.5, 5)
+        };
+        store.append(record.clone()).await.unwrap();
+        let right = value(&record, "correct", f64::from(n % 3 == 0));
         store
-            .append(record(version, n * 1_000_000, 0.5, 5))
+            .feedback(vec![right], at(200))
             .await
+            .unwrap()
+            .remove(0)
             .unwrap();
     }
     store.close().await.unwrap();
@@ -35,6 +47,13 @@ async fn verify_sees_every_kind_of_damage() {
         "UPDATE rollups SET confidence_sum = confidence_sum * 1.000001 WHERE tier = 2",
         "UPDATE rollups SET count = count + 1 WHERE tier = 0",
         "DELETE FROM rollups WHERE tier = 3 AND start = 0",
+        "UPDATE rollups SET correct = correct + 1 WHERE tier = 0",
+        "UPDATE evidence SET units = units + 1 WHERE metric = -1",
+        "UPDATE evidence SET sum_squares = sum_squares * 1.000001 WHERE metric = 0",
+        "UPDATE evidence SET events = events - 1 WHERE metric = 0",
+        "DELETE FROM evidence WHERE metric = 1",
+        "UPDATE feedback SET value = 1 - value WHERE prediction_order = (SELECT max(prediction_order) FROM feedback)",
+        "DELETE FROM feedback WHERE prediction_order = (SELECT min(prediction_order) FROM feedback)",
         "INSERT INTO rollups (tier, start, version_key, epoch) SELECT tier, 600000, version_key, epoch FROM rollups WHERE tier = 3 LIMIT 1",
     ] {
         assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");

@@ -74,6 +74,7 @@ async fn a_browser_sees_models_and_predictions() {
         "aria-label=\"Traffic: 1.0.0 70 %, 2.0.0 30 %\"",
         "a good day",
         "&lt;img src=x",
+        "No recommendation for sentiment: 2 predictions are logged",
         "<title>Weir</title>",
     ] {
         assert!(page.contains(expected), "{expected} is not in {page}");

@@ -1,7 +1,7 @@
 //! Experiments as rows, and what starting and ending them does to the traffic.
 
 use super::audit::{audit, bump};
-use super::{Catalog, corrupt, list as list_versions, set_traffic, to_text};
+use super::{Catalog, corrupt, list as list_versions, metrics, set_traffic, to_text};
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
 use crate::{CatalogError, ExperimentEnd, ExperimentFilter, StoreError, Takeover, VersionFilter};
@@ -90,6 +90,7 @@ impl Store {
     /// # Errors
     /// [`CatalogError::UnknownExperiment`], [`CatalogError::ExperimentStatus`] for one that is no
     /// draft, [`CatalogError::ExperimentRunning`] when another one runs on the model,
+    /// [`CatalogError::MetricChanged`] when a metric is not declared as it was, and
     /// [`CatalogError::UnknownVersion`] or [`CatalogError::Transition`] for a version that cannot be
     /// active.
     pub async fn start_experiment(&self, id: ExperimentId, now: Timestamp) -> Catalog<Experiment> {
@@ -181,6 +182,13 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
     let name = &definition.name;
     if let Some(running) = running_of(t, name)? {
         return Err(CatalogError::ExperimentRunning(running.id));
+    }
+    let declared = metrics::list(t, name)?;
+    let counted = definition.metrics.iter();
+    for metric in counted.filter(|metric| metric.built_in().is_none()) {
+        if !declared.contains(metric) {
+            return Err(CatalogError::MetricChanged(metric.name.clone()));
+        }
     }
     let versions = versions_of(t, name)?;
     let (mut before, mut after) = (Map::new(), Map::new());
