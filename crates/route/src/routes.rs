@@ -257,8 +257,8 @@ impl Trial {
 
     /// u of the unit is in (0, 1], so that an enrolment of 1 is everybody.
     fn enrols(&self, unit: &str) -> bool {
-        let u = unit_interval(self.prefix.0.clone().part(unit).finish());
-        self.enrolment >= 1.0 || u < self.enrolment
+        self.enrolment >= 1.0
+            || unit_interval(self.prefix.0.clone().part(unit).finish()) < self.enrolment
     }
 }
 

@@ -2,6 +2,7 @@
 //! writer and a recount do the same.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use types::{Metric, MetricSums};
 
 /// Changes of [`MetricSums`]; corrections can be negative.
@@ -29,6 +30,20 @@ impl Change {
         self.values += other.values;
         self.value_units += other.value_units;
         self.events += other.events;
+    }
+
+    fn negated(self) -> Self {
+        Self {
+            units: -self.units,
+            count: -self.count,
+            sum: -self.sum,
+            sum_squares: -self.sum_squares,
+            sum_count_squares: -self.sum_count_squares,
+            sum_products: -self.sum_products,
+            values: -self.values,
+            value_units: -self.value_units,
+            events: -self.events,
+        }
     }
 
     pub(crate) fn sums(&self) -> MetricSums {
@@ -64,7 +79,8 @@ pub(crate) struct Step {
 /// its predictions count and the sum of their values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UnitMetric {
-    stretches: Vec<Stretch>,
+    /// One, where the metric has no window.
+    stretches: SmallVec<[Stretch; 1]>,
     valued: bool,
     /// A bad value was counted as an event of the unit.
     pub(crate) event: bool,
@@ -75,6 +91,35 @@ struct Stretch {
     start: i64,
     count: u64,
     sum: f64,
+}
+
+/// The sums of a unit up to some stretch.
+#[derive(Clone, Copy, Default)]
+struct Running {
+    count: f64,
+    sum: f64,
+}
+
+impl Running {
+    fn plus(self, stretch: &Stretch) -> Self {
+        Self {
+            count: self.count + stretch.count as f64,
+            sum: self.sum + stretch.sum,
+        }
+    }
+
+    /// What a stretch adds to the sums of the arm that brings the unit from here to `next`.
+    fn part(self, next: Self) -> Change {
+        Change {
+            units: i64::from(self.count == 0.0 && next.count > 0.0),
+            count: (next.count - self.count) as i64,
+            sum: next.sum - self.sum,
+            sum_squares: next.sum * next.sum - self.sum * self.sum,
+            sum_count_squares: next.count * next.count - self.count * self.count,
+            sum_products: next.sum * next.count - self.sum * self.count,
+            ..Change::default()
+        }
+    }
 }
 
 /// Where stretches are put together that have matured: no comparison tells them apart any more.
@@ -91,21 +136,27 @@ impl UnitMetric {
             sum: value.unwrap_or(0.0),
         };
         Self {
-            stretches: vec![one],
+            stretches: SmallVec::from_buf([one]),
             valued: value.is_some(),
             event: false,
         }
     }
 
-    /// Takes a step of a prediction in the stretch that begins at `start`, and gives what changes in
+    /// Takes a step of a prediction in the stretch that begins at `start`, and tells what changes in
     /// the sums of each stretch. The squares of a unit are kept as differences of its running sums,
     /// so that the sums up to any stretch are those of the unit up to there.
-    pub(crate) fn take(&mut self, start: i64, step: Step, cutoff: i64) -> Vec<(i64, Change)> {
+    pub(crate) fn take(
+        &mut self,
+        start: i64,
+        step: Step,
+        cutoff: i64,
+        mut changes: impl FnMut(i64, Change),
+    ) {
         if self.stretches.len() >= MANY {
             self.put_together(cutoff);
         }
-        let start = if start <= cutoff && self.stretches.first().is_some_and(|s| s.start == MATURED)
-        {
+        let matured = self.stretches.first().is_some_and(|s| s.start == MATURED);
+        let start = if start <= cutoff && matured {
             MATURED
         } else {
             start
@@ -122,57 +173,31 @@ impl UnitMetric {
                 at
             }
         };
-        let before = self.parts(at);
-        self.stretches[at].count += step.count;
-        self.stretches[at].sum += step.sum;
-        let mut changes = self.parts(at);
-        for ((_, change), (_, old)) in changes.iter_mut().zip(&before) {
-            change.units -= old.units;
-            change.count -= old.count;
-            change.sum -= old.sum;
-            change.sum_squares -= old.sum_squares;
-            change.sum_count_squares -= old.sum_count_squares;
-            change.sum_products -= old.sum_products;
-        }
-        if step.valued {
-            changes[0].1.values += 1;
-            if !self.valued {
-                self.valued = true;
-                changes[0].1.value_units += 1;
+        let earlier = self.stretches[..at].iter();
+        let mut running = earlier.fold(Running::default(), |running, s| running.plus(s));
+        let mut own = Change {
+            values: i64::from(step.valued),
+            value_units: i64::from(step.valued && !self.valued),
+            events: i64::from(step.bad && !self.event),
+            ..Change::default()
+        };
+        self.valued |= step.valued;
+        self.event |= step.bad;
+        // The stretch itself, and the later ones, whose running sums begin higher.
+        let mut before = running;
+        for (later, stretch) in self.stretches[at..].iter_mut().enumerate() {
+            let old = before.part(before.plus(stretch));
+            before = before.plus(stretch);
+            if later == 0 {
+                stretch.count += step.count;
+                stretch.sum += step.sum;
             }
+            let mut change = running.part(running.plus(stretch));
+            running = running.plus(stretch);
+            change.add(&old.negated());
+            change.add(&std::mem::take(&mut own));
+            changes(stretch.start, change);
         }
-        if step.bad && !self.event {
-            self.event = true;
-            changes[0].1.events += 1;
-        }
-        changes
-    }
-
-    /// What each stretch from place `from` on adds to the sums of the arm.
-    fn parts(&self, from: usize) -> Vec<(i64, Change)> {
-        let earlier = self.stretches[..from].iter();
-        let (mut count, mut sum) = earlier.fold((0u64, 0.0), |(count, sum), s| {
-            (count + s.count, sum + s.sum)
-        });
-        let each = self.stretches[from..].iter();
-        each.map(|stretch| {
-            let (old_count, old_sum) = (count as f64, sum);
-            let first = count == 0;
-            count += stretch.count;
-            sum += stretch.sum;
-            let new_count = count as f64;
-            let change = Change {
-                units: i64::from(first && count > 0),
-                count: stretch.count as i64,
-                sum: stretch.sum,
-                sum_squares: sum * sum - old_sum * old_sum,
-                sum_count_squares: new_count * new_count - old_count * old_count,
-                sum_products: sum * new_count - old_sum * old_count,
-                ..Change::default()
-            };
-            (stretch.start, change)
-        })
-        .collect()
     }
 
     fn put_together(&mut self, cutoff: i64) {
@@ -245,9 +270,9 @@ mod tests {
                     valued: true,
                     bad: false,
                 };
-                for (start, change) in unit.take(start, step, i64::MIN) {
+                unit.take(start, step, i64::MIN, |start, change| {
                     by_start.entry(start).or_default().add(&change);
-                }
+                });
             }
             for until in (0..60).step_by(10) {
                 let mut sum = Change::default();
@@ -278,9 +303,7 @@ mod tests {
             };
             let start = i64::from(n) * 10;
             predictions.push((start, f64::from(n)));
-            for (_, change) in unit.take(start, step, start - 50) {
-                total.add(&change);
-            }
+            unit.take(start, step, start - 50, |_, change| total.add(&change));
         }
         assert!(unit.stretches.len() <= MANY + 1, "{}", unit.stretches.len());
         assert_eq!((total.values, total.value_units, total.events), (40, 1, 1));

@@ -7,9 +7,11 @@ use crate::StoreError;
 use crate::evidence::{Change, Step, UnitMetric, cutoff, start_of};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{
-    ExperimentDefinition, ExperimentKey, Missing, PredictionRecord, Status, Timestamp, VersionKey,
+    ExperimentDefinition, ExperimentKey, Metric, Missing, PredictionRecord, Status, Timestamp,
+    VersionKey,
 };
 pub(super) use units::unit_number;
 use units::{UnitPlace, Units};
@@ -58,6 +60,8 @@ pub(super) struct OpenEvidence {
     /// Of each series of stretches, the newest.
     newest: HashMap<Place, i64>,
     units: Units,
+    /// What the present prediction or value changes.
+    changes: Vec<(Place, Change)>,
     /// The newest moment that was seen, in seconds.
     now: i64,
 }
@@ -83,24 +87,41 @@ impl OpenEvidence {
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
         let status = record.status();
-        let (version, new_unit) = match exposure.unit {
-            None => (exposure.version, true),
-            Some(unit) => {
-                let place = UnitPlace {
-                    experiment,
-                    unit,
-                    epoch: exposure.epoch,
+        let mut steps = SmallVec::<[(usize, Step); 8]>::new();
+        for (at, metric) in definition.metrics.iter().enumerate() {
+            let built_in = metric.built_in();
+            let value = built_in.and_then(|built_in| {
+                built_in.value_of(&record.outcome, status != Status::Ok, definition.slo_ms)
+            });
+            // Without a value it counts as a failure until that arrives, where the metric says so.
+            let fails = metric.from_feedback() && metric.missing == Missing::Failure;
+            if value.is_some() || fails {
+                let step = Step {
+                    count: 1,
+                    sum: value.unwrap_or(0.0),
+                    valued: value.is_some(),
+                    bad: value.is_some_and(|value| metric.is_bad(value)),
                 };
-                let (unit, new) = self.units.open(connection, place, exposure.version)?;
-                (unit.version, new)
+                steps.push((at, step));
             }
-        };
-        let exposures = Change {
-            units: i64::from(new_unit),
+        }
+        let mut exposures = Change {
+            units: 1,
             count: 1,
             events: i64::from(status == Status::Fallback),
             ..Change::default()
         };
+        let mut version = exposure.version;
+        if exposure.unit.is_none() {
+            for (at, step) in steps {
+                let metric = &definition.metrics[at];
+                self.step(&exposure, at, metric, step, &mut UnitMetric::default());
+            }
+        } else {
+            let new;
+            (version, new) = self.step_unit(connection, &exposure, &definition, &mut steps)?;
+            exposures.units = i64::from(new);
+        }
         let place = Place {
             experiment,
             epoch: exposure.epoch,
@@ -108,32 +129,8 @@ impl OpenEvidence {
             metric: EXPOSURES,
             start: ALL_TIME,
         };
-        self.add(connection, place, &exposures)?;
-        for (at, metric) in definition.metrics.iter().enumerate() {
-            let built_in = metric.built_in();
-            let value = built_in.and_then(|built_in| {
-                built_in.value_of(&record.outcome, status != Status::Ok, definition.slo_ms)
-            });
-            let step = match value {
-                Some(value) => Step {
-                    count: 1,
-                    sum: value,
-                    valued: true,
-                    bad: metric.is_bad(value),
-                },
-                // It counts as a failure until its value arrives.
-                None if metric.from_feedback() && metric.missing == Missing::Failure => Step {
-                    count: 1,
-                    sum: 0.0,
-                    valued: false,
-                    bad: false,
-                },
-                None => continue,
-            };
-            let nothing = UnitMetric::default();
-            self.step(connection, &exposure, at, step, nothing)?;
-        }
-        Ok(())
+        self.changes.push((place, exposures));
+        self.apply(connection)
     }
 
     /// Counts a value that came for a prediction of an experiment; `old` is the value it replaces.
@@ -161,9 +158,18 @@ impl OpenEvidence {
             // A first event stands when its value is replaced, and a replacement is no first event.
             bad: old.is_none() && metric.is_bad(new),
         };
-        let start = start_of(metric, exposure.seconds);
-        let own = UnitMetric::of_one(start, counted, old);
-        self.step(connection, exposure, at, step, own).map(Some)
+        let mut steps = SmallVec::from_buf([(at, step); 1]);
+        let event = if exposure.unit.is_none() {
+            let start = start_of(metric, exposure.seconds);
+            let mut own = UnitMetric::of_one(start, counted, old);
+            self.step(exposure, at, metric, step, &mut own);
+            step.bad
+        } else {
+            self.step_unit(connection, exposure, &definition, &mut steps)?;
+            self.changes.iter().any(|(_, change)| change.events > 0)
+        };
+        self.apply(connection)?;
+        Ok(Some(event))
     }
 
     /// Whether the experiment has a metric.
@@ -177,54 +183,88 @@ impl OpenEvidence {
         Ok(definition.metric(metric).is_some())
     }
 
-    /// `own` is what is known of a prediction that is a unit of its own. Says whether an event was
-    /// counted.
-    fn step(
+    /// Takes steps of a named unit; gives its arm, and whether it was not seen in this epoch before.
+    fn step_unit<A: smallvec::Array<Item = (usize, Step)>>(
         &mut self,
         connection: &Connection,
         exposure: &Exposure,
-        at: usize,
-        mut step: Step,
-        mut own: UnitMetric,
-    ) -> Result<bool, StoreError> {
-        let definition = self.definition(connection, exposure.experiment)?;
-        let metric = &definition.metrics[at];
-        let cutoff = cutoff(metric, self.now);
-        let start = start_of(metric, exposure.seconds);
-        let (version, changes) = match exposure.unit {
-            None => (exposure.version, own.take(start, step, cutoff)),
-            Some(unit) => {
-                let place = UnitPlace {
-                    experiment: exposure.experiment,
-                    unit,
-                    epoch: exposure.epoch,
-                };
-                if step.bad && self.units.had_event_elsewhere(connection, place, at)? {
-                    step.bad = false;
-                }
-                let (unit, _) = self.units.open(connection, place, exposure.version)?;
-                (unit.version, unit.metric(at).take(start, step, cutoff))
-            }
+        definition: &ExperimentDefinition,
+        steps: &mut SmallVec<A>,
+    ) -> Result<(VersionKey, bool), StoreError> {
+        let place = UnitPlace {
+            experiment: exposure.experiment,
+            unit: exposure.unit.unwrap_or_default(),
+            epoch: exposure.epoch,
         };
-        let event = changes.iter().any(|(_, change)| change.events > 0);
-        for (start, change) in changes {
-            let place = |start| Place {
-                experiment: exposure.experiment,
-                epoch: exposure.epoch,
-                version,
-                metric: at as i64,
-                start,
+        for (at, step) in steps.iter_mut().filter(|(_, step)| step.bad) {
+            step.bad = !self.units.had_event_elsewhere(connection, place, *at)?;
+        }
+        let mut units = std::mem::take(&mut self.units);
+        let opened = units.open(connection, place, exposure.version);
+        let opened = opened.map(|(unit, new)| {
+            let of_unit = Exposure {
+                version: unit.version,
+                ..*exposure
             };
-            self.add(connection, place(ALL_TIME), &change)?;
-            // What has matured is never told apart again.
-            if let Some(bucket) = metric.bucket_seconds()
-                && start > cutoff
-            {
-                self.add(connection, place(start), &change)?;
-                self.forget_matured(connection, place(start), cutoff - 2 * bucket)?;
+            for (at, step) in steps.iter() {
+                self.step(
+                    &of_unit,
+                    *at,
+                    &definition.metrics[*at],
+                    *step,
+                    unit.metric(*at),
+                );
+            }
+            (unit.version, new)
+        });
+        self.units = units;
+        opened
+    }
+
+    /// Takes a step of a unit for the metric at a place of the definition.
+    fn step(
+        &mut self,
+        exposure: &Exposure,
+        at: usize,
+        metric: &Metric,
+        step: Step,
+        unit: &mut UnitMetric,
+    ) {
+        let cutoff = cutoff(metric, self.now);
+        let place = |start| Place {
+            experiment: exposure.experiment,
+            epoch: exposure.epoch,
+            version: exposure.version,
+            metric: at as i64,
+            start,
+        };
+        let windowed = metric.bucket_seconds().is_some();
+        unit.take(
+            start_of(metric, exposure.seconds),
+            step,
+            cutoff,
+            |start, change| {
+                self.changes.push((place(ALL_TIME), change));
+                // What has matured is never told apart again.
+                if windowed && start > cutoff {
+                    self.changes.push((place(start), change));
+                }
+            },
+        );
+    }
+
+    /// Adds what has changed to the sums.
+    fn apply(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let mut changes = std::mem::take(&mut self.changes);
+        for (place, change) in changes.drain(..) {
+            self.add(connection, place, &change)?;
+            if place.start != ALL_TIME {
+                self.forget_matured(connection, place)?;
             }
         }
-        Ok(event)
+        // The room is used again.
+        self.changes = changes;
+        Ok(())
     }
 
     fn add(
@@ -249,18 +289,19 @@ impl OpenEvidence {
     }
 
     /// Removes stretches that matured long ago, when a new one begins.
-    fn forget_matured(
-        &mut self,
-        connection: &Connection,
-        place: Place,
-        before: i64,
-    ) -> Result<(), StoreError> {
+    fn forget_matured(&mut self, connection: &Connection, place: Place) -> Result<(), StoreError> {
         let begins = self.open.get(&place).is_some_and(|open| open.row.is_none());
-        if !begins
-            || self.newest.insert(Place { start: 0, ..place }, place.start) == Some(place.start)
-        {
+        let series = Place { start: 0, ..place };
+        if !begins || self.newest.insert(series, place.start) == Some(place.start) {
             return Ok(());
         }
+        let definition = self.definition(connection, place.experiment)?;
+        let metric = usize::try_from(place.metric).ok();
+        let Some(metric) = metric.and_then(|at| definition.metrics.get(at)) else {
+            return Ok(());
+        };
+        // A margin for a clock that goes back a little.
+        let before = cutoff(metric, self.now) - 2 * metric.bucket_seconds().unwrap_or(0);
         let mut delete = connection.prepare_cached(
             "DELETE FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 AND version_key = ?3 \
              AND metric = ?4 AND start >= 0 AND start < ?5",
@@ -274,12 +315,8 @@ impl OpenEvidence {
             before
         ])?;
         self.open.retain(|other, _| {
-            other.start < 0
-                || other.start >= before
-                || Place {
-                    start: place.start,
-                    ..*other
-                } != place
+            let same = Place { start: 0, ..*other } == series;
+            !same || other.start < 0 || other.start >= before
         });
         Ok(())
     }

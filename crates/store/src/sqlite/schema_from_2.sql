@@ -49,7 +49,7 @@ CREATE TABLE experiment_units (
 -- The newest states of units that are not in experiment_units yet, one row per group: rewriting a page
 -- per unit would cost a hundred times the bytes.
 CREATE TABLE unit_journal (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     units BLOB NOT NULL
 );
 

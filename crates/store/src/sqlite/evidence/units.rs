@@ -14,9 +14,11 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use types::{ExperimentKey, VersionKey};
 
-/// So many units stay in memory before they are written to their rows.
-const MANY_UNITS: usize = 32_768;
-/// So many bytes of journal are kept before the units in it are written to their rows.
+/// So many units stay in memory before they are written to their rows: about 40 MiB.
+const MANY_UNITS: usize = 131_072;
+/// So many bytes of journal are kept per unit in memory before all are written to their rows, so that
+/// a row is written once for many states; and so many bytes are kept at least.
+const JOURNAL_PER_UNIT: usize = 512;
 const MUCH_JOURNAL: usize = 4 << 20;
 /// Units that are written to their rows with a group, at least, while there are many.
 const SWEEP: usize = 64;
@@ -200,12 +202,15 @@ impl Units {
                 unit.metrics = entry.metrics;
             }
         }
-        let mut insert =
-            connection.prepare_cached("INSERT INTO unit_journal (units) VALUES (?1)")?;
-        self.journal.newest = insert.insert([&bytes])?;
+        // Numbered here, so that a number is not given again when the journal was emptied.
+        let seq = self.journal.newest + 1;
+        let mut insert = connection.prepare_cached("INSERT INTO unit_journal VALUES (?1, ?2)")?;
+        insert.execute(params![seq, bytes])?;
+        self.journal.newest = seq;
         self.journal.bytes += bytes.len();
-        let many =
-            open.len() > self.many || self.journal.bytes + self.journal.older_bytes > MUCH_JOURNAL;
+        let many = open.len() > self.many
+            || self.journal.bytes + self.journal.older_bytes
+                > MUCH_JOURNAL.max(JOURNAL_PER_UNIT * open.len());
         if many {
             self.sweep(connection, 2 * touched + SWEEP)?;
         }
@@ -347,8 +352,8 @@ mod tests {
                 assert_eq!(new, !expected.contains_key(&number));
                 assert_eq!(unit.version, VersionKey(number));
                 let known = expected.entry(number).or_default();
-                known.take(0, step, i64::MIN);
-                unit.metric(0).take(0, step, i64::MIN);
+                known.take(0, step, i64::MIN, |_, _| {});
+                unit.metric(0).take(0, step, i64::MIN, |_, _| {});
                 assert_eq!(unit.metric(0), known);
             }
             units.write(&connection).unwrap();
