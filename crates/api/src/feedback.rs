@@ -27,6 +27,16 @@ pub struct Feedback {
     pub replace: bool,
 }
 
+/// One value, or up to 10,000.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FeedbackBody {
+    /// One value, answered as one.
+    One(Feedback),
+    /// A batch: the good values are stored, the bad ones listed.
+    Many(Vec<Feedback>),
+}
+
 /// A label of null is a label.
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)

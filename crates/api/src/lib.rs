@@ -21,7 +21,9 @@ pub use experiment::{
     ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed,
     ResultArm, SampleRatio, Sequential, Shown, StartedExperiment,
 };
-pub use feedback::{Feedback, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback};
+pub use feedback::{
+    Feedback, FeedbackBody, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback,
+};
 pub use health::{Health, Readiness};
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};

@@ -17,6 +17,8 @@ use utoipa::IntoParams;
 const MAX_BATCH: usize = 10_000;
 /// What a batch may have in bytes, when the limit for other bodies is smaller.
 const MAX_BYTES: usize = 8 << 20;
+/// Of a batch in which no value fits, so many are said why.
+const MAX_SAID: usize = 20;
 /// The longest label, in bytes of JSON.
 const MAX_LABEL: usize = 10_000;
 
@@ -31,7 +33,7 @@ pub(crate) struct FeedbackParams {
 ///
 /// One value as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. A value that
 /// does not fit does not keep the others from being stored. Sending the same again changes nothing.
-#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::Feedback = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), problems::Refused, problems::NoMetric, problems::Body, problems::Stored))]
+#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), problems::Refused, problems::NoMetric, problems::Body, problems::Stored))]
 pub(crate) async fn send(
     State(state): State<AppState>,
     Params(params): Params<FeedbackParams>,
@@ -64,7 +66,29 @@ pub(crate) async fn send(
     {
         return Err(refusal.into());
     }
+    let malformed = |answer: &Answer| match answer {
+        Answer::Refused(refusal) => refusal.code == ErrorCode::InvalidRequest,
+        Answer::Waiting | Answer::Receipt(..) => false,
+    };
+    if !answers.is_empty() && answers.iter().all(malformed) {
+        return Err(nothing_fits(answers));
+    }
     Ok(Reply(reply(answers, params.receipts.unwrap_or(true))))
+}
+
+/// A batch in which no value fits is no batch of feedback.
+fn nothing_fits(answers: Vec<Answer>) -> ApiError {
+    let refused = answers
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, answer)| match answer {
+            Answer::Refused(refusal) => Some(FieldError {
+                pointer: format!("/{at}{}", refusal.pointer),
+                detail: refusal.detail,
+            }),
+            Answer::Waiting | Answer::Receipt(..) => None,
+        });
+    ApiError::invalid(refused.take(MAX_SAID).collect())
 }
 
 /// What became of a value.

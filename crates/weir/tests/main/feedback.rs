@@ -170,6 +170,13 @@ async fn the_good_lines_of_a_batch_are_stored() {
         (&reply["duplicate"], &reply["errors"][0]["line"]),
         (&json!(1), &json!(2))
     );
+    let (status, problem) = weir
+        .post("/feedback", json!([5, {"prediction_id": one}]))
+        .await;
+    assert_eq!(
+        (status, &problem["errors"][1]["pointer"]),
+        (422, &json!("/1/label"))
+    );
     let many: Vec<&Value> = std::iter::repeat_n(&item, 10_001).collect();
     assert_eq!(weir.post("/feedback", json!(many)).await.0, 422);
     drop(weir);
