@@ -19,6 +19,7 @@ mod sample;
 mod special;
 pub mod srm;
 pub mod stage_product;
+pub mod words;
 
 pub use sample::{Effect, Interval, Sample};
 

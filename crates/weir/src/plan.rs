@@ -2,6 +2,7 @@
 
 use crate::args::PlanArgs;
 use api::{PlanReply, PlanRequest};
+use judge::words::{significant, thousands};
 use std::process::ExitCode;
 
 /// What is answered to flags that do not fit, as the flags' own parser does.
@@ -111,26 +112,5 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
 
 /// Four significant digits at most.
 fn rounded(value: f64) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').into()
-    } else {
-        text
-    }
-}
-
-fn thousands(value: f64) -> String {
-    let digits = format!("{:.0}", value.ceil());
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    significant(value, 4)
 }

@@ -1,6 +1,7 @@
 //! The verdict in words. Every sentence says a number that is in the results, and none claims more.
 
 use super::{ArmResult, Comparison, Finding, MetricResult, Results, Role, Verdict};
+use crate::words::{significant, thousands};
 use types::{ExperimentDefinition, Metric, MetricKind};
 
 /// A few sentences for people.
@@ -241,28 +242,7 @@ impl Words<'_> {
     }
 }
 
-/// Three significant digits, without an exponent where people do not want one.
+/// Three significant digits.
 fn short(value: f64) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    significant(value, 3)
 }

@@ -1,4 +1,4 @@
-//! SIGKILL under load loses nothing that was answered.
+//! SIGKILL under load loses nothing that was answered: predictions, feedback and evidence.
 
 use crate::weir::{Weir, assert_clean, directory, vader};
 use serde_json::json;
@@ -12,40 +12,63 @@ const ROUNDS: usize = 20;
 const CLIENTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_servers_keep_every_answered_prediction() {
+async fn killed_servers_keep_every_answered_prediction_and_value() {
     let data = directory();
     let mut answered = HashSet::new();
+    let mut labelled = 0;
     for round in 0..ROUNDS {
         let mut weir = Weir::start(data.path());
         if round == 0 {
-            let id = weir.register("1.0.0", vader()).await;
-            weir.activate(&id, 100.0).await;
+            weir.register("1.0.0", vader()).await;
+            weir.register("2.0.0", vader()).await;
+            let experiment = json!({
+                "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"],
+                "primary_metric": "correct", "secondary_metrics": ["latency_ms"],
+            });
+            let (_, draft) = weir.post("/experiments", experiment).await;
+            let id = draft["experiment"].as_str().unwrap();
+            let (status, _) = weir
+                .post(&format!("/experiments/{id}/start"), json!({}))
+                .await;
+            assert_eq!(status, 200);
         }
         // The moment of the kill is a number of answers that differs from round to round.
         let kill_after = 20 + (round * 7919) % 400;
         let (count, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let mut clients = JoinSet::new();
-        for _ in 0..CLIENTS {
+        for number in 0..CLIENTS {
             let client = api::Client::new(&weir.address).unwrap();
             let (count, enough) = (Arc::clone(&count), Arc::clone(&enough));
             clients.spawn(async move {
                 let request = api::PredictRequest {
                     text: Some("good".into()),
+                    // A user comes back, in this round and in the next.
+                    unit_id: (number > 0).then(|| format!("user-{}", number / 2)),
                     ..api::PredictRequest::default()
                 };
-                let mut told = Vec::new();
+                let (mut told, mut labels) = (Vec::new(), 0u64);
                 while let Ok(reply) = client.predict(&request).await {
+                    let label = api::Feedback {
+                        prediction_id: reply.prediction_id.clone(),
+                        label: Some("positive".into()),
+                        ..api::Feedback::default()
+                    };
                     told.push(reply.prediction_id);
+                    let received = client.feedback(&[label]).await;
+                    labels += received.map_or(0, |received| received.recorded);
                     if count.fetch_add(1, Ordering::Relaxed) + 1 == kill_after {
                         enough.notify_one();
                     }
                 }
-                told
+                (told, labels)
             });
         }
         enough.notified().await;
         weir.signal("-KILL");
-        answered.extend(clients.join_all().await.into_iter().flatten());
+        for (told, labels) in clients.join_all().await {
+            answered.extend(told);
+            labelled += labels;
+        }
         assert_clean(data.path());
     }
 
@@ -77,4 +100,14 @@ async fn killed_servers_keep_every_answered_prediction() {
     assert!(answered.len() > ROUNDS * 20);
     let (_, report) = weir.get("/models/performance").await;
     assert_eq!(report["total_requests"], json!(stored.len()));
+    let models = report["models"].as_array().unwrap();
+    let labels: u64 = models
+        .iter()
+        .map(|m| m["labelled_count"].as_u64().unwrap())
+        .sum();
+    // A value may have been stored whose receipt was killed on its way.
+    assert!(
+        (labelled..=labelled + (ROUNDS * CLIENTS) as u64).contains(&labels),
+        "{labels} {labelled}"
+    );
 }
