@@ -196,6 +196,8 @@ pub struct ExperimentResults {
     pub metrics: Vec<MetricResults>,
     /// What was left out of every comparison, and why.
     pub excluded: Vec<Excluded>,
+    /// What else to know of the numbers.
+    pub notes: Vec<String>,
     /// The results when the experiment ended. Feedback that came later changes what stands beside it,
     /// not this.
     #[serde(default, skip_serializing_if = "Option::is_none")]

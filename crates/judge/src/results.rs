@@ -62,6 +62,8 @@ pub struct Results {
     pub fallbacks: Vec<u64>,
     /// Predictions that took no part.
     pub outside: u64,
+    /// By metric: first events that were counted and whose values were corrected later. They stand.
+    pub corrected_events: Vec<u64>,
 }
 
 /// What to do about an experiment. Arms are places in its definition.
@@ -387,6 +389,9 @@ pub fn results(
         predictions: total(|arm| arm.exposures.predictions),
         fallbacks: total(|arm| arm.exposures.fallbacks),
         outside: evidence.outside,
+        corrected_events: (0..definition.metrics.len())
+            .map(|at| corrected_events(definition, evidence, at))
+            .collect(),
     };
     results.verdict = verdict(definition, &results);
     results.summary = summary::say(definition, &results);
@@ -465,6 +470,25 @@ fn arm_result(
         interval,
         events: all.events,
     }
+}
+
+/// Events beyond the bad values that are there now. Known where each unit has one value; with
+/// several, a unit may have another bad one.
+fn corrected_events(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> u64 {
+    let metric = &definition.metrics[at];
+    if metric.kind != MetricKind::Binary || !metric.from_feedback() {
+        return 0;
+    }
+    let arms = 0..definition.arms.len();
+    let each = arms.map(|arm| pooled(evidence, at, arm).1);
+    let beyond = each.filter(one_each).map(|all| {
+        let bad = match metric.direction {
+            types::Direction::Up => all.values as f64 - all.sum,
+            types::Direction::Down => all.sum,
+        };
+        all.events.saturating_sub(bad.round().max(0.0) as u64)
+    });
+    beyond.sum()
 }
 
 /// Whether every unit has one prediction that counts, so that units are what is counted.

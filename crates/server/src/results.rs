@@ -168,6 +168,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         feedback_checks: judged.feedback.iter().map(check).collect(),
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
         excluded: excluded(definition, judged),
+        notes: notes(definition, judged),
         decided: decided.and_then(|text| serde_json::from_str(text).ok()),
     }
 }
@@ -213,6 +214,20 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
         add(without, format!("have no value of {name}"));
     }
     excluded
+}
+
+fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
+    let corrected = definition.metrics.iter().zip(&judged.corrected_events);
+    let corrected = corrected.filter(|(_, events)| **events > 0);
+    corrected
+        .map(|(metric, events)| {
+            format!(
+                "{events} first events of {} were corrected later: the means follow, but they still \
+                 count as events.",
+                metric.name
+            )
+        })
+        .collect()
 }
 
 fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> MetricResults {

@@ -221,6 +221,17 @@ fn a_guardrail_is_named_before_any_gain() {
 }
 
 #[test]
+fn a_corrected_event_stands_and_is_said() {
+    let mut arms = [(500, 1000), (500, 1000)].map(|(x, n)| arm(&[binary(x, n, Direction::Up)]));
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let judged = |arms: &[ArmEvidence]| judge(&experiment, &evidence(vec![epoch(1, arms)]));
+    assert_eq!(judged(&arms).corrected_events, [0]);
+    // Three labels were replaced: they are right now.
+    arms[1].metrics[0].all.sum += 3.0;
+    assert_eq!(judged(&arms).corrected_events, [3]);
+}
+
+#[test]
 fn feedback_that_comes_for_one_arm_only_is_seen() {
     let metrics = vec![metric(BuiltIn::Correct, Direction::Up)];
     let mut arms = [
