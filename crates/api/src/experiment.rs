@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 /// A new experiment.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CreateExperiment {
     /// The model.
     pub name: String,
@@ -284,8 +285,8 @@ pub struct MetricArm {
     pub immature: u64,
     /// Predictions without a value that count as failures.
     pub missing: u64,
-    /// Units with a bad value of a binary metric; the first counts.
-    pub events: u64,
+    /// Units with a bad value of a binary metric, the first of which counts; null for other metrics.
+    pub events: Option<u64>,
     /// The mean per prediction.
     pub mean: Option<f64>,
     /// Its interval for one look.
@@ -326,9 +327,10 @@ pub struct Sequential {
     pub lift_interval: Option<Interval>,
     /// The p-value.
     pub p: f64,
-    /// The p-value adjusted for several comparisons (Holm).
+    /// The p-value adjusted for several comparisons: Holm's for the primary and for secondary metrics,
+    /// Bonferroni's for guardrails.
     pub adjusted_p: f64,
-    /// ln of the e-value against no difference.
+    /// ln of the e-value against no difference; 0 unless `asymptotic`.
     pub ln_e: f64,
     /// `asymptotic`, `exact_bernoulli` or `none`.
     pub method: String,

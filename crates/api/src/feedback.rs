@@ -6,15 +6,12 @@ use utoipa::ToSchema;
 
 /// What came later for a prediction: a label, or a metric and a value.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Feedback {
     /// The prediction, as `/predict` named it.
     pub prediction_id: String,
-    /// What would have been right; gives the metric `correct`.
-    #[serde(
-        default,
-        deserialize_with = "given",
-        skip_serializing_if = "Option::is_none"
-    )]
+    /// What would have been right, not null; gives the metric `correct`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Value>,
     /// A declared metric, or `correct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,11 +32,6 @@ pub enum FeedbackBody {
     One(Feedback),
     /// A batch: the good values are stored, the bad ones listed.
     Many(Vec<Feedback>),
-}
-
-/// A label of null is a label.
-fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 /// What became of feedback.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 /// The declaration of a metric.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DeclareMetric {
     /// What values it has.
     pub kind: MetricKind,

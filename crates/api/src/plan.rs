@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// What to plan.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// The control's share, or its mean with `standard_deviation`.
     pub baseline: f64,

@@ -106,6 +106,9 @@ impl Likelihood {
 /// null because each likelihood ratio is monotone in it.
 pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
     let likelihood = Likelihood::new(stages);
+    if likelihood.0.is_empty() {
+        return 0.0;
+    }
     let base = r0.ln();
     let ln_prior = 0.5 * (2.0 / (PI * tau * tau)).ln();
     likelihood.ln_mixture(base, 0.0, tau, ln_prior) - likelihood.at(base)
@@ -114,6 +117,9 @@ pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
 /// ln E against a rate ratio of exactly `r0`, two-sided.
 pub fn ln_e_two_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
     let likelihood = Likelihood::new(stages);
+    if likelihood.0.is_empty() {
+        return 0.0;
+    }
     likelihood.ln_normal_mixture(tau) - likelihood.at(r0.ln())
 }
 

@@ -161,7 +161,7 @@ pub struct ArmResult {
     /// An interval of the mean at level 1 − alpha for one look.
     pub interval: Option<Interval>,
     /// Units with a bad value of a binary metric.
-    pub events: u64,
+    pub events: Option<u64>,
 }
 
 /// A candidate against the control on one metric.
@@ -199,7 +199,8 @@ pub struct Sequential {
     pub interval: Option<Interval>,
     /// The always-valid p-value, before the adjustment for several comparisons.
     pub p: f64,
-    /// After it: Holm's over the candidates (primary) or over metrics and candidates (secondary).
+    /// After it: Holm's over the candidates (primary) or over metrics and candidates (secondary);
+    /// Bonferroni's over guardrails and candidates.
     pub adjusted_p: f64,
     /// ln of the e-value against no difference.
     pub ln_e: f64,
@@ -312,6 +313,12 @@ impl Shown {
 impl Comparison {
     fn remember(&mut self, shown: &Shown) {
         let sequential = &mut self.sequential;
+        // Intervals with nothing in common: the values were corrected since, and what was shown with them
+        // does not count any more.
+        let pair = sequential.interval.zip(shown.interval);
+        if pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower) {
+            return;
+        }
         sequential.p = sequential.p.min(shown.p);
         sequential.interval = match (sequential.interval, shown.interval) {
             (Some(now), Some(before)) => Some(now.intersect(before)),
@@ -365,6 +372,7 @@ pub fn results(
     }
     adjust(&mut metrics, Role::Primary);
     adjust(&mut metrics, Role::Secondary);
+    adjust_guardrails(&mut metrics, guarded(definition));
     let harm = harm_threshold(definition);
     for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
         for comparison in &mut result.comparisons {
@@ -373,6 +381,9 @@ pub fn results(
             } else {
                 compare::finding(metric, comparison, definition.alpha)
             };
+            if matches!(comparison.finding, Finding::Better | Finding::Worse) {
+                comparison.needed = None;
+            }
         }
     }
     let total = |f: fn(&types::ArmEvidence) -> u64| -> Vec<u64> {
@@ -394,7 +405,7 @@ pub fn results(
             .collect(),
     };
     results.verdict = verdict(definition, &results);
-    results.summary = summary::say(definition, &results);
+    results.summary = summary::say(definition, &results, experiment.status.has_ended());
     results
 }
 
@@ -468,7 +479,7 @@ fn arm_result(
         missing: matured.count.saturating_sub(matured.values),
         mean: mean.filter(|mean| mean.is_finite()),
         interval,
-        events: all.events,
+        events: (metric.kind == MetricKind::Binary).then_some(all.events),
     }
 }
 
@@ -531,6 +542,15 @@ fn adjust(metrics: &mut [MetricResult], role: Role) {
     let comparisons = of_role.flat_map(|metric| &mut metric.comparisons);
     for (comparison, p) in comparisons.zip(adjusted) {
         comparison.sequential.adjusted_p = p;
+    }
+}
+
+/// Bonferroni: each guardrail of each candidate has its part of alpha.
+fn adjust_guardrails(metrics: &mut [MetricResult], family: f64) {
+    let guardrails = metrics.iter_mut().filter(|m| m.role == Role::Guardrail);
+    for comparison in guardrails.flat_map(|m| &mut m.comparisons) {
+        let sequential = &mut comparison.sequential;
+        sequential.adjusted_p = (family * sequential.p).min(1.0);
     }
 }
 

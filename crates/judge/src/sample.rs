@@ -70,7 +70,8 @@ impl Effect {
             return None;
         }
         let degrees = squared * squared / (a * a / (control.n - 1.0) + b * b / (candidate.n - 1.0));
-        Some(Self {
+        // Squares of what is very small are 0, and nothing is known then.
+        degrees.is_finite().then(|| Self {
             estimate: candidate.mean - control.mean,
             standard_error: squared.sqrt(),
             degrees_of_freedom: degrees,

@@ -26,7 +26,7 @@ impl ApiError {
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
         let said: Vec<String> = errors
             .iter()
-            .map(|e| format!("{} {}", e.pointer, e.detail))
+            .map(|e| format!("{} {}", e.pointer, e.detail).trim().to_owned())
             .collect();
         let detail = format!("The request does not fit: {}.", said.join("; "));
         let mut error = Self::new(ErrorCode::InvalidRequest, detail);
@@ -160,12 +160,19 @@ impl From<CatalogError> for ApiError {
                      /experiments/{id}/stop`, or say `takeover` to stop it with this change."
                 ),
             ),
+            CatalogError::AnotherRuns(id) => Self::new(
+                ErrorCode::ExperimentRunning,
+                format!(
+                    "The experiment {id} runs on this model, and one at a time can; `POST \
+                     /experiments/{id}/stop` ends it."
+                ),
+            ),
             CatalogError::UnknownExperiment(id) => Self::experiment_not_found(&id.to_string()),
             CatalogError::ExperimentStatus(status) => Self::new(
                 ErrorCode::ExperimentState,
                 format!(
                     "The experiment is {status}: only a draft can be started or deleted, and only a \
-                     running one stopped or aborted. `POST /experiments` makes another one."
+                     running one stopped or aborted."
                 ),
             ),
             CatalogError::MetricInUse(id) => Self::new(

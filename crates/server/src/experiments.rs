@@ -50,6 +50,24 @@ fn define(
     declared: &[Metric],
 ) -> ApiResult<ExperimentDefinition> {
     let mut fields = Fields::default();
+    let guards = body.guardrails.as_ref().map_or(0, Vec::len);
+    for (pointer, length, most) in [
+        ("/candidates", body.candidates.len(), 20),
+        (
+            "/weights",
+            body.weights.as_ref().map_or(0, BTreeMap::len),
+            21,
+        ),
+        ("/secondary_metrics", body.secondary_metrics.len(), 50),
+        ("/guardrails", guards, 50),
+    ] {
+        if length > most {
+            fields.wrong(pointer, format!("must be at most {most}"));
+        }
+    }
+    if !fields.is_empty() {
+        return fields.finish(None);
+    }
     let arms = arms(&mut fields, &body, versions);
     let guardrails = body.guardrails.unwrap_or_else(|| vec!["error".into()]);
     let mut metrics: Vec<Metric> = Vec::new();
@@ -256,6 +274,9 @@ pub(crate) async fn start(
         return Err(store::CatalogError::ExperimentStatus(experiment.status).into());
     }
     let definition = &experiment.definition;
+    if let Some(running) = running(&state, definition.name.as_str()) {
+        return Err(store::CatalogError::AnotherRuns(running).into());
+    }
     let filter = VersionFilter {
         name: Some(definition.name.clone()),
         ..VersionFilter::default()
@@ -357,7 +378,7 @@ async fn end(
     let end = ExperimentEnd {
         status,
         reason,
-        decided: Some(results::as_text(state, experiment).await?),
+        decided: decided(state, ending(state, experiment, status)).await,
     };
     let ended = state
         .store
@@ -367,16 +388,39 @@ async fn end(
     Ok(Reply(wire(&ended)))
 }
 
+/// The experiment that runs on a model.
+pub(crate) fn running(state: &AppState, name: &str) -> Option<ExperimentId> {
+    let snapshot = state.snapshot.load();
+    let experiment = snapshot.model(name)?.traffic().experiment.as_ref()?;
+    Some(experiment.id)
+}
+
+/// The results to keep; none when the judge fails, which must not keep anybody from ending.
+async fn decided(state: &AppState, experiment: types::Experiment) -> Option<String> {
+    results::as_text(state, experiment).await.ok()
+}
+
+/// As it will be, so that its last results speak of what has ended.
+fn ending(
+    state: &AppState,
+    experiment: types::Experiment,
+    status: ExperimentStatus,
+) -> types::Experiment {
+    types::Experiment {
+        status,
+        ended_at: Some(state.clock.now()),
+        ..experiment
+    }
+}
+
 /// What a change of the weights by hand needs to stop a running experiment: its results as they are.
 pub(crate) async fn takeover(state: &AppState, name: &str) -> ApiResult<Takeover> {
-    let running = {
-        let snapshot = state.snapshot.load();
-        let model = snapshot.model(name);
-        model.and_then(|model| model.traffic().experiment.as_ref().map(|e| e.id))
-    };
-    let decided = match running {
+    let decided = match running(state, name) {
         None => None,
-        Some(id) => Some(results::as_text(state, require(state, id).await?).await?),
+        Some(id) => {
+            let experiment = ending(state, require(state, id).await?, ExperimentStatus::Stopped);
+            decided(state, experiment).await
+        }
     };
     Ok(Takeover { decided })
 }

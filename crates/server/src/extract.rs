@@ -186,6 +186,11 @@ impl Fields {
         self.0.push(FieldError { pointer, detail });
     }
 
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The checked value, when nothing is wrong.
     pub(crate) fn finish<T>(self, value: Option<T>) -> ApiResult<T> {
         match value {

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt};
-use types::{MetricName, PredictionId};
+use types::{BuiltIn, MetricName, PredictionId};
 use utoipa::IntoParams;
 
 /// The most values in a batch.
@@ -43,7 +43,9 @@ pub(crate) async fn send(
     let single = lines.single;
     let mut answers: Vec<Answer> = Vec::with_capacity(lines.items.len());
     let (mut places, mut items) = (Vec::new(), Vec::new());
-    for (at, item) in lines.items.into_iter().enumerate() {
+    let mut numbers = Vec::with_capacity(lines.items.len());
+    for (at, (number, item)) in lines.items.into_iter().enumerate() {
+        numbers.push(number);
         match item.and_then(check) {
             Ok(item) => {
                 places.push(at);
@@ -71,19 +73,24 @@ pub(crate) async fn send(
         Answer::Waiting | Answer::Receipt(..) => false,
     };
     if !answers.is_empty() && answers.iter().all(malformed) {
-        return Err(nothing_fits(answers));
+        return Err(nothing_fits(answers, &numbers));
     }
-    Ok(Reply(reply(answers, params.receipts.unwrap_or(true))))
+    Ok(Reply(reply(
+        answers,
+        &numbers,
+        params.receipts.unwrap_or(true),
+    )))
 }
 
 /// A batch in which no value fits is no batch of feedback.
-fn nothing_fits(answers: Vec<Answer>) -> ApiError {
+fn nothing_fits(answers: Vec<Answer>, numbers: &[u64]) -> ApiError {
     let refused = answers
         .into_iter()
-        .enumerate()
-        .filter_map(|(at, answer)| match answer {
+        .zip(numbers)
+        .filter_map(|(answer, number)| match answer {
             Answer::Refused(refusal) => Some(FieldError {
-                pointer: format!("/{at}{}", refusal.pointer),
+                // JSON pointers count from 0.
+                pointer: format!("/{}{}", number - 1, refusal.pointer),
                 detail: refusal.detail,
             }),
             Answer::Waiting | Answer::Receipt(..) => None,
@@ -128,7 +135,8 @@ impl From<Refusal> for ApiError {
 struct Lines {
     /// It came as one object, so that it is answered as one.
     single: bool,
-    items: Vec<Result<api::Feedback, Refusal>>,
+    /// With their lines, or places in the array, from 1.
+    items: Vec<(u64, Result<api::Feedback, Refusal>)>,
 }
 
 async fn read(request: Request, state: &AppState) -> ApiResult<Lines> {
@@ -151,25 +159,29 @@ async fn read(request: Request, state: &AppState) -> ApiResult<Lines> {
         let last = lines.iter().rposition(|line| !line.is_empty());
         let lines = &lines[..last.map_or(0, |last| last + 1)];
         refuse_large(lines.len())?;
-        let item = |line: &&[u8]| serde_json::from_slice(line).map_err(not_json);
+        let some = lines.iter().zip(1..).filter(|(line, _)| !line.is_empty());
+        let item = |(line, number): (&&[u8], u64)| {
+            let value = serde_json::from_slice(line);
+            let value = value.map_err(|error| Refusal::field("", format!("is no JSON: {error}")));
+            (number, value.and_then(item))
+        };
         Lines {
             single: false,
-            items: lines.iter().map(item).collect(),
+            items: some.map(item).collect(),
         }
     } else {
         match parse(&bytes)? {
             Value::Array(values) => {
                 refuse_large(values.len())?;
-                let item = |value| serde_json::from_value(value).map_err(not_json);
                 Lines {
                     single: false,
-                    items: values.into_iter().map(item).collect(),
+                    items: (1..).zip(values.into_iter().map(item)).collect(),
                 }
             }
             // Read again from the bytes, so that the refusal says where.
             _ => Lines {
                 single: true,
-                items: vec![Ok(parse(&bytes)?)],
+                items: vec![(1, Ok(parse(&bytes)?))],
             },
         }
     };
@@ -184,9 +196,11 @@ fn refuse_large(values: usize) -> ApiResult<()> {
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
-fn not_json(error: serde_json::Error) -> Refusal {
-    Refusal::field("", format!("is no JSON object of feedback: {error}"))
+fn item(value: Value) -> Result<api::Feedback, Refusal> {
+    if !value.is_object() {
+        return Err(Refusal::field("", "is no JSON object"));
+    }
+    serde_json::from_value(value).map_err(|error| Refusal::field("", error))
 }
 
 fn check(item: api::Feedback) -> Result<Feedback, Refusal> {
@@ -241,16 +255,19 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
         FeedbackRefusal::UnknownMetric { name, metric } => Refusal {
             code: ErrorCode::MetricNotFound,
             pointer: "",
-            detail: format!(
-                "{name} has no metric {metric} that takes feedback; `PUT /metrics/{name}/{metric}` \
-                 declares one."
-            ),
+            detail: if BuiltIn::find(metric.as_str()).is_some() {
+                format!("{metric} is measured by the server and takes no feedback.")
+            } else {
+                format!(
+                    "{name} has no metric {metric}; `PUT /metrics/{name}/{metric}` declares it."
+                )
+            },
         },
         FeedbackRefusal::Invalid(error) => Refusal::field("/value", error),
     }
 }
 
-fn reply(answers: Vec<Answer>, with_receipts: bool) -> FeedbackReply {
+fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> FeedbackReply {
     let mut reply = FeedbackReply {
         recorded: 0,
         duplicate: 0,
@@ -260,7 +277,7 @@ fn reply(answers: Vec<Answer>, with_receipts: bool) -> FeedbackReply {
         receipts: Vec::with_capacity(if with_receipts { answers.len() } else { 0 }),
         errors: Vec::new(),
     };
-    for (answer, line) in answers.into_iter().zip(1..) {
+    for (answer, &line) in answers.into_iter().zip(numbers) {
         match answer {
             Answer::Receipt(id, receipt) => {
                 match receipt.status {

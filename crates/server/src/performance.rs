@@ -1,6 +1,7 @@
 //! `GET /models/performance`: what was measured about every version.
 
 use crate::error::{ApiError, ApiResult};
+use crate::experiments::running;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::predictions::range;
@@ -13,8 +14,8 @@ use judge::Labels;
 use judge::fixed::{Proportion, wilson};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use store::{Rollup, VersionFilter};
-use types::{ModelName, Version, VersionKey};
+use store::{ExperimentFilter, Rollup, VersionFilter};
+use types::{Experiment, ExperimentStatus, ModelName, Version, VersionKey};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
@@ -119,8 +120,9 @@ async fn recommendations(
         .into_iter()
         .filter(|(_, versions)| versions.len() > 1)
     {
-        let recommendation = match running(state, name).await? {
-            Some(experiment) => judged(state, experiment).await?.summary,
+        let recommendation = match last_experiment(state, name).await? {
+            Some(e) if e.status == ExperimentStatus::Running => judged(state, e).await?.summary,
+            Some(ended) => of_ended(state, ended).await?,
             None => without_experiment(name, &versions),
         };
         said.push(Recommendation {
@@ -131,16 +133,34 @@ async fn recommendations(
     Ok(said)
 }
 
-async fn running(state: &AppState, name: &str) -> ApiResult<Option<types::Experiment>> {
-    let id = {
-        let snapshot = state.snapshot.load();
-        let model = snapshot.model(name);
-        model.and_then(|model| model.traffic().experiment.as_ref().map(|e| e.id))
-    };
-    match id {
-        None => Ok(None),
-        Some(id) => Ok(state.store.experiment(id).await?),
+/// The experiment that runs, else the one that was made last of those that ended.
+async fn last_experiment(state: &AppState, name: &str) -> ApiResult<Option<Experiment>> {
+    if let Some(id) = running(state, name) {
+        return Ok(state.store.experiment(id).await?);
     }
+    let filter = ExperimentFilter {
+        name: ModelName::parse(name).ok(),
+        limit: Some(RECENT),
+        ..ExperimentFilter::default()
+    };
+    let recent = state.store.experiments(filter).await?;
+    let ended = recent.into_iter().filter(|e| e.status.has_ended());
+    Ok(ended.max_by_key(|experiment| experiment.ended_at))
+}
+
+/// So many experiments are looked through for the one that ended last.
+const RECENT: u32 = 20;
+
+/// What an experiment had decided when it ended.
+async fn of_ended(state: &AppState, experiment: Experiment) -> ApiResult<String> {
+    let id = experiment.id;
+    let decided = judged(state, experiment).await?;
+    let summary = decided
+        .decided
+        .as_ref()
+        .and_then(|decided| decided["summary"].as_str());
+    let summary = summary.unwrap_or(&decided.summary);
+    Ok(format!("The last experiment, {id}, has ended. {summary}"))
 }
 
 fn without_experiment(name: &str, versions: &[&VersionPerformance]) -> String {

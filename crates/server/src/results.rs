@@ -27,7 +27,13 @@ pub(crate) async fn read(
     if experiment.started_at.is_none() {
         return Err(never_started(id));
     }
-    Ok(Reply(judged(&state, experiment).await?))
+    let now = state.clock.now();
+    let (experiment, judged) = judge(&state, experiment, now).await?;
+    // What somebody has seen must not go away. A full disk keeps nobody from reading.
+    if let Err(error) = remember(&state, &experiment, &judged).await {
+        tracing::warn!(%error, "what an experiment has shown could not be kept");
+    }
+    Ok(Reply(wire(&experiment, &judged, now)))
 }
 
 /// The judge's view of the evidence now.
@@ -128,8 +134,17 @@ pub(crate) async fn watch(state: &AppState) {
 
 async fn look(state: &AppState, experiment: Experiment) -> Result<(), CatalogError> {
     let (experiment, judged) = judge(state, experiment, state.clock.now()).await?;
+    remember(state, &experiment, &judged).await
+}
+
+async fn remember(
+    state: &AppState,
+    experiment: &Experiment,
+    judged: &Results,
+) -> Result<(), CatalogError> {
     let history = history_text(&judged.history());
-    if experiment.history.as_deref() != Some(history.as_str()) {
+    let running = experiment.status == ExperimentStatus::Running;
+    if running && experiment.history.as_deref() != Some(history.as_str()) {
         state.store.save_history(experiment.key, history).await?;
     }
     Ok(())
@@ -208,7 +223,11 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
         let name = &metric.name;
         add(
             immature,
-            format!("are younger than the window of {name}, so its value may still come"),
+            format!(
+                "have not matured: a value of {name} may come for {} seconds, counted in steps of {}",
+                metric.window_seconds,
+                metric.bucket_seconds().unwrap_or(0)
+            ),
         );
         let without = all.saturating_sub(counted + immature);
         add(without, format!("have no value of {name}"));

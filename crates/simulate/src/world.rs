@@ -87,7 +87,7 @@ impl Design {
         let rates = [1.0, self.drift].map(|drift| self.base * drift);
         let possible = rates.iter().all(|&p| rate(p) && rate(p + self.effect));
         need(
-            possible,
+            possible || !rate(self.base),
             "effect",
             "and drift must leave every rate above 0 and below 1",
         );

@@ -167,6 +167,9 @@ pub enum CatalogError {
     /// A running experiment sets the weights.
     #[error("the experiment {0} sets the weights")]
     ExperimentRunning(ExperimentId),
+    /// Another experiment runs on the model.
+    #[error("the experiment {0} runs on the model")]
+    AnotherRuns(ExperimentId),
     /// There is no such experiment.
     #[error("no such experiment: {0}")]
     UnknownExperiment(ExperimentId),

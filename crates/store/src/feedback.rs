@@ -104,8 +104,8 @@ pub enum FeedbackRefusal {
     /// Another value is there.
     #[error("another value is stored: {stored}")]
     Conflict {
-        /// The value.
-        stored: f64,
+        /// The value, or the label it came from as JSON.
+        stored: String,
     },
     /// The model has no such metric.
     #[error("{name} has no metric {metric} that takes feedback")]

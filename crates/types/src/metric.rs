@@ -40,6 +40,9 @@ pub enum Missing {
 /// The longest window, in seconds: a year.
 const MAX_WINDOW: u64 = 366 * 86_400;
 
+/// The largest value: sums of its squares must stay numbers.
+const MAX_VALUE: f64 = 1e100;
+
 /// A quantity per prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
@@ -80,8 +83,8 @@ pub enum InvalidMetric {
 /// Why a value is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum InvalidValue {
-    /// It is infinite or not a number.
-    #[error("must be a finite number")]
+    /// It is not a number, or so large that its square is none.
+    #[error("must be a number from -1e100 to 1e100")]
     NotFinite,
     /// A binary metric has two values.
     #[error("must be 0 or 1 (or false or true): the metric is binary")]
@@ -125,7 +128,7 @@ impl Metric {
     /// # Errors
     /// Why it is not accepted.
     pub fn check_value(&self, value: f64) -> Result<f64, InvalidValue> {
-        if !value.is_finite() {
+        if value.is_nan() || value.abs() > MAX_VALUE {
             return Err(InvalidValue::NotFinite);
         }
         let whole = value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value);
@@ -217,13 +220,17 @@ impl BuiltIn {
             Self::Confidence => (MetricKind::Continuous, Direction::Up),
             Self::Correct => (MetricKind::Binary, Direction::Up),
         };
+        let (lower_bound, upper_bound) = match self {
+            Self::LatencyMs => (Some(0.0), None),
+            _ => (None, None),
+        };
         Metric {
             name: MetricName::parse(self.as_str()).expect("built-in names are plain"),
             kind,
             direction,
             window_seconds: 0,
-            lower_bound: None,
-            upper_bound: None,
+            lower_bound,
+            upper_bound,
             missing: Missing::Excluded,
         }
     }
@@ -235,7 +242,11 @@ impl BuiltIn {
             Self::Error => Some(f64::from(failed)),
             Self::LatencyMs => Some(latency_ms),
             Self::Slow => slo_ms.map(|slo| f64::from(latency_ms > slo)),
-            Self::Confidence => outcome.answer.as_ref().and_then(|(_, o)| o.confidence),
+            Self::Confidence => {
+                let answer = outcome.answer.as_ref();
+                let confidence = answer.and_then(|(_, output)| output.confidence);
+                confidence.filter(|value| value.abs() <= MAX_VALUE)
+            }
             Self::Correct => None,
         }
     }

@@ -118,6 +118,7 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct PlanArgs {
     /// The control's share, such as 0.5, or its mean with --standard-deviation.
     #[arg(long)]
@@ -155,6 +156,7 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateArgs {
     /// How it is judged.
     #[arg(long, default_value = "asymptotic", value_parser = method, value_name = "METHOD",
@@ -173,9 +175,8 @@ pub(crate) struct SimulateArgs {
     #[arg(long, default_value_t = 1.0)]
     pub(crate) drift: f64,
     /// The candidates' share together, by quarter of the experiment.
-    #[arg(long, value_delimiter = ',', num_args = 4, default_values_t = [0.5, 0.5, 0.5, 0.5],
-        value_name = "SHARE")]
-    pub(crate) shares: Vec<f64>,
+    #[arg(long, default_value = "0.5,0.5,0.5,0.5", value_parser = shares, value_name = "SHARES")]
+    pub(crate) shares: Shares,
     /// Units of all arms when it ends.
     #[arg(long, default_value_t = 40_000)]
     pub(crate) units: u64,
@@ -207,6 +208,17 @@ pub(crate) struct SimulateArgs {
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Four shares, by quarter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shares(pub(crate) [f64; 4]);
+
+fn shares(text: &str) -> Result<Shares, String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+    let four = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    four.map(Shares)
+        .ok_or_else(|| "must be four numbers, such as 0.05,0.25,0.5,0.5".into())
 }
 
 fn method(text: &str) -> Result<simulate::Method, String> {

@@ -86,6 +86,10 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         thousands(plan.total_units)
     ));
     lines.push(format!("  by: {}", plan.formula));
+    lines.push(format!(
+        "  An experiment takes \"planned_units\": {:.0} (both arms of a comparison).",
+        plan.planned_units
+    ));
     if !request.sequential {
         lines.push(
             "  Good for one look at the end. With --sequential: for looking at any time.".into(),

@@ -50,19 +50,13 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn design(args: &SimulateArgs) -> Design {
-    let mut shares = [0.5; 4];
-    // The parser took four.
-    shares
-        .iter_mut()
-        .zip(&args.shares)
-        .for_each(|(share, given)| *share = *given);
     Design {
         method: args.method,
         arms: args.arms,
         base: args.base,
         effect: args.effect,
         drift: args.drift,
-        shares,
+        shares: args.shares.0,
         units: args.units,
         peek: args.peek,
         delay: args.delay,

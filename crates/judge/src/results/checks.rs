@@ -6,7 +6,7 @@ use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
 use crate::srm::{
     ALARM, Allocation, DEFAULT_CONCENTRATION, MIN_UNITS, chi_square, ln_e_sequential,
 };
-use types::{Evidence, ExperimentDefinition};
+use types::{Evidence, ExperimentDefinition, Missing};
 
 /// The units of each epoch against its published shares.
 pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
@@ -55,7 +55,8 @@ pub(super) fn feedback_checks(
 ) -> Vec<FeedbackCheck> {
     let mut checks = Vec::new();
     for (metric, declared) in definition.metrics.iter().enumerate() {
-        if !declared.from_feedback() {
+        // Where a missing value is a failure, more values are the effect itself.
+        if !declared.from_feedback() || declared.missing == Missing::Failure {
             continue;
         }
         for arm in 1..definition.arms.len() {

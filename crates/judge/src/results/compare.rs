@@ -15,7 +15,7 @@ use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
 use crate::stage_product::MIN_TREATED;
-use types::{Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums};
+use types::{Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums, Missing};
 
 /// 1 where more is better, −1 where less is.
 pub(super) fn sign(metric: &Metric) -> f64 {
@@ -95,9 +95,21 @@ pub(super) fn compare(
     let lift_interval = relative.filter(|_| asymptotic).map(|effect| {
         let rho = rho(alpha, definition.planned_units);
         let half = crate::asymptotic::half_width(&effect, alpha, rho);
-        Interval::around(effect.estimate, half)
+        let interval = Interval::around(effect.estimate, half);
+        // Nothing that cannot be negative falls by more than all of it.
+        let least = if can_be_negative(metric) {
+            f64::NEG_INFINITY
+        } else {
+            -1.0
+        };
+        Interval {
+            lower: interval.lower.max(least),
+            ..interval
+        }
     });
-    let events = (metric.kind == MetricKind::Binary).then(|| {
+    // A missing value is a failure too, but no event that came: the means say what harm there is.
+    let comes = metric.missing == Missing::Excluded;
+    let events = (metric.kind == MetricKind::Binary && comes).then(|| {
         let stages = pair_stages(evidence, arm, |arm| arm.metrics[at].all.events);
         EventComparison {
             ln_e: ln_e_events(&stages, 1.0, DEFAULT_TAU),
@@ -151,9 +163,7 @@ fn sequential(
         } else {
             Method::None
         };
-        let zero_excluded = interval.is_some_and(|interval| !interval.contains(0.0));
-        // The interval has level 1 − alpha, so this is all that it says about p.
-        let p = if zero_excluded { alpha } else { 1.0 };
+        let p = exact_p(metric, pair);
         let sequential = Sequential {
             interval,
             p,
@@ -204,6 +214,43 @@ fn exact(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Interval> {
         lower: b.lower - a.upper,
         upper: b.upper - a.lower,
     })
+}
+
+/// The smallest level at which the exact interval does not hold 0.
+fn exact_p(metric: &Metric, pair: &Pair) -> f64 {
+    let excludes = |ln_p: f64| {
+        let interval = exact(metric, pair, ln_p.exp());
+        interval.is_some_and(|interval| !interval.contains(0.0))
+    };
+    let (least, most) = (LEAST_P.ln(), 0.0);
+    if !excludes(0.5f64.ln()) {
+        1.0
+    } else if excludes(least) {
+        LEAST_P
+    } else {
+        bisect_roughly(most, least, excludes).exp()
+    }
+}
+
+/// No exact p-value is given below this.
+const LEAST_P: f64 = 1e-12;
+
+/// Where a condition that holds at `yes` and not at `no` changes, to three digits, on the side where
+/// it holds.
+fn bisect_roughly(mut yes: f64, mut no: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..16 {
+        let middle = 0.5 * (yes + no);
+        if holds(middle) {
+            yes = middle;
+        } else {
+            no = middle;
+        }
+    }
+    yes
+}
+
+fn can_be_negative(metric: &Metric) -> bool {
+    metric.kind == MetricKind::Continuous && metric.lower_bound.is_none_or(|bound| bound < 0.0)
 }
 
 fn fixed(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Test> {
@@ -330,6 +377,21 @@ pub(super) fn mean_interval(metric: &Metric, sums: &MetricSums, alpha: f64) -> O
     let critical = crate::special::student_critical(alpha, sample.n - 1.0);
     let half = critical * (sample.variance / sample.n).sqrt();
     let interval = Interval::around(sample.mean, half);
+    let (least, most) = match metric.kind {
+        MetricKind::Binary => (Some(0.0), Some(1.0)),
+        MetricKind::Count => (Some(0.0), metric.upper_bound),
+        MetricKind::Continuous => (metric.lower_bound, metric.upper_bound),
+    };
+    let interval = Interval {
+        lower: interval
+            .lower
+            .max(least.unwrap_or(f64::NEG_INFINITY))
+            .min(sample.mean),
+        upper: interval
+            .upper
+            .min(most.unwrap_or(f64::INFINITY))
+            .max(sample.mean),
+    };
     interval.lower.is_finite().then_some(interval)
 }
 
@@ -372,7 +434,8 @@ fn needed(
     let units = (control * (1.0 + ratio)).ceil();
     let so_far = a.n + b.n;
     let more = (units - so_far).max(0.0);
-    let days = (elapsed_days > 0.0).then(|| more * elapsed_days / so_far);
+    // A burst of minutes says nothing of a day.
+    let days = (elapsed_days >= 1.0 / 24.0).then(|| more * elapsed_days / so_far);
     (units < 1e15).then_some(Needed {
         units,
         more,

@@ -5,7 +5,7 @@ use crate::words::{significant, thousands};
 use types::{ExperimentDefinition, Metric, MetricKind};
 
 /// A few sentences for people.
-pub(super) fn say(definition: &ExperimentDefinition, results: &Results) -> String {
+pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: bool) -> String {
     let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
         return String::new();
     };
@@ -14,8 +14,10 @@ pub(super) fn say(definition: &ExperimentDefinition, results: &Results) -> Strin
         results,
         metric: &definition.metrics[primary],
         result: &results.metrics[primary],
+        ended,
     };
-    words.say()
+    let unlike = words.unlike_feedback(primary);
+    format!("{}{unlike}", words.say())
 }
 
 struct Words<'a> {
@@ -23,6 +25,8 @@ struct Words<'a> {
     results: &'a Results,
     metric: &'a Metric,
     result: &'a MetricResult,
+    /// Nothing more will come of it.
+    ended: bool,
 }
 
 impl Words<'_> {
@@ -52,12 +56,32 @@ impl Words<'_> {
                 self.minimum(),
                 self.each(|words, c| words.against(c))
             ),
+            Verdict::KeepGoing if self.ended => {
+                format!("Undecided: {}.", self.each(|words, c| words.unclear(c)))
+            }
             Verdict::KeepGoing => format!(
                 "Keep going: {}.{}",
                 self.each(|words, c| words.unclear(c)),
                 self.needed()
             ),
         }
+    }
+
+    /// A sentence on metrics other than the primary one whose feedback comes unlike.
+    fn unlike_feedback(&self, primary: usize) -> String {
+        let unlike = self.results.feedback.iter();
+        let unlike = unlike.filter(|check| check.alarm && check.metric != primary);
+        let mut names: Vec<&str> = unlike
+            .map(|check| self.definition.metrics[check.metric].name.as_str())
+            .collect();
+        names.dedup();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(
+            " Do not compare {}: feedback arrives more often for one arm than its weight promises.",
+            names.join(" and ")
+        )
     }
 
     fn arm(&self, at: usize) -> &str {
@@ -108,10 +132,14 @@ impl Words<'_> {
         let guardrail = &self.definition.metrics[metric];
         let result = &self.results.metrics[metric];
         let mean = |at: usize| self.mean(guardrail, &result.arms[at]);
+        let (take, it) = if self.ended {
+            (self.arm(arm).to_owned(), "")
+        } else {
+            (format!("Take {} back:", self.arm(arm)), " it")
+        };
         format!(
-            "Take {} back: it is worse than {} on the guardrail {} ({} against {}), and the evidence \
+            "{take}{it} is worse than {} on the guardrail {} ({} against {}), and the evidence \
              would be this strong with a probability of at most {} if it were not.",
-            self.arm(arm),
             self.arm(0),
             guardrail.name,
             mean(arm),
@@ -142,9 +170,11 @@ impl Words<'_> {
                 }
             }
             Finding::TooLittle => format!(
-                "too little is known of {name} for {arm} ({} and {} units; each arm needs 100, and \
-                 of a binary metric 10 of both outcomes)",
-                candidate.units, control.units
+                "too little is known of {name}: {arm} has {} units and {} has {}; each needs 100, and of \
+                 a binary metric 10 of both outcomes",
+                candidate.units,
+                self.arm(0),
+                control.units
             ),
             Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
             Finding::Better | Finding::Unclear => format!(

@@ -163,7 +163,7 @@ fn verdicts_and_their_words() {
             vec![(30, 50), (20, 50)],
             Direction::Up,
             Verdict::KeepGoing,
-            "Keep going: too little is known of correct for 2.0.0 (50 and 50 units",
+            "Keep going: too little is known of correct: 2.0.0 has 50 units and 1.0.0 has 50;",
         ),
         (
             vec![(0, 0), (0, 0)],

@@ -23,6 +23,14 @@ pub(super) const ALL_TIME: i64 = -1;
 /// Rows kept in memory; above this all are forgotten and read again when needed.
 const MAX_OPEN: usize = 4096;
 
+/// A value that another one replaces.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Old {
+    pub(super) value: f64,
+    /// It was counted as the first event of its unit.
+    pub(super) event: bool,
+}
+
 /// A prediction's place in an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exposure {
@@ -141,7 +149,7 @@ impl OpenEvidence {
         connection: &Connection,
         exposure: &Exposure,
         metric: &str,
-        (old, new): (Option<f64>, f64),
+        (old, new): (Option<Old>, f64),
         now: Timestamp,
     ) -> Result<Option<bool>, StoreError> {
         self.now = self.now.max(now.seconds());
@@ -153,21 +161,21 @@ impl OpenEvidence {
         let counted = old.is_some() || metric.missing == Missing::Failure;
         let step = Step {
             count: u64::from(!counted),
-            sum: new - old.unwrap_or(0.0),
+            sum: new - old.map_or(0.0, |old| old.value),
             valued: old.is_none(),
-            // A first event stands when its value is replaced, and a replacement is no first event.
-            bad: old.is_none() && metric.is_bad(new),
+            // A first event stands when its value is replaced, so it is not counted again.
+            bad: metric.is_bad(new),
         };
         let mut steps = SmallVec::from_buf([(at, step); 1]);
-        let event = if exposure.unit.is_none() {
+        if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
-            let mut own = UnitMetric::of_one(start, counted, old);
+            let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
+            own.event = old.is_some_and(|old| old.event);
             self.step(exposure, at, metric, step, &mut own);
-            step.bad
         } else {
             self.step_unit(connection, exposure, &definition, &mut steps)?;
-            self.changes.iter().any(|(_, change)| change.events > 0)
-        };
+        }
+        let event = self.changes.iter().any(|(_, change)| change.events > 0);
         self.apply(connection)?;
         Ok(Some(event))
     }

@@ -1,13 +1,13 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
 use super::Store;
-use super::evidence::{Exposure, OpenEvidence, unit_number};
+use super::evidence::{Exposure, Old, OpenEvidence, unit_number};
 use super::rollups::{Bucket, add_labels};
 use crate::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError,
     StoredFeedback, Tier,
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use types::{
@@ -232,10 +232,17 @@ impl OpenFeedback {
         };
         let order = item.prediction_id.order() as i64;
         let mut select = connection.prepare_cached(
-            "SELECT value FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
+            "SELECT value, event, label FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
         )?;
+        let read = |row: &Row<'_>| {
+            let old = Old {
+                value: row.get(0)?,
+                event: row.get(1)?,
+            };
+            Ok((old, row.get::<_, Option<String>>(2)?))
+        };
         let key = params![order, metric.as_str()];
-        let stored: Option<f64> = select.query_row(key, |row| row.get(0)).optional()?;
+        let stored = select.query_row(key, read).optional()?;
         let mut receipt = Receipt {
             status: FeedbackStatus::Recorded,
             metric: metric.clone(),
@@ -247,14 +254,19 @@ impl OpenFeedback {
                 experiment: None,
             }),
         };
-        match stored {
-            Some(stored) if stored == value => receipt.status = FeedbackStatus::Duplicate,
-            Some(stored) if !item.replace => {
+        match &stored {
+            // Two wrong labels are two values.
+            Some((old, known)) if old.value == value && (label.is_none() || *known == label) => {
+                receipt.status = FeedbackStatus::Duplicate;
+            }
+            Some((old, known)) if !item.replace => {
+                let stored = known.clone().unwrap_or_else(|| old.value.to_string());
                 return Ok(Err(FeedbackRefusal::Conflict { stored }));
             }
             Some(_) => receipt.status = FeedbackStatus::Replaced,
             None => {}
         }
+        let stored = stored.map(|(old, _)| old);
         if receipt.status == FeedbackStatus::Duplicate {
             if let Some(experiment) = found.experiment
                 && evidence.has_metric(connection, experiment, metric.as_str())?
@@ -294,7 +306,8 @@ impl OpenFeedback {
             event
         ])?;
         if metric.as_str() == BuiltIn::Correct.as_str() {
-            self.count_label(item.prediction_id, found, stored, value);
+            let old = stored.map(|old| old.value);
+            self.count_label(item.prediction_id, found, old, value);
         }
         Ok(Ok(receipt))
     }

@@ -122,10 +122,7 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     let second = experiment.definition.clone();
     store.create_experiment(other, second, at(3)).await.unwrap();
     let refused = store.start_experiment(other, at(3)).await.unwrap_err();
-    assert!(
-        matches!(refused, CatalogError::ExperimentRunning(_)),
-        "{refused}"
-    );
+    assert!(matches!(refused, CatalogError::AnotherRuns(_)), "{refused}");
 
     // A takeover stops it, on the record.
     let revision = store.traffic().await.unwrap()[0].revision;

@@ -45,18 +45,47 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
     let again = send(store, label(&record, "negative")).await.unwrap();
     assert_eq!(again.status, FeedbackStatus::Duplicate);
     let refused = send(store, label(&record, "positive")).await.unwrap_err();
-    assert_eq!(refused, FeedbackRefusal::Conflict { stored: 0.0 });
+    assert_eq!(
+        refused,
+        FeedbackRefusal::Conflict {
+            stored: "\"negative\"".into()
+        }
+    );
     let sums = |evidence: types::Evidence| evidence.epochs[0].arms[1].metrics[0].all;
     let before = sums(store.evidence(experiment.clone(), at(60)).await.unwrap());
     assert_eq!((before.sum, before.values, before.events), (0.0, 1, 1));
 
+    // Another wrong label is another value.
+    let refused = send(store, label(&record, "neutral")).await.unwrap_err();
+    assert!(
+        matches!(refused, FeedbackRefusal::Conflict { .. }),
+        "{refused}"
+    );
     let replaced = send(store, replacing(label(&record, "positive")))
         .await
         .unwrap();
     assert_eq!(replaced.status, FeedbackStatus::Replaced);
-    let after = sums(store.evidence(experiment, at(60)).await.unwrap());
+    let after = sums(store.evidence(experiment.clone(), at(60)).await.unwrap());
     // The sums are corrected; the first event that was counted stands.
     assert_eq!((after.sum, after.values, after.events), (1.0, 1, 1));
+    // A correction that makes another prediction bad is an event; the one that was counted is not again.
+    let other = PredictionRecord {
+        id: types::PredictionId::new(record.id.order() + 1, 1),
+        ..record.clone()
+    };
+    store.append(other.clone()).await.unwrap();
+    send(store, label(&other, "positive")).await.unwrap();
+    send(store, replacing(label(&other, "negative")))
+        .await
+        .unwrap();
+    send(store, replacing(label(&record, "neutral")))
+        .await
+        .unwrap();
+    send(store, replacing(label(&record, "positive")))
+        .await
+        .unwrap();
+    let now = sums(store.evidence(experiment, at(60)).await.unwrap());
+    assert_eq!((now.sum, now.values, now.events), (1.0, 2, 2));
     let stored = store.feedback_of(record.id).await.unwrap();
     assert_eq!((stored.len(), stored[0].value), (1, 1.0));
     assert_eq!(opened.verify().problems, Vec::<String>::new());

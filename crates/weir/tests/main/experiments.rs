@@ -128,21 +128,18 @@ async fn reviews_give_the_difference_that_all_of_them_have() {
     let (status, results) = weir.get(&format!("/experiments/{id}/results")).await;
     assert_eq!(status, 200, "{results}");
     let comparison = &results["metrics"][0]["comparisons"][0];
-    for view in ["sequential", "fixed_horizon"] {
-        let interval = &comparison[view]["interval"];
+    // The assignment is random. A look's 95 % interval misses once in twenty runs, so what is asked here
+    // is the always-valid interval, and for an arm twice the width.
+    let ends = |interval: &Value| {
         let end = |name: &str| interval[name].as_f64().unwrap();
-        assert!(
-            (end("lower")..=end("upper")).contains(&truth),
-            "{truth} {comparison}"
-        );
-    }
+        (end("lower"), end("upper"))
+    };
+    let (lower, upper) = ends(&comparison["sequential"]["interval"]);
+    assert!((lower..=upper).contains(&truth), "{truth} {comparison}");
     for (arm, right) in [(0, word_list), (1, rules)] {
-        let interval = &results["metrics"][0]["arms"][arm]["interval"];
-        let end = |name: &str| interval[name].as_f64().unwrap();
-        assert!(
-            (end("lower")..=end("upper")).contains(&right),
-            "{right} {interval}"
-        );
+        let (lower, upper) = ends(&results["metrics"][0]["arms"][arm]["interval"]);
+        let off = (right - 0.5 * (lower + upper)).abs();
+        assert!(off <= upper - lower, "{right} {lower} {upper}");
     }
     let summary = results["summary"].as_str().unwrap();
     match results["verdict"].as_str().unwrap() {

@@ -37,7 +37,6 @@ impl Store {
                 ],
             )?;
             let detail = json!({"experiment": id.to_string(), "title": definition.title});
-            bump(t, &definition.name, false)?;
             audit(
                 t,
                 &definition.name,
@@ -89,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// [`CatalogError::UnknownExperiment`], [`CatalogError::ExperimentStatus`] for one that is no
-    /// draft, [`CatalogError::ExperimentRunning`] when another one runs on the model,
+    /// draft, [`CatalogError::AnotherRuns`] when another one runs on the model,
     /// [`CatalogError::MetricChanged`] when a metric is not declared as it was, and
     /// [`CatalogError::UnknownVersion`] or [`CatalogError::Transition`] for a version that cannot be
     /// active.
@@ -150,7 +149,6 @@ impl Store {
             t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key])?;
             let name = &experiment.definition.name;
             let detail = json!({"experiment": id.to_string()});
-            bump(t, name, false)?;
             audit(t, name, None, "experiment.deleted", &detail, now)
         };
         self.inner.writer.change(change).await
@@ -181,7 +179,7 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
     let definition = &experiment.definition;
     let name = &definition.name;
     if let Some(running) = running_of(t, name)? {
-        return Err(CatalogError::ExperimentRunning(running.id));
+        return Err(CatalogError::AnotherRuns(running.id));
     }
     let declared = metrics::list(t, name)?;
     let counted = definition.metrics.iter();

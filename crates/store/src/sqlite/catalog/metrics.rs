@@ -1,6 +1,6 @@
 //! Declared metrics as rows.
 
-use super::audit::{audit, bump, revision};
+use super::audit::{audit, revision};
 use super::{Catalog, experiments, to_text};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError};
@@ -40,7 +40,6 @@ impl Store {
                     now.micros()
                 ],
             )?;
-            bump(t, &name, false)?;
             audit(
                 t,
                 &name,
@@ -71,7 +70,6 @@ impl Store {
                 [name.as_str(), metric.as_str()],
             )?;
             if deleted > 0 {
-                bump(t, &name, false)?;
                 audit(
                     t,
                     &name,
