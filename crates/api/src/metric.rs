@@ -24,7 +24,7 @@ pub struct DeclareMetric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound: Option<f64>,
     /// What a prediction without a value counts as once the window has passed. When left out:
-    /// `failure` for a binary metric with a window, else `excluded`.
+    /// `failure` for a binary metric with direction up and a window, else `excluded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
 }

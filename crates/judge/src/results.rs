@@ -601,7 +601,8 @@ fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
         }?;
         Some(interval.lower <= -effect || interval.upper >= effect)
     };
-    if comparisons.iter().all(|c| matters(c) == Some(false)) {
+    let settled = |c: &Comparison| c.finding == Finding::Worse || matters(c) == Some(false);
+    if comparisons.iter().all(settled) {
         return Verdict::NoRelevantDifference;
     }
     Verdict::KeepGoing

@@ -33,12 +33,16 @@ pub(crate) struct FeedbackParams {
 ///
 /// One value as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. A value that
 /// does not fit does not keep the others from being stored. Sending the same again changes nothing.
-#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), problems::Refused, problems::NoMetric, problems::Body, problems::Stored))]
+#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), problems::Refused, problems::Busy, problems::NoMetric, problems::Body, problems::Stored))]
 pub(crate) async fn send(
     State(state): State<AppState>,
     Params(params): Params<FeedbackParams>,
     request: Request,
 ) -> ApiResult<Reply<FeedbackReply>> {
+    let Ok(_permit) = state.permits.try_acquire() else {
+        let detail = "Too many requests are under way; try again in a moment.";
+        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
+    };
     let lines = read(request, &state).await?;
     let single = lines.single;
     let mut answers: Vec<Answer> = Vec::with_capacity(lines.items.len());

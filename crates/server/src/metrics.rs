@@ -7,7 +7,7 @@ use crate::state::AppState;
 use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
 use axum::extract::State;
-use types::{BuiltIn, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
+use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
 
 /// Lists the metrics of a model, the built-in ones first.
 #[utoipa::path(get, path = "/metrics/{name}", tag = "metrics", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the metrics", body = Vec<Metric>), problems::NoModel, problems::Stored))]
@@ -52,7 +52,7 @@ pub(crate) async fn set(
             InvalidMetric::BuiltIn(_) => "",
             InvalidMetric::Bounds => "/lower_bound",
             InvalidMetric::Window => "/window_seconds",
-            InvalidMetric::NoWindow => "/missing",
+            InvalidMetric::NoWindow | InvalidMetric::NoFailure => "/missing",
         };
         ApiError::field(pointer, error)
     })?;
@@ -63,7 +63,8 @@ pub(crate) async fn set(
 }
 
 fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
-    let waits = body.window_seconds > 0 && body.kind == MetricKind::Binary;
+    let can_fail = body.kind == MetricKind::Binary && body.direction == Direction::Up;
+    let waits = body.window_seconds > 0 && can_fail;
     types::Metric {
         name,
         kind: body.kind,

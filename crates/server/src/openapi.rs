@@ -58,6 +58,7 @@ pub(crate) mod problems {
         WrongState = ExperimentState;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
         Refused = FeedbackConflict;
+        Busy = TooManyRequests;
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;

@@ -75,6 +75,9 @@ pub enum InvalidMetric {
     /// The window is too long.
     #[error("the window must be at most {MAX_WINDOW} seconds")]
     Window,
+    /// A failure is the value 0, which is bad only where more is better.
+    #[error("a missing value can count as a failure only for a binary metric with direction up")]
+    NoFailure,
     /// Failure as the missing value needs a window, or nothing would ever be judged fairly.
     #[error("a missing value can count as a failure only after a window: set window_seconds")]
     NoWindow,
@@ -116,6 +119,10 @@ impl Metric {
         }
         if self.window_seconds > MAX_WINDOW {
             return Err(InvalidMetric::Window);
+        }
+        let can_fail = self.kind == MetricKind::Binary && self.direction == Direction::Up;
+        if self.missing == Missing::Failure && !can_fail {
+            return Err(InvalidMetric::NoFailure);
         }
         if self.missing == Missing::Failure && self.window_seconds == 0 {
             return Err(InvalidMetric::NoWindow);
@@ -294,9 +301,15 @@ mod tests {
             ..good.clone()
         };
         assert_eq!(backwards.check(), Err(InvalidMetric::Bounds));
-        let impatient = Metric {
+        let no_failure = Metric {
             missing: Missing::Failure,
             ..good
+        };
+        assert_eq!(no_failure.check(), Err(InvalidMetric::NoFailure));
+        let impatient = Metric {
+            missing: Missing::Failure,
+            direction: Direction::Up,
+            ..metric(MetricKind::Binary)
         };
         assert_eq!(impatient.check(), Err(InvalidMetric::NoWindow));
         let built_in = BuiltIn::Correct.metric();

@@ -158,6 +158,10 @@ impl OpenEvidence {
             return Ok(None);
         };
         let metric = &definition.metrics[at];
+        // The metric was declared otherwise since: the experiment counts what it was made for.
+        if metric.check_value(new).is_err() {
+            return Ok(None);
+        }
         let counted = old.is_some() || metric.missing == Missing::Failure;
         let step = Step {
             count: u64::from(!counted),

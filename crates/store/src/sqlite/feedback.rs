@@ -187,6 +187,7 @@ impl OpenFeedback {
             "DELETE FROM pending_feedback WHERE prediction_order = ?1 AND random = ?2",
         )?;
         delete.execute(key)?;
+        self.pending(connection)?.remove(&id.order());
         count_dropped(connection, dropped)
     }
 

@@ -93,7 +93,8 @@ impl Recount {
             let at = at as i64;
             let given = feedback.get(metric.name.as_str());
             let value = if metric.from_feedback() {
-                given.map(|(value, _)| *value)
+                let fits = |value: &f64| metric.check_value(*value).is_ok();
+                given.map(|(value, _)| *value).filter(fits)
             } else {
                 p.value(metric.built_in(), definition.slo_ms)
             };
