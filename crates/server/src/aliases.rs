@@ -2,6 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, TextPath};
+use crate::metrics::model;
 use crate::openapi::problems;
 use crate::state::AppState;
 use api::{Alias, ErrorCode, Message, SetAlias};
@@ -73,14 +74,6 @@ pub(crate) async fn delete(
     Ok(Reply(Message {
         message: format!("The alias {alias} is deleted."),
     }))
-}
-
-fn model(state: &AppState, name: &str) -> ApiResult<ModelName> {
-    let snapshot = state.snapshot.load();
-    let model = snapshot
-        .model(name)
-        .ok_or_else(|| ApiError::model_not_found(name))?;
-    Ok(model.traffic().name.clone())
 }
 
 fn missing(alias: &str) -> ApiError {

@@ -58,7 +58,6 @@ pub(crate) async fn set(
     })?;
     let now = state.clock.now();
     state.store.set_metric(name, metric.clone(), now).await?;
-    state.refresh().await?;
     Ok(Reply(metric.into()))
 }
 
@@ -92,7 +91,6 @@ pub(crate) async fn delete(
     if !state.store.delete_metric(model, checked, now).await? {
         return Err(missing(&name, &metric));
     }
-    state.refresh().await?;
     Ok(Reply(Message {
         message: format!("The metric {metric} is no longer declared."),
     }))

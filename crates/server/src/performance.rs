@@ -7,7 +7,7 @@ use crate::openapi::problems;
 use crate::predictions::range;
 use crate::results::{interval, judged};
 use crate::state::AppState;
-use api::{Performance, Recommendation, VersionPerformance};
+use api::{ExperimentResults, Performance, Recommendation, VersionPerformance};
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::Labels;
@@ -154,12 +154,12 @@ const RECENT: u32 = 20;
 /// What an experiment had decided when it ended.
 async fn of_ended(state: &AppState, experiment: Experiment) -> ApiResult<String> {
     let id = experiment.id;
-    let decided = judged(state, experiment).await?;
-    let summary = decided
-        .decided
-        .as_ref()
-        .and_then(|decided| decided["summary"].as_str());
-    let summary = summary.unwrap_or(&decided.summary);
+    let stored = experiment.decided.as_deref();
+    let stored = stored.and_then(|text| serde_json::from_str::<ExperimentResults>(text).ok());
+    let summary = match stored {
+        Some(decided) => decided.summary,
+        None => judged(state, experiment).await?.summary,
+    };
     Ok(format!("The last experiment, {id}, has ended. {summary}"))
 }
 

@@ -5,16 +5,14 @@ use super::{
     Comparison, EventComparison, Finding, Method, Needed, Sequential, guarded, one_each, pooled,
     role, sample,
 };
-use crate::asymptotic::{
-    BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, ln_e_one_sided, p_of_ln_e, rho, rho_one_sided,
-};
+use crate::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, p_of_ln_e, rho};
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::bounded::bernoulli;
 use crate::events::{DEFAULT_TAU, ln_e_one_sided as ln_e_events, rate_ratio};
 use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
-use crate::stage_product::MIN_TREATED;
+use crate::stage_product::{self, MIN_TREATED};
 use types::{Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums, Missing};
 
 /// 1 where more is better, −1 where less is.
@@ -56,6 +54,11 @@ impl Pair {
         }
     }
 
+    /// Both arms as shares of units.
+    fn proportions(&self, metric: &Metric) -> Option<(Proportion, Proportion)> {
+        proportion(metric, &self.control).zip(proportion(metric, &self.candidate))
+    }
+
     /// Whether the asymptotic forms hold: enough units, and enough events of both kinds.
     fn is_burnt_in(&self, metric: &Metric) -> bool {
         let arm = |sums: &MetricSums| {
@@ -65,6 +68,15 @@ impl Pair {
         };
         arm(&self.control) && arm(&self.candidate)
     }
+}
+
+/// A binary metric of units with one prediction each, so that units are what is counted.
+fn proportion(metric: &Metric, sums: &MetricSums) -> Option<Proportion> {
+    let counted = metric.kind == MetricKind::Binary && sums.units > 0 && one_each(sums);
+    counted.then_some(Proportion {
+        successes: sums.sum,
+        n: sums.units as f64,
+    })
 }
 
 pub(super) fn compare(
@@ -203,13 +215,9 @@ fn sequential(
 /// The difference of two exact sequences of shares, each at α/2; it holds for any n, any number of
 /// events and any allocation. Only where units are what is counted.
 fn exact(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Interval> {
-    let (a, b) = (&pair.control, &pair.candidate);
-    let counted = |sums: &MetricSums| sums.units > 0 && one_each(sums);
-    if metric.kind != MetricKind::Binary || !counted(a) || !counted(b) {
-        return None;
-    }
-    let share = |sums: &MetricSums| bernoulli(sums.sum, sums.units as f64, 0.5 * alpha, 1000.0);
-    let (a, b) = (share(a), share(b));
+    let (a, b) = pair.proportions(metric)?;
+    let sequence = |p: Proportion| bernoulli(p.successes, p.n, 0.5 * alpha, 1000.0);
+    let (a, b) = (sequence(a), sequence(b));
     Some(Interval {
         lower: b.lower - a.upper,
         upper: b.upper - a.lower,
@@ -255,27 +263,17 @@ fn can_be_negative(metric: &Metric) -> bool {
 
 fn fixed(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Test> {
     let (a, b) = pair.only?;
-    let counted = one_each(&pair.control) && one_each(&pair.candidate);
-    if metric.kind == MetricKind::Binary && counted {
-        let share = |sums: &MetricSums| Proportion {
-            successes: sums.sum,
-            n: sums.units as f64,
-        };
-        return Some(two_proportions(
-            share(&pair.control),
-            share(&pair.candidate),
-            alpha,
-        ));
+    if let Some((control, candidate)) = pair.proportions(metric) {
+        return Some(two_proportions(control, candidate, alpha));
     }
     Effect::difference(&a, &b).map(|effect| welch(&effect, alpha))
 }
 
 fn bayesian(metric: &Metric, pair: &Pair) -> Option<Posterior> {
     let (a, b) = pair.only?;
-    let counted = one_each(&pair.control) && one_each(&pair.candidate);
-    let posterior = if metric.kind == MetricKind::Binary && counted {
-        let share = |sums: &MetricSums| (sums.sum, sums.units as f64);
-        bayes::beta_binomial(share(&pair.control), share(&pair.candidate))
+    let posterior = if let Some((control, candidate)) = pair.proportions(metric) {
+        let counts = |p: Proportion| (p.successes, p.n);
+        bayes::beta_binomial(counts(control), counts(candidate))
     } else {
         let effect = Effect::difference(&a, &b)?;
         bayes::normal(&effect, NormalPrior::FLAT, 0.05).posterior
@@ -298,11 +296,7 @@ fn ln_e_worse(
     at: usize,
     arm: usize,
 ) -> Option<f64> {
-    let rho = rho_one_sided(
-        definition.alpha / guarded(definition),
-        definition.planned_units,
-    );
-    let mut total = None;
+    let mut harms = Vec::new();
     for epoch in &evidence.epochs {
         let sums = |arm: usize| &epoch.arms[arm].metrics[at].matured;
         if (sums(arm).units as f64) < MIN_TREATED || (sums(0).units as f64) < MIN_TREATED {
@@ -312,13 +306,14 @@ fn ln_e_worse(
         let Some(effect) = samples.and_then(|(a, b)| Effect::difference(&a, &b)) else {
             continue;
         };
-        let harm = Effect {
+        harms.push(Effect {
             estimate: -sign(metric) * effect.estimate,
             ..effect
-        };
-        *total.get_or_insert(0.0) += ln_e_one_sided(&harm, 0.0, rho);
+        });
     }
-    total
+    let alpha = definition.alpha / guarded(definition);
+    let planned_units = definition.planned_units;
+    (!harms.is_empty()).then(|| stage_product::ln_e(&harms, 0.0, alpha, planned_units))
 }
 
 /// What the adjusted always-valid p-value allows to say.
@@ -364,11 +359,7 @@ pub(super) fn guardrail_finding(comparison: &Comparison, harm: f64) -> Finding {
 /// An interval of an arm's mean for one look: Wilson's of a share, else of the t distribution.
 pub(super) fn mean_interval(metric: &Metric, sums: &MetricSums, alpha: f64) -> Option<Interval> {
     let sample = sample(metric, sums)?;
-    if metric.kind == MetricKind::Binary && one_each(sums) {
-        let share = Proportion {
-            successes: sums.sum,
-            n: sums.units as f64,
-        };
+    if let Some(share) = proportion(metric, sums) {
         return Some(wilson(share, alpha));
     }
     if sample.n < 2.0 || sample.variance <= 0.0 {

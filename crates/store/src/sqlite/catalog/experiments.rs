@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use types::{
     ArmEvidence, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
     ExperimentKey, ExperimentStatus, Exposures, MetricEvidence, ModelName, Percent,
-    RunningExperiment, Timestamp, Version, VersionKey, VersionStatus,
+    RunningExperiment, Timestamp, Version, VersionStatus,
 };
 
 impl Store {
@@ -403,60 +403,31 @@ fn read_evidence(
     Ok(evidence)
 }
 
-/// The place of a row's arm: epoch and arm.
-fn arm_of<'e>(
-    evidence: &'e mut Evidence,
-    definition: &ExperimentDefinition,
-    epoch: i64,
-    version: VersionKey,
-) -> Option<&'e mut ArmEvidence> {
-    let arm = definition.arms.iter().position(|arm| arm.key == version)?;
-    let at = evidence
-        .epochs
-        .binary_search_by_key(&epoch, |e| e.epoch)
-        .ok()?;
-    evidence.epochs[at].arms.get_mut(arm)
-}
-
 fn add_all_time(
     t: &Transaction<'_>,
     experiment: &Experiment,
     evidence: &mut Evidence,
 ) -> Result<(), StoreError> {
-    // By the unique index: all rows of one arm lie together, and start = -1 comes first of a metric.
     let mut select = t.prepare_cached(&format!(
-        "SELECT epoch, version_key, metric, {COLUMNS} FROM evidence \
-         WHERE experiment_key = ?1 AND epoch = ?2 AND version_key = ?3 AND metric = ?4 AND start = ?5"
+        "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
+         AND version_key = ?3 AND metric = ?4 AND start = ?5"
     ))?;
-    let epochs: Vec<i64> = evidence.epochs.iter().map(|epoch| epoch.epoch).collect();
-    let definition = &experiment.definition;
-    let metrics = definition.metrics.len() as i64;
-    for epoch in epochs {
-        for arm in &definition.arms {
-            for metric in EXPOSURES..metrics {
-                let key = params![experiment.key.0, epoch, arm.key.0, metric, ALL_TIME];
-                let sums = select.query_row(key, |row| read_sums(row, 3)).optional()?;
-                let (Some(sums), Some(place)) = (
-                    sums.map(|sums| sums.sums()),
-                    arm_of(evidence, definition, epoch, arm.key),
-                ) else {
-                    continue;
-                };
-                match usize::try_from(metric) {
-                    Err(_) => {
-                        place.exposures = Exposures {
-                            units: sums.units,
-                            predictions: sums.count,
-                            fallbacks: sums.events,
-                        };
-                    }
-                    Ok(metric) => {
-                        place.metrics[metric] = MetricEvidence {
-                            matured: sums,
-                            all: sums,
-                        };
-                    }
-                }
+    for epoch in &mut evidence.epochs {
+        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
+            let mut sums_of = |metric: i64| {
+                let key = params![experiment.key.0, epoch.epoch, arm.key.0, metric, ALL_TIME];
+                let sums = select.query_row(key, |row| read_sums(row, 0)).optional()?;
+                Ok::<_, StoreError>(sums.unwrap_or_default().sums())
+            };
+            let exposures = sums_of(EXPOSURES)?;
+            place.exposures = Exposures {
+                units: exposures.units,
+                predictions: exposures.count,
+                fallbacks: exposures.events,
+            };
+            for (metric, evidence) in (0..).zip(&mut place.metrics) {
+                let all = sums_of(metric)?;
+                *evidence = MetricEvidence { matured: all, all };
             }
         }
     }
@@ -472,19 +443,20 @@ fn take_young(
     cutoff: i64,
     evidence: &mut Evidence,
 ) -> Result<(), StoreError> {
-    let definition = &experiment.definition;
     let mut select = t.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
          AND version_key = ?3 AND metric = ?4 AND start > ?5"
     ))?;
-    let epochs: Vec<i64> = evidence.epochs.iter().map(|epoch| epoch.epoch).collect();
-    for epoch in epochs {
-        for arm in &definition.arms {
-            let Some(place) = arm_of(evidence, definition, epoch, arm.key) else {
-                continue;
-            };
-            let after = cutoff.max(ALL_TIME);
-            let key = params![experiment.key.0, epoch, arm.key.0, metric as i64, after];
+    let after = cutoff.max(ALL_TIME);
+    for epoch in &mut evidence.epochs {
+        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
+            let key = params![
+                experiment.key.0,
+                epoch.epoch,
+                arm.key.0,
+                metric as i64,
+                after
+            ];
             let mut rows = select.query(key)?;
             while let Some(row) = rows.next()? {
                 // Events count at once: they are what guards.

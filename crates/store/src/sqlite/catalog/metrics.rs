@@ -1,6 +1,6 @@
 //! Declared metrics as rows.
 
-use super::audit::{audit, revision};
+use super::audit::audit;
 use super::{Catalog, experiments, to_text};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError};
@@ -102,10 +102,6 @@ pub(in crate::sqlite) fn list(
 }
 
 fn require_model(t: &Transaction<'_>, name: &ModelName) -> Catalog<()> {
-    match revision(t, name) {
-        Err(CatalogError::Store(StoreError::Unavailable(_))) | Ok(_) => {}
-        Err(error) => return Err(error),
-    }
     let sql = "SELECT count(*) FROM versions WHERE name = ?1 AND deleted_at IS NULL";
     let versions: i64 = t.query_row(sql, [name.as_str()], |row| row.get(0))?;
     if versions == 0 {
