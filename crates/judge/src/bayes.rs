@@ -17,30 +17,30 @@ pub struct Posterior {
 
 /// A Beta distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Beta {
-    a: f64,
-    b: f64,
+pub(crate) struct Beta {
+    pub(crate) a: f64,
+    pub(crate) b: f64,
 }
 
 impl Beta {
     /// The posterior of a proportion under the uniform prior.
-    fn posterior(successes: f64, n: f64) -> Self {
+    pub(crate) fn posterior(successes: f64, n: f64) -> Self {
         Self {
             a: 1.0 + successes,
             b: 1.0 + n - successes,
         }
     }
 
-    fn mean(self) -> f64 {
+    pub(crate) fn mean(self) -> f64 {
         self.a / (self.a + self.b)
     }
 
-    fn deviation(self) -> f64 {
+    pub(crate) fn deviation(self) -> f64 {
         let sum = self.a + self.b;
         (self.a * self.b / (sum * sum * (sum + 1.0))).sqrt()
     }
 
-    fn density(self) -> impl Fn(f64) -> f64 {
+    pub(crate) fn density(self) -> impl Fn(f64) -> f64 {
         let constant = ln_beta(self.a, self.b);
         let (a, b) = (self.a - 1.0, self.b - 1.0);
         move |x: f64| {
@@ -62,7 +62,8 @@ pub fn beta_binomial(control: (f64, f64), candidate: (f64, f64)) -> Posterior {
     let (mut chance, mut loss_candidate, mut loss_control) = (0.0, 0.0, 0.0);
     let (density_a, density_b) = (a.density(), b.density());
     let rule = &*GAUSS_LEGENDRE;
-    for edge in edges(a, b).windows(2) {
+    let spreads = [a, b].map(|beta| (beta.mean(), beta.deviation()));
+    for edge in edges(&spreads, (0.0, 1.0)).windows(2) {
         let (half, middle) = (0.5 * (edge[1] - edge[0]), 0.5 * (edge[1] + edge[0]));
         let da = rule.nodes.map(|node| density_a(middle + half * node));
         let db = rule.nodes.map(|node| density_b(middle + half * node));
@@ -84,7 +85,7 @@ pub fn beta_binomial(control: (f64, f64), candidate: (f64, f64)) -> Posterior {
     }
 }
 
-fn dot(a: &[f64; NODES], b: &[f64; NODES]) -> f64 {
+pub(crate) fn dot(a: &[f64; NODES], b: &[f64; NODES]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -92,13 +93,14 @@ fn dot(a: &[f64; NODES], b: &[f64; NODES]) -> f64 {
 /// nothing, an exponential one included.
 const DEVIATIONS: [f64; 9] = [1.0, 2.0, 3.5, 5.0, 7.0, 10.0, 14.0, 20.0, 36.0];
 
-fn edges(a: Beta, b: Beta) -> Vec<f64> {
-    let mut edges = Vec::with_capacity(4 * DEVIATIONS.len() + 2);
-    for beta in [a, b] {
-        let (mean, deviation) = (beta.mean(), beta.deviation());
+/// The edges of panels for distributions of these means and standard deviations, within limits.
+pub(crate) fn edges(spreads: &[(f64, f64)], limits: (f64, f64)) -> Vec<f64> {
+    let mut edges = Vec::with_capacity(spreads.len() * (2 * DEVIATIONS.len() + 1));
+    for &(mean, deviation) in spreads {
         edges.push(mean);
         for k in DEVIATIONS {
-            edges.extend([mean - k * deviation, mean + k * deviation].map(|x| x.clamp(0.0, 1.0)));
+            let around = [mean - k * deviation, mean + k * deviation];
+            edges.extend(around.map(|x| x.clamp(limits.0, limits.1)));
         }
     }
     edges.sort_by(f64::total_cmp);

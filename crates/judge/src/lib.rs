@@ -3,13 +3,16 @@
 //! Each method is a file of its own with its formula, its assumptions and its source.
 #![warn(missing_docs)]
 
+pub mod adaptive;
 pub mod asymptotic;
+pub mod bandit;
 pub mod bayes;
 pub mod bounded;
 pub mod cuped;
 pub mod events;
 pub mod fixed;
 pub mod multiplicity;
+pub mod off_policy;
 pub mod plan;
 pub mod power;
 pub mod quantile;
@@ -19,6 +22,7 @@ mod sample;
 mod special;
 pub mod srm;
 pub mod stage_product;
+pub mod thompson;
 pub mod words;
 
 pub use sample::{Effect, Interval, Sample};

@@ -198,6 +198,15 @@ pub fn width_ratio(n: f64, n_star: f64, alpha: f64) -> f64 {
     wide / critical_z(alpha, 2.0)
 }
 
+/// P(X > n·threshold) for X ~ Bin(n, p): how often a check of a share against a fixed threshold fires.
+pub fn threshold_alarm(n: f64, p: f64, threshold: f64) -> f64 {
+    let least = (n * threshold).floor() + 1.0;
+    if least > n {
+        return 0.0;
+    }
+    statrs::function::beta::beta_reg(least, n - least + 1.0, p)
+}
+
 fn bernoulli(p: f64) -> f64 {
     p * (1.0 - p)
 }

@@ -1,5 +1,7 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
+use crate::VersionKey;
+
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
 /// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
 /// of its own.
@@ -116,4 +118,19 @@ pub struct Evidence {
     /// Predictions of its versions in its epochs that take no part: they named their version, or
     /// their unit is not enrolled.
     pub outside: u64,
+}
+
+/// Logged predictions of a version that were chosen with the same propensity, and what they earned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoggedGroup {
+    /// The version that was chosen.
+    pub version: VersionKey,
+    /// The probability with which it was.
+    pub propensity: f64,
+    /// Predictions with a value.
+    pub n: u64,
+    /// Σ of the values.
+    pub sum: f64,
+    /// Σ of their squares.
+    pub sum_squares: f64,
 }

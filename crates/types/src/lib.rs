@@ -17,7 +17,9 @@ mod time;
 mod traffic;
 mod version;
 
-pub use evidence::{ArmEvidence, EpochEvidence, Evidence, Exposures, MetricEvidence, MetricSums};
+pub use evidence::{
+    ArmEvidence, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums,
+};
 pub use experiment::{
     Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
     Policy,
