@@ -4,8 +4,8 @@ use divan::Bencher;
 use judge::results::History;
 use types::{
     Arm, ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
-    ExperimentId, ExperimentKey, ExperimentStatus, Exposures, Metric, MetricEvidence, MetricName,
-    MetricSums, ModelId, ModelName, Policy, Timestamp, VersionKey, VersionName,
+    ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence, MetricName, MetricSums,
+    ModelId, ModelName, Timestamp, VersionKey, VersionName,
 };
 
 const METRICS: usize = 20;
@@ -42,35 +42,21 @@ fn experiment(binary: bool) -> Experiment {
         weight: 1.0,
     };
     let metrics: Vec<Metric> = (0..METRICS).map(metric).collect();
-    Experiment {
-        key: ExperimentKey(1),
-        id: ExperimentId::from_bits(1),
-        definition: ExperimentDefinition {
-            name: ModelName::parse("m").expect("a name"),
-            title: String::new(),
-            policy: Policy::Fixed,
-            arms: (0..ARMS).map(arm).collect(),
-            primary_metric: metrics[0].name.clone(),
-            secondary_metrics: metrics[1..10].iter().map(|m| m.name.clone()).collect(),
-            guardrails: metrics[10..].iter().map(|m| m.name.clone()).collect(),
-            metrics,
-            alpha: 0.05,
-            power: 0.8,
-            minimum_detectable_effect: Some(0.01),
-            relative: false,
-            planned_units: 5000.0,
-            enrolment: 1.0,
-            salt: String::new(),
-            slo_ms: None,
-        },
-        status: ExperimentStatus::Running,
-        created_at: Timestamp::from_micros(0),
-        started_at: Some(Timestamp::from_micros(0)),
-        ended_at: None,
-        end_reason: None,
-        history: None,
-        decided: None,
-    }
+    let name = ModelName::parse("m").expect("a name");
+    let definition = ExperimentDefinition {
+        secondary_metrics: metrics[1..10].iter().map(|m| m.name.clone()).collect(),
+        guardrails: metrics[10..].iter().map(|m| m.name.clone()).collect(),
+        minimum_detectable_effect: Some(0.01),
+        ..ExperimentDefinition::new(name, (0..ARMS).map(arm).collect(), metrics)
+    };
+    let start = Timestamp::from_micros(0);
+    Experiment::draft(
+        ExperimentKey(1),
+        ExperimentId::from_bits(1),
+        definition,
+        start,
+    )
+    .running_since(start)
 }
 
 fn evidence(binary: bool, shares: Shares) -> Evidence {
@@ -117,6 +103,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
         };
         EpochEvidence {
             epoch: epoch as i64,
+            started_at: Timestamp::from_micros(0),
             shares: all.clone(),
             arms: (0..ARMS).map(arm).collect(),
         }

@@ -185,6 +185,10 @@ impl Adaptive {
         for (epoch, centers) in &kept {
             for k in 0..arms {
                 let (e, sums, center) = (epoch.propensities[k], &epoch.arms[k], centers[k]);
+                if e == 0.0 {
+                    // An arm that could not be chosen: its weight h is 0.
+                    continue;
+                }
                 let h = e.sqrt();
                 totals[k] += h * units(epoch);
                 let scores = units(epoch) * center + (sums.sum - sums.n * center) / e;
@@ -226,7 +230,11 @@ impl Adaptive {
                     .find(|(k, _)| *k == arm)
                     .map_or(0.0, |(_, s)| *s);
                 // A unit of this arm adds c (Y − μ̂)/e to it.
-                let slope = sign * scale(arm) / epoch.propensities[arm];
+                let slope = if sums.n > 0.0 {
+                    sign * scale(arm) / epoch.propensities[arm]
+                } else {
+                    0.0
+                };
                 let base = constant - slope * centers[arm];
                 total += sums.n * base * base
                     + 2.0 * base * slope * sums.sum

@@ -8,6 +8,7 @@ pub mod asymptotic;
 pub mod bandit;
 pub mod bayes;
 pub mod bounded;
+pub mod control;
 pub mod cuped;
 pub mod events;
 pub mod fixed;

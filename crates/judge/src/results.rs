@@ -6,6 +6,7 @@
 //! are multiplied ([`crate::stage_product`]). Before its burn-in, and where events are too few for an
 //! asymptotic form, a share has an exact interval instead.
 
+mod adaptive;
 mod checks;
 mod compare;
 mod summary;
@@ -13,6 +14,8 @@ mod summary;
 use crate::bayes::Posterior;
 use crate::fixed::Test;
 use crate::sample::{Interval, Sample};
+use adaptive::adaptive;
+pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check};
 use compare::compare;
 use types::{
@@ -143,6 +146,8 @@ pub struct MetricResult {
     pub arms: Vec<ArmResult>,
     /// By candidate.
     pub comparisons: Vec<Comparison>,
+    /// Under a bandit: estimates that stay honest when the weights follow the data.
+    pub adaptive: Option<AdaptiveResult>,
 }
 
 /// A metric in one arm.
@@ -332,6 +337,17 @@ impl Comparison {
 }
 
 impl Results {
+    /// Candidates and the guardrails that they harm, the first guardrail first.
+    pub fn harm(&self, definition: &ExperimentDefinition) -> impl Iterator<Item = (usize, usize)> {
+        let alarm = harm_threshold(definition);
+        let metrics = self.metrics.iter().zip(&definition.metrics).enumerate();
+        metrics
+            .filter(|(_, (_, metric))| definition.guardrails.contains(&metric.name))
+            .flat_map(|(at, (result, _))| result.comparisons.iter().map(move |c| (c, at)))
+            .filter(move |(c, _)| c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm))
+            .map(|(c, at)| (c.arm, at))
+    }
+
     /// What the next look has to remember.
     pub fn history(&self) -> History {
         let each = self
@@ -420,9 +436,17 @@ fn role(definition: &ExperimentDefinition, metric: &Metric) -> Role {
     }
 }
 
-/// How many comparisons can harm a guardrail: each gets its part of alpha.
-fn guarded(definition: &ExperimentDefinition) -> f64 {
-    (definition.guardrails.len().max(1) * (definition.arms.len() - 1)) as f64
+/// How many comparisons can take a candidate back, ceilings included: each gets its part of alpha.
+pub(crate) fn guarded(definition: &ExperimentDefinition) -> f64 {
+    let rollout = definition.policy.rollout();
+    let ceilings = rollout.map_or(0, |settings| settings.ceilings.len());
+    let guardrails = definition.guardrails.len() + ceilings;
+    (guardrails.max(1) * (definition.arms.len() - 1)) as f64
+}
+
+/// The place of the metric that decides.
+pub(crate) fn primary_of(definition: &ExperimentDefinition) -> Option<usize> {
+    definition.metric(definition.primary_metric.as_str())
 }
 
 /// ln of the e-value at which a guardrail counts as harmed.
@@ -448,6 +472,7 @@ fn metric_result(
             .skip(1)
             .map(|arm| compare(definition, evidence, at, arm, elapsed_days))
             .collect(),
+        adaptive: adaptive(definition, evidence, at),
     }
 }
 
@@ -560,20 +585,8 @@ fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
     if results.sample_ratio.alarm {
         return Verdict::SampleRatioMismatch;
     }
-    let alarm = harm_threshold(definition);
-    for (metric, result) in results.metrics.iter().enumerate() {
-        if !definition
-            .guardrails
-            .contains(&definition.metrics[metric].name)
-        {
-            continue;
-        }
-        for comparison in &result.comparisons {
-            if comparison.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm) {
-                let arm = comparison.arm;
-                return Verdict::GuardrailHarmed { arm, metric };
-            }
-        }
+    if let Some((arm, metric)) = results.harm(definition).next() {
+        return Verdict::GuardrailHarmed { arm, metric };
     }
     let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
         return Verdict::KeepGoing;

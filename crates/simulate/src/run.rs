@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use types::{
     ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, ExperimentStatus, Exposures, MetricEvidence, ModelId, ModelName, Policy,
-    Timestamp, VersionKey, VersionName,
+    ExperimentKey, Exposures, MetricEvidence, ModelId, ModelName, Timestamp, VersionKey,
+    VersionName,
 };
 
 /// What became of one experiment.
@@ -181,6 +181,7 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
     let by_epoch = design.epochs();
     let epoch = |(at, arms): (usize, &Vec<Arm>)| EpochEvidence {
         epoch: at as i64,
+        started_at: Timestamp::from_micros(0),
         shares: design.shares_of(by_epoch[at]),
         arms: arms.iter().map(evidence).collect(),
     };
@@ -220,35 +221,20 @@ fn experiment(design: &Design) -> Experiment {
         version: VersionName::parse(&at.to_string()).expect("a number is a name"),
         weight: 1.0,
     };
-    Experiment {
-        key: ExperimentKey(0),
-        id: ExperimentId::from_bits(0),
-        definition: ExperimentDefinition {
-            name: ModelName::parse("simulated").expect("it is a name"),
-            title: String::new(),
-            policy: Policy::Fixed,
-            arms: (0..design.arms).map(arm).collect(),
-            primary_metric: metric.name.clone(),
-            secondary_metrics: Vec::new(),
-            guardrails: Vec::new(),
-            metrics: vec![metric],
-            alpha: design.alpha,
-            power: 0.8,
-            minimum_detectable_effect: None,
-            relative: false,
-            planned_units: design.planned_units,
-            enrolment: 1.0,
-            salt: String::new(),
-            slo_ms: None,
-        },
-        status: ExperimentStatus::Running,
-        created_at: Timestamp::from_micros(0),
-        started_at: Some(Timestamp::from_micros(0)),
-        ended_at: None,
-        end_reason: None,
-        history: None,
-        decided: None,
-    }
+    let name = ModelName::parse("simulated").expect("it is a name");
+    let definition = ExperimentDefinition {
+        alpha: design.alpha,
+        planned_units: design.planned_units,
+        ..ExperimentDefinition::new(name, (0..design.arms).map(arm).collect(), vec![metric])
+    };
+    let start = Timestamp::from_micros(0);
+    Experiment::draft(
+        ExperimentKey(0),
+        ExperimentId::from_bits(0),
+        definition,
+        start,
+    )
+    .running_since(start)
 }
 
 #[cfg(test)]

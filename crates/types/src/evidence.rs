@@ -1,6 +1,6 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
-use crate::VersionKey;
+use crate::{Timestamp, VersionKey};
 
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
 /// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
@@ -104,6 +104,8 @@ pub struct ArmEvidence {
 pub struct EpochEvidence {
     /// The epoch.
     pub epoch: i64,
+    /// When it began.
+    pub started_at: Timestamp,
     /// The published share of each arm; they sum to 1.
     pub shares: Vec<f64>,
     /// By arm, the control first.

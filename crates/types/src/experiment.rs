@@ -2,23 +2,14 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, ExperimentId, Metric, MetricName, ModelId, ModelName, Timestamp, VersionKey,
-    VersionName,
+    BuiltIn, Command, ExperimentId, Metric, MetricKind, MetricName, ModelId, ModelName, Policy,
+    Progress, Timestamp, VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// The small integer by which stored rows name an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExperimentKey(pub i64);
-
-/// Who sets the weights of an experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// They stay as they are: an A/B test.
-    Fixed,
-}
 
 /// Where an experiment is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,11 +22,22 @@ pub enum ExperimentStatus {
     Stopped,
     /// Ended with everything on the control.
     Aborted,
+    /// Ended with everything on a candidate.
+    Promoted,
+    /// Ended with everything on the control, because a candidate was no good.
+    RolledBack,
 }
 
 impl ExperimentStatus {
     /// Every status.
-    pub const ALL: [Self; 4] = [Self::Draft, Self::Running, Self::Stopped, Self::Aborted];
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Running,
+        Self::Stopped,
+        Self::Aborted,
+        Self::Promoted,
+        Self::RolledBack,
+    ];
 
     /// The word for it in JSON and SQL.
     pub fn as_str(self) -> &'static str {
@@ -44,12 +46,14 @@ impl ExperimentStatus {
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Aborted => "aborted",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
         }
     }
 
     /// Whether it ran and runs no more.
     pub fn has_ended(self) -> bool {
-        matches!(self, Self::Stopped | Self::Aborted)
+        !matches!(self, Self::Draft | Self::Running)
     }
 }
 
@@ -133,20 +137,50 @@ const MAX_CANDIDATES: usize = 20;
 const MAX_METRICS: usize = 50;
 
 impl ExperimentDefinition {
+    /// With the defaults: an A/B test of all units. The first metric decides, the others guard.
+    pub fn new(name: ModelName, arms: Vec<Arm>, metrics: Vec<Metric>) -> Self {
+        Self {
+            name,
+            title: String::new(),
+            policy: Policy::Fixed,
+            arms,
+            primary_metric: metrics[0].name.clone(),
+            secondary_metrics: Vec::new(),
+            guardrails: metrics[1..].iter().map(|m| m.name.clone()).collect(),
+            metrics,
+            alpha: 0.05,
+            power: 0.8,
+            minimum_detectable_effect: None,
+            relative: false,
+            planned_units: 5000.0,
+            enrolment: 1.0,
+            salt: String::new(),
+            slo_ms: None,
+        }
+    }
+
     /// The control.
     pub fn control(&self) -> &Arm {
         &self.arms[0]
     }
 
-    /// The share of each arm in the enrolled units; they sum to 1.
-    pub fn shares(&self) -> Vec<f64> {
+    /// The weights as shares; they sum to 1.
+    fn shares(&self) -> Vec<f64> {
         let total: f64 = self.arms.iter().map(|arm| arm.weight).sum();
         self.arms.iter().map(|arm| arm.weight / total).collect()
     }
 
+    /// The share of each arm when it starts; they sum to 1. A rollout starts with its first step.
+    pub fn first_shares(&self) -> Vec<f64> {
+        match &self.policy {
+            Policy::Rollout(settings) => vec![1.0 - settings.share(0), settings.share(0)],
+            Policy::Fixed | Policy::Bandit(_) => self.shares(),
+        }
+    }
+
     /// The share of all traffic that each arm gets: of the enrolled, and for the control the rest.
-    pub fn effective_shares(&self) -> Vec<f64> {
-        let mut shares = self.shares();
+    pub fn effective_shares(&self, shares: &[f64]) -> Vec<f64> {
+        let mut shares = shares.to_vec();
         for share in &mut shares {
             *share *= self.enrolment;
         }
@@ -226,6 +260,69 @@ impl ExperimentDefinition {
         } else if slow && self.slo_ms.is_none() {
             wrong("/slo_ms", "is needed by the metric slow".into());
         }
+        found.extend(self.policy_problems());
+        found
+    }
+
+    /// What does not fit of the settings of the policy.
+    fn policy_problems(&self) -> Vec<InvalidExperiment> {
+        let mut found = match &self.policy {
+            Policy::Fixed => Vec::new(),
+            Policy::Rollout(settings) => settings.problems(),
+            Policy::Bandit(settings) => settings.problems(self.arms.len()),
+        };
+        let mut need = |fits: bool, pointer, problem: &str| {
+            if !fits {
+                let problem = problem.into();
+                found.push(InvalidExperiment { pointer, problem });
+            }
+        };
+        let find = |name: &MetricName| self.metrics.iter().find(|m| m.name == *name);
+        match &self.policy {
+            Policy::Fixed => {}
+            Policy::Rollout(settings) => {
+                need(
+                    self.arms.len() == 2,
+                    "/candidates",
+                    "must be one version for a rollout",
+                );
+                need(
+                    !self.guardrails.is_empty(),
+                    "/guardrails",
+                    "must name a metric: without one nothing would take a bad candidate back",
+                );
+                let guarded = |name: &MetricName| self.guardrails.contains(name);
+                need(
+                    settings.margins.keys().all(guarded),
+                    "/rollout/margins",
+                    "must name guardrails of the experiment",
+                );
+                let binary = |name: &MetricName| {
+                    find(name).is_some_and(|metric| metric.kind == MetricKind::Binary)
+                };
+                need(
+                    settings.ceilings.keys().all(binary),
+                    "/rollout/ceilings",
+                    "must name binary metrics of the experiment",
+                );
+            }
+            Policy::Bandit(settings) => {
+                let bounded = |metric: &Metric| {
+                    metric.kind == MetricKind::Binary
+                        || metric.lower_bound.is_some() && metric.upper_bound.is_some()
+                };
+                let needs_bounds = matches!(
+                    settings.algorithm,
+                    crate::Algorithm::Ucb1 | crate::Algorithm::KlUcb
+                );
+                let primary = find(&self.primary_metric);
+                need(
+                    !needs_bounds || primary.is_none_or(bounded),
+                    "/bandit/algorithm",
+                    "needs a primary metric that is binary or has both bounds",
+                );
+            }
+        }
         found
     }
 }
@@ -249,8 +346,69 @@ pub struct Experiment {
     pub ended_at: Option<Timestamp>,
     /// Why it ended, where somebody said so.
     pub end_reason: Option<String>,
+    /// Counts the changes of what follows.
+    pub revision: i64,
+    /// The published share of each arm, the control first; they sum to 1.
+    pub shares: Vec<f64>,
+    /// How far its policy has come, where it has one that moves the weights.
+    pub progress: Option<Progress>,
     /// What earlier looks have shown, as JSON.
     pub history: Option<String>,
     /// The results as they were when it ended, as JSON.
     pub decided: Option<String>,
+}
+
+impl Experiment {
+    /// The same, running since a moment.
+    pub fn running_since(self, started_at: Timestamp) -> Self {
+        Self {
+            status: ExperimentStatus::Running,
+            started_at: Some(started_at),
+            ..self
+        }
+    }
+
+    /// A new experiment, which moves no traffic.
+    pub fn draft(
+        key: ExperimentKey,
+        id: ExperimentId,
+        definition: ExperimentDefinition,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            key,
+            id,
+            shares: definition.first_shares(),
+            definition,
+            status: ExperimentStatus::Draft,
+            created_at,
+            started_at: None,
+            ended_at: None,
+            end_reason: None,
+            revision: 0,
+            progress: None,
+            history: None,
+            decided: None,
+        }
+    }
+
+    /// What a person may do to it now. `start`, `stop`, `abort` and `delete` are not among them.
+    pub fn allowed(&self) -> Vec<Command> {
+        if self.status != ExperimentStatus::Running {
+            return Vec::new();
+        }
+        let paused = self.progress.as_ref().is_some_and(Progress::is_paused);
+        let fits = |command: &Command| match command {
+            Command::Pause => self.progress.is_some() && !paused,
+            Command::Resume => paused,
+            Command::Advance => matches!(self.progress, Some(Progress::Rollout(_))) && !paused,
+            Command::Promote | Command::RollBack => true,
+        };
+        Command::ALL.into_iter().filter(fits).collect()
+    }
+
+    /// The share of all traffic that each arm gets.
+    pub fn effective_shares(&self) -> Vec<f64> {
+        self.definition.effective_shares(&self.shares)
+    }
 }

@@ -11,6 +11,7 @@ mod latency;
 mod metric;
 mod name;
 mod number;
+mod policy;
 mod prediction;
 mod runtime_spec;
 mod time;
@@ -22,13 +23,16 @@ pub use evidence::{
 };
 pub use experiment::{
     Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
-    Policy,
 };
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId};
 pub use latency::LatencyHistogram;
 pub use metric::{BuiltIn, Direction, InvalidMetric, InvalidValue, Metric, MetricKind, Missing};
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
+pub use policy::{
+    Algorithm, BanditProgress, BanditSettings, Command, Hold, NoTraffic, Policy, Progress,
+    Promotion, RolloutProgress, RolloutSettings, micros_since,
+};
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
 pub use runtime_spec::{HttpBody, HttpSpec, InvalidRuntime, RuntimeSpec, SentimentMethod};
 pub use time::{InvalidTime, TimeRange, Timestamp};

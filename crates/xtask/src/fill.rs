@@ -104,22 +104,15 @@ async fn experiment(
     ];
     let metrics = metrics.map(BuiltIn::metric);
     let definition = ExperimentDefinition {
-        name: ModelName::parse("sentiment")?,
         title: "bench".into(),
-        policy: Policy::Fixed,
-        arms: vec![arm(0)?, arm(1)?],
-        primary_metric: metrics[0].name.clone(),
         secondary_metrics: metrics[2..].iter().map(|m| m.name.clone()).collect(),
         guardrails: vec![metrics[1].name.clone()],
-        metrics: metrics.to_vec(),
-        alpha: 0.05,
-        power: 0.8,
-        minimum_detectable_effect: None,
-        relative: false,
-        planned_units: 5000.0,
-        enrolment: 1.0,
         salt: "bench".into(),
-        slo_ms: None,
+        ..ExperimentDefinition::new(
+            ModelName::parse("sentiment")?,
+            vec![arm(0)?, arm(1)?],
+            metrics.to_vec(),
+        )
     };
     let id = ExperimentId::from_bits(1);
     store.create_experiment(id, definition, now).await?;

@@ -13,13 +13,14 @@ pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
     let allocations: Vec<Allocation> = evidence
         .epochs
         .iter()
-        .map(|epoch| Allocation {
-            counts: epoch
-                .arms
-                .iter()
-                .map(|arm| arm.exposures.units as f64)
-                .collect(),
-            shares: epoch.shares.clone(),
+        .map(|epoch| {
+            // An arm without a share gets no unit, and is no cell of the test.
+            let arms = epoch.arms.iter().zip(&epoch.shares);
+            let open = arms.filter(|(_, share)| **share > 0.0);
+            let (counts, shares) = open
+                .map(|(arm, share)| (arm.exposures.units as f64, *share))
+                .unzip();
+            Allocation { counts, shares }
         })
         .collect();
     let ln_e = ln_e_sequential(&allocations, DEFAULT_CONCENTRATION);
@@ -27,19 +28,20 @@ pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
     RatioCheck {
         p,
         ln_e,
-        chi_square_p: chi_square_p(&allocations),
+        chi_square_p: chi_square_p(evidence),
         alarm: p < ALARM,
     }
 }
 
 /// The test of all epochs: observed units against the sum of what each epoch promised.
-fn chi_square_p(allocations: &[Allocation]) -> Option<f64> {
-    let arms = allocations.first()?.counts.len();
+fn chi_square_p(evidence: &Evidence) -> Option<f64> {
+    let arms = evidence.epochs.first()?.arms.len();
     let (mut counts, mut expected) = (vec![0.0; arms], vec![0.0; arms]);
-    for epoch in allocations {
-        let total: f64 = epoch.counts.iter().sum();
+    for epoch in &evidence.epochs {
+        let units = |arm: usize| epoch.arms[arm].exposures.units as f64;
+        let total: f64 = (0..arms).map(units).sum();
         for arm in 0..arms {
-            counts[arm] += epoch.counts[arm];
+            counts[arm] += units(arm);
             expected[arm] += total * epoch.shares[arm];
         }
     }

@@ -13,7 +13,9 @@ use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
 use crate::stage_product::{self, MIN_TREATED};
-use types::{Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums, Missing};
+use types::{
+    Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums, Missing, Policy,
+};
 
 /// 1 where more is better, −1 where less is.
 pub(super) fn sign(metric: &Metric) -> f64 {
@@ -25,22 +27,38 @@ pub(super) fn sign(metric: &Metric) -> f64 {
 
 /// What a comparison is made of, epoch by epoch.
 struct Pair {
-    /// Effects of the epochs with enough units for one.
+    /// Effects of the epochs that are burnt in: a sequence begins there.
     effects: Vec<Effect>,
+    /// Over all epochs: for showing and for planning, not for comparing.
     control: MetricSums,
     candidate: MetricSums,
     /// Of the epochs that have data, the samples, where it is only one.
     only: Option<(Sample, Sample)>,
+    /// The sums of the last epoch with data in both arms, and the part of alpha that exact sequences of
+    /// it may spend: all of it where the weights do not change, else 1/(s(s + 1)) in the s-th epoch.
+    last: Option<(MetricSums, MetricSums, f64)>,
 }
 
 impl Pair {
-    fn new(metric: &Metric, evidence: &Evidence, at: usize, arm: usize) -> Self {
+    fn new(definition: &ExperimentDefinition, evidence: &Evidence, at: usize, arm: usize) -> Self {
+        let metric = &definition.metrics[at];
         let mut effects = Vec::new();
         let mut samples = Vec::new();
-        for epoch in &evidence.epochs {
+        let mut last = None;
+        for (stage, epoch) in (1..).zip(&evidence.epochs) {
             let sums = |arm: usize| &epoch.arms[arm].metrics[at].matured;
             let pair = sample(metric, sums(0)).zip(sample(metric, sums(arm)));
-            effects.extend(pair.and_then(|(a, b)| Effect::difference(&a, &b)));
+            if is_burnt_in(metric, sums(0)) && is_burnt_in(metric, sums(arm)) {
+                effects.extend(pair.and_then(|(a, b)| Effect::difference(&a, &b)));
+            }
+            if pair.is_some() {
+                let stage = f64::from(stage);
+                let part = match definition.policy {
+                    Policy::Fixed => 1.0,
+                    Policy::Rollout(_) | Policy::Bandit(_) => 1.0 / (stage * (stage + 1.0)),
+                };
+                last = Some((*sums(0), *sums(arm), part));
+            }
             samples.extend(pair);
         }
         Self {
@@ -51,23 +69,23 @@ impl Pair {
                 [only] => Some(only),
                 _ => None,
             },
+            last,
         }
     }
 
-    /// Both arms as shares of units.
+    /// Both arms as shares of units, where one epoch has all of them.
     fn proportions(&self, metric: &Metric) -> Option<(Proportion, Proportion)> {
+        self.only?;
         proportion(metric, &self.control).zip(proportion(metric, &self.candidate))
     }
+}
 
-    /// Whether the asymptotic forms hold: enough units, and enough events of both kinds.
-    fn is_burnt_in(&self, metric: &Metric) -> bool {
-        let arm = |sums: &MetricSums| {
-            let rare = sums.sum.min(sums.count as f64 - sums.sum);
-            let events = metric.kind != MetricKind::Binary || rare >= BURN_IN_EVENTS;
-            sums.units as f64 >= BURN_IN_UNITS && events
-        };
-        arm(&self.control) && arm(&self.candidate)
-    }
+/// Whether the asymptotic forms hold for an arm in an epoch: enough units, and enough events of both
+/// kinds.
+fn is_burnt_in(metric: &Metric, sums: &MetricSums) -> bool {
+    let rare = sums.sum.min(sums.count as f64 - sums.sum);
+    let events = metric.kind != MetricKind::Binary || rare >= BURN_IN_EVENTS;
+    sums.units as f64 >= BURN_IN_UNITS && events
 }
 
 /// A binary metric of units with one prediction each, so that units are what is counted.
@@ -87,7 +105,7 @@ pub(super) fn compare(
     elapsed_days: f64,
 ) -> Comparison {
     let metric = &definition.metrics[at];
-    let pair = Pair::new(metric, evidence, at, arm);
+    let pair = Pair::new(definition, evidence, at, arm);
     // Intervals of the primary metric hold for all candidates together.
     let family = match role(definition, metric) {
         super::Role::Primary => (definition.arms.len() - 1) as f64,
@@ -121,10 +139,12 @@ pub(super) fn compare(
     });
     // A missing value is a failure too, but no event that came: the means say what harm there is.
     let comes = metric.missing == Missing::Excluded;
+    let rollout = definition.policy.rollout();
+    let tolerated = rollout.map_or(1.0, |settings| settings.ratio_tolerated);
     let events = (metric.kind == MetricKind::Binary && comes).then(|| {
         let stages = pair_stages(evidence, arm, |arm| arm.metrics[at].all.events);
         EventComparison {
-            ln_e: ln_e_events(&stages, 1.0, DEFAULT_TAU),
+            ln_e: ln_e_events(&stages, tolerated, DEFAULT_TAU),
             rate_ratio: rate_ratio(&stages, alpha, DEFAULT_TAU),
         }
     });
@@ -168,7 +188,7 @@ fn sequential(
         ln_e: 0.0,
         method: Method::None,
     };
-    if !pair.is_burnt_in(metric) || pair.effects.is_empty() {
+    if pair.effects.is_empty() {
         let interval = exact(metric, pair, alpha);
         let method = if interval.is_some() {
             Method::ExactBernoulli
@@ -213,10 +233,11 @@ fn sequential(
 }
 
 /// The difference of two exact sequences of shares, each at α/2; it holds for any n, any number of
-/// events and any allocation. Only where units are what is counted.
+/// events and any allocation. Only where units are what is counted, and of one epoch.
 fn exact(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Interval> {
-    let (a, b) = pair.proportions(metric)?;
-    let sequence = |p: Proportion| bernoulli(p.successes, p.n, 0.5 * alpha, 1000.0);
+    let (control, candidate, part) = pair.last.as_ref()?;
+    let (a, b) = proportion(metric, control).zip(proportion(metric, candidate))?;
+    let sequence = |p: Proportion| bernoulli(p.successes, p.n, 0.5 * part * alpha, 1000.0);
     let (a, b) = (sequence(a), sequence(b));
     Some(Interval {
         lower: b.lower - a.upper,
@@ -313,7 +334,10 @@ fn ln_e_worse(
     }
     let alpha = definition.alpha / guarded(definition);
     let planned_units = definition.planned_units;
-    (!harms.is_empty()).then(|| stage_product::ln_e(&harms, 0.0, alpha, planned_units))
+    let rollout = definition.policy.rollout();
+    let margin = rollout.and_then(|settings| settings.margins.get(&metric.name));
+    let margin = margin.copied().unwrap_or(0.0);
+    (!harms.is_empty()).then(|| stage_product::ln_e(&harms, margin, alpha, planned_units))
 }
 
 /// What the adjusted always-valid p-value allows to say.

@@ -3,9 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 use types::{
-    Arm, ArmEvidence, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey,
-    ExperimentStatus, Exposures, MetricEvidence, ModelId, ModelName, Policy, VersionKey,
-    VersionName,
+    Arm, ArmEvidence, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey, Exposures,
+    MetricEvidence, ModelId, ModelName, VersionKey, VersionName,
 };
 
 /// A binary metric of units with one prediction each.
@@ -62,6 +61,7 @@ fn arm(metrics: &[MetricSums]) -> ArmEvidence {
 fn epoch(number: i64, arms: &[ArmEvidence]) -> EpochEvidence {
     EpochEvidence {
         epoch: number,
+        started_at: Timestamp::from_micros(0),
         shares: vec![1.0 / arms.len() as f64; arms.len()],
         arms: arms.to_vec(),
     }
@@ -86,35 +86,19 @@ fn experiment(arms: usize, metrics: Vec<Metric>) -> Experiment {
         version: VersionName::parse(&format!("{}.0.0", at + 1)).unwrap(),
         weight: 1.0,
     };
-    Experiment {
-        key: ExperimentKey(1),
-        id: ExperimentId::from_bits(1),
-        definition: ExperimentDefinition {
-            name: ModelName::parse("m").unwrap(),
-            title: String::new(),
-            policy: Policy::Fixed,
-            arms: (0..arms).map(arm).collect(),
-            primary_metric: metrics[0].name.clone(),
-            secondary_metrics: Vec::new(),
-            guardrails: metrics[1..].iter().map(|m| m.name.clone()).collect(),
-            metrics,
-            alpha: 0.05,
-            power: 0.8,
-            minimum_detectable_effect: None,
-            relative: false,
-            planned_units: 5000.0,
-            enrolment: 1.0,
-            salt: "salt".into(),
-            slo_ms: Some(100.0),
-        },
-        status: ExperimentStatus::Running,
-        created_at: Timestamp::from_micros(0),
-        started_at: Some(Timestamp::from_micros(0)),
-        ended_at: None,
-        end_reason: None,
-        history: None,
-        decided: None,
-    }
+    let all = (0..arms).map(arm).collect();
+    let definition = ExperimentDefinition {
+        slo_ms: Some(100.0),
+        ..ExperimentDefinition::new(ModelName::parse("m").unwrap(), all, metrics)
+    };
+    let start = Timestamp::from_micros(0);
+    Experiment::draft(
+        ExperimentKey(1),
+        ExperimentId::from_bits(1),
+        definition,
+        start,
+    )
+    .running_since(start)
 }
 
 fn judge(experiment: &Experiment, evidence: &Evidence) -> Results {
@@ -260,6 +244,7 @@ fn a_drifting_baseline_under_changing_weights_is_no_effect() {
         };
         EpochEvidence {
             epoch: (share * 10.0) as i64,
+            started_at: Timestamp::from_micros(0),
             shares: vec![1.0 - share, share],
             arms: vec![arm(1.0 - share), arm(share)],
         }

@@ -43,22 +43,12 @@ fn definition(versions: &[&Version], metrics: Vec<Metric>) -> ExperimentDefiniti
         weight: 1.0,
     };
     ExperimentDefinition {
-        name: name("m"),
         title: "a test".into(),
-        policy: Policy::Fixed,
-        arms: versions.iter().map(arm).collect(),
-        primary_metric: metrics[0].name.clone(),
         secondary_metrics: metrics[1..].iter().map(|m| m.name.clone()).collect(),
         guardrails: Vec::new(),
-        metrics,
-        alpha: 0.05,
-        power: 0.8,
-        minimum_detectable_effect: None,
-        relative: false,
-        planned_units: 5000.0,
         enrolment: 0.5,
         salt: "salt".into(),
-        slo_ms: None,
+        ..ExperimentDefinition::new(name("m"), versions.iter().map(arm).collect(), metrics)
     }
 }
 

@@ -1,0 +1,199 @@
+//! What to do next with an experiment: the step from its evidence, or from a person's command, to new
+//! weights. One way to change traffic, so one history.
+//!
+//! The order of what is looked at does not change: harm goes first and asks for no minimum of units, time
+//! and people come last. At most one step is taken per look, so that nothing is skipped after a pause of
+//! the server.
+
+mod bandit;
+mod rollout;
+
+use crate::results::Results;
+use types::{Command, Evidence, Experiment, Hold, Policy, Progress, Timestamp};
+
+/// All that a step looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The experiment, which runs.
+    pub experiment: &'a Experiment,
+    /// What it has gathered.
+    pub evidence: &'a Evidence,
+    /// What that says.
+    pub results: &'a Results,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What is done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// A rollout takes a step.
+    Advance {
+        /// The new shares.
+        shares: Vec<f64>,
+    },
+    /// A bandit moves the weights, or begins a new epoch with the same.
+    Reweigh {
+        /// The new shares.
+        shares: Vec<f64>,
+    },
+    /// Everything goes to the control.
+    RollBack,
+    /// Everything goes to an arm.
+    Promote {
+        /// The arm.
+        arm: usize,
+    },
+    /// It waits.
+    Hold(Hold),
+    /// It waits no more.
+    Release,
+    /// A bandit has found the best arm.
+    Winner {
+        /// The arm.
+        arm: usize,
+    },
+    /// A person has stopped the clock.
+    Pause,
+    /// It goes on.
+    Resume,
+}
+
+impl Action {
+    /// The word for it in events.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Advance { .. } => "advanced",
+            Self::Reweigh { .. } => "reweighted",
+            Self::RollBack => "rolled_back",
+            Self::Promote { .. } => "promoted",
+            Self::Hold(_) => "held",
+            Self::Release => "released",
+            Self::Winner { .. } => "winner",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+        }
+    }
+
+    /// The weights that it publishes while the experiment goes on.
+    pub fn shares(&self) -> Option<&[f64]> {
+        match self {
+            Self::Advance { shares } | Self::Reweigh { shares } => Some(shares),
+            _ => None,
+        }
+    }
+}
+
+/// The next state of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// How far it has come.
+    pub progress: Option<Progress>,
+    /// What is done, where something is.
+    pub action: Option<Action>,
+    /// Why, in a sentence. Empty where nothing is done.
+    pub because: String,
+}
+
+/// A command that an experiment does not take now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the experiment does not take this command now")]
+pub struct NotAllowed;
+
+/// How far a policy has come when its experiment starts.
+pub fn begin(policy: &Policy) -> Option<Progress> {
+    match policy {
+        Policy::Fixed => None,
+        Policy::Rollout(_) => Some(Progress::Rollout(types::RolloutProgress::default())),
+        Policy::Bandit(_) => Some(Progress::Bandit(types::BanditProgress::default())),
+    }
+}
+
+/// The next state by the evidence.
+pub fn step(look: &Look<'_>) -> Next {
+    let experiment = look.experiment;
+    match (&experiment.definition.policy, &experiment.progress) {
+        (Policy::Rollout(settings), Some(Progress::Rollout(progress))) => {
+            rollout::step(look, settings, progress.clone())
+        }
+        (Policy::Bandit(settings), Some(Progress::Bandit(progress))) => {
+            bandit::step(look, settings, progress.clone())
+        }
+        (_, progress) => Next {
+            progress: progress.clone(),
+            action: None,
+            because: String::new(),
+        },
+    }
+}
+
+/// The next state by a command; `arm` is the candidate that [`Command::Promote`] means.
+///
+/// # Errors
+/// When the experiment does not take the command now.
+pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<Next, NotAllowed> {
+    if !experiment.allowed().contains(&command) || arm >= experiment.definition.arms.len() {
+        return Err(NotAllowed);
+    }
+    let mut progress = experiment.progress.clone();
+    let action = match command {
+        Command::Pause | Command::Resume => {
+            let paused = command == Command::Pause;
+            match progress.as_mut().ok_or(NotAllowed)? {
+                Progress::Rollout(progress) => {
+                    progress.paused = paused;
+                    // A step that was interrupted is observed from its beginning again.
+                    progress.soaked_micros = 0;
+                    progress.looked_at = None;
+                }
+                Progress::Bandit(progress) => progress.paused = paused,
+            }
+            if paused {
+                Action::Pause
+            } else {
+                Action::Resume
+            }
+        }
+        Command::Advance => match (&experiment.definition.policy, &mut progress) {
+            (Policy::Rollout(settings), Some(Progress::Rollout(progress))) => {
+                rollout::advance(settings, progress)
+            }
+            _ => return Err(NotAllowed),
+        },
+        Command::Promote => Action::Promote { arm },
+        Command::RollBack => Action::RollBack,
+    };
+    Ok(Next {
+        progress,
+        action: Some(action),
+        because: "A person said so.".into(),
+    })
+}
+
+/// What keeps the weights where they are whatever the metrics say.
+fn unhealthy(look: &Look<'_>) -> Option<Hold> {
+    if look.results.sample_ratio.alarm {
+        return Some(Hold::SampleRatioMismatch);
+    }
+    let alarm = look.results.feedback.iter().any(|check| check.alarm);
+    alarm.then_some(Hold::DifferentialFeedback)
+}
+
+fn because_held(hold: Hold) -> &'static str {
+    match hold {
+        Hold::SampleRatioMismatch => {
+            "The arms did not get the units that their weights promise, so nothing can be compared."
+        }
+        Hold::DifferentialFeedback => {
+            "Feedback arrives more often for one arm than its weight promises, so outcomes cannot be \
+             compared."
+        }
+        Hold::NoTraffic => "No prediction has come for a while; silence is no evidence.",
+        Hold::NoTrafficGraceOver => "No prediction has come for as long as the grace for it.",
+        Hold::NoOutcomes => "No outcome has come yet for a metric that needs feedback.",
+        Hold::Approval => "All conditions of the step are met; a person has to agree.",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! From matured evidence to weights: posterior or index → weights → floor → cap → publish.
+
+use super::{Action, Look, Next, because_held, unhealthy};
+use crate::bandit::{
+    capped, kl_ucb, mixed, optimal_proportions, stopping, top_two, ucb1, with_floor,
+};
+use crate::results::primary_of;
+use crate::sample::Sample;
+use crate::thompson::{self, Posterior};
+use types::{
+    Algorithm, BanditProgress, BanditSettings, Direction, Metric, MetricKind, MetricSums, Progress,
+    Timestamp, micros_since,
+};
+
+/// A change of every weight by less than this is not worth an epoch.
+const LEAST_CHANGE: f64 = 0.01;
+
+pub(super) fn step(
+    look: &Look<'_>,
+    settings: &BanditSettings,
+    mut progress: BanditProgress,
+) -> Next {
+    let definition = &look.experiment.definition;
+    let shares = &look.experiment.shares;
+    let harmed: Vec<usize> = look.results.harm(definition).map(|(arm, _)| arm).collect();
+    let new: Vec<usize> = harmed
+        .into_iter()
+        .filter(|arm| !progress.dropped.contains(arm))
+        .collect();
+    if !new.is_empty() {
+        progress.dropped.extend(&new);
+        progress.dropped.sort_unstable();
+        progress.dropped.dedup();
+        let names: Vec<&str> = new
+            .iter()
+            .map(|arm| definition.arms[*arm].version.as_str())
+            .collect();
+        let because = format!("{} harms a guardrail.", names.join(" and "));
+        if progress.dropped.len() + 1 == definition.arms.len() {
+            return next(progress, Some(Action::RollBack), because);
+        }
+        // The others share what it had, as they stand to each other.
+        let shares = without(shares, &progress.dropped);
+        return next(progress, Some(Action::Reweigh { shares }), because);
+    }
+    if let Some(hold) = unhealthy(look) {
+        let action = (progress.held != Some(hold)).then_some(Action::Hold(hold));
+        progress.held = Some(hold);
+        return next(progress, action, because_held(hold).into());
+    }
+    if let Some(hold) = progress.held.take() {
+        let because = format!("What held it is over: {}.", hold.as_str());
+        return next(progress, Some(Action::Release), because);
+    }
+    if progress.paused {
+        return next(progress, None, String::new());
+    }
+    if progress.winner.is_none()
+        && let Some(arm) = winner(look, settings, &progress)
+    {
+        progress.winner = Some(arm);
+        let because = format!(
+            "{} is the best arm on {} with a probability of error of at most {}.",
+            definition.arms[arm].version, definition.primary_metric, settings.delta
+        );
+        let action = if settings.promote_winner {
+            Action::Promote { arm }
+        } else {
+            Action::Winner { arm }
+        };
+        return next(progress, Some(action), because);
+    }
+    let updated = progress.updated_at.map(Timestamp::from_micros);
+    let due = updated.is_none_or(|at| {
+        let period = i64::try_from(settings.update_seconds).unwrap_or(i64::MAX);
+        // A clock that went back must not stop the updates for as long as it went.
+        at > look.now || micros_since(at, look.now) >= period.saturating_mul(1_000_000)
+    });
+    if !due {
+        return next(progress, None, String::new());
+    }
+    progress.updated_at = Some(look.now.micros());
+    let Some(target) = target(look, settings, &progress) else {
+        return next(progress, None, String::new());
+    };
+    let weights = capped(shares, &target, settings.max_change);
+    let change = shares
+        .iter()
+        .zip(&weights)
+        .map(|(old, new)| (old - new).abs())
+        .fold(0.0, f64::max);
+    if change < LEAST_CHANGE && !is_old(look, settings) {
+        return next(progress, None, String::new());
+    }
+    let because = format!("{} by the matured evidence.", settings.algorithm.as_str());
+    next(progress, Some(Action::Reweigh { shares: weights }), because)
+}
+
+fn next(progress: BanditProgress, action: Option<Action>, because: String) -> Next {
+    Next {
+        progress: Some(Progress::Bandit(progress)),
+        because: if action.is_some() {
+            because
+        } else {
+            String::new()
+        },
+        action,
+    }
+}
+
+/// The shares without some arms.
+fn without(shares: &[f64], dropped: &[usize]) -> Vec<f64> {
+    let keep = |(arm, share): (usize, &f64)| if dropped.contains(&arm) { 0.0 } else { *share };
+    let kept: Vec<f64> = shares.iter().enumerate().map(keep).collect();
+    let total: f64 = kept.iter().sum();
+    kept.iter().map(|share| share / total).collect()
+}
+
+/// Whether the epoch has lasted so long that its evidence is of too different an age.
+fn is_old(look: &Look<'_>, settings: &BanditSettings) -> bool {
+    let began = look.evidence.epochs.last().map(|epoch| epoch.started_at);
+    let longest = settings.longest_epoch_seconds();
+    began.zip(longest).is_some_and(|(began, longest)| {
+        let age = micros_since(began, look.now) / 1_000_000;
+        u64::try_from(age).unwrap_or(0) >= longest
+    })
+}
+
+/// What the weights should become; `None` while an arm is in its burn-in.
+fn target(
+    look: &Look<'_>,
+    settings: &BanditSettings,
+    progress: &BanditProgress,
+) -> Option<Vec<f64>> {
+    let definition = &look.experiment.definition;
+    let primary = primary_of(definition)?;
+    let metric = &definition.metrics[primary];
+    let arms: Vec<usize> = (0..definition.arms.len())
+        .filter(|arm| !progress.dropped.contains(arm))
+        .collect();
+    let all: Vec<f64> = arms
+        .iter()
+        .map(|arm| matured_units(look, primary, *arm))
+        .collect();
+    if all
+        .iter()
+        .any(|units| *units < settings.burn_in_units as f64)
+    {
+        return None;
+    }
+    let sums: Vec<Sums> = arms
+        .iter()
+        .map(|arm| remembered(look, settings, primary, *arm))
+        .collect();
+    let weights = weigh(metric, settings, &sums)?;
+    let mut target = vec![0.0; definition.arms.len()];
+    for (arm, weight) in arms.iter().zip(with_floor(&weights, settings.floor)) {
+        target[*arm] = weight;
+    }
+    Some(target)
+}
+
+fn matured_units(look: &Look<'_>, metric: usize, arm: usize) -> f64 {
+    let epochs = look.evidence.epochs.iter();
+    epochs
+        .map(|epoch| epoch.arms[arm].metrics[metric].matured.units)
+        .sum::<u64>() as f64
+}
+
+/// Sums over units, the older ones counting less.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    units: f64,
+    count: f64,
+    sum: f64,
+    sum_squares: f64,
+    sum_count_squares: f64,
+    sum_products: f64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &MetricSums, weight: f64) {
+        self.units += weight * other.units as f64;
+        self.count += weight * other.count as f64;
+        self.sum += weight * other.sum;
+        self.sum_squares += weight * other.sum_squares;
+        self.sum_count_squares += weight * other.sum_count_squares;
+        self.sum_products += weight * other.sum_products;
+    }
+
+    fn is_one_each(&self) -> bool {
+        (self.sum_count_squares - self.count).abs() <= 1e-9 * self.count
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        if self.units < 2.0 {
+            return None;
+        }
+        if self.is_one_each() {
+            return Some(Sample::from_sums(self.units, self.sum, self.sum_squares));
+        }
+        let ratio = crate::ratio::RatioSums {
+            n: self.units,
+            sum_m: self.sum,
+            sum_mm: self.sum_squares,
+            sum_d: self.count,
+            sum_dd: self.sum_count_squares,
+            sum_md: self.sum_products,
+        };
+        ratio.sample()
+    }
+}
+
+fn remembered(look: &Look<'_>, settings: &BanditSettings, metric: usize, arm: usize) -> Sums {
+    let mut sums = Sums::default();
+    let epochs = &look.evidence.epochs;
+    for (at, epoch) in epochs.iter().enumerate() {
+        let ended = epochs.get(at + 1).map_or(look.now, |next| next.started_at);
+        let age = micros_since(ended, look.now) as f64 / 1e6;
+        let weight = match (settings.half_life_seconds, settings.window_seconds) {
+            (Some(half_life), _) => 0.5f64.powf(age / half_life as f64),
+            (None, Some(window)) => f64::from(u8::from(age < window as f64)),
+            (None, None) => 1.0,
+        };
+        sums.add(&epoch.arms[arm].metrics[metric].matured, weight);
+    }
+    sums
+}
+
+/// The weights of the algorithm, before the floor.
+fn weigh(metric: &Metric, settings: &BanditSettings, arms: &[Sums]) -> Option<Vec<f64>> {
+    let samples: Option<Vec<Sample>> = arms.iter().map(Sums::sample).collect();
+    let samples = samples?;
+    let best = |sample: &Sample| match metric.direction {
+        Direction::Up => sample.mean,
+        Direction::Down => -sample.mean,
+    };
+    match settings.algorithm {
+        Algorithm::Thompson => Some(thompson::weights(&posteriors(metric, arms, &samples)?)),
+        Algorithm::TopTwo => {
+            let weights = thompson::weights(&posteriors(metric, arms, &samples)?);
+            Some(top_two(&weights, 0.5))
+        }
+        Algorithm::TrackAndStop => {
+            let means: Vec<f64> = samples.iter().map(best).collect();
+            let variances: Vec<f64> = samples.iter().map(|sample| sample.variance).collect();
+            // Equal arms have no best proportions: equal ones then.
+            let found = optimal_proportions(&means, &variances, settings.epsilon);
+            Some(found.map_or_else(|| vec![1.0 / arms.len() as f64; arms.len()], |f| f.weights))
+        }
+        Algorithm::Ucb1 | Algorithm::KlUcb => {
+            let t: f64 = samples.iter().map(|sample| sample.n).sum();
+            let index = |sample: &Sample| {
+                let mean = unit_scale(metric, sample.mean)?;
+                Some(if settings.algorithm == Algorithm::Ucb1 {
+                    ucb1(mean, sample.n, t)
+                } else {
+                    kl_ucb(mean, sample.n, t, 0.0)
+                })
+            };
+            let indices: Option<Vec<f64>> = samples.iter().map(index).collect();
+            // The floor comes after, so nothing is mixed here.
+            Some(mixed(&indices?, 0.0))
+        }
+    }
+}
+
+/// A mean on the scale from 0 (worst) to 1 (best).
+fn unit_scale(metric: &Metric, mean: f64) -> Option<f64> {
+    let (low, high) = match metric.kind {
+        MetricKind::Binary => (0.0, 1.0),
+        _ => (metric.lower_bound?, metric.upper_bound?),
+    };
+    let up = ((mean - low) / (high - low)).clamp(0.0, 1.0);
+    Some(match metric.direction {
+        Direction::Up => up,
+        Direction::Down => 1.0 - up,
+    })
+}
+
+fn posteriors(metric: &Metric, arms: &[Sums], samples: &[Sample]) -> Option<Vec<Posterior>> {
+    let shares = metric.kind == MetricKind::Binary && arms.iter().all(Sums::is_one_each);
+    let each = arms.iter().zip(samples).map(|(sums, sample)| {
+        let posterior = if shares {
+            Posterior::of_share(sums.sum.clamp(0.0, sums.units), sums.units)
+        } else {
+            Posterior::of_mean(sample)?
+        };
+        Some(match metric.direction {
+            Direction::Up => posterior,
+            Direction::Down => posterior.negated(),
+        })
+    });
+    each.collect()
+}
+
+/// The best arm, where it is decided: by estimates that stay honest when the weights follow the data.
+fn winner(look: &Look<'_>, settings: &BanditSettings, progress: &BanditProgress) -> Option<usize> {
+    let definition = &look.experiment.definition;
+    let primary = primary_of(definition)?;
+    let metric = &definition.metrics[primary];
+    let adaptive = look.results.metrics[primary].adaptive.as_ref()?;
+    let arms: Vec<usize> = (0..definition.arms.len())
+        .filter(|arm| !progress.dropped.contains(arm))
+        .collect();
+    let sample = |arm: &usize| {
+        let n = matured_units(look, primary, *arm);
+        let estimate = adaptive.arms.get(*arm)?;
+        (n >= settings.burn_in_units as f64).then_some(Sample {
+            n,
+            mean: match metric.direction {
+                Direction::Up => estimate.mean,
+                Direction::Down => -estimate.mean,
+            },
+            variance: estimate.error * estimate.error * n,
+        })
+    };
+    let samples: Option<Vec<Sample>> = arms.iter().map(sample).collect();
+    let found = stopping(&samples?, settings.epsilon, settings.delta)?;
+    found.is_decided().then(|| arms[found.leader])
+}

@@ -1,0 +1,294 @@
+//! The ladder: hard kill, harm, health, traffic, soak, units, promotion rule, approval, in this order.
+
+use super::{Action, Look, Next, because_held, unhealthy};
+use crate::bounded::bernoulli;
+use crate::power::{Design, two_proportions_unequal};
+use crate::results::{Role, guarded};
+use crate::words::significant;
+use types::{
+    Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress, RolloutSettings, Timestamp,
+    micros_since,
+};
+
+/// The longest time between two looks that counts as observed, in microseconds: a server that was away
+/// observed nothing.
+const LONGEST_GAP: i64 = 120_000_000;
+/// How long without a prediction is no traffic, in microseconds.
+const NO_TRAFFIC_AFTER: i64 = 600_000_000;
+/// The error rate that the default of the minimal units assumes at least.
+const LEAST_BASE: f64 = 0.005;
+
+pub(super) fn step(
+    look: &Look<'_>,
+    settings: &RolloutSettings,
+    mut progress: RolloutProgress,
+) -> Next {
+    let was = progress.clone();
+    if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
+        return Next {
+            progress: Some(Progress::Rollout(progress)),
+            action: Some(Action::RollBack),
+            because,
+        };
+    }
+    let quiet = observe(look, &mut progress);
+    if progress.paused {
+        progress.soaked_micros = 0;
+        return settled(progress, None, String::new());
+    }
+    if quiet == Some(Hold::NoTrafficGraceOver) && settings.no_traffic == NoTraffic::RollBack {
+        return Next {
+            progress: Some(Progress::Rollout(progress)),
+            action: Some(Action::RollBack),
+            because: because_held(Hold::NoTrafficGraceOver).into(),
+        };
+    }
+    let hold = unhealthy(look)
+        .or(quiet)
+        .or_else(|| without_outcomes(look, settings, &progress));
+    if let Some(hold) = hold {
+        progress.soaked_micros = was.soaked_micros;
+        return held(&was, progress, hold);
+    }
+    if progress.soaked_micros < settings.soak_micros(progress.step)
+        || treated(look) < min_units(look, settings, progress.step)
+        || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
+    {
+        return released(&was, progress);
+    }
+    if settings.approval && !progress.approved {
+        return held(&was, progress, Hold::Approval);
+    }
+    let because = format!(
+        "The step lasted its time, the candidate has {} units at it, and no guardrail is harmed.",
+        treated(look)
+    );
+    let action = advance(settings, &mut progress);
+    settled(progress, Some(action), because)
+}
+
+/// Takes the next step; after the last one the candidate is promoted.
+pub(super) fn advance(settings: &RolloutSettings, progress: &mut RolloutProgress) -> Action {
+    if progress.step + 1 >= settings.steps.len() {
+        return Action::Promote { arm: 1 };
+    }
+    *progress = RolloutProgress {
+        step: progress.step + 1,
+        looked_at: progress.looked_at,
+        predictions: progress.predictions,
+        traffic_at: progress.traffic_at,
+        ..RolloutProgress::default()
+    };
+    let share = settings.share(progress.step);
+    Action::Advance {
+        shares: vec![1.0 - share, share],
+    }
+}
+
+fn settled(progress: RolloutProgress, action: Option<Action>, because: String) -> Next {
+    Next {
+        progress: Some(Progress::Rollout(progress)),
+        action,
+        because,
+    }
+}
+
+fn held(was: &RolloutProgress, mut progress: RolloutProgress, hold: Hold) -> Next {
+    progress.held = Some(hold);
+    if was.held == Some(hold) {
+        return settled(progress, None, String::new());
+    }
+    settled(
+        progress,
+        Some(Action::Hold(hold)),
+        because_held(hold).into(),
+    )
+}
+
+fn released(was: &RolloutProgress, mut progress: RolloutProgress) -> Next {
+    progress.held = None;
+    let action = was.held.map(|_| Action::Release);
+    let because = was
+        .held
+        .map(|hold| format!("What held it is over: {}.", hold.as_str()));
+    settled(progress, action, because.unwrap_or_default())
+}
+
+/// Counts the time since the last look where predictions have come in it; says when none come any more.
+fn observe(look: &Look<'_>, progress: &mut RolloutProgress) -> Option<Hold> {
+    let predictions = look.results.predictions.iter().sum();
+    let now = look.now;
+    let came = predictions > progress.predictions;
+    let last = progress.looked_at.map(Timestamp::from_micros);
+    if came && let Some(last) = last {
+        let gap = micros_since(last, now);
+        if gap <= LONGEST_GAP {
+            progress.soaked_micros = progress.soaked_micros.saturating_add(gap);
+        }
+    }
+    if came || progress.traffic_at.is_none() {
+        progress.traffic_at = Some(now.micros());
+    }
+    progress.predictions = predictions;
+    progress.looked_at = Some(now.micros());
+    let traffic_at = Timestamp::from_micros(progress.traffic_at.unwrap_or(now.micros()));
+    let silent = micros_since(traffic_at, now);
+    let grace = grace(look);
+    if silent >= grace {
+        Some(Hold::NoTrafficGraceOver)
+    } else if silent >= NO_TRAFFIC_AFTER.min(grace) {
+        Some(Hold::NoTraffic)
+    } else {
+        None
+    }
+}
+
+fn grace(look: &Look<'_>) -> i64 {
+    let policy = look.experiment.definition.policy.rollout();
+    let seconds = policy.map_or(u64::MAX, |settings| settings.no_traffic_grace_seconds);
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000)
+}
+
+/// Whether a ceiling is passed: the exact sequence of the candidate's own share of units with a bad event
+/// lies above it. It needs no control, so it also holds when both arms are broken.
+fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String> {
+    let definition = &look.experiment.definition;
+    let family = guarded(definition);
+    let epochs = &look.evidence.epochs;
+    settings.ceilings.iter().find_map(|(name, ceiling)| {
+        let at = definition.metric(name.as_str())?;
+        let sum = |f: &dyn Fn(&types::ArmEvidence) -> u64| -> f64 {
+            epochs.iter().map(|epoch| f(&epoch.arms[1])).sum::<u64>() as f64
+        };
+        let bad = sum(&|arm| arm.metrics[at].all.events);
+        let units = sum(&|arm| arm.metrics[at].all.units).max(bad);
+        if units == 0.0 {
+            return None;
+        }
+        let sequence = bernoulli(bad, units, definition.alpha / family, 1000.0);
+        (sequence.lower > *ceiling).then(|| {
+            format!(
+                "{} has a bad {name} for at least {} % of its units, over the ceiling of {} %.",
+                definition.arms[1].version,
+                significant(100.0 * sequence.lower, 3),
+                significant(100.0 * ceiling, 3),
+            )
+        })
+    })
+}
+
+/// Whether a guardrail is harmed.
+fn harmed(look: &Look<'_>) -> Option<String> {
+    let (arm, metric) = look.results.harm(&look.experiment.definition).next()?;
+    let definition = &look.experiment.definition;
+    let result = &look.results.metrics[metric];
+    let mean = |arm: usize| match result.arms[arm].mean {
+        Some(mean) if definition.metrics[metric].kind == MetricKind::Binary => {
+            format!("{} %", significant(100.0 * mean, 3))
+        }
+        Some(mean) => significant(mean, 3),
+        None => "nothing".into(),
+    };
+    Some(format!(
+        "{} is worse than {} on the guardrail {} ({} against {}).",
+        definition.arms[arm].version,
+        definition.arms[0].version,
+        definition.metrics[metric].name,
+        mean(arm),
+        mean(0)
+    ))
+}
+
+/// Whether the next step is beyond what is allowed without outcomes, and a metric that needs them has none
+/// of the candidate.
+fn without_outcomes(
+    look: &Look<'_>,
+    settings: &RolloutSettings,
+    progress: &RolloutProgress,
+) -> Option<Hold> {
+    let next = settings
+        .steps
+        .get(progress.step + 1)
+        .copied()
+        .unwrap_or(100.0);
+    if next <= settings.max_step_without_outcomes {
+        return None;
+    }
+    let definition = &look.experiment.definition;
+    let pending = definition.metrics.iter().enumerate().any(|(at, metric)| {
+        let role = look.results.metrics[at].role;
+        let counts = role != Role::Secondary && metric.from_feedback();
+        let came = look.evidence.epochs.iter();
+        counts
+            && came
+                .map(|epoch| epoch.arms[1].metrics[at].all.values)
+                .sum::<u64>()
+                == 0
+    });
+    pending.then_some(Hold::NoOutcomes)
+}
+
+/// Units that the candidate has at this step.
+fn treated(look: &Look<'_>) -> u64 {
+    let epoch = look.evidence.epochs.last();
+    epoch.map_or(0, |epoch| epoch.arms[1].exposures.units)
+}
+
+/// The units that a step needs: as they are set, or as many as find twice the control's rate of bad events
+/// in 80 % of cases at one look (one-sided, at alpha).
+fn min_units(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> u64 {
+    if let Some(units) = settings.min_units(step) {
+        return units;
+    }
+    let definition = &look.experiment.definition;
+    let rates = definition.metrics.iter().enumerate().filter(|(_, metric)| {
+        metric.kind == MetricKind::Binary && definition.guardrails.contains(&metric.name)
+    });
+    let rate = |(at, _): (usize, &types::Metric)| {
+        let epochs = look.evidence.epochs.iter();
+        let (bad, units) = epochs.fold((0, 0), |(bad, units), epoch| {
+            let sums = &epoch.arms[0].metrics[at].all;
+            (bad + sums.events, units + sums.units)
+        });
+        bad as f64 / units.max(1) as f64
+    };
+    // The rarest event needs the most units.
+    let base = rates.map(rate).fold(f64::INFINITY, f64::min);
+    let base = if base.is_finite() { base } else { LEAST_BASE };
+    let base = base.clamp(LEAST_BASE, 0.25);
+    let share = settings.share(step);
+    let design = Design {
+        alpha: definition.alpha,
+        power: 0.8,
+        sides: 1.0,
+    };
+    two_proportions_unequal(base, 2.0 * base, share / (1.0 - share), design).ceil() as u64
+}
+
+/// Strict promotion: on every guardrail the candidate is shown not to be much worse.
+fn not_worse(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> bool {
+    let definition = &look.experiment.definition;
+    let guarded = look.results.metrics.iter().zip(&definition.metrics);
+    let mut guarded = guarded.filter(|(_, metric)| definition.guardrails.contains(&metric.name));
+    guarded.all(|(result, metric)| {
+        result.comparisons.iter().all(|comparison| {
+            let ratio = comparison.events.map(|events| events.rate_ratio.upper);
+            let by_ratio = ratio.is_some_and(|upper| upper < settings.ratio_margin(step));
+            // How much worse at most, in the unit of the metric.
+            let worst = comparison
+                .sequential
+                .interval
+                .map(|interval| match metric.direction {
+                    types::Direction::Up => -interval.lower,
+                    types::Direction::Down => interval.upper,
+                });
+            let by_difference = settings
+                .absolute_margin
+                .zip(worst)
+                .is_some_and(|(margin, worst)| worst < margin);
+            by_ratio || by_difference
+        })
+    })
+}

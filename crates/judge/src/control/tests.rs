@@ -1,0 +1,448 @@
+use super::*;
+use crate::results::{History, results};
+use types::{
+    Algorithm, Arm, ArmEvidence, BanditProgress, BanditSettings, BuiltIn, EpochEvidence,
+    ExperimentDefinition, ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence,
+    MetricSums, ModelId, ModelName, Promotion, RolloutProgress, RolloutSettings, VersionKey,
+    VersionName,
+};
+
+const MINUTE: i64 = 60_000_000;
+
+fn minutes(minutes: i64) -> Timestamp {
+    Timestamp::from_micros(minutes * MINUTE)
+}
+
+/// Sums of a binary metric with `bad` events in `n` units. For `error`, bad is 1.
+fn binary(metric: &Metric, bad: u64, n: u64) -> MetricEvidence {
+    let ones = match metric.direction {
+        types::Direction::Down => bad,
+        types::Direction::Up => n - bad,
+    } as f64;
+    let sums = MetricSums {
+        units: n,
+        count: n,
+        sum: ones,
+        sum_squares: ones,
+        sum_count_squares: n as f64,
+        sum_products: ones,
+        values: n,
+        value_units: n,
+        events: bad,
+    };
+    MetricEvidence {
+        matured: sums,
+        all: sums,
+    }
+}
+
+/// By epoch: shares, and by arm bad events and units of every metric.
+type Epoch<'a> = (&'a [f64], &'a [(u64, u64)]);
+
+struct World {
+    experiment: Experiment,
+    evidence: Evidence,
+}
+
+impl World {
+    fn new(policy: Policy, arms: usize, metrics: Vec<Metric>) -> Self {
+        let arm = |at: usize| Arm {
+            key: VersionKey(at as i64),
+            model_id: ModelId::from_bits(at as u64),
+            version: VersionName::parse(&format!("{}.0.0", at + 1)).unwrap(),
+            weight: 1.0,
+        };
+        let guardrails = vec![metrics[metrics.len() - 1].name.clone()];
+        let progress = begin(&policy);
+        let name = ModelName::parse("m").unwrap();
+        let definition = ExperimentDefinition {
+            policy,
+            guardrails,
+            ..ExperimentDefinition::new(name, (0..arms).map(arm).collect(), metrics)
+        };
+        assert_eq!(definition.problems(), []);
+        let id = ExperimentId::from_bits(1);
+        let draft = Experiment::draft(ExperimentKey(1), id, definition, minutes(0));
+        Self {
+            experiment: Experiment {
+                progress,
+                ..draft.running_since(minutes(0))
+            },
+            evidence: Evidence::default(),
+        }
+    }
+
+    fn rollout(settings: RolloutSettings) -> Self {
+        Self::new(Policy::Rollout(settings), 2, vec![BuiltIn::Error.metric()])
+    }
+
+    fn has(&mut self, epochs: &[Epoch<'_>]) {
+        let metrics = &self.experiment.definition.metrics;
+        let arm = |&(bad, n): &(u64, u64)| ArmEvidence {
+            exposures: Exposures {
+                units: n,
+                predictions: n,
+                fallbacks: 0,
+            },
+            metrics: metrics
+                .iter()
+                .map(|metric| binary(metric, bad, n))
+                .collect(),
+        };
+        let epoch = |(at, (shares, arms)): (usize, &Epoch<'_>)| EpochEvidence {
+            epoch: at as i64,
+            started_at: minutes(60 * at as i64),
+            shares: shares.to_vec(),
+            arms: arms.iter().map(arm).collect(),
+        };
+        self.evidence.epochs = epochs.iter().enumerate().map(epoch).collect();
+    }
+
+    fn look(&mut self, now: Timestamp) -> Next {
+        let results = results(&self.experiment, &self.evidence, &History::default(), now);
+        let next = step(&Look {
+            experiment: &self.experiment,
+            evidence: &self.evidence,
+            results: &results,
+            now,
+        });
+        self.take(&next);
+        next
+    }
+
+    fn take(&mut self, next: &Next) {
+        self.experiment.progress = next.progress.clone();
+        if let Some(shares) = next.action.as_ref().and_then(Action::shares) {
+            self.experiment.shares = shares.to_vec();
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<Next, NotAllowed> {
+        let next = super::command(&self.experiment, command, 1)?;
+        self.take(&next);
+        Ok(next)
+    }
+
+    fn rollout_progress(&self) -> &RolloutProgress {
+        match &self.experiment.progress {
+            Some(Progress::Rollout(progress)) => progress,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn quick() -> RolloutSettings {
+    RolloutSettings {
+        soak_seconds: vec![60],
+        min_units: vec![100],
+        ..RolloutSettings::default()
+    }
+}
+
+/// Looks every minute for `n` minutes from `from`, with ever more traffic that does no harm.
+fn climb(world: &mut World, from: i64, n: i64) -> Vec<(i64, Action)> {
+    let mut actions = Vec::new();
+    for minute in from..from + n {
+        let units = 1000 * (minute as u64 + 1);
+        let step = world.rollout_progress().step;
+        // All units are of the last epoch, at even shares: no mismatch.
+        let mut epochs: Vec<Epoch<'_>> = vec![(&[0.5, 0.5], &[(0, 0), (0, 0)]); step];
+        let counts = [(0, units), (0, units)];
+        epochs.push((&[0.5, 0.5], &counts));
+        world.has(&epochs);
+        actions.extend(
+            world
+                .look(minutes(minute))
+                .action
+                .map(|action| (minute, action)),
+        );
+    }
+    actions
+}
+
+#[test]
+fn a_harmless_candidate_climbs_one_step_at_a_time_and_is_promoted() {
+    let mut world = World::rollout(quick());
+    let actions = climb(&mut world, 0, 20);
+    let advanced: Vec<f64> = actions
+        .iter()
+        .filter_map(|(_, action)| action.shares().map(|shares| shares[1]))
+        .collect();
+    assert_eq!(advanced, [0.05, 0.25, 0.5, 0.98]);
+    assert!(
+        actions
+            .iter()
+            .any(|(_, action)| *action == Action::Promote { arm: 1 })
+    );
+    assert!(
+        actions.windows(2).take(4).all(|pair| pair[0].0 < pair[1].0),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn harm_goes_back_before_any_minimum_even_when_paused() {
+    for paused in [false, true] {
+        let mut world = World::rollout(RolloutSettings::default());
+        if paused {
+            world.command(Command::Pause).unwrap();
+        }
+        world.has(&[(&[0.99, 0.01], &[(5, 990), (8, 10)])]);
+        let next = world.look(minutes(1));
+        assert_eq!(next.action, Some(Action::RollBack), "{next:?}");
+        assert!(next.because.contains("guardrail error"), "{}", next.because);
+    }
+}
+
+#[test]
+fn a_ceiling_goes_back_when_both_arms_are_broken() {
+    let error = BuiltIn::Error.metric();
+    let mut world = World::rollout(RolloutSettings {
+        ceilings: [(error.name, 0.2)].into(),
+        ..RolloutSettings::default()
+    });
+    world.has(&[(&[0.5, 0.5], &[(250, 500), (250, 500)])]);
+    let next = world.look(minutes(1));
+    assert_eq!(next.action, Some(Action::RollBack), "{next:?}");
+    assert!(next.because.contains("ceiling of 20 %"), "{}", next.because);
+    world.has(&[(&[0.5, 0.5], &[(90, 500), (90, 500)])]);
+    assert_eq!(world.look(minutes(2)).action, None);
+}
+
+#[test]
+fn soak_counts_observed_time_with_traffic_only() {
+    let mut world = World::rollout(quick());
+    let soaked = |world: &mut World, minute: i64, units: u64| {
+        world.has(&[(&[0.5, 0.5], &[(0, units), (0, units)])]);
+        world.look(minutes(minute));
+        world.rollout_progress().soaked_micros / MINUTE
+    };
+    assert_eq!(soaked(&mut world, 0, 10), 0);
+    // The server was away for an hour, a look without traffic, and a clock that went back.
+    assert_eq!(soaked(&mut world, 60, 20), 0);
+    assert_eq!(soaked(&mut world, 61, 20), 0);
+    assert_eq!(soaked(&mut world, 30, 30), 0);
+    assert_eq!(soaked(&mut world, 31, 40), 1);
+}
+
+#[test]
+fn what_is_not_there_is_waited_for() {
+    let mut world = World::rollout(RolloutSettings {
+        soak_seconds: vec![300],
+        ..quick()
+    });
+    world.has(&[(&[0.5, 0.5], &[(0, 500), (0, 500)])]);
+    world.look(minutes(0));
+    assert_eq!(world.look(minutes(5)).action, None);
+    assert_eq!(
+        world.look(minutes(11)).action,
+        Some(Action::Hold(Hold::NoTraffic))
+    );
+    assert_eq!(world.look(minutes(12)).action, None);
+    let day = 24 * 60;
+    assert_eq!(
+        world.look(minutes(day)).action,
+        Some(Action::Hold(Hold::NoTrafficGraceOver))
+    );
+    world.has(&[(&[0.5, 0.5], &[(0, 600), (0, 600)])]);
+    assert_eq!(world.look(minutes(day + 1)).action, Some(Action::Release));
+
+    // A mismatch of the sample ratio holds, and does not go back.
+    let mut world = World::rollout(quick());
+    world.has(&[(&[0.5, 0.5], &[(0, 900), (0, 500)])]);
+    assert_eq!(
+        world.look(minutes(0)).action,
+        Some(Action::Hold(Hold::SampleRatioMismatch))
+    );
+}
+
+#[test]
+fn nothing_goes_far_without_outcomes() {
+    let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
+    let mut world = World::new(Policy::Rollout(quick()), 2, metrics);
+    let empty = |world: &mut World, units: u64| {
+        world.has(&[(&[0.5, 0.5], &[(0, units), (0, units)])]);
+        for arm in &mut world.evidence.epochs[0].arms {
+            arm.metrics[0] = MetricEvidence::default();
+        }
+    };
+    let mut actions = Vec::new();
+    for minute in 0..12 {
+        empty(&mut world, 200 * (minute as u64 + 1));
+        actions.extend(world.look(minutes(minute)).action);
+    }
+    assert_eq!(actions.last(), Some(&Action::Hold(Hold::NoOutcomes)));
+    assert_eq!(world.experiment.shares[1], 0.25);
+}
+
+#[test]
+fn people_pause_resume_agree_and_push() {
+    let mut world = World::rollout(RolloutSettings {
+        approval: true,
+        ..quick()
+    });
+    let actions = climb(&mut world, 0, 6);
+    let held = |action: &Action| *action == Action::Hold(Hold::Approval);
+    assert!(actions.len() == 1 && held(&actions[0].1), "{actions:?}");
+    let next = world.command(Command::Advance).unwrap();
+    assert_eq!(next.action.unwrap().shares(), Some(&[0.95, 0.05][..]));
+
+    world.command(Command::Pause).unwrap();
+    assert_eq!(world.command(Command::Advance), Err(NotAllowed));
+    assert_eq!(world.command(Command::Pause), Err(NotAllowed));
+    assert_eq!(climb(&mut world, 10, 10), []);
+    world.command(Command::Resume).unwrap();
+    assert_eq!(world.rollout_progress().soaked_micros, 0);
+    let promoted = world.command(Command::Promote).unwrap();
+    assert_eq!(promoted.action, Some(Action::Promote { arm: 1 }));
+}
+
+#[test]
+fn strict_promotion_lets_a_candidate_without_an_error_pass() {
+    let strict = |ratio_margins: Vec<f64>, absolute_margin| RolloutSettings {
+        promotion: Promotion::Strict,
+        ratio_margins,
+        absolute_margin,
+        ..quick()
+    };
+    let after = |settings: RolloutSettings, bad: u64| {
+        let mut world = World::rollout(settings);
+        for (minute, units) in [(0, 4000), (1, 5000), (2, 6000)] {
+            world.has(&[(&[0.5, 0.5], &[(bad, units), (bad, units)])]);
+            world.look(minutes(minute));
+        }
+        world.rollout_progress().step
+    };
+    assert_eq!(after(strict(vec![1.5], None), 0), 0);
+    assert!(after(strict(vec![1.5], Some(0.01)), 0) > 0);
+    // As many errors: shown to be below 2 times, not below 1.1 times.
+    assert!(after(strict(vec![2.0], None), 100) > 0);
+    assert_eq!(after(strict(vec![1.1], None), 100), 0);
+}
+
+fn bandit(settings: BanditSettings, arms: usize) -> World {
+    let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
+    World::new(Policy::Bandit(settings), arms, metrics)
+}
+
+/// Right answers of `correct`, and no errors.
+fn answered(world: &mut World, epochs: &[Epoch<'_>]) {
+    world.has(epochs);
+    for epoch in &mut world.evidence.epochs {
+        for arm in &mut epoch.arms {
+            let n = arm.exposures.units;
+            arm.metrics[1] = binary(&BuiltIn::Error.metric(), 0, n);
+        }
+    }
+}
+
+const THIRDS: [f64; 3] = [1.0 / 3.0; 3];
+
+#[test]
+fn every_algorithm_favours_the_best_arm_and_keeps_the_floor() {
+    for algorithm in Algorithm::ALL {
+        let mut world = bandit(
+            BanditSettings {
+                algorithm,
+                max_change: 1.0,
+                ..BanditSettings::default()
+            },
+            3,
+        );
+        answered(
+            &mut world,
+            &[(&THIRDS, &[(300, 1000), (290, 1000), (150, 1000)])],
+        );
+        // The first look may name a winner; the weights follow at the next.
+        world.look(minutes(1));
+        world.look(minutes(2));
+        let shares = &world.experiment.shares;
+        let sum: f64 = shares.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{algorithm:?} {shares:?}");
+        assert!(
+            shares.iter().all(|share| *share >= 0.05 - 1e-12),
+            "{algorithm:?} {shares:?}"
+        );
+        assert!(
+            shares[2] > shares[0] && shares[2] > 1.0 / 3.0,
+            "{algorithm:?} {shares:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bandit_waits_for_its_burn_in_its_period_and_moves_within_the_cap() {
+    let settings = BanditSettings {
+        max_change: 0.1,
+        ..BanditSettings::default()
+    };
+    let mut world = bandit(settings, 2);
+    answered(&mut world, &[(&[0.5, 0.5], &[(20, 99), (5, 120)])]);
+    assert_eq!(world.look(minutes(1)).action, None);
+    answered(&mut world, &[(&[0.5, 0.5], &[(40, 150), (5, 150)])]);
+    assert_eq!(
+        world.look(minutes(2)).action,
+        None,
+        "five minutes have not passed"
+    );
+    let next = world.look(minutes(6));
+    assert_eq!(next.action.unwrap().shares(), Some(&[0.4, 0.6][..]));
+    // The clock went back: the next look is not as far away as it went.
+    assert!(world.look(minutes(3)).action.is_some());
+}
+
+#[test]
+fn a_winner_is_decided_once() {
+    let mut world = bandit(BanditSettings::default(), 2);
+    let arms = [(700, 3000), (300, 3000)];
+    answered(&mut world, &[(&[0.5, 0.5], &arms)]);
+    assert_eq!(
+        world.look(minutes(1)).action,
+        Some(Action::Winner { arm: 1 })
+    );
+    let even = [(700, 3000), (700, 3000)];
+    answered(&mut world, &[(&[0.5, 0.5], &even)]);
+    world.look(minutes(2));
+    match &world.experiment.progress {
+        Some(Progress::Bandit(BanditProgress { winner, .. })) => assert_eq!(*winner, Some(1)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_harmful_arm_is_dropped_and_the_last_one_goes_back() {
+    let mut world = bandit(BanditSettings::default(), 3);
+    let third = [(100, 1000); 3];
+    answered(&mut world, &[(&THIRDS, &third)]);
+    world.evidence.epochs[0].arms[2].metrics[1] = binary(&BuiltIn::Error.metric(), 90, 1000);
+    let next = world.look(minutes(1));
+    assert_eq!(next.action.unwrap().shares(), Some(&[0.5, 0.5, 0.0][..]));
+    assert_eq!(
+        world.look(minutes(7)).action,
+        None,
+        "equal arms stay as they are"
+    );
+    world.evidence.epochs[0].arms[1].metrics[1] = binary(&BuiltIn::Error.metric(), 90, 1000);
+    assert_eq!(world.look(minutes(8)).action, Some(Action::RollBack));
+}
+
+#[test]
+fn old_evidence_counts_less() {
+    let settle = |half_life_seconds| {
+        let settings = BanditSettings {
+            half_life_seconds,
+            max_change: 1.0,
+            delta: 1e-9,
+            ..BanditSettings::default()
+        };
+        let mut world = bandit(settings, 2);
+        // The better arm changed an hour ago, and the past has more evidence.
+        let (before, after) = ([(100, 2000), (300, 2000)], [(150, 1000), (50, 1000)]);
+        let half = [0.5, 0.5];
+        answered(&mut world, &[(&half, &before), (&half, &after)]);
+        world.look(minutes(600));
+        world.experiment.shares[1]
+    };
+    assert!(settle(None) < 0.2);
+    assert!(settle(Some(3600)) > 0.8);
+}
