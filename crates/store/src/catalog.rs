@@ -3,8 +3,9 @@
 use crate::StoreError;
 use serde_json::Value;
 use types::{
-    Accuracy, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, MetricName, ModelId,
-    ModelName, Percent, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName, VersionStatus,
+    Accuracy, AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, MetricName,
+    ModelId, ModelName, Percent, Progress, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName,
+    VersionStatus, WebhookId,
 };
 
 /// A version to be registered.
@@ -88,12 +89,97 @@ pub struct ExperimentFilter {
 /// How an experiment ends.
 #[derive(Debug, Clone)]
 pub struct ExperimentEnd {
-    /// Stopped: the weights stay; aborted: everything goes to the control.
+    /// Stopped: the weights stay; aborted and rolled back: everything goes to the control; promoted:
+    /// everything goes to `winner`.
     pub status: ExperimentStatus,
+    /// The arm that is promoted.
+    pub winner: usize,
     /// Why.
     pub reason: Option<String>,
     /// The results as they are now, as JSON.
     pub decided: Option<String>,
+}
+
+/// Who did something to an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The controller, by the evidence.
+    Controller,
+    /// Somebody.
+    Person,
+}
+
+impl Actor {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// The next state of a running experiment, decided by its revision.
+#[derive(Debug, Clone)]
+pub struct ExperimentStep {
+    /// The experiment.
+    pub key: ExperimentKey,
+    /// The revision that was decided by; refused when it is not the present one.
+    pub revision: i64,
+    /// How far its policy has come.
+    pub progress: Option<Progress>,
+    /// What the looks so far have shown, as JSON.
+    pub history: Option<String>,
+    /// What the last look said, in a word.
+    pub verdict: Option<String>,
+    /// What happened, where something did; it makes a new revision.
+    pub event: Option<ExperimentEvent>,
+}
+
+impl ExperimentStep {
+    /// One that leaves an experiment as it is.
+    pub fn staying(experiment: &Experiment) -> Self {
+        Self {
+            key: experiment.key,
+            revision: experiment.revision,
+            progress: experiment.progress.clone(),
+            history: experiment.history.clone(),
+            verdict: experiment.verdict.clone(),
+            event: None,
+        }
+    }
+}
+
+/// Something that happened to a running experiment, kept for ever.
+#[derive(Debug, Clone)]
+pub struct ExperimentEvent {
+    /// In a word, such as `advanced`.
+    pub action: &'static str,
+    /// Who did it.
+    pub by: Actor,
+    /// Why.
+    pub because: String,
+    /// New shares of the arms, which open an epoch.
+    pub shares: Option<Vec<f64>>,
+    /// Ends it.
+    pub end: Option<ExperimentEnd>,
+    /// The results that it was decided by.
+    pub evidence: Value,
+}
+
+/// Which entries of the audit to list.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Only those of this model.
+    pub name: Option<ModelName>,
+    /// Only those of this experiment.
+    pub experiment: Option<ExperimentId>,
+    /// Only those of experiments.
+    pub experiments_only: bool,
+    /// Only those before this one.
+    pub before: Option<i64>,
+    /// At most this many.
+    pub limit: u32,
 }
 
 /// Where an alias points.
@@ -176,6 +262,14 @@ pub enum CatalogError {
     /// The experiment is not in a state for it.
     #[error("the experiment is {0}")]
     ExperimentStatus(ExperimentStatus),
+    /// The experiment has moved since it was read.
+    #[error("the experiment is at revision {present}, not {given}")]
+    StaleExperiment {
+        /// The present revision.
+        present: i64,
+        /// The one that was given.
+        given: i64,
+    },
     /// A running experiment counts the metric.
     #[error("the experiment {0} counts the metric")]
     MetricInUse(ExperimentId),
@@ -190,5 +284,49 @@ pub enum CatalogError {
 impl From<rusqlite::Error> for CatalogError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error.into())
+    }
+}
+
+/// A webhook to be made.
+#[derive(Clone)]
+pub struct NewWebhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Only what happens to this model.
+    pub name: Option<ModelName>,
+    /// Where it is told.
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: String,
+}
+
+/// Who is told of what happens to experiments. Its `Debug` form keeps the secret.
+#[derive(Clone)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Only what happens to this model.
+    pub name: Option<ModelName>,
+    /// Where it is told.
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The last entry of the audit that it was told of, or that was given up.
+    pub delivered: i64,
+    /// Failed deliveries of the next one.
+    pub attempts: u32,
+    /// When to try again.
+    pub next_attempt_at: Timestamp,
+    /// Why the last delivery failed, while none has succeeded since.
+    pub last_error: Option<String>,
+    /// Entries that were given up.
+    pub given_up: u64,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook({} to {})", self.id, self.url)
     }
 }

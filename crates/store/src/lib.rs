@@ -15,8 +15,9 @@ mod rollup;
 mod sqlite;
 
 pub use catalog::{
-    Alias, AuditEntry, CatalogError, ExperimentEnd, ExperimentFilter, NewVersion, Takeover,
-    VersionFilter, VersionPatch, WeightChange,
+    Actor, Alias, AuditEntry, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent,
+    ExperimentFilter, ExperimentStep, NewVersion, NewWebhook, Takeover, VersionFilter,
+    VersionPatch, Webhook, WeightChange,
 };
 pub use error::{OpenError, StoreError};
 pub use feedback::{

@@ -1,6 +1,6 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
-use crate::{Timestamp, VersionKey};
+use crate::{Reason, Timestamp, VersionKey};
 
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
 /// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
@@ -122,9 +122,15 @@ pub struct Evidence {
     pub outside: u64,
 }
 
-/// Logged predictions of a version that were chosen with the same propensity, and what they earned.
+/// Logged predictions of a version that were chosen alike in a stretch of time, and what they earned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoggedGroup {
+    /// The stretch of time, counted from the first.
+    pub period: i64,
+    /// The epoch of the weights.
+    pub epoch: i64,
+    /// Why the version was chosen.
+    pub reason: Reason,
     /// The version that was chosen.
     pub version: VersionKey,
     /// The probability with which it was.

@@ -354,6 +354,8 @@ pub struct Experiment {
     pub progress: Option<Progress>,
     /// What earlier looks have shown, as JSON.
     pub history: Option<String>,
+    /// What the last look said, in a word.
+    pub verdict: Option<String>,
     /// The results as they were when it ended, as JSON.
     pub decided: Option<String>,
 }
@@ -388,6 +390,7 @@ impl Experiment {
             revision: 0,
             progress: None,
             history: None,
+            verdict: None,
             decided: None,
         }
     }

@@ -65,6 +65,33 @@ impl FromStr for ExperimentId {
     }
 }
 
+/// Identifies a webhook: `hook-` and 12 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WebhookId(u64);
+
+impl WebhookId {
+    /// From random bits, of which the lowest 48 are kept.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits & LOW_48)
+    }
+}
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hook-{:012x}", self.0)
+    }
+}
+
+impl FromStr for WebhookId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        hex_after("hook-", text)
+            .map(Self)
+            .ok_or(InvalidId("hook-0123456789ab"))
+    }
+}
+
 const LOW_48: u64 = 0xffff_ffff_ffff;
 
 /// The value of 12 lower-case hexadecimal digits after a prefix.

@@ -24,7 +24,7 @@ pub use evidence::{
 pub use experiment::{
     Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
 };
-pub use id::{ExperimentId, InvalidId, ModelId, PredictionId};
+pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, WebhookId};
 pub use latency::LatencyHistogram;
 pub use metric::{BuiltIn, Direction, InvalidMetric, InvalidValue, Metric, MetricKind, Missing};
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};

@@ -5,7 +5,7 @@ use judge::off_policy::Row;
 use judge::thompson::{self, Posterior};
 use judge::{Sample, adaptive, bandit, off_policy, power};
 use serde_json::{Value, json};
-use types::{LoggedGroup, VersionKey};
+use types::{LoggedGroup, Reason, VersionKey};
 
 pub(crate) fn compute(id: &str, i: &Inputs<'_>) -> Option<Value> {
     let section = |prefix: &str| id.starts_with(prefix);
@@ -135,6 +135,9 @@ fn other_policies(id: &str, i: &Inputs<'_>) -> Value {
     let row = |at: usize| {
         let action = actions[at] as usize;
         let group = LoggedGroup {
+            period: 0,
+            epoch: 0,
+            reason: Reason::Weights,
             version: VersionKey(action as i64),
             propensity: propensities[at],
             n: 1,

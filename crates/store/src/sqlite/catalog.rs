@@ -3,8 +3,10 @@
 mod aliases;
 mod audit;
 mod experiments;
+mod gathered;
 pub(super) mod metrics;
 mod traffic;
+mod webhooks;
 
 use super::Store;
 use crate::{CatalogError, NewVersion, StoreError, Takeover, VersionFilter, VersionPatch};

@@ -4,6 +4,7 @@ mod catalog;
 mod checkpoint;
 mod evidence;
 mod feedback;
+mod logged;
 mod predictions;
 mod queue;
 mod rollups;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use writer::Writer;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -224,6 +225,7 @@ fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Res
 const STEPS: [&str; SCHEMA as usize - 1] = [
     include_str!("schema_from_1.sql"),
     include_str!("schema_from_2.sql"),
+    include_str!("schema_from_3.sql"),
 ];
 
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.

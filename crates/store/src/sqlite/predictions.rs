@@ -425,7 +425,7 @@ pub(super) fn status_of(code: i64) -> Result<Status, StoreError> {
     found.ok_or_else(|| StoreError::Corrupt(format!("status {code} of a prediction")))
 }
 
-fn reason_code(reason: Reason) -> i64 {
+pub(super) fn reason_code(reason: Reason) -> i64 {
     match reason {
         Reason::Weights => 0,
         Reason::Pinned => 1,
@@ -433,6 +433,6 @@ fn reason_code(reason: Reason) -> i64 {
     }
 }
 
-fn reason_of(code: i64) -> Option<Reason> {
+pub(super) fn reason_of(code: i64) -> Option<Reason> {
     Reason::ALL.into_iter().find(|&r| reason_code(r) == code)
 }

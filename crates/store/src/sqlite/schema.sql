@@ -40,9 +40,11 @@ CREATE TABLE audit (
     name TEXT NOT NULL,
     version TEXT,
     revision INTEGER NOT NULL,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    experiment_key INTEGER
 );
 CREATE INDEX audit_by_name ON audit (name, id);
+CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;
 CREATE TRIGGER audit_is_never_updated BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
@@ -114,7 +116,10 @@ CREATE TABLE experiments (
     ended_at INTEGER,
     end_reason TEXT,
     history TEXT,                   -- what earlier looks have shown, JSON
-    decided TEXT                    -- the results when it ended, JSON
+    decided TEXT,                   -- the results when it ended, JSON
+    revision INTEGER NOT NULL DEFAULT 0,
+    progress TEXT,                  -- how far its policy has come, JSON
+    verdict TEXT                    -- of the last look
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
 
@@ -123,6 +128,7 @@ CREATE TABLE experiment_epochs (
     experiment_key INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     shares TEXT NOT NULL,           -- JSON, the control first
+    started_at INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (experiment_key, epoch)
 );
 
@@ -184,6 +190,21 @@ CREATE TABLE pending_feedback (
     received_at INTEGER NOT NULL,
     PRIMARY KEY (prediction_order, random, metric)
 ) WITHOUT ROWID;
+
+-- Who is told of experiments.
+CREATE TABLE webhooks (
+    webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL UNIQUE,
+    name TEXT,                      -- of the model; null for all
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,     -- the last audit entry that was delivered or given up
+    attempts INTEGER NOT NULL DEFAULT 0, -- of the next one
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    given_up INTEGER NOT NULL DEFAULT 0
+);
 
 -- One row: minutes before the horizon have been folded away; probes counts writes that only
 -- asked whether writing works; feedback that never found its prediction is dropped and counted.

@@ -1,7 +1,9 @@
 //! The registry, the traffic and the audit.
 
 use crate::{Opened, at, name, record, register, version_name};
-use store::{CatalogError, PredictionFilter, VersionFilter, VersionPatch, WeightChange};
+use store::{
+    AuditFilter, CatalogError, PredictionFilter, VersionFilter, VersionPatch, WeightChange,
+};
 use types::{AliasName, Percent, VersionStatus};
 
 fn percent(value: f64) -> Percent {
@@ -53,7 +55,13 @@ pub(crate) async fn changes_of_weights_open_epochs_and_are_audited(opened: Opene
     let unknown = store.set_weights(name("m"), unknown, at(4)).await;
     assert!(matches!(unknown, Err(CatalogError::UnknownVersion(_))));
     assert_eq!(traffic().await, now, "a refused change changed something");
-    let audit = store.audit(None, None, 100).await.unwrap();
+    let audit = store
+        .audit(AuditFilter {
+            limit: 100,
+            ..AuditFilter::default()
+        })
+        .await
+        .unwrap();
     assert_eq!(audit.len(), 5);
     assert_eq!(
         (audit[0].action.as_str(), audit[0].revision),
@@ -61,7 +69,12 @@ pub(crate) async fn changes_of_weights_open_epochs_and_are_audited(opened: Opene
     );
     assert_eq!(audit[0].detail["from"]["1"], 70.0);
     let older = store
-        .audit(Some(name("m")), Some(audit[0].id), 1)
+        .audit(AuditFilter {
+            name: Some(name("m")),
+            before: Some(audit[0].id),
+            limit: 1,
+            ..AuditFilter::default()
+        })
         .await
         .unwrap();
     assert_eq!(older[0], audit[1]);

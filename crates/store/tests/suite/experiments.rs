@@ -3,12 +3,13 @@
 use crate::{Opened, at, name, record, register};
 use std::collections::HashMap;
 use store::{
-    CatalogError, ExperimentEnd, Feedback, FeedbackContent, Store, Takeover, WeightChange,
+    Actor, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, Feedback,
+    FeedbackContent, NewWebhook, Store, Takeover, WeightChange,
 };
 use types::{
     Arm, BuiltIn, Evidence, Experiment, ExperimentDefinition, ExperimentId, ExperimentStatus,
-    Metric, MetricKind, MetricName, Missing, Percent, Policy, PredictionRecord, Reason, UnitId,
-    Version, VersionStatus,
+    Metric, MetricKind, MetricName, Missing, Percent, PredictionRecord, Progress, Reason,
+    RolloutProgress, TimeRange, Timestamp, UnitId, Version, VersionStatus, WebhookId,
 };
 
 pub(crate) fn metric_name(text: &str) -> MetricName {
@@ -68,7 +69,7 @@ pub(crate) async fn running(store: &Store, metrics: Vec<Metric>) -> (Experiment,
         .create_experiment(id, definition, at(1))
         .await
         .unwrap();
-    let experiment = store.start_experiment(id, at(2)).await.unwrap();
+    let experiment = store.start_experiment(id, None, at(2)).await.unwrap();
     (experiment, versions)
 }
 
@@ -111,7 +112,10 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     let other = ExperimentId::from_bits(8);
     let second = experiment.definition.clone();
     store.create_experiment(other, second, at(3)).await.unwrap();
-    let refused = store.start_experiment(other, at(3)).await.unwrap_err();
+    let refused = store
+        .start_experiment(other, None, at(3))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, CatalogError::AnotherRuns(_)), "{refused}");
 
     // A takeover stops it, on the record.
@@ -124,21 +128,16 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     let ended = store.experiment(experiment.id).await.unwrap().unwrap();
     assert_eq!(ended.status, ExperimentStatus::Stopped);
     assert_eq!(ended.ended_at, Some(at(4)));
-    let actions = store.audit(Some(name("m")), None, 10).await.unwrap();
+    let actions = store.audit(entries(10)).await.unwrap();
     let actions: Vec<&str> = actions.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions[..2], ["traffic.set", "experiment.stopped"]);
 
     // Aborting puts everything on the control.
-    store.start_experiment(other, at(5)).await.unwrap();
-    let end = ExperimentEnd {
-        status: ExperimentStatus::Aborted,
-        reason: Some("it was wrong".into()),
-        decided: Some("{}".into()),
-    };
-    let ended = store
-        .end_experiment(other, end.clone(), at(6))
-        .await
-        .unwrap();
+    store.start_experiment(other, None, at(5)).await.unwrap();
+    let running = store.experiment(other).await.unwrap().unwrap();
+    let step = ending(&running, ExperimentStatus::Aborted);
+    take(store, step.clone(), at(6)).await.unwrap();
+    let ended = store.experiment(other).await.unwrap().unwrap();
     assert_eq!(ended.decided.as_deref(), Some("{}"));
     let traffic = store.traffic().await.unwrap().remove(0);
     let after: Vec<_> = traffic
@@ -154,7 +153,7 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
         ]
     );
     assert!(traffic.experiment.is_none());
-    let twice = store.end_experiment(other, end, at(7)).await.unwrap_err();
+    let twice = take(store, step, at(7)).await.unwrap_err();
     assert!(
         matches!(twice, CatalogError::ExperimentStatus(_)),
         "{twice}"
@@ -176,32 +175,219 @@ pub(crate) async fn a_metric_that_changed_keeps_a_draft_from_starting(opened: Op
         ..clicked()
     };
     declare(store, other).await;
-    let refused = store.start_experiment(id, at(2)).await.unwrap_err();
+    let refused = store.start_experiment(id, None, at(2)).await.unwrap_err();
     assert!(
         matches!(refused, CatalogError::MetricChanged(_)),
         "{refused}"
     );
     declare(store, clicked()).await;
-    store.start_experiment(id, at(3)).await.unwrap();
+    store.start_experiment(id, None, at(3)).await.unwrap();
     let refused = store
         .delete_metric(name("m"), clicked().name, at(4))
         .await
         .unwrap_err();
     assert!(matches!(refused, CatalogError::MetricInUse(_)), "{refused}");
     // What was shown is kept while it runs, and no longer.
-    let key = store.experiment(id).await.unwrap().unwrap().key;
-    store.save_history(key, "[]".into()).await.unwrap();
-    let history = store.experiment(id).await.unwrap().unwrap().history;
-    assert_eq!(history.as_deref(), Some("[]"));
-    let end = ExperimentEnd {
-        status: ExperimentStatus::Stopped,
-        reason: None,
-        decided: None,
+    let running = store.experiment(id).await.unwrap().unwrap();
+    let shown = |history: &str| ExperimentStep {
+        history: Some(history.into()),
+        ..ExperimentStep::staying(&running)
     };
-    store.end_experiment(id, end, at(5)).await.unwrap();
-    store.save_history(key, "[1]".into()).await.unwrap();
+    take(store, shown("[]"), at(4)).await.unwrap();
+    let step = ending(&running, ExperimentStatus::Stopped);
+    take(
+        store,
+        ExperimentStep {
+            history: Some("[]".into()),
+            ..step
+        },
+        at(5),
+    )
+    .await
+    .unwrap();
+    let refused = take(store, shown("[1]"), at(6)).await.unwrap_err();
+    assert!(
+        matches!(refused, CatalogError::ExperimentStatus(_)),
+        "{refused}"
+    );
     let history = store.experiment(id).await.unwrap().unwrap().history;
     assert_eq!(history.as_deref(), Some("[]"));
+}
+
+fn entries(limit: u32) -> AuditFilter {
+    AuditFilter {
+        name: Some(name("m")),
+        limit,
+        ..AuditFilter::default()
+    }
+}
+
+async fn take(store: &Store, step: ExperimentStep, now: Timestamp) -> Result<(), CatalogError> {
+    store
+        .step_experiments(vec![step], now)
+        .await
+        .unwrap()
+        .remove(0)
+}
+
+fn event(action: &'static str, shares: Option<Vec<f64>>) -> ExperimentEvent {
+    ExperimentEvent {
+        action,
+        by: Actor::Controller,
+        because: "it was so".into(),
+        shares,
+        end: None,
+        evidence: serde_json::json!({"verdict": "keep_going"}),
+    }
+}
+
+fn ending(experiment: &Experiment, status: ExperimentStatus) -> ExperimentStep {
+    let end = ExperimentEnd {
+        status,
+        winner: 1,
+        reason: Some("it was wrong".into()),
+        decided: Some("{}".into()),
+    };
+    ExperimentStep {
+        event: Some(ExperimentEvent {
+            end: Some(end),
+            ..event(status.as_str(), None)
+        }),
+        ..ExperimentStep::staying(experiment)
+    }
+}
+
+pub(crate) async fn steps_are_decided_by_a_revision_and_leave_an_event(opened: Opened) {
+    let store = &opened.store;
+    let (experiment, _) = running(store, vec![clicked()]).await;
+    let progress = Progress::Rollout(RolloutProgress {
+        step: 1,
+        ..RolloutProgress::default()
+    });
+    let step = ExperimentStep {
+        progress: Some(progress.clone()),
+        verdict: Some("keep_going".into()),
+        event: Some(event("advanced", Some(vec![0.9, 0.1]))),
+        ..ExperimentStep::staying(&experiment)
+    };
+    take(store, step.clone(), at(3)).await.unwrap();
+    let moved = store.experiment(experiment.id).await.unwrap().unwrap();
+    assert_eq!(moved.shares, [0.9, 0.1]);
+    assert_eq!(moved.progress, Some(progress));
+    assert_eq!(moved.revision, experiment.revision + 1);
+    let gathered = evidence(store, &moved, 4).await;
+    let epochs: Vec<_> = gathered
+        .epochs
+        .iter()
+        .map(|e| (e.started_at, &e.shares))
+        .collect();
+    assert_eq!(epochs.len(), 2);
+    assert_eq!(epochs[1], (at(3), &vec![0.9, 0.1]));
+    let traffic = store.traffic().await.unwrap().remove(0);
+    // Half of the units are enrolled.
+    let weights: Vec<f64> = traffic.versions.iter().map(|v| v.weight.get()).collect();
+    assert_eq!(weights, [95.0, 5.0]);
+
+    // The same decision again is stale, and another experiment's step beside it stands.
+    let stale = take(store, step, at(4)).await.unwrap_err();
+    assert!(
+        matches!(stale, CatalogError::StaleExperiment { .. }),
+        "{stale}"
+    );
+    let filter = AuditFilter {
+        experiment: Some(experiment.id),
+        ..entries(10)
+    };
+    let newest = store.audit(filter).await.unwrap().remove(0);
+    assert_eq!(newest.action, "experiment.advanced");
+    assert_eq!(newest.detail["to"]["2"], 5.0);
+    assert_eq!(newest.detail["evidence"]["verdict"], "keep_going");
+
+    // Promotion gives everything to the winner, and the alias.
+    take(store, ending(&moved, ExperimentStatus::Promoted), at(5))
+        .await
+        .unwrap();
+    let traffic = store.traffic().await.unwrap().remove(0);
+    let after: Vec<_> = traffic
+        .versions
+        .iter()
+        .map(|v| (v.status, v.weight.get()))
+        .collect();
+    assert_eq!(
+        after,
+        [(VersionStatus::Active, 0.0), (VersionStatus::Active, 100.0)]
+    );
+    let aliases = store.aliases(name("m")).await.unwrap();
+    assert_eq!(aliases[0].version.as_str(), "2");
+}
+
+pub(crate) async fn webhooks_remember_how_far_they_were_told(opened: Opened) {
+    let store = &opened.store;
+    register(store, 1, "1").await;
+    let new = NewWebhook {
+        id: WebhookId::from_bits(5),
+        name: None,
+        url: "https://example.com/".into(),
+        secret: "s".into(),
+    };
+    let made = store.create_webhook(new, at(1)).await.unwrap();
+    assert_eq!(made.delivered, store.newest_audit().await.unwrap());
+    store
+        .webhook_failed(made.id, "refused".into(), at(9), None)
+        .await
+        .unwrap();
+    let failed = store.webhooks().await.unwrap().remove(0);
+    assert_eq!((failed.attempts, failed.next_attempt_at), (1, at(9)));
+    store
+        .webhook_failed(made.id, "refused".into(), at(9), Some(7))
+        .await
+        .unwrap();
+    let given_up = store.webhooks().await.unwrap().remove(0);
+    assert_eq!(
+        (given_up.attempts, given_up.delivered, given_up.given_up),
+        (0, 7, 1)
+    );
+    store.webhook_delivered(made.id, 8).await.unwrap();
+    let told = store.webhooks().await.unwrap().remove(0);
+    assert_eq!((told.delivered, told.last_error), (8, None));
+    assert!(!format!("{made:?}").contains("secret"));
+    assert!(store.delete_webhook(made.id).await.unwrap());
+    assert!(!store.delete_webhook(made.id).await.unwrap());
+}
+
+pub(crate) async fn logged_choices_are_added_up_by_epoch_and_propensity(opened: Opened) {
+    let store = &opened.store;
+    let (experiment, _) = running(store, vec![clicked()]).await;
+    let records = [
+        exposure(&experiment, 0, 1_000_000, None),
+        exposure(&experiment, 0, 2_000_000, None),
+        exposure(&experiment, 1, 9_000_000, Some("u")),
+        PredictionRecord {
+            reason: Reason::Pinned,
+            ..exposure(&experiment, 1, 3_000_000, None)
+        },
+    ];
+    for record in records.clone() {
+        store.append(record).await.unwrap();
+    }
+    let values: Vec<Feedback> = records.iter().map(|r| value(r, "clicked", 1.0)).collect();
+    store.feedback(values, at(10)).await.unwrap();
+    let groups =
+        |metric: &str, range| store.logged_groups(name("m"), metric_name(metric), range, 5000);
+    let found = groups("clicked", TimeRange::ALL).await.unwrap();
+    let counts: Vec<_> = found.iter().map(|g| (g.n, g.sum, g.reason)).collect();
+    assert_eq!(
+        counts,
+        [(2, 2.0, Reason::Experiment), (1, 1.0, Reason::Experiment)]
+    );
+    assert!(found[1].period > found[0].period);
+    let range = TimeRange {
+        since: Some(at(5)),
+        until: None,
+    };
+    let late = groups("latency_ms", range).await.unwrap();
+    assert_eq!(late.len(), 1);
+    assert_eq!((late[0].sum, late[0].sum_squares), (2.0, 4.0));
 }
 
 /// A prediction in the experiment, of the arm that its unit has.

@@ -44,7 +44,9 @@ macro_rules! suite {
             log: every_window_is_exact, predictions_are_read_back_and_filtered, an_id_is_never_stored_twice_and_its_group_fails_whole,
                 what_is_rare_is_found_in_its_hours;
             experiments: an_experiment_sets_the_weights_until_it_ends, evidence_counts_units_once_and_survives_a_recount,
-                young_predictions_wait_for_their_window, a_metric_that_changed_keeps_a_draft_from_starting;
+                young_predictions_wait_for_their_window, a_metric_that_changed_keeps_a_draft_from_starting,
+                steps_are_decided_by_a_revision_and_leave_an_event, webhooks_remember_how_far_they_were_told,
+                logged_choices_are_added_up_by_epoch_and_propensity;
             feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
                 labels_are_counted_in_every_window;
         }

@@ -6,7 +6,7 @@ use crate::sqlite::Store;
 use crate::{Alias, StoreError};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::json;
-use types::{AliasName, ModelName, Timestamp, VersionName};
+use types::{AliasName, ModelId, ModelName, Timestamp, VersionName};
 
 impl Store {
     /// The aliases of a model.
@@ -37,16 +37,7 @@ impl Store {
         now: Timestamp,
     ) -> Catalog<Alias> {
         let change = move |t: &Transaction<'_>| {
-            let target = require_named(t, &name, &version)?;
-            let before = alias_target(t, &name, &alias)?;
-            t.execute(
-                "INSERT INTO aliases VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, alias) \
-                 DO UPDATE SET version_key = excluded.version_key, updated_at = excluded.updated_at",
-                params![name.as_str(), alias.as_str(), target.key.0, now.micros()],
-            )?;
-            let detail = json!({"alias": alias.as_str(), "from": before, "to": version.as_str()});
-            audit(t, &name, Some(&version), "alias.set", &detail, now)?;
-            let model_id = target.model_id;
+            let model_id = point_alias(t, &name, &alias, &version, now)?;
             Ok(Alias {
                 alias,
                 model_id,
@@ -81,6 +72,26 @@ impl Store {
         };
         self.inner.writer.change(change).await
     }
+}
+
+/// Points an alias at a version, whose id it gives.
+pub(super) fn point_alias(
+    t: &Transaction<'_>,
+    name: &ModelName,
+    alias: &AliasName,
+    version: &VersionName,
+    now: Timestamp,
+) -> Catalog<ModelId> {
+    let target = require_named(t, name, version)?;
+    let before = alias_target(t, name, alias)?;
+    t.execute(
+        "INSERT INTO aliases VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name, alias) \
+         DO UPDATE SET version_key = excluded.version_key, updated_at = excluded.updated_at",
+        params![name.as_str(), alias.as_str(), target.key.0, now.micros()],
+    )?;
+    let detail = json!({"alias": alias.as_str(), "from": before, "to": version.as_str()});
+    audit(t, name, Some(version), "alias.set", &detail, now)?;
+    Ok(target.model_id)
 }
 
 fn alias_target(

@@ -1,46 +1,95 @@
 //! The audit: what every change leaves behind, in its own transaction.
 
-use super::Catalog;
+use super::{Catalog, experiments};
 use crate::sqlite::Store;
-use crate::{AuditEntry, StoreError};
+use crate::{AuditEntry, AuditFilter, StoreError};
 use rusqlite::{Connection, Transaction, params};
-use serde_json::Value;
-use types::{ModelName, Timestamp, Version, VersionName};
+use serde_json::{Map, Value};
+use types::{Experiment, ExperimentKey, ModelName, Timestamp, Version, VersionName};
 
 impl Store {
     /// The audit, newest first.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn audit(
-        &self,
-        name: Option<ModelName>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
+    pub async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(move |connection| {
-            let mut select = connection.prepare(
-                "SELECT id, at, action, name, version, revision, detail FROM audit \
-                 WHERE (?1 IS NULL OR name = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3",
-            )?;
-            let name = name.as_ref().map(ModelName::as_str);
-            let rows =
-                select.query_map(params![name, before.unwrap_or(i64::MAX), limit], |row| {
-                    let detail: String = row.get(6)?;
-                    Ok(AuditEntry {
-                        id: row.get(0)?,
-                        at: Timestamp::from_micros(row.get(1)?),
-                        action: row.get(2)?,
-                        name: row.get(3)?,
-                        version: row.get(4)?,
-                        revision: row.get(5)?,
-                        detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
-                    })
-                })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let sql = "id < ?3 ORDER BY id DESC LIMIT ?4";
+            entries(connection, sql, &filter, filter.before.unwrap_or(i64::MAX))
         })
         .await
     }
+
+    /// Entries of the audit after one, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn audit_after(
+        &self,
+        filter: AuditFilter,
+        after: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |connection| {
+            entries(connection, "id > ?3 ORDER BY id LIMIT ?4", &filter, after)
+        })
+        .await
+    }
+
+    /// The id of the newest entry; 0 without one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn newest_audit(&self) -> Result<i64, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT COALESCE(MAX(id), 0) FROM audit";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })
+        .await
+    }
+}
+
+/// `rest` places ?3 among the ids and ?4 as the limit.
+fn entries(
+    connection: &Connection,
+    rest: &str,
+    filter: &AuditFilter,
+    bound: i64,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let key = match filter.experiment {
+        None => None,
+        Some(id) => match experiments::find(connection, id)? {
+            None => return Ok(Vec::new()),
+            Some(experiment) => Some(experiment.key.0),
+        },
+    };
+    let by_experiment = if key.is_some() {
+        "experiment_key = ?2"
+    } else {
+        "?2 IS NULL"
+    };
+    let of_experiments = if filter.experiments_only {
+        "experiment_key IS NOT NULL AND"
+    } else {
+        ""
+    };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT id, at, action, name, version, revision, detail FROM audit \
+         WHERE (?1 IS NULL OR name = ?1) AND {by_experiment} AND {of_experiments} {rest}"
+    ))?;
+    let name = filter.name.as_ref().map(ModelName::as_str);
+    let rows = select.query_map(params![name, key, bound, filter.limit], |row| {
+        let detail: String = row.get(6)?;
+        Ok(AuditEntry {
+            id: row.get(0)?,
+            at: Timestamp::from_micros(row.get(1)?),
+            action: row.get(2)?,
+            name: row.get(3)?,
+            version: row.get(4)?,
+            revision: row.get(5)?,
+            detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Records a change of a version, with the revision and, where weights moved, the epoch it opens.
@@ -72,18 +121,47 @@ pub(super) fn audit(
     detail: &Value,
     now: Timestamp,
 ) -> Catalog<()> {
+    insert(t, name, version, action, detail, now, None)
+}
+
+/// Records a change of an experiment, which is named in the detail.
+pub(super) fn audit_experiment(
+    t: &Transaction<'_>,
+    experiment: &Experiment,
+    action: &str,
+    detail: Map<String, Value>,
+    now: Timestamp,
+) -> Catalog<()> {
+    let id = experiment.id.to_string();
+    let mut all = Map::from_iter([("experiment".to_owned(), id.into())]);
+    all.extend(detail);
+    let name = &experiment.definition.name;
+    let key = Some(experiment.key);
+    insert(t, name, None, action, &Value::Object(all), now, key)
+}
+
+fn insert(
+    t: &Transaction<'_>,
+    name: &ModelName,
+    version: Option<&VersionName>,
+    action: &str,
+    detail: &Value,
+    now: Timestamp,
+    experiment: Option<ExperimentKey>,
+) -> Catalog<()> {
     let revision = revision(t, name)?;
     let version = version.map(VersionName::as_str);
     t.execute(
-        "INSERT INTO audit (at, action, name, version, revision, detail) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             now.micros(),
             action,
             name.as_str(),
             version,
             revision,
-            detail.to_string()
+            detail.to_string(),
+            experiment.map(|key| key.0)
         ],
     )?;
     Ok(())

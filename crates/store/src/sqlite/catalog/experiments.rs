@@ -1,17 +1,19 @@
 //! Experiments as rows, and what starting and ending them does to the traffic.
 
-use super::audit::{audit, bump};
+use super::aliases::point_alias;
+use super::audit::{audit_experiment, bump};
 use super::{Catalog, corrupt, list as list_versions, metrics, set_traffic, to_text};
 use crate::sqlite::Store;
-use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
-use crate::{CatalogError, ExperimentEnd, ExperimentFilter, StoreError, Takeover, VersionFilter};
+use crate::{
+    Actor, CatalogError, ExperimentEnd, ExperimentFilter, ExperimentStep, StoreError, Takeover,
+    VersionFilter,
+};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use types::{
-    ArmEvidence, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, ExperimentStatus, Exposures, MetricEvidence, ModelName, Percent,
-    RunningExperiment, Timestamp, Version, VersionStatus,
+    AliasName, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus,
+    ModelName, Percent, Progress, RunningExperiment, Timestamp, Version, VersionStatus,
 };
 
 impl Store {
@@ -36,16 +38,10 @@ impl Store {
                     now.micros()
                 ],
             )?;
-            let detail = json!({"experiment": id.to_string(), "title": definition.title});
-            audit(
-                t,
-                &definition.name,
-                None,
-                "experiment.created",
-                &detail,
-                now,
-            )?;
-            require(t, id)
+            let made = require(t, id)?;
+            let detail = Map::from_iter([("title".to_owned(), definition.title.into())]);
+            audit_experiment(t, &made, "experiment.created", detail, now)?;
+            Ok(made)
         };
         self.inner.writer.change(change).await
     }
@@ -84,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// Starts a draft: its weights rule from now on, in a new epoch.
+    /// Starts a draft: its weights rule from now on, in a new epoch. `progress` is where its policy begins.
     ///
     /// # Errors
     /// [`CatalogError::UnknownExperiment`], [`CatalogError::ExperimentStatus`] for one that is no
@@ -92,44 +88,37 @@ impl Store {
     /// [`CatalogError::MetricChanged`] when a metric is not declared as it was, and
     /// [`CatalogError::UnknownVersion`] or [`CatalogError::Transition`] for a version that cannot be
     /// active.
-    pub async fn start_experiment(&self, id: ExperimentId, now: Timestamp) -> Catalog<Experiment> {
-        self.inner.writer.change(move |t| start(t, id, now)).await
-    }
-
-    /// Ends a running experiment.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownExperiment`], or [`CatalogError::ExperimentStatus`] for one that does
-    /// not run.
-    pub async fn end_experiment(
+    pub async fn start_experiment(
         &self,
         id: ExperimentId,
-        end: ExperimentEnd,
+        progress: Option<Progress>,
         now: Timestamp,
     ) -> Catalog<Experiment> {
-        let change = move |t: &Transaction<'_>| {
-            let experiment = require(t, id)?;
-            if experiment.status != ExperimentStatus::Running {
-                return Err(CatalogError::ExperimentStatus(experiment.status));
-            }
-            finish(t, &experiment, &end, now)?;
-            require(t, id)
-        };
+        let change = move |t: &Transaction<'_>| start(t, id, progress.as_ref(), now);
         self.inner.writer.change(change).await
     }
 
-    /// Keeps what the looks so far have shown of a running experiment, as JSON. It is no change that
-    /// anybody made, so it is not audited.
+    /// Saves the next states of running experiments, in one transaction: new shares open an epoch, and
+    /// an event is on the record with what it was decided by. Each is decided by a revision, and a
+    /// stale one is refused alone.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn save_history(&self, key: ExperimentKey, history: String) -> Catalog<()> {
+    /// When they cannot be written. By step: [`CatalogError::StaleExperiment`], or
+    /// [`CatalogError::ExperimentStatus`] for one that does not run.
+    pub async fn step_experiments(
+        &self,
+        steps: Vec<ExperimentStep>,
+        now: Timestamp,
+    ) -> Catalog<Vec<Catalog<()>>> {
         let change = move |t: &Transaction<'_>| {
-            t.execute(
-                "UPDATE experiments SET history = ?2 WHERE experiment_key = ?1 AND status = 'running'",
-                params![key.0, history],
-            )?;
-            Ok(())
+            let mut done = Vec::with_capacity(steps.len());
+            for step in &steps {
+                done.push(match take_step(t, step, now) {
+                    Err(CatalogError::Store(error)) => return Err(error.into()),
+                    taken => taken,
+                });
+            }
+            Ok(done)
         };
         self.inner.writer.change(change).await
     }
@@ -147,31 +136,18 @@ impl Store {
             }
             let key = experiment.key.0;
             t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key])?;
-            let name = &experiment.definition.name;
-            let detail = json!({"experiment": id.to_string()});
-            audit(t, name, None, "experiment.deleted", &detail, now)
+            audit_experiment(t, &experiment, "experiment.deleted", Map::new(), now)
         };
         self.inner.writer.change(change).await
     }
-
-    /// What an experiment has gathered until `now`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn evidence(
-        &self,
-        experiment: Experiment,
-        now: Timestamp,
-    ) -> Result<Evidence, StoreError> {
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            read_evidence(&transaction, &experiment, now)
-        })
-        .await
-    }
 }
 
-fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Experiment> {
+fn start(
+    t: &Transaction<'_>,
+    id: ExperimentId,
+    progress: Option<&Progress>,
+    now: Timestamp,
+) -> Catalog<Experiment> {
     let experiment = require(t, id)?;
     if experiment.status != ExperimentStatus::Draft {
         return Err(CatalogError::ExperimentStatus(experiment.status));
@@ -190,7 +166,7 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
     }
     let versions = versions_of(t, name)?;
     let (mut before, mut after) = (Map::new(), Map::new());
-    let (shares, effective) = (definition.shares(), definition.effective_shares());
+    let effective = experiment.effective_shares();
     for arm in &definition.arms {
         if !versions.iter().any(|version| version.key == arm.key) {
             let missing = format!("{} of {name}", arm.version);
@@ -211,22 +187,138 @@ fn start(t: &Transaction<'_>, id: ExperimentId, now: Timestamp) -> Catalog<Exper
         before.insert(old.version.to_string(), old.traffic_percent.get().into());
         after.insert(old.version.to_string(), percent(weight).get().into());
     }
+    let progress = progress.map(to_text).transpose()?;
+    t.execute(
+        "UPDATE experiments SET status = 'running', started_at = ?2, progress = ?3, \
+         revision = revision + 1 WHERE experiment_key = ?1",
+        params![experiment.key.0, now.micros(), progress],
+    )?;
+    open_epoch(t, &experiment, &experiment.shares, now)?;
+    let detail = Map::from_iter([
+        ("from".to_owned(), before.into()),
+        ("to".to_owned(), after.into()),
+    ]);
+    audit_experiment(t, &experiment, "experiment.started", detail, now)?;
+    require(t, id)
+}
+
+/// Begins the next epoch of a running experiment, with these shares.
+fn open_epoch(
+    t: &Transaction<'_>,
+    experiment: &Experiment,
+    shares: &[f64],
+    now: Timestamp,
+) -> Catalog<()> {
+    let name = &experiment.definition.name;
     bump(t, name, true)?;
     t.execute(
-        "UPDATE experiments SET status = 'running', started_at = ?2 WHERE experiment_key = ?1",
-        params![experiment.key.0, now.micros()],
+        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at) \
+         SELECT ?1, epoch, ?3, ?4 FROM models WHERE name = ?2",
+        params![
+            experiment.key.0,
+            name.as_str(),
+            to_text(&shares)?,
+            now.micros()
+        ],
     )?;
-    t.execute(
-        "INSERT INTO experiment_epochs SELECT ?1, epoch, ?3 FROM models WHERE name = ?2",
-        params![experiment.key.0, name.as_str(), to_text(&shares)?],
-    )?;
-    let detail = json!({"experiment": id.to_string(), "from": before, "to": after});
-    audit(t, name, None, "experiment.started", &detail, now)?;
-    require(t, id)
+    Ok(())
 }
 
 fn percent(share: f64) -> Percent {
     Percent::new((share * 100.0).clamp(0.0, 100.0)).unwrap_or(Percent::ZERO)
+}
+
+fn take_step(t: &Transaction<'_>, step: &ExperimentStep, now: Timestamp) -> Catalog<()> {
+    let sql = "SELECT status, revision FROM experiments WHERE experiment_key = ?1";
+    let (status, present): (String, i64) =
+        t.query_row(sql, [step.key.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let status: ExperimentStatus = status.parse().map_err(|()| corrupt(0))?;
+    if status != ExperimentStatus::Running {
+        return Err(CatalogError::ExperimentStatus(status));
+    }
+    if present != step.revision {
+        let given = step.revision;
+        return Err(CatalogError::StaleExperiment { present, given });
+    }
+    let mut update = t.prepare_cached(
+        "UPDATE experiments SET progress = ?2, history = ?3, verdict = ?4, revision = revision + ?5 \
+         WHERE experiment_key = ?1",
+    )?;
+    update.execute(params![
+        step.key.0,
+        step.progress.as_ref().map(to_text).transpose()?,
+        step.history,
+        step.verdict,
+        step.event.is_some(),
+    ])?;
+    let Some(event) = &step.event else {
+        return Ok(());
+    };
+    let experiment = find_by_key(t, step.key)?;
+    let mut detail = Map::from_iter([
+        ("by".to_owned(), event.by.as_str().into()),
+        ("because".to_owned(), event.because.as_str().into()),
+        ("experiment_revision".to_owned(), experiment.revision.into()),
+        ("progress".to_owned(), json!(step.progress)),
+    ]);
+    let weights = match (&event.end, &event.shares) {
+        (Some(end), _) => Some(finish(t, &experiment, end, now)?),
+        (None, Some(shares)) => Some(reweigh(t, &experiment, shares, now)?),
+        (None, None) => None,
+    };
+    if let Some(Moved { from, to }) = weights {
+        detail.insert("from".into(), from.into());
+        detail.insert("to".into(), to.into());
+    } else {
+        bump(t, &experiment.definition.name, false)?;
+    }
+    if let Some(end) = &event.end {
+        detail.insert("reason".into(), json!(end.reason));
+    }
+    detail.insert("evidence".into(), event.evidence.clone());
+    let action = format!("experiment.{}", event.action);
+    audit_experiment(t, &experiment, &action, detail, now)
+}
+
+/// `traffic_percent` by version, before and after.
+struct Moved {
+    from: Map<String, Value>,
+    to: Map<String, Value>,
+}
+
+/// Publishes new shares of a running experiment, in a new epoch.
+fn reweigh(
+    t: &Transaction<'_>,
+    experiment: &Experiment,
+    shares: &[f64],
+    now: Timestamp,
+) -> Catalog<Moved> {
+    let effective = experiment.definition.effective_shares(shares);
+    let weigh = |at: usize| Some((VersionStatus::Active, percent(effective[at])));
+    let moved = set_arms(t, experiment, weigh, now)?;
+    open_epoch(t, experiment, shares, now)?;
+    Ok(moved)
+}
+
+/// Gives the arms a status and a weight by their place; `None` leaves one as it is.
+fn set_arms(
+    t: &Transaction<'_>,
+    experiment: &Experiment,
+    weigh: impl Fn(usize) -> Option<(VersionStatus, Percent)>,
+    now: Timestamp,
+) -> Catalog<Moved> {
+    let (mut from, mut to) = (Map::new(), Map::new());
+    let arms = &experiment.definition.arms;
+    for old in versions_of(t, &experiment.definition.name)? {
+        let place = arms.iter().position(|arm| arm.key == old.key);
+        let Some((status, weight)) = place.and_then(&weigh) else {
+            continue;
+        };
+        set_traffic(t, &old, status, weight, now)?;
+        from.insert(old.version.to_string(), old.traffic_percent.get().into());
+        to.insert(old.version.to_string(), weight.get().into());
+    }
+    Ok(Moved { from, to })
 }
 
 fn finish(
@@ -234,7 +326,7 @@ fn finish(
     experiment: &Experiment,
     end: &ExperimentEnd,
     now: Timestamp,
-) -> Catalog<()> {
+) -> Catalog<Moved> {
     let name = &experiment.definition.name;
     t.execute(
         "UPDATE experiments SET status = ?2, ended_at = ?3, end_reason = ?4, decided = ?5 \
@@ -247,27 +339,34 @@ fn finish(
             end.decided
         ],
     )?;
-    let (mut before, mut after) = (Map::new(), Map::new());
-    if end.status == ExperimentStatus::Aborted {
-        for old in versions_of(t, name)? {
-            let arms = &experiment.definition.arms;
-            let (status, weight) = match arms.iter().position(|arm| arm.key == old.key) {
-                Some(0) => (VersionStatus::Active, percent(1.0)),
-                Some(_) => (VersionStatus::Inactive, Percent::ZERO),
-                None => continue,
-            };
-            set_traffic(t, &old, status, weight, now)?;
-            before.insert(old.version.to_string(), old.traffic_percent.get().into());
-            after.insert(old.version.to_string(), weight.get().into());
+    let everything = Some((VersionStatus::Active, percent(1.0)));
+    let nothing = Some((VersionStatus::Inactive, Percent::ZERO));
+    let winner = end.winner;
+    let moved = match end.status {
+        ExperimentStatus::Draft | ExperimentStatus::Running | ExperimentStatus::Stopped => {
+            set_arms(t, experiment, |_| None, now)?
         }
-    }
-    // Units are hashed with the salt of the model again, so an epoch begins in either case.
+        ExperimentStatus::Aborted | ExperimentStatus::RolledBack => {
+            let weigh = |at| if at == 0 { everything } else { nothing };
+            set_arms(t, experiment, weigh, now)?
+        }
+        ExperimentStatus::Promoted => {
+            // The control stays active, so that going back is one change of the weights.
+            let weigh = |at| match at {
+                at if at == winner => everything,
+                0 => Some((VersionStatus::Active, Percent::ZERO)),
+                _ => nothing,
+            };
+            let moved = set_arms(t, experiment, weigh, now)?;
+            let version = &experiment.definition.arms[winner].version;
+            let champion = AliasName::parse("champion").map_err(|_| corrupt(0))?;
+            point_alias(t, name, &champion, version, now)?;
+            moved
+        }
+    };
+    // Units are hashed with the salt of the model again, so an epoch begins in any case.
     bump(t, name, true)?;
-    let detail = json!({
-        "experiment": experiment.id.to_string(), "reason": end.reason, "from": before, "to": after,
-    });
-    let action = format!("experiment.{}", end.status);
-    audit(t, name, None, &action, &detail, now)
+    Ok(moved)
 }
 
 /// Refuses a change of the weights by hand while an experiment sets them, or stops it.
@@ -285,10 +384,16 @@ pub(super) fn make_way(
     };
     let end = ExperimentEnd {
         status: ExperimentStatus::Stopped,
+        winner: 0,
         reason: Some("a change of the weights by hand took over".into()),
         decided: takeover.decided.clone(),
     };
-    finish(t, &running, &end, now)
+    finish(t, &running, &end, now)?;
+    let detail = Map::from_iter([
+        ("by".to_owned(), Actor::Person.as_str().into()),
+        ("reason".to_owned(), json!(end.reason)),
+    ]);
+    audit_experiment(t, &running, "experiment.stopped", detail, now)
 }
 
 fn versions_of(t: &Transaction<'_>, name: &ModelName) -> Result<Vec<Version>, StoreError> {
@@ -300,7 +405,9 @@ fn versions_of(t: &Transaction<'_>, name: &ModelName) -> Result<Vec<Version>, St
 }
 
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
-     started_at, ended_at, end_reason, decided, history FROM experiments";
+     started_at, ended_at, end_reason, decided, history, revision, progress, verdict, \
+     (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
+     ORDER BY epoch DESC LIMIT 1) FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
     let text = |column| row.get::<_, String>(column);
@@ -308,25 +415,45 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         let micros = row.get::<_, Option<i64>>(column)?;
         Ok::<_, rusqlite::Error>(micros.map(Timestamp::from_micros))
     };
+    let definition: ExperimentDefinition =
+        serde_json::from_str(&text(3)?).map_err(|_| corrupt(3))?;
+    let progress: Option<String> = row.get(11)?;
+    let progress = progress.map(|text| serde_json::from_str(&text).map_err(|_| corrupt(11)));
+    let shares = match row.get::<_, Option<String>>(13)? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(13))?,
+        None => definition.first_shares(),
+    };
     Ok(Experiment {
         key: ExperimentKey(row.get(0)?),
         id: text(1)?.parse().map_err(|_| corrupt(1))?,
         status: text(2)?.parse().map_err(|()| corrupt(2))?,
-        definition: serde_json::from_str(&text(3)?).map_err(|_| corrupt(3))?,
+        definition,
         created_at: Timestamp::from_micros(row.get(4)?),
         started_at: time(5)?,
         ended_at: time(6)?,
         end_reason: row.get(7)?,
         decided: row.get(8)?,
         history: row.get(9)?,
+        revision: row.get(10)?,
+        progress: progress.transpose()?,
+        verdict: row.get(12)?,
+        shares,
     })
 }
 
-fn find(connection: &Connection, id: ExperimentId) -> Result<Option<Experiment>, StoreError> {
+pub(super) fn find(
+    connection: &Connection,
+    id: ExperimentId,
+) -> Result<Option<Experiment>, StoreError> {
     let mut select = connection.prepare_cached(&format!("{SELECT} WHERE experiment_id = ?1"))?;
     Ok(select
         .query_row([id.to_string()], read_experiment)
         .optional()?)
+}
+
+fn find_by_key(connection: &Connection, key: ExperimentKey) -> Result<Experiment, StoreError> {
+    let mut select = connection.prepare_cached(&format!("{SELECT} WHERE experiment_key = ?1"))?;
+    Ok(select.query_row([key.0], read_experiment)?)
 }
 
 fn require(connection: &Connection, id: ExperimentId) -> Catalog<Experiment> {
@@ -345,149 +472,28 @@ pub(super) fn running_of(
         .optional()?)
 }
 
-/// Every experiment that runs, as routing sees it.
+/// Every experiment that runs.
+pub(super) fn all_running(t: &Transaction<'_>) -> Result<Vec<Experiment>, StoreError> {
+    let mut select = t.prepare_cached(&format!("{SELECT} WHERE status = 'running'"))?;
+    let rows = select.query_map([], read_experiment)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The same as routing sees them.
 pub(super) fn running(
     t: &Transaction<'_>,
 ) -> Result<Vec<(ModelName, RunningExperiment)>, StoreError> {
-    let mut select = t.prepare_cached(&format!("{SELECT} WHERE status = 'running'"))?;
-    let rows = select.query_map([], read_experiment)?;
-    let mut found = Vec::new();
-    for experiment in rows {
-        let experiment = experiment?;
+    let as_routed = |experiment: Experiment| {
         let definition = experiment.definition;
-        let shares = definition.shares();
         let keys = definition.arms.iter().map(|arm| arm.key);
-        let running = RunningExperiment {
+        let routed = RunningExperiment {
             key: experiment.key,
             id: experiment.id,
-            salt: definition.salt.clone(),
+            shares: keys.zip(experiment.shares).collect(),
+            salt: definition.salt,
             enrolment: definition.enrolment,
-            shares: keys.zip(shares).collect(),
         };
-        found.push((definition.name, running));
-    }
-    Ok(found)
-}
-
-fn read_evidence(
-    t: &Transaction<'_>,
-    experiment: &Experiment,
-    now: Timestamp,
-) -> Result<Evidence, StoreError> {
-    let definition = &experiment.definition;
-    let mut evidence = Evidence::default();
-    let mut select = t.prepare_cached(
-        "SELECT epoch, shares FROM experiment_epochs WHERE experiment_key = ?1 ORDER BY epoch",
-    )?;
-    let mut rows = select.query([experiment.key.0])?;
-    let empty = ArmEvidence {
-        exposures: Exposures::default(),
-        metrics: vec![MetricEvidence::default(); definition.metrics.len()],
+        (definition.name, routed)
     };
-    while let Some(row) = rows.next()? {
-        let shares: String = row.get(1)?;
-        evidence.epochs.push(EpochEvidence {
-            epoch: row.get(0)?,
-            shares: serde_json::from_str(&shares).map_err(|_| corrupt(1))?,
-            arms: vec![empty.clone(); definition.arms.len()],
-        });
-    }
-    add_all_time(t, experiment, &mut evidence)?;
-    for (at, metric) in definition.metrics.iter().enumerate() {
-        if metric.window_seconds > 0 {
-            let cutoff = crate::evidence::cutoff(metric, now.seconds());
-            take_young(t, experiment, at, cutoff, &mut evidence)?;
-        }
-    }
-    evidence.outside = outside(t, experiment, &evidence)?;
-    Ok(evidence)
-}
-
-fn add_all_time(
-    t: &Transaction<'_>,
-    experiment: &Experiment,
-    evidence: &mut Evidence,
-) -> Result<(), StoreError> {
-    let mut select = t.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
-         AND version_key = ?3 AND metric = ?4 AND start = ?5"
-    ))?;
-    for epoch in &mut evidence.epochs {
-        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
-            let mut sums_of = |metric: i64| {
-                let key = params![experiment.key.0, epoch.epoch, arm.key.0, metric, ALL_TIME];
-                let sums = select.query_row(key, |row| read_sums(row, 0)).optional()?;
-                Ok::<_, StoreError>(sums.unwrap_or_default().sums())
-            };
-            let exposures = sums_of(EXPOSURES)?;
-            place.exposures = Exposures {
-                units: exposures.units,
-                predictions: exposures.count,
-                fallbacks: exposures.events,
-            };
-            for (metric, evidence) in (0..).zip(&mut place.metrics) {
-                let all = sums_of(metric)?;
-                *evidence = MetricEvidence { matured: all, all };
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Takes the stretches that have not matured out of the matured sums: a bounded number of rows,
-/// however long the experiment runs.
-fn take_young(
-    t: &Transaction<'_>,
-    experiment: &Experiment,
-    metric: usize,
-    cutoff: i64,
-    evidence: &mut Evidence,
-) -> Result<(), StoreError> {
-    let mut select = t.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
-         AND version_key = ?3 AND metric = ?4 AND start > ?5"
-    ))?;
-    let after = cutoff.max(ALL_TIME);
-    for epoch in &mut evidence.epochs {
-        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
-            let key = params![
-                experiment.key.0,
-                epoch.epoch,
-                arm.key.0,
-                metric as i64,
-                after
-            ];
-            let mut rows = select.query(key)?;
-            while let Some(row) = rows.next()? {
-                // Events count at once: they are what guards.
-                let mut young = read_sums(row, 0)?.sums();
-                young.events = 0;
-                place.metrics[metric].matured.subtract(&young);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Predictions of the experiment's versions in its epochs that are not among its exposures.
-fn outside(
-    t: &Transaction<'_>,
-    experiment: &Experiment,
-    evidence: &Evidence,
-) -> Result<u64, StoreError> {
-    let mut select = t.prepare_cached(
-        "SELECT count FROM rollups WHERE tier = 0 AND start = 0 AND version_key = ?1 AND epoch = ?2",
-    )?;
-    let (mut all, mut inside) = (0i64, 0u64);
-    for epoch in &evidence.epochs {
-        for (arm, gathered) in experiment.definition.arms.iter().zip(&epoch.arms) {
-            let key = params![arm.key.0, epoch.epoch];
-            all += select
-                .query_row(key, |row| row.get(0))
-                .optional()?
-                .unwrap_or(0);
-            inside += gathered.exposures.predictions;
-        }
-    }
-    Ok(u64::try_from(all).unwrap_or(0).saturating_sub(inside))
+    Ok(all_running(t)?.into_iter().map(as_routed).collect())
 }

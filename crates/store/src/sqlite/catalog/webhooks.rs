@@ -1,0 +1,120 @@
+//! Webhooks as rows: who is told, and how far each has been told.
+
+use super::{Catalog, corrupt};
+use crate::sqlite::Store;
+use crate::{NewWebhook, StoreError, Webhook};
+use rusqlite::{Connection, Row, Transaction, params};
+use types::{ModelName, Timestamp, WebhookId};
+
+impl Store {
+    /// Makes a webhook, which is told of what happens from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn create_webhook(&self, new: NewWebhook, now: Timestamp) -> Catalog<Webhook> {
+        let change = move |t: &Transaction<'_>| {
+            t.execute(
+                "INSERT INTO webhooks (webhook_id, name, url, secret, created_at, delivered) \
+                 SELECT ?1, ?2, ?3, ?4, ?5, COALESCE(MAX(id), 0) FROM audit",
+                params![
+                    new.id.to_string(),
+                    new.name.as_ref().map(ModelName::as_str),
+                    new.url,
+                    new.secret,
+                    now.micros()
+                ],
+            )?;
+            let all = list(t)?;
+            let made = all.into_iter().find(|webhook| webhook.id == new.id);
+            made.ok_or_else(|| StoreError::Corrupt("a webhook is gone".into()).into())
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Every webhook, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, StoreError> {
+        self.read(|connection| list(connection)).await
+    }
+
+    /// Deletes a webhook; says whether there was one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn delete_webhook(&self, id: WebhookId) -> Catalog<bool> {
+        let change = move |t: &Transaction<'_>| {
+            let sql = "DELETE FROM webhooks WHERE webhook_id = ?1";
+            Ok(t.execute(sql, [id.to_string()])? == 1)
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Records that a webhook was told of everything up to an entry of the audit.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn webhook_delivered(&self, id: WebhookId, entry: i64) -> Catalog<()> {
+        let change = move |t: &Transaction<'_>| {
+            t.execute(
+                "UPDATE webhooks SET delivered = ?2, attempts = 0, next_attempt_at = 0, \
+                 last_error = NULL WHERE webhook_id = ?1",
+                params![id.to_string(), entry],
+            )?;
+            Ok(())
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Records a failed delivery and when to try again; `give_up` is the entry that is not tried again.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn webhook_failed(
+        &self,
+        id: WebhookId,
+        error: String,
+        next_attempt_at: Timestamp,
+        give_up: Option<i64>,
+    ) -> Catalog<()> {
+        let change = move |t: &Transaction<'_>| {
+            t.execute(
+                "UPDATE webhooks SET last_error = ?2, next_attempt_at = ?3, \
+                 attempts = IIF(?4 IS NULL, attempts + 1, 0), \
+                 delivered = COALESCE(?4, delivered), given_up = given_up + (?4 IS NOT NULL) \
+                 WHERE webhook_id = ?1",
+                params![id.to_string(), error, next_attempt_at.micros(), give_up],
+            )?;
+            Ok(())
+        };
+        self.inner.writer.change(change).await
+    }
+}
+
+fn list(connection: &Connection) -> Result<Vec<Webhook>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT webhook_id, name, url, secret, created_at, delivered, attempts, next_attempt_at, \
+         last_error, given_up FROM webhooks ORDER BY webhook_key",
+    )?;
+    let rows = select.query_map([], read_webhook)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read_webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    let id: String = row.get(0)?;
+    let name: Option<String> = row.get(1)?;
+    let name = name.map(|name| ModelName::parse(&name)).transpose();
+    Ok(Webhook {
+        id: id.parse().map_err(|_| corrupt(0))?,
+        name: name.map_err(|_| corrupt(1))?,
+        url: row.get(2)?,
+        secret: row.get(3)?,
+        created_at: Timestamp::from_micros(row.get(4)?),
+        delivered: row.get(5)?,
+        attempts: row.get(6)?,
+        next_attempt_at: Timestamp::from_micros(row.get(7)?),
+        last_error: row.get(8)?,
+        given_up: u64::try_from(row.get::<_, i64>(9)?).unwrap_or(0),
+    })
+}
