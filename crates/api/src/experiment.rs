@@ -4,8 +4,20 @@ use crate::Metric;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use types::Policy;
+use types::{BanditSettings, RolloutSettings};
 use utoipa::ToSchema;
+
+/// Who sets the weights of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// They stay as they are: an A/B test.
+    Fixed,
+    /// A candidate climbs a ladder of steps, or goes back.
+    Rollout,
+    /// They follow what has been learnt.
+    Bandit,
+}
 
 /// A new experiment.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -19,11 +31,18 @@ pub struct CreateExperiment {
     /// Who sets the weights; `fixed` when left out.
     #[serde(default = "fixed")]
     pub policy: Policy,
+    /// How a rollout climbs; only with the policy `rollout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSettings>,
+    /// How a bandit moves the weights; only with the policy `bandit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandit: Option<BanditSettings>,
     /// The version that the others are compared with, by version string.
     pub control: String,
     /// The versions that are compared with it.
     pub candidates: Vec<String>,
-    /// The weight of each arm by version string; only ratios count. Equal when left out.
+    /// The weight of each arm by version string; only ratios count. Equal when left out. A rollout has
+    /// its steps instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<BTreeMap<String, f64>>,
     /// The metric that decides: `correct`, `error`, `latency_ms`, `slow`, `confidence`, or a declared
@@ -94,8 +113,22 @@ pub struct Experiment {
     pub title: String,
     /// Who sets the weights.
     pub policy: Policy,
-    /// `draft`, `running`, `stopped` or `aborted`.
+    /// How a rollout climbs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSettings>,
+    /// How a bandit moves the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandit: Option<BanditSettings>,
+    /// `draft`, `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
     pub status: String,
+    /// Counts what happened to it: the number to send with a command, so that it is decided by what you
+    /// saw.
+    pub revision: i64,
+    /// How far its policy has come, where it has one that moves the weights and runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The commands that it takes now.
+    pub allowed: Vec<String>,
     /// The control first.
     pub arms: Vec<ExperimentArm>,
     /// The metric that decides.
@@ -130,6 +163,29 @@ pub struct Experiment {
     pub ended_at: Option<String>,
     /// Why it ended, where somebody said so.
     pub end_reason: Option<String>,
+}
+
+/// How far a policy has come.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Of a rollout: `soaking`, `evaluating`, `held` or `paused`; of a bandit: `adapting`, `decided`,
+    /// `held` or `paused`.
+    pub phase: String,
+    /// Why it waits, where it is `held`: `sample_ratio_mismatch`, `differential_feedback`, `no_traffic`,
+    /// `no_traffic_grace_over`, `no_outcomes` or `approval`.
+    pub held: Option<String>,
+    /// The step of a rollout, from 1.
+    pub step: Option<usize>,
+    /// Its steps.
+    pub steps: Option<usize>,
+    /// Seconds with traffic under observation at this step.
+    pub soaked_seconds: Option<f64>,
+    /// Seconds that the step needs.
+    pub soak_seconds: Option<u64>,
+    /// The version that a bandit found to be the best.
+    pub winner: Option<String>,
+    /// Versions that harmed a guardrail of a bandit and get nothing any more.
+    pub dropped: Vec<String>,
 }
 
 /// A version's part in an experiment.
@@ -176,7 +232,7 @@ pub struct ExperimentResults {
     pub experiment: String,
     /// The model.
     pub name: String,
-    /// `draft`, `running`, `stopped` or `aborted`.
+    /// `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
     pub status: String,
     /// The moment of the evidence.
     pub as_of: String,
@@ -270,6 +326,32 @@ pub struct MetricResults {
     pub arms: Vec<MetricArm>,
     /// By candidate.
     pub comparisons: Vec<Comparison>,
+    /// Under a bandit: estimates that stay honest when the weights follow the data (adaptively weighted
+    /// AIPW). For one look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
+}
+
+/// Estimates for weights that followed the data.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Adaptive {
+    /// By arm, the control first.
+    pub arms: Vec<AdaptiveEstimate>,
+    /// candidate − control, by candidate.
+    pub differences: Vec<AdaptiveEstimate>,
+}
+
+/// An estimate with its interval.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdaptiveEstimate {
+    /// The version.
+    pub version: String,
+    /// The estimate.
+    pub estimate: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+    /// Its interval.
+    pub interval: Interval,
 }
 
 /// A metric in one arm.

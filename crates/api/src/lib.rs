@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod client;
+mod evaluate;
 mod experiment;
 mod feedback;
 mod health;
@@ -14,12 +15,15 @@ mod prediction;
 mod problem;
 mod traffic;
 mod version;
+mod webhook;
 
 pub use client::{Client, ClientError};
+pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
-    Bayesian, Comparison, CreateExperiment, Events, Excluded, Experiment, ExperimentArm,
-    ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed,
-    ResultArm, SampleRatio, Sequential, Shown, StartedExperiment,
+    Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
+    Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm,
+    MetricResults, Needed, Policy, Progress, ResultArm, SampleRatio, Sequential, Shown,
+    StartedExperiment,
 };
 pub use feedback::{
     Feedback, FeedbackBody, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback,
@@ -32,3 +36,4 @@ pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionP
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use traffic::{Alias, AuditEntry, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare};
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
+pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};

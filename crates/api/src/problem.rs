@@ -50,6 +50,8 @@ codes! {
     MetricNotFound = "metric_not_found", 404, "There is no such metric";
     /// There is no such experiment.
     ExperimentNotFound = "experiment_not_found", 404, "There is no such experiment";
+    /// There is no such webhook.
+    WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// There is no such path.
     PathNotFound = "path_not_found", 404, "There is no such path";
     /// The path does not know the method.
@@ -58,8 +60,8 @@ codes! {
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
     /// The status of the version does not allow it.
     TransitionNotAllowed = "transition_not_allowed", 409, "The version cannot change so";
-    /// The traffic has changed since it was read.
-    StaleRevision = "stale_revision", 409, "The traffic has changed meanwhile";
+    /// The traffic, or the experiment, has changed since it was read.
+    StaleRevision = "stale_revision", 409, "It has changed meanwhile";
     /// A running experiment sets the weights.
     ExperimentRunning = "experiment_running", 409, "An experiment sets the weights";
     /// The status of the experiment does not allow it.
@@ -74,6 +76,8 @@ codes! {
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is of another type.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON";
+    /// The log cannot answer the question.
+    CannotEvaluate = "cannot_evaluate", 422, "The log cannot answer this";
     /// The content does not fit.
     InvalidRequest = "invalid_request", 422, "The request does not fit";
     /// Too many requests are under way.

@@ -5,7 +5,7 @@
 //! and people come last. At most one step is taken per look, so that nothing is skipped after a pause of
 //! the server.
 
-mod bandit;
+pub(crate) mod bandit;
 mod rollout;
 
 use crate::results::Results;

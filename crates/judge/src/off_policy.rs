@@ -5,7 +5,12 @@
 //! Shrinkage: Su et al., ICML 2020. Assumes that rewards do not depend on earlier choices, and that every
 //! action the policy takes had a chance in the log.
 
-use types::LoggedGroup;
+use crate::bandit::with_floor;
+use crate::control::bandit::{Sums, weigh};
+use crate::sample::Interval;
+use crate::special::critical_z;
+use std::collections::{BTreeMap, BTreeSet};
+use types::{Algorithm, LoggedGroup, Metric, Reason, VersionKey};
 
 /// Rows of a log, and what a policy would have done.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,11 +156,13 @@ fn with_correction(rows: &[Row], f: impl Fn(f64) -> f64) -> f64 {
 pub enum Refusal {
     /// No row has a value.
     Empty,
-    /// The policy takes an action that the log never took.
+    /// The policy uses a version that the log never chose.
     NoSupport {
-        /// The action.
-        action: usize,
+        /// The version.
+        version: VersionKey,
     },
+    /// The versions of the policy never had a chance at the same time.
+    NeverTogether,
     /// Too few rows count.
     FewEffective {
         /// (Σ w)²/Σ w², which is below [`LEAST_EFFECTIVE`].
@@ -191,4 +198,259 @@ pub fn check(estimates: &Estimates) -> Result<(), Refusal> {
         });
     }
     Ok(())
+}
+
+/// What is evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Constant shares of versions, which sum to 1.
+    Split(Vec<(VersionKey, f64)>),
+    /// A bandit over the versions of the last epoch, which learns from the log period by period: its
+    /// weights in a period follow from what the log had before it.
+    Bandit {
+        /// How it chooses.
+        algorithm: Algorithm,
+        /// The share that every version keeps.
+        floor: f64,
+    },
+}
+
+/// What a policy would have earned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The estimates.
+    pub estimates: Estimates,
+    /// What the same predictions earned as they were.
+    pub logged: f64,
+    /// Predictions that were left out because a version of the policy had no chance then.
+    pub without_support: u64,
+    /// The last shares of the policy.
+    pub shares: Vec<(VersionKey, f64)>,
+}
+
+impl Evaluation {
+    /// The 95 % interval of an estimate, for one look.
+    pub fn interval(value: f64, error: f64) -> Interval {
+        Interval::around(value, critical_z(0.05, 2.0) * error)
+    }
+}
+
+/// Predictions that a version needs before a bandit moves its weights.
+const BURN_IN: f64 = 100.0;
+
+/// Evaluates a policy on what was logged. Within an epoch all versions with a share have a chance, so an
+/// epoch without one of the policy's versions cannot say what the policy would have earned, and is left
+/// out.
+///
+/// # Errors
+/// When the log cannot answer.
+pub fn evaluate(
+    groups: &[LoggedGroup],
+    metric: &Metric,
+    plan: &Plan,
+) -> Result<Evaluation, Refusal> {
+    let last = groups.iter().map(|group| group.epoch).max();
+    let arms: Vec<VersionKey> = match plan {
+        Plan::Split(shares) => {
+            let used = shares.iter().filter(|(_, share)| *share > 0.0);
+            used.map(|(version, _)| *version).collect()
+        }
+        Plan::Bandit { .. } => {
+            let newest = groups.iter().filter(|group| Some(group.epoch) == last);
+            let versions: BTreeSet<VersionKey> = newest.map(|group| group.version).collect();
+            versions.into_iter().collect()
+        }
+    };
+    let place = |group: &LoggedGroup| arms.iter().position(|arm| *arm == group.version);
+    let mut support: BTreeMap<(i64, Reason), BTreeSet<VersionKey>> = BTreeMap::new();
+    for group in groups {
+        let stratum = support.entry((group.epoch, group.reason)).or_default();
+        stratum.insert(group.version);
+    }
+    let supported = |group: &&LoggedGroup| {
+        let stratum = &support[&(group.epoch, group.reason)];
+        arms.iter().all(|arm| stratum.contains(arm))
+    };
+    let (kept, left): (Vec<&LoggedGroup>, Vec<&LoggedGroup>) = groups.iter().partition(supported);
+    let without_support = left.iter().map(|group| group.n).sum();
+    if kept.is_empty() {
+        let ever = |arm: &VersionKey| groups.iter().any(|group| group.version == *arm);
+        return Err(match arms.iter().find(|arm| !ever(arm)) {
+            Some(version) if !groups.is_empty() => Refusal::NoSupport { version: *version },
+            _ if without_support > 0 => Refusal::NeverTogether,
+            _ => Refusal::Empty,
+        });
+    }
+    let mut all = vec![(0.0, 0.0, 0.0); arms.len()];
+    for group in &kept {
+        if let Some(arm) = place(group) {
+            add(&mut all[arm], group);
+        }
+    }
+    let predicted: Vec<f64> = all.iter().map(|(n, sum, _)| sum / n.max(1.0)).collect();
+    let mut periods: BTreeMap<i64, Vec<&LoggedGroup>> = BTreeMap::new();
+    for group in &kept {
+        periods.entry(group.period).or_default().push(group);
+    }
+    let mut known = vec![(0.0, 0.0, 0.0); arms.len()];
+    let mut rows = Vec::with_capacity(kept.len());
+    let mut shares = Vec::new();
+    for groups in periods.values() {
+        shares = match plan {
+            Plan::Split(split) => {
+                let used = split.iter().filter(|(_, share)| *share > 0.0);
+                used.map(|(_, share)| *share).collect()
+            }
+            Plan::Bandit { algorithm, floor } => learnt(metric, *algorithm, *floor, &known),
+        };
+        let value: f64 = shares.iter().zip(&predicted).map(|(p, q)| p * q).sum();
+        for group in groups {
+            // A version that the policy does not use has the weight 0.
+            let (share, q) = place(group).map_or((0.0, 0.0), |arm| (shares[arm], predicted[arm]));
+            rows.push(Row::of(group, share, q, value));
+            if let Some(arm) = place(group) {
+                add(&mut known[arm], group);
+            }
+        }
+    }
+    let estimates = estimate(&rows).ok_or(Refusal::Empty)?;
+    check(&estimates)?;
+    let total: f64 = kept.iter().map(|group| group.sum).sum();
+    Ok(Evaluation {
+        logged: total / estimates.n,
+        estimates,
+        without_support,
+        shares: arms.into_iter().zip(shares).collect(),
+    })
+}
+
+fn add(sums: &mut (f64, f64, f64), group: &LoggedGroup) {
+    sums.0 += group.n as f64;
+    sums.1 += group.sum;
+    sums.2 += group.sum_squares;
+}
+
+/// The shares of a bandit that knows these sums: equal ones while a version is in its burn-in.
+fn learnt(
+    metric: &Metric,
+    algorithm: Algorithm,
+    floor: f64,
+    known: &[(f64, f64, f64)],
+) -> Vec<f64> {
+    let equal = vec![1.0 / known.len() as f64; known.len()];
+    if known.iter().any(|(n, _, _)| *n < BURN_IN) {
+        return equal;
+    }
+    let sums: Vec<Sums> = known
+        .iter()
+        .map(|(n, sum, squares)| Sums::of_predictions(*n, *sum, *squares))
+        .collect();
+    weigh(metric, algorithm, 0.0, &sums).map_or(equal, |weights| {
+        with_floor(&weights, floor.min(1.0 / known.len() as f64))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::BuiltIn;
+
+    fn group(epoch: i64, version: i64, propensity: f64, n: u64, sum: f64) -> LoggedGroup {
+        LoggedGroup {
+            period: epoch,
+            epoch,
+            reason: Reason::Experiment,
+            version: VersionKey(version),
+            propensity,
+            n,
+            sum,
+            sum_squares: sum,
+        }
+    }
+
+    fn split(shares: &[(i64, f64)]) -> Plan {
+        Plan::Split(
+            shares
+                .iter()
+                .map(|(v, share)| (VersionKey(*v), *share))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_split_earns_what_its_versions_earned() {
+        let metric = BuiltIn::Correct.metric();
+        let log = [
+            group(1, 1, 0.5, 1000, 200.0),
+            group(1, 2, 0.5, 1000, 400.0),
+            group(2, 1, 0.9, 1800, 360.0),
+            group(2, 2, 0.1, 200, 80.0),
+            // Nobody could have got version 2 here.
+            group(3, 1, 1.0, 500, 500.0),
+        ];
+        let got = evaluate(&log, &metric, &split(&[(1, 0.25), (2, 0.75)])).unwrap();
+        let want = 0.25 * 0.2 + 0.75 * 0.4;
+        assert!(
+            (got.estimates.doubly_robust - want).abs() < 1e-12,
+            "{got:?}"
+        );
+        assert!((got.estimates.snips - want).abs() < 1e-12, "{got:?}");
+        assert_eq!(got.without_support, 500);
+        assert!((got.logged - 0.26).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_log_that_cannot_answer_says_so() {
+        let metric = BuiltIn::Correct.metric();
+        let log = [group(1, 1, 1.0, 1000, 200.0), group(2, 2, 1.0, 1000, 400.0)];
+        let half = split(&[(1, 0.5), (2, 0.5)]);
+        assert_eq!(evaluate(&log, &metric, &half), Err(Refusal::NeverTogether));
+        let stranger = split(&[(3, 1.0)]);
+        let refused = evaluate(&log, &metric, &stranger);
+        assert_eq!(
+            refused,
+            Err(Refusal::NoSupport {
+                version: VersionKey(3)
+            })
+        );
+        assert_eq!(evaluate(&[], &metric, &half), Err(Refusal::Empty));
+        let few = [group(1, 1, 0.5, 40, 4.0), group(1, 2, 0.5, 40, 4.0)];
+        assert!(matches!(
+            evaluate(&few, &metric, &half),
+            Err(Refusal::FewEffective { .. })
+        ));
+        let rare = [group(1, 1, 0.99, 9900, 99.0), group(1, 2, 0.01, 100, 1.0)];
+        let only = split(&[(2, 1.0)]);
+        assert!(matches!(
+            evaluate(&rare, &metric, &only),
+            Err(Refusal::LargeWeight { .. })
+        ));
+    }
+
+    #[test]
+    fn a_bandit_learns_from_the_log_before_each_period() {
+        let metric = BuiltIn::Correct.metric();
+        let log: Vec<LoggedGroup> = (0..10)
+            .flat_map(|period| {
+                let one = LoggedGroup {
+                    period,
+                    ..group(1, 1, 0.5, 500, 50.0)
+                };
+                let two = LoggedGroup {
+                    period,
+                    ..group(1, 2, 0.5, 500, 100.0)
+                };
+                [one, two]
+            })
+            .collect();
+        let plan = Plan::Bandit {
+            algorithm: Algorithm::Thompson,
+            floor: 0.05,
+        };
+        let got = evaluate(&log, &metric, &plan).unwrap();
+        // One period of equal shares, then nine at 5 and 95 %.
+        let want = 0.1 * 0.15 + 0.9 * (0.05 * 0.1 + 0.95 * 0.2);
+        assert!((got.estimates.doubly_robust - want).abs() < 1e-4, "{got:?}");
+        assert!(got.estimates.doubly_robust > got.logged);
+    }
 }

@@ -8,13 +8,16 @@ use api::{AuditEntry, AuditPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
-use types::ModelName;
+use store::AuditFilter;
+use types::{ExperimentId, ModelName};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     name: Option<String>,
+    /// Only what happened to this experiment: why its weights are what they are.
+    experiment: Option<String>,
     cursor: Option<i64>,
     /// At most this many.
     #[param(minimum = 1, maximum = 1000)]
@@ -29,15 +32,31 @@ pub(crate) async fn list(
 ) -> ApiResult<Reply<AuditPage>> {
     let mut fields = Fields::default();
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
+    let experiment = fields.take_option("?experiment", experiment);
     let limit = params.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
         fields.wrong("?limit", "must be from 1 to 1000");
     }
     fields.finish(Some(()))?;
-    let found = state.store.audit(name, params.cursor, limit).await?;
+    let filter = AuditFilter {
+        name,
+        experiment,
+        before: params.cursor,
+        limit,
+        ..AuditFilter::default()
+    };
+    let found = state.store.audit(filter).await?;
     let next_cursor = found.last().filter(|_| found.len() == limit as usize);
     let next_cursor = next_cursor.map(|entry| entry.id.to_string());
-    let entries = found.into_iter().map(|entry| AuditEntry {
+    Ok(Reply(AuditPage {
+        entries: found.into_iter().map(entry).collect(),
+        next_cursor,
+    }))
+}
+
+pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
+    AuditEntry {
         id: entry.id,
         at: entry.at.to_string(),
         action: entry.action,
@@ -45,9 +64,5 @@ pub(crate) async fn list(
         version: entry.version,
         revision: entry.revision,
         detail: entry.detail,
-    });
-    Ok(Reply(AuditPage {
-        entries: entries.collect(),
-        next_cursor,
-    }))
+    }
 }

@@ -172,7 +172,14 @@ impl From<CatalogError> for ApiError {
                 ErrorCode::ExperimentState,
                 format!(
                     "The experiment is {status}: only a draft can be started or deleted, and only a \
-                     running one stopped or aborted."
+                     running one takes commands."
+                ),
+            ),
+            CatalogError::StaleExperiment { present, given } => Self::new(
+                ErrorCode::StaleRevision,
+                format!(
+                    "The experiment is at revision {present}, not {given}: it has moved; read it again \
+                     with `GET /experiments/{{experiment}}`."
                 ),
             ),
             CatalogError::MetricInUse(id) => Self::new(

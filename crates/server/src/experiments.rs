@@ -13,12 +13,14 @@ use api::{
 };
 use axum::Json as Reply;
 use axum::extract::State;
+use judge::control::begin;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use store::{ExperimentEnd, ExperimentFilter, Takeover, VersionFilter};
+use store::{ExperimentFilter, Takeover, VersionFilter};
 use types::{
-    Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentStatus, Metric, MetricName,
-    ModelName, Version, VersionStatus,
+    Arm, BuiltIn, Command, ExperimentDefinition, ExperimentId, ExperimentStatus, Hold,
+    MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, Policy, Progress, Version,
+    VersionStatus,
 };
 use utoipa::IntoParams;
 
@@ -44,21 +46,22 @@ pub(crate) async fn create(
 
 fn define(
     name: ModelName,
-    body: CreateExperiment,
+    mut body: CreateExperiment,
     versions: &[Version],
     declared: &[Metric],
 ) -> ApiResult<ExperimentDefinition> {
     let mut fields = Fields::default();
+    let weights = body.weights.as_ref().map_or(0, BTreeMap::len);
     let guards = body.guardrails.as_ref().map_or(0, Vec::len);
     for (pointer, length, most) in [
-        ("/candidates", body.candidates.len(), 20),
+        ("/candidates", body.candidates.len(), MAX_CANDIDATES),
+        ("/weights", weights, MAX_CANDIDATES + 1),
         (
-            "/weights",
-            body.weights.as_ref().map_or(0, BTreeMap::len),
-            21,
+            "/secondary_metrics",
+            body.secondary_metrics.len(),
+            MAX_METRICS,
         ),
-        ("/secondary_metrics", body.secondary_metrics.len(), 50),
-        ("/guardrails", guards, 50),
+        ("/guardrails", guards, MAX_METRICS),
     ] {
         if length > most {
             fields.wrong(pointer, format!("must be at most {most}"));
@@ -67,6 +70,7 @@ fn define(
     if !fields.is_empty() {
         return fields.finish(None);
     }
+    let policy = policy(&mut fields, &mut body);
     let arms = arms(&mut fields, &body, versions);
     let guardrails = body.guardrails.unwrap_or_else(|| vec!["error".into()]);
     let mut metrics: Vec<Metric> = Vec::new();
@@ -116,7 +120,7 @@ fn define(
         .map(|primary_metric| ExperimentDefinition {
             name,
             title: body.title,
-            policy: body.policy,
+            policy,
             arms,
             primary_metric,
             secondary_metrics,
@@ -141,6 +145,28 @@ fn define(
         return Err(ApiError::invalid(problems.into_iter().map(field).collect()));
     }
     Ok(definition)
+}
+
+/// The policy with its settings, or their defaults.
+fn policy(fields: &mut Fields, body: &mut CreateExperiment) -> Policy {
+    let (rollout, bandit) = (body.rollout.take(), body.bandit.take());
+    if rollout.is_some() && body.policy != api::Policy::Rollout {
+        fields.wrong("/rollout", "goes with the policy rollout only");
+    }
+    if bandit.is_some() && body.policy != api::Policy::Bandit {
+        fields.wrong("/bandit", "goes with the policy bandit only");
+    }
+    match body.policy {
+        api::Policy::Fixed => Policy::Fixed,
+        api::Policy::Bandit => Policy::Bandit(bandit.unwrap_or_default()),
+        api::Policy::Rollout => {
+            if body.weights.is_some() {
+                let detail = "do not go with a rollout: rollout.steps say what the candidate gets";
+                fields.wrong("/weights", detail);
+            }
+            Policy::Rollout(rollout.unwrap_or_default())
+        }
+    }
 }
 
 fn arms(fields: &mut Fields, body: &CreateExperiment, versions: &[Version]) -> Vec<Arm> {
@@ -198,7 +224,7 @@ pub(crate) async fn list(
     let mut fields = Fields::default();
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let status = params.status.as_deref().map(|text| {
-        let unknown = |()| "must be draft, running, stopped or aborted";
+        let unknown = |()| "must be draft, running, stopped, aborted, promoted or rolled_back";
         text.parse::<ExperimentStatus>().map_err(unknown)
     });
     let status = fields.take_option("?status", status);
@@ -288,11 +314,13 @@ pub(crate) async fn start(
             probe(&state, version).await?;
         }
     }
-    let (before, after) = traffic_change(definition, &versions);
+    let (before, after) = traffic_change(&experiment, &versions);
     let experiment = if params.dry_run {
         experiment
     } else {
-        let started = state.store.start_experiment(id, state.clock.now()).await?;
+        let progress = begin(&definition.policy);
+        let now = state.clock.now();
+        let started = state.store.start_experiment(id, progress, now).await?;
         state.refresh().await?;
         started
     };
@@ -306,13 +334,14 @@ pub(crate) async fn start(
 
 /// `traffic_percent` by version, before and after a start.
 fn traffic_change(
-    definition: &ExperimentDefinition,
+    experiment: &types::Experiment,
     versions: &[Version],
 ) -> (BTreeMap<String, f64>, BTreeMap<String, f64>) {
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
-    let effective = definition.effective_shares();
+    let effective = experiment.effective_shares();
     for version in versions {
-        let at = definition
+        let at = experiment
+            .definition
             .arms
             .iter()
             .position(|arm| arm.key == version.key);
@@ -326,66 +355,6 @@ fn traffic_change(
     (before, after)
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct EndParams {
-    /// Why, for the record.
-    #[param(max_length = 1000)]
-    reason: Option<String>,
-}
-
-/// Stops a running experiment: the weights stay as they are.
-#[utoipa::path(post, path = "/experiments/{experiment}/stop", tag = "experiments", params(EndParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, stopped", body = Experiment), problems::NoExperiment, problems::WrongState, problems::Query, problems::Stored))]
-pub(crate) async fn stop(
-    State(state): State<AppState>,
-    ExperimentPath(id): ExperimentPath,
-    Params(params): Params<EndParams>,
-) -> ApiResult<Reply<Experiment>> {
-    end(&state, id, ExperimentStatus::Stopped, params.reason).await
-}
-
-/// Aborts a running experiment: everything goes to the control, and the candidates become inactive.
-#[utoipa::path(post, path = "/experiments/{experiment}/abort", tag = "experiments", params(EndParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, aborted", body = Experiment), problems::NoExperiment, problems::WrongState, problems::Query, problems::Stored))]
-pub(crate) async fn abort(
-    State(state): State<AppState>,
-    ExperimentPath(id): ExperimentPath,
-    Params(params): Params<EndParams>,
-) -> ApiResult<Reply<Experiment>> {
-    end(&state, id, ExperimentStatus::Aborted, params.reason).await
-}
-
-async fn end(
-    state: &AppState,
-    id: ExperimentId,
-    status: ExperimentStatus,
-    reason: Option<String>,
-) -> ApiResult<Reply<Experiment>> {
-    if reason
-        .as_ref()
-        .is_some_and(|reason| reason.chars().count() > 1000)
-    {
-        return Err(ApiError::field(
-            "?reason",
-            "must have at most 1000 characters",
-        ));
-    }
-    let experiment = require(state, id).await?;
-    if experiment.status != ExperimentStatus::Running {
-        return Err(store::CatalogError::ExperimentStatus(experiment.status).into());
-    }
-    let end = ExperimentEnd {
-        status,
-        reason,
-        decided: decided(state, ending(state, experiment, status)).await,
-    };
-    let ended = state
-        .store
-        .end_experiment(id, end, state.clock.now())
-        .await?;
-    state.refresh().await?;
-    Ok(Reply(wire(&ended)))
-}
-
 /// The experiment that runs on a model.
 pub(crate) fn running(state: &AppState, name: &str) -> Option<ExperimentId> {
     let snapshot = state.snapshot.load();
@@ -393,31 +362,17 @@ pub(crate) fn running(state: &AppState, name: &str) -> Option<ExperimentId> {
     Some(experiment.id)
 }
 
-/// The results to keep; none when the judge fails, which must not keep anybody from ending.
-async fn decided(state: &AppState, experiment: types::Experiment) -> Option<String> {
-    results::as_text(state, experiment).await.ok()
-}
-
-/// As it will be, so that its last results speak of what has ended.
-fn ending(
-    state: &AppState,
-    experiment: types::Experiment,
-    status: ExperimentStatus,
-) -> types::Experiment {
-    types::Experiment {
-        status,
-        ended_at: Some(state.clock.now()),
-        ..experiment
-    }
-}
-
 /// What a change of the weights by hand needs to stop a running experiment: its results as they are.
 pub(crate) async fn takeover(state: &AppState, name: &str) -> ApiResult<Takeover> {
     let decided = match running(state, name) {
         None => None,
         Some(id) => {
-            let experiment = ending(state, require(state, id).await?, ExperimentStatus::Stopped);
-            decided(state, experiment).await
+            let ending = types::Experiment {
+                status: ExperimentStatus::Stopped,
+                ..require(state, id).await?
+            };
+            // A judge that fails must keep nobody from ending.
+            results::as_text(state, ending).await.ok()
         }
     };
     Ok(Takeover { decided })
@@ -437,14 +392,27 @@ pub(crate) async fn takeover_if(
 pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
     let definition = &experiment.definition;
     let names = |names: &[MetricName]| names.iter().map(ToString::to_string).collect();
-    let shares = definition.shares();
-    let arms = definition.arms.iter().zip(&shares).enumerate();
+    let arms = definition.arms.iter().zip(&experiment.shares).enumerate();
+    let (rollout, bandit) = match &definition.policy {
+        Policy::Fixed => (None, None),
+        Policy::Rollout(settings) => (Some(settings.clone()), None),
+        Policy::Bandit(settings) => (None, Some(settings.clone())),
+    };
     Experiment {
         experiment: experiment.id.to_string(),
         name: definition.name.to_string(),
         title: definition.title.clone(),
-        policy: definition.policy,
+        policy: match definition.policy {
+            Policy::Fixed => api::Policy::Fixed,
+            Policy::Rollout(_) => api::Policy::Rollout,
+            Policy::Bandit(_) => api::Policy::Bandit,
+        },
+        rollout,
+        bandit,
         status: experiment.status.to_string(),
+        revision: experiment.revision,
+        progress: progress(experiment),
+        allowed: allowed(experiment),
         arms: arms
             .map(|(at, (arm, share))| ExperimentArm {
                 model_id: arm.model_id.to_string(),
@@ -470,6 +438,71 @@ pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
         started_at: experiment.started_at.map(|at| at.to_string()),
         ended_at: experiment.ended_at.map(|at| at.to_string()),
         end_reason: experiment.end_reason.clone(),
+    }
+}
+
+/// The commands that an experiment takes, in words.
+fn allowed(experiment: &types::Experiment) -> Vec<String> {
+    let ending: &[&str] = match experiment.status {
+        ExperimentStatus::Draft => &["start", "delete"],
+        ExperimentStatus::Running => &["stop", "abort"],
+        _ => &[],
+    };
+    let commands = experiment.allowed().into_iter().map(Command::as_str);
+    let all = commands.chain(ending.iter().copied());
+    all.map(str::to_owned).collect()
+}
+
+fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
+    let definition = &experiment.definition;
+    let progress = experiment.progress.as_ref()?;
+    let phase = |held: Option<Hold>, else_: &str| {
+        if progress.is_paused() {
+            "paused".to_owned()
+        } else if held.is_some() {
+            "held".to_owned()
+        } else {
+            else_.to_owned()
+        }
+    };
+    let version = |arm: &usize| definition.arms.get(*arm).map(|arm| arm.version.to_string());
+    match (&definition.policy, progress) {
+        (Policy::Rollout(settings), Progress::Rollout(rollout)) => {
+            let soak = settings.soak_micros(rollout.step);
+            let else_ = if rollout.soaked_micros < soak {
+                "soaking"
+            } else {
+                "evaluating"
+            };
+            Some(api::Progress {
+                phase: phase(rollout.held, else_),
+                held: rollout.held.map(|hold| hold.as_str().to_owned()),
+                step: Some(rollout.step + 1),
+                steps: Some(settings.steps.len()),
+                soaked_seconds: Some(rollout.soaked_micros as f64 / 1e6),
+                soak_seconds: u64::try_from(soak / 1_000_000).ok(),
+                winner: None,
+                dropped: Vec::new(),
+            })
+        }
+        (_, Progress::Bandit(bandit)) => {
+            let else_ = if bandit.winner.is_some() {
+                "decided"
+            } else {
+                "adapting"
+            };
+            Some(api::Progress {
+                phase: phase(bandit.held, else_),
+                held: bandit.held.map(|hold| hold.as_str().to_owned()),
+                step: None,
+                steps: None,
+                soaked_seconds: None,
+                soak_seconds: None,
+                winner: bandit.winner.as_ref().and_then(version),
+                dropped: bandit.dropped.iter().filter_map(version).collect(),
+            })
+        }
+        _ => None,
     }
 }
 

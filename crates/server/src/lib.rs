@@ -7,9 +7,13 @@
 mod aliases;
 mod audit;
 mod clock;
+mod commands;
+mod controller;
 mod cors;
 mod dashboard;
 mod error;
+mod evaluate;
+mod events;
 mod experiments;
 mod extract;
 mod feedback;
@@ -27,6 +31,7 @@ mod results;
 mod snapshot;
 mod state;
 mod traffic;
+mod webhooks;
 
 pub use clock::Clock;
 pub use cors::{InvalidOrigin, Origin};
@@ -69,6 +74,10 @@ pub struct Config {
     /// How long a prediction may take, fallbacks included. The wait for the log comes on top: what is
     /// queued for it will be written, and the caller is told.
     pub predict_timeout: Duration,
+    /// How often running experiments are looked at.
+    pub tick: Duration,
+    /// Whether webhooks may lead to addresses of this machine and of private networks.
+    pub private_webhooks: bool,
 }
 
 impl Config {
@@ -85,6 +94,8 @@ impl Config {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
+            tick: Duration::from_secs(30),
+            private_webhooks: false,
         }
     }
 }
@@ -155,10 +166,15 @@ impl Server {
         let router = cors::allow(router(self.state.clone()), &self.config.cors_origins);
         let direct = self.config.cors_origins.is_empty();
         let front = front::Front::new(self.state.clone(), router, direct);
+        let shutdown = async {
+            shutdown.await;
+            self.state.closing.cancel();
+        };
         let serve = listener::serve(self.listener, front, &self.config, shutdown);
         tokio::select! {
             () = serve => {}
-            () = results::watch(&self.state) => {}
+            () = controller::run(&self.state) => {}
+            () = webhooks::run(&self.state) => {}
         }
         self.state.store.close().await?;
         Ok(())
@@ -189,10 +205,19 @@ fn router(state: AppState) -> Router {
         .routes(routes!(experiments::list, experiments::create))
         .routes(routes!(experiments::read, experiments::delete))
         .routes(routes!(experiments::start))
-        .routes(routes!(experiments::stop))
-        .routes(routes!(experiments::abort))
+        .routes(routes!(commands::stop))
+        .routes(routes!(commands::abort))
+        .routes(routes!(commands::pause))
+        .routes(routes!(commands::resume))
+        .routes(routes!(commands::advance))
+        .routes(routes!(commands::promote))
+        .routes(routes!(commands::rollback))
         .routes(routes!(results::read))
         .routes(routes!(plan::plan))
+        .routes(routes!(evaluate::answer))
+        .routes(routes!(events::stream))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::delete))
         .split_for_parts();
     router
         .route("/assets/dashboard.js", get(dashboard::script))

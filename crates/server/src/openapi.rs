@@ -56,6 +56,10 @@ pub(crate) mod problems {
         NoExperiment = ExperimentNotFound;
         MetricCounted = MetricInUse;
         WrongState = ExperimentState;
+        WrongStateOrStale = ExperimentState StaleRevision;
+        NoModelOrMetric = ModelNotFound MetricNotFound;
+        NoWebhook = WebhookNotFound;
+        CannotAnswer = CannotEvaluate;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
         Refused = FeedbackConflict;
         Busy = TooManyRequests;

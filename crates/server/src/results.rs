@@ -6,16 +6,17 @@ use crate::extract::ExperimentPath;
 use crate::openapi::problems;
 use crate::state::AppState;
 use api::{
-    Bayesian, Comparison, Events, Excluded, ExperimentResults, FeedbackCheck, FixedHorizon,
-    Interval, MetricArm, MetricResults, Needed, ResultArm, SampleRatio, Sequential,
+    Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
+    FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed, ResultArm,
+    SampleRatio, Sequential,
 };
 use axum::Json as Reply;
 use axum::extract::State;
-use judge::results::{History, Results, Shown, Verdict, results};
-use std::time::Duration;
-use store::{CatalogError, ExperimentFilter, StoreError};
-use tokio::time::MissedTickBehavior;
-use types::{Experiment, ExperimentDefinition, ExperimentStatus, Timestamp};
+use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
+use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
+use serde_json::Value;
+use store::{CatalogError, ExperimentStep, StoreError};
+use types::{Experiment, ExperimentDefinition, ExperimentStatus, Policy, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(get, path = "/experiments/{experiment}/results", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the verdict, and every number that it stands on", body = ExperimentResults), problems::NoExperiment, problems::WrongState, problems::Stored))]
@@ -30,7 +31,7 @@ pub(crate) async fn read(
     let now = state.clock.now();
     let (experiment, judged) = judge(&state, experiment, now).await?;
     // What somebody has seen must not go away. A full disk keeps nobody from reading.
-    if let Err(error) = remember(&state, &experiment, &judged).await {
+    if let Err(error) = remember(&state, &experiment, &judged, now).await {
         tracing::warn!(%error, "what an experiment has shown could not be kept");
     }
     Ok(Reply(wire(&experiment, &judged, now)))
@@ -52,14 +53,25 @@ async fn judge(
     now: Timestamp,
 ) -> Result<(Experiment, Results), StoreError> {
     let evidence = state.store.evidence(experiment.clone(), now).await?;
-    // Large experiments take milliseconds, which other requests should not wait for.
     let judging = move || {
         let history = history_of(&experiment);
         let judged = results(&experiment, &evidence, &history, now);
         (experiment, judged)
     };
-    let ended = tokio::task::spawn_blocking(judging).await;
+    away(judging).await
+}
+
+/// Runs the judge away from the async threads: what takes milliseconds should keep no request waiting.
+pub(crate) async fn away<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(|error| StoreError::Unavailable(format!("the judge did not end: {error}")))
+}
+
+/// The results as they are kept with what was decided by them.
+pub(crate) fn as_value(experiment: &Experiment, judged: &Results, now: Timestamp) -> Value {
+    serde_json::to_value(wire(experiment, judged, now)).unwrap_or_default()
 }
 
 /// The same as it is stored when an experiment ends.
@@ -68,7 +80,7 @@ pub(crate) async fn as_text(state: &AppState, experiment: Experiment) -> ApiResu
     Ok(serde_json::to_string(&results).expect("texts and finite numbers are JSON"))
 }
 
-fn history_of(experiment: &Experiment) -> History {
+pub(crate) fn history_of(experiment: &Experiment) -> History {
     let stored = experiment.history.as_deref().unwrap_or("[]");
     let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_default();
     let interval = |lower: Option<f64>, upper: Option<f64>| judge::Interval {
@@ -86,7 +98,7 @@ fn history_of(experiment: &Experiment) -> History {
     History(shown.collect())
 }
 
-fn history_text(history: &History) -> String {
+pub(crate) fn history_text(history: &History) -> String {
     let stored = history.0.iter().map(|shown| {
         let ends = shown.interval.map(interval);
         api::Shown {
@@ -102,50 +114,21 @@ fn history_text(history: &History) -> String {
     serde_json::to_string(&stored).expect("finite numbers are JSON")
 }
 
-/// How often running experiments are looked at. Evidence is valid at any time, so often costs nothing
-/// but the work.
-const TICK: Duration = Duration::from_secs(30);
-
-/// Looks at every running experiment again and again, and keeps what was shown. Never ends.
-pub(crate) async fn watch(state: &AppState) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let filter = ExperimentFilter {
-            status: Some(ExperimentStatus::Running),
-            ..ExperimentFilter::default()
-        };
-        let running = state
-            .store
-            .experiments(filter)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "experiments could not be looked at");
-                Vec::new()
-            });
-        for experiment in running {
-            if let Err(error) = look(state, experiment).await {
-                tracing::warn!(%error, "an experiment could not be looked at");
-            }
-        }
-    }
-}
-
-async fn look(state: &AppState, experiment: Experiment) -> Result<(), CatalogError> {
-    let (experiment, judged) = judge(state, experiment, state.clock.now()).await?;
-    remember(state, &experiment, &judged).await
-}
-
 async fn remember(
     state: &AppState,
     experiment: &Experiment,
     judged: &Results,
+    now: Timestamp,
 ) -> Result<(), CatalogError> {
     let history = history_text(&judged.history());
     let running = experiment.status == ExperimentStatus::Running;
     if running && experiment.history.as_deref() != Some(history.as_str()) {
-        state.store.save_history(experiment.key, history).await?;
+        let step = ExperimentStep {
+            history: Some(history),
+            ..ExperimentStep::staying(experiment)
+        };
+        // Where the controller was faster, it has kept the same.
+        state.store.step_experiments(vec![step], now).await?;
     }
     Ok(())
 }
@@ -173,7 +156,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         verdict: judged.verdict.as_str().into(),
         verdict_version,
         summary: judged.summary.clone(),
-        arms: arms(definition, judged),
+        arms: arms(definition, &experiment.shares, judged),
         sample_ratio: SampleRatio {
             p: judged.sample_ratio.p,
             ln_e: judged.sample_ratio.ln_e,
@@ -188,8 +171,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
     }
 }
 
-fn arms(definition: &ExperimentDefinition, judged: &Results) -> Vec<ResultArm> {
-    let shares = definition.shares();
+fn arms(definition: &ExperimentDefinition, shares: &[f64], judged: &Results) -> Vec<ResultArm> {
     let arm = |(at, arm): (usize, &types::Arm)| ResultArm {
         model_id: arm.model_id.to_string(),
         version: arm.version.to_string(),
@@ -238,7 +220,7 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
 fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
     let corrected = definition.metrics.iter().zip(&judged.corrected_events);
     let corrected = corrected.filter(|(_, events)| **events > 0);
-    corrected
+    let mut notes: Vec<String> = corrected
         .map(|(metric, events)| {
             format!(
                 "{events} first events of {} were corrected later: the means follow, but they still \
@@ -246,7 +228,29 @@ fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
                 metric.name
             )
         })
-        .collect()
+        .collect();
+    if let Policy::Bandit(settings) = &definition.policy {
+        notes.extend(floor_note(settings.floor));
+    }
+    notes
+}
+
+/// What a floor means for the intervals of a bandit.
+fn floor_note(floor: f64) -> Option<String> {
+    let percent = 100.0 * floor;
+    if floor < LEAST_FLOOR {
+        Some(format!(
+            "The floor of {percent} % is too low for honest intervals: read the adaptive estimates as \
+             approximate. From 10 % they hold."
+        ))
+    } else if floor < HONEST_FLOOR {
+        Some(format!(
+            "At a floor of {percent} % the adaptive intervals may hold the truth a little less often \
+             than they say; from 10 % they hold."
+        ))
+    } else {
+        None
+    }
 }
 
 fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> MetricResults {
@@ -271,6 +275,26 @@ fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> Met
             .comparisons
             .iter()
             .map(|c| comparison(definition, c))
+            .collect(),
+        adaptive: result.adaptive.as_ref().map(|a| adaptive(definition, a)),
+    }
+}
+
+fn adaptive(definition: &ExperimentDefinition, judged: &AdaptiveResult) -> Adaptive {
+    let estimate = |arm: usize, estimate, standard_error, ends| AdaptiveEstimate {
+        version: definition.arms[arm].version.to_string(),
+        estimate,
+        standard_error,
+        interval: interval(ends),
+    };
+    let arms = judged.arms.iter().enumerate();
+    let differences = judged.comparisons.iter();
+    Adaptive {
+        arms: arms
+            .map(|(arm, a)| estimate(arm, a.mean, a.error, a.interval))
+            .collect(),
+        differences: differences
+            .map(|c| estimate(c.arm, c.difference, c.error, c.interval))
             .collect(),
     }
 }

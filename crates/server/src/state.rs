@@ -8,7 +8,8 @@ use runtime::HttpClient;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, StoreError};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 /// What every handler shares. Clones are handles to the same state.
 #[derive(Clone)]
@@ -23,6 +24,10 @@ pub(crate) struct Shared {
     /// Taken by each prediction under way.
     pub(crate) permits: Semaphore,
     pub(crate) limits: Limits,
+    /// Counts what happens, for those who wait for it.
+    pub(crate) news: watch::Sender<u64>,
+    /// Cancelled when the server ends, for those who would wait longer.
+    pub(crate) closing: CancellationToken,
     /// Held while a snapshot is made, so that an older one never replaces a newer one.
     refreshing: Mutex<()>,
 }
@@ -32,6 +37,8 @@ pub(crate) struct Limits {
     pub(crate) body_bytes: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) predict_timeout: Duration,
+    pub(crate) tick: Duration,
+    pub(crate) private_webhooks: bool,
 }
 
 impl std::ops::Deref for AppState {
@@ -61,7 +68,11 @@ impl AppState {
                 body_bytes: config.max_body_bytes,
                 body_timeout: config.body_timeout,
                 predict_timeout: config.predict_timeout,
+                tick: config.tick,
+                private_webhooks: config.private_webhooks,
             },
+            news: watch::Sender::new(0),
+            closing: CancellationToken::new(),
             refreshing: Mutex::new(()),
         })))
     }
@@ -72,6 +83,13 @@ impl AppState {
         let last = self.snapshot.load_full();
         let next = Snapshot::load(&self.store, &self.client, &last).await?;
         self.snapshot.store(Arc::new(next));
+        self.tell();
         Ok(())
+    }
+
+    /// Wakes those who wait for something to happen.
+    pub(crate) fn tell(&self) {
+        self.news
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 }

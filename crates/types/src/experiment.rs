@@ -132,9 +132,9 @@ pub struct InvalidExperiment {
 }
 
 /// The most candidates of an experiment.
-const MAX_CANDIDATES: usize = 20;
+pub const MAX_CANDIDATES: usize = 20;
 /// The most metrics of an experiment.
-const MAX_METRICS: usize = 50;
+pub const MAX_METRICS: usize = 50;
 
 impl ExperimentDefinition {
     /// With the defaults: an A/B test of all units. The first metric decides, the others guard.

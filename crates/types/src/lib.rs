@@ -23,6 +23,7 @@ pub use evidence::{
 };
 pub use experiment::{
     Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
+    MAX_CANDIDATES, MAX_METRICS,
 };
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, WebhookId};
 pub use latency::LatencyHistogram;

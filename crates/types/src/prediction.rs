@@ -24,7 +24,7 @@ pub struct Output {
 }
 
 /// Why a version was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// By the weights of the active versions.
     Weights,

@@ -152,7 +152,7 @@ fn target(
         .iter()
         .map(|arm| remembered(look, settings, primary, *arm))
         .collect();
-    let weights = weigh(metric, settings, &sums)?;
+    let weights = weigh(metric, settings.algorithm, settings.epsilon, &sums)?;
     let mut target = vec![0.0; definition.arms.len()];
     for (arm, weight) in arms.iter().zip(with_floor(&weights, settings.floor)) {
         target[*arm] = weight;
@@ -169,7 +169,7 @@ fn matured_units(look: &Look<'_>, metric: usize, arm: usize) -> f64 {
 
 /// Sums over units, the older ones counting less.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+pub(crate) struct Sums {
     units: f64,
     count: f64,
     sum: f64,
@@ -179,6 +179,18 @@ struct Sums {
 }
 
 impl Sums {
+    /// Of predictions that are units of their own.
+    pub(crate) fn of_predictions(n: f64, sum: f64, sum_squares: f64) -> Self {
+        Self {
+            units: n,
+            count: n,
+            sum,
+            sum_squares,
+            sum_count_squares: n,
+            sum_products: sum,
+        }
+    }
+
     fn add(&mut self, other: &MetricSums, weight: f64) {
         self.units += weight * other.units as f64;
         self.count += weight * other.count as f64;
@@ -227,15 +239,20 @@ fn remembered(look: &Look<'_>, settings: &BanditSettings, metric: usize, arm: us
     sums
 }
 
-/// The weights of the algorithm, before the floor.
-fn weigh(metric: &Metric, settings: &BanditSettings, arms: &[Sums]) -> Option<Vec<f64>> {
+/// The weights of an algorithm, before the floor.
+pub(crate) fn weigh(
+    metric: &Metric,
+    algorithm: Algorithm,
+    epsilon: f64,
+    arms: &[Sums],
+) -> Option<Vec<f64>> {
     let samples: Option<Vec<Sample>> = arms.iter().map(Sums::sample).collect();
     let samples = samples?;
     let best = |sample: &Sample| match metric.direction {
         Direction::Up => sample.mean,
         Direction::Down => -sample.mean,
     };
-    match settings.algorithm {
+    match algorithm {
         Algorithm::Thompson => Some(thompson::weights(&posteriors(metric, arms, &samples)?)),
         Algorithm::TopTwo => {
             let weights = thompson::weights(&posteriors(metric, arms, &samples)?);
@@ -245,14 +262,14 @@ fn weigh(metric: &Metric, settings: &BanditSettings, arms: &[Sums]) -> Option<Ve
             let means: Vec<f64> = samples.iter().map(best).collect();
             let variances: Vec<f64> = samples.iter().map(|sample| sample.variance).collect();
             // Equal arms have no best proportions: equal ones then.
-            let found = optimal_proportions(&means, &variances, settings.epsilon);
+            let found = optimal_proportions(&means, &variances, epsilon);
             Some(found.map_or_else(|| vec![1.0 / arms.len() as f64; arms.len()], |f| f.weights))
         }
         Algorithm::Ucb1 | Algorithm::KlUcb => {
             let t: f64 = samples.iter().map(|sample| sample.n).sum();
             let index = |sample: &Sample| {
                 let mean = unit_scale(metric, sample.mean)?;
-                Some(if settings.algorithm == Algorithm::Ucb1 {
+                Some(if algorithm == Algorithm::Ucb1 {
                     ucb1(mean, sample.n, t)
                 } else {
                     kl_ucb(mean, sample.n, t, 0.0)

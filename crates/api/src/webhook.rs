@@ -1,0 +1,56 @@
+//! Webhooks on the wire.
+
+use crate::AuditEntry;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A new webhook.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateWebhook {
+    /// Where deliveries are posted: `https`, or `http`.
+    pub url: String,
+    /// Only what happens to experiments of this model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What deliveries are signed with, 16 to 200 characters; made when left out, and then in the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// A webhook.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Webhook {
+    /// Identifies it: `hook-` and 12 hexadecimal digits.
+    pub webhook: String,
+    /// Where deliveries are posted.
+    pub url: String,
+    /// Only what happens to experiments of this model.
+    pub name: Option<String>,
+    /// The secret, in the reply that made it and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// The last entry of the audit that it was told of.
+    pub delivered: i64,
+    /// Failed deliveries of the next one.
+    pub attempts: u32,
+    /// Why the last delivery failed, while none has succeeded since.
+    pub last_error: Option<String>,
+    /// Entries that were given up.
+    pub given_up: u64,
+}
+
+/// What is posted to a webhook, with the headers `webhook-id` (the same when it is repeated),
+/// `webhook-timestamp` (seconds since 1970) and `webhook-signature` (`v1,` and the base64 of the
+/// HMAC-SHA256 of `id.timestamp.body`): the Standard Webhooks specification.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookDelivery {
+    /// What happened, such as `experiment.rolled_back`.
+    pub r#type: String,
+    /// When.
+    pub timestamp: String,
+    /// The entry of the audit.
+    pub data: AuditEntry,
+}

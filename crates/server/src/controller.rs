@@ -1,0 +1,141 @@
+//! The controller: looks at every running experiment again and again, and moves what has to move. It
+//! decides nothing: `judge` does.
+
+use crate::results;
+use crate::state::AppState;
+use judge::control::{Action, Look, Next, step};
+use serde_json::Value;
+use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep};
+use tokio::time::MissedTickBehavior;
+use types::{Evidence, Experiment, ExperimentStatus, Timestamp};
+
+/// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
+pub(crate) async fn run(state: &AppState) {
+    let mut ticks = tokio::time::interval(state.limits.tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // What cannot be looked at stays as it is: that is no failure of a candidate, and no success.
+        if let Err(error) = tick(state).await {
+            tracing::warn!(%error, "experiments could not be looked at; their weights stay");
+        }
+    }
+}
+
+/// Looks once at every running experiment: one read, one write.
+async fn tick(state: &AppState) -> Result<(), CatalogError> {
+    let now = state.clock.now();
+    let running = state.store.running_evidence(now).await?;
+    if running.is_empty() {
+        return Ok(());
+    }
+    let judging = move || -> Vec<ExperimentStep> {
+        let each = running.iter();
+        each.filter_map(|(experiment, evidence)| look(experiment, evidence, now))
+            .collect()
+    };
+    let steps = results::away(judging).await?;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let happened: Vec<String> = steps.iter().filter_map(told).collect();
+    let moved = steps.iter().any(|step| step.event.is_some());
+    for done in state.store.step_experiments(steps, now).await? {
+        // Somebody was faster: the next look sees what they did.
+        if let Err(error) = done {
+            tracing::info!(%error, "a step was not taken");
+        }
+    }
+    for what in happened {
+        tracing::info!("{what}");
+    }
+    if moved {
+        state.refresh().await?;
+    }
+    Ok(())
+}
+
+fn told(step: &ExperimentStep) -> Option<String> {
+    let event = step.event.as_ref()?;
+    Some(format!("experiment {}: {}", event.action, event.because))
+}
+
+/// The next step of an experiment; `None` where nothing changes.
+fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<ExperimentStep> {
+    let history = results::history_of(experiment);
+    let judged = judge::results::results(experiment, evidence, &history, now);
+    let next = step(&Look {
+        experiment,
+        evidence,
+        results: &judged,
+        now,
+    });
+    let verdict = judged.verdict.as_str();
+    let before = experiment.verdict.as_deref().unwrap_or("keep_going");
+    let mut event = event_of(&next, Actor::Controller, experiment, || {
+        results::as_value(experiment, &judged, now)
+    });
+    if event.is_none() && verdict != before {
+        event = Some(ExperimentEvent {
+            action: "verdict",
+            by: Actor::Controller,
+            because: judged.summary.clone(),
+            shares: None,
+            end: None,
+            evidence: results::as_value(experiment, &judged, now),
+        });
+    }
+    let step = ExperimentStep {
+        progress: next.progress,
+        history: Some(results::history_text(&judged.history())),
+        verdict: Some(verdict.to_owned()),
+        event,
+        ..ExperimentStep::staying(experiment)
+    };
+    let same = step.event.is_none()
+        && step.progress == experiment.progress
+        && step.history == experiment.history
+        && step.verdict == experiment.verdict;
+    (!same).then_some(step)
+}
+
+/// What a decision leaves on the record; `evidence` is made only where something happens.
+pub(crate) fn event_of(
+    next: &Next,
+    by: Actor,
+    experiment: &Experiment,
+    evidence: impl FnOnce() -> Value,
+) -> Option<ExperimentEvent> {
+    let action = next.action.as_ref()?;
+    let evidence = evidence();
+    let because = next.because.clone();
+    let end = |status, winner| {
+        Some(ExperimentEnd {
+            status,
+            winner,
+            reason: Some(because.clone()),
+            decided: decided(&evidence, status),
+        })
+    };
+    let end = match action {
+        Action::RollBack => end(ExperimentStatus::RolledBack, 0),
+        Action::Promote { arm } => end(ExperimentStatus::Promoted, *arm),
+        _ => None,
+    };
+    debug_assert_eq!(experiment.status, ExperimentStatus::Running);
+    Some(ExperimentEvent {
+        action: action.as_str(),
+        by,
+        because,
+        shares: action.shares().map(<[f64]>::to_vec),
+        end,
+        evidence,
+    })
+}
+
+/// The results as they are kept with what has ended; none where the judge could not give any.
+pub(crate) fn decided(evidence: &Value, status: ExperimentStatus) -> Option<String> {
+    let mut decided = evidence.as_object()?.clone();
+    decided.insert("status".into(), status.as_str().into());
+    Some(Value::Object(decided).to_string())
+}

@@ -1,0 +1,214 @@
+//! `POST /evaluate`: what another split, or another policy, would have earned on the log.
+
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Fields, Json};
+use crate::metrics::model;
+use crate::openapi::problems;
+use crate::results::{away, interval};
+use crate::state::AppState;
+use api::{ErrorCode, Estimate, EvaluateReply, EvaluateRequest};
+use axum::Json as Reply;
+use axum::extract::State;
+use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
+use std::collections::BTreeMap;
+use store::VersionFilter;
+use types::{BuiltIn, Metric, MetricName, TimeRange, Timestamp, Version, VersionKey};
+
+const WEEK_MICROS: i64 = 7 * 86_400_000_000;
+
+/// What a split or a policy would have earned.
+#[utoipa::path(post, path = "/evaluate", tag = "experiments", request_body = EvaluateRequest, responses((status = 200, description = "the estimates", body = EvaluateReply), problems::NoModelOrMetric, problems::CannotAnswer, problems::Body, problems::Stored))]
+pub(crate) async fn answer(
+    State(state): State<AppState>,
+    Json(body): Json<EvaluateRequest>,
+) -> ApiResult<Reply<EvaluateReply>> {
+    let name = model(&state, &body.name)?;
+    let metric = metric_of(&state, &body).await?;
+    let filter = VersionFilter {
+        name: Some(name.clone()),
+        ..VersionFilter::default()
+    };
+    let versions = state.store.versions(filter).await?;
+    let now = state.clock.now();
+    let (plan, range) = asked(&body, &versions, now)?;
+    let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
+    let period_ms = period_ms.saturating_mul(1000);
+    let log = state
+        .store
+        .logged_groups(name, metric.name.clone(), range, period_ms);
+    let groups = log.await?;
+    let judging = move || evaluate(&groups, &metric, &plan);
+    let found = away(judging).await?;
+    let named = |key: VersionKey| {
+        let version = versions.iter().find(|version| version.key == key);
+        version.map_or_else(|| "?".to_owned(), |version| version.version.to_string())
+    };
+    let found = found.map_err(|refusal| refused(refusal, &body, named))?;
+    let shares = found
+        .shares
+        .iter()
+        .map(|(key, share)| (named(*key), *share));
+    Ok(Reply(wire(&body, &found, range, now, shares.collect())))
+}
+
+async fn metric_of(state: &AppState, body: &EvaluateRequest) -> ApiResult<Metric> {
+    if let Some(built_in) = BuiltIn::find(&body.metric) {
+        return Ok(built_in.metric());
+    }
+    let name = model(state, &body.name)?;
+    let declared = state.store.metrics(name).await?;
+    let known = MetricName::parse(&body.metric).ok();
+    let found = declared
+        .into_iter()
+        .find(|m| Some(&m.name) == known.as_ref());
+    found.ok_or_else(|| {
+        let detail = format!(
+            "names {}, which is neither built in nor declared: `PUT /metrics/{}/{}` declares it",
+            body.metric, body.name, body.metric
+        );
+        ApiError::field("/metric", detail)
+    })
+}
+
+fn asked(
+    body: &EvaluateRequest,
+    versions: &[Version],
+    now: Timestamp,
+) -> ApiResult<(Plan, TimeRange)> {
+    let mut fields = Fields::default();
+    let since = fields.take_option("/since", body.since.as_deref().map(str::parse::<Timestamp>));
+    let until = fields.take_option("/until", body.until.as_deref().map(str::parse::<Timestamp>));
+    if body.metric == BuiltIn::Slow.as_str() {
+        let detail = "cannot be slow: its objective belongs to an experiment; use latency_ms";
+        fields.wrong("/metric", detail);
+    }
+    let plan = match (&body.weights, body.algorithm) {
+        (Some(weights), None) => {
+            let mut shares = Vec::new();
+            for (text, weight) in weights {
+                match versions.iter().find(|v| v.version.as_str() == text) {
+                    None => {
+                        let detail = format!("names {text}, which is no version of {}", body.name);
+                        fields.wrong("/weights", detail);
+                    }
+                    Some(version) => shares.push((version.key, *weight)),
+                }
+            }
+            let total: f64 = shares.iter().map(|(_, weight)| weight).sum();
+            let fits = shares.iter().all(|(_, w)| *w >= 0.0 && w.is_finite());
+            if !(fits && total > 0.0 && total.is_finite()) {
+                fields.wrong("/weights", "must be 0 or more, and one above 0");
+            }
+            let share = |(key, weight)| (key, weight / total);
+            Some(Plan::Split(shares.into_iter().map(share).collect()))
+        }
+        (None, Some(algorithm)) => {
+            let floor = body.floor.unwrap_or(0.05);
+            if !(0.0..=0.5).contains(&floor) {
+                fields.wrong("/floor", "must be from 0 to 0.5");
+            }
+            Some(Plan::Bandit { algorithm, floor })
+        }
+        _ => {
+            fields.wrong("/weights", "or algorithm must be given, and not both");
+            None
+        }
+    };
+    if body.update_seconds == Some(0) {
+        fields.wrong("/update_seconds", "must be at least 1");
+    }
+    let plan = fields.finish(plan)?;
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or(Timestamp::from_micros(until.micros() - WEEK_MICROS));
+    if since >= until {
+        return Err(ApiError::field("/since", "must be before until"));
+    }
+    let range = TimeRange {
+        since: Some(since),
+        until: Some(until),
+    };
+    Ok((plan, range))
+}
+
+fn refused(
+    refusal: Refusal,
+    body: &EvaluateRequest,
+    named: impl Fn(VersionKey) -> String,
+) -> ApiError {
+    let metric = &body.metric;
+    let detail = match refusal {
+        Refusal::Empty => format!(
+            "No prediction of {} in this time has a value of {metric}; send feedback, or ask for \
+             another time.",
+            body.name
+        ),
+        Refusal::NoSupport { version } => format!(
+            "Version {} was never chosen in this time, so the log cannot say what it would have \
+             earned; give it some traffic first.",
+            named(version)
+        ),
+        Refusal::NeverTogether => {
+            "The versions never had a chance at the same time, so nothing says \
+             how they compare on alike requests; run them side by side first."
+                .into()
+        }
+        Refusal::FewEffective {
+            effective_sample_size,
+        } => format!(
+            "The predictions of this time are worth only {effective_sample_size:.0} of this policy's, \
+             and fewer than {LEAST_EFFECTIVE} say nothing; ask for a longer time, or a split closer to \
+             the one that was logged."
+        ),
+        Refusal::LargeWeight { weight } => format!(
+            "One prediction would count {weight:.0} times, and more than {MOST_WEIGHT} is no evidence: \
+             the policy prefers a version that was rarely chosen. Give that version more traffic first."
+        ),
+    };
+    ApiError::new(ErrorCode::CannotEvaluate, detail)
+}
+
+fn wire(
+    body: &EvaluateRequest,
+    found: &Evaluation,
+    range: TimeRange,
+    now: Timestamp,
+    weights: BTreeMap<String, f64>,
+) -> EvaluateReply {
+    let estimates = &found.estimates;
+    let estimate = |value: f64, error: f64| Estimate {
+        value,
+        standard_error: error,
+        interval: interval(Evaluation::interval(value, error)),
+    };
+    let dr = estimate(estimates.doubly_robust, estimates.doubly_robust_error);
+    let end = |end: Option<f64>| end.map_or("-".into(), |value| format!("{value:.4}"));
+    let what = match body.algorithm {
+        Some(algorithm) => algorithm.as_str().to_owned(),
+        None => "This split".to_owned(),
+    };
+    let summary = format!(
+        "{what} would have earned {:.4} of {} per prediction (95 % interval {} to {}); the log earned \
+         {:.4}.",
+        dr.value,
+        body.metric,
+        end(dr.interval.lower),
+        end(dr.interval.upper),
+        found.logged
+    );
+    EvaluateReply {
+        name: body.name.clone(),
+        metric: body.metric.clone(),
+        summary,
+        since: range.since.unwrap_or(now).to_string(),
+        until: range.until.unwrap_or(now).to_string(),
+        weights,
+        predictions: estimates.n as u64,
+        without_support: found.without_support,
+        effective_sample_size: estimates.effective_sample_size,
+        largest_weight: estimates.largest_weight,
+        logged: found.logged,
+        dr,
+        snips: estimate(estimates.snips, estimates.snips_error),
+        ips: estimate(estimates.ips, estimates.ips_error),
+    }
+}

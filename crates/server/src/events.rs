@@ -1,0 +1,120 @@
+//! What happens, as it happens: `GET /events`, server-sent events out of the audit.
+
+use crate::audit::entry;
+use crate::error::ApiResult;
+use crate::extract::{Fields, Params};
+use crate::openapi::problems;
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use store::{AuditEntry, AuditFilter};
+use tokio::sync::watch;
+use types::{ExperimentId, ModelName};
+use utoipa::IntoParams;
+
+/// Entries that are read at once.
+const CHUNK: u32 = 100;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StreamParams {
+    /// Only what happens to this model.
+    name: Option<String>,
+    /// Only what happens to this experiment.
+    experiment: Option<String>,
+    /// Begins after this entry of the audit; with what happens from now on when left out. The header
+    /// `Last-Event-ID` says the same.
+    after: Option<i64>,
+}
+
+/// Every change as it happens: the id of an event is that of the audit entry, its type is the action, and
+/// its data is the entry as JSON.
+#[utoipa::path(get, path = "/events", tag = "audit", params(StreamParams), responses((status = 200, description = "a stream of server-sent events", content_type = "text/event-stream", body = String), problems::Query, problems::Stored))]
+pub(crate) async fn stream(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Params(params): Params<StreamParams>,
+) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let mut fields = Fields::default();
+    let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
+    let experiment = fields.take_option("?experiment", experiment);
+    fields.finish(Some(()))?;
+    let resumed = headers.get("last-event-id");
+    let resumed = resumed.and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    // Listens before it reads, so that nothing falls between.
+    let news = state.news.subscribe();
+    let after = match resumed.or(params.after) {
+        Some(after) => after,
+        None => state.store.newest_audit().await?,
+    };
+    let reader = Reader {
+        state,
+        news,
+        filter: AuditFilter {
+            name,
+            experiment,
+            limit: CHUNK,
+            ..AuditFilter::default()
+        },
+        after,
+        waiting: VecDeque::new(),
+    };
+    let events = stream::unfold(reader, |mut reader| async move {
+        let entry = reader.next().await?;
+        Some((Ok(event(entry)), reader))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+fn event(found: AuditEntry) -> Event {
+    let named = Event::default()
+        .id(found.id.to_string())
+        .event(&found.action);
+    let data = serde_json::to_string(&entry(found)).unwrap_or_default();
+    named.data(data)
+}
+
+struct Reader {
+    state: AppState,
+    news: watch::Receiver<u64>,
+    filter: AuditFilter,
+    after: i64,
+    waiting: VecDeque<AuditEntry>,
+}
+
+impl Reader {
+    /// The next entry; `None` when the server ends, or the audit cannot be read.
+    async fn next(&mut self) -> Option<AuditEntry> {
+        loop {
+            if let Some(entry) = self.waiting.pop_front() {
+                self.after = entry.id;
+                return Some(entry);
+            }
+            self.news.mark_unchanged();
+            let found = self
+                .state
+                .store
+                .audit_after(self.filter.clone(), self.after);
+            match found.await {
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of events ends");
+                    return None;
+                }
+                Ok(found) => self.waiting.extend(found),
+            }
+            if self.waiting.is_empty() {
+                let closing = self.state.closing.clone();
+                tokio::select! {
+                    () = closing.cancelled() => return None,
+                    changed = self.news.changed() => changed.ok()?,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `/webhooks`: who is told of what happens to experiments, and the task that tells them.
+
+mod address;
+mod deliver;
+
+pub(crate) use deliver::run;
+
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Fields, Json};
+use crate::metrics::model;
+use crate::openapi::problems;
+use crate::state::AppState;
+use api::{CreateWebhook, ErrorCode, Message, Webhook};
+use axum::Json as Reply;
+use axum::extract::{Path, State};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Url;
+use ring::rand::{SecureRandom, SystemRandom};
+use store::NewWebhook;
+use types::WebhookId;
+
+/// The most webhooks.
+const MOST: usize = 100;
+/// What the secrets of the Standard Webhooks specification begin with.
+const SECRET_PREFIX: &str = "whsec_";
+
+/// Makes a webhook. Its secret is in this reply only.
+#[utoipa::path(post, path = "/webhooks", tag = "webhooks", request_body = CreateWebhook, responses((status = 200, description = "the webhook, with its secret", body = Webhook), problems::NoModel, problems::Body, problems::Stored))]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    Json(body): Json<CreateWebhook>,
+) -> ApiResult<Reply<Webhook>> {
+    let name = body.name.as_deref().map(|name| model(&state, name));
+    let name = name.transpose()?;
+    let mut fields = Fields::default();
+    if let Err(problem) = address::check_url(&body.url, state.limits.private_webhooks) {
+        fields.wrong("/url", problem);
+    }
+    let secret = match body.secret {
+        None => new_secret()?,
+        Some(secret) => {
+            if key_of(&secret).is_none_or(|key| !(16..=128).contains(&key.len())) {
+                let detail = "must be whsec_ and the base64 of 16 to 128 bytes; leave it out and one \
+                              is made";
+                fields.wrong("/secret", detail);
+            }
+            secret
+        }
+    };
+    fields.finish(Some(()))?;
+    if state.store.webhooks().await?.len() >= MOST {
+        let detail = format!("would be one more than {MOST} webhooks; delete one first");
+        return Err(ApiError::field("/url", detail));
+    }
+    let new = NewWebhook {
+        id: WebhookId::from_bits(clock::random()),
+        name,
+        url: body.url,
+        secret: secret.clone(),
+    };
+    let made = state.store.create_webhook(new, state.clock.now()).await?;
+    state.tell();
+    Ok(Reply(Webhook {
+        secret: Some(secret),
+        ..wire(&made)
+    }))
+}
+
+/// Every webhook, without the secrets.
+#[utoipa::path(get, path = "/webhooks", tag = "webhooks", responses((status = 200, description = "the webhooks, oldest first", body = Vec<Webhook>), problems::Stored))]
+pub(crate) async fn list(State(state): State<AppState>) -> ApiResult<Reply<Vec<Webhook>>> {
+    let found = state.store.webhooks().await?;
+    Ok(Reply(found.iter().map(wire).collect()))
+}
+
+/// Deletes a webhook: nothing more is delivered.
+#[utoipa::path(delete, path = "/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path, description = "`hook-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::NoWebhook, problems::Stored))]
+pub(crate) async fn delete(
+    State(state): State<AppState>,
+    Path(webhook): Path<String>,
+) -> ApiResult<Reply<Message>> {
+    let unknown = || {
+        let detail = "There is no such webhook; `GET /webhooks` lists them.";
+        ApiError::new(ErrorCode::WebhookNotFound, detail)
+    };
+    let id: WebhookId = webhook.parse().map_err(|_| unknown())?;
+    if !state.store.delete_webhook(id).await? {
+        return Err(unknown());
+    }
+    Ok(Reply(Message {
+        message: format!("The webhook {id} is deleted."),
+    }))
+}
+
+fn new_secret() -> ApiResult<String> {
+    let mut bytes = [0; 32];
+    let failed = |_| ApiError::new(ErrorCode::Internal, "The system gives no random bytes.");
+    SystemRandom::new().fill(&mut bytes).map_err(failed)?;
+    Ok(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
+}
+
+/// The bytes that a secret stands for.
+fn key_of(secret: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(secret.strip_prefix(SECRET_PREFIX)?).ok()
+}
+
+fn wire(webhook: &store::Webhook) -> Webhook {
+    Webhook {
+        webhook: webhook.id.to_string(),
+        url: without_password(&webhook.url),
+        name: webhook.name.as_ref().map(ToString::to_string),
+        secret: None,
+        created_at: webhook.created_at.to_string(),
+        delivered: webhook.delivered,
+        attempts: webhook.attempts,
+        last_error: webhook.last_error.clone(),
+        given_up: webhook.given_up,
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        return String::new();
+    };
+    if parsed.password().is_some() {
+        let _ = parsed.set_password(Some("***"));
+    }
+    parsed.to_string()
+}

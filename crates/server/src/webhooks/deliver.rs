@@ -1,0 +1,209 @@
+//! Deliveries: in the order of the audit, at least once, each repeated until it is taken or given up. How
+//! far a webhook has been told is stored, so a restart loses nothing.
+
+use super::address::PublicOnly;
+use super::key_of;
+use crate::audit::entry;
+use crate::state::AppState;
+use api::WebhookDelivery;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{AuditEntry, AuditFilter, CatalogError, Webhook};
+use tokio::task::JoinSet;
+use types::{Timestamp, WebhookId};
+
+/// How long a target may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The wait after the first failure; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Failures after which a delivery is given up: after about nine hours.
+const ATTEMPTS: u32 = 16;
+/// How often it is looked whether a delivery is due again.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Tells every webhook what happens, for ever. A target that hangs delays no other.
+pub(crate) async fn run(state: &AppState) {
+    let client = match client(state.limits.private_webhooks) {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(%error, "webhooks cannot be delivered");
+            return std::future::pending().await;
+        }
+    };
+    let mut news = state.news.subscribe();
+    let mut under_way: HashSet<WebhookId> = HashSet::new();
+    let mut deliveries: JoinSet<(WebhookId, bool)> = JoinSet::new();
+    // Whether a webhook waits for its next attempt; without one nothing has to be polled.
+    let mut retrying = false;
+    // Whether something happened while a webhook was being told.
+    let mut missed = false;
+    let mut look = true;
+    loop {
+        if look {
+            let webhooks = state.store.webhooks().await.unwrap_or_default();
+            let now = state.clock.now();
+            retrying = webhooks.iter().any(|webhook| webhook.attempts > 0);
+            for webhook in webhooks {
+                if webhook.next_attempt_at > now {
+                    continue;
+                }
+                if !under_way.insert(webhook.id) {
+                    missed = true;
+                    continue;
+                }
+                let (state, client) = (state.clone(), client.clone());
+                deliveries.spawn(async move {
+                    let id = webhook.id;
+                    (id, deliver_next(&state, &client, webhook).await)
+                });
+            }
+        }
+        look = tokio::select! {
+            changed = news.changed() => changed.is_ok(),
+            Some(done) = deliveries.join_next() => match done {
+                Ok((id, more)) => {
+                    under_way.remove(&id);
+                    more || std::mem::take(&mut missed)
+                }
+                Err(_) => true,
+            },
+            () = tokio::time::sleep(POLL), if retrying => true,
+        };
+    }
+}
+
+fn client(private: bool) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        // A redirect would lead to an address that nobody registered.
+        .redirect(reqwest::redirect::Policy::none())
+        // A proxy would resolve names itself.
+        .no_proxy()
+        .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")));
+    let builder = if private {
+        builder
+    } else {
+        builder.dns_resolver(Arc::new(PublicOnly))
+    };
+    builder.build()
+}
+
+/// Tells a webhook of the next entry; says whether there may be more.
+async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: Webhook) -> bool {
+    match try_next(state, client, &webhook).await {
+        Ok(more) => more,
+        Err(error) => {
+            tracing::warn!(%error, webhook = %webhook.id, "a delivery could not be recorded");
+            false
+        }
+    }
+}
+
+async fn try_next(
+    state: &AppState,
+    client: &reqwest::Client,
+    webhook: &Webhook,
+) -> Result<bool, CatalogError> {
+    let filter = AuditFilter {
+        name: webhook.name.clone(),
+        experiments_only: true,
+        limit: 1,
+        ..AuditFilter::default()
+    };
+    let next = state.store.audit_after(filter, webhook.delivered).await?;
+    let Some(next) = next.into_iter().next() else {
+        return Ok(false);
+    };
+    let id = next.id;
+    match post(client, webhook, next, state.clock.now()).await {
+        Ok(()) => state.store.webhook_delivered(webhook.id, id).await?,
+        Err(error) => {
+            let last = webhook.attempts + 1 >= ATTEMPTS;
+            let wait = FIRST_WAIT.saturating_mul(1 << webhook.attempts.min(16));
+            let wait = i64::try_from(wait.min(LONGEST_WAIT).as_micros()).unwrap_or(i64::MAX);
+            let again = Timestamp::from_micros(state.clock.now().micros().saturating_add(wait));
+            tracing::warn!(error, webhook = %webhook.id, entry = id, "a delivery failed");
+            let give_up = last.then_some(id);
+            state
+                .store
+                .webhook_failed(webhook.id, error, again, give_up)
+                .await?;
+        }
+    }
+    Ok(true)
+}
+
+async fn post(
+    client: &reqwest::Client,
+    webhook: &Webhook,
+    found: AuditEntry,
+    now: Timestamp,
+) -> Result<(), String> {
+    let id = format!("weir-{}", found.id);
+    let delivery = WebhookDelivery {
+        r#type: found.action.clone(),
+        timestamp: found.at.to_string(),
+        data: entry(found),
+    };
+    let body = serde_json::to_string(&delivery).map_err(|error| error.to_string())?;
+    let timestamp = now.seconds().to_string();
+    let signature =
+        sign(&webhook.secret, &id, &timestamp, &body).ok_or("the secret is no secret")?;
+    let sent = client
+        .post(&webhook.url)
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", timestamp)
+        .header("webhook-signature", signature)
+        .body(body)
+        .send();
+    let response = sent.await.map_err(|error| whole(&error.without_url()))?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    Err(format!("the target answered {}", response.status()))
+}
+
+/// An error with what caused it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text.truncate(text.floor_char_boundary(500));
+    text
+}
+
+/// The signature of the Standard Webhooks specification.
+fn sign(secret: &str, id: &str, timestamp: &str, body: &str) -> Option<String> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key_of(secret)?);
+    let signed = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
+    Some(format!("v1,{}", STANDARD.encode(signed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_are_signed_as_the_specification_says() {
+        // The example of the Standard Webhooks libraries.
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let got = sign(
+            secret,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "1614265330",
+            r#"{"test": 2432232314}"#,
+        );
+        let want = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(got.as_deref(), Some(want));
+    }
+}
