@@ -1,9 +1,9 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, CreateExperiment, Experiment, ExperimentResults, Feedback, FeedbackReply,
-    Performance, PredictReply, PredictRequest, Problem, RegisterVersion, StartedExperiment,
-    Version,
+    Activate, AuditEntry, AuditPage, CreateExperiment, EvaluateReply, EvaluateRequest, Experiment,
+    ExperimentResults, Feedback, FeedbackReply, Message, Performance, PredictReply, PredictRequest,
+    Problem, RegisterVersion, StartedExperiment, Version,
 };
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
@@ -97,6 +97,112 @@ impl Client {
         self.send(self.http.post(url)).await
     }
 
+    /// `POST /experiments`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn create_experiment(
+        &self,
+        experiment: &CreateExperiment,
+    ) -> Result<Experiment, ClientError> {
+        let draft = self.http.post(self.url("/experiments")).json(experiment);
+        self.send(draft).await
+    }
+
+    /// `GET /experiments/{experiment}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn experiment(&self, experiment: &str) -> Result<Experiment, ClientError> {
+        let url = self.url(&format!("/experiments/{experiment}"));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `GET /experiments`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn experiments(
+        &self,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<Experiment>, ClientError> {
+        let url = self.url(&with_query("/experiments", filter));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `POST /experiments/{experiment}/start`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn start(
+        &self,
+        experiment: &str,
+        dry_run: bool,
+    ) -> Result<StartedExperiment, ClientError> {
+        let url = self.url(&format!(
+            "/experiments/{experiment}/start?dry_run={dry_run}"
+        ));
+        self.send(self.http.post(url)).await
+    }
+
+    /// `DELETE /experiments/{experiment}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn delete_experiment(&self, experiment: &str) -> Result<Message, ClientError> {
+        let url = self.url(&format!("/experiments/{experiment}"));
+        self.send(self.http.delete(url)).await
+    }
+
+    /// `POST /experiments/{experiment}/{command}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn command(
+        &self,
+        experiment: &str,
+        command: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Experiment, ClientError> {
+        let path = format!("/experiments/{experiment}/{command}");
+        let url = self.url(&with_query(&path, query));
+        self.send(self.http.post(url)).await
+    }
+
+    /// `GET /audit`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn audit(&self, filter: &[(&str, &str)]) -> Result<AuditPage, ClientError> {
+        let url = self.url(&with_query("/audit", filter));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `GET /events`: what happens, as it happens.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn events(&self, filter: &[(&str, &str)]) -> Result<EventStream, ClientError> {
+        let url = self.url(&with_query("/events", filter));
+        let response = self.http.get(url).send().await?;
+        if !response.status().is_success() {
+            return Err(ClientError::Refused(Box::new(response.json().await?)));
+        }
+        Ok(EventStream {
+            response,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// `POST /evaluate`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn evaluate(&self, question: &EvaluateRequest) -> Result<EvaluateReply, ClientError> {
+        let url = self.url("/evaluate");
+        self.send(self.http.post(url).json(question)).await
+    }
+
     /// `GET /experiments/{experiment}/results`.
     ///
     /// # Errors
@@ -125,5 +231,46 @@ impl Client {
             return Ok(response.json().await?);
         }
         Err(ClientError::Refused(Box::new(response.json().await?)))
+    }
+}
+
+/// A path with a query.
+fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let start = path.len() + 1;
+    let mut pairs = url::form_urlencoded::Serializer::for_suffix(format!("{path}?"), start);
+    pairs.extend_pairs(query).finish()
+}
+
+/// A stream of server-sent events.
+pub struct EventStream {
+    response: reqwest::Response,
+    buffer: Vec<u8>,
+}
+
+impl EventStream {
+    /// The next entry of the audit; `None` when the server ended the stream.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<AuditEntry>, ClientError> {
+        loop {
+            while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                let text = String::from_utf8_lossy(&event);
+                let lines = text.lines().filter_map(|line| line.strip_prefix("data:"));
+                let data: Vec<&str> = lines.map(str::trim_start).collect();
+                // A comment keeps the connection open and has no data.
+                if let Ok(entry) = serde_json::from_str(&data.join("\n")) {
+                    return Ok(Some(entry));
+                }
+            }
+            match self.response.chunk().await? {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ mod traffic;
 mod version;
 mod webhook;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, EventStream};
 pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,

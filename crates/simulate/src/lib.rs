@@ -5,12 +5,16 @@
 //! each and adding up, and fast enough for ten thousand experiments.
 #![warn(missing_docs)]
 
+mod bandit;
 mod method;
+mod rollout;
 mod run;
 mod table;
 mod world;
 
+pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
 pub use method::Method;
+pub use rollout::{RolloutDesign, RolloutReport, Rule, rollout_table, simulate_rollout};
 pub use run::{Outcome, Report, simulate};
 pub use table::{Cell, table};
 pub use world::{Design, InvalidDesign};

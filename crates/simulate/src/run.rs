@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use types::{
     ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Exposures, MetricEvidence, ModelId, ModelName, Timestamp, VersionKey,
+    ExperimentKey, Exposures, Metric, MetricEvidence, ModelId, ModelName, Timestamp, VersionKey,
     VersionName,
 };
 
@@ -42,29 +42,47 @@ pub struct Report {
 /// Plays a design on `threads` threads; the answer does not depend on how many. `done` hears of every
 /// experiment that has ended.
 pub fn simulate(design: &Design, threads: usize, done: impl Fn() + Sync) -> Report {
+    let (runs, seed) = (design.runs, design.seed);
+    let outcomes = play_all(runs, seed, threads, done, |rng| play_one(design, rng));
+    report(&outcomes)
+}
+
+/// Plays `runs` experiments, each with a stream of randomness of its own, and gives what became of them in
+/// their order.
+pub(crate) fn play_all<T: Send>(
+    runs: u64,
+    seed: u64,
+    threads: usize,
+    done: impl Fn() + Sync,
+    play: impl Fn(&mut ChaCha8Rng) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicU64::new(0);
-    let play = || {
+    let work = || {
         let mut outcomes = Vec::new();
         loop {
             let run = next.fetch_add(1, Ordering::Relaxed);
-            if run >= design.runs {
+            if run >= runs {
                 return outcomes;
             }
-            // Each experiment has a stream of its own.
-            let mut rng = ChaCha8Rng::seed_from_u64(design.seed);
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(run);
-            outcomes.push((run, play_one(design, &mut rng)));
+            outcomes.push((run, play(&mut rng)));
             done();
         }
     };
-    let mut outcomes: Vec<(u64, Outcome)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(play)).collect();
-        let ended = workers.into_iter().map(|worker| worker.join());
-        ended.flatten().flatten().collect()
+    let mut outcomes: Vec<(u64, T)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let mut all = Vec::new();
+        for worker in workers {
+            match worker.join() {
+                Ok(outcomes) => all.extend(outcomes),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
     });
     outcomes.sort_unstable_by_key(|(run, _)| *run);
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    report(&outcomes)
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 fn report(outcomes: &[Outcome]) -> Report {
@@ -215,6 +233,15 @@ fn evidence(arm: &Arm) -> ArmEvidence {
 
 fn experiment(design: &Design) -> Experiment {
     let metric = BuiltIn::Error.metric();
+    running(ExperimentDefinition {
+        alpha: design.alpha,
+        planned_units: design.planned_units,
+        ..definition(design.arms, vec![metric])
+    })
+}
+
+/// A definition with the defaults: arms are called by their numbers.
+pub(crate) fn definition(arms: usize, metrics: Vec<Metric>) -> ExperimentDefinition {
     let arm = |at: usize| types::Arm {
         key: VersionKey(at as i64),
         model_id: ModelId::from_bits(at as u64),
@@ -222,19 +249,17 @@ fn experiment(design: &Design) -> Experiment {
         weight: 1.0,
     };
     let name = ModelName::parse("simulated").expect("it is a name");
-    let definition = ExperimentDefinition {
-        alpha: design.alpha,
-        planned_units: design.planned_units,
-        ..ExperimentDefinition::new(name, (0..design.arms).map(arm).collect(), vec![metric])
-    };
+    ExperimentDefinition::new(name, (0..arms).map(arm).collect(), metrics)
+}
+
+/// An experiment that runs since the beginning of time.
+pub(crate) fn running(definition: ExperimentDefinition) -> Experiment {
     let start = Timestamp::from_micros(0);
-    Experiment::draft(
-        ExperimentKey(0),
-        ExperimentId::from_bits(0),
-        definition,
-        start,
-    )
-    .running_since(start)
+    let (key, id) = (ExperimentKey(0), ExperimentId::from_bits(0));
+    Experiment {
+        progress: judge::control::begin(&definition.policy),
+        ..Experiment::draft(key, id, definition, start).running_since(start)
+    }
 }
 
 #[cfg(test)]

@@ -266,7 +266,8 @@ fn arm(most_events: u64, units: u64, rate: f64, rng: &mut ChaCha8Rng) -> Arm {
     arm
 }
 
-fn binomial(n: u64, p: f64, rng: &mut ChaCha8Rng) -> u64 {
+/// A draw of Bin(n, p).
+pub(crate) fn binomial(n: u64, p: f64, rng: &mut ChaCha8Rng) -> u64 {
     if n == 0 || p <= 0.0 {
         return 0;
     }

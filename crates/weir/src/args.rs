@@ -3,6 +3,13 @@
 //! A setting comes from its flag, else from its `WEIR_*` variable, else from the TOML file, else it
 //! has a default.
 
+mod control;
+
+pub(crate) use control::{
+    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, RolloutArgs,
+    RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use server::{Config, Origin};
@@ -28,15 +35,29 @@ pub(crate) enum Command {
     ///
     /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
     Serve(ServeArgs),
-    /// See it work: two real sentiment versions in an experiment, 70/30, on 3,708 labelled reviews.
+    /// See it work: two real sentiment versions in an experiment, 70/30, on 3,708 labelled reviews;
+    /// `demo rollout` shows a candidate climb to 100 %, `demo regression` one that comes back.
     Demo(DemoArgs),
+    /// Start a rollout on a running server, watch it, and intervene.
+    ///
+    /// Example: weir rollout start --name sentiment --control 1.0.0 --candidate 2.0.0 --watch
+    Rollout(RolloutArgs),
+    /// Experiments of a running server: list, show, start, watch, end.
+    ///
+    /// Example: weir experiment results exp-0123456789ab
+    Experiment(ExperimentArgs),
+    /// What another split, or another policy, would have earned on the log of a running server.
+    ///
+    /// Example: weir evaluate --name sentiment --metric correct --weights 1.0.0=20,2.0.0=80
+    Evaluate(EvaluateArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),
     /// How many units and days an experiment needs.
     ///
     /// Example: weir plan --baseline 0.5 --effect 0.05 --per-day 1000
     Plan(PlanArgs),
-    /// Play whole experiments through the judge: how often it is wrong, and how soon it is right.
+    /// Play whole experiments through the judge: how often it is wrong, and how soon it is right;
+    /// `simulate rollout` and `simulate bandit` play the controller.
     ///
     /// Example: weir simulate --base 0.1 --effect 0.02 --method asymptotic
     Simulate(SimulateArgs),
@@ -87,10 +108,30 @@ pub(crate) struct ServeArgs {
     /// How long a prediction may take, fallbacks included [default: 30000]
     #[arg(long, env = "WEIR_PREDICT_TIMEOUT_MS", value_name = "MS")]
     predict_timeout_ms: Option<u64>,
+    /// How often running experiments are looked at [default: 30000]
+    #[arg(long, env = "WEIR_TICK_MS", value_name = "MS")]
+    tick_ms: Option<u64>,
+    /// Let webhooks lead to addresses of this machine and of private networks.
+    #[arg(long, env = "WEIR_PRIVATE_WEBHOOKS")]
+    private_webhooks: bool,
+}
+
+/// What the demonstration shows.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoKind {
+    /// Two versions in an experiment, 70/30.
+    Experiment,
+    /// A good candidate that climbs to 100 %.
+    Rollout,
+    /// A bad candidate that comes back.
+    Regression,
 }
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
+    /// What it shows.
+    #[arg(value_enum, default_value = "experiment")]
+    pub(crate) kind: DemoKind,
     /// Where the data is kept; a temporary directory that goes at the end where it is not given.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -155,9 +196,23 @@ pub(crate) struct PlanArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum SimulateCommand {
+    /// Rollouts: how often a harmless candidate goes back, and how many units a bad one meets.
+    ///
+    /// Example: weir simulate rollout --base 0.005 --ratio 4
+    Rollout(SimulateRolloutArgs),
+    /// Bandits: what learning costs, and whether the intervals afterwards are honest.
+    ///
+    /// Example: weir simulate bandit --rates 0.1,0.12,0.15 --algorithm thompson
+    Bandit(SimulateBanditArgs),
+}
+
 #[derive(Args)]
-#[command(allow_negative_numbers = true)]
+#[command(allow_negative_numbers = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct SimulateArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SimulateCommand>,
     /// How it is judged.
     #[arg(long, default_value = "asymptotic", value_parser = method, value_name = "METHOD",
         long_help = method_help())]
@@ -265,6 +320,8 @@ struct FileArgs {
     header_timeout_ms: Option<u64>,
     body_timeout_ms: Option<u64>,
     predict_timeout_ms: Option<u64>,
+    tick_ms: Option<u64>,
+    private_webhooks: Option<bool>,
 }
 
 /// Settings that cannot be meant.
@@ -348,6 +405,8 @@ impl ServeArgs {
                 file.predict_timeout_ms,
                 d.predict_timeout,
             )?,
+            tick: time("tick-ms", self.tick_ms, file.tick_ms, d.tick)?,
+            private_webhooks: self.private_webhooks || file.private_webhooks == Some(true),
             ..defaults
         })
     }

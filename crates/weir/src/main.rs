@@ -1,6 +1,7 @@
 //! `weir`: flags, configuration and exit codes. Data goes to stdout, talk to stderr.
 
 mod args;
+mod control;
 mod demo;
 mod plan;
 mod serve;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
+        Command::Rollout(rollout) => control::rollout(&rollout),
+        Command::Experiment(experiment) => control::experiment(&experiment),
+        Command::Evaluate(evaluate) => control::evaluate(&evaluate),
         Command::Simulate(simulate) => simulation::run(&simulate),
     };
     result.unwrap_or_else(|error| {

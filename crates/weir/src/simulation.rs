@@ -1,6 +1,8 @@
 //! `weir simulate`: whole experiments, played through the judge.
 
-use crate::args::SimulateArgs;
+mod control;
+
+use crate::args::{SimulateArgs, SimulateCommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use simulate::{Cell, Design, Report, simulate, table};
@@ -14,6 +16,11 @@ const USAGE: u8 = 2;
     reason = "the report is the data of this command"
 )]
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Some(SimulateCommand::Rollout(args)) => return control::rollout(args),
+        Some(SimulateCommand::Bandit(args)) => return control::bandit(args),
+        None => {}
+    }
     if args.table {
         let cells = table(args.seed);
         let reports = play(cells.iter().map(|cell| &cell.design));
@@ -70,17 +77,31 @@ fn design(args: &SimulateArgs) -> Design {
 
 fn play<'a>(designs: impl IntoIterator<Item = &'a Design>) -> Vec<Report> {
     let designs: Vec<&Design> = designs.into_iter().collect();
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} experiments, {per_sec}, {eta} left");
-    let progress = ProgressBar::new(designs.iter().map(|design| design.runs).sum())
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let progress = bar(
+        designs.iter().map(|design| design.runs).sum(),
+        "experiments",
+    );
+    let threads = threads();
     let played = designs.into_iter();
     let reports = played
         .map(|design| simulate(design, threads, || progress.inc(1)))
         .collect();
     progress.finish_and_clear();
     reports
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn bar(length: u64, what: &str) -> ProgressBar {
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template);
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
 }
 
 fn report_json(design: &Design, report: &Report) -> Value {
@@ -114,7 +135,6 @@ fn row_json(cell: &Cell, report: &Report) -> Value {
 }
 
 fn text(design: &Design, report: &Report) -> String {
-    let share = |share: f64| format!("{:.2} %", 100.0 * share);
     let claims = if design.effect == 0.0 && !design.method.is_ordered() {
         "false alarms"
     } else if design.method.is_ordered() {
@@ -132,8 +152,8 @@ fn text(design: &Design, report: &Report) -> String {
         ),
         format!(
             "{claims:<20} {} ± {}",
-            share(report.claims),
-            share(report.claims_error)
+            percent(report.claims),
+            percent(report.claims_error)
         ),
     ];
     if let Some(units) = report.median_units {
@@ -144,7 +164,7 @@ fn text(design: &Design, report: &Report) -> String {
     }
     if let Some(coverage) = report.coverage {
         let all = "of intervals held the truth at every look";
-        lines.push(format!("{:<20} {} {all}", "coverage", share(coverage)));
+        lines.push(format!("{:<20} {} {all}", "coverage", percent(coverage)));
     }
     lines.join("\n")
 }
@@ -153,16 +173,15 @@ const HEAD: &str = "| case | base rate | method | runs | false alarms | coverage
      assumptions hold |\n|---|---|---|---|---|---|---|";
 
 fn row(cell: &Cell, report: &Report) -> String {
-    let share = |share: f64| format!("{:.2} %", 100.0 * share);
     format!(
         "| {} | {} | `{}` | {} | {} ± {} | {} | {} |",
         cell.title,
-        share(cell.design.base),
+        percent(cell.design.base),
         cell.design.method.as_str(),
         report.runs,
-        share(report.claims),
-        share(report.claims_error),
-        report.coverage.map_or("–".into(), share),
+        percent(report.claims),
+        percent(report.claims_error),
+        report.coverage.map_or("–".into(), percent),
         if cell.holds { "yes" } else { "**no**" },
     )
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use store::{Durability, Feedback, FeedbackContent, NewVersion, Store, StoreOptions};
 use types::{
     Accuracy, Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId,
-    ModelName, Outcome, Output, Percent, Policy, PredictionId, PredictionRecord, Reason,
-    RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
+    ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason, RuntimeSpec, Tags,
+    Timestamp, UnitId, VersionKey, VersionName,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -116,7 +116,7 @@ async fn experiment(
     };
     let id = ExperimentId::from_bits(1);
     store.create_experiment(id, definition, now).await?;
-    let started = store.start_experiment(id, now).await?;
+    let started = store.start_experiment(id, None, now).await?;
     let traffic = store.traffic().await?;
     Ok((started.key, traffic[0].epoch))
 }

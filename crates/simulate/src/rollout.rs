@@ -1,0 +1,551 @@
+//! Rollouts, played through the production judge and controller: how often a harmless candidate goes
+//! back, how often a bad one does not, and how many units it meets before it does.
+
+use crate::run::{definition, play_all, running};
+use crate::world::{InvalidDesign, binomial};
+use judge::control::{Action, Look, Next, step};
+use judge::fixed::{Proportion, two_proportions};
+use judge::results::{History, results};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use types::{
+    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Exposures,
+    Metric, MetricEvidence, MetricName, MetricSums, Policy, RolloutSettings, Timestamp,
+};
+
+/// Who decides to go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The product's controller.
+    Controller,
+    /// A z-test on all units so far, at 5 %, at every look: what people do.
+    PeekedZ,
+    /// The candidate's error rate since the last look against a fixed threshold of twice the base rate;
+    /// five failures go back, as deployment tools do.
+    Threshold,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 3] = [Self::Controller, Self::PeekedZ, Self::Threshold];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::PeekedZ => "peeked_z",
+            Self::Threshold => "threshold",
+        }
+    }
+}
+
+/// What is played, and how often.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutDesign {
+    /// Who decides to go back.
+    pub rule: Rule,
+    /// The control's error rate.
+    pub base: f64,
+    /// The candidate's error rate over the control's: 1 for a harmless one.
+    pub ratio: f64,
+    /// What both rates are multiplied by in the second half of the ladder.
+    pub drift: f64,
+    /// The candidate's share at each step, in percent.
+    pub steps: Vec<f64>,
+    /// Requests of a step.
+    pub requests: u64,
+    /// Requests between two looks.
+    pub look: u64,
+    /// Requests that come between a request and its outcome.
+    pub delay: u64,
+    /// The share of outcomes that never come.
+    pub missing: f64,
+    /// The chance of a false rollback.
+    pub alpha: f64,
+    /// How many rollouts.
+    pub runs: u64,
+    /// Where the randomness begins.
+    pub seed: u64,
+}
+
+impl Default for RolloutDesign {
+    fn default() -> Self {
+        Self {
+            rule: Rule::Controller,
+            base: 0.005,
+            ratio: 1.0,
+            drift: 1.0,
+            steps: vec![1.0, 5.0, 25.0, 50.0],
+            requests: 20_000,
+            look: 200,
+            delay: 0,
+            missing: 0.0,
+            alpha: 0.05,
+            runs: 1000,
+            seed: 1,
+        }
+    }
+}
+
+impl RolloutDesign {
+    /// Everything that does not fit.
+    pub fn problems(&self) -> Vec<InvalidDesign> {
+        let mut found = Vec::new();
+        let mut need = |fits: bool, field, problem: &str| {
+            if !fits {
+                let problem = problem.into();
+                found.push(InvalidDesign { field, problem });
+            }
+        };
+        let rate = |p: f64| p > 0.0 && p < 1.0;
+        need(rate(self.base), "base", "must be above 0 and below 1");
+        let most = self.base * self.drift.max(1.0) * self.ratio.max(1.0);
+        need(
+            self.ratio > 0.0 && self.drift > 0.0 && rate(most),
+            "ratio",
+            "and drift must leave every rate above 0 and below 1",
+        );
+        let steps = &self.steps;
+        need(
+            !steps.is_empty()
+                && steps.iter().all(|s| *s >= 0.01 && *s < 100.0)
+                && steps.is_sorted_by(|a, b| a < b),
+            "steps",
+            "must increase, above 0 and below 100",
+        );
+        need(
+            (1..=1_000_000_000).contains(&self.requests),
+            "requests",
+            "must be from 1 to 1000000000",
+        );
+        need(
+            (1..=self.requests).contains(&self.look),
+            "look",
+            "must be from 1 to the requests of a step",
+        );
+        need(
+            (0.0..1.0).contains(&self.missing),
+            "missing",
+            "must be from 0 to below 1",
+        );
+        need(
+            self.alpha > 0.0 && self.alpha < 0.5,
+            "alpha",
+            "must be above 0 and below 0.5",
+        );
+        need(
+            (1..=10_000_000).contains(&self.runs),
+            "runs",
+            "must be from 1 to 10000000",
+        );
+        found
+    }
+
+    /// The settings of the rollout: a step lasts as many units as its requests give the candidate.
+    fn settings(&self) -> RolloutSettings {
+        let units = |percent: &f64| ((self.requests as f64 * percent / 100.0) as u64).max(1);
+        RolloutSettings {
+            steps: self.steps.clone(),
+            soak_seconds: vec![0],
+            min_units: self.steps.iter().map(units).collect(),
+            ..RolloutSettings::default()
+        }
+    }
+}
+
+/// What became of the rollouts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutReport {
+    /// Rollouts.
+    pub runs: u64,
+    /// The share that went back: false where the candidate is harmless.
+    pub rolled_back: f64,
+    /// Its standard error.
+    pub rolled_back_error: f64,
+    /// The share that reached the end.
+    pub promoted: f64,
+    /// Units of the candidate until it went back, in the middle of those that did.
+    pub median_treated: Option<u64>,
+    /// Requests until it went back, in the middle.
+    pub median_requests: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    RolledBack { treated: u64, requests: u64 },
+    Promoted,
+    Held,
+}
+
+/// Plays a design on `threads` threads; the answer does not depend on how many.
+pub fn simulate_rollout(
+    design: &RolloutDesign,
+    threads: usize,
+    done: impl Fn() + Sync,
+) -> RolloutReport {
+    let play = |rng: &mut ChaCha8Rng| Play::new(design).play(rng);
+    let ended = play_all(design.runs, design.seed, threads, done, play);
+    let runs = ended.len() as f64;
+    let (mut treated, mut requests, mut promoted) = (Vec::new(), Vec::new(), 0.0);
+    for end in &ended {
+        match end {
+            Ended::RolledBack {
+                treated: t,
+                requests: r,
+            } => {
+                treated.push(*t);
+                requests.push(*r);
+            }
+            Ended::Promoted => promoted += 1.0,
+            Ended::Held => {}
+        }
+    }
+    treated.sort_unstable();
+    requests.sort_unstable();
+    let rolled_back = treated.len() as f64 / runs;
+    RolloutReport {
+        runs: ended.len() as u64,
+        rolled_back,
+        rolled_back_error: (rolled_back * (1.0 - rolled_back) / runs).sqrt(),
+        promoted: promoted / runs,
+        median_treated: treated.get(treated.len() / 2).copied(),
+        median_requests: requests.get(requests.len() / 2).copied(),
+    }
+}
+
+/// The rows of the documentation: harmless candidates under each rule, and bad ones under the controller.
+pub fn rollout_table(seed: u64) -> Vec<(&'static str, RolloutDesign)> {
+    let design = |rule, base, drift, ratio, runs| RolloutDesign {
+        rule,
+        base,
+        drift,
+        ratio,
+        runs,
+        seed,
+        ..RolloutDesign::default()
+    };
+    let mut rows = Vec::new();
+    for base in [0.005, 0.02] {
+        for (title, drift) in [("harmless", 1.0), ("harmless, base × 3 half-way", 3.0)] {
+            for rule in Rule::ALL {
+                rows.push((title, design(rule, base, drift, 1.0, 10_000)));
+            }
+        }
+    }
+    for (title, ratio) in [("1.5 × the errors", 1.5), ("2 ×", 2.0), ("4 ×", 4.0)] {
+        for rule in Rule::ALL {
+            rows.push((title, design(rule, 0.005, 1.0, ratio, 2000)));
+        }
+    }
+    rows
+}
+
+/// What an arm met.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    units: u64,
+    bad: u64,
+    values: u64,
+}
+
+/// Outcomes that have not come yet.
+struct Pending {
+    due: u64,
+    epoch: usize,
+    arms: [Met; 2],
+}
+
+struct Play<'a> {
+    design: &'a RolloutDesign,
+    experiment: Experiment,
+    evidence: Evidence,
+    pending: VecDeque<Pending>,
+    requests: u64,
+    failures: u32,
+}
+
+impl<'a> Play<'a> {
+    fn new(design: &'a RolloutDesign) -> Self {
+        let metric = metric(design);
+        let definition = ExperimentDefinition {
+            policy: Policy::Rollout(design.settings()),
+            guardrails: vec![metric.name.clone()],
+            alpha: design.alpha,
+            ..definition(2, vec![metric])
+        };
+        let experiment = running(definition);
+        let mut play = Self {
+            design,
+            experiment,
+            evidence: Evidence::default(),
+            pending: VecDeque::new(),
+            requests: 0,
+            failures: 0,
+        };
+        play.open_epoch();
+        play
+    }
+
+    fn open_epoch(&mut self) {
+        let empty = ArmEvidence {
+            exposures: Exposures::default(),
+            metrics: vec![MetricEvidence::default()],
+        };
+        self.evidence.epochs.push(EpochEvidence {
+            epoch: self.evidence.epochs.len() as i64,
+            started_at: self.now(),
+            shares: self.experiment.shares.clone(),
+            arms: vec![empty; 2],
+        });
+    }
+
+    /// A tick of 30 seconds per look.
+    fn now(&self) -> Timestamp {
+        let looks = self.requests / self.design.look;
+        Timestamp::from_micros(looks as i64 * 30_000_000)
+    }
+
+    fn play(mut self, rng: &mut ChaCha8Rng) -> Ended {
+        // Twice the ladder: what is held then stays so.
+        let most = 2 * self.design.requests * self.design.steps.len() as u64;
+        while self.requests < most {
+            let met = self.draw(rng);
+            let next = (self.design.rule == Rule::Controller).then(|| self.look());
+            let goes_back = match self.design.rule {
+                Rule::Controller => next
+                    .as_ref()
+                    .is_some_and(|next| next.action == Some(Action::RollBack)),
+                Rule::PeekedZ => self.peeked_z(),
+                Rule::Threshold => self.over_threshold(met),
+            };
+            if goes_back {
+                return Ended::RolledBack {
+                    treated: self.total(1).units,
+                    requests: self.requests,
+                };
+            }
+            let Some(next) = next else {
+                if self.climb() {
+                    return Ended::Promoted;
+                }
+                continue;
+            };
+            self.experiment.progress = next.progress;
+            match next.action {
+                Some(Action::Promote { .. }) => return Ended::Promoted,
+                Some(Action::Advance { shares }) => {
+                    self.experiment.shares = shares;
+                    self.open_epoch();
+                }
+                _ => {}
+            }
+        }
+        Ended::Held
+    }
+
+    fn look(&self) -> Next {
+        let now = self.now();
+        let judged = results(&self.experiment, &self.evidence, &History::default(), now);
+        step(&Look {
+            experiment: &self.experiment,
+            evidence: &self.evidence,
+            results: &judged,
+            now,
+        })
+    }
+
+    /// Takes the next step when this one has had its requests, whatever they met; says whether it was the
+    /// last.
+    fn climb(&mut self) -> bool {
+        let epoch = self.evidence.epochs.last();
+        let units: u64 = epoch.map_or(0, |e| e.arms.iter().map(|arm| arm.exposures.units).sum());
+        if units < self.design.requests {
+            return false;
+        }
+        let Some(percent) = self.design.steps.get(self.evidence.epochs.len()) else {
+            return true;
+        };
+        self.experiment.shares = vec![1.0 - percent / 100.0, percent / 100.0];
+        self.open_epoch();
+        false
+    }
+
+    /// Draws the requests of a look; gives what the candidate met.
+    fn draw(&mut self, rng: &mut ChaCha8Rng) -> Met {
+        let design = self.design;
+        self.requests += design.look;
+        let half = design.requests * design.steps.len() as u64 / 2;
+        let base = if self.requests > half {
+            design.base * design.drift
+        } else {
+            design.base
+        };
+        let treated = binomial(design.look, self.experiment.shares[1], rng);
+        let met = |units: u64, rate: f64, rng: &mut ChaCha8Rng| {
+            let values = units - binomial(units, design.missing, rng);
+            Met {
+                units,
+                values,
+                bad: binomial(values, rate, rng),
+            }
+        };
+        let control = met(design.look - treated, base, rng);
+        let candidate = met(treated, base * design.ratio, rng);
+        let epoch = self.evidence.epochs.len() - 1;
+        let exposed = self.evidence.epochs[epoch].arms.iter_mut();
+        for (arm, units) in exposed.zip([control.units, candidate.units]) {
+            arm.exposures.units += units;
+            arm.exposures.predictions += units;
+        }
+        self.pending.push_back(Pending {
+            due: self.requests + design.delay,
+            epoch,
+            arms: [control, candidate],
+        });
+        while self
+            .pending
+            .front()
+            .is_some_and(|first| first.due <= self.requests)
+        {
+            let Some(came) = self.pending.pop_front() else {
+                break;
+            };
+            let arms = self.evidence.epochs[came.epoch].arms.iter_mut();
+            for (arm, met) in arms.zip(came.arms) {
+                let sums = sums(&self.experiment.definition.metrics[0], met);
+                let metric = &mut arm.metrics[0];
+                metric.all.add(&sums);
+                metric.matured.add(&sums);
+            }
+        }
+        candidate
+    }
+
+    fn total(&self, arm: usize) -> Met {
+        let mut total = Met::default();
+        for epoch in &self.evidence.epochs {
+            let arm = &epoch.arms[arm];
+            total.units += arm.exposures.units;
+            total.values += arm.metrics[0].all.values;
+            total.bad += arm.metrics[0].all.events;
+        }
+        total
+    }
+
+    fn peeked_z(&self) -> bool {
+        let [control, candidate] = [0, 1].map(|arm| {
+            let total = self.total(arm);
+            Proportion {
+                successes: total.bad as f64,
+                n: total.values as f64,
+            }
+        });
+        if control.n < 1.0 || candidate.n < 1.0 {
+            return false;
+        }
+        let test = two_proportions(control, candidate, 0.05);
+        test.statistic > 1.6449
+    }
+
+    /// Five looks with an error rate over twice the base rate, in all.
+    fn over_threshold(&mut self, met: Met) -> bool {
+        if met.values > 0 && met.bad as f64 / met.values as f64 > 2.0 * self.design.base {
+            self.failures += 1;
+        }
+        self.failures >= 5
+    }
+}
+
+/// Errors are known at once; what comes later or not at all is feedback.
+fn metric(design: &RolloutDesign) -> Metric {
+    if design.delay == 0 && design.missing == 0.0 {
+        return BuiltIn::Error.metric();
+    }
+    Metric {
+        name: MetricName::parse("accepted").expect("it is a name"),
+        ..BuiltIn::Correct.metric()
+    }
+}
+
+fn sums(metric: &Metric, met: Met) -> MetricSums {
+    let ones = if metric.is_bad(1.0) {
+        met.bad
+    } else {
+        met.values - met.bad
+    } as f64;
+    MetricSums {
+        units: met.values,
+        count: met.values,
+        sum: ones,
+        sum_squares: ones,
+        sum_count_squares: met.values as f64,
+        sum_products: ones,
+        values: met.values,
+        value_units: met.values,
+        events: met.bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(design: &RolloutDesign) -> RolloutReport {
+        assert_eq!(design.problems(), []);
+        simulate_rollout(design, 2, || ())
+    }
+
+    fn short() -> RolloutDesign {
+        RolloutDesign {
+            base: 0.02,
+            requests: 4000,
+            runs: 200,
+            ..RolloutDesign::default()
+        }
+    }
+
+    #[test]
+    fn harmless_candidates_climb_also_when_the_base_drifts() {
+        for drift in [1.0, 3.0] {
+            let design = RolloutDesign { drift, ..short() };
+            let got = report(&design);
+            // 5 % and 3 standard errors of 200 runs.
+            assert!(got.rolled_back <= 0.097, "{got:?}");
+            assert!(got.promoted >= 0.9, "{got:?}");
+            let peeked = report(&RolloutDesign {
+                rule: Rule::PeekedZ,
+                ..design
+            });
+            assert!(peeked.rolled_back > 0.2, "{peeked:?}");
+        }
+    }
+
+    #[test]
+    fn bad_candidates_go_back_early_also_with_delay_and_missing_outcomes() {
+        let bad = RolloutDesign {
+            ratio: 4.0,
+            ..short()
+        };
+        let got = report(&bad);
+        assert!(got.rolled_back >= 0.97, "{got:?}");
+        let late = report(&RolloutDesign {
+            delay: 1000,
+            missing: 0.2,
+            ..bad
+        });
+        assert!(late.rolled_back >= 0.95, "{late:?}");
+        assert!(
+            late.median_requests > got.median_requests,
+            "{late:?} {got:?}"
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_answer() {
+        let design = RolloutDesign {
+            runs: 20,
+            ..short()
+        };
+        assert_eq!(report(&design), simulate_rollout(&design, 1, || ()));
+    }
+}

@@ -1,0 +1,293 @@
+//! Flags of the commands that control experiments of a running server, and of their simulations.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use types::Algorithm;
+
+/// Which server, and how to print.
+#[derive(Args)]
+pub(crate) struct ConnectArgs {
+    /// The server.
+    #[arg(
+        long,
+        env = "WEIR_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000",
+        global = true
+    )]
+    pub(crate) url: String,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RolloutArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: RolloutCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RolloutCommand {
+    /// Make a rollout and start it: the candidate gets its first step.
+    Start(StartRolloutArgs),
+    /// Where it is.
+    Status(OneArgs),
+    /// Print what happens to it until it ends.
+    Watch(OneArgs),
+    /// Keep the weights as they are; harm still takes the candidate back.
+    Pause(OneArgs),
+    /// Go on; the step is observed from its beginning.
+    Resume(OneArgs),
+    /// Take the next step now, or agree to it.
+    Advance(OneArgs),
+    /// Give everything to the candidate now.
+    Promote(OneArgs),
+    /// Give everything back to the control now: the candidate is no good.
+    Rollback(OneArgs),
+    /// Give everything back to the control now.
+    Abort(OneArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct StartRolloutArgs {
+    /// The model.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The version that has the traffic.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) control: String,
+    /// The version that climbs.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) candidate: String,
+    /// What people call it.
+    #[arg(long, default_value = "")]
+    pub(crate) title: String,
+    /// The metric that informs about its use.
+    #[arg(long, value_name = "METRIC", default_value = "error")]
+    pub(crate) primary: String,
+    /// A metric that must not get worse; say it again for more.
+    #[arg(long = "guardrail", value_name = "METRIC", default_values_t = ["error".to_owned()])]
+    pub(crate) guardrails: Vec<String>,
+    /// The latency over which a prediction is `slow`, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub(crate) slo_ms: Option<f64>,
+    /// The candidate's share at each step, in percent [default: 1,5,25,50,100]
+    #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
+    pub(crate) steps: Vec<f64>,
+    /// How long each step lasts at least, in seconds: one for all or one per step
+    /// [default: 600,1800,3600,14400,14400]
+    #[arg(long, value_delimiter = ',', value_name = "SECONDS")]
+    pub(crate) soak: Vec<u64>,
+    /// Units that the candidate needs at a step: one for all or one per step [default: enough to find
+    /// twice the control's error rate]
+    #[arg(long, value_delimiter = ',', value_name = "UNITS")]
+    pub(crate) min_units: Vec<u64>,
+    /// Ask for proof that the candidate is not much worse before each step.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Ask a person before each step.
+    #[arg(long)]
+    pub(crate) approval: bool,
+    /// Only say what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print what happens until it ends.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OneArgs {
+    /// The experiment, such as exp-0123456789ab, or a model whose experiment runs.
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) target: String,
+    /// Why, for the record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// The version that is promoted, where there are several candidates.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// The revision that this is decided by; refused when it is not the present one.
+    #[arg(long)]
+    pub(crate) revision: Option<i64>,
+}
+
+#[derive(Args)]
+pub(crate) struct ExperimentArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: ExperimentCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ExperimentCommand {
+    /// List experiments, newest first.
+    List {
+        /// Only those of this model.
+        #[arg(long)]
+        name: Option<String>,
+        /// Only those with this status.
+        #[arg(long)]
+        status: Option<String>,
+    },
+    /// Make one from the JSON of `POST /experiments`; it is a draft.
+    Create {
+        /// The file; `-` is the standard input.
+        file: PathBuf,
+    },
+    /// Where one is.
+    Show(OneArgs),
+    /// What the evidence says.
+    Results(OneArgs),
+    /// What happened to it, oldest first: why its weights are what they are.
+    Events(OneArgs),
+    /// Print what happens to it until it ends.
+    Watch(OneArgs),
+    /// Start a draft.
+    Start(OneArgs),
+    /// Keep the weights of a rollout or a bandit as they are.
+    Pause(OneArgs),
+    /// Go on.
+    Resume(OneArgs),
+    /// Take the next step of a rollout now.
+    Advance(OneArgs),
+    /// Give everything to a candidate.
+    Promote(OneArgs),
+    /// Give everything to the control: the candidates are no good.
+    Rollback(OneArgs),
+    /// End it with the weights as they are.
+    Stop(OneArgs),
+    /// End it with everything on the control.
+    Abort(OneArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The model.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The metric.
+    #[arg(long)]
+    pub(crate) metric: String,
+    /// The split, such as 1.0.0=20,2.0.0=80.
+    #[arg(long, value_delimiter = ',', value_parser = weight, value_name = "VERSION=WEIGHT",
+        required_unless_present = "algorithm", conflicts_with = "algorithm")]
+    pub(crate) weights: Vec<(String, f64)>,
+    /// Or a bandit: thompson, top_two, track_and_stop, ucb1 or kl_ucb.
+    #[arg(long)]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// The share that every version keeps under the bandit.
+    #[arg(long, requires = "algorithm")]
+    pub(crate) floor: Option<f64>,
+    /// How often the bandit moves the weights.
+    #[arg(long, value_name = "SECONDS", requires = "algorithm")]
+    pub(crate) update_seconds: Option<u64>,
+    /// The first moment of the log that counts, RFC 3339 [default: a week ago]
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// The first moment that does not [default: now]
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+}
+
+fn weight(text: &str) -> Result<(String, f64), String> {
+    let parts = text.split_once('=');
+    let parsed = parts.and_then(|(version, weight)| Some((version.into(), weight.parse().ok()?)));
+    parsed.ok_or_else(|| "must be a version and a number, such as 2.0.0=80".into())
+}
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct SimulateRolloutArgs {
+    /// Who decides to go back: controller, peeked_z or threshold.
+    #[arg(long, default_value = "controller", value_parser = rule, value_name = "RULE")]
+    pub(crate) rule: simulate::Rule,
+    /// The control's error rate.
+    #[arg(long, default_value_t = 0.005)]
+    pub(crate) base: f64,
+    /// The candidate's error rate over the control's: 1 for a harmless one.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) ratio: f64,
+    /// What both rates are multiplied by in the second half of the ladder.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) drift: f64,
+    /// The candidate's share at each step, in percent.
+    #[arg(long, value_delimiter = ',', default_values_t = [1.0, 5.0, 25.0, 50.0])]
+    pub(crate) steps: Vec<f64>,
+    /// Requests of a step.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) requests: u64,
+    /// Requests between two looks.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) look: u64,
+    /// Requests that come between a request and its outcome.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// The share of outcomes that never come.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) missing: f64,
+    /// The chance of a false rollback.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// How many rollouts.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) runs: u64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Play the table of docs/rollouts.md instead, and print it as Markdown.
+    #[arg(long)]
+    pub(crate) table: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn rule(text: &str) -> Result<simulate::Rule, String> {
+    let found = simulate::Rule::ALL.into_iter().find(|r| r.as_str() == text);
+    found.ok_or_else(|| "must be controller, peeked_z or threshold".into())
+}
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct SimulateBanditArgs {
+    /// How it chooses: thompson, top_two, track_and_stop, ucb1 or kl_ucb.
+    #[arg(long, default_value = "thompson")]
+    pub(crate) algorithm: Algorithm,
+    /// The rate of success of each arm, the control first.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.10, 0.12, 0.15])]
+    pub(crate) rates: Vec<f64>,
+    /// What is added to the rate of the last arm in the second half.
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) drift: f64,
+    /// Units of all arms when it ends.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) units: u64,
+    /// Units between two updates.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) batch: u64,
+    /// Units that come between a unit and its outcome.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// The share that every arm keeps.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) floor: f64,
+    /// After how many updates evidence counts half.
+    #[arg(long)]
+    pub(crate) half_life: Option<u64>,
+    /// How many bandits.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) runs: u64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

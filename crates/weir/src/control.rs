@@ -1,0 +1,339 @@
+//! `weir rollout`, `weir experiment`, `weir evaluate`: experiments of a running server.
+
+use crate::args::{
+    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, RolloutArgs,
+    RolloutCommand, StartRolloutArgs,
+};
+use anyhow::{Context, bail};
+use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Progress};
+use serde::Serialize;
+use serde_json::json;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            RolloutCommand::Start(start) => cli.start_rollout(start).await,
+            RolloutCommand::Status(one) => cli.show(one).await,
+            RolloutCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
+            RolloutCommand::Pause(one) => cli.command(one, "pause").await,
+            RolloutCommand::Resume(one) => cli.command(one, "resume").await,
+            RolloutCommand::Advance(one) => cli.command(one, "advance").await,
+            RolloutCommand::Promote(one) => cli.command(one, "promote").await,
+            RolloutCommand::Rollback(one) => cli.command(one, "rollback").await,
+            RolloutCommand::Abort(one) => cli.command(one, "abort").await,
+        }
+    })
+}
+
+pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            ExperimentCommand::List { name, status } => {
+                cli.list(name.as_deref(), status.as_deref()).await
+            }
+            ExperimentCommand::Create { file } => cli.create(file).await,
+            ExperimentCommand::Show(one) => cli.show(one).await,
+            ExperimentCommand::Results(one) => cli.results(one).await,
+            ExperimentCommand::Events(one) => cli.events(one).await,
+            ExperimentCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
+            ExperimentCommand::Start(one) => {
+                let started = cli.client.start(&one.target, false).await?;
+                cli.print(&started, || describe(&started.experiment))
+            }
+            ExperimentCommand::Pause(one) => cli.command(one, "pause").await,
+            ExperimentCommand::Resume(one) => cli.command(one, "resume").await,
+            ExperimentCommand::Advance(one) => cli.command(one, "advance").await,
+            ExperimentCommand::Promote(one) => cli.command(one, "promote").await,
+            ExperimentCommand::Rollback(one) => cli.command(one, "rollback").await,
+            ExperimentCommand::Stop(one) => cli.command(one, "stop").await,
+            ExperimentCommand::Abort(one) => cli.command(one, "abort").await,
+        }
+    })
+}
+
+pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        let weights = args.weights.iter().cloned().collect();
+        let question = EvaluateRequest {
+            name: args.name.clone(),
+            metric: args.metric.clone(),
+            weights: args.algorithm.is_none().then_some(weights),
+            algorithm: args.algorithm,
+            floor: args.floor,
+            update_seconds: args.update_seconds,
+            since: args.since.clone(),
+            until: args.until.clone(),
+        };
+        let reply = cli.client.evaluate(&question).await?;
+        cli.print(&reply, || {
+            format!(
+                "{}\n{} predictions, worth {:.0} of this policy's; the largest weight is {:.2}; {} left \
+                 out where a version had no chance.",
+                reply.summary,
+                reply.predictions,
+                reply.effective_sample_size,
+                reply.largest_weight,
+                reply.without_support
+            )
+        })
+    })
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(work)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Cli {
+    client: Client,
+    json: bool,
+}
+
+impl Cli {
+    fn new(args: &ConnectArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: Client::new(&args.url)?,
+            json: args.json,
+        })
+    }
+
+    #[expect(
+        clippy::print_stdout,
+        reason = "what was asked for is the data of these commands"
+    )]
+    fn print(&self, data: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(data)?);
+        } else {
+            println!("{}", text());
+        }
+        Ok(())
+    }
+
+    /// The experiment that is meant: by its id, or the one that runs on a model.
+    async fn find(&self, target: &str) -> anyhow::Result<String> {
+        if target.starts_with("exp-") {
+            return Ok(target.to_owned());
+        }
+        let filter = [("name", target), ("status", "running")];
+        let running = self.client.experiments(&filter).await?;
+        let Some(one) = running.first() else {
+            bail!("no experiment runs on {target}; `weir experiment list` shows all of them");
+        };
+        Ok(one.experiment.clone())
+    }
+
+    async fn start_rollout(&self, args: &StartRolloutArgs) -> anyhow::Result<()> {
+        let mut settings = json!({});
+        if !args.steps.is_empty() {
+            settings["steps"] = json!(args.steps);
+        }
+        if !args.soak.is_empty() {
+            settings["soak_seconds"] = json!(args.soak);
+        }
+        if !args.min_units.is_empty() {
+            settings["min_units"] = json!(args.min_units);
+        }
+        if args.strict {
+            settings["promotion"] = json!("strict");
+        }
+        settings["approval"] = json!(args.approval);
+        let body: CreateExperiment = serde_json::from_value(json!({
+            "name": args.name,
+            "title": args.title,
+            "policy": "rollout",
+            "rollout": settings,
+            "control": args.control,
+            "candidates": [args.candidate],
+            "primary_metric": args.primary,
+            "guardrails": args.guardrails,
+            "slo_ms": args.slo_ms,
+        }))?;
+        let draft = self.client.create_experiment(&body).await?;
+        let started = self.client.start(&draft.experiment, args.dry_run).await;
+        if args.dry_run || started.is_err() {
+            // Nothing is left behind of what was not started.
+            self.client.delete_experiment(&draft.experiment).await?;
+        }
+        let started = started?;
+        let text = || {
+            let change = |traffic: &std::collections::BTreeMap<String, f64>| {
+                let each = traffic
+                    .iter()
+                    .map(|(version, percent)| format!("{version} {percent} %"));
+                each.collect::<Vec<_>>().join(", ")
+            };
+            format!(
+                "{}\ntraffic before: {}; after: {}",
+                describe(&started.experiment),
+                change(&started.traffic_before),
+                change(&started.traffic_after)
+            )
+        };
+        self.print(&started, text)?;
+        if args.watch && !args.dry_run {
+            return self.watch(&started.experiment.experiment).await;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, name: Option<&str>, status: Option<&str>) -> anyhow::Result<()> {
+        let filter = [("name", name), ("status", status)];
+        let filter: Vec<(&str, &str)> = filter
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        let found = self.client.experiments(&filter).await?;
+        self.print(&found, || {
+            let lines: Vec<String> = found.iter().map(describe).collect();
+            lines.join("\n")
+        })
+    }
+
+    async fn create(&self, file: &Path) -> anyhow::Result<()> {
+        let text = if file == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        } else {
+            std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?
+        };
+        let body: CreateExperiment =
+            serde_json::from_str(&text).context("the file is no experiment")?;
+        let draft = self.client.create_experiment(&body).await?;
+        self.print(&draft, || describe(&draft))
+    }
+
+    async fn show(&self, one: &OneArgs) -> anyhow::Result<()> {
+        let id = self.find(&one.target).await?;
+        let experiment = self.client.experiment(&id).await?;
+        self.print(&experiment, || describe(&experiment))
+    }
+
+    async fn results(&self, one: &OneArgs) -> anyhow::Result<()> {
+        let id = self.find(&one.target).await?;
+        let results = self.client.results(&id).await?;
+        self.print(&results, || {
+            format!(
+                "{}: {}\n{}",
+                results.experiment, results.verdict, results.summary
+            )
+        })
+    }
+
+    async fn events(&self, one: &OneArgs) -> anyhow::Result<()> {
+        let id = self.find(&one.target).await?;
+        let filter = [("experiment", id.as_str()), ("limit", "1000")];
+        let mut entries = self.client.audit(&filter).await?.entries;
+        entries.reverse();
+        self.print(&entries, || {
+            let lines: Vec<String> = entries.iter().map(line).collect();
+            lines.join("\n")
+        })
+    }
+
+    async fn command(&self, one: &OneArgs, command: &str) -> anyhow::Result<()> {
+        let id = self.find(&one.target).await?;
+        let revision = one.revision.map(|revision| revision.to_string());
+        let promotes = command == "promote";
+        let query = [
+            ("reason", one.reason.as_deref()),
+            ("revision", revision.as_deref()),
+            ("version", one.version.as_deref().filter(|_| promotes)),
+        ];
+        let query: Vec<(&str, &str)> = query
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        let experiment = self.client.command(&id, command, &query).await?;
+        self.print(&experiment, || describe(&experiment))
+    }
+
+    /// Prints what has happened and what happens, until it has ended.
+    #[expect(
+        clippy::print_stdout,
+        reason = "what happens is the data of this command"
+    )]
+    async fn watch(&self, id: &str) -> anyhow::Result<()> {
+        let filter = [("experiment", id), ("after", "0")];
+        let mut events = self.client.events(&filter).await?;
+        while let Some(entry) = events.next().await? {
+            if self.json {
+                println!("{}", serde_json::to_string(&entry)?);
+            } else {
+                println!("{}", line(&entry));
+            }
+            let ended = ["stopped", "aborted", "promoted", "rolled_back", "deleted"];
+            let ends = |end: &&str| entry.action == format!("experiment.{end}");
+            if ended.iter().any(|end| ends(&end)) {
+                return Ok(());
+            }
+        }
+        bail!("the server ended the stream")
+    }
+}
+
+/// An experiment in a line.
+fn describe(experiment: &Experiment) -> String {
+    let arms: Vec<String> = experiment
+        .arms
+        .iter()
+        .map(|arm| format!("{} {:.1} %", arm.version, 100.0 * arm.share))
+        .collect();
+    let policy = match experiment.policy {
+        api::Policy::Fixed => "fixed",
+        api::Policy::Rollout => "rollout",
+        api::Policy::Bandit => "bandit",
+    };
+    let progress = experiment.progress.as_ref().map(phase).unwrap_or_default();
+    let allowed = if experiment.allowed.is_empty() {
+        String::new()
+    } else {
+        format!(" (takes: {})", experiment.allowed.join(", "))
+    };
+    format!(
+        "{} {} {policy} {}{progress}: {}{allowed}",
+        experiment.experiment,
+        experiment.name,
+        experiment.status,
+        arms.join(", ")
+    )
+}
+
+fn phase(progress: &Progress) -> String {
+    let mut text = format!(", {}", progress.phase);
+    if let Some(held) = &progress.held {
+        text.push_str(&format!(" for {held}"));
+    }
+    if let Some((step, steps)) = progress.step.zip(progress.steps) {
+        text.push_str(&format!(", step {step} of {steps}"));
+    }
+    if let Some((soaked, soak)) = progress.soaked_seconds.zip(progress.soak_seconds) {
+        text.push_str(&format!(", {soaked:.0} of {soak} s"));
+    }
+    if let Some(winner) = &progress.winner {
+        text.push_str(&format!(", winner {winner}"));
+    }
+    text
+}
+
+/// An event in a line.
+pub(crate) fn line(entry: &AuditEntry) -> String {
+    let action = entry.action.trim_start_matches("experiment.");
+    let weights = entry.detail["to"].as_object().map(|to| {
+        let each = to.iter().map(|(version, percent)| {
+            format!("{version} {:.1} %", percent.as_f64().unwrap_or_default())
+        });
+        format!(" [{}]", each.collect::<Vec<_>>().join(", "))
+    });
+    let why = entry.detail["because"].as_str().unwrap_or_default();
+    let at = entry.at.get(..19).unwrap_or(&entry.at);
+    format!("{at} {action:<12}{} {why}", weights.unwrap_or_default())
+}
