@@ -191,8 +191,7 @@ pub fn check(estimates: &Estimates) -> Result<(), Refusal> {
         });
     }
     let effective_sample_size = estimates.effective_sample_size;
-    // Written so that NaN is refused.
-    if !(effective_sample_size >= LEAST_EFFECTIVE) {
+    if effective_sample_size.is_nan() || effective_sample_size < LEAST_EFFECTIVE {
         return Err(Refusal::FewEffective {
             effective_sample_size,
         });

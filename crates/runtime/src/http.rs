@@ -18,6 +18,12 @@ pub struct HttpClient {
     by_connect_timeout: Arc<Mutex<HashMap<u64, Client>>>,
 }
 
+/// Installs what HTTP clients of this process make TLS connections with. Another crate of the process may
+/// have installed a provider already: either will do.
+pub fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl HttpClient {
     fn client(&self, connect_timeout_ms: u64) -> Result<Client, RuntimeError> {
         let poisoned = |_| RuntimeError::Failed("a thread panicked while it made a client".into());
@@ -25,8 +31,7 @@ impl HttpClient {
         if let Some(client) = clients.get(&connect_timeout_ms) {
             return Ok(client.clone());
         }
-        // Another crate of the process may have installed a provider already: either will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls();
         let client = Client::builder()
             .connect_timeout(Duration::from_millis(connect_timeout_ms))
             // A redirect would send an input to an address that nobody registered.

@@ -7,7 +7,7 @@
 mod http;
 mod sentiment;
 
-pub use http::HttpClient;
+pub use http::{HttpClient, install_tls};
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::time::Duration;

@@ -120,6 +120,18 @@ enum Wish {
     End(ExperimentStatus),
 }
 
+impl Wish {
+    /// The status that follows.
+    fn leads_to(&self) -> ExperimentStatus {
+        match self {
+            Self::End(status) => *status,
+            Self::Command(Command::Promote, _) => ExperimentStatus::Promoted,
+            Self::Command(Command::RollBack, _) => ExperimentStatus::RolledBack,
+            Self::Command(..) => ExperimentStatus::Running,
+        }
+    }
+}
+
 /// How often a command is decided again because the controller was faster.
 const ATTEMPTS: u32 = 5;
 
@@ -147,7 +159,11 @@ async fn give(
         }
         let now = state.clock.now();
         // Ending an experiment never needs the judge.
-        let evidence = match results::judged(state, experiment.clone()).await {
+        let ending = types::Experiment {
+            status: wish.leads_to(),
+            ..experiment.clone()
+        };
+        let evidence = match results::judged(state, ending).await {
             Ok(results) => serde_json::to_value(results).unwrap_or_default(),
             Err(_) => Value::Null,
         };
@@ -178,7 +194,7 @@ fn decide(
                 status: *status,
                 winner: 0,
                 reason,
-                decided: decided(&evidence, *status),
+                decided: decided(&evidence),
             };
             let event = ExperimentEvent {
                 action: status.as_str(),
@@ -198,7 +214,7 @@ fn decide(
             let next = commanded(experiment, *command, arm);
             let mut next = next.map_err(|_| not_allowed(experiment))?;
             next.because = because;
-            let mut event = event_of(&next, Actor::Person, experiment, || evidence);
+            let mut event = event_of(&next, Actor::Person, |_| evidence);
             if let Some(end) = event.as_mut().and_then(|event| event.end.as_mut()) {
                 end.reason = reason;
             }

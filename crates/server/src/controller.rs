@@ -72,8 +72,17 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
     });
     let verdict = judged.verdict.as_str();
     let before = experiment.verdict.as_deref().unwrap_or("keep_going");
-    let mut event = event_of(&next, Actor::Controller, experiment, || {
-        results::as_value(experiment, &judged, now)
+    let mut event = event_of(&next, Actor::Controller, |status| {
+        if status == ExperimentStatus::Running {
+            return results::as_value(experiment, &judged, now);
+        }
+        // What has ended is spoken of as ended.
+        let ended = Experiment {
+            status,
+            ..experiment.clone()
+        };
+        let judged = judge::results::results(&ended, evidence, &history, now);
+        results::as_value(&ended, &judged, now)
     });
     if event.is_none() && verdict != before {
         event = Some(ExperimentEvent {
@@ -99,34 +108,30 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
     (!same).then_some(step)
 }
 
-/// What a decision leaves on the record; `evidence` is made only where something happens.
+/// What a decision leaves on the record. `evidence` is asked only where something happens, for the results
+/// as they are with the status that follows.
 pub(crate) fn event_of(
     next: &Next,
     by: Actor,
-    experiment: &Experiment,
-    evidence: impl FnOnce() -> Value,
+    evidence: impl FnOnce(ExperimentStatus) -> Value,
 ) -> Option<ExperimentEvent> {
     let action = next.action.as_ref()?;
-    let evidence = evidence();
-    let because = next.because.clone();
-    let end = |status, winner| {
-        Some(ExperimentEnd {
-            status,
-            winner,
-            reason: Some(because.clone()),
-            decided: decided(&evidence, status),
-        })
+    let (status, winner) = match action {
+        Action::RollBack => (ExperimentStatus::RolledBack, 0),
+        Action::Promote { arm } => (ExperimentStatus::Promoted, *arm),
+        _ => (ExperimentStatus::Running, 0),
     };
-    let end = match action {
-        Action::RollBack => end(ExperimentStatus::RolledBack, 0),
-        Action::Promote { arm } => end(ExperimentStatus::Promoted, *arm),
-        _ => None,
-    };
-    debug_assert_eq!(experiment.status, ExperimentStatus::Running);
+    let evidence = evidence(status);
+    let end = status.has_ended().then(|| ExperimentEnd {
+        status,
+        winner,
+        reason: Some(next.because.clone()),
+        decided: decided(&evidence),
+    });
     Some(ExperimentEvent {
         action: action.as_str(),
         by,
-        because,
+        because: next.because.clone(),
         shares: action.shares().map(<[f64]>::to_vec),
         end,
         evidence,
@@ -134,8 +139,6 @@ pub(crate) fn event_of(
 }
 
 /// The results as they are kept with what has ended; none where the judge could not give any.
-pub(crate) fn decided(evidence: &Value, status: ExperimentStatus) -> Option<String> {
-    let mut decided = evidence.as_object()?.clone();
-    decided.insert("status".into(), status.as_str().into());
-    Some(Value::Object(decided).to_string())
+pub(crate) fn decided(evidence: &Value) -> Option<String> {
+    (!evidence.is_null()).then(|| evidence.to_string())
 }

@@ -41,6 +41,7 @@ pub(crate) async fn create(
     let id = ExperimentId::from_bits(clock::random());
     let now = state.clock.now();
     let experiment = state.store.create_experiment(id, definition, now).await?;
+    state.tell();
     Ok(Reply(wire(&experiment)))
 }
 
@@ -273,6 +274,7 @@ pub(crate) async fn delete(
     ExperimentPath(id): ExperimentPath,
 ) -> ApiResult<Reply<Message>> {
     state.store.delete_experiment(id, state.clock.now()).await?;
+    state.tell();
     Ok(Reply(Message {
         message: format!("The draft {id} is deleted."),
     }))

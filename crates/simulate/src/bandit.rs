@@ -204,9 +204,16 @@ struct Play<'a> {
     design: &'a BanditDesign,
     experiment: Experiment,
     evidence: Evidence,
-    /// Outcomes that have not come yet: when they do, the epoch, and by arm units and successes.
-    pending: VecDeque<(u64, usize, Vec<(u64, u64)>)>,
+    pending: VecDeque<Pending>,
     seen: u64,
+}
+
+/// Outcomes that have not come yet.
+struct Pending {
+    due: u64,
+    epoch: usize,
+    /// By arm: units and successes.
+    arms: Vec<(u64, u64)>,
 }
 
 /// The time between two updates.
@@ -321,14 +328,17 @@ impl<'a> Play<'a> {
             exposures.predictions += units;
             arms.push((units, binomial(units, *rate, rng)));
         }
-        self.pending
-            .push_back((self.seen + design.delay, epoch, arms));
+        self.pending.push_back(Pending {
+            due: self.seen + design.delay,
+            epoch,
+            arms,
+        });
         while self
             .pending
             .front()
-            .is_some_and(|(due, _, _)| *due <= self.seen)
+            .is_some_and(|first| first.due <= self.seen)
         {
-            let Some((_, epoch, arms)) = self.pending.pop_front() else {
+            let Some(Pending { epoch, arms, .. }) = self.pending.pop_front() else {
                 break;
             };
             let places = self.evidence.epochs[epoch].arms.iter_mut();

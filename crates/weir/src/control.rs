@@ -246,7 +246,7 @@ impl Cli {
         let query = [
             ("reason", one.reason.as_deref()),
             ("revision", revision.as_deref()),
-            ("version", one.version.as_deref().filter(|_| promotes)),
+            ("version", one.candidate.as_deref().filter(|_| promotes)),
         ];
         let query: Vec<(&str, &str)> = query
             .into_iter()
@@ -272,7 +272,7 @@ impl Cli {
             }
             let ended = ["stopped", "aborted", "promoted", "rolled_back", "deleted"];
             let ends = |end: &&str| entry.action == format!("experiment.{end}");
-            if ended.iter().any(|end| ends(&end)) {
+            if ended.iter().any(|end| ends(end)) {
                 return Ok(());
             }
         }

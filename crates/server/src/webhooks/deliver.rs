@@ -19,9 +19,9 @@ use types::{Timestamp, WebhookId};
 /// How long a target may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The wait after the first failure; it doubles.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// Failures after which a delivery is given up: after about nine hours.
+/// Failures after which a delivery is given up: after about five hours.
 const ATTEMPTS: u32 = 16;
 /// How often it is looked whether a delivery is due again.
 const POLL: Duration = Duration::from_secs(1);
@@ -78,6 +78,7 @@ pub(crate) async fn run(state: &AppState) {
 }
 
 fn client(private: bool) -> reqwest::Result<reqwest::Client> {
+    runtime::install_tls();
     let builder = reqwest::Client::builder()
         .timeout(TIMEOUT)
         // A redirect would lead to an address that nobody registered.

@@ -108,8 +108,8 @@ pub(crate) struct OneArgs {
     #[arg(long)]
     pub(crate) reason: Option<String>,
     /// The version that is promoted, where there are several candidates.
-    #[arg(long)]
-    pub(crate) version: Option<String>,
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) candidate: Option<String>,
     /// The revision that this is decided by; refused when it is not the present one.
     #[arg(long)]
     pub(crate) revision: Option<i64>,

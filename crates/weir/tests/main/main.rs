@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod bandit;
 mod cors;
 mod disk;
 mod experiments;
@@ -11,6 +12,8 @@ mod http_runtime;
 mod kill;
 mod page;
 mod plan;
+mod rollout;
 mod serve;
+mod webhooks;
 mod weir;
 mod worst_day;

@@ -224,8 +224,10 @@ fn open_epoch(
     Ok(())
 }
 
+/// In percent, without the last digits that a share such as 0.07 cannot have.
 fn percent(share: f64) -> Percent {
-    Percent::new((share * 100.0).clamp(0.0, 100.0)).unwrap_or(Percent::ZERO)
+    let rounded = (share * 1e11).round() / 1e9;
+    Percent::new(rounded.clamp(0.0, 100.0)).unwrap_or(Percent::ZERO)
 }
 
 fn take_step(t: &Transaction<'_>, step: &ExperimentStep, now: Timestamp) -> Catalog<()> {
