@@ -272,7 +272,7 @@ impl Cli {
             }
             let ended = ["stopped", "aborted", "promoted", "rolled_back", "deleted"];
             let ends = |end: &&str| entry.action == format!("experiment.{end}");
-            if ended.iter().any(|end| ends(end)) {
+            if ended.iter().any(ends) {
                 return Ok(());
             }
         }

@@ -1,6 +1,8 @@
 //! `weir demo`: two real versions in an experiment, real reviews with labels, and what the judge says.
 
-use crate::args::DemoArgs;
+mod rollout;
+
+use crate::args::{DemoArgs, DemoKind};
 use crate::serve::shutdown;
 use anyhow::Context;
 use api::{
@@ -42,6 +44,9 @@ struct Review {
 }
 
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    if args.kind != DemoKind::Experiment {
+        return rollout::run(args);
+    }
     tokio::runtime::Runtime::new()?.block_on(demo(args))
 }
 
