@@ -24,23 +24,27 @@ pub(crate) async fn run(state: &AppState) {
 
 /// Looks once at every running experiment: one read, one write.
 async fn tick(state: &AppState) -> Result<(), CatalogError> {
-    let now = state.clock.now();
+    let (began, now) = (tokio::time::Instant::now(), state.clock.now());
     let running = state.store.running_evidence(now).await?;
     if running.is_empty() {
         return Ok(());
     }
+    let experiments = running.len();
     let judging = move || -> Vec<ExperimentStep> {
         let each = running.iter();
         each.filter_map(|(experiment, evidence)| look(experiment, evidence, now))
             .collect()
     };
     let steps = results::away(judging).await?;
-    if steps.is_empty() {
-        return Ok(());
-    }
+    let changed = steps.len();
     let happened: Vec<String> = steps.iter().filter_map(told).collect();
     let moved = steps.iter().any(|step| step.event.is_some());
-    for done in state.store.step_experiments(steps, now).await? {
+    let taken = if steps.is_empty() {
+        Vec::new()
+    } else {
+        state.store.step_experiments(steps, now).await?
+    };
+    for done in taken {
         // Somebody was faster: the next look sees what they did.
         if let Err(error) = done {
             tracing::info!(%error, "a step was not taken");
@@ -52,6 +56,8 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
     if moved {
         state.refresh().await?;
     }
+    let micros = began.elapsed().as_micros();
+    tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! The generator shares the machine with the server, so figures are compared within a run only:
 //! rounds alternate between what is compared, and the median of the rounds counts.
 
+mod controller;
 mod experiment;
 mod load;
 mod log;
@@ -48,6 +49,8 @@ enum Part {
     Route,
     /// The cost of a running experiment, feedback, and results of a large log.
     Experiment,
+    /// What the controller costs, and how soon it takes a broken candidate back.
+    Controller,
     /// Micro-benchmarks of the judge, and the simulation with its defaults.
     Judge,
 }
@@ -72,6 +75,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Start => start::run(args, &binary, directory.path()).await?,
             Part::Route => start::route()?,
             Part::Experiment => experiment::run(args, &binary, directory.path()).await?,
+            Part::Controller => controller::run(args, &binary, directory.path()).await?,
             Part::Judge => experiment::judge(&binary)?,
         }
     }
