@@ -119,7 +119,7 @@ pub struct Experiment {
     /// How a bandit moves the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandit: Option<BanditSettings>,
-    /// `draft`, `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
+    /// `draft`, `scheduled`, `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
     pub status: String,
     /// Counts what happened to it: the number to send with a command, so that it is decided by what you
     /// saw.
@@ -157,6 +157,9 @@ pub struct Experiment {
     pub slo_ms: Option<f64>,
     /// When it was made.
     pub created_at: String,
+    /// When it starts by itself, where it is scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
     /// When its weights began to rule.
     pub started_at: Option<String>,
     /// When they ended.

@@ -1,4 +1,5 @@
-// Shows the models and the newest predictions, and asks again while somebody looks.
+// Shows the models, what happens to experiments and the newest predictions, and asks again while somebody
+// looks.
 "use strict";
 
 const EVERY_MS = 2000;
@@ -43,7 +44,20 @@ function groupByModel(versions) {
   return models;
 }
 
-function showModel(name, versions, recommendation) {
+// Where an experiment is: its policy, phase and step, and the shares of its arms.
+function describe(experiment) {
+  const p = experiment.progress;
+  const parts = [`${experiment.policy} ${experiment.experiment}`];
+  if (p) {
+    parts.push(p.held ? `held: ${p.held.replaceAll("_", " ")}` : p.phase);
+    if (p.step) parts.push(`step ${p.step} of ${p.steps}`);
+    if (p.soak_seconds) parts.push(`observed ${Math.floor(p.soaked_seconds)} of ${p.soak_seconds} s`);
+    if (p.winner) parts.push(`winner ${p.winner}`);
+  }
+  return parts.join(", ");
+}
+
+function showModel(name, versions, recommendation, experiment) {
   const article = $("model").content.cloneNode(true);
   const find = (selector) => article.querySelector(selector);
   find("h3").textContent = name;
@@ -84,10 +98,49 @@ function showModel(name, versions, recommendation) {
       [v.labelled_count ? `${percent(v.measured_accuracy)} of ${count(v.labelled_count)}` : "–", "number"],
     ]));
   }
+  const running = find(".experiment");
+  running.textContent = experiment ? describe(experiment) : "";
+  running.hidden = !experiment;
   const judge = find(".judge");
   judge.textContent = recommendation ?? "";
   judge.hidden = !recommendation;
   return article;
+}
+
+// What happened to experiments, newest first, from the stream of events.
+const MOST_EVENTS = 20;
+
+function showEvent(entry) {
+  const shares = entry.detail.to ? Object.entries(entry.detail.to).map(([v, weight]) => `${v} ${+weight.toFixed(2)} %`) : [];
+  const made = row([
+    [new Date(entry.at).toLocaleTimeString()],
+    [entry.name, "text"],
+    [entry.action.replace("experiment.", "").replaceAll("_", " "), "text"],
+    [shares.join(", ") || "–", "text"],
+    [entry.detail.because || entry.detail.reason || "–", "text"],
+  ]);
+  $("events").prepend(made);
+  while ($("events").children.length > MOST_EVENTS) $("events").lastElementChild.remove();
+  $("happened").hidden = false;
+}
+
+let newestEvent = null;
+let stream = null;
+
+// What has happened, once; and what happens, as soon as an experiment runs.
+async function follow(running) {
+  if (newestEvent === null) {
+    const page = await get(`/audit?experiments_only=true&limit=${MOST_EVENTS}`);
+    page.entries.reverse().forEach(showEvent);
+    newestEvent = page.entries.at(-1)?.id ?? 0;
+  }
+  if (stream || running.length === 0) return;
+  stream = new EventSource(`/events?experiments_only=true&after=${newestEvent}`);
+  const actions = ["created", "scheduled", "unscheduled", "start_failed", "started", "advanced", "reweighted", "held",
+    "released", "paused", "resumed", "winner", "verdict", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
+  for (const action of actions) {
+    stream.addEventListener(`experiment.${action}`, (event) => showEvent(JSON.parse(event.data)));
+  }
 }
 
 function showPrediction(p) {
@@ -109,12 +162,15 @@ function showPrediction(p) {
 }
 
 async function refresh() {
-  const [ready, report, page] = await Promise.all([
+  const [ready, report, page, running] = await Promise.all([
     get("/health/ready"), get("/models/performance"), get("/predictions?limit=20"),
+    get("/experiments?status=running&limit=1000"),
   ]);
+  await follow(running);
+  const experiments = new Map(running.map((experiment) => [experiment.name, experiment]));
   const models = groupByModel(report.models);
   const said = new Map(report.recommendations.map((r) => [r.name, r.recommendation]));
-  $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions, said.get(name))));
+  $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions, said.get(name), experiments.get(name))));
   $("no-models").hidden = models.size > 0;
   $("predictions").replaceChildren(...page.predictions.map(showPrediction));
   $("no-predictions").hidden = page.predictions.length > 0;

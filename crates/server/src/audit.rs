@@ -18,6 +18,9 @@ pub(crate) struct ListParams {
     name: Option<String>,
     /// Only what happened to this experiment: why its weights are what they are.
     experiment: Option<String>,
+    /// Only what happened to experiments.
+    #[serde(default)]
+    experiments_only: bool,
     cursor: Option<i64>,
     /// At most this many.
     #[param(minimum = 1, maximum = 1000)]
@@ -42,9 +45,9 @@ pub(crate) async fn list(
     let filter = AuditFilter {
         name,
         experiment,
+        experiments_only: params.experiments_only,
         before: params.cursor,
         limit,
-        ..AuditFilter::default()
     };
     let found = state.store.audit(filter).await?;
     let next_cursor = found.last().filter(|_| found.len() == limit as usize);

@@ -1,8 +1,8 @@
 //! The controller: looks at every running experiment again and again, and moves what has to move. It
 //! decides nothing: `judge` does.
 
-use crate::results;
 use crate::state::AppState;
+use crate::{experiments, results};
 use judge::control::{Action, Look, Next, step};
 use serde_json::Value;
 use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep};
@@ -25,6 +25,15 @@ pub(crate) async fn run(state: &AppState) {
 /// Looks once at every running experiment: one read, one write.
 async fn tick(state: &AppState) -> Result<(), CatalogError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
+    for due in state.store.due_experiments(now).await? {
+        // The reason why one cannot start is on its record; here only the store can have failed.
+        if let Err(error) = experiments::start_due(state, &due).await {
+            tracing::warn!(
+                error = error.detail(),
+                "a scheduled experiment could not be started"
+            );
+        }
+    }
     let running = state.store.running_evidence(now).await?;
     if running.is_empty() {
         return Ok(());

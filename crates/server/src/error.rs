@@ -39,6 +39,11 @@ impl ApiError {
         Self::invalid(vec![FieldError { pointer, detail }])
     }
 
+    /// What happened and what to do, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Names the logged prediction that failed.
     #[must_use]
     pub(crate) fn of_prediction(mut self, id: types::PredictionId) -> Self {

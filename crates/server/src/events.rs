@@ -27,6 +27,9 @@ pub(crate) struct StreamParams {
     name: Option<String>,
     /// Only what happens to this experiment.
     experiment: Option<String>,
+    /// Only what happens to experiments.
+    #[serde(default)]
+    experiments_only: bool,
     /// Begins after this entry of the audit; with what happens from now on when left out. The header
     /// `Last-Event-ID` says the same.
     after: Option<i64>,
@@ -59,8 +62,9 @@ pub(crate) async fn stream(
         filter: AuditFilter {
             name,
             experiment,
+            experiments_only: params.experiments_only,
+            before: None,
             limit: CHUNK,
-            ..AuditFilter::default()
         },
         after,
         waiting: VecDeque::new(),

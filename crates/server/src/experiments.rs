@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use store::{ExperimentFilter, Takeover, VersionFilter};
 use types::{
     Arm, BuiltIn, Command, ExperimentDefinition, ExperimentId, ExperimentStatus, Hold,
-    MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, Policy, Progress, Version,
-    VersionStatus,
+    MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, Policy, Progress, Timestamp,
+    Version, VersionStatus,
 };
 use utoipa::IntoParams;
 
@@ -225,7 +225,8 @@ pub(crate) async fn list(
     let mut fields = Fields::default();
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let status = params.status.as_deref().map(|text| {
-        let unknown = |()| "must be draft, running, stopped, aborted, promoted or rolled_back";
+        let unknown =
+            |()| "must be draft, scheduled, running, stopped, aborted, promoted or rolled_back";
         text.parse::<ExperimentStatus>().map_err(unknown)
     });
     let status = fields.take_option("?status", status);
@@ -286,6 +287,8 @@ pub(crate) struct StartParams {
     /// Only say what would change.
     #[serde(default)]
     dry_run: bool,
+    /// Start by itself at this time (RFC 3339) instead of now; `never` makes a scheduled one a draft again.
+    at: Option<String>,
 }
 
 /// Starts a draft: its weights rule from now on. Says what that changes of the traffic.
@@ -296,11 +299,44 @@ pub(crate) async fn start(
     Params(params): Params<StartParams>,
 ) -> ApiResult<Reply<StartedExperiment>> {
     let experiment = require(&state, id).await?;
-    if experiment.status != ExperimentStatus::Draft {
+    if !experiment.status.is_open() {
         return Err(store::CatalogError::ExperimentStatus(experiment.status).into());
     }
+    let now = state.clock.now();
+    let at = match params.at.as_deref() {
+        None => None,
+        Some("never") => Some(None),
+        Some(text) => match text.parse::<Timestamp>() {
+            Ok(at) if at > now => Some(Some(at)),
+            Ok(_) => return Err(ApiError::field("?at", "must be in the future")),
+            Err(error) => return Err(ApiError::field("?at", error)),
+        },
+    };
+    let (before, after) = startable(&state, &experiment).await?;
+    let experiment = match at {
+        _ if params.dry_run => experiment,
+        None => start_now(&state, &experiment).await?,
+        Some(at) => {
+            let scheduled = state.store.schedule_experiment(id, at, None, now).await?;
+            state.tell();
+            scheduled
+        }
+    };
+    Ok(Reply(StartedExperiment {
+        experiment: wire(&experiment),
+        dry_run: params.dry_run,
+        traffic_before: before,
+        traffic_after: after,
+    }))
+}
+
+/// `traffic_percent` by version, before and after.
+type TrafficChange = (BTreeMap<String, f64>, BTreeMap<String, f64>);
+
+/// Checks that an experiment can start now, its versions included; says what that would change.
+async fn startable(state: &AppState, experiment: &types::Experiment) -> ApiResult<TrafficChange> {
     let definition = &experiment.definition;
-    if let Some(running) = running(&state, definition.name.as_str()) {
+    if let Some(running) = running(state, definition.name.as_str()) {
         return Err(store::CatalogError::AnotherRuns(running).into());
     }
     let filter = VersionFilter {
@@ -313,32 +349,44 @@ pub(crate) async fn start(
             return Err(ApiError::version_not_found(&arm.model_id.to_string()));
         };
         if version.status != VersionStatus::Deprecated {
-            probe(&state, version).await?;
+            probe(state, version).await?;
         }
     }
-    let (before, after) = traffic_change(&experiment, &versions);
-    let experiment = if params.dry_run {
-        experiment
-    } else {
-        let progress = begin(&definition.policy);
-        let now = state.clock.now();
-        let started = state.store.start_experiment(id, progress, now).await?;
-        state.refresh().await?;
-        started
+    Ok(traffic_change(experiment, &versions))
+}
+
+async fn start_now(
+    state: &AppState,
+    experiment: &types::Experiment,
+) -> ApiResult<types::Experiment> {
+    let progress = begin(&experiment.definition.policy);
+    let now = state.clock.now();
+    let started = state.store.start_experiment(experiment.id, progress, now);
+    let started = started.await?;
+    state.refresh().await?;
+    Ok(started)
+}
+
+/// Starts a scheduled experiment whose time has come; one that cannot start is a draft again, with the
+/// reason on the record.
+pub(crate) async fn start_due(state: &AppState, experiment: &types::Experiment) -> ApiResult<()> {
+    let started = async {
+        startable(state, experiment).await?;
+        start_now(state, experiment).await
     };
-    Ok(Reply(StartedExperiment {
-        experiment: wire(&experiment),
-        dry_run: params.dry_run,
-        traffic_before: before,
-        traffic_after: after,
-    }))
+    if let Err(error) = started.await {
+        let (now, why) = (state.clock.now(), Some(error.detail().to_owned()));
+        let back = state
+            .store
+            .schedule_experiment(experiment.id, None, why, now);
+        back.await?;
+        state.tell();
+    }
+    Ok(())
 }
 
 /// `traffic_percent` by version, before and after a start.
-fn traffic_change(
-    experiment: &types::Experiment,
-    versions: &[Version],
-) -> (BTreeMap<String, f64>, BTreeMap<String, f64>) {
+fn traffic_change(experiment: &types::Experiment, versions: &[Version]) -> TrafficChange {
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
     let effective = experiment.effective_shares();
     for version in versions {
@@ -437,6 +485,7 @@ pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
         salt: definition.salt.clone(),
         slo_ms: definition.slo_ms,
         created_at: experiment.created_at.to_string(),
+        starts_at: experiment.starts_at.map(|at| at.to_string()),
         started_at: experiment.started_at.map(|at| at.to_string()),
         ended_at: experiment.ended_at.map(|at| at.to_string()),
         end_reason: experiment.end_reason.clone(),
@@ -446,7 +495,7 @@ pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
 /// The commands that an experiment takes, in words.
 fn allowed(experiment: &types::Experiment) -> Vec<String> {
     let ending: &[&str] = match experiment.status {
-        ExperimentStatus::Draft => &["start", "delete"],
+        ExperimentStatus::Draft | ExperimentStatus::Scheduled => &["start", "delete"],
         ExperimentStatus::Running => &["stop", "abort"],
         _ => &[],
     };

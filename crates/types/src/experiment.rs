@@ -16,6 +16,8 @@ pub struct ExperimentKey(pub i64);
 pub enum ExperimentStatus {
     /// Defined; moves no traffic.
     Draft,
+    /// Defined, and starts by itself at its time; moves no traffic yet.
+    Scheduled,
     /// Its weights rule.
     Running,
     /// Ended with the weights as they were.
@@ -30,8 +32,9 @@ pub enum ExperimentStatus {
 
 impl ExperimentStatus {
     /// Every status.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Draft,
+        Self::Scheduled,
         Self::Running,
         Self::Stopped,
         Self::Aborted,
@@ -43,6 +46,7 @@ impl ExperimentStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Draft => "draft",
+            Self::Scheduled => "scheduled",
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Aborted => "aborted",
@@ -53,7 +57,12 @@ impl ExperimentStatus {
 
     /// Whether it ran and runs no more.
     pub fn has_ended(self) -> bool {
-        !matches!(self, Self::Draft | Self::Running)
+        !matches!(self, Self::Draft | Self::Scheduled | Self::Running)
+    }
+
+    /// Whether it has not begun, so that it can be started or deleted.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Draft | Self::Scheduled)
     }
 }
 
@@ -340,6 +349,8 @@ pub struct Experiment {
     pub status: ExperimentStatus,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it starts by itself, where it is scheduled.
+    pub starts_at: Option<Timestamp>,
     /// When its weights began to rule.
     pub started_at: Option<Timestamp>,
     /// When they ended.
@@ -384,6 +395,7 @@ impl Experiment {
             definition,
             status: ExperimentStatus::Draft,
             created_at,
+            starts_at: None,
             started_at: None,
             ended_at: None,
             end_reason: None,

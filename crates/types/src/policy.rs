@@ -467,8 +467,6 @@ pub struct RolloutProgress {
     pub predictions: u64,
     /// When predictions had last come, in microseconds since 1970.
     pub traffic_at: Option<i64>,
-    /// Whether a person has agreed to the next step.
-    pub approved: bool,
 }
 
 /// How far a bandit has come.
@@ -493,7 +491,7 @@ pub enum Command {
     Pause,
     /// It goes on. A rollout begins its step again.
     Resume,
-    /// A rollout takes the next step, whatever it waits for.
+    /// A rollout takes the next step, whatever it waits for: so a person agrees to one, too.
     Advance,
     /// A candidate gets everything, and the alias `champion`.
     Promote,

@@ -56,7 +56,7 @@ pub(super) fn step(
     {
         return released(&was, progress);
     }
-    if settings.approval && !progress.approved {
+    if settings.approval {
         return held(&was, progress, Hold::Approval);
     }
     let because = format!(

@@ -9,7 +9,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, Metric, MetricName, ModelId, ModelName, PredictionId,
     Timestamp, VersionKey, VersionName,
@@ -21,6 +21,8 @@ const CHUNK: usize = 250;
 const KEPT: i64 = 7 * 86_400 * 1_000_000;
 /// How much of it is kept at most.
 const KEPT_MOST: usize = 1_000_000;
+/// Values that are dropped in one piece.
+const DROPPED_AT_ONCE: usize = 10_000;
 
 /// What became of each value of a batch.
 pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;
@@ -99,12 +101,36 @@ pub(super) struct OpenFeedback {
     versions: HashMap<VersionKey, Known>,
     experiments: HashMap<ExperimentKey, ExperimentId>,
     metrics: HashMap<ModelName, HashMap<String, Metric>>,
-    /// The orders of predictions that feedback waits for; `None` until read.
-    pending: Option<HashSet<u64>>,
+    /// What waits for its prediction; `None` until read.
+    pending: Option<Pending>,
     /// When old pending feedback was looked for last, in microseconds.
     swept_at: i64,
     /// Labels by roll-up: how many, and how many of them right.
     labels: HashMap<Bucket, (i64, i64)>,
+}
+
+/// How many values wait for a prediction, by its order.
+#[derive(Default)]
+struct Pending {
+    by_order: HashMap<u64, u32>,
+    values: usize,
+}
+
+impl Pending {
+    fn add(&mut self, order: u64) {
+        *self.by_order.entry(order).or_default() += 1;
+        self.values += 1;
+    }
+
+    fn remove(&mut self, order: u64) {
+        if let Some(count) = self.by_order.get_mut(&order) {
+            *count -= 1;
+            self.values -= 1;
+            if *count == 0 {
+                self.by_order.remove(&order);
+            }
+        }
+    }
 }
 
 /// A version as receipts name it.
@@ -134,6 +160,7 @@ impl OpenFeedback {
         item: &Feedback,
         now: Timestamp,
     ) -> Result<FeedbackResult, StoreError> {
+        self.sweep(connection, now)?;
         match self.find(connection, item.prediction_id)? {
             Some(found) => self.join(connection, evidence, item, &found, now),
             None => self.keep(connection, item, now),
@@ -147,7 +174,7 @@ impl OpenFeedback {
         evidence: &mut OpenEvidence,
         id: PredictionId,
     ) -> Result<(), StoreError> {
-        if !self.pending(connection)?.contains(&id.order()) {
+        if !self.pending(connection)?.by_order.contains_key(&id.order()) {
             return Ok(());
         }
         let mut select = connection.prepare_cached(
@@ -186,8 +213,9 @@ impl OpenFeedback {
         let mut delete = connection.prepare_cached(
             "DELETE FROM pending_feedback WHERE prediction_order = ?1 AND random = ?2",
         )?;
-        delete.execute(key)?;
-        self.pending(connection)?.remove(&id.order());
+        for _ in 0..delete.execute(key)? {
+            self.pending(connection)?.remove(id.order());
+        }
         count_dropped(connection, dropped)
     }
 
@@ -362,7 +390,6 @@ impl OpenFeedback {
         item: &Feedback,
         now: Timestamp,
     ) -> Result<FeedbackResult, StoreError> {
-        self.sweep(connection, now)?;
         let id = item.prediction_id;
         let (metric, value, label) = match &item.content {
             FeedbackContent::Label(label) => (
@@ -372,28 +399,24 @@ impl OpenFeedback {
             ),
             FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value), None),
         };
-        let conflict = if item.replace {
-            "DO UPDATE SET value = excluded.value, label = excluded.label"
-        } else {
-            "DO NOTHING"
-        };
-        let mut insert = connection.prepare_cached(&format!(
-            "INSERT INTO pending_feedback (prediction_order, random, metric, value, label, \
-             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (prediction_order, random, metric) {conflict}"
-        ))?;
-        insert.execute(params![
-            id.order() as i64,
-            id.random() as i64,
-            metric.as_str(),
-            value,
-            label,
-            now.micros()
-        ])?;
-        let pending = self.pending(connection)?;
-        pending.insert(id.order());
-        if pending.len() > KEPT_MOST {
-            self.drop_oldest(connection)?;
+        let mut insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO pending_feedback (prediction_order, random, metric, value, label, \
+             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let (order, random) = (id.order() as i64, id.random() as i64);
+        let row = params![order, random, metric.as_str(), value, label, now.micros()];
+        if insert.execute(row)? == 1 {
+            let pending = self.pending(connection)?;
+            pending.add(id.order());
+            if pending.values > KEPT_MOST {
+                self.drop_oldest(connection)?;
+            }
+        } else if item.replace {
+            let mut update = connection.prepare_cached(
+                "UPDATE pending_feedback SET value = ?4, label = ?5 \
+                 WHERE prediction_order = ?1 AND random = ?2 AND metric = ?3",
+            )?;
+            update.execute(params![order, random, metric.as_str(), value, label])?;
         }
         Ok(Ok(Receipt {
             status: FeedbackStatus::Unmatched,
@@ -403,34 +426,65 @@ impl OpenFeedback {
         }))
     }
 
-    /// Drops what has waited for a week, looking once an hour.
+    /// Drops what has waited for a week, looking once an hour, and at once again where there is more than a
+    /// chunk of it.
     fn sweep(&mut self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
         if now.micros() - self.swept_at < 3_600_000_000 {
             return Ok(());
         }
-        self.swept_at = now.micros();
-        let sql = "DELETE FROM pending_feedback WHERE received_at < ?1";
-        let dropped = connection.execute(sql, [now.micros() - KEPT])?;
-        self.pending = None;
-        count_dropped(connection, dropped as i64)
+        let dropped = self.drop(connection, "WHERE received_at < ?1", now.micros() - KEPT)?;
+        if dropped < DROPPED_AT_ONCE {
+            self.swept_at = now.micros();
+        }
+        Ok(())
     }
 
-    /// Drops a hundredth of what waits: what is for the oldest predictions.
+    /// Drops a chunk of what waits: what is for the oldest predictions.
     fn drop_oldest(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let sql = "DELETE FROM pending_feedback WHERE (prediction_order, random, metric) IN \
-                   (SELECT prediction_order, random, metric FROM pending_feedback \
-                    ORDER BY prediction_order LIMIT ?1)";
-        let dropped = connection.execute(sql, [KEPT_MOST as i64 / 100])?;
-        self.pending = None;
-        count_dropped(connection, dropped as i64)
+        self.drop(
+            connection,
+            "WHERE ?1 IS NOT NULL ORDER BY prediction_order",
+            0,
+        )?;
+        Ok(())
     }
 
-    fn pending(&mut self, connection: &Connection) -> Result<&mut HashSet<u64>, StoreError> {
+    /// Drops at most a chunk, so that no prediction waits for long; says how many values.
+    fn drop(
+        &mut self,
+        connection: &Connection,
+        which: &str,
+        bound: i64,
+    ) -> Result<usize, StoreError> {
+        // Read before anything is gone, or it would be taken away twice.
+        self.pending(connection)?;
+        let mut delete = connection.prepare_cached(&format!(
+            "DELETE FROM pending_feedback WHERE (prediction_order, random, metric) IN \
+             (SELECT prediction_order, random, metric FROM pending_feedback {which} LIMIT ?2) \
+             RETURNING prediction_order"
+        ))?;
+        let rows = delete.query_map(params![bound, DROPPED_AT_ONCE as i64], |row| {
+            Ok(row.get::<_, i64>(0)? as u64)
+        })?;
+        let gone = rows.collect::<Result<Vec<u64>, _>>()?;
+        let pending = self.pending(connection)?;
+        for order in &gone {
+            pending.remove(*order);
+        }
+        count_dropped(connection, gone.len() as i64)?;
+        Ok(gone.len())
+    }
+
+    fn pending(&mut self, connection: &Connection) -> Result<&mut Pending, StoreError> {
         if self.pending.is_none() {
-            let mut select = connection
-                .prepare_cached("SELECT DISTINCT prediction_order FROM pending_feedback")?;
-            let rows = select.query_map([], |row| Ok(row.get::<_, i64>(0)? as u64))?;
-            self.pending = Some(rows.collect::<Result<_, _>>()?);
+            let mut pending = Pending::default();
+            let mut select =
+                connection.prepare_cached("SELECT prediction_order FROM pending_feedback")?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                pending.add(row.get::<_, i64>(0)? as u64);
+            }
+            self.pending = Some(pending);
         }
         Ok(self.pending.get_or_insert_default())
     }

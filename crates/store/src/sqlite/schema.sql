@@ -119,7 +119,8 @@ CREATE TABLE experiments (
     decided TEXT,                   -- the results when it ended, JSON
     revision INTEGER NOT NULL DEFAULT 0,
     progress TEXT,                  -- how far its policy has come, JSON
-    verdict TEXT                    -- of the last look
+    verdict TEXT,                   -- of the last look
+    starts_at INTEGER               -- of a scheduled one
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
 

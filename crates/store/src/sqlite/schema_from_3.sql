@@ -2,6 +2,7 @@
 ALTER TABLE experiments ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE experiments ADD COLUMN progress TEXT;
 ALTER TABLE experiments ADD COLUMN verdict TEXT;
+ALTER TABLE experiments ADD COLUMN starts_at INTEGER;
 ALTER TABLE experiment_epochs ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
 UPDATE experiment_epochs SET started_at = COALESCE(
     (SELECT started_at FROM experiments e WHERE e.experiment_key = experiment_epochs.experiment_key), 0);

@@ -109,10 +109,10 @@ fn rollout_row(title: &str, design: &RolloutDesign, report: &RolloutReport) -> S
 }
 
 fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
-    let what = if design.ratio <= 1.0 {
-        "false rollback"
+    let (what, passed) = if design.ratio <= 1.0 {
+        ("false rollback", "promoted")
     } else {
-        "rolled back"
+        ("rolled back", "missed: promoted")
     };
     let mut lines = vec![
         format!(
@@ -128,7 +128,7 @@ fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
             percent(report.rolled_back),
             percent(report.rolled_back_error)
         ),
-        format!("{:<20} {}", "promoted", percent(report.promoted)),
+        format!("{passed:<20} {}", percent(report.promoted)),
     ];
     if let Some((treated, requests)) = report.median_treated.zip(report.median_requests) {
         lines.push(format!(

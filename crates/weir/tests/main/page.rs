@@ -68,13 +68,36 @@ async fn a_browser_sees_models_and_predictions() {
     for text in ["a good day", script] {
         weir.post("/predict", json!({"text": text})).await;
     }
+    let experiment = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "error",
+        "policy": "rollout",
+    });
+    let (_, draft) = weir.post("/experiments", experiment).await;
+    let id = draft["experiment"].as_str().unwrap();
+    weir.post(&format!("/experiments/{id}/start"), json!({}))
+        .await;
+    weir.post(
+        &format!("/experiments/{id}/rollback?reason=%3Cb%3Ecold%3C%2Fb%3E"),
+        json!({}),
+    )
+    .await;
+    for (version, percent) in [("1.0.0", 70.0), ("2.0.0", 30.0)] {
+        let (_, all) = weir.get("/models").await;
+        let all = all.as_array().unwrap();
+        let found = all.iter().find(|v| v["version"] == version).unwrap();
+        weir.activate(found["model_id"].as_str().unwrap(), percent)
+            .await;
+    }
     let (page, complaints) = load(&browser, &weir.address);
     for expected in [
         "Ready. 2 predictions logged.",
         "aria-label=\"Traffic: 1.0.0 70 %, 2.0.0 30 %\"",
         "a good day",
         "&lt;img src=x",
-        "No recommendation for sentiment: 2 predictions are logged",
+        "rolled back",
+        "1.0.0 100 %, 2.0.0 0 %",
+        "&lt;b&gt;cold",
+        "class=\"judge\">",
         "<title>Weir</title>",
     ] {
         assert!(page.contains(expected), "{expected} is not in {page}");

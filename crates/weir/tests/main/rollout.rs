@@ -351,6 +351,56 @@ async fn people_intervene_and_are_refused_where_it_does_not_fit() {
     assert_eq!(page["entries"][0]["detail"]["by"], "person");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_rollout_starts_by_itself_or_says_why_not() {
+    let data = directory();
+    let weir = quick(data.path());
+    weir.register("1.0.0", vader()).await;
+    let candidate = weir.register("2.0.0", afinn()).await;
+    let soon = || {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the server's clock is the machine's"
+        )]
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let micros = i64::try_from(now.unwrap().as_micros()).unwrap() + 500_000;
+        types::Timestamp::from_micros(micros).to_string()
+    };
+    let (_, draft) = weir.post("/experiments", rollout(json!({}))).await;
+    let id = draft["experiment"].as_str().unwrap().to_owned();
+    let start = format!("/experiments/{id}/start");
+    let (status, problem) = weir
+        .post(&format!("{start}?at=2001-01-01T00:00:00Z"), json!({}))
+        .await;
+    assert_eq!(status, 422, "{problem}");
+    let (status, reply) = weir
+        .post(&format!("{start}?at={}", soon()), json!({}))
+        .await;
+    assert_eq!(
+        (status, &reply["experiment"]["status"]),
+        (200, &json!("scheduled")),
+        "{reply}"
+    );
+    let mut stream = events(&weir, &id).await;
+    until(&mut stream, "experiment.started").await;
+    let (_, aborted) = weir
+        .post(&format!("/experiments/{id}/abort"), json!({}))
+        .await;
+    assert_eq!(aborted["status"], "aborted", "{aborted}");
+
+    let (_, draft) = weir.post("/experiments", rollout(json!({}))).await;
+    let id = draft["experiment"].as_str().unwrap().to_owned();
+    let start = format!("/experiments/{id}/start?at={}", soon());
+    weir.post(&start, json!({})).await;
+    weir.delete(&format!("/models/{candidate}")).await;
+    let mut stream = events(&weir, &id).await;
+    let failed = until(&mut stream, "experiment.start_failed").await;
+    let why = failed.last().unwrap().detail["because"].as_str().unwrap();
+    assert!(why.contains("There is no version"), "{why}");
+    let (_, experiment) = weir.get(&format!("/experiments/{id}")).await;
+    assert_eq!(experiment["status"], "draft");
+}
+
 #[tokio::test]
 async fn rollouts_that_cannot_be_meant_change_nothing() {
     let data = directory();

@@ -80,6 +80,64 @@ impl Store {
         .await
     }
 
+    /// Has a draft start by itself at a moment, or makes a scheduled one a draft again: by a person, or
+    /// because it could not start for a reason.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownExperiment`], or [`CatalogError::ExperimentStatus`] for one that has begun.
+    pub async fn schedule_experiment(
+        &self,
+        id: ExperimentId,
+        starts_at: Option<Timestamp>,
+        failed: Option<String>,
+        now: Timestamp,
+    ) -> Catalog<Experiment> {
+        let change = move |t: &Transaction<'_>| {
+            let experiment = require(t, id)?;
+            if !experiment.status.is_open() {
+                return Err(CatalogError::ExperimentStatus(experiment.status));
+            }
+            let (status, action) = match (starts_at, &failed) {
+                (Some(_), _) => (ExperimentStatus::Scheduled, "experiment.scheduled"),
+                (None, None) => (ExperimentStatus::Draft, "experiment.unscheduled"),
+                (None, Some(_)) => (ExperimentStatus::Draft, "experiment.start_failed"),
+            };
+            t.execute(
+                "UPDATE experiments SET status = ?2, starts_at = ?3, revision = revision + 1 \
+                 WHERE experiment_key = ?1",
+                params![
+                    experiment.key.0,
+                    status.as_str(),
+                    starts_at.map(Timestamp::micros)
+                ],
+            )?;
+            let detail = Map::from_iter([
+                (
+                    "starts_at".to_owned(),
+                    json!(starts_at.map(|at| at.to_string())),
+                ),
+                ("because".to_owned(), json!(failed)),
+            ]);
+            audit_experiment(t, &experiment, action, detail, now)?;
+            require(t, id)
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Scheduled experiments whose time has come.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn due_experiments(&self, now: Timestamp) -> Result<Vec<Experiment>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("{SELECT} WHERE status = 'scheduled' AND starts_at <= ?1");
+            let mut select = connection.prepare_cached(&sql)?;
+            let rows = select.query_map([now.micros()], read_experiment)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Starts a draft: its weights rule from now on, in a new epoch. `progress` is where its policy begins.
     ///
     /// # Errors
@@ -123,7 +181,7 @@ impl Store {
         self.inner.writer.change(change).await
     }
 
-    /// Deletes a draft.
+    /// Deletes a draft, or a scheduled one.
     ///
     /// # Errors
     /// [`CatalogError::UnknownExperiment`], or [`CatalogError::ExperimentStatus`] for one that ran:
@@ -131,7 +189,7 @@ impl Store {
     pub async fn delete_experiment(&self, id: ExperimentId, now: Timestamp) -> Catalog<()> {
         let change = move |t: &Transaction<'_>| {
             let experiment = require(t, id)?;
-            if experiment.status != ExperimentStatus::Draft {
+            if !experiment.status.is_open() {
                 return Err(CatalogError::ExperimentStatus(experiment.status));
             }
             let key = experiment.key.0;
@@ -149,7 +207,7 @@ fn start(
     now: Timestamp,
 ) -> Catalog<Experiment> {
     let experiment = require(t, id)?;
-    if experiment.status != ExperimentStatus::Draft {
+    if !experiment.status.is_open() {
         return Err(CatalogError::ExperimentStatus(experiment.status));
     }
     let definition = &experiment.definition;
@@ -345,9 +403,10 @@ fn finish(
     let nothing = Some((VersionStatus::Inactive, Percent::ZERO));
     let winner = end.winner;
     let moved = match end.status {
-        ExperimentStatus::Draft | ExperimentStatus::Running | ExperimentStatus::Stopped => {
-            set_arms(t, experiment, |_| None, now)?
-        }
+        ExperimentStatus::Draft
+        | ExperimentStatus::Scheduled
+        | ExperimentStatus::Running
+        | ExperimentStatus::Stopped => set_arms(t, experiment, |_| None, now)?,
         ExperimentStatus::Aborted | ExperimentStatus::RolledBack => {
             let weigh = |at| if at == 0 { everything } else { nothing };
             set_arms(t, experiment, weigh, now)?
@@ -408,7 +467,7 @@ fn versions_of(t: &Transaction<'_>, name: &ModelName) -> Result<Vec<Version>, St
 
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
      started_at, ended_at, end_reason, decided, history, revision, progress, verdict, \
-     (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
+     starts_at, (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
      ORDER BY epoch DESC LIMIT 1) FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
@@ -421,8 +480,8 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         serde_json::from_str(&text(3)?).map_err(|_| corrupt(3))?;
     let progress: Option<String> = row.get(11)?;
     let progress = progress.map(|text| serde_json::from_str(&text).map_err(|_| corrupt(11)));
-    let shares = match row.get::<_, Option<String>>(13)? {
-        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(13))?,
+    let shares = match row.get::<_, Option<String>>(14)? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(14))?,
         None => definition.first_shares(),
     };
     Ok(Experiment {
@@ -431,6 +490,7 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         status: text(2)?.parse().map_err(|()| corrupt(2))?,
         definition,
         created_at: Timestamp::from_micros(row.get(4)?),
+        starts_at: time(13)?,
         started_at: time(5)?,
         ended_at: time(6)?,
         end_reason: row.get(7)?,
