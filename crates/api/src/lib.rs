@@ -34,6 +34,8 @@ pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
 pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionPage};
 pub use problem::{ErrorCode, FieldError, Problem};
-pub use traffic::{Alias, AuditEntry, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare};
+pub use traffic::{
+    Alias, AuditEntry, AuditEvent, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare,
+};
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};

@@ -96,6 +96,17 @@ pub struct AuditEntry {
     pub detail: Value,
 }
 
+/// An event of `GET /events`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditEvent {
+    /// The id of the audit entry.
+    pub id: String,
+    /// What was done, such as `experiment.advanced`.
+    pub event: String,
+    /// The audit entry, as JSON.
+    pub data: String,
+}
+
 /// A page of the audit, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {

@@ -2,7 +2,9 @@
 //! valid under repeated looks.
 
 use crate::sample::{Effect, Interval};
-use crate::special::{GAUSS_LEGENDRE, NODES, critical_z, ln_beta, normal_cdf, normal_density};
+use crate::special::{
+    GAUSS_LEGENDRE, NODES, critical_z, ln_beta, ln_beta_peak, normal_cdf, normal_density,
+};
 
 /// What a posterior says of a candidate against the control, with higher better.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,13 +42,27 @@ impl Beta {
         (self.a * self.b / (sum * sum * (sum + 1.0))).sqrt()
     }
 
+    /// The density. Around the mean of a large sample each factor is far from 1 and their product is not:
+    /// there the factors are of what differs from the mean.
     pub(crate) fn density(self) -> impl Fn(f64) -> f64 {
-        let constant = ln_beta(self.a, self.b);
-        let (a, b) = (self.a - 1.0, self.b - 1.0);
+        let Self { a, b } = self;
+        let mean = self.mean();
+        let centered = a.min(b) >= 10.0;
+        let constant = if centered {
+            ln_beta_peak(a, b)
+        } else {
+            -ln_beta(a, b)
+        };
         move |x: f64| {
+            if centered {
+                let (low, high) = ((x - mean) / mean, (mean - x) / (1.0 - mean));
+                let ln = a * low.ln_1p() + b * high.ln_1p() - x.ln() - (-x).ln_1p();
+                return (constant + ln).exp();
+            }
+            let (a, b) = (a - 1.0, b - 1.0);
             let low = if a == 0.0 { 0.0 } else { a * x.ln() };
             let high = if b == 0.0 { 0.0 } else { b * (-x).ln_1p() };
-            (low + high - constant).exp()
+            (low + high + constant).exp()
         }
     }
 }

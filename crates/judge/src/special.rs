@@ -116,6 +116,15 @@ pub(crate) fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(small) + ln_gamma(large) - ln_gamma(sum)
 }
 
+/// a ln m + b ln(1 − m) − ln B(a, b) at m = a/(a + b), for a and b of at least 10: Stirling's terms cancel
+/// on paper, so that large arguments lose no digits.
+pub(crate) fn ln_beta_peak(a: f64, b: f64) -> f64 {
+    let (small, large) = (a.min(b), a.max(b));
+    let sum = a + b;
+    let rest = stirling_rest(small) + stirling_rest(large) - stirling_rest(sum);
+    0.5 * (large.ln() + (small / sum).ln()) - LN_SQRT_2_PI - rest
+}
+
 /// A root of f between `a` and `b`, where its signs differ: Brent's method (1973, chapter 4), to the
 /// last digits.
 pub(crate) fn root(a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {

@@ -104,7 +104,7 @@ pub fn weights(arms: &[Posterior]) -> Vec<f64> {
         }
         for (at, row) in rule.until.iter().enumerate() {
             for arm in 0..arms.len() {
-                cumulated[arm] = (below[arm] + half * dot(row, &values[arm])).min(1.0);
+                cumulated[arm] = (below[arm] + half * dot(row, &values[arm])).clamp(0.0, 1.0);
             }
             for arm in 0..arms.len() {
                 let others = (0..arms.len()).filter(|other| *other != arm);
@@ -119,4 +119,55 @@ pub fn weights(arms: &[Posterior]) -> Vec<f64> {
     let total: f64 = chances.iter().sum();
     debug_assert!((total - 1.0).abs() < 1e-9, "{arms:?} sum to {total}");
     chances.iter().map(|chance| chance / total).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn beta() -> impl Strategy<Value = Posterior> {
+        // From an untried arm to one with ten million units.
+        (0.0f64..1.0, 0.0f64..7.0).prop_map(|(rate, digits)| {
+            let n = 10f64.powf(digits).floor();
+            Posterior::of_share((rate * n).floor(), n)
+        })
+    }
+
+    fn normal() -> impl Strategy<Value = Posterior> {
+        (-10.0f64..10.0, -6.0f64..2.0).prop_map(|(mean, digits)| Posterior::Normal {
+            mean,
+            deviation: 10f64.powf(digits),
+        })
+    }
+
+    fn arms() -> impl Strategy<Value = Vec<Posterior>> {
+        prop_oneof![
+            prop::collection::vec(beta(), 2..8),
+            prop::collection::vec(normal(), 2..8),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn weights_are_probabilities_whatever_the_order(arms in arms()) {
+            // That they sum to 1 before they are normalised is asserted inside.
+            let got = weights(&arms);
+            prop_assert!(got.iter().all(|w| (0.0..=1.0 + 1e-12).contains(w)), "{:?}", got);
+            let mut turned = arms.clone();
+            turned.reverse();
+            let mut back = weights(&turned);
+            back.reverse();
+            for (a, b) in got.iter().zip(&back) {
+                prop_assert!((a - b).abs() < 1e-9, "{:?} {:?}", got, back);
+            }
+        }
+
+        #[test]
+        fn of_two_arms_the_worst_is_the_best_of_the_negated(a in beta(), b in beta()) {
+            let up = weights(&[a, b]);
+            let down = weights(&[a.negated(), b.negated()]);
+            prop_assert!((up[0] - down[1]).abs() < 1e-9, "{:?} {:?}", up, down);
+        }
+    }
 }

@@ -371,6 +371,75 @@ fn every_algorithm_favours_the_best_arm_and_keeps_the_floor() {
 }
 
 #[test]
+fn lower_is_better_for_every_algorithm_too() {
+    for algorithm in Algorithm::ALL {
+        let settings = BanditSettings {
+            algorithm,
+            max_change: 1.0,
+            ..BanditSettings::default()
+        };
+        // The metric that decides is the rate of errors, and nothing guards.
+        let mut world = World::new(Policy::Bandit(settings), 3, vec![BuiltIn::Error.metric()]);
+        world.experiment.definition.guardrails.clear();
+        world.has(&[(&THIRDS, &[(300, 1000), (290, 1000), (150, 1000)])]);
+        world.look(minutes(1));
+        world.look(minutes(2));
+        let shares = &world.experiment.shares;
+        assert!(
+            shares[2] > shares[0] && shares[2] > 1.0 / 3.0,
+            "{algorithm:?} {shares:?}"
+        );
+        match &world.experiment.progress {
+            Some(Progress::Bandit(progress)) => assert_eq!(progress.winner, Some(2)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn guardrails_that_are_means_or_must_stay_high_take_back_too() {
+    // `correct` is better high: wrong answers are its bad events.
+    let metrics = vec![BuiltIn::Error.metric(), BuiltIn::Correct.metric()];
+    let mut world = World::new(Policy::Rollout(RolloutSettings::default()), 2, metrics);
+    world.has(&[(&[0.5, 0.5], &[(50, 1000), (100, 1000)])]);
+    world.evidence.epochs[0].arms[1].metrics[0] = binary(&BuiltIn::Error.metric(), 50, 1000);
+    assert_eq!(world.look(minutes(1)).action, Some(Action::RollBack));
+
+    // A mean, up to a margin.
+    let latency = |mean: f64| {
+        let sums = MetricSums {
+            units: 1000,
+            count: 1000,
+            sum: 1000.0 * mean,
+            sum_squares: 1000.0 * (mean * mean + 100.0),
+            sum_count_squares: 1000.0,
+            sum_products: 1000.0 * mean,
+            values: 1000,
+            value_units: 1000,
+            events: 0,
+        };
+        MetricEvidence {
+            matured: sums,
+            all: sums,
+        }
+    };
+    for (margin, taken_back) in [(0.0, true), (10.0, false)] {
+        let name = BuiltIn::LatencyMs.metric().name;
+        let settings = RolloutSettings {
+            margins: [(name, margin)].into(),
+            ..RolloutSettings::default()
+        };
+        let metrics = vec![BuiltIn::LatencyMs.metric()];
+        let mut world = World::new(Policy::Rollout(settings), 2, metrics);
+        world.has(&[(&[0.5, 0.5], &[(0, 1000), (0, 1000)])]);
+        world.evidence.epochs[0].arms[0].metrics[0] = latency(50.0);
+        world.evidence.epochs[0].arms[1].metrics[0] = latency(55.0);
+        let back = world.look(minutes(1)).action == Some(Action::RollBack);
+        assert_eq!(back, taken_back, "margin {margin}");
+    }
+}
+
+#[test]
 fn a_bandit_waits_for_its_burn_in_its_period_and_moves_within_the_cap() {
     let settings = BanditSettings {
         max_change: 0.1,
