@@ -28,7 +28,11 @@ pub const DEFAULT_TAU: f64 = 1.0;
 
 /// ℓ(e^x), the log-likelihood of whose the events were at the rate ratio e^x, ready to be evaluated
 /// often.
-struct Likelihood(Vec<Stage>);
+struct Likelihood {
+    stages: Vec<Stage>,
+    /// Where there are many stages: ℓ around its peak.
+    table: Option<Table>,
+}
 
 struct Stage {
     /// s/(1 − s), and its logarithm.
@@ -51,14 +55,26 @@ impl Likelihood {
                 events: stage.treated + stage.control,
             }
         });
-        Self(each.collect())
+        let mut likelihood = Self {
+            stages: each.collect(),
+            table: None,
+        };
+        if likelihood.stages.len() >= MANY_STAGES {
+            likelihood.table = Table::new(&likelihood);
+        }
+        likelihood
+    }
+
+    fn at(&self, x: f64) -> f64 {
+        let known = self.table.as_ref().and_then(|table| table.at(x));
+        known.unwrap_or_else(|| self.exactly_at(x))
     }
 
     /// Σ T ln p + C ln(1 − p) = Σ T y − (T + C) ln(1 + e^y) at y = x + ln(s/(1 − s)): above y = 0
     /// as −C y − (T + C) ln(1 + e^−y), which cannot overflow.
-    fn at(&self, x: f64) -> f64 {
+    fn exactly_at(&self, x: f64) -> f64 {
         let (up, down) = (x.exp(), (-x).exp());
-        let each = self.0.iter().map(|stage| {
+        let each = self.stages.iter().map(|stage| {
             let y = x + stage.ln_odds;
             if y > 0.0 {
                 (stage.treated - stage.events) * y - stage.events * (down / stage.odds).ln_1p()
@@ -73,7 +89,7 @@ impl Likelihood {
     fn derivatives(&self, x: f64) -> (f64, f64) {
         let down = (-x).exp();
         let (mut slope, mut curvature) = (0.0, 0.0);
-        for stage in &self.0 {
+        for stage in &self.stages {
             let p = 1.0 / (1.0 + down / stage.odds);
             slope += stage.treated - stage.events * p;
             curvature += stage.events * p * (1.0 - p);
@@ -101,12 +117,77 @@ impl Likelihood {
     }
 }
 
+/// From so many stages on, a table of ℓ costs less than its values.
+const MANY_STAGES: usize = 8;
+/// Points of the table.
+const POINTS: usize = 28;
+
+/// A polynomial through ℓ at Chebyshev points around its peak, in the barycentric form (Berrut and
+/// Trefethen, SIAM Review 46(3), 2004). ℓ has its nearest singularities at a distance of π from the real
+/// line, so on an interval of half-width 1 it is exact to rounding.
+struct Table {
+    middle: f64,
+    half: f64,
+    points: [f64; POINTS],
+    /// ℓ less its peak, which keeps the digits.
+    values: [f64; POINTS],
+    peak: f64,
+}
+
+impl Table {
+    /// `None` where ℓ has no peak, or is so flat that an interval which holds all of its mass is too wide.
+    fn new(likelihood: &Likelihood) -> Option<Self> {
+        let treated: f64 = likelihood.stages.iter().map(|stage| stage.treated).sum();
+        let events: f64 = likelihood.stages.iter().map(|stage| stage.events).sum();
+        if treated == 0.0 || treated == events {
+            return None;
+        }
+        let middle = peak_of_concave(f64::NEG_INFINITY, &|x| likelihood.derivatives(x));
+        let half = 13.0 / likelihood.derivatives(middle).1.sqrt();
+        if half.is_nan() || half > 1.0 {
+            return None;
+        }
+        let last = (POINTS - 1) as f64;
+        let points = std::array::from_fn(|at| (PI * at as f64 / last).cos());
+        let peak = likelihood.exactly_at(middle);
+        let values = points.map(|point| likelihood.exactly_at(middle + half * point) - peak);
+        Some(Self {
+            middle,
+            half,
+            points,
+            values,
+            peak,
+        })
+    }
+
+    /// ℓ at x; `None` outside.
+    fn at(&self, x: f64) -> Option<f64> {
+        let t = (x - self.middle) / self.half;
+        if t.abs() > 1.0 {
+            return None;
+        }
+        let (mut above, mut below) = (0.0, 0.0);
+        for (at, (point, value)) in self.points.iter().zip(&self.values).enumerate() {
+            let distance = t - point;
+            if distance == 0.0 {
+                return Some(self.peak + value);
+            }
+            let sign = if at % 2 == 0 { 1.0 } else { -1.0 };
+            let end = at == 0 || at + 1 == POINTS;
+            let weight = if end { 0.5 * sign } else { sign } / distance;
+            above += weight * value;
+            below += weight;
+        }
+        Some(self.peak + above / below)
+    }
+}
+
 /// ln E against rate ratios of at most `r0`: a half-normal mixture of width `tau` over
 /// ln(r/r0) ≥ 0. Roll back at ln E ≥ ln(G/α) with G guardrails. It holds for the whole composite
 /// null because each likelihood ratio is monotone in it.
 pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
     let likelihood = Likelihood::new(stages);
-    if likelihood.0.is_empty() {
+    if likelihood.stages.is_empty() {
         return 0.0;
     }
     let base = r0.ln();
@@ -117,7 +198,7 @@ pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
 /// ln E against a rate ratio of exactly `r0`, two-sided.
 pub fn ln_e_two_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
     let likelihood = Likelihood::new(stages);
-    if likelihood.0.is_empty() {
+    if likelihood.stages.is_empty() {
         return 0.0;
     }
     likelihood.ln_normal_mixture(tau) - likelihood.at(r0.ln())
@@ -188,4 +269,27 @@ pub fn ln_e_multinomial(counts: &[f64], theta: &[f64], k: f64) -> f64 {
         }
     }
     ln_e
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_likelihood() {
+        let stage = |at: u32| EventStage {
+            share: 0.01 + 0.017 * f64::from(at),
+            treated: f64::from(3 + 5 * at % 17),
+            control: f64::from(20 + 7 * at % 31),
+        };
+        let stages: Vec<EventStage> = (0..50).map(stage).collect();
+        let likelihood = Likelihood::new(&stages);
+        let table = likelihood.table.as_ref().unwrap();
+        for step in -100..=100 {
+            let x = table.middle + table.half * f64::from(step) / 100.0;
+            let (got, want) = (table.at(x).unwrap(), likelihood.exactly_at(x));
+            assert!((got - want).abs() < 1e-9, "{x}: {got} is not {want}");
+        }
+        assert_eq!(table.at(table.middle + 1.01 * table.half), None);
+    }
 }

@@ -82,7 +82,10 @@ pub(crate) async fn as_text(state: &AppState, experiment: Experiment) -> ApiResu
 
 pub(crate) fn history_of(experiment: &Experiment) -> History {
     let stored = experiment.history.as_deref().unwrap_or("[]");
-    let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_default();
+    let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_else(|error| {
+        tracing::warn!(%error, experiment = %experiment.id, "what was shown cannot be read");
+        Vec::new()
+    });
     let interval = |lower: Option<f64>, upper: Option<f64>| judge::Interval {
         lower: lower.unwrap_or(f64::NEG_INFINITY),
         upper: upper.unwrap_or(f64::INFINITY),
