@@ -186,7 +186,24 @@ impl Table {
 /// ln(r/r0) ≥ 0. Roll back at ln E ≥ ln(G/α) with G guardrails. It holds for the whole composite
 /// null because each likelihood ratio is monotone in it.
 pub fn ln_e_one_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
+    one_sided(&Likelihood::new(stages), r0, tau)
+}
+
+/// [`ln_e_one_sided`] and [`rate_ratio`] of the same events, for less than both.
+pub fn one_sided_and_ratio(
+    stages: &[EventStage],
+    r0: f64,
+    alpha: f64,
+    tau: f64,
+) -> (f64, Interval) {
     let likelihood = Likelihood::new(stages);
+    (
+        one_sided(&likelihood, r0, tau),
+        ratio(&likelihood, alpha, tau),
+    )
+}
+
+fn one_sided(likelihood: &Likelihood, r0: f64, tau: f64) -> f64 {
     if likelihood.stages.is_empty() {
         return 0.0;
     }
@@ -208,15 +225,19 @@ pub fn ln_e_two_sided(stages: &[EventStage], r0: f64, tau: f64) -> f64 {
 /// concave in ln r. Without an event of the candidate its lower end is 0, without one of the
 /// control its upper end is infinite.
 pub fn rate_ratio(stages: &[EventStage], alpha: f64, tau: f64) -> Interval {
-    let treated: f64 = stages.iter().map(|stage| stage.treated).sum();
-    let control: f64 = stages.iter().map(|stage| stage.control).sum();
-    if treated + control == 0.0 {
+    ratio(&Likelihood::new(stages), alpha, tau)
+}
+
+fn ratio(likelihood: &Likelihood, alpha: f64, tau: f64) -> Interval {
+    let treated: f64 = likelihood.stages.iter().map(|stage| stage.treated).sum();
+    let events: f64 = likelihood.stages.iter().map(|stage| stage.events).sum();
+    let control = events - treated;
+    if events == 0.0 {
         return Interval {
             lower: 0.0,
             upper: f64::INFINITY,
         };
     }
-    let likelihood = Likelihood::new(stages);
     let threshold = likelihood.ln_normal_mixture(tau) + alpha.ln();
     let above = |x: f64| likelihood.at(x) - threshold;
     // Some point of the interval: the most likely ratio, or far enough on the side of an arm that

@@ -8,7 +8,7 @@ use super::{
 use crate::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, p_of_ln_e, rho};
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::bounded::bernoulli;
-use crate::events::{DEFAULT_TAU, ln_e_one_sided as ln_e_events, rate_ratio};
+use crate::events::{DEFAULT_TAU, one_sided_and_ratio};
 use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
@@ -143,10 +143,8 @@ pub(super) fn compare(
     let tolerated = rollout.map_or(1.0, |settings| settings.ratio_tolerated);
     let events = (metric.kind == MetricKind::Binary && comes).then(|| {
         let stages = pair_stages(evidence, arm, |arm| arm.metrics[at].all.events);
-        EventComparison {
-            ln_e: ln_e_events(&stages, tolerated, DEFAULT_TAU),
-            rate_ratio: rate_ratio(&stages, alpha, DEFAULT_TAU),
-        }
+        let (ln_e, rate_ratio) = one_sided_and_ratio(&stages, tolerated, alpha, DEFAULT_TAU);
+        EventComparison { ln_e, rate_ratio }
     });
     let ln_e_harm = events
         .map(|events| events.ln_e)
