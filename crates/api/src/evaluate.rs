@@ -49,9 +49,12 @@ pub struct EvaluateReply {
     pub until: String,
     /// The split that was evaluated, from 0 to 1; of an algorithm, the last one.
     pub weights: BTreeMap<String, f64>,
+    /// Of an algorithm: how often it moved the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
     /// Predictions that count.
     pub predictions: u64,
-    /// Predictions left out because a version of the split had no chance then.
+    /// Predictions left out because a version of the policy had no chance then, or next to none.
     pub without_support: u64,
     /// (Σw)²/Σw²: how many predictions these are worth.
     pub effective_sample_size: f64,

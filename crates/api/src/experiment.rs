@@ -185,6 +185,10 @@ pub struct Progress {
     pub soaked_seconds: Option<f64>,
     /// Seconds that the step needs.
     pub soak_seconds: Option<u64>,
+    /// Units that the candidate has at this step.
+    pub units: Option<u64>,
+    /// Units that it needs there.
+    pub min_units: Option<u64>,
     /// The version that a bandit found to be the best.
     pub winner: Option<String>,
     /// Versions that harmed a guardrail of a bandit and get nothing any more.
@@ -338,7 +342,7 @@ pub struct MetricResults {
 /// Estimates for weights that followed the data.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Adaptive {
-    /// By arm, the control first.
+    /// By arm of which something is known, the control first.
     pub arms: Vec<AdaptiveEstimate>,
     /// candidate − control, by candidate.
     pub differences: Vec<AdaptiveEstimate>,

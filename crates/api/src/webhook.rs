@@ -32,8 +32,8 @@ pub struct Webhook {
     pub secret: Option<String>,
     /// When it was made.
     pub created_at: String,
-    /// The last entry of the audit that it was told of.
-    pub delivered: i64,
+    /// The last entry of the audit that it was told of, or that is older than it.
+    pub last_entry: i64,
     /// Failed deliveries of the next one.
     pub attempts: u32,
     /// Why the last delivery failed, while none has succeeded since.

@@ -162,7 +162,7 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
-    /// `None` where an arm has no unit at all.
+    /// `None` without epochs. Of an arm without a unit nothing is known: its numbers mean nothing.
     pub fn new(epochs: &[EpochSums]) -> Option<Self> {
         let arms = epochs.first()?.arms.len();
         let mut before = vec![ArmSums::default(); arms];
@@ -175,9 +175,6 @@ impl Adaptive {
                 before.sum += sums.sum;
             }
             kept.push((epoch.clone(), means));
-        }
-        if before.iter().any(|sums| sums.n == 0.0) {
-            return None;
         }
         let units = |epoch: &EpochSums| epoch.arms.iter().map(|arm| arm.n).sum::<f64>();
         let mut totals = vec![0.0; arms];

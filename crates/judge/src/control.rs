@@ -170,13 +170,20 @@ pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<
     })
 }
 
+/// The p-value that a check which has held must come back above: a test at its border would hold and release
+/// again and again, and a look in between would move.
+const RELEASE: f64 = 0.01;
+
 /// What keeps the weights where they are whatever the metrics say.
-fn unhealthy(look: &Look<'_>) -> Option<Hold> {
-    if look.results.sample_ratio.alarm {
+fn unhealthy(look: &Look<'_>, held: Option<Hold>) -> Option<Hold> {
+    let fails = |hold: Hold, alarm: bool, p: f64| alarm || held == Some(hold) && p < RELEASE;
+    let ratio = &look.results.sample_ratio;
+    if fails(Hold::SampleRatioMismatch, ratio.alarm, ratio.p) {
         return Some(Hold::SampleRatioMismatch);
     }
-    let alarm = look.results.feedback.iter().any(|check| check.alarm);
-    alarm.then_some(Hold::DifferentialFeedback)
+    let mut checks = look.results.feedback.iter();
+    let unlike = checks.any(|check| fails(Hold::DifferentialFeedback, check.alarm, check.p));
+    unlike.then_some(Hold::DifferentialFeedback)
 }
 
 fn because_held(hold: Hold) -> &'static str {

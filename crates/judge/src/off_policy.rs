@@ -221,8 +221,10 @@ pub struct Evaluation {
     pub estimates: Estimates,
     /// What the same predictions earned as they were.
     pub logged: f64,
-    /// Predictions that were left out because a version of the policy had no chance then.
+    /// Predictions that were left out because a version of the policy had no chance then, or next to none.
     pub without_support: u64,
+    /// Periods for which a bandit made weights: in the others it knew too little.
+    pub updates: u64,
     /// The last shares of the policy.
     pub shares: Vec<(VersionKey, f64)>,
 }
@@ -239,7 +241,8 @@ const BURN_IN: f64 = 100.0;
 
 /// Evaluates a policy on what was logged. Within an epoch all versions with a share have a chance, so an
 /// epoch without one of the policy's versions cannot say what the policy would have earned, and is left
-/// out.
+/// out; so is one in which a prediction would weigh more than [`MOST_WEIGHT`]. Both go by who could be
+/// chosen and not by what came of it.
 ///
 /// # Errors
 /// When the log cannot answer.
@@ -248,31 +251,54 @@ pub fn evaluate(
     metric: &Metric,
     plan: &Plan,
 ) -> Result<Evaluation, Refusal> {
-    let last = groups.iter().map(|group| group.epoch).max();
+    let mut by_epoch: BTreeMap<i64, BTreeSet<VersionKey>> = BTreeMap::new();
+    for group in groups {
+        let versions = by_epoch.entry(group.epoch).or_default();
+        versions.insert(group.version);
+    }
     let arms: Vec<VersionKey> = match plan {
         Plan::Split(shares) => {
             let used = shares.iter().filter(|(_, share)| *share > 0.0);
             used.map(|(version, _)| *version).collect()
         }
         Plan::Bandit { .. } => {
-            let newest = groups.iter().filter(|group| Some(group.epoch) == last);
-            let versions: BTreeSet<VersionKey> = newest.map(|group| group.version).collect();
-            versions.into_iter().collect()
+            let mut newest = by_epoch.into_values().rev();
+            let together = newest.find(|versions| versions.len() > 1);
+            together.unwrap_or_default().into_iter().collect()
         }
     };
-    let place = |group: &LoggedGroup| arms.iter().position(|arm| *arm == group.version);
-    let mut support: BTreeMap<(i64, Reason), BTreeSet<VersionKey>> = BTreeMap::new();
-    for group in groups {
-        let stratum = support.entry((group.epoch, group.reason)).or_default();
-        stratum.insert(group.version);
+    if arms.is_empty() && !groups.is_empty() {
+        return Err(Refusal::NeverTogether);
     }
-    let supported = |group: &&LoggedGroup| {
-        let stratum = &support[&(group.epoch, group.reason)];
-        arms.iter().all(|arm| stratum.contains(arm))
+    // The most that a version may get under the policy.
+    let most = |version: VersionKey| match plan {
+        Plan::Split(shares) => {
+            let share = shares.iter().find(|(key, _)| *key == version);
+            share.map_or(0.0, |(_, share)| *share)
+        }
+        Plan::Bandit { .. } => f64::from(u8::from(arms.contains(&version))),
     };
+    let place = |group: &LoggedGroup| arms.iter().position(|arm| *arm == group.version);
+    // By epoch and reason: who had a chance, and how much a prediction may weigh.
+    let mut support: BTreeMap<(i64, Reason), (BTreeSet<VersionKey>, f64)> = BTreeMap::new();
+    for group in groups {
+        let (versions, weight) = support.entry((group.epoch, group.reason)).or_default();
+        versions.insert(group.version);
+        *weight = weight.max(most(group.version) / group.propensity);
+    }
+    let has_all = |group: &LoggedGroup| {
+        let (versions, _) = &support[&(group.epoch, group.reason)];
+        arms.iter().all(|arm| versions.contains(arm))
+    };
+    let weight = |group: &LoggedGroup| support[&(group.epoch, group.reason)].1;
+    let supported = |group: &&LoggedGroup| has_all(group) && weight(group) <= MOST_WEIGHT;
     let (kept, left): (Vec<&LoggedGroup>, Vec<&LoggedGroup>) = groups.iter().partition(supported);
     let without_support = left.iter().map(|group| group.n).sum();
     if kept.is_empty() {
+        let with_all = groups.iter().filter(|group| has_all(group));
+        if let Some(weight) = with_all.map(weight).reduce(f64::min) {
+            return Err(Refusal::LargeWeight { weight });
+        }
         let ever = |arm: &VersionKey| groups.iter().any(|group| group.version == *arm);
         return Err(match arms.iter().find(|arm| !ever(arm)) {
             Some(version) if !groups.is_empty() => Refusal::NoSupport { version: *version },
@@ -294,13 +320,18 @@ pub fn evaluate(
     let mut known = vec![(0.0, 0.0, 0.0); arms.len()];
     let mut rows = Vec::with_capacity(kept.len());
     let mut shares = Vec::new();
+    let mut updates = 0;
     for groups in periods.values() {
         shares = match plan {
             Plan::Split(split) => {
                 let used = split.iter().filter(|(_, share)| *share > 0.0);
                 used.map(|(_, share)| *share).collect()
             }
-            Plan::Bandit { algorithm, floor } => learnt(metric, *algorithm, *floor, &known),
+            Plan::Bandit { algorithm, floor } => {
+                let learnt = learnt(metric, *algorithm, *floor, &known);
+                updates += u64::from(learnt.is_some());
+                learnt.unwrap_or_else(|| vec![1.0 / arms.len() as f64; arms.len()])
+            }
         };
         let value: f64 = shares.iter().zip(&predicted).map(|(p, q)| p * q).sum();
         for group in groups {
@@ -319,6 +350,7 @@ pub fn evaluate(
         logged: total / estimates.n,
         estimates,
         without_support,
+        updates,
         shares: arms.into_iter().zip(shares).collect(),
     })
 }
@@ -329,24 +361,22 @@ fn add(sums: &mut (f64, f64, f64), group: &LoggedGroup) {
     sums.2 += group.sum_squares;
 }
 
-/// The shares of a bandit that knows these sums: equal ones while a version is in its burn-in.
+/// The shares of a bandit that knows these sums; `None` while a version is in its burn-in.
 fn learnt(
     metric: &Metric,
     algorithm: Algorithm,
     floor: f64,
     known: &[(f64, f64, f64)],
-) -> Vec<f64> {
-    let equal = vec![1.0 / known.len() as f64; known.len()];
+) -> Option<Vec<f64>> {
     if known.iter().any(|(n, _, _)| *n < BURN_IN) {
-        return equal;
+        return None;
     }
     let sums: Vec<Sums> = known
         .iter()
         .map(|(n, sum, squares)| Sums::of_predictions(*n, *sum, *squares))
         .collect();
-    weigh(metric, algorithm, 0.0, &sums).map_or(equal, |weights| {
-        with_floor(&weights, floor.min(1.0 / known.len() as f64))
-    })
+    let weights = weigh(metric, algorithm, 0.0, &sums)?;
+    Some(with_floor(&weights, floor.min(1.0 / known.len() as f64)))
 }
 
 #[cfg(test)]

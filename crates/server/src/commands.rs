@@ -121,6 +121,12 @@ enum Wish {
 }
 
 impl Wish {
+    /// Whether it may be decided again when something happened meanwhile: a second step is not what somebody
+    /// wanted who saw the first.
+    fn means_the_same_later(&self) -> bool {
+        !matches!(self, Self::Command(Command::Advance, _))
+    }
+
     /// The status that follows.
     fn leads_to(&self) -> ExperimentStatus {
         match self {
@@ -170,7 +176,8 @@ async fn give(
         let step = decide(&experiment, &wish, params.reason.clone(), evidence)?;
         let taken = state.store.step_experiments(vec![step], now).await?;
         match taken.into_iter().next() {
-            Some(Err(CatalogError::StaleExperiment { .. })) if attempt < ATTEMPTS => {}
+            Some(Err(CatalogError::StaleExperiment { .. }))
+                if attempt < ATTEMPTS && wish.means_the_same_later() => {}
             Some(Err(error)) => return Err(error.into()),
             _ => break,
         }
@@ -242,7 +249,10 @@ fn arm_of(
         )),
         Some(version) => {
             let found = arms.iter().position(|arm| arm.version.as_str() == version);
-            found.ok_or_else(|| ApiError::field("?version", "names no arm of the experiment"))
+            let candidate = found.filter(|arm| *arm > 0);
+            let detail =
+                "must name a candidate of the experiment; rollback gives everything to the control";
+            candidate.ok_or_else(|| ApiError::field("?version", detail))
         }
     }
 }

@@ -5,14 +5,14 @@ use crate::state::AppState;
 use crate::{experiments, results};
 use judge::control::{Action, Look, Next, step};
 use serde_json::Value;
-use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep};
-use tokio::time::MissedTickBehavior;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, LookRecord};
+use tokio::time::{Interval, MissedTickBehavior};
 use types::{Evidence, Experiment, ExperimentStatus, Timestamp};
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
 pub(crate) async fn run(state: &AppState) {
-    let mut ticks = tokio::time::interval(state.limits.tick);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks(state);
     loop {
         ticks.tick().await;
         // What cannot be looked at stays as it is: that is no failure of a candidate, and no success.
@@ -22,17 +22,39 @@ pub(crate) async fn run(state: &AppState) {
     }
 }
 
+/// Starts scheduled experiments when their time has come, for ever. Probing their versions may take long, so
+/// this is not a part of the tick.
+pub(crate) async fn start(state: &AppState) {
+    let mut ticks = ticks(state);
+    loop {
+        ticks.tick().await;
+        let due = state.store.due_experiments(state.clock.now()).await;
+        let due = due.unwrap_or_else(|error| {
+            tracing::warn!(%error, "scheduled experiments could not be read");
+            Vec::new()
+        });
+        for experiment in due {
+            // Why one cannot start is on its record; here only the store can have failed.
+            if let Err(error) = experiments::start_due(state, &experiment).await {
+                let error = error.detail();
+                tracing::warn!(error, "a scheduled experiment could not be started");
+            }
+        }
+    }
+}
+
+fn ticks(state: &AppState) -> Interval {
+    let mut ticks = tokio::time::interval(state.limits.tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
 /// Looks once at every running experiment: one read, one write.
 async fn tick(state: &AppState) -> Result<(), CatalogError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
-    for due in state.store.due_experiments(now).await? {
-        // The reason why one cannot start is on its record; here only the store can have failed.
-        if let Err(error) = experiments::start_due(state, &due).await {
-            tracing::warn!(
-                error = error.detail(),
-                "a scheduled experiment could not be started"
-            );
-        }
+    // A change whose snapshot could not be made must not wait for the next change.
+    if let Err(error) = state.refresh_if_stale().await {
+        tracing::error!(%error, "the routes are not what the catalogue says");
     }
     let running = state.store.running_evidence(now).await?;
     if running.is_empty() {
@@ -40,27 +62,33 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
     }
     let experiments = running.len();
     let judging = move || -> Vec<ExperimentStep> {
-        let each = running.iter();
-        each.filter_map(|(experiment, evidence)| look(experiment, evidence, now))
+        let readable = running.into_iter().filter_map(|found| {
+            let unreadable = |error| tracing::error!(%error, "an experiment cannot be read");
+            found.map_err(unreadable).ok()
+        });
+        readable
+            .filter_map(|(experiment, evidence)| look_alone(&experiment, &evidence, now))
             .collect()
     };
     let steps = results::away(judging).await?;
     let changed = steps.len();
-    let happened: Vec<String> = steps.iter().filter_map(told).collect();
-    let moved = steps.iter().any(|step| step.event.is_some());
+    let happened: Vec<Option<String>> = steps.iter().map(told).collect();
     let taken = if steps.is_empty() {
         Vec::new()
     } else {
         state.store.step_experiments(steps, now).await?
     };
-    for done in taken {
-        // Somebody was faster: the next look sees what they did.
-        if let Err(error) = done {
-            tracing::info!(%error, "a step was not taken");
+    let mut moved = false;
+    for (taken, happened) in taken.into_iter().zip(happened) {
+        match (taken, happened) {
+            // Somebody was faster: the next look sees what they did.
+            (Err(error), _) => tracing::info!(%error, "a step was not taken"),
+            (Ok(()), Some(what)) => {
+                tracing::info!("{what}");
+                moved = true;
+            }
+            (Ok(()), None) => {}
         }
-    }
-    for what in happened {
-        tracing::info!("{what}");
     }
     if moved {
         state.refresh().await?;
@@ -68,6 +96,29 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
+}
+
+/// A look that cannot keep others from being looked at.
+fn look_alone(
+    experiment: &Experiment,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Option<ExperimentStep> {
+    let looking = AssertUnwindSafe(|| look(experiment, evidence, now));
+    let step = catch_unwind(looking).unwrap_or_else(|_| {
+        tracing::error!(experiment = %experiment.id, "the judge failed");
+        None
+    })?;
+    let shares = step.event.as_ref().and_then(|event| event.shares.as_ref());
+    let fits = |shares: &Vec<f64>| {
+        let sum: f64 = shares.iter().sum();
+        shares.iter().all(|share| *share >= 0.0) && (sum - 1.0).abs() < 1e-6
+    };
+    if shares.is_some_and(|shares| !fits(shares)) {
+        tracing::error!(experiment = %experiment.id, ?shares, "shares that are none are not published");
+        return None;
+    }
+    Some(step)
 }
 
 fn told(step: &ExperimentStep) -> Option<String> {
@@ -109,18 +160,21 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
             evidence: results::as_value(experiment, &judged, now),
         });
     }
-    let step = ExperimentStep {
+    let record = LookRecord {
+        seen: experiment.history.clone(),
+        history: results::history_text(&judged.history()),
+        verdict: verdict.to_owned(),
+    };
+    let same = event.is_none()
+        && next.progress == experiment.progress
+        && Some(&record.history) == experiment.history.as_ref()
+        && Some(&record.verdict) == experiment.verdict.as_ref();
+    (!same).then_some(ExperimentStep {
         progress: next.progress,
-        history: Some(results::history_text(&judged.history())),
-        verdict: Some(verdict.to_owned()),
+        look: Some(record),
         event,
         ..ExperimentStep::staying(experiment)
-    };
-    let same = step.event.is_none()
-        && step.progress == experiment.progress
-        && step.history == experiment.history
-        && step.verdict == experiment.verdict;
-    (!same).then_some(step)
+    })
 }
 
 /// What a decision leaves on the record. `evidence` is asked only where something happens, for the results

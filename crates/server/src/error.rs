@@ -39,6 +39,11 @@ impl ApiError {
         Self::invalid(vec![FieldError { pointer, detail }])
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
     /// What happened and what to do, for people.
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
@@ -183,8 +188,8 @@ impl From<CatalogError> for ApiError {
             CatalogError::StaleExperiment { present, given } => Self::new(
                 ErrorCode::StaleRevision,
                 format!(
-                    "The experiment is at revision {present}, not {given}: it has moved; read it again \
-                     with `GET /experiments/{{experiment}}`."
+                    "The experiment is at revision {present}, not {given}: something happened to it; read it \
+                     again and decide anew."
                 ),
             ),
             CatalogError::MetricInUse(id) => Self::new(

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use store::VersionFilter;
 use types::{BuiltIn, Metric, MetricName, TimeRange, Timestamp, Version, VersionKey};
 
+/// Periods for which the weights of a bandit are made.
+const MOST_PERIODS: i64 = 10_000;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 /// What a split or a policy would have earned.
@@ -30,7 +32,7 @@ pub(crate) async fn answer(
     };
     let versions = state.store.versions(filter).await?;
     let now = state.clock.now();
-    let (plan, range) = asked(&body, &versions, now)?;
+    let (plan, range) = asked(&body, &metric, &versions, now)?;
     let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
     let period_ms = period_ms.saturating_mul(1000);
     let log = state
@@ -72,6 +74,7 @@ async fn metric_of(state: &AppState, body: &EvaluateRequest) -> ApiResult<Metric
 
 fn asked(
     body: &EvaluateRequest,
+    metric: &Metric,
     versions: &[Version],
     now: Timestamp,
 ) -> ApiResult<(Plan, TimeRange)> {
@@ -107,6 +110,10 @@ fn asked(
             if !(0.0..=0.5).contains(&floor) {
                 fields.wrong("/floor", "must be from 0 to 0.5");
             }
+            if algorithm.needs_bounds() && !metric.is_bounded() {
+                let detail = "needs a metric that is binary or has both bounds";
+                fields.wrong("/algorithm", detail);
+            }
             Some(Plan::Bandit { algorithm, floor })
         }
         _ => {
@@ -122,6 +129,12 @@ fn asked(
     let since = since.unwrap_or(Timestamp::from_micros(until.micros() - WEEK_MICROS));
     if since >= until {
         return Err(ApiError::field("/since", "must be before until"));
+    }
+    let periods = (until.micros() - since.micros()) / 1_000_000;
+    let periods = periods / i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
+    if periods > MOST_PERIODS {
+        let detail = format!("must leave at most {MOST_PERIODS} periods between since and until");
+        return Err(ApiError::field("/update_seconds", detail));
     }
     let range = TimeRange {
         since: Some(since),
@@ -186,9 +199,16 @@ fn wire(
         Some(algorithm) => algorithm.as_str().to_owned(),
         None => "This split".to_owned(),
     };
+    let updates = body.algorithm.map(|_| found.updates);
+    let never = if updates == Some(0) {
+        " It never moved the weights: no period began with 100 predictions of every version; ask for a longer \
+         time, or a shorter update_seconds."
+    } else {
+        ""
+    };
     let summary = format!(
         "{what} would have earned {:.4} of {} per prediction (95 % interval {} to {}); the log earned \
-         {:.4}.",
+         {:.4}.{never}",
         dr.value,
         body.metric,
         end(dr.interval.lower),
@@ -202,6 +222,7 @@ fn wire(
         since: range.since.unwrap_or(now).to_string(),
         until: range.until.unwrap_or(now).to_string(),
         weights,
+        updates,
         predictions: estimates.n as u64,
         without_support: found.without_support,
         effective_sample_size: estimates.effective_sample_size,

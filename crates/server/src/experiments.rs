@@ -315,7 +315,7 @@ pub(crate) async fn start(
     let (before, after) = startable(&state, &experiment).await?;
     let experiment = match at {
         _ if params.dry_run => experiment,
-        None => start_now(&state, &experiment).await?,
+        None => start_now(&state, &experiment, None).await?,
         Some(at) => {
             let scheduled = state.store.schedule_experiment(id, at, None, now).await?;
             state.tell();
@@ -344,6 +344,9 @@ async fn startable(state: &AppState, experiment: &types::Experiment) -> ApiResul
         ..VersionFilter::default()
     };
     let versions = state.store.versions(filter).await?;
+    if definition.policy.rollout().is_some() {
+        has_the_traffic(definition, &versions)?;
+    }
     for arm in &definition.arms {
         let Some(version) = versions.iter().find(|v| v.key == arm.key) else {
             return Err(ApiError::version_not_found(&arm.model_id.to_string()));
@@ -355,13 +358,47 @@ async fn startable(state: &AppState, experiment: &types::Experiment) -> ApiResul
     Ok(traffic_change(experiment, &versions))
 }
 
+/// A rollout gives nearly everything to its control, so that must be the version that has it: with the two
+/// mixed up, the start would be the accident that a rollout is there to prevent. A model without traffic has
+/// nothing to lose.
+fn has_the_traffic(definition: &ExperimentDefinition, versions: &[Version]) -> ApiResult<()> {
+    let percent = |key| {
+        let found = versions.iter().find(|version| version.key == key);
+        found.map_or(0.0, |version| version.traffic_percent.get())
+    };
+    let control = definition.control();
+    let most = versions
+        .iter()
+        .max_by(|a, b| a.traffic_percent.get().total_cmp(&b.traffic_percent.get()));
+    match most {
+        Some(most) if most.traffic_percent.get() > percent(control.key) => {
+            let detail = format!(
+                "The control {} has {} % of the traffic and {} has {} %: a rollout begins with the version \
+                 that has most of it. Name that one as the control, or give the traffic to {} first with \
+                 `PUT /traffic/{}`.",
+                control.version,
+                percent(control.key),
+                most.version,
+                most.traffic_percent.get(),
+                control.version,
+                definition.name
+            );
+            Err(ApiError::new(ErrorCode::ExperimentState, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn start_now(
     state: &AppState,
     experiment: &types::Experiment,
+    revision: Option<i64>,
 ) -> ApiResult<types::Experiment> {
     let progress = begin(&experiment.definition.policy);
     let now = state.clock.now();
-    let started = state.store.start_experiment(experiment.id, progress, now);
+    let started = state
+        .store
+        .start_experiment(experiment.id, progress, revision, now);
     let started = started.await?;
     state.refresh().await?;
     Ok(started)
@@ -372,9 +409,13 @@ async fn start_now(
 pub(crate) async fn start_due(state: &AppState, experiment: &types::Experiment) -> ApiResult<()> {
     let started = async {
         startable(state, experiment).await?;
-        start_now(state, experiment).await
+        start_now(state, experiment, Some(experiment.revision)).await
     };
     if let Err(error) = started.await {
+        // Somebody has taken the schedule back, or started it, meanwhile.
+        if error.code() == ErrorCode::StaleRevision {
+            return Ok(());
+        }
         let (now, why) = (state.clock.now(), Some(error.detail().to_owned()));
         let back = state
             .store
@@ -505,8 +546,15 @@ fn allowed(experiment: &types::Experiment) -> Vec<String> {
 }
 
 fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
+    if experiment.status.has_ended() {
+        return None;
+    }
     let definition = &experiment.definition;
     let progress = experiment.progress.as_ref()?;
+    let held = |held: Option<Hold>| {
+        let held = held.filter(|_| !progress.is_paused());
+        held.map(|hold| hold.as_str().to_owned())
+    };
     let phase = |held: Option<Hold>, else_: &str| {
         if progress.is_paused() {
             "paused".to_owned()
@@ -527,11 +575,13 @@ fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
             };
             Some(api::Progress {
                 phase: phase(rollout.held, else_),
-                held: rollout.held.map(|hold| hold.as_str().to_owned()),
+                held: held(rollout.held),
                 step: Some(rollout.step + 1),
                 steps: Some(settings.steps.len()),
                 soaked_seconds: Some(rollout.soaked_micros as f64 / 1e6),
                 soak_seconds: u64::try_from(soak / 1_000_000).ok(),
+                units: Some(rollout.units),
+                min_units: Some(rollout.min_units),
                 winner: None,
                 dropped: Vec::new(),
             })
@@ -544,11 +594,13 @@ fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
             };
             Some(api::Progress {
                 phase: phase(bandit.held, else_),
-                held: bandit.held.map(|hold| hold.as_str().to_owned()),
+                held: held(bandit.held),
                 step: None,
                 steps: None,
                 soaked_seconds: None,
                 soak_seconds: None,
+                units: None,
+                min_units: None,
                 winner: bandit.winner.as_ref().and_then(version),
                 dropped: bandit.dropped.iter().filter_map(version).collect(),
             })

@@ -174,6 +174,7 @@ impl Server {
         tokio::select! {
             () = serve => {}
             () = controller::run(&self.state) => {}
+            () = controller::start(&self.state) => {}
             () = webhooks::run(&self.state) => {}
         }
         self.state.store.close().await?;

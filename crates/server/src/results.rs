@@ -15,7 +15,7 @@ use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
 use serde_json::Value;
-use store::{CatalogError, ExperimentStep, StoreError};
+use store::{CatalogError, StoreError};
 use types::{Experiment, ExperimentDefinition, ExperimentStatus, Policy, Timestamp};
 
 /// What the evidence of an experiment says.
@@ -31,7 +31,7 @@ pub(crate) async fn read(
     let now = state.clock.now();
     let (experiment, judged) = judge(&state, experiment, now).await?;
     // What somebody has seen must not go away. A full disk keeps nobody from reading.
-    if let Err(error) = remember(&state, &experiment, &judged, now).await {
+    if let Err(error) = remember(&state, &experiment, &judged).await {
         tracing::warn!(%error, "what an experiment has shown could not be kept");
     }
     Ok(Reply(wire(&experiment, &judged, now)))
@@ -121,17 +121,16 @@ async fn remember(
     state: &AppState,
     experiment: &Experiment,
     judged: &Results,
-    now: Timestamp,
 ) -> Result<(), CatalogError> {
     let history = history_text(&judged.history());
     let running = experiment.status == ExperimentStatus::Running;
     if running && experiment.history.as_deref() != Some(history.as_str()) {
-        let step = ExperimentStep {
-            history: Some(history),
-            ..ExperimentStep::staying(experiment)
-        };
-        // Where the controller was faster, it has kept the same.
-        state.store.step_experiments(vec![step], now).await?;
+        // Where others have shown more meanwhile, theirs stands, and the next look adds to it.
+        let seen = experiment.history.clone();
+        state
+            .store
+            .save_history(experiment.key, seen, history)
+            .await?;
     }
     Ok(())
 }
@@ -294,6 +293,7 @@ fn adaptive(definition: &ExperimentDefinition, judged: &AdaptiveResult) -> Adapt
     let differences = judged.comparisons.iter();
     Adaptive {
         arms: arms
+            .filter_map(|(arm, a)| Some((arm, a.as_ref()?)))
             .map(|(arm, a)| estimate(arm, a.mean, a.error, a.interval))
             .collect(),
         differences: differences

@@ -6,6 +6,7 @@ use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use runtime::HttpClient;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) news: watch::Sender<u64>,
     /// Cancelled when the server ends, for those who would wait longer.
     pub(crate) closing: CancellationToken,
+    /// The newest entry of the audit that the snapshot knows of.
+    published: AtomicI64,
     /// Held while a snapshot is made, so that an older one never replaces a newer one.
     refreshing: Mutex<()>,
 }
@@ -73,6 +76,7 @@ impl AppState {
             },
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
+            published: AtomicI64::new(0),
             refreshing: Mutex::new(()),
         })))
     }
@@ -81,10 +85,21 @@ impl AppState {
     pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
         let _alone = self.refreshing.lock().await;
         let last = self.snapshot.load_full();
+        let newest = self.store.newest_audit().await?;
         let next = Snapshot::load(&self.store, &self.client, &last).await?;
         self.snapshot.store(Arc::new(next));
+        self.published.store(newest, Ordering::Relaxed);
         self.tell();
         Ok(())
+    }
+
+    /// The same where the catalogue has changed since: a caller that breaks off, or a read that fails, may
+    /// have left the last change unpublished.
+    pub(crate) async fn refresh_if_stale(&self) -> Result<(), StoreError> {
+        if self.store.newest_audit().await? == self.published.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.refresh().await
     }
 
     /// Wakes those who wait for something to happen.

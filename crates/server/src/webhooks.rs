@@ -113,7 +113,7 @@ fn wire(webhook: &store::Webhook) -> Webhook {
         name: webhook.name.as_ref().map(ToString::to_string),
         secret: None,
         created_at: webhook.created_at.to_string(),
-        delivered: webhook.delivered,
+        last_entry: webhook.delivered,
         attempts: webhook.attempts,
         last_error: webhook.last_error.clone(),
         given_up: webhook.given_up,

@@ -128,12 +128,21 @@ pub struct ExperimentStep {
     pub revision: i64,
     /// How far its policy has come.
     pub progress: Option<Progress>,
-    /// What the looks so far have shown, as JSON.
-    pub history: Option<String>,
-    /// What the last look said, in a word.
-    pub verdict: Option<String>,
+    /// What a look has shown; `None` for a person's command, which has not looked.
+    pub look: Option<LookRecord>,
     /// What happened, where something did; it makes a new revision.
     pub event: Option<ExperimentEvent>,
+}
+
+/// What a look leaves behind.
+#[derive(Debug, Clone)]
+pub struct LookRecord {
+    /// What earlier looks had shown when it was read; refused when others have shown more since.
+    pub seen: Option<String>,
+    /// What all looks have shown now, as JSON.
+    pub history: String,
+    /// What this one said, in a word.
+    pub verdict: String,
 }
 
 impl ExperimentStep {
@@ -143,8 +152,7 @@ impl ExperimentStep {
             key: experiment.key,
             revision: experiment.revision,
             progress: experiment.progress.clone(),
-            history: experiment.history.clone(),
-            verdict: experiment.verdict.clone(),
+            look: None,
             event: None,
         }
     }

@@ -16,7 +16,7 @@ mod sqlite;
 
 pub use catalog::{
     Actor, Alias, AuditEntry, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent,
-    ExperimentFilter, ExperimentStep, NewVersion, NewWebhook, Takeover, VersionFilter,
+    ExperimentFilter, ExperimentStep, LookRecord, NewVersion, NewWebhook, Takeover, VersionFilter,
     VersionPatch, Webhook, WeightChange,
 };
 pub use error::{OpenError, StoreError};

@@ -300,6 +300,11 @@ impl ExperimentDefinition {
                     "/guardrails",
                     "must name a metric: without one nothing would take a bad candidate back",
                 );
+                need(
+                    self.enrolment >= 1.0,
+                    "/enrolment",
+                    "must be 1 for a rollout: its steps say what the candidate gets",
+                );
                 let guarded = |name: &MetricName| self.guardrails.contains(name);
                 need(
                     settings.margins.keys().all(guarded),
@@ -316,17 +321,10 @@ impl ExperimentDefinition {
                 );
             }
             Policy::Bandit(settings) => {
-                let bounded = |metric: &Metric| {
-                    metric.kind == MetricKind::Binary
-                        || metric.lower_bound.is_some() && metric.upper_bound.is_some()
-                };
-                let needs_bounds = matches!(
-                    settings.algorithm,
-                    crate::Algorithm::Ucb1 | crate::Algorithm::KlUcb
-                );
+                let needs_bounds = settings.algorithm.needs_bounds();
                 let primary = find(&self.primary_metric);
                 need(
-                    !needs_bounds || primary.is_none_or(bounded),
+                    !needs_bounds || primary.is_none_or(Metric::is_bounded),
                     "/bandit/algorithm",
                     "needs a primary metric that is binary or has both bounds",
                 );
@@ -359,7 +357,8 @@ pub struct Experiment {
     pub end_reason: Option<String>,
     /// Counts the changes of what follows.
     pub revision: i64,
-    /// The published share of each arm, the control first; they sum to 1.
+    /// The share of each arm as it is published, or as it was left at the end, the control first; they sum
+    /// to 1.
     pub shares: Vec<f64>,
     /// How far its policy has come, where it has one that moves the weights.
     pub progress: Option<Progress>,

@@ -151,6 +151,11 @@ impl Metric {
         }
     }
 
+    /// Whether its values have both ends.
+    pub fn is_bounded(&self) -> bool {
+        self.kind == MetricKind::Binary || self.lower_bound.is_some() && self.upper_bound.is_some()
+    }
+
     /// The built-in metric that this is.
     pub fn built_in(&self) -> Option<BuiltIn> {
         BuiltIn::find(self.name.as_str())

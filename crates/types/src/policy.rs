@@ -67,14 +67,16 @@ pub struct RolloutSettings {
     /// but the holdback.
     pub steps: Vec<f64>,
     /// How long each step lasts at least, in seconds of time with traffic under observation: one for all
-    /// or one per step. The last is the check after the last step.
+    /// or one per step. The last is the check after the last step. When left out: 600, 1800, 3600, then
+    /// 14400, and 14400 for the last step.
     pub soak_seconds: Vec<u64>,
     /// Units that the candidate needs at a step before the next: one for all or one per step. When left
     /// out, as many as find twice the control's error rate in 80 % of cases.
     pub min_units: Vec<u64>,
     /// What is asked for before the next step.
     pub promotion: Promotion,
-    /// For `strict`: what the ratio of the rates must be shown to be below, one for all or one per step.
+    /// For `strict`: what the ratio of the rates must be shown to be below, one for all or one per step. When
+    /// left out: 2 up to 5 %, 1.5 up to 25 %, then 1.25.
     pub ratio_margins: Vec<f64>,
     /// For `strict`: or what the harm on a guardrail must be shown to be below, in the unit of the metric.
     pub absolute_margin: Option<f64>,
@@ -105,10 +107,10 @@ impl Default for RolloutSettings {
     fn default() -> Self {
         Self {
             steps: vec![1.0, 5.0, 25.0, 50.0, 100.0],
-            soak_seconds: vec![600, 1800, 3600, 14_400, 14_400],
+            soak_seconds: Vec::new(),
             min_units: Vec::new(),
             promotion: Promotion::Permissive,
-            ratio_margins: vec![2.0, 2.0, 1.5, 1.25, 1.25],
+            ratio_margins: Vec::new(),
             absolute_margin: None,
             ratio_tolerated: 1.0,
             margins: BTreeMap::new(),
@@ -121,6 +123,9 @@ impl Default for RolloutSettings {
         }
     }
 }
+
+/// How long the first steps last, in seconds, where nothing else is said; later ones last as the last.
+const SOAK: [u64; 4] = [600, 1800, 3600, 14_400];
 
 /// The value of a step where one may stand for all.
 fn at_step<T: Copy>(values: &[T], step: usize) -> Option<T> {
@@ -136,7 +141,13 @@ impl RolloutSettings {
 
     /// How long a step lasts at least, in microseconds.
     pub fn soak_micros(&self, step: usize) -> i64 {
-        let seconds = at_step(&self.soak_seconds, step).unwrap_or(0);
+        let last = step + 1 == self.steps.len();
+        let usual = if last {
+            14_400
+        } else {
+            at_step(&SOAK, step).unwrap_or(0)
+        };
+        let seconds = at_step(&self.soak_seconds, step).unwrap_or(usual);
         i64::try_from(seconds)
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000)
@@ -149,7 +160,12 @@ impl RolloutSettings {
 
     /// What the ratio of the rates must be shown to be below.
     pub fn ratio_margin(&self, step: usize) -> f64 {
-        at_step(&self.ratio_margins, step).unwrap_or(f64::INFINITY)
+        let usual = match at_step(&self.steps, step) {
+            Some(percent) if percent <= 5.0 => 2.0,
+            Some(percent) if percent <= 25.0 => 1.5,
+            _ => 1.25,
+        };
+        at_step(&self.ratio_margins, step).unwrap_or(usual)
     }
 
     /// Everything that does not fit.
@@ -172,24 +188,29 @@ impl RolloutSettings {
             "/rollout/steps",
             "must increase, from at least 0.01 to at most 100 percent",
         );
-        let one_or_each = |length: usize| length == 1 || length == steps.len();
+        need(
+            steps.last() == Some(&100.0),
+            "/rollout/steps",
+            "must end at 100, which is everything but the holdback: the last check before promotion",
+        );
+        let fits = |length: usize| length <= 1 || length == steps.len();
         let many = "must be one for all steps or one per step";
-        let soak = one_or_each(self.soak_seconds.len())
-            || *self
-                == Self {
-                    steps: self.steps.clone(),
-                    ..Self::default()
-                };
-        need(soak, "/rollout/soak_seconds", many);
+        need(fits(self.soak_seconds.len()), "/rollout/soak_seconds", many);
         need(
             self.soak_seconds.iter().all(|s| *s <= 366 * 86_400),
             "/rollout/soak_seconds",
             "must be at most a year each",
         );
+        need(fits(self.min_units.len()), "/rollout/min_units", many);
         need(
-            self.min_units.is_empty() || one_or_each(self.min_units.len()),
-            "/rollout/min_units",
+            fits(self.ratio_margins.len()),
+            "/rollout/ratio_margins",
             many,
+        );
+        need(
+            (60..=366 * 86_400).contains(&self.no_traffic_grace_seconds),
+            "/rollout/no_traffic_grace_seconds",
+            "must be from 60 to a year",
         );
         let tolerated = self.ratio_tolerated;
         need(
@@ -202,11 +223,6 @@ impl RolloutSettings {
             !strict || self.ratio_margins.iter().all(|m| *m > 1.0 && m.is_finite()),
             "/rollout/ratio_margins",
             "must be above 1: no candidate can be shown to be better by doing no harm",
-        );
-        need(
-            !strict || !self.ratio_margins.is_empty() || self.absolute_margin.is_some(),
-            "/rollout/ratio_margins",
-            "or absolute_margin is needed by strict promotion",
         );
         need(
             self.absolute_margin
@@ -281,6 +297,13 @@ impl Algorithm {
             Self::Ucb1 => "ucb1",
             Self::KlUcb => "kl_ucb",
         }
+    }
+}
+
+impl Algorithm {
+    /// Whether it reads values as from 0 to 1.
+    pub fn needs_bounds(self) -> bool {
+        matches!(self, Self::Ucb1 | Self::KlUcb)
     }
 }
 
@@ -467,6 +490,10 @@ pub struct RolloutProgress {
     pub predictions: u64,
     /// When predictions had last come, in microseconds since 1970.
     pub traffic_at: Option<i64>,
+    /// Units that the candidate has at this step.
+    pub units: u64,
+    /// Units that it needs there.
+    pub min_units: u64,
 }
 
 /// How far a bandit has come.

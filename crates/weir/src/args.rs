@@ -6,8 +6,9 @@
 mod control;
 
 pub(crate) use control::{
-    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, RolloutArgs,
-    RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
+    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
+    RolloutArgs, RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
+    TargetArgs,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -108,7 +109,7 @@ pub(crate) struct ServeArgs {
     /// How long a prediction may take, fallbacks included [default: 30000]
     #[arg(long, env = "WEIR_PREDICT_TIMEOUT_MS", value_name = "MS")]
     predict_timeout_ms: Option<u64>,
-    /// How often running experiments are looked at [default: 30000]
+    /// How often running experiments are looked at, up to 60000 [default: 30000]
     #[arg(long, env = "WEIR_TICK_MS", value_name = "MS")]
     tick_ms: Option<u64>,
     /// Let webhooks lead to addresses of this machine and of private networks.
@@ -362,6 +363,13 @@ impl ServeArgs {
             Ok(given.map_or(default, Duration::from_millis))
         };
         let d = &defaults;
+        let tick = time("tick-ms", self.tick_ms, file.tick_ms, d.tick)?;
+        if tick > Duration::from_secs(60) {
+            return Err(InvalidArgs {
+                problem: "--tick-ms must be at most 60000".into(),
+                hint: "looking often costs little: evidence is valid at any time",
+            });
+        }
         Ok(Config {
             durability: durability.map_or(d.durability, Durability::into_store),
             max_body_bytes: limit(
@@ -405,7 +413,7 @@ impl ServeArgs {
                 file.predict_timeout_ms,
                 d.predict_timeout,
             )?,
-            tick: time("tick-ms", self.tick_ms, file.tick_ms, d.tick)?,
+            tick,
             private_webhooks: self.private_webhooks || file.private_webhooks == Some(true),
             ..defaults
         })

@@ -1,14 +1,14 @@
 //! `weir rollout`, `weir experiment`, `weir evaluate`: experiments of a running server.
 
 use crate::args::{
-    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, RolloutArgs,
-    RolloutCommand, StartRolloutArgs,
+    ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
+    RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs,
 };
 use anyhow::{Context, bail};
 use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Progress};
 use serde::Serialize;
 use serde_json::json;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
             RolloutCommand::Pause(one) => cli.command(one, "pause").await,
             RolloutCommand::Resume(one) => cli.command(one, "resume").await,
             RolloutCommand::Advance(one) => cli.command(one, "advance").await,
-            RolloutCommand::Promote(one) => cli.command(one, "promote").await,
+            RolloutCommand::Promote(promote) => cli.promote(promote).await,
             RolloutCommand::Rollback(one) => cli.command(one, "rollback").await,
             RolloutCommand::Abort(one) => cli.command(one, "abort").await,
         }
@@ -42,13 +42,14 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
             ExperimentCommand::Events(one) => cli.events(one).await,
             ExperimentCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
             ExperimentCommand::Start(one) => {
-                let started = cli.client.start(&one.target, false).await?;
+                let id = cli.find(&one.target).await?;
+                let started = cli.client.start(&id, false).await?;
                 cli.print(&started, || describe(&started.experiment))
             }
             ExperimentCommand::Pause(one) => cli.command(one, "pause").await,
             ExperimentCommand::Resume(one) => cli.command(one, "resume").await,
             ExperimentCommand::Advance(one) => cli.command(one, "advance").await,
-            ExperimentCommand::Promote(one) => cli.command(one, "promote").await,
+            ExperimentCommand::Promote(promote) => cli.promote(promote).await,
             ExperimentCommand::Rollback(one) => cli.command(one, "rollback").await,
             ExperimentCommand::Stop(one) => cli.command(one, "stop").await,
             ExperimentCommand::Abort(one) => cli.command(one, "abort").await,
@@ -73,9 +74,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         let reply = cli.client.evaluate(&question).await?;
         cli.print(&reply, || {
             format!(
-                "{}\n{} predictions, worth {:.0} of this policy's; the largest weight is {:.2}; {} left \
-                 out where a version had no chance.",
+                "{}\nshares: {}\n{} predictions, worth {:.0} of this policy's; the largest weight is {:.2}; {} \
+                 left out where a version had no chance.",
                 reply.summary,
+                shares(&reply.weights),
                 reply.predictions,
                 reply.effective_sample_size,
                 reply.largest_weight,
@@ -83,6 +85,13 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
             )
         })
     })
+}
+
+fn shares(weights: &std::collections::BTreeMap<String, f64>) -> String {
+    let each = weights
+        .iter()
+        .map(|(version, share)| format!("{version} {:.1} %", 100.0 * share));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
@@ -103,30 +112,27 @@ impl Cli {
         })
     }
 
-    #[expect(
-        clippy::print_stdout,
-        reason = "what was asked for is the data of these commands"
-    )]
     fn print(&self, data: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(data)?);
+        let said = if self.json {
+            serde_json::to_string_pretty(data)?
         } else {
-            println!("{}", text());
-        }
-        Ok(())
+            text()
+        };
+        say(&said)
     }
 
-    /// The experiment that is meant: by its id, or the one that runs on a model.
+    /// The experiment that is meant: by its id, or the one that runs on a model, or the newest of the model.
     async fn find(&self, target: &str) -> anyhow::Result<String> {
         if target.starts_with("exp-") {
             return Ok(target.to_owned());
         }
-        let filter = [("name", target), ("status", "running")];
-        let running = self.client.experiments(&filter).await?;
-        let Some(one) = running.first() else {
-            bail!("no experiment runs on {target}; `weir experiment list` shows all of them");
-        };
-        Ok(one.experiment.clone())
+        let running = [("name", target), ("status", "running")];
+        for filter in [&running[..], &running[..1]] {
+            if let Some(one) = self.client.experiments(filter).await?.first() {
+                return Ok(one.experiment.clone());
+            }
+        }
+        bail!("no experiment of {target} is known; `weir experiment list` shows all of them");
     }
 
     async fn start_rollout(&self, args: &StartRolloutArgs) -> anyhow::Result<()> {
@@ -157,11 +163,16 @@ impl Cli {
         }))?;
         let draft = self.client.create_experiment(&body).await?;
         let started = self.client.start(&draft.experiment, args.dry_run).await;
-        if args.dry_run || started.is_err() {
+        let left = if args.dry_run || started.is_err() {
             // Nothing is left behind of what was not started.
-            self.client.delete_experiment(&draft.experiment).await?;
-        }
+            self.client.delete_experiment(&draft.experiment).await.err()
+        } else {
+            None
+        };
         let started = started?;
+        if let Some(error) = left {
+            return Err(error).context("the draft could not be deleted");
+        }
         let text = || {
             let change = |traffic: &std::collections::BTreeMap<String, f64>| {
                 let each = traffic
@@ -169,9 +180,13 @@ impl Cli {
                     .map(|(version, percent)| format!("{version} {percent} %"));
                 each.collect::<Vec<_>>().join(", ")
             };
+            let what = if started.dry_run {
+                "Dry run: nothing changed.".to_owned()
+            } else {
+                describe(&started.experiment)
+            };
             format!(
-                "{}\ntraffic before: {}; after: {}",
-                describe(&started.experiment),
+                "{what}\ntraffic before: {}; after: {}",
                 change(&started.traffic_before),
                 change(&started.traffic_after)
             )
@@ -211,13 +226,13 @@ impl Cli {
         self.print(&draft, || describe(&draft))
     }
 
-    async fn show(&self, one: &OneArgs) -> anyhow::Result<()> {
+    async fn show(&self, one: &TargetArgs) -> anyhow::Result<()> {
         let id = self.find(&one.target).await?;
         let experiment = self.client.experiment(&id).await?;
         self.print(&experiment, || describe(&experiment))
     }
 
-    async fn results(&self, one: &OneArgs) -> anyhow::Result<()> {
+    async fn results(&self, one: &TargetArgs) -> anyhow::Result<()> {
         let id = self.find(&one.target).await?;
         let results = self.client.results(&id).await?;
         self.print(&results, || {
@@ -228,7 +243,7 @@ impl Cli {
         })
     }
 
-    async fn events(&self, one: &OneArgs) -> anyhow::Result<()> {
+    async fn events(&self, one: &TargetArgs) -> anyhow::Result<()> {
         let id = self.find(&one.target).await?;
         let filter = [("experiment", id.as_str()), ("limit", "1000")];
         let mut entries = self.client.audit(&filter).await?.entries;
@@ -240,13 +255,26 @@ impl Cli {
     }
 
     async fn command(&self, one: &OneArgs, command: &str) -> anyhow::Result<()> {
-        let id = self.find(&one.target).await?;
+        self.give(one, command, None).await
+    }
+
+    async fn promote(&self, args: &PromoteArgs) -> anyhow::Result<()> {
+        self.give(&args.one, "promote", args.candidate.as_deref())
+            .await
+    }
+
+    async fn give(
+        &self,
+        one: &OneArgs,
+        command: &str,
+        version: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let id = self.find(&one.which.target).await?;
         let revision = one.revision.map(|revision| revision.to_string());
-        let promotes = command == "promote";
         let query = [
             ("reason", one.reason.as_deref()),
             ("revision", revision.as_deref()),
-            ("version", one.candidate.as_deref().filter(|_| promotes)),
+            ("version", version),
         ];
         let query: Vec<(&str, &str)> = query
             .into_iter()
@@ -257,18 +285,14 @@ impl Cli {
     }
 
     /// Prints what has happened and what happens, until it has ended.
-    #[expect(
-        clippy::print_stdout,
-        reason = "what happens is the data of this command"
-    )]
     async fn watch(&self, id: &str) -> anyhow::Result<()> {
         let filter = [("experiment", id), ("after", "0")];
         let mut events = self.client.events(&filter).await?;
         while let Some(entry) = events.next().await? {
             if self.json {
-                println!("{}", serde_json::to_string(&entry)?);
+                say(&serde_json::to_string(&entry)?)?;
             } else {
-                println!("{}", line(&entry));
+                say(&line(&entry))?;
             }
             let ended = ["stopped", "aborted", "promoted", "rolled_back", "deleted"];
             let ends = |end: &&str| entry.action == format!("experiment.{end}");
@@ -277,6 +301,15 @@ impl Cli {
             }
         }
         bail!("the server ended the stream")
+    }
+}
+
+/// Prints a line; a reader who has gone, such as `head`, is no failure of this program.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => Ok(result?),
     }
 }
 
@@ -292,18 +325,23 @@ fn describe(experiment: &Experiment) -> String {
         api::Policy::Rollout => "rollout",
         api::Policy::Bandit => "bandit",
     };
-    let progress = experiment.progress.as_ref().map(phase).unwrap_or_default();
+    let why = experiment.end_reason.as_ref();
+    let why = why.map_or(String::new(), |why| {
+        format!(" ({})", why.trim_end_matches('.'))
+    });
+    let progress = experiment.progress.as_ref().map_or(why, phase);
     let allowed = if experiment.allowed.is_empty() {
         String::new()
     } else {
         format!(" (takes: {})", experiment.allowed.join(", "))
     };
     format!(
-        "{} {} {policy} {}{progress}: {}{allowed}",
+        "{} {} {policy} {}{progress}: {}{allowed}, revision {}",
         experiment.experiment,
         experiment.name,
         experiment.status,
-        arms.join(", ")
+        arms.join(", "),
+        experiment.revision
     )
 }
 
@@ -317,6 +355,9 @@ fn phase(progress: &Progress) -> String {
     }
     if let Some((soaked, soak)) = progress.soaked_seconds.zip(progress.soak_seconds) {
         text.push_str(&format!(", {soaked:.0} of {soak} s"));
+    }
+    if let Some((units, needed)) = progress.units.zip(progress.min_units) {
+        text.push_str(&format!(", {units} of {needed} units"));
     }
     if let Some(winner) = &progress.winner {
         text.push_str(&format!(", winner {winner}"));

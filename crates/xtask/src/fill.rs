@@ -116,7 +116,7 @@ async fn experiment(
     };
     let id = ExperimentId::from_bits(1);
     store.create_experiment(id, definition, now).await?;
-    let started = store.start_experiment(id, None, now).await?;
+    let started = store.start_experiment(id, None, None, now).await?;
     let traffic = store.traffic().await?;
     Ok((started.key, traffic[0].epoch))
 }

@@ -31,6 +31,9 @@ pub(super) fn step(
         progress.dropped.extend(&new);
         progress.dropped.sort_unstable();
         progress.dropped.dedup();
+        progress.winner = progress
+            .winner
+            .filter(|arm| !progress.dropped.contains(arm));
         let names: Vec<&str> = new
             .iter()
             .map(|arm| definition.arms[*arm].version.as_str())
@@ -43,7 +46,7 @@ pub(super) fn step(
         let shares = without(shares, &progress.dropped);
         return next(progress, Some(Action::Reweigh { shares }), because);
     }
-    if let Some(hold) = unhealthy(look) {
+    if let Some(hold) = unhealthy(look, progress.held) {
         let action = (progress.held != Some(hold)).then_some(Action::Hold(hold));
         progress.held = Some(hold);
         return next(progress, action, because_held(hold).into());
@@ -60,7 +63,7 @@ pub(super) fn step(
     {
         progress.winner = Some(arm);
         let because = format!(
-            "{} is the best arm on {} with a probability of error of at most {}.",
+            "{} is the best arm on {}, by a rule that aims at a chance of error of {}.",
             definition.arms[arm].version, definition.primary_metric, settings.delta
         );
         let action = if settings.promote_winner {
@@ -297,11 +300,24 @@ fn unit_scale(metric: &Metric, mean: f64) -> Option<f64> {
 
 fn posteriors(metric: &Metric, arms: &[Sums], samples: &[Sample]) -> Option<Vec<Posterior>> {
     let shares = metric.kind == MetricKind::Binary && arms.iter().all(Sums::is_one_each);
+    let widest = samples.iter().map(|s| s.variance).fold(0.0, f64::max);
     let each = arms.iter().zip(samples).map(|(sums, sample)| {
         let posterior = if shares {
             Posterior::of_share(sums.sum.clamp(0.0, sums.units), sums.units)
-        } else {
+        } else if sample.variance > 0.0 {
             Posterior::of_mean(sample)?
+        } else {
+            // Values that are all alike say nothing of their spread: that of a share with one success and
+            // one failure more, or the widest of the others, keeps the arm in the game.
+            let share = (sums.sum + 1.0) / (sums.count + 2.0);
+            let variance = match metric.kind {
+                MetricKind::Binary => share * (1.0 - share),
+                _ => widest,
+            };
+            Posterior::of_mean(&Sample {
+                variance,
+                ..*sample
+            })?
         };
         Some(match metric.direction {
             Direction::Up => posterior,
@@ -322,7 +338,7 @@ fn winner(look: &Look<'_>, settings: &BanditSettings, progress: &BanditProgress)
         .collect();
     let sample = |arm: &usize| {
         let n = matured_units(look, primary, *arm);
-        let estimate = adaptive.arms.get(*arm)?;
+        let estimate = adaptive.arms.get(*arm)?.as_ref()?;
         (n >= settings.burn_in_units as f64).then_some(Sample {
             n,
             mean: match metric.direction {

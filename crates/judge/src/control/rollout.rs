@@ -11,8 +11,8 @@ use types::{
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
-/// observed nothing.
-const LONGEST_GAP: i64 = 120_000_000;
+/// observed nothing, neither health nor silence.
+const LONGEST_GAP: i64 = 90_000_000;
 /// How long without a prediction is no traffic, in microseconds.
 const NO_TRAFFIC_AFTER: i64 = 600_000_000;
 /// The error rate that the default of the minimal units assumes at least.
@@ -32,6 +32,8 @@ pub(super) fn step(
         };
     }
     let quiet = observe(look, &mut progress);
+    progress.units = treated(look);
+    progress.min_units = min_units(look, settings, progress.step);
     if progress.paused {
         progress.soaked_micros = 0;
         return settled(progress, None, String::new());
@@ -43,7 +45,7 @@ pub(super) fn step(
             because: because_held(Hold::NoTrafficGraceOver).into(),
         };
     }
-    let hold = unhealthy(look)
+    let hold = unhealthy(look, was.held)
         .or(quiet)
         .or_else(|| without_outcomes(look, settings, &progress));
     if let Some(hold) = hold {
@@ -51,7 +53,7 @@ pub(super) fn step(
         return held(&was, progress, hold);
     }
     if progress.soaked_micros < settings.soak_micros(progress.step)
-        || treated(look) < min_units(look, settings, progress.step)
+        || progress.units < progress.min_units
         || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
     {
         return released(&was, progress);
@@ -61,7 +63,7 @@ pub(super) fn step(
     }
     let because = format!(
         "The step lasted its time, the candidate has {} units at it, and no guardrail is harmed.",
-        treated(look)
+        progress.units
     );
     let action = advance(settings, &mut progress);
     settled(progress, Some(action), because)
@@ -120,11 +122,11 @@ fn observe(look: &Look<'_>, progress: &mut RolloutProgress) -> Option<Hold> {
     let now = look.now;
     let came = predictions > progress.predictions;
     let last = progress.looked_at.map(Timestamp::from_micros);
-    if came && let Some(last) = last {
-        let gap = micros_since(last, now);
-        if gap <= LONGEST_GAP {
-            progress.soaked_micros = progress.soaked_micros.saturating_add(gap);
-        }
+    let gap = last.map_or(0, |last| micros_since(last, now));
+    if gap > LONGEST_GAP {
+        progress.traffic_at = progress.traffic_at.map(|at| at.saturating_add(gap));
+    } else if came {
+        progress.soaked_micros = progress.soaked_micros.saturating_add(gap);
     }
     if came || progress.traffic_at.is_none() {
         progress.traffic_at = Some(now.micros());
@@ -183,16 +185,24 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
 fn harmed(look: &Look<'_>) -> Option<String> {
     let (arm, metric) = look.results.harm(&look.experiment.definition).next()?;
     let definition = &look.experiment.definition;
-    let result = &look.results.metrics[metric];
-    let mean = |arm: usize| match result.arms[arm].mean {
-        Some(mean) if definition.metrics[metric].kind == MetricKind::Binary => {
-            format!("{} %", significant(100.0 * mean, 3))
+    // Of the last epoch that knows of the candidate: means over several epochs may stand the other way round.
+    let epochs = look.evidence.epochs.iter().rev();
+    let known = |epoch: &&types::EpochEvidence| epoch.arms[arm].metrics[metric].all.units > 0;
+    let last = epochs.into_iter().find(known);
+    let mean = |arm: usize| {
+        let sums = last.map(|epoch| epoch.arms[arm].metrics[metric].all);
+        let mean = sums.filter(|sums| sums.count > 0);
+        let mean = mean.map(|sums| sums.sum / sums.count as f64);
+        match mean {
+            Some(mean) if definition.metrics[metric].kind == MetricKind::Binary => {
+                format!("{} %", significant(100.0 * mean, 3))
+            }
+            Some(mean) => significant(mean, 3),
+            None => "nothing".into(),
         }
-        Some(mean) => significant(mean, 3),
-        None => "nothing".into(),
     };
     Some(format!(
-        "{} is worse than {} on the guardrail {} ({} against {}).",
+        "{} is worse than {} on the guardrail {} ({} against {} at this step).",
         definition.arms[arm].version,
         definition.arms[0].version,
         definition.metrics[metric].name,

@@ -232,18 +232,32 @@ fn what_is_not_there_is_waited_for() {
         ..quick()
     });
     world.has(&[(&[0.5, 0.5], &[(0, 500), (0, 500)])]);
-    world.look(minutes(0));
-    assert_eq!(world.look(minutes(5)).action, None);
-    assert_eq!(
-        world.look(minutes(11)).action,
-        Some(Action::Hold(Hold::NoTraffic))
-    );
-    assert_eq!(world.look(minutes(12)).action, None);
+    let mut held = Vec::new();
     let day = 24 * 60;
+    for minute in 0..=day {
+        let action = world.look(minutes(minute)).action;
+        held.extend(action.map(|action| (minute, action)));
+    }
     assert_eq!(
-        world.look(minutes(day)).action,
-        Some(Action::Hold(Hold::NoTrafficGraceOver))
+        held,
+        [
+            (10, Action::Hold(Hold::NoTraffic)),
+            (day, Action::Hold(Hold::NoTrafficGraceOver)),
+        ]
     );
+    // A server that was away has not seen silence either.
+    let mut world = World::rollout(quick());
+    world.has(&[(&[0.5, 0.5], &[(0, 500), (0, 500)])]);
+    world.look(minutes(0));
+    assert_eq!(world.look(minutes(2 * day)).action, None);
+    let mut world = World::rollout(RolloutSettings {
+        soak_seconds: vec![300],
+        ..quick()
+    });
+    world.has(&[(&[0.5, 0.5], &[(0, 500), (0, 500)])]);
+    for minute in 0..=day {
+        world.look(minutes(minute));
+    }
     world.has(&[(&[0.5, 0.5], &[(0, 600), (0, 600)])]);
     assert_eq!(world.look(minutes(day + 1)).action, Some(Action::Release));
 

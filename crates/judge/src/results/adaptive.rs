@@ -9,9 +9,9 @@ use types::{Evidence, ExperimentDefinition, MetricSums, Policy};
 /// Means and differences that stay honest after adaptation. For one look: they are no sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdaptiveResult {
-    /// By arm.
-    pub arms: Vec<AdaptiveArm>,
-    /// By candidate.
+    /// By arm; `None` of one without a matured unit, or whose values are all alike.
+    pub arms: Vec<Option<AdaptiveArm>>,
+    /// By candidate of which something is known.
     pub comparisons: Vec<AdaptiveComparison>,
 }
 
@@ -39,8 +39,8 @@ pub struct AdaptiveComparison {
     pub interval: Interval,
 }
 
-/// The adaptively weighted estimates of a metric; `None` unless the policy is a bandit and every arm has
-/// a matured unit.
+/// The adaptively weighted estimates of a metric; `None` unless the policy is a bandit and some unit has
+/// matured.
 pub(super) fn adaptive(
     definition: &ExperimentDefinition,
     evidence: &Evidence,
@@ -65,13 +65,17 @@ pub(super) fn adaptive(
     let adaptive = Adaptive::new(&epochs)?;
     let z = critical_z(definition.alpha, 2.0);
     let estimate = &adaptive.estimate;
+    // Where all values are alike, nothing is known of the error.
+    let known = |arm: usize| {
+        epochs.iter().any(|epoch| epoch.arms[arm].n > 0.0) && estimate.errors[arm] > 0.0
+    };
     let arm = |arm: usize| {
         let (mean, error) = (estimate.means[arm], estimate.errors[arm]);
-        AdaptiveArm {
+        known(arm).then(|| AdaptiveArm {
             mean,
             error,
             interval: Interval::around(mean, z * error),
-        }
+        })
     };
     let comparison = |arm: usize| {
         let difference = estimate.means[arm] - estimate.means[0];
@@ -85,7 +89,10 @@ pub(super) fn adaptive(
     };
     Some(AdaptiveResult {
         arms: (0..arms).map(arm).collect(),
-        comparisons: (1..arms).map(comparison).collect(),
+        comparisons: (1..arms)
+            .filter(|arm| known(0) && known(*arm))
+            .map(comparison)
+            .collect(),
     })
 }
 

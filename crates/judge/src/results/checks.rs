@@ -6,6 +6,7 @@ use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
 use crate::srm::{
     ALARM, Allocation, DEFAULT_CONCENTRATION, MIN_UNITS, chi_square, ln_e_sequential,
 };
+use std::collections::HashMap;
 use types::{Evidence, ExperimentDefinition, Missing};
 
 /// The units of each epoch against its published shares.
@@ -83,13 +84,15 @@ pub(super) fn pair_stages(
     count: impl Fn(&types::ArmEvidence) -> u64,
 ) -> Vec<EventStage> {
     let mut stages: Vec<EventStage> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
     for epoch in &evidence.epochs {
         let share = epoch.shares[arm] / (epoch.shares[arm] + epoch.shares[0]);
         let (treated, control) = (count(&epoch.arms[arm]) as f64, count(&epoch.arms[0]) as f64);
         if treated + control == 0.0 || !(share > 0.0 && share < 1.0) {
             continue;
         }
-        match stages.iter_mut().find(|stage| stage.share == share) {
+        let place = *places.entry(share.to_bits()).or_insert(stages.len());
+        match stages.get_mut(place) {
             Some(stage) => {
                 stage.treated += treated;
                 stage.control += control;

@@ -107,7 +107,8 @@ impl Words<'_> {
             .filter(|c| c.finding == Finding::Better)
             .map(|c| self.arm(c.arm))
             .collect();
-        let also = if also.is_empty() {
+        let bandit = matches!(self.definition.policy, types::Policy::Bandit(_));
+        let also = if also.is_empty() || bandit {
             String::new()
         } else {
             format!(
@@ -169,19 +170,38 @@ impl Words<'_> {
                     format!("{without} has no value of {name} yet")
                 }
             }
-            Finding::TooLittle => format!(
-                "too little is known of {name}: {arm} has {} units and {} has {}; each needs 100, and of \
-                 a binary metric 10 of both outcomes",
-                candidate.units,
-                self.arm(0),
-                control.units
-            ),
+            Finding::TooLittle => {
+                let missing = [(self.arm(0), control), (arm, candidate)];
+                let missing: Vec<String> = missing
+                    .iter()
+                    .filter_map(|(version, result)| self.missing(version, result))
+                    .collect();
+                let missing = if missing.is_empty() {
+                    "no epoch has 100 units of both, and 10 of both outcomes".into()
+                } else {
+                    missing.join(" and ")
+                };
+                format!("too little is known of {name}: {missing}")
+            }
             Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
             Finding::Better | Finding::Unclear => format!(
                 "{arm} is at {}, which does not exclude that they are equal",
                 self.numbers(c)
             ),
         }
+    }
+
+    /// What an arm lacks for a comparison.
+    fn missing(&self, version: &str, arm: &ArmResult) -> Option<String> {
+        if arm.units < 100 {
+            return Some(format!("{version} has {} of 100 units", arm.units));
+        }
+        let mean = arm
+            .mean
+            .filter(|_| self.metric.kind == MetricKind::Binary)?;
+        let rare = (mean.min(1.0 - mean) * arm.predictions as f64).round();
+        let outcome = if mean <= 0.5 { 1 } else { 0 };
+        (rare < 10.0).then(|| format!("{version} has {rare:.0} of 10 values that are {outcome}"))
     }
 
     /// Means, difference and always-valid interval.
@@ -197,8 +217,19 @@ impl Words<'_> {
                 self.difference(interval.upper)
             ),
         };
+        let plain = result.arms[c.arm]
+            .mean
+            .zip(result.arms[0].mean)
+            .map(|(b, a)| b - a);
+        let differs = |(plain, d): (f64, f64)| (plain - d).abs() > 1e-9 * plain.abs().max(d.abs());
+        // Means of several epochs are of all requests; the difference is between alike ones.
+        let within = if plain.zip(c.difference).is_some_and(differs) {
+            "compared within epochs of equal weights: "
+        } else {
+            ""
+        };
         format!(
-            "{} against {} of {} (difference {}{interval})",
+            "{} against {} of {} ({within}difference {}{interval})",
             mean(c.arm),
             mean(0),
             self.arm(0),

@@ -22,7 +22,11 @@ pub(super) fn check_url(text: &str, private: bool) -> Result<(), String> {
         Some(url::Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
         _ => None,
     };
-    if !private && literal.is_some_and(is_forbidden) {
+    let local = url
+        .domain()
+        .map(|name| name.trim_end_matches('.'))
+        .is_some_and(|name| name == "localhost" || name.ends_with(".localhost"));
+    if !private && (local || literal.is_some_and(is_forbidden)) {
         return Err(FORBIDDEN.into());
     }
     Ok(())
@@ -40,7 +44,8 @@ pub(super) fn is_forbidden(ip: IpAddr) -> bool {
 }
 
 fn is_forbidden_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
+    let [a, b, c, _] = ip.octets();
+    let protocols = a == 192 && b == 0 && c == 0;
     let shared = a == 100 && (64..128).contains(&b);
     let benchmarking = a == 198 && (b == 18 || b == 19);
     ip.is_loopback()
@@ -52,22 +57,30 @@ fn is_forbidden_v4(ip: Ipv4Addr) -> bool {
         || a == 0
         || a >= 240
         || shared
+        || protocols
         || benchmarking
 }
 
 fn is_forbidden_v6(ip: Ipv6Addr) -> bool {
     let segments = ip.segments();
-    // An IPv4 address in another coat: mapped, compatible, or translated (64:ff9b::/96).
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    let [first, second, third, .., high, low] = segments;
+    // An IPv4 address in another coat: mapped, compatible, translated (64:ff9b::/96), or 6to4 (2002::/16).
     let embedded = ip.to_ipv4().or_else(|| {
         let translated = segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
-        let [.., high, low] = segments;
-        translated.then(|| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+        let tunnelled = (first == 0x2002).then(|| v4(second, third));
+        translated.then(|| v4(high, low)).or(tunnelled)
     });
+    // Teredo, local translation, and the site-local addresses of old.
+    let others = (first, second) == (0x2001, 0)
+        || (first, second, third) == (0x64, 0xff9b, 1)
+        || first & 0xffc0 == 0xfec0;
     ip.is_loopback()
         || ip.is_unspecified()
         || ip.is_multicast()
         || ip.is_unique_local()
         || ip.is_unicast_link_local()
+        || others
         || embedded.is_some_and(is_forbidden_v4)
 }
 
@@ -104,10 +117,15 @@ mod tests {
             "http://100.64.0.1/",
             "http://0.0.0.0/",
             "http://[::1]/",
+            "http://localhost:9000/",
+            "http://LOCALHOST./",
+            "http://a.localhost/",
             "http://[fe80::1]/",
             "http://[fd00::1]/",
             "http://[::ffff:127.0.0.1]/",
             "http://[64:ff9b::7f00:1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[fec0::1]/",
             // The URL standard reads these as 127.0.0.1.
             "http://2130706433/",
             "http://0x7f.1/",

@@ -1,7 +1,7 @@
 //! Deliveries: in the order of the audit, at least once, each repeated until it is taken or given up. How
 //! far a webhook has been told is stored, so a restart loses nothing.
 
-use super::address::PublicOnly;
+use super::address::{PublicOnly, check_url};
 use super::key_of;
 use crate::audit::entry;
 use crate::state::AppState;
@@ -9,11 +9,11 @@ use api::WebhookDelivery;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{AuditEntry, AuditFilter, CatalogError, Webhook};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use types::{Timestamp, WebhookId};
 
 /// How long a target may take.
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The wait after the first failure; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// Failures after which a delivery is given up: after about five hours.
+/// Failures after which a delivery is given up: after about four hours.
 const ATTEMPTS: u32 = 16;
 /// How often it is looked whether a delivery is due again.
 const POLL: Duration = Duration::from_secs(1);
@@ -36,8 +36,8 @@ pub(crate) async fn run(state: &AppState) {
         }
     };
     let mut news = state.news.subscribe();
-    let mut under_way: HashSet<WebhookId> = HashSet::new();
-    let mut deliveries: JoinSet<(WebhookId, bool)> = JoinSet::new();
+    let mut under_way: HashMap<task::Id, WebhookId> = HashMap::new();
+    let mut deliveries: JoinSet<Next> = JoinSet::new();
     // Whether a webhook waits for its next attempt; without one nothing has to be polled.
     let mut retrying = false;
     // Whether something happened while a webhook was being told.
@@ -45,36 +45,49 @@ pub(crate) async fn run(state: &AppState) {
     let mut look = true;
     loop {
         if look {
-            let webhooks = state.store.webhooks().await.unwrap_or_default();
+            let found = state.store.webhooks().await;
+            // What cannot be read now is read again.
+            retrying = found.is_err();
             let now = state.clock.now();
-            retrying = webhooks.iter().any(|webhook| webhook.attempts > 0);
-            for webhook in webhooks {
+            for webhook in found.unwrap_or_default() {
                 if webhook.next_attempt_at > now {
+                    retrying = true;
                     continue;
                 }
-                if !under_way.insert(webhook.id) {
+                if under_way.values().any(|id| *id == webhook.id) {
                     missed = true;
                     continue;
                 }
-                let (state, client) = (state.clone(), client.clone());
-                deliveries.spawn(async move {
-                    let id = webhook.id;
-                    (id, deliver_next(&state, &client, webhook).await)
-                });
+                let (id, state, client) = (webhook.id, state.clone(), client.clone());
+                let delivery = async move { deliver_next(&state, &client, webhook).await };
+                under_way.insert(deliveries.spawn(delivery).id(), id);
             }
         }
         look = tokio::select! {
             changed = news.changed() => changed.is_ok(),
-            Some(done) = deliveries.join_next() => match done {
-                Ok((id, more)) => {
-                    under_way.remove(&id);
-                    more || std::mem::take(&mut missed)
-                }
-                Err(_) => true,
-            },
+            Some(done) = deliveries.join_next_with_id() => {
+                let (task, next) = match done {
+                    Ok((task, next)) => (task, next),
+                    Err(error) => (error.id(), Next::Later),
+                };
+                under_way.remove(&task);
+                retrying |= next == Next::Later;
+                next == Next::Now || std::mem::take(&mut missed)
+            }
             () = tokio::time::sleep(POLL), if retrying => true,
         };
     }
+}
+
+/// When to look for more to tell a webhook.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There may be more.
+    Now,
+    /// There was nothing: when something happens.
+    News,
+    /// It could not be recorded.
+    Later,
 }
 
 fn client(private: bool) -> reqwest::Result<reqwest::Client> {
@@ -94,17 +107,19 @@ fn client(private: bool) -> reqwest::Result<reqwest::Client> {
     builder.build()
 }
 
-/// Tells a webhook of the next entry; says whether there may be more.
-async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: Webhook) -> bool {
+/// Tells a webhook of the next entry.
+async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: Webhook) -> Next {
     match try_next(state, client, &webhook).await {
-        Ok(more) => more,
+        Ok(true) => Next::Now,
+        Ok(false) => Next::News,
         Err(error) => {
             tracing::warn!(%error, webhook = %webhook.id, "a delivery could not be recorded");
-            false
+            Next::Later
         }
     }
 }
 
+/// Says whether there may be more.
 async fn try_next(
     state: &AppState,
     client: &reqwest::Client,
@@ -121,12 +136,19 @@ async fn try_next(
         return Ok(false);
     };
     let id = next.id;
-    match post(client, webhook, next, state.clock.now()).await {
+    let private = state.limits.private_webhooks;
+    // A literal address is not resolved, and the setting may have changed since it was registered.
+    let sent = match check_url(&webhook.url, private) {
+        Ok(()) => post(client, webhook, next, state.clock.now()).await,
+        Err(forbidden) => Err(format!("the URL {forbidden}")),
+    };
+    match sent {
         Ok(()) => state.store.webhook_delivered(webhook.id, id).await?,
         Err(error) => {
             let last = webhook.attempts + 1 >= ATTEMPTS;
             let wait = FIRST_WAIT.saturating_mul(1 << webhook.attempts.min(16));
             let wait = i64::try_from(wait.min(LONGEST_WAIT).as_micros()).unwrap_or(i64::MAX);
+            let wait = if last { 0 } else { wait };
             let again = Timestamp::from_micros(state.clock.now().micros().saturating_add(wait));
             tracing::warn!(error, webhook = %webhook.id, entry = id, "a delivery failed");
             let give_up = last.then_some(id);

@@ -404,6 +404,8 @@ impl OpenFeedback {
              received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let (order, random) = (id.order() as i64, id.random() as i64);
+        // Read before the row is there, or it would be counted twice.
+        self.pending(connection)?;
         let row = params![order, random, metric.as_str(), value, label, now.micros()];
         if insert.execute(row)? == 1 {
             let pending = self.pending(connection)?;

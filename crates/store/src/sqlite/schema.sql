@@ -120,7 +120,8 @@ CREATE TABLE experiments (
     revision INTEGER NOT NULL DEFAULT 0,
     progress TEXT,                  -- how far its policy has come, JSON
     verdict TEXT,                   -- of the last look
-    starts_at INTEGER               -- of a scheduled one
+    starts_at INTEGER,              -- of a scheduled one
+    winner INTEGER                  -- the place of the arm that was promoted
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
 

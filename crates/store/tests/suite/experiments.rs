@@ -4,7 +4,7 @@ use crate::{Opened, at, name, record, register};
 use std::collections::HashMap;
 use store::{
     Actor, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, Feedback,
-    FeedbackContent, NewWebhook, Store, Takeover, WeightChange,
+    FeedbackContent, LookRecord, NewWebhook, Store, Takeover, WeightChange,
 };
 use types::{
     Arm, BuiltIn, Evidence, Experiment, ExperimentDefinition, ExperimentId, ExperimentStatus,
@@ -69,7 +69,7 @@ pub(crate) async fn running(store: &Store, metrics: Vec<Metric>) -> (Experiment,
         .create_experiment(id, definition, at(1))
         .await
         .unwrap();
-    let experiment = store.start_experiment(id, None, at(2)).await.unwrap();
+    let experiment = store.start_experiment(id, None, None, at(2)).await.unwrap();
     (experiment, versions)
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     let second = experiment.definition.clone();
     store.create_experiment(other, second, at(3)).await.unwrap();
     let refused = store
-        .start_experiment(other, None, at(3))
+        .start_experiment(other, None, None, at(3))
         .await
         .unwrap_err();
     assert!(matches!(refused, CatalogError::AnotherRuns(_)), "{refused}");
@@ -133,7 +133,10 @@ pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened)
     assert_eq!(actions[..2], ["traffic.set", "experiment.stopped"]);
 
     // Aborting puts everything on the control.
-    store.start_experiment(other, None, at(5)).await.unwrap();
+    store
+        .start_experiment(other, None, None, at(5))
+        .await
+        .unwrap();
     let running = store.experiment(other).await.unwrap().unwrap();
     let step = ending(&running, ExperimentStatus::Aborted);
     take(store, step.clone(), at(6)).await.unwrap();
@@ -175,13 +178,16 @@ pub(crate) async fn a_metric_that_changed_keeps_a_draft_from_starting(opened: Op
         ..clicked()
     };
     declare(store, other).await;
-    let refused = store.start_experiment(id, None, at(2)).await.unwrap_err();
+    let refused = store
+        .start_experiment(id, None, None, at(2))
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, CatalogError::MetricChanged(_)),
         "{refused}"
     );
     declare(store, clicked()).await;
-    store.start_experiment(id, None, at(3)).await.unwrap();
+    store.start_experiment(id, None, None, at(3)).await.unwrap();
     let refused = store
         .delete_metric(name("m"), clicked().name, at(4))
         .await
@@ -189,27 +195,38 @@ pub(crate) async fn a_metric_that_changed_keeps_a_draft_from_starting(opened: Op
     assert!(matches!(refused, CatalogError::MetricInUse(_)), "{refused}");
     // What was shown is kept while it runs, and no longer.
     let running = store.experiment(id).await.unwrap().unwrap();
-    let shown = |history: &str| ExperimentStep {
-        history: Some(history.into()),
+    let shown = |seen: Option<&str>, history: &str| ExperimentStep {
+        look: Some(LookRecord {
+            seen: seen.map(str::to_owned),
+            history: history.into(),
+            verdict: "keep_going".into(),
+        }),
         ..ExperimentStep::staying(&running)
     };
-    take(store, shown("[]"), at(4)).await.unwrap();
+    take(store, shown(None, "[]"), at(4)).await.unwrap();
+    // Whoever did not see what others have shown looks again.
+    let stale = take(store, shown(None, "[1]"), at(4)).await.unwrap_err();
+    assert!(
+        matches!(stale, CatalogError::StaleExperiment { .. }),
+        "{stale}"
+    );
+    store
+        .save_history(running.key, None, "[2]".into())
+        .await
+        .unwrap();
     let step = ending(&running, ExperimentStatus::Stopped);
-    take(
-        store,
-        ExperimentStep {
-            history: Some("[]".into()),
-            ..step
-        },
-        at(5),
-    )
-    .await
-    .unwrap();
-    let refused = take(store, shown("[1]"), at(6)).await.unwrap_err();
+    take(store, step, at(5)).await.unwrap();
+    let refused = take(store, shown(Some("[]"), "[1]"), at(6))
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, CatalogError::ExperimentStatus(_)),
         "{refused}"
     );
+    store
+        .save_history(running.key, Some("[]".into()), "[2]".into())
+        .await
+        .unwrap();
     let history = store.experiment(id).await.unwrap().unwrap().history;
     assert_eq!(history.as_deref(), Some("[]"));
 }
@@ -266,7 +283,6 @@ pub(crate) async fn steps_are_decided_by_a_revision_and_leave_an_event(opened: O
     });
     let step = ExperimentStep {
         progress: Some(progress.clone()),
-        verdict: Some("keep_going".into()),
         event: Some(event("advanced", Some(vec![0.9, 0.1]))),
         ..ExperimentStep::staying(&experiment)
     };

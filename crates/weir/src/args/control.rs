@@ -34,9 +34,9 @@ pub(crate) enum RolloutCommand {
     /// Make a rollout and start it: the candidate gets its first step.
     Start(StartRolloutArgs),
     /// Where it is.
-    Status(OneArgs),
+    Status(TargetArgs),
     /// Print what happens to it until it ends.
-    Watch(OneArgs),
+    Watch(TargetArgs),
     /// Keep the weights as they are; harm still takes the candidate back.
     Pause(OneArgs),
     /// Go on; the step is observed from its beginning.
@@ -44,7 +44,7 @@ pub(crate) enum RolloutCommand {
     /// Take the next step now, or agree to it.
     Advance(OneArgs),
     /// Give everything to the candidate now.
-    Promote(OneArgs),
+    Promote(PromoteArgs),
     /// Give everything back to the control now: the candidate is no good.
     Rollback(OneArgs),
     /// Give everything back to the control now.
@@ -99,17 +99,31 @@ pub(crate) struct StartRolloutArgs {
     pub(crate) watch: bool,
 }
 
+/// Which experiment.
 #[derive(Args)]
-pub(crate) struct OneArgs {
-    /// The experiment, such as exp-0123456789ab, or a model whose experiment runs.
+pub(crate) struct TargetArgs {
+    /// The experiment, such as exp-0123456789ab, or a model: then the one that runs on it, or its newest.
     #[arg(value_name = "EXPERIMENT")]
     pub(crate) target: String,
-    /// Why, for the record.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct PromoteArgs {
+    #[command(flatten)]
+    pub(crate) one: OneArgs,
     /// The version that is promoted, where there are several candidates.
     #[arg(long, value_name = "VERSION")]
     pub(crate) candidate: Option<String>,
+}
+
+/// Which experiment, and how a command to it is recorded.
+#[derive(Args)]
+pub(crate) struct OneArgs {
+    #[command(flatten)]
+    pub(crate) which: TargetArgs,
+    /// Why, for the record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
     /// The revision that this is decided by; refused when it is not the present one.
     #[arg(long)]
     pub(crate) revision: Option<i64>,
@@ -140,15 +154,15 @@ pub(crate) enum ExperimentCommand {
         file: PathBuf,
     },
     /// Where one is.
-    Show(OneArgs),
+    Show(TargetArgs),
     /// What the evidence says.
-    Results(OneArgs),
+    Results(TargetArgs),
     /// What happened to it, oldest first: why its weights are what they are.
-    Events(OneArgs),
+    Events(TargetArgs),
     /// Print what happens to it until it ends.
-    Watch(OneArgs),
+    Watch(TargetArgs),
     /// Start a draft.
-    Start(OneArgs),
+    Start(TargetArgs),
     /// Keep the weights of a rollout or a bandit as they are.
     Pause(OneArgs),
     /// Go on.
@@ -156,7 +170,7 @@ pub(crate) enum ExperimentCommand {
     /// Take the next step of a rollout now.
     Advance(OneArgs),
     /// Give everything to a candidate.
-    Promote(OneArgs),
+    Promote(PromoteArgs),
     /// Give everything to the control: the candidates are no good.
     Rollback(OneArgs),
     /// End it with the weights as they are.

@@ -199,7 +199,7 @@ async fn killed_servers_resume_where_the_events_say() {
         if round == 0 {
             weir.register("1.0.0", vader()).await;
             weir.register("2.0.0", afinn()).await;
-            let steps: Vec<f64> = (1..=60).map(f64::from).collect();
+            let steps: Vec<f64> = (1..=60).chain([100]).map(f64::from).collect();
             let settings = json!({"steps": steps, "soak_seconds": [0], "min_units": [1]});
             id = start(&weir, rollout(settings)).await;
         }
@@ -230,7 +230,7 @@ async fn killed_servers_resume_where_the_events_say() {
 
         // The new server looks once, and then no more: read until nothing moves between two reads.
         let mut command = serve(data.path());
-        command.args(["--tick-ms", "3600000"]);
+        command.args(["--tick-ms", "60000"]);
         let still = Weir::spawn(command);
         let entries = async || {
             let (_, page) = still
@@ -417,6 +417,16 @@ async fn rollouts_that_cannot_be_meant_change_nothing() {
     for (body, pointer) in [
         (rollout(json!({"steps": [5, 1]})), "/rollout/steps"),
         (rollout(json!({"steps": []})), "/rollout/steps"),
+        (rollout(json!({"steps": [1, 5]})), "/rollout/steps"),
+        (
+            rollout(json!({"ratio_margins": [2, 2]})),
+            "/rollout/ratio_margins",
+        ),
+        (
+            rollout(json!({"no_traffic_grace_seconds": 0})),
+            "/rollout/no_traffic_grace_seconds",
+        ),
+        (with(json!({"enrolment": 0.5})), "/enrolment"),
         (
             rollout(json!({"soak_seconds": [1, 2]})),
             "/rollout/soak_seconds",
@@ -505,9 +515,11 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
     assert!(ok && text.contains("2.0.0 5.0 %"), "{text} {errors}");
     let (ok, text, errors) = run(&["rollout", "abort", "sentiment"]);
     assert!(ok && text.contains("aborted"), "{text} {errors}");
-    let (ok, _, errors) = run(&["rollout", "status", "sentiment"]);
+    let (ok, text, _) = run(&["rollout", "status", "sentiment"]);
+    assert!(ok && text.contains("rollout aborted"), "{text}");
+    let (ok, _, errors) = run(&["rollout", "status", "nobody"]);
     assert!(
-        !ok && errors.contains("no experiment runs on sentiment"),
+        !ok && errors.contains("no experiment of nobody is known"),
         "{errors}"
     );
     let (_, list, _) = run(&["experiment", "list", "--json"]);

@@ -124,7 +124,7 @@ pub(super) fn audit(
     insert(t, name, version, action, detail, now, None)
 }
 
-/// Records a change of an experiment, which is named in the detail.
+/// Records a change of an experiment, which is named in the detail; a person's, unless that says otherwise.
 pub(super) fn audit_experiment(
     t: &Transaction<'_>,
     experiment: &Experiment,
@@ -133,7 +133,11 @@ pub(super) fn audit_experiment(
     now: Timestamp,
 ) -> Catalog<()> {
     let id = experiment.id.to_string();
-    let mut all = Map::from_iter([("experiment".to_owned(), id.into())]);
+    let person = crate::Actor::Person.as_str();
+    let mut all = Map::from_iter([
+        ("experiment".to_owned(), id.into()),
+        ("by".to_owned(), person.into()),
+    ]);
     all.extend(detail);
     let name = &experiment.definition.name;
     let key = Some(experiment.key);

@@ -138,21 +138,30 @@ impl Store {
         .await
     }
 
-    /// Starts a draft: its weights rule from now on, in a new epoch. `progress` is where its policy begins.
+    /// Starts a draft: its weights rule from now on, in a new epoch. `progress` is where its policy begins;
+    /// with a `revision` it starts only if nothing happened to it since.
     ///
     /// # Errors
     /// [`CatalogError::UnknownExperiment`], [`CatalogError::ExperimentStatus`] for one that is no
     /// draft, [`CatalogError::AnotherRuns`] when another one runs on the model,
-    /// [`CatalogError::MetricChanged`] when a metric is not declared as it was, and
+    /// [`CatalogError::StaleExperiment`], [`CatalogError::MetricChanged`] when a metric is not declared as it
+    /// was, and
     /// [`CatalogError::UnknownVersion`] or [`CatalogError::Transition`] for a version that cannot be
     /// active.
     pub async fn start_experiment(
         &self,
         id: ExperimentId,
         progress: Option<Progress>,
+        revision: Option<i64>,
         now: Timestamp,
     ) -> Catalog<Experiment> {
-        let change = move |t: &Transaction<'_>| start(t, id, progress.as_ref(), now);
+        let change = move |t: &Transaction<'_>| {
+            let present = require(t, id)?.revision;
+            match revision.filter(|given| *given != present) {
+                Some(given) => Err(CatalogError::StaleExperiment { present, given }),
+                None => start(t, id, progress.as_ref(), now),
+            }
+        };
         self.inner.writer.change(change).await
     }
 
@@ -177,6 +186,28 @@ impl Store {
                 });
             }
             Ok(done)
+        };
+        self.inner.writer.change(change).await
+    }
+
+    /// Keeps what a look has shown of a running experiment, as JSON, unless others have shown more since
+    /// `seen` was read. It is no change that anybody made, so it is not on the record.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn save_history(
+        &self,
+        key: ExperimentKey,
+        seen: Option<String>,
+        history: String,
+    ) -> Catalog<()> {
+        let change = move |t: &Transaction<'_>| {
+            t.execute(
+                "UPDATE experiments SET history = ?3 \
+                 WHERE experiment_key = ?1 AND status = 'running' AND history IS ?2",
+                params![key.0, seen, history],
+            )?;
+            Ok(())
         };
         self.inner.writer.change(change).await
     }
@@ -289,26 +320,29 @@ fn percent(share: f64) -> Percent {
 }
 
 fn take_step(t: &Transaction<'_>, step: &ExperimentStep, now: Timestamp) -> Catalog<()> {
-    let sql = "SELECT status, revision FROM experiments WHERE experiment_key = ?1";
-    let (status, present): (String, i64) =
-        t.query_row(sql, [step.key.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT status, revision, history FROM experiments WHERE experiment_key = ?1";
+    let (status, present, history): (String, i64, Option<String>) =
+        t.query_row(sql, [step.key.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
     let status: ExperimentStatus = status.parse().map_err(|()| corrupt(0))?;
     if status != ExperimentStatus::Running {
         return Err(CatalogError::ExperimentStatus(status));
     }
-    if present != step.revision {
+    let seen = step.look.as_ref().map(|look| &look.seen);
+    if present != step.revision || seen.is_some_and(|seen| *seen != history) {
         let given = step.revision;
         return Err(CatalogError::StaleExperiment { present, given });
     }
     let mut update = t.prepare_cached(
-        "UPDATE experiments SET progress = ?2, history = ?3, verdict = ?4, revision = revision + ?5 \
-         WHERE experiment_key = ?1",
+        "UPDATE experiments SET progress = ?2, history = COALESCE(?3, history), \
+         verdict = COALESCE(?4, verdict), revision = revision + ?5 WHERE experiment_key = ?1",
     )?;
     update.execute(params![
         step.key.0,
         step.progress.as_ref().map(to_text).transpose()?,
-        step.history,
-        step.verdict,
+        step.look.as_ref().map(|look| &look.history),
+        step.look.as_ref().map(|look| &look.verdict),
         step.event.is_some(),
     ])?;
     let Some(event) = &step.event else {
@@ -389,14 +423,15 @@ fn finish(
 ) -> Catalog<Moved> {
     let name = &experiment.definition.name;
     t.execute(
-        "UPDATE experiments SET status = ?2, ended_at = ?3, end_reason = ?4, decided = ?5 \
-         WHERE experiment_key = ?1",
+        "UPDATE experiments SET status = ?2, ended_at = ?3, end_reason = ?4, decided = ?5, \
+         winner = ?6 WHERE experiment_key = ?1",
         params![
             experiment.key.0,
             end.status.as_str(),
             now.micros(),
             end.reason,
-            end.decided
+            end.decided,
+            (end.status == ExperimentStatus::Promoted).then_some(end.winner as i64)
         ],
     )?;
     let everything = Some((VersionStatus::Active, percent(1.0)));
@@ -452,6 +487,7 @@ pub(super) fn make_way(
     finish(t, &running, &end, now)?;
     let detail = Map::from_iter([
         ("by".to_owned(), Actor::Person.as_str().into()),
+        ("because".to_owned(), json!(end.reason)),
         ("reason".to_owned(), json!(end.reason)),
     ]);
     audit_experiment(t, &running, "experiment.stopped", detail, now)
@@ -467,7 +503,7 @@ fn versions_of(t: &Transaction<'_>, name: &ModelName) -> Result<Vec<Version>, St
 
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
      started_at, ended_at, end_reason, decided, history, revision, progress, verdict, \
-     starts_at, (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
+     starts_at, winner, (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
      ORDER BY epoch DESC LIMIT 1) FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
@@ -480,14 +516,27 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         serde_json::from_str(&text(3)?).map_err(|_| corrupt(3))?;
     let progress: Option<String> = row.get(11)?;
     let progress = progress.map(|text| serde_json::from_str(&text).map_err(|_| corrupt(11)));
-    let shares = match row.get::<_, Option<String>>(14)? {
-        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(14))?,
+    let status: ExperimentStatus = text(2)?.parse().map_err(|()| corrupt(2))?;
+    let published: Vec<f64> = match row.get::<_, Option<String>>(15)? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(15))?,
         None => definition.first_shares(),
+    };
+    let all_on = |winner: usize| {
+        let share = |arm| if arm == winner { 1.0 } else { 0.0 };
+        (0..published.len()).map(share).collect()
+    };
+    let shares = match status {
+        ExperimentStatus::Aborted | ExperimentStatus::RolledBack => all_on(0),
+        ExperimentStatus::Promoted => {
+            let winner: Option<i64> = row.get(14)?;
+            all_on(usize::try_from(winner.unwrap_or(0)).map_err(|_| corrupt(14))?)
+        }
+        _ => published,
     };
     Ok(Experiment {
         key: ExperimentKey(row.get(0)?),
         id: text(1)?.parse().map_err(|_| corrupt(1))?,
-        status: text(2)?.parse().map_err(|()| corrupt(2))?,
+        status,
         definition,
         created_at: Timestamp::from_micros(row.get(4)?),
         starts_at: time(13)?,
@@ -534,11 +583,13 @@ pub(super) fn running_of(
         .optional()?)
 }
 
-/// Every experiment that runs.
-pub(super) fn all_running(t: &Transaction<'_>) -> Result<Vec<Experiment>, StoreError> {
+/// Every experiment that runs, each by itself.
+pub(super) fn each_running(
+    t: &Transaction<'_>,
+) -> Result<Vec<Result<Experiment, StoreError>>, StoreError> {
     let mut select = t.prepare_cached(&format!("{SELECT} WHERE status = 'running'"))?;
     let rows = select.query_map([], read_experiment)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    Ok(rows.map(|row| Ok(row?)).collect())
 }
 
 /// The same as routing sees them.
@@ -557,5 +608,6 @@ pub(super) fn running(
         };
         (definition.name, routed)
     };
-    Ok(all_running(t)?.into_iter().map(as_routed).collect())
+    let each = each_running(t)?.into_iter();
+    each.map(|experiment| Ok(as_routed(experiment?))).collect()
 }

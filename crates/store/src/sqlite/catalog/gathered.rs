@@ -1,7 +1,7 @@
 //! What experiments have gathered, read back from the sums.
 
 use super::corrupt;
-use super::experiments::all_running;
+use super::experiments::each_running;
 use crate::StoreError;
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
@@ -27,22 +27,24 @@ impl Store {
         .await
     }
 
-    /// Every running experiment and what it has gathered until `now`, at one moment.
+    /// Every running experiment and what it has gathered until `now`, at one moment. One that cannot be read
+    /// is an error by itself, so that the others can be looked at.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn running_evidence(
         &self,
         now: Timestamp,
-    ) -> Result<Vec<(Experiment, Evidence)>, StoreError> {
+    ) -> Result<Vec<Result<(Experiment, Evidence), StoreError>>, StoreError> {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
-            let running = all_running(&transaction)?;
+            let running = each_running(&transaction)?;
             let each = running.into_iter().map(|experiment| {
+                let experiment = experiment?;
                 let evidence = read_evidence(&transaction, &experiment, now)?;
                 Ok((experiment, evidence))
             });
-            each.collect()
+            Ok(each.collect())
         })
         .await
     }
