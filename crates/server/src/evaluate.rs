@@ -10,12 +10,12 @@ use api::{ErrorCode, Estimate, EvaluateReply, EvaluateRequest};
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::VersionFilter;
 use types::{BuiltIn, Metric, MetricName, TimeRange, Timestamp, Version, VersionKey};
 
 /// Periods for which the weights of a bandit are made.
-const MOST_PERIODS: i64 = 10_000;
+const MOST_PERIODS: usize = 10_000;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 /// What a split or a policy would have earned.
@@ -39,6 +39,14 @@ pub(crate) async fn answer(
         .store
         .logged_groups(name, metric.name.clone(), range, period_ms);
     let groups = log.await?;
+    let periods: BTreeSet<i64> = groups.iter().map(|group| group.period).collect();
+    if body.algorithm.is_some() && periods.len() > MOST_PERIODS {
+        let detail = format!(
+            "is too short: it makes {} periods with predictions, and {MOST_PERIODS} are the most",
+            periods.len()
+        );
+        return Err(ApiError::field("/update_seconds", detail));
+    }
     let judging = move || evaluate(&groups, &metric, &plan);
     let found = away(judging).await?;
     let named = |key: VersionKey| {
@@ -129,12 +137,6 @@ fn asked(
     let since = since.unwrap_or(Timestamp::from_micros(until.micros() - WEEK_MICROS));
     if since >= until {
         return Err(ApiError::field("/since", "must be before until"));
-    }
-    let periods = (until.micros() - since.micros()) / 1_000_000;
-    let periods = periods / i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
-    if periods > MOST_PERIODS {
-        let detail = format!("must leave at most {MOST_PERIODS} periods between since and until");
-        return Err(ApiError::field("/update_seconds", detail));
     }
     let range = TimeRange {
         since: Some(since),

@@ -147,7 +147,7 @@ fn verdicts_and_their_words() {
             vec![(30, 50), (20, 50)],
             Direction::Up,
             Verdict::KeepGoing,
-            "Keep going: too little is known of correct: 2.0.0 has 50 units and 1.0.0 has 50;",
+            "Keep going: too little is known of correct: 1.0.0 has 50 of 100 units and 2.0.0 has 50 of",
         ),
         (
             vec![(0, 0), (0, 0)],

@@ -56,7 +56,8 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let id = start(&client, service.as_ref().map(|s| s.address.as_str())).await?;
     println!(
         "A rollout of 2.0.0 over 1.0.0 on real reviews, with time compressed {FACTOR} times: the default \
-         soak of\n10 minutes at 1 % takes half a second."
+         soak of\n10 minutes at 1 % takes half a second. A step goes on when it has lasted that and has \
+         50 to 200 units\n(the default asks for about 2,500)."
     );
     if regression {
         println!(

@@ -124,7 +124,7 @@ fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
             design.rule.as_str()
         ),
         format!(
-            "{what:<20} {} ± {}",
+            "{what:<20} {} ± {} (one standard error)",
             percent(report.rolled_back),
             percent(report.rolled_back_error)
         ),
@@ -132,8 +132,8 @@ fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
     ];
     if let Some((treated, requests)) = report.median_treated.zip(report.median_requests) {
         lines.push(format!(
-            "{:<20} {treated} units of the candidate, {requests} requests, in the middle",
-            "until then"
+            "{:<20} {treated} units of the candidate, {requests} requests (median of those that went back)",
+            "until it went back"
         ));
     }
     lines.join("\n")
