@@ -362,12 +362,33 @@ impl Results {
     }
 }
 
+/// How much of the results is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Everything that people are shown.
+    Whole,
+    /// What is decided by: without the summary, the tests for one look, the Bayesian view and the units that
+    /// are missing.
+    Deciding,
+}
+
 /// Judges an experiment by its evidence at a moment, and by what earlier looks have shown.
 pub fn results(
     experiment: &Experiment,
     evidence: &Evidence,
     history: &History,
     now: Timestamp,
+) -> Results {
+    view(experiment, evidence, history, now, View::Whole)
+}
+
+/// The same, or what of it is asked for.
+pub fn view(
+    experiment: &Experiment,
+    evidence: &Evidence,
+    history: &History,
+    now: Timestamp,
+    view: View,
 ) -> Results {
     let definition = &experiment.definition;
     let sample_ratio = ratio_check(evidence);
@@ -377,7 +398,7 @@ pub fn results(
         (end.micros() - start.micros()).max(0) as f64 / 86_400e6
     });
     let mut metrics: Vec<MetricResult> = (0..definition.metrics.len())
-        .map(|at| metric_result(definition, evidence, at, elapsed_days))
+        .map(|at| metric_result(definition, evidence, at, elapsed_days, view))
         .collect();
     for shown in &history.0 {
         let comparisons = metrics.get_mut(shown.metric).map(|m| &mut m.comparisons);
@@ -421,7 +442,9 @@ pub fn results(
             .collect(),
     };
     results.verdict = verdict(definition, &results);
-    results.summary = summary::say(definition, &results, experiment.status.has_ended());
+    if view == View::Whole {
+        results.summary = summary::say(definition, &results, experiment.status.has_ended());
+    }
     results
 }
 
@@ -459,6 +482,7 @@ fn metric_result(
     evidence: &Evidence,
     at: usize,
     elapsed_days: f64,
+    view: View,
 ) -> MetricResult {
     let arms = 0..definition.arms.len();
     let metric = &definition.metrics[at];
@@ -470,7 +494,7 @@ fn metric_result(
             .collect(),
         comparisons: arms
             .skip(1)
-            .map(|arm| compare(definition, evidence, at, arm, elapsed_days))
+            .map(|arm| compare(definition, evidence, (at, arm), elapsed_days, view))
             .collect(),
         adaptive: adaptive(definition, evidence, at),
     }

@@ -4,6 +4,7 @@
 use crate::state::AppState;
 use crate::{experiments, results};
 use judge::control::{Action, Look, Next, step};
+use judge::results::{View, view};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, LookRecord};
@@ -129,7 +130,7 @@ fn told(step: &ExperimentStep) -> Option<String> {
 /// The next step of an experiment; `None` where nothing changes.
 fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<ExperimentStep> {
     let history = results::history_of(experiment);
-    let judged = judge::results::results(experiment, evidence, &history, now);
+    let judged = view(experiment, evidence, &history, now, View::Deciding);
     let next = step(&Look {
         experiment,
         evidence,
@@ -138,26 +139,27 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
     });
     let verdict = judged.verdict.as_str();
     let before = experiment.verdict.as_deref().unwrap_or("keep_going");
-    let mut event = event_of(&next, Actor::Controller, |status| {
-        if status == ExperimentStatus::Running {
-            return results::as_value(experiment, &judged, now);
-        }
-        // What has ended is spoken of as ended.
-        let ended = Experiment {
+    // Where something happens, all that people are shown is on the record. What has ended is spoken of as
+    // ended.
+    let whole = |status| {
+        let then = Experiment {
             status,
             ..experiment.clone()
         };
-        let judged = judge::results::results(&ended, evidence, &history, now);
-        results::as_value(&ended, &judged, now)
-    });
+        let judged = judge::results::results(&then, evidence, &history, now);
+        let evidence = results::as_value(&then, &judged, now);
+        (judged.summary, evidence)
+    };
+    let mut event = event_of(&next, Actor::Controller, |status| whole(status).1);
     if event.is_none() && verdict != before {
+        let (because, evidence) = whole(ExperimentStatus::Running);
         event = Some(ExperimentEvent {
             action: "verdict",
             by: Actor::Controller,
-            because: judged.summary.clone(),
+            because,
             shares: None,
             end: None,
-            evidence: results::as_value(experiment, &judged, now),
+            evidence,
         });
     }
     let record = LookRecord {

@@ -4,7 +4,7 @@
 use crate::run::{definition, play_all, running};
 use crate::world::{InvalidDesign, binomial};
 use judge::control::{Action, Look, step};
-use judge::results::{History, results};
+use judge::results::{History, View, view};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use types::{
@@ -274,7 +274,13 @@ impl<'a> Play<'a> {
             regret += lost;
             of_best += best;
             let now = self.now();
-            let judged = results(&self.experiment, &self.evidence, &History::default(), now);
+            let judged = view(
+                &self.experiment,
+                &self.evidence,
+                &History::default(),
+                now,
+                View::Deciding,
+            );
             let next = step(&Look {
                 experiment: &self.experiment,
                 evidence: &self.evidence,
@@ -354,7 +360,13 @@ impl<'a> Play<'a> {
     /// Of the intervals of the differences to the control, how many hold the truth.
     fn covered(&self) -> (f64, f64) {
         let now = self.now();
-        let judged = results(&self.experiment, &self.evidence, &History::default(), now);
+        let judged = view(
+            &self.experiment,
+            &self.evidence,
+            &History::default(),
+            now,
+            View::Deciding,
+        );
         let Some(adaptive) = &judged.metrics[0].adaptive else {
             return (0.0, 0.0);
         };

@@ -5,7 +5,7 @@ use crate::run::{definition, play_all, running};
 use crate::world::{InvalidDesign, binomial};
 use judge::control::{Action, Look, Next, step};
 use judge::fixed::{Proportion, two_proportions};
-use judge::results::{History, results};
+use judge::results::{History, View, view};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use types::{
@@ -348,7 +348,13 @@ impl<'a> Play<'a> {
 
     fn look(&self) -> Next {
         let now = self.now();
-        let judged = results(&self.experiment, &self.evidence, &History::default(), now);
+        let judged = view(
+            &self.experiment,
+            &self.evidence,
+            &History::default(),
+            now,
+            View::Deciding,
+        );
         step(&Look {
             experiment: &self.experiment,
             evidence: &self.evidence,

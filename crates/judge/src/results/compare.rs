@@ -2,8 +2,8 @@
 
 use super::checks::pair_stages;
 use super::{
-    Comparison, EventComparison, Finding, Method, Needed, Sequential, guarded, one_each, pooled,
-    role, sample,
+    Comparison, EventComparison, Finding, Method, Needed, Sequential, View, guarded, one_each,
+    pooled, role, sample,
 };
 use crate::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, p_of_ln_e, rho};
 use crate::bayes::{self, NormalPrior, Posterior};
@@ -100,9 +100,9 @@ fn proportion(metric: &Metric, sums: &MetricSums) -> Option<Proportion> {
 pub(super) fn compare(
     definition: &ExperimentDefinition,
     evidence: &Evidence,
-    at: usize,
-    arm: usize,
+    (at, arm): (usize, usize),
     elapsed_days: f64,
+    view: View,
 ) -> Comparison {
     let metric = &definition.metrics[at];
     let pair = Pair::new(definition, evidence, at, arm);
@@ -155,14 +155,18 @@ pub(super) fn compare(
         lift,
         sequential,
         lift_interval,
-        fixed: fixed(metric, &pair, definition.alpha),
-        bayesian: bayesian(metric, &pair),
+        fixed: None,
+        bayesian: None,
         events,
         ln_e_harm,
         finding: Finding::TooLittle,
         needed: None,
     };
-    comparison.needed = needed(definition, metric, &pair, &comparison, elapsed_days);
+    if view == View::Whole {
+        comparison.fixed = fixed(metric, &pair, definition.alpha);
+        comparison.bayesian = bayesian(metric, &pair);
+        comparison.needed = needed(definition, metric, &pair, &comparison, elapsed_days);
+    }
     comparison
 }
 

@@ -480,3 +480,34 @@ proptest! {
         prop_assert_eq!(sums, binary(whole.0, whole.1, Direction::Up));
     }
 }
+
+#[test]
+fn what_decides_is_the_same_in_both_views() {
+    for arms in [
+        [(50, 500), (80, 500)],
+        [(5, 50), (9, 50)],
+        [(500, 900), (500, 1000)],
+    ] {
+        let metric = metric(BuiltIn::Correct, Direction::Up);
+        let experiment = experiment(2, vec![metric]);
+        let each = arms.map(|(x, n)| arm(&[binary(x, n, Direction::Up)]));
+        let evidence = evidence(vec![epoch(1, &each)]);
+        let now = Timestamp::from_micros(86_400_000_000);
+        let whole = judge(&experiment, &evidence);
+        let deciding = view(
+            &experiment,
+            &evidence,
+            &History::default(),
+            now,
+            View::Deciding,
+        );
+        assert_eq!(deciding.verdict, whole.verdict);
+        assert_eq!(deciding.history(), whole.history());
+        let (got, want) = (
+            &deciding.metrics[0].comparisons[0],
+            &whole.metrics[0].comparisons[0],
+        );
+        assert_eq!((got.finding, got.ln_e_harm), (want.finding, want.ln_e_harm));
+        assert!(want.bayesian.is_some() && got.bayesian.is_none());
+    }
+}
