@@ -1,16 +1,12 @@
 //! Bandits, played through the production judge and controller: what learning costs, and whether the
 //! intervals afterwards are honest.
 
-use crate::run::{definition, play_all, running};
+use crate::run::{definition, play_all};
+use crate::stage::{Stage, sums};
 use crate::world::{InvalidDesign, binomial};
-use judge::control::{Action, Look, step};
-use judge::results::{History, View, view};
+use judge::control::Action;
 use rand_chacha::ChaCha8Rng;
-use std::collections::VecDeque;
-use types::{
-    Algorithm, ArmEvidence, BanditSettings, BuiltIn, EpochEvidence, Evidence, Experiment,
-    ExperimentDefinition, Exposures, MetricEvidence, MetricSums, Policy, Timestamp,
-};
+use types::{Algorithm, BanditSettings, BuiltIn, ExperimentDefinition, Policy, Timestamp};
 
 /// What is played, and how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,18 +198,8 @@ fn equal_regret(design: &BanditDesign) -> f64 {
 
 struct Play<'a> {
     design: &'a BanditDesign,
-    experiment: Experiment,
-    evidence: Evidence,
-    pending: VecDeque<Pending>,
+    stage: Stage,
     seen: u64,
-}
-
-/// Outcomes that have not come yet.
-struct Pending {
-    due: u64,
-    epoch: usize,
-    /// By arm: units and successes.
-    arms: Vec<(u64, u64)>,
 }
 
 /// The time between two updates.
@@ -233,37 +219,20 @@ impl<'a> Play<'a> {
             None => Policy::Fixed,
         };
         let metric = BuiltIn::Correct.metric();
-        let experiment = running(ExperimentDefinition {
+        let stage = Stage::new(ExperimentDefinition {
             policy,
             ..definition(design.rates.len(), vec![metric])
         });
-        let mut play = Self {
+        Self {
             design,
-            experiment,
-            evidence: Evidence::default(),
-            pending: VecDeque::new(),
+            stage,
             seen: 0,
-        };
-        play.open_epoch();
-        play
+        }
     }
 
     fn now(&self) -> Timestamp {
         let updates = self.seen / self.design.batch * PERIOD_SECONDS;
         Timestamp::from_micros(updates as i64 * 1_000_000)
-    }
-
-    fn open_epoch(&mut self) {
-        let empty = ArmEvidence {
-            exposures: Exposures::default(),
-            metrics: vec![MetricEvidence::default()],
-        };
-        self.evidence.epochs.push(EpochEvidence {
-            epoch: self.evidence.epochs.len() as i64,
-            started_at: self.now(),
-            shares: self.experiment.shares.clone(),
-            arms: vec![empty; self.design.rates.len()],
-        });
     }
 
     fn play(mut self, rng: &mut ChaCha8Rng) -> Ended {
@@ -274,26 +243,13 @@ impl<'a> Play<'a> {
             regret += lost;
             of_best += best;
             let now = self.now();
-            let judged = view(
-                &self.experiment,
-                &self.evidence,
-                &History::default(),
-                now,
-                View::Deciding,
-            );
-            let next = step(&Look {
-                experiment: &self.experiment,
-                evidence: &self.evidence,
-                results: &judged,
-                now,
-            });
-            self.experiment.progress = next.progress;
+            let next = self.stage.look(now);
+            self.stage.experiment.progress = next.progress;
             if let Some(shares) = next.action.as_ref().and_then(Action::shares) {
-                self.experiment.shares = shares.to_vec();
-                self.open_epoch();
+                self.stage.open_epoch(shares.to_vec(), now);
             }
         }
-        let winner = match &self.experiment.progress {
+        let winner = match &self.stage.experiment.progress {
             Some(types::Progress::Bandit(progress)) => progress.winner,
             _ => None,
         };
@@ -312,12 +268,11 @@ impl<'a> Play<'a> {
         self.seen += batch;
         let rates = rates_at(design, self.seen);
         let top = best(&rates);
-        let epoch = self.evidence.epochs.len() - 1;
         let (mut left, mut rest) = (batch, 1.0);
         let (mut lost, mut of_best) = (0.0, 0);
-        let mut arms = Vec::with_capacity(rates.len());
+        let (mut exposed, mut arms) = (Vec::new(), Vec::new());
         for (arm, rate) in rates.iter().enumerate() {
-            let share = self.experiment.shares[arm];
+            let share = self.stage.experiment.shares[arm];
             let units = if arm + 1 == rates.len() {
                 left
             } else {
@@ -329,44 +284,19 @@ impl<'a> Play<'a> {
             if arm == top {
                 of_best = units;
             }
-            let exposures = &mut self.evidence.epochs[epoch].arms[arm].exposures;
-            exposures.units += units;
-            exposures.predictions += units;
-            arms.push((units, binomial(units, *rate, rng)));
+            exposed.push(units);
+            let successes = binomial(units, *rate, rng);
+            arms.push(sums(units, successes, units - successes));
         }
-        self.pending.push_back(Pending {
-            due: self.seen + design.delay,
-            epoch,
-            arms,
-        });
-        while self
-            .pending
-            .front()
-            .is_some_and(|first| first.due <= self.seen)
-        {
-            let Some(Pending { epoch, arms, .. }) = self.pending.pop_front() else {
-                break;
-            };
-            let places = self.evidence.epochs[epoch].arms.iter_mut();
-            for (place, (units, successes)) in places.zip(arms) {
-                let sums = sums(units, successes);
-                place.metrics[0].all.add(&sums);
-                place.metrics[0].matured.add(&sums);
-            }
-        }
+        self.stage.expose(exposed);
+        self.stage.expect(self.seen + design.delay, arms);
+        self.stage.arrive(self.seen);
         (lost, of_best)
     }
 
     /// Of the intervals of the differences to the control, how many hold the truth.
     fn covered(&self) -> (f64, f64) {
-        let now = self.now();
-        let judged = view(
-            &self.experiment,
-            &self.evidence,
-            &History::default(),
-            now,
-            View::Deciding,
-        );
+        let judged = self.stage.results(self.now());
         let Some(adaptive) = &judged.metrics[0].adaptive else {
             return (0.0, 0.0);
         };
@@ -375,20 +305,6 @@ impl<'a> Play<'a> {
             |c: &&judge::results::AdaptiveComparison| c.interval.contains(rates[c.arm] - rates[0]);
         let held = adaptive.comparisons.iter().filter(holds).count();
         (held as f64, adaptive.comparisons.len() as f64)
-    }
-}
-
-fn sums(units: u64, successes: u64) -> MetricSums {
-    MetricSums {
-        units,
-        count: units,
-        sum: successes as f64,
-        sum_squares: successes as f64,
-        sum_count_squares: units as f64,
-        sum_products: successes as f64,
-        values: units,
-        value_units: units,
-        events: units - successes,
     }
 }
 

@@ -9,6 +9,7 @@ mod bandit;
 mod method;
 mod rollout;
 mod run;
+mod stage;
 mod table;
 mod world;
 

@@ -1,16 +1,14 @@
 //! Rollouts, played through the production judge and controller: how often a harmless candidate goes
 //! back, how often a bad one does not, and how many units it meets before it does.
 
-use crate::run::{definition, play_all, running};
+use crate::run::{definition, play_all};
+use crate::stage::{Stage, sums};
 use crate::world::{InvalidDesign, binomial};
-use judge::control::{Action, Look, Next, step};
+use judge::control::Action;
 use judge::fixed::{Proportion, two_proportions};
-use judge::results::{History, View, view};
 use rand_chacha::ChaCha8Rng;
-use std::collections::VecDeque;
 use types::{
-    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Exposures,
-    Metric, MetricEvidence, MetricName, MetricSums, Policy, RolloutSettings, Timestamp,
+    BuiltIn, ExperimentDefinition, Metric, MetricName, Policy, RolloutSettings, Timestamp,
 };
 
 /// Who decides to go back.
@@ -248,18 +246,9 @@ struct Met {
     values: u64,
 }
 
-/// Outcomes that have not come yet.
-struct Pending {
-    due: u64,
-    epoch: usize,
-    arms: [Met; 2],
-}
-
 struct Play<'a> {
     design: &'a RolloutDesign,
-    experiment: Experiment,
-    evidence: Evidence,
-    pending: VecDeque<Pending>,
+    stage: Stage,
     requests: u64,
     /// What the candidate met since the last check of a fixed threshold, and the checks that failed.
     checked: Met,
@@ -275,31 +264,13 @@ impl<'a> Play<'a> {
             alpha: design.alpha,
             ..definition(2, vec![metric])
         };
-        let experiment = running(definition);
-        let mut play = Self {
+        Self {
             design,
-            experiment,
-            evidence: Evidence::default(),
-            pending: VecDeque::new(),
+            stage: Stage::new(definition),
             requests: 0,
             checked: Met::default(),
             failures: 0,
-        };
-        play.open_epoch();
-        play
-    }
-
-    fn open_epoch(&mut self) {
-        let empty = ArmEvidence {
-            exposures: Exposures::default(),
-            metrics: vec![MetricEvidence::default()],
-        };
-        self.evidence.epochs.push(EpochEvidence {
-            epoch: self.evidence.epochs.len() as i64,
-            started_at: self.now(),
-            shares: self.experiment.shares.clone(),
-            arms: vec![empty; 2],
-        });
+        }
     }
 
     /// A tick of 30 seconds per look.
@@ -313,7 +284,7 @@ impl<'a> Play<'a> {
         let most = 2 * self.design.requests * self.design.steps.len() as u64;
         while self.requests < most {
             let met = self.draw(rng);
-            let next = (self.design.rule == Rule::Controller).then(|| self.look());
+            let next = (self.design.rule == Rule::Controller).then(|| self.stage.look(self.now()));
             let goes_back = match self.design.rule {
                 Rule::Controller => next
                     .as_ref()
@@ -333,12 +304,11 @@ impl<'a> Play<'a> {
                 }
                 continue;
             };
-            self.experiment.progress = next.progress;
+            self.stage.experiment.progress = next.progress;
             match next.action {
                 Some(Action::Promote { .. }) => return Ended::Promoted,
                 Some(Action::Advance { shares }) => {
-                    self.experiment.shares = shares;
-                    self.open_epoch();
+                    self.stage.open_epoch(shares, self.now());
                 }
                 _ => {}
             }
@@ -346,36 +316,20 @@ impl<'a> Play<'a> {
         Ended::Held
     }
 
-    fn look(&self) -> Next {
-        let now = self.now();
-        let judged = view(
-            &self.experiment,
-            &self.evidence,
-            &History::default(),
-            now,
-            View::Deciding,
-        );
-        step(&Look {
-            experiment: &self.experiment,
-            evidence: &self.evidence,
-            results: &judged,
-            now,
-        })
-    }
-
     /// Takes the next step when this one has had its requests, whatever they met; says whether it was the
     /// last.
     fn climb(&mut self) -> bool {
-        let epoch = self.evidence.epochs.last();
+        let epochs = &self.stage.evidence.epochs;
+        let epoch = epochs.last();
         let units: u64 = epoch.map_or(0, |e| e.arms.iter().map(|arm| arm.exposures.units).sum());
         if units < self.design.requests {
             return false;
         }
-        let Some(percent) = self.design.steps.get(self.evidence.epochs.len()) else {
+        let Some(percent) = self.design.steps.get(epochs.len()) else {
             return true;
         };
-        self.experiment.shares = vec![1.0 - percent / 100.0, percent / 100.0];
-        self.open_epoch();
+        let shares = vec![1.0 - percent / 100.0, percent / 100.0];
+        self.stage.open_epoch(shares, self.now());
         false
     }
 
@@ -389,7 +343,7 @@ impl<'a> Play<'a> {
         } else {
             design.base
         };
-        let treated = binomial(design.look, self.experiment.shares[1], rng);
+        let treated = binomial(design.look, self.stage.experiment.shares[1], rng);
         let met = |units: u64, rate: f64, rng: &mut ChaCha8Rng| {
             let values = units - binomial(units, design.missing, rng);
             Met {
@@ -400,39 +354,21 @@ impl<'a> Play<'a> {
         };
         let control = met(design.look - treated, base, rng);
         let candidate = met(treated, base * design.ratio, rng);
-        let epoch = self.evidence.epochs.len() - 1;
-        let exposed = self.evidence.epochs[epoch].arms.iter_mut();
-        for (arm, units) in exposed.zip([control.units, candidate.units]) {
-            arm.exposures.units += units;
-            arm.exposures.predictions += units;
-        }
-        self.pending.push_back(Pending {
-            due: self.requests + design.delay,
-            epoch,
-            arms: [control, candidate],
+        let metric = &self.stage.experiment.definition.metrics[0];
+        let arms = [control, candidate].map(|met| {
+            let good = met.values - met.bad;
+            let ones = if metric.is_bad(1.0) { met.bad } else { good };
+            sums(met.values, ones, met.bad)
         });
-        while self
-            .pending
-            .front()
-            .is_some_and(|first| first.due <= self.requests)
-        {
-            let Some(came) = self.pending.pop_front() else {
-                break;
-            };
-            let arms = self.evidence.epochs[came.epoch].arms.iter_mut();
-            for (arm, met) in arms.zip(came.arms) {
-                let sums = sums(&self.experiment.definition.metrics[0], met);
-                let metric = &mut arm.metrics[0];
-                metric.all.add(&sums);
-                metric.matured.add(&sums);
-            }
-        }
+        self.stage.expose([control.units, candidate.units]);
+        self.stage.expect(self.requests + design.delay, arms.into());
+        self.stage.arrive(self.requests);
         candidate
     }
 
     fn total(&self, arm: usize) -> Met {
         let mut total = Met::default();
-        for epoch in &self.evidence.epochs {
+        for epoch in &self.stage.evidence.epochs {
             let arm = &epoch.arms[arm];
             total.units += arm.exposures.units;
             total.values += arm.metrics[0].all.values;
@@ -481,25 +417,6 @@ fn metric(design: &RolloutDesign) -> Metric {
     Metric {
         name: MetricName::parse("accepted").expect("it is a name"),
         ..BuiltIn::Correct.metric()
-    }
-}
-
-fn sums(metric: &Metric, met: Met) -> MetricSums {
-    let ones = if metric.is_bad(1.0) {
-        met.bad
-    } else {
-        met.values - met.bad
-    } as f64;
-    MetricSums {
-        units: met.values,
-        count: met.values,
-        sum: ones,
-        sum_squares: ones,
-        sum_count_squares: met.values as f64,
-        sum_products: ones,
-        values: met.values,
-        value_units: met.values,
-        events: met.bad,
     }
 }
 

@@ -32,7 +32,7 @@ pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionNam
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Command, Hold, NoTraffic, Policy, Progress,
-    Promotion, RolloutProgress, RolloutSettings, micros_since,
+    Promotion, RolloutProgress, RolloutSettings,
 };
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
 pub use runtime_spec::{HttpBody, HttpSpec, InvalidRuntime, RuntimeSpec, SentimentMethod};

@@ -1,7 +1,7 @@
 //! Who moves the weights of an experiment, by which rules, and how far it has come. The same forms are
 //! stored and sent, so they derive `Serialize`.
 
-use crate::{InvalidExperiment, MetricName, Timestamp};
+use crate::{InvalidExperiment, MetricName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -127,6 +127,11 @@ impl Default for RolloutSettings {
 /// How long the first steps last, in seconds, where nothing else is said; later ones last as the last.
 const SOAK: [u64; 4] = [600, 1800, 3600, 14_400];
 
+fn micros(seconds: u64) -> i64 {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1_000_000)
+}
+
 /// The value of a step where one may stand for all.
 fn at_step<T: Copy>(values: &[T], step: usize) -> Option<T> {
     values.get(step).or(values.last()).copied()
@@ -147,10 +152,12 @@ impl RolloutSettings {
         } else {
             at_step(&SOAK, step).unwrap_or(0)
         };
-        let seconds = at_step(&self.soak_seconds, step).unwrap_or(usual);
-        i64::try_from(seconds)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000_000)
+        micros(at_step(&self.soak_seconds, step).unwrap_or(usual))
+    }
+
+    /// How long a rollout may be without traffic before that is told, in microseconds.
+    pub fn no_traffic_grace_micros(&self) -> i64 {
+        micros(self.no_traffic_grace_seconds)
     }
 
     /// Units that the candidate needs at a step, where they are given.
@@ -414,6 +421,11 @@ impl BanditSettings {
         found
     }
 
+    /// How often the weights follow, in microseconds.
+    pub fn update_micros(&self) -> i64 {
+        micros(self.update_seconds)
+    }
+
     /// How old an epoch may become, in seconds, so that what is in it is of about the same age.
     pub fn longest_epoch_seconds(&self) -> Option<u64> {
         let memory = self.half_life_seconds.or(self.window_seconds);
@@ -554,9 +566,4 @@ impl std::str::FromStr for Command {
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|c| c.as_str() == text).ok_or(())
     }
-}
-
-/// Microseconds between two moments, 0 where the clock went back.
-pub fn micros_since(earlier: Timestamp, now: Timestamp) -> i64 {
-    now.micros().saturating_sub(earlier.micros()).max(0)
 }

@@ -23,6 +23,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Microseconds since an earlier moment, 0 where the clock went back.
+    pub fn micros_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0).max(0)
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)

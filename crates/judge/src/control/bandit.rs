@@ -9,7 +9,7 @@ use crate::sample::Sample;
 use crate::thompson::{self, Posterior};
 use types::{
     Algorithm, BanditProgress, BanditSettings, Direction, Metric, MetricKind, MetricSums, Progress,
-    Timestamp, micros_since,
+    Timestamp,
 };
 
 /// A change of every weight by less than this is not worth an epoch.
@@ -75,9 +75,8 @@ pub(super) fn step(
     }
     let updated = progress.updated_at.map(Timestamp::from_micros);
     let due = updated.is_none_or(|at| {
-        let period = i64::try_from(settings.update_seconds).unwrap_or(i64::MAX);
         // A clock that went back must not stop the updates for as long as it went.
-        at > look.now || micros_since(at, look.now) >= period.saturating_mul(1_000_000)
+        at > look.now || look.now.micros_since(at) >= settings.update_micros()
     });
     if !due {
         return next(progress, None, String::new());
@@ -124,7 +123,7 @@ fn is_old(look: &Look<'_>, settings: &BanditSettings) -> bool {
     let began = look.evidence.epochs.last().map(|epoch| epoch.started_at);
     let longest = settings.longest_epoch_seconds();
     began.zip(longest).is_some_and(|(began, longest)| {
-        let age = micros_since(began, look.now) / 1_000_000;
+        let age = look.now.micros_since(began) / 1_000_000;
         u64::try_from(age).unwrap_or(0) >= longest
     })
 }
@@ -231,7 +230,7 @@ fn remembered(look: &Look<'_>, settings: &BanditSettings, metric: usize, arm: us
     let epochs = &look.evidence.epochs;
     for (at, epoch) in epochs.iter().enumerate() {
         let ended = epochs.get(at + 1).map_or(look.now, |next| next.started_at);
-        let age = micros_since(ended, look.now) as f64 / 1e6;
+        let age = look.now.micros_since(ended) as f64 / 1e6;
         let weight = match (settings.half_life_seconds, settings.window_seconds) {
             (Some(half_life), _) => 0.5f64.powf(age / half_life as f64),
             (None, Some(window)) => f64::from(u8::from(age < window as f64)),

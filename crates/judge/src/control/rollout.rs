@@ -7,7 +7,6 @@ use crate::results::{Role, guarded};
 use crate::words::significant;
 use types::{
     Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress, RolloutSettings, Timestamp,
-    micros_since,
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
@@ -25,13 +24,9 @@ pub(super) fn step(
 ) -> Next {
     let was = progress.clone();
     if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
-        return Next {
-            progress: Some(Progress::Rollout(progress)),
-            action: Some(Action::RollBack),
-            because,
-        };
+        return settled(progress, Some(Action::RollBack), because);
     }
-    let quiet = observe(look, &mut progress);
+    let quiet = observe(look, settings, &mut progress);
     progress.units = treated(look);
     progress.min_units = min_units(look, settings, progress.step);
     if progress.paused {
@@ -39,11 +34,8 @@ pub(super) fn step(
         return settled(progress, None, String::new());
     }
     if quiet == Some(Hold::NoTrafficGraceOver) && settings.no_traffic == NoTraffic::RollBack {
-        return Next {
-            progress: Some(Progress::Rollout(progress)),
-            action: Some(Action::RollBack),
-            because: because_held(Hold::NoTrafficGraceOver).into(),
-        };
+        let because = because_held(Hold::NoTrafficGraceOver).into();
+        return settled(progress, Some(Action::RollBack), because);
     }
     let hold = unhealthy(look, was.held)
         .or(quiet)
@@ -117,12 +109,16 @@ fn released(was: &RolloutProgress, mut progress: RolloutProgress) -> Next {
 }
 
 /// Counts the time since the last look where predictions have come in it; says when none come any more.
-fn observe(look: &Look<'_>, progress: &mut RolloutProgress) -> Option<Hold> {
+fn observe(
+    look: &Look<'_>,
+    settings: &RolloutSettings,
+    progress: &mut RolloutProgress,
+) -> Option<Hold> {
     let predictions = look.results.predictions.iter().sum();
     let now = look.now;
     let came = predictions > progress.predictions;
     let last = progress.looked_at.map(Timestamp::from_micros);
-    let gap = last.map_or(0, |last| micros_since(last, now));
+    let gap = last.map_or(0, |last| now.micros_since(last));
     if gap > LONGEST_GAP {
         progress.traffic_at = progress.traffic_at.map(|at| at.saturating_add(gap));
     } else if came {
@@ -134,8 +130,8 @@ fn observe(look: &Look<'_>, progress: &mut RolloutProgress) -> Option<Hold> {
     progress.predictions = predictions;
     progress.looked_at = Some(now.micros());
     let traffic_at = Timestamp::from_micros(progress.traffic_at.unwrap_or(now.micros()));
-    let silent = micros_since(traffic_at, now);
-    let grace = grace(look);
+    let silent = now.micros_since(traffic_at);
+    let grace = settings.no_traffic_grace_micros();
     if silent >= grace {
         Some(Hold::NoTrafficGraceOver)
     } else if silent >= NO_TRAFFIC_AFTER.min(grace) {
@@ -143,14 +139,6 @@ fn observe(look: &Look<'_>, progress: &mut RolloutProgress) -> Option<Hold> {
     } else {
         None
     }
-}
-
-fn grace(look: &Look<'_>) -> i64 {
-    let policy = look.experiment.definition.policy.rollout();
-    let seconds = policy.map_or(u64::MAX, |settings| settings.no_traffic_grace_seconds);
-    i64::try_from(seconds)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000_000)
 }
 
 /// Whether a ceiling is passed: the exact sequence of the candidate's own share of units with a bad event

@@ -201,8 +201,7 @@ fn whole(error: &dyn std::error::Error) -> String {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    text.truncate(text.floor_char_boundary(500));
-    text
+    text.chars().take(500).collect()
 }
 
 /// The signature of the Standard Webhooks specification.

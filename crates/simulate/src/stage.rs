@@ -1,0 +1,118 @@
+//! An experiment under way in an invented world, with the evidence that the log would have of it: one
+//! metric, and one value per unit.
+
+use crate::run::running;
+use judge::control::{Look, Next, step};
+use judge::results::{History, Results, View, view};
+use std::collections::VecDeque;
+use types::{
+    ArmEvidence, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Exposures,
+    MetricEvidence, MetricSums, Timestamp,
+};
+
+pub(crate) struct Stage {
+    pub(crate) experiment: Experiment,
+    pub(crate) evidence: Evidence,
+    pending: VecDeque<Pending>,
+}
+
+/// Outcomes that have not come yet.
+struct Pending {
+    due: u64,
+    epoch: usize,
+    arms: Vec<MetricSums>,
+}
+
+impl Stage {
+    /// An experiment that starts at the beginning of time.
+    pub(crate) fn new(definition: ExperimentDefinition) -> Self {
+        let experiment = running(definition);
+        let shares = experiment.shares.clone();
+        let mut stage = Self {
+            experiment,
+            evidence: Evidence::default(),
+            pending: VecDeque::new(),
+        };
+        stage.open_epoch(shares, Timestamp::from_micros(0));
+        stage
+    }
+
+    pub(crate) fn open_epoch(&mut self, shares: Vec<f64>, now: Timestamp) {
+        let empty = ArmEvidence {
+            exposures: Exposures::default(),
+            metrics: vec![MetricEvidence::default()],
+        };
+        self.evidence.epochs.push(EpochEvidence {
+            epoch: self.evidence.epochs.len() as i64,
+            started_at: now,
+            arms: vec![empty; shares.len()],
+            shares: shares.clone(),
+        });
+        self.experiment.shares = shares;
+    }
+
+    /// Exposes units in the last epoch, by arm.
+    pub(crate) fn expose(&mut self, units: impl IntoIterator<Item = u64>) {
+        let arms = self.evidence.epochs.last_mut().map(|epoch| &mut epoch.arms);
+        for (arm, units) in arms.into_iter().flatten().zip(units) {
+            arm.exposures.units += units;
+            arm.exposures.predictions += units;
+        }
+    }
+
+    /// Outcomes of the last epoch, by arm, that come when `due` units have.
+    pub(crate) fn expect(&mut self, due: u64, arms: Vec<MetricSums>) {
+        let epoch = self.evidence.epochs.len() - 1;
+        self.pending.push_back(Pending { due, epoch, arms });
+    }
+
+    /// Counts the outcomes that have come when `seen` units have.
+    pub(crate) fn arrive(&mut self, seen: u64) {
+        let came = self.pending.partition_point(|waiting| waiting.due <= seen);
+        for came in self.pending.drain(..came) {
+            let places = self.evidence.epochs[came.epoch].arms.iter_mut();
+            for (place, sums) in places.zip(&came.arms) {
+                place.metrics[0].all.add(sums);
+                place.metrics[0].matured.add(sums);
+            }
+        }
+    }
+
+    /// What the production judge decides by.
+    pub(crate) fn results(&self, now: Timestamp) -> Results {
+        let (experiment, evidence) = (&self.experiment, &self.evidence);
+        view(
+            experiment,
+            evidence,
+            &History::default(),
+            now,
+            View::Deciding,
+        )
+    }
+
+    /// What the production controller does next.
+    pub(crate) fn look(&self, now: Timestamp) -> Next {
+        step(&Look {
+            experiment: &self.experiment,
+            evidence: &self.evidence,
+            results: &self.results(now),
+            now,
+        })
+    }
+}
+
+/// The sums of units with one value each, `ones` of them 1, of which `bad` are bad.
+pub(crate) fn sums(units: u64, ones: u64, bad: u64) -> MetricSums {
+    let ones = ones as f64;
+    MetricSums {
+        units,
+        count: units,
+        sum: ones,
+        sum_squares: ones,
+        sum_count_squares: units as f64,
+        sum_products: ones,
+        values: units,
+        value_units: units,
+        events: bad,
+    }
+}
