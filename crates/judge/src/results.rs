@@ -9,6 +9,7 @@
 mod adaptive;
 mod checks;
 mod compare;
+mod history;
 mod summary;
 
 use crate::bayes::Posterior;
@@ -18,6 +19,7 @@ use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check};
 use compare::compare;
+pub use history::{History, Shown};
 use types::{
     Evidence, Experiment, ExperimentDefinition, Metric, MetricKind, MetricSums, Timestamp,
 };
@@ -282,60 +284,6 @@ pub struct Needed {
     pub for_minimum_effect: bool,
 }
 
-/// What earlier looks have shown, so that a decision does not go away when chance swings back: the
-/// running minimum of p, the running intersection of the intervals and the running maximum of the
-/// e-values of harm are as valid as any single look.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct History(pub Vec<Shown>);
-
-/// What earlier looks have shown of a candidate on a metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shown {
-    /// The metric, by its place in the definition.
-    pub metric: usize,
-    /// The candidate.
-    pub arm: usize,
-    /// The smallest p-value, before any adjustment.
-    pub p: f64,
-    /// What all intervals had in common.
-    pub interval: Option<Interval>,
-    /// The largest ln of the e-value that the candidate is worse.
-    pub ln_e_harm: Option<f64>,
-}
-
-impl Shown {
-    fn of(metric: usize, comparison: &Comparison) -> Self {
-        Self {
-            metric,
-            arm: comparison.arm,
-            p: comparison.sequential.p,
-            interval: comparison.sequential.interval,
-            ln_e_harm: comparison.ln_e_harm,
-        }
-    }
-}
-
-impl Comparison {
-    fn remember(&mut self, shown: &Shown) {
-        let sequential = &mut self.sequential;
-        // Intervals with nothing in common: the values were corrected since, and what was shown with them
-        // does not count any more.
-        let pair = sequential.interval.zip(shown.interval);
-        if pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower) {
-            return;
-        }
-        sequential.p = sequential.p.min(shown.p);
-        sequential.interval = match (sequential.interval, shown.interval) {
-            (Some(now), Some(before)) => Some(now.intersect(before)),
-            (now, before) => now.or(before),
-        };
-        self.ln_e_harm = match (self.ln_e_harm, shown.ln_e_harm) {
-            (Some(now), Some(before)) => Some(now.max(before)),
-            (now, before) => now.or(before),
-        };
-    }
-}
-
 impl Results {
     /// Candidates and the guardrails that they harm, the first guardrail first.
     pub fn harm(&self, definition: &ExperimentDefinition) -> impl Iterator<Item = (usize, usize)> {
@@ -346,19 +294,6 @@ impl Results {
             .flat_map(|(at, (result, _))| result.comparisons.iter().map(move |c| (c, at)))
             .filter(move |(c, _)| c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm))
             .map(|(c, at)| (c.arm, at))
-    }
-
-    /// What the next look has to remember.
-    pub fn history(&self) -> History {
-        let each = self
-            .metrics
-            .iter()
-            .enumerate()
-            .flat_map(|(metric, result)| {
-                let comparisons = result.comparisons.iter();
-                comparisons.map(move |comparison| Shown::of(metric, comparison))
-            });
-        History(each.collect())
     }
 }
 

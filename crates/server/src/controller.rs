@@ -1,8 +1,9 @@
 //! The controller: looks at every running experiment again and again, and moves what has to move. It
 //! decides nothing: `judge` does.
 
+use crate::experiments::start::start_due;
+use crate::results;
 use crate::state::AppState;
-use crate::{experiments, results};
 use judge::control::{Action, Look, Next, step};
 use judge::results::{View, view};
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(crate) async fn start(state: &AppState) {
         });
         for experiment in due {
             // Why one cannot start is on its record; here only the store can have failed.
-            if let Err(error) = experiments::start_due(state, &experiment).await {
+            if let Err(error) = start_due(state, &experiment).await {
                 let error = error.detail();
                 tracing::warn!(error, "a scheduled experiment could not be started");
             }

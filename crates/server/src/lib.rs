@@ -205,7 +205,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(metrics::read, metrics::set, metrics::delete))
         .routes(routes!(experiments::list, experiments::create))
         .routes(routes!(experiments::read, experiments::delete))
-        .routes(routes!(experiments::start))
+        .routes(routes!(experiments::start::start))
         .routes(routes!(commands::stop))
         .routes(routes!(commands::abort))
         .routes(routes!(commands::pause))
