@@ -56,7 +56,8 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
         }
         client.feedback(&labels).await.unwrap();
     };
-    send(400, 0).await;
+    // Model ids are random, and arms with them: enough units for chance to be five errors away.
+    send(2500, 0).await;
     let share = loop {
         let entry = events.next().await.unwrap().unwrap();
         if entry.action == "experiment.reweighted" {
@@ -67,7 +68,7 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
     // 0.1 + (1 − 2 · 0.1) w, with w near 1.
     assert!(share > 0.85 && share <= 0.9, "{share}");
 
-    send(50, 1000).await;
+    send(50, 5000).await;
     let (_, page) = weir.get("/predictions?limit=50").await;
     for prediction in page["predictions"].as_array().unwrap() {
         let candidate = prediction["model_version"] == "2.0.0";
