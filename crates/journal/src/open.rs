@@ -1,0 +1,222 @@
+//! Opening: finds out what is there, cuts a torn end, and goes on above everything that was ever given.
+
+use crate::disk::Disk;
+use crate::frame::{self, Found};
+use crate::segment::{self, Closed, Segment, read_all};
+use crate::write::State;
+use crate::{Journal, Options, ServerId, head};
+use std::collections::VecDeque;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Why a journal cannot be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk fails.
+    #[error("the journal cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A newer program has written it.
+    #[error("the journal is of format {found}, this program knows up to {known}")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// Another server has written it.
+    #[error("the journal belongs to another data directory ({0})")]
+    Foreign(String),
+}
+
+/// What was found when a journal was opened.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The torn end, where there was one.
+    pub cut: Option<Cut>,
+    /// Segments whose heads are damaged; what they hold is read all the same.
+    pub damaged_heads: Vec<String>,
+}
+
+/// A torn end that was cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// How many bytes.
+    pub bytes: u64,
+    /// The positions of what may have stood there: they are not given again.
+    pub positions: RangeInclusive<u64>,
+}
+
+impl Journal {
+    /// Opens the journal on a disk, to be written by `server`. `kept` is the last position that is kept
+    /// elsewhere: positions go on above it, too.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not for this program or this server.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        server: ServerId,
+        kept: u64,
+    ) -> Result<(Self, Opened), OpenError> {
+        let mut found = Vec::new();
+        let mut numbers: Vec<u64> = disk
+            .list()?
+            .iter()
+            .filter_map(|n| segment::number_of(n))
+            .collect();
+        numbers.sort_unstable();
+        for &number in &numbers {
+            found.push(Scanned::read(&*disk, number, &server)?);
+        }
+        let mut opened = Opened::default();
+        let mut torn = None;
+        // From here on files are changed.
+        let last_begun = found.iter().rposition(|scanned| scanned.begun());
+        let mut next = kept + 1;
+        let mut closed: VecDeque<Closed> = VecDeque::new();
+        for (at, scanned) in found.into_iter().enumerate() {
+            if !scanned.begun() {
+                disk.remove(&segment::name(scanned.number))?;
+                continue;
+            }
+            if scanned.damaged_head {
+                opened.damaged_heads.push(segment::name(scanned.number));
+            }
+            let before = closed.back().map_or(0, |closed| closed.last);
+            let first = scanned.first.or(scanned.first_good).unwrap_or(before + 1);
+            let last = scanned.last_good.unwrap_or(first - 1);
+            next = next.max(last + 1).max(first);
+            if last_begun == Some(at) && scanned.garbage > 0 {
+                let lost = scanned.damaged_after(last + 1)?;
+                torn = Some((Arc::clone(&scanned.file), scanned.end));
+                opened.cut = Some(Cut {
+                    bytes: scanned.garbage,
+                    positions: last + 1..=last + lost,
+                });
+                next = next.max(last + lost + 1);
+            }
+            closed.push_back(Closed {
+                last,
+                end: scanned.end,
+                bytes: scanned.bytes,
+                segment: Segment {
+                    number: scanned.number,
+                    file: scanned.file,
+                    first,
+                },
+            });
+        }
+        let state = State::opened(next, closed, numbers.last().map_or(1, |last| last + 1));
+        let journal = Self::start(disk, options, server, state)?;
+        if let Some((file, end)) = torn {
+            // The torn end says how far positions may have been given, until a new segment says it.
+            journal.shared.begin()?;
+            file.cut(end)?;
+            file.sync()?;
+        }
+        Ok((journal, opened))
+    }
+}
+
+impl State {
+    /// Whatever was written before is closed, and the next frame begins a new segment.
+    fn opened(next: u64, closed: VecDeque<Closed>, next_number: u64) -> Self {
+        Self {
+            current: None,
+            next,
+            spares: VecDeque::new(),
+            closed,
+            unsynced: Vec::new(),
+            next_number,
+            failure: None,
+        }
+    }
+}
+
+/// What a file was found to hold.
+struct Scanned {
+    number: u64,
+    file: Arc<dyn crate::DiskFile>,
+    bytes: u64,
+    damaged_head: bool,
+    /// The position that its head says it begins at.
+    first: Option<u64>,
+    first_good: Option<u64>,
+    last_good: Option<u64>,
+    /// Where the last good frame ends.
+    end: u64,
+    /// Bytes after that, up to the last that is not 0.
+    garbage: u64,
+}
+
+impl Scanned {
+    fn read(disk: &dyn Disk, number: u64, server: &ServerId) -> Result<Self, OpenError> {
+        let file = disk.open(&segment::name(number))?;
+        let bytes = file.len()?;
+        let content = read_all(&*file, 0, bytes)?;
+        let head = head::read(&content);
+        if let Some(head) = head {
+            if head.format > head::FORMAT {
+                return Err(OpenError::Newer {
+                    found: head.format,
+                    known: head::FORMAT,
+                });
+            }
+            if head.server != *server {
+                let hex = head.server.iter().map(|byte| format!("{byte:02x}"));
+                return Err(OpenError::Foreign(hex.collect()));
+            }
+        }
+        let mut scanned = Self {
+            number,
+            file,
+            bytes,
+            damaged_head: head.is_none(),
+            first: head.and_then(|head| head.first),
+            first_good: None,
+            last_good: None,
+            end: head::BYTES.min(bytes),
+            garbage: 0,
+        };
+        scanned.scan(&content);
+        Ok(scanned)
+    }
+
+    fn scan(&mut self, content: &[u8]) {
+        let written = content
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        let mut at = head::BYTES as usize;
+        while at < written {
+            match frame::look(&content[at..], (content.len() - at) as u64) {
+                Found::Good { position, length } => {
+                    self.first_good.get_or_insert(position);
+                    self.last_good = Some(position);
+                    at += frame::HEAD + length;
+                    self.end = at as u64;
+                }
+                Found::Short(_) | Found::Bad => {
+                    let after = self.last_good.map_or(1, |last| last + 1);
+                    match frame::search(content, at + 1, after..=u64::MAX) {
+                        Some(good) => at = good,
+                        None => break,
+                    }
+                }
+            }
+        }
+        self.garbage = (written as u64).saturating_sub(self.end);
+    }
+
+    /// Whether something was ever appended to it, as far as can be seen.
+    fn begun(&self) -> bool {
+        self.first.is_some() || self.last_good.is_some() || self.garbage > 0
+    }
+
+    /// How many frames there may have been after the last good one.
+    fn damaged_after(&self, first: u64) -> io::Result<u64> {
+        let garbage = read_all(&*self.file, self.end, self.end + self.garbage)?;
+        Ok(frame::count_damaged(&garbage, first).max(1))
+    }
+}

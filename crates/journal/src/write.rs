@@ -1,0 +1,417 @@
+//! Appending: room first, then the frame, then, where that is asked for, the disk.
+
+use crate::disk::Disk;
+use crate::frame::{self, Frame};
+use crate::keeper::{Keeper, Wake};
+use crate::segment::{self, Closed, Segment, Spare};
+use crate::{Options, ServerId, head};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A journal that this process appends to. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Journal {
+    pub(crate) shared: Arc<Shared>,
+    keeper: Arc<Keeper>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) server: ServerId,
+    pub(crate) state: Mutex<State>,
+    /// Bytes for frames that are allocated and promised to nobody.
+    pub(crate) free: AtomicI64,
+    /// The position of the last frame; what is read until there is whole.
+    pub(crate) appended: AtomicU64,
+    /// All up to this position has reached the disk.
+    synced: AtomicU64,
+    pub(crate) wake: Wake,
+}
+
+/// The segments.
+pub(crate) struct State {
+    /// Where frames are appended; `None` while there is none that can be trusted.
+    pub(crate) current: Option<Current>,
+    /// The position of the next frame.
+    pub(crate) next: u64,
+    pub(crate) spares: VecDeque<Spare>,
+    /// Oldest first.
+    pub(crate) closed: VecDeque<Closed>,
+    /// Closed ones that no sync has covered.
+    pub(crate) unsynced: Vec<Segment>,
+    /// The number of the next segment.
+    pub(crate) next_number: u64,
+    /// Why room could not be made, or a frame not be written, the last time that was tried.
+    pub(crate) failure: Option<String>,
+}
+
+pub(crate) struct Current {
+    pub(crate) segment: Segment,
+    /// Where the next frame goes.
+    pub(crate) end: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Bytes that are kept for one frame. Given back when dropped.
+#[must_use = "room that is dropped is given back"]
+pub struct Room {
+    journal: Journal,
+    bytes: u64,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The frame is larger than any may be, or than its room, where no more is left.
+    #[error("the entry has {bytes} bytes, and there is room for {room}")]
+    TooLarge {
+        /// Of the frame.
+        bytes: u64,
+        /// For it.
+        room: u64,
+    },
+    /// There is no segment to write to.
+    #[error("the journal is full")]
+    Full,
+    /// The disk failed. A part of the frame may have been written; it will not be read.
+    #[error("the journal cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What was appended lately may not have reached the disk, and never will for sure.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal could not be synced: {source}")]
+pub struct SyncFailed {
+    /// Of these positions it is not known.
+    pub positions: std::ops::RangeInclusive<u64>,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Journal {
+    pub(crate) fn start(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        server: ServerId,
+        state: State,
+    ) -> io::Result<Self> {
+        let last = state.next - 1;
+        let shared = Arc::new(Shared {
+            disk,
+            options,
+            server,
+            state: Mutex::new(state),
+            free: AtomicI64::new(0),
+            appended: AtomicU64::new(last),
+            synced: AtomicU64::new(last),
+            wake: Wake::default(),
+        });
+        // The first room is made here, so that a journal that was opened can be written at once.
+        shared.keep();
+        let keeper = Arc::new(Keeper::start(Arc::clone(&shared))?);
+        Ok(Self { shared, keeper })
+    }
+
+    /// Keeps room for a frame with so much payload; `None` while there is none.
+    pub fn reserve(&self, payload: u64) -> Option<Room> {
+        let bytes = (payload + frame::HEAD as u64).min(self.shared.options.largest_bytes);
+        if !self.shared.take(bytes) {
+            return None;
+        }
+        Some(Room {
+            journal: self.clone(),
+            bytes,
+        })
+    }
+
+    /// The position of the last frame; 0 before the first.
+    pub fn appended(&self) -> u64 {
+        self.shared.appended.load(Ordering::Acquire)
+    }
+
+    /// The largest payload that a frame can have, in bytes.
+    pub fn largest_payload(&self) -> u64 {
+        self.shared.options.largest_bytes - frame::HEAD as u64
+    }
+
+    /// Bytes that can be promised now.
+    pub fn free(&self) -> u64 {
+        u64::try_from(self.shared.free.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// What its segments take on the disk.
+    pub fn bytes(&self) -> u64 {
+        self.shared.lock().bytes()
+    }
+
+    /// Why room could not be made, or a frame not be written, while that has not succeeded since.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.lock().failure.clone()
+    }
+
+    /// Returns when all that was appended before has reached the disk; gives the last position of it.
+    /// Meant for one thread.
+    ///
+    /// # Errors
+    /// When it has not. What was appended since the last sync is in doubt then: what can be read of it
+    /// will be. Later frames go to a new segment.
+    pub fn sync(&self) -> Result<u64, SyncFailed> {
+        let (segments, last) = {
+            let state = self.shared.lock();
+            let current = state.current.iter().map(|current| &current.segment);
+            let segments: Vec<Segment> = state.unsynced.iter().chain(current).cloned().collect();
+            (segments, state.next - 1)
+        };
+        for segment in &segments {
+            if let Err(source) = segment.file.sync() {
+                return Err(self.shared.distrust(source));
+            }
+        }
+        let mut state = self.shared.lock();
+        state
+            .unsynced
+            .retain(|left| segments.iter().all(|done| done.number != left.number));
+        self.shared.synced.store(last, Ordering::Release);
+        Ok(last)
+    }
+
+    /// Removes the segments that hold nothing after this position. What they hold must be kept elsewhere by
+    /// then, and have reached the disk there. Says how many are removed.
+    ///
+    /// # Errors
+    /// When a file cannot be removed; it is tried again the next time.
+    pub fn let_go(&self, position: u64) -> io::Result<usize> {
+        let mut removed = 0;
+        loop {
+            let number = {
+                let state = self.shared.lock();
+                match state.closed.front() {
+                    Some(oldest) if oldest.last <= position => oldest.segment.number,
+                    _ => break,
+                }
+            };
+            match self.shared.disk.remove(&segment::name(number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut state = self.shared.lock();
+            state.closed.pop_front();
+            state.unsynced.retain(|segment| segment.number != number);
+            removed += 1;
+        }
+        if removed > 0 {
+            self.shared.wake.now();
+        }
+        Ok(removed)
+    }
+
+    /// Whether a segment could be let go once all up to this position is kept elsewhere.
+    pub fn could_let_go(&self, position: u64) -> bool {
+        let state = self.shared.lock();
+        state
+            .closed
+            .front()
+            .is_some_and(|oldest| oldest.last <= position)
+    }
+
+    /// Ends the journal: what was allocated ahead is given back, and all has reached the disk.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn close(&self) -> io::Result<()> {
+        self.keeper.stop();
+        let mut state = self.shared.lock();
+        for spare in std::mem::take(&mut state.spares) {
+            self.shared.disk.remove(&segment::name(spare.number))?;
+        }
+        self.shared.free.store(0, Ordering::Relaxed);
+        if let Some(current) = state.current.take() {
+            current.segment.file.cut(current.end)?;
+            current.segment.file.sync()?;
+            state.close(current, false);
+        }
+        Ok(())
+    }
+}
+
+impl Room {
+    /// Appends a frame: it gets the next position, and is in the system's hands when this returns.
+    ///
+    /// # Errors
+    /// When nothing was appended.
+    pub fn append(mut self, frame: &mut Frame) -> Result<u64, AppendError> {
+        let shared = Arc::clone(&self.journal.shared);
+        let bytes = frame.len();
+        if bytes > shared.options.largest_bytes {
+            let room = shared.options.largest_bytes;
+            return Err(AppendError::TooLarge { bytes, room });
+        }
+        if bytes > self.bytes {
+            let more = bytes - self.bytes;
+            if !shared.take(more) {
+                return Err(AppendError::TooLarge {
+                    bytes,
+                    room: self.bytes,
+                });
+            }
+            self.bytes = bytes;
+        }
+        let position = shared.append(frame)?;
+        // What was written stays taken.
+        self.bytes -= bytes;
+        Ok(position)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
+        self.journal.shared.free.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// A panic while the lock was held left the segments whole: what they hold is changed last.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes from what is free.
+    fn take(&self, bytes: u64) -> bool {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let left = self
+            .free
+            .fetch_sub(bytes, Ordering::Relaxed)
+            .saturating_sub(bytes);
+        if left < self.least_free() {
+            self.wake.now();
+        }
+        if left < 0 {
+            self.free.fetch_add(bytes, Ordering::Relaxed);
+        }
+        left >= 0
+    }
+
+    /// With less than this, another segment is made ahead.
+    pub(crate) fn least_free(&self) -> i64 {
+        self.usable(self.options.segment_bytes)
+    }
+
+    /// The bytes for frames in a new segment: its end may stay empty, when a large frame does not fit there.
+    pub(crate) fn usable(&self, segment_bytes: u64) -> i64 {
+        let kept = head::BYTES + self.options.largest_bytes;
+        i64::try_from(segment_bytes).unwrap_or(i64::MAX) - i64::try_from(kept).unwrap_or(i64::MAX)
+    }
+
+    fn append(&self, frame: &mut Frame) -> Result<u64, AppendError> {
+        let mut state = self.lock();
+        let bytes = frame.len();
+        let fits = |current: &Current| current.end + bytes <= current.bytes;
+        if !state.current.as_ref().is_some_and(fits) {
+            self.roll(&mut state)?;
+        }
+        let position = state.next;
+        let written = state.write(frame.seal(position));
+        if let Err(error) = written {
+            // Once more, to where nothing has failed yet.
+            state.failure = Some(error.to_string());
+            self.roll(&mut state)?;
+            state.write(frame.seal(position)).inspect_err(|error| {
+                state.failure = Some(error.to_string());
+            })?;
+            state.failure = None;
+        }
+        state.next += 1;
+        self.appended.store(position, Ordering::Release);
+        Ok(position)
+    }
+
+    /// Has the next position reach the disk, as the head of a new segment, before anything is appended.
+    pub(crate) fn begin(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        match self.roll(&mut state) {
+            Ok(()) => {}
+            Err(AppendError::Io(error)) => return Err(error),
+            Err(_) => return Err(io::ErrorKind::StorageFull.into()),
+        }
+        state
+            .current
+            .iter()
+            .try_for_each(|current| current.segment.file.sync())
+    }
+
+    /// Goes on in the next segment.
+    fn roll(&self, state: &mut State) -> Result<(), AppendError> {
+        if let Some(current) = state.current.take() {
+            let left = i64::try_from(current.bytes - current.end).unwrap_or(i64::MAX);
+            let kept = i64::try_from(self.options.largest_bytes).unwrap_or(i64::MAX);
+            self.free.fetch_sub(left - kept, Ordering::Relaxed);
+            state.close(current, self.options.synced);
+        }
+        self.wake.now();
+        let spare = state.spares.pop_front().ok_or(AppendError::Full)?;
+        let (bytes, usable) = (spare.bytes, self.usable(spare.bytes));
+        match spare.begin(state.next) {
+            Ok(segment) => {
+                state.current = Some(Current {
+                    segment,
+                    end: head::BYTES,
+                    bytes,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.free.fetch_sub(usable, Ordering::Relaxed);
+                state.failure = Some(error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// After a failed sync nobody knows what a file holds: it is left as it is, and another one begun.
+    fn distrust(&self, source: io::Error) -> SyncFailed {
+        let mut state = self.lock();
+        let first = self.synced.load(Ordering::Acquire) + 1;
+        let last = state.next - 1;
+        state.failure = Some(source.to_string());
+        // Where there is no segment to go on with, the next append looks again.
+        let _ = self.roll(&mut state);
+        state.unsynced.clear();
+        self.synced.store(last, Ordering::Release);
+        SyncFailed {
+            positions: first..=last,
+            source,
+        }
+    }
+}
+
+impl State {
+    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        let current = self.current.as_mut().ok_or(io::ErrorKind::StorageFull)?;
+        current.segment.file.write_all_at(frame, current.end)?;
+        current.end += frame.len() as u64;
+        Ok(())
+    }
+
+    fn close(&mut self, current: Current, remember: bool) {
+        if remember {
+            self.unsynced.push(current.segment.clone());
+        }
+        self.closed.push_back(Closed {
+            segment: current.segment,
+            last: self.next - 1,
+            end: current.end,
+            bytes: current.bytes,
+        });
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        let closed = self.closed.iter().map(|closed| closed.bytes);
+        let current = self.current.iter().map(|current| current.bytes);
+        let spares = self.spares.iter().map(|spare| spare.bytes);
+        closed.chain(current).chain(spares).sum()
+    }
+}

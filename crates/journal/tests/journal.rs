@@ -1,0 +1,259 @@
+//! The journal on a real folder, and on a disk whose power is cut.
+
+use fastrand::Rng;
+use journal::faulty::{Fault, FaultyDisk};
+use journal::{AppendError, Batch, Disk, Folder, Frame, Journal, OpenError, Options};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const SERVER: [u8; 16] = [9; 16];
+
+fn options(segments: u64) -> Options {
+    Options {
+        segment_bytes: 8 << 10,
+        max_bytes: segments * (8 << 10),
+        largest_bytes: 1 << 10,
+        synced: true,
+    }
+}
+
+fn open(disk: &(impl Disk + Clone + 'static), kept: u64) -> Journal {
+    Journal::open(Arc::new(disk.clone()), options(100), SERVER, kept)
+        .unwrap()
+        .0
+}
+
+fn append(journal: &Journal, payload: &[u8]) -> Result<u64, AppendError> {
+    // The segments of these tests are so small that room may have to be made first, by another thread.
+    let room = loop {
+        match journal.reserve(payload.len() as u64) {
+            Some(room) => break room,
+            None => std::thread::yield_now(),
+        }
+    };
+    let mut frame = Frame::default();
+    frame.payload().extend_from_slice(payload);
+    room.append(&mut frame)
+}
+
+/// Everything after a position, and what is missing.
+fn read(journal: &Journal, after: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<u64>) {
+    let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
+    let mut reader = journal.read_after(after);
+    let mut batch = Batch::default();
+    while reader.behind() > 0 {
+        reader.read(&mut batch, 7).unwrap();
+        for (position, payload) in batch.frames() {
+            assert!(
+                found.insert(position, payload.to_vec()).is_none(),
+                "{position} twice"
+            );
+        }
+        missing.extend(batch.missing.iter().cloned().flatten());
+    }
+    (found, missing)
+}
+
+fn payload(random: &mut Rng, position: u64) -> Vec<u8> {
+    let mut bytes = position.to_le_bytes().to_vec();
+    bytes.extend((0..random.usize(..600)).map(|_| random.u8(..)));
+    bytes
+}
+
+#[test]
+fn what_was_appended_is_read_back_after_any_number_of_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let mut random = Rng::with_seed(1);
+    let mut expected = BTreeMap::new();
+    let mut kept = 0;
+    for round in 0..6 {
+        let disk = Arc::new(Folder::new(&path).unwrap());
+        let (journal, opened) = Journal::open(disk, options(100), SERVER, kept).unwrap();
+        assert_eq!(opened.cut, None);
+        for _ in 0..100 {
+            let bytes = payload(&mut random, journal.appended() + 1);
+            let position = append(&journal, &bytes).unwrap();
+            assert!(expected.insert(position, bytes).is_none());
+        }
+        let (found, missing) = read(&journal, kept);
+        assert!(missing.is_empty());
+        assert_eq!(
+            found,
+            expected
+                .range(kept + 1..)
+                .map(|(p, b)| (*p, b.clone()))
+                .collect()
+        );
+        kept = 100 * round + 50;
+        journal.let_go(kept).unwrap();
+        if round % 2 == 0 {
+            journal.close().unwrap();
+        }
+    }
+    assert_eq!(
+        expected.keys().copied().collect::<Vec<_>>(),
+        (1..=600).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_full_journal_refuses_before_anything_is_done_and_goes_on_when_segments_go() {
+    let disk = FaultyDisk::default();
+    let (journal, _) = Journal::open(Arc::new(disk), options(3), SERVER, 0).unwrap();
+    let mut rooms = Vec::new();
+    let mut last = 0;
+    // The room ahead is made by another thread.
+    let until_full = |rooms: &mut Vec<journal::Room>| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let full = journal.bytes() + (8 << 10) > 3 * (8 << 10);
+            match journal.reserve(500) {
+                Some(room) => rooms.push(room),
+                None if full => break,
+                None => assert!(std::time::Instant::now() < deadline, "no room is made"),
+            }
+        }
+    };
+    until_full(&mut rooms);
+    assert!(rooms.len() > 20, "{}", rooms.len());
+    // Whatever has room can be written, larger frames included that leave segments half empty.
+    for room in rooms.drain(..) {
+        let mut frame = Frame::default();
+        frame.payload().extend_from_slice(&[7; 500]);
+        last = room.append(&mut frame).unwrap();
+    }
+    until_full(&mut rooms);
+    let left = rooms.len();
+    drop(rooms);
+    assert!(journal.let_go(last - 1).unwrap() > 0);
+    let mut rooms = Vec::new();
+    until_full(&mut rooms);
+    assert!(rooms.len() > left, "{} {left}", rooms.len());
+    drop(rooms);
+    assert!(matches!(
+        append(&journal, &[1; 2000]),
+        Err(AppendError::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn damage_in_the_middle_is_told_and_what_follows_is_read() {
+    let disk = FaultyDisk::default();
+    let journal = open(&disk, 0);
+    for position in 1..=100u64 {
+        append(&journal, &[position as u8; 200]).unwrap();
+    }
+    drop(journal);
+    // In the third segment, and in the head of the second: 37 frames of 216 bytes fill 8 KiB.
+    disk.damage("000000000003.segment", 64 + 216 * 2 + 20);
+    disk.damage("000000000002.segment", 3);
+    let (journal, opened) = Journal::open(Arc::new(disk), options(100), SERVER, 0).unwrap();
+    assert_eq!(opened.damaged_heads, ["000000000002.segment"]);
+    let (found, missing) = read(&journal, 0);
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert_eq!(found.len(), 99);
+    assert_eq!(append(&journal, b"next").unwrap(), 101);
+}
+
+#[test]
+fn journals_of_newer_programs_and_other_servers_are_refused_untouched() {
+    let disk = FaultyDisk::default();
+    append(&open(&disk, 0), b"mine").unwrap();
+    let other = Journal::open(Arc::new(disk.clone()), options(100), [1; 16], 0);
+    assert!(matches!(other.err(), Some(OpenError::Foreign(_))));
+    assert_eq!(read(&open(&disk, 0), 0).0.len(), 1);
+}
+
+#[test]
+fn after_a_failed_sync_the_file_is_not_trusted_and_later_frames_are() {
+    let disk = FaultyDisk::default();
+    let journal = open(&disk, 0);
+    append(&journal, b"one").unwrap();
+    assert_eq!(journal.sync().unwrap(), 1);
+    append(&journal, b"two").unwrap();
+    append(&journal, b"three").unwrap();
+    disk.fail_syncs();
+    let failed = journal.sync().unwrap_err();
+    assert_eq!(failed.positions, 2..=3);
+    // Segments that were made ahead fail too; one that is made now does not.
+    let mut random = Rng::with_seed(1);
+    let mut confirmed = 3;
+    for _ in 0..200 {
+        let bytes = payload(&mut random, 0);
+        let position = append(&journal, &bytes).unwrap();
+        if journal.sync().is_ok() {
+            confirmed = position;
+        }
+    }
+    assert!(confirmed > 3);
+    assert_eq!(read(&journal, 0).0.len(), 203);
+}
+
+/// Nothing that was confirmed is lost, no position is given twice, and all damage is told.
+#[test]
+fn power_cuts_lose_nothing_that_was_synced() {
+    for round in 0..400 {
+        let mut random = Rng::with_seed(round);
+        let fault = [Fault::DropUnsynced, Fault::Tear, Fault::FlipBit][round as usize % 3];
+        let mut disk = FaultyDisk::default();
+        let mut given: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        // What must be there; what is known to be gone.
+        let (mut confirmed, mut told) = (BTreeSet::new(), BTreeSet::new());
+        let (mut kept, mut flips) = (0, 0);
+        for _ in 0..random.u32(2..5) {
+            let (journal, opened) =
+                Journal::open(Arc::new(disk.clone()), options(1000), SERVER, kept).unwrap();
+            assert!(opened.damaged_heads.len() <= flips);
+            told.extend(opened.cut.into_iter().flat_map(|cut| cut.positions));
+            let (found, missing) = read(&journal, kept);
+            told.extend(missing);
+            for (position, bytes) in &found {
+                assert_eq!(
+                    given.get(position),
+                    Some(bytes),
+                    "{position} was never written so"
+                );
+            }
+            let lost: Vec<u64> = confirmed
+                .range(kept + 1..)
+                .filter(|position| !found.contains_key(position))
+                .copied()
+                .collect();
+            assert!(lost.len() <= flips, "round {round} {fault:?}: {lost:?}");
+            assert!(
+                lost.iter().all(|p| told.contains(p)),
+                "round {round}: {lost:?} of {told:?}"
+            );
+            confirmed.retain(|position| !lost.contains(position));
+            confirmed.extend(found.keys());
+            // What left no trace may be given again: nothing else knows of it either.
+            given.retain(|p, _| *p <= kept || confirmed.contains(p) || told.contains(p));
+            for _ in 0..random.u32(1..60) {
+                let bytes = payload(&mut random, 0);
+                let position = append(&journal, &bytes).unwrap();
+                assert!(
+                    given.insert(position, bytes).is_none(),
+                    "{position} was given twice"
+                );
+                if random.u8(..10) == 0 {
+                    let synced = journal.sync().unwrap();
+                    confirmed.extend(
+                        given
+                            .range(..=synced)
+                            .map(|(p, _)| p)
+                            .filter(|p| !told.contains(p)),
+                    );
+                }
+                if random.u8(..40) == 0 {
+                    kept = random.u64(kept..=confirmed.last().map_or(kept, |last| kept.max(*last)));
+                    journal.let_go(kept).unwrap();
+                }
+            }
+            drop(journal);
+            let (next, flipped) = disk.cut_power(fault, &mut random);
+            disk = next;
+            flips += usize::from(flipped.is_some());
+        }
+    }
+}
