@@ -3,7 +3,7 @@
 use crate::{
     Activate, AuditEntry, AuditPage, CreateExperiment, EvaluateReply, EvaluateRequest, Experiment,
     ExperimentResults, Feedback, FeedbackReply, Message, Performance, PredictReply, PredictRequest,
-    Problem, RegisterVersion, StartedExperiment, Version,
+    Problem, RegisterVersion, Retried, SetAsidePage, StartedExperiment, Version,
 };
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
@@ -81,6 +81,23 @@ impl Client {
     pub async fn feedback(&self, batch: &[Feedback]) -> Result<FeedbackReply, ClientError> {
         let url = self.url("/feedback?receipts=false");
         self.send(self.http.post(url).json(batch)).await
+    }
+
+    /// `GET /journal/set-aside`, after a position.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_aside(&self, after: u64) -> Result<SetAsidePage, ClientError> {
+        let url = self.url(&format!("/journal/set-aside?limit=1000&after={after}"));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `POST /journal/retry`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn retry_set_aside(&self) -> Result<Retried, ClientError> {
+        self.send(self.http.post(self.url("/journal/retry"))).await
     }
 
     /// `POST /experiments` and `POST /experiments/{experiment}/start`.

@@ -262,6 +262,9 @@ pub struct ExperimentResults {
     pub excluded: Vec<Excluded>,
     /// What else to know of the numbers.
     pub notes: Vec<String>,
+    /// What was answered and is not in these numbers yet; left out when they hold everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
     /// The results when the experiment ended. Feedback that came later changes what stands beside it,
     /// not this.
     #[serde(default, skip_serializing_if = "Option::is_none")]

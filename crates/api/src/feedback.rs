@@ -38,19 +38,33 @@ pub enum FeedbackBody {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FeedbackReply {
     /// Values that were stored and counted.
+    #[serde(default)]
     pub recorded: u64,
     /// Values that were there already.
+    #[serde(default)]
     pub duplicate: u64,
     /// Values that took the place of others.
+    #[serde(default)]
     pub replaced: u64,
     /// Values whose prediction has not been seen: kept for 7 days and joined when it appears.
+    #[serde(default)]
     pub unmatched: u64,
+    /// Values for predictions of deleted versions: they count for nothing.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Values that the database did not take, kept apart.
+    #[serde(default)]
+    pub set_aside: u64,
     /// Values that were refused; `errors` says why.
     pub rejected: u64,
     /// One per value that was not refused, in their order; left out with `receipts=false`.
+    #[serde(default)]
     pub receipts: Vec<FeedbackReceipt>,
     /// One per value that was refused.
     pub errors: Vec<FeedbackError>,
+    /// Where the answer is 202: by which `GET /feedback/receipts/{receipt}` says what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
 }
 
 /// What a value counted for.
@@ -58,7 +72,7 @@ pub struct FeedbackReply {
 pub struct FeedbackReceipt {
     /// The prediction.
     pub prediction_id: String,
-    /// `recorded`, `duplicate`, `replaced` or `unmatched`.
+    /// `recorded`, `duplicate`, `replaced`, `unmatched` or `dropped`.
     pub status: String,
     /// The metric.
     pub metric: String,
@@ -74,12 +88,53 @@ pub struct FeedbackReceipt {
     pub experiment: Option<String>,
 }
 
+/// Feedback that is safe and has not been counted yet.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AcceptedFeedback {
+    /// `accepted`.
+    pub status: String,
+    /// By which `GET /feedback/receipts/{receipt}` says what became of it, for 7 days.
+    pub receipt: String,
+    /// Values that will be counted, or refused then.
+    pub accepted: u64,
+    /// Values that were refused at once; `errors` says why.
+    pub rejected: u64,
+    /// One per value that was refused at once.
+    pub errors: Vec<FeedbackError>,
+}
+
+/// What became of a request with feedback.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RequestReceipt {
+    /// Identifies the request.
+    pub receipt: String,
+    /// `pending`, or `complete` when all of it has been counted.
+    pub status: String,
+    /// Values that were stored and counted.
+    pub recorded: u64,
+    /// Values that were there already.
+    pub duplicate: u64,
+    /// Values that took the place of others.
+    pub replaced: u64,
+    /// Values whose prediction has not been seen.
+    pub unmatched: u64,
+    /// Values for predictions of deleted versions.
+    pub dropped: u64,
+    /// Values that the database did not take, kept apart.
+    pub set_aside: u64,
+    /// Values that were refused.
+    pub rejected: u64,
+    /// The first hundred of these.
+    pub errors: Vec<FeedbackError>,
+}
+
 /// Why a value was refused.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FeedbackError {
     /// Its line, or its place in the array, from 1.
     pub line: u64,
-    /// A stable code: `invalid_request`, `feedback_conflict` or `metric_not_found`.
+    /// A stable code: `invalid_request`, `feedback_conflict`, `metric_not_found`, `prediction_rejected` or
+    /// `set_aside`.
     pub code: String,
     /// What is wrong and what to do.
     pub detail: String,

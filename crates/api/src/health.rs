@@ -22,10 +22,76 @@ impl Health {
 /// Whether the server can do its work.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// `ready` or `not_ready`.
+    /// `ready`; `degraded` when predictions are answered and something else does not work; `not_ready` when
+    /// predictions cannot be logged.
     pub status: String,
-    /// Why it is not ready.
+    /// Why it is not ready, or degraded.
     pub reasons: Vec<String>,
-    /// Commands that wait for the writer.
-    pub pending: usize,
+    /// The log between an answer and the database.
+    pub log: LogReadiness,
+    /// What is due for running experiments and could not be written yet; it is tried again at every tick.
+    pub overdue: Vec<String>,
+    /// Panics in handlers and runtimes since the start. Each was caught and harmed its own request alone.
+    pub panics: u64,
+}
+
+/// The log between an answer and the database.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LogReadiness {
+    /// The position of the last entry.
+    pub position: u64,
+    /// Entries that are to be counted: reports do not hold them yet.
+    pub lag_entries: u64,
+    /// For how long there have been some, in seconds.
+    pub lag_seconds: f64,
+    /// What the journal takes on the disk, in bytes.
+    pub journal_bytes: u64,
+    /// Entries of the journal that could not be read, because the disk damaged or lost them.
+    pub missing: u64,
+    /// Entries that the database does not take, kept apart: `weir journal list` shows them.
+    pub set_aside: u64,
+    /// Entries of versions that were deleted before they were counted.
+    pub dropped: u64,
+}
+
+/// Entries that were answered and are still to be counted, where a report could not wait for them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogLag {
+    /// How many entries.
+    pub entries: u64,
+    /// For how long there have been some, in seconds.
+    pub seconds: f64,
+}
+
+/// An entry that the database does not take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SetAside {
+    /// Its position in the journal.
+    pub position: u64,
+    /// Why it could not be stored.
+    pub reason: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was set aside.
+    pub set_aside_at: String,
+}
+
+/// Entries that the database does not take, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SetAsidePage {
+    /// The entries.
+    pub entries: Vec<SetAside>,
+    /// How many there are in all.
+    pub total: u64,
+    /// The `after` of the next page; null on the last one.
+    pub next_after: Option<u64>,
+}
+
+/// What became of entries that were tried again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Retried {
+    /// Entries that were stored now.
+    pub stored: u64,
+    /// Entries that are still set aside.
+    pub set_aside: u64,
 }

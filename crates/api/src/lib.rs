@@ -26,9 +26,10 @@ pub use experiment::{
     StartedExperiment,
 };
 pub use feedback::{
-    Feedback, FeedbackBody, FeedbackError, FeedbackReceipt, FeedbackReply, StoredFeedback,
+    AcceptedFeedback, Feedback, FeedbackBody, FeedbackError, FeedbackReceipt, FeedbackReply,
+    RequestReceipt, StoredFeedback,
 };
-pub use health::{Health, Readiness};
+pub use health::{Health, LogLag, LogReadiness, Readiness, Retried, SetAside, SetAsidePage};
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};

@@ -14,6 +14,9 @@ pub struct Performance {
     pub recommendation: Option<String>,
     /// One sentence per model with two versions or more.
     pub recommendations: Vec<Recommendation>,
+    /// What was answered and is not in these numbers yet; left out when they hold everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
 }
 
 /// What the evidence says about a model.
@@ -44,6 +47,9 @@ pub struct VersionPerformance {
     pub error_count: u64,
     /// Of these, how many another version answered.
     pub fallback_count: u64,
+    /// Predictions whose input the version refused. They have no latency.
+    #[serde(default)]
+    pub rejected_count: u64,
     /// The mean latency in milliseconds; 0 without predictions.
     pub avg_latency_ms: f64,
     /// The latency that half of the predictions do not exceed, within 1 %.

@@ -70,7 +70,8 @@ pub struct LoggedPrediction {
     pub model_version: String,
     /// The version that answered; null when none did.
     pub served_model_id: Option<String>,
-    /// `ok`, `fallback` (another version answered) or `error` (none did).
+    /// `ok`, `fallback` (another version answered), `error` (none did) or `rejected` (the version refused the
+    /// input).
     pub status: String,
     /// Why the version was chosen: `weights`, `experiment` or `pinned`.
     pub reason: String,
@@ -90,7 +91,7 @@ pub struct LoggedPrediction {
     pub confidence: Option<f64>,
     /// How long it took, in milliseconds.
     pub latency_ms: f64,
-    /// Why the chosen version failed.
+    /// Why the chosen version failed, or refused the input.
     pub error: Option<String>,
     /// The experiment that it takes part in.
     pub experiment: Option<String>,
@@ -106,4 +107,7 @@ pub struct PredictionPage {
     pub predictions: Vec<LoggedPrediction>,
     /// The `cursor` of the next page; null on the last one.
     pub next_cursor: Option<String>,
+    /// What was answered and is not listed yet; left out when everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
 }

@@ -50,6 +50,8 @@ codes! {
     MetricNotFound = "metric_not_found", 404, "There is no such metric";
     /// There is no such experiment.
     ExperimentNotFound = "experiment_not_found", 404, "There is no such experiment";
+    /// There is no such receipt.
+    ReceiptNotFound = "receipt_not_found", 404, "There is no such receipt";
     /// There is no such webhook.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// There is no such path.
@@ -70,6 +72,8 @@ codes! {
     MetricInUse = "metric_in_use", 409, "A running experiment counts the metric";
     /// Another value is stored.
     FeedbackConflict = "feedback_conflict", 409, "Another value is stored";
+    /// The prediction was rejected, so no label can be compared with it.
+    PredictionRejected = "prediction_rejected", 409, "The prediction was rejected";
     /// The version does not answer its probe.
     RuntimeNotReady = "runtime_not_ready", 409, "The version cannot be called";
     /// The body is too large.
@@ -78,6 +82,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON";
     /// The log cannot answer the question.
     CannotEvaluate = "cannot_evaluate", 422, "The log cannot answer this";
+    /// The version does not take the input.
+    InputRejected = "input_rejected", 422, "The version does not take this input";
     /// The content does not fit.
     InvalidRequest = "invalid_request", 422, "The request does not fit";
     /// Too many requests are under way.
@@ -90,6 +96,10 @@ codes! {
     NoActiveVersion = "no_active_version", 503, "No version is active";
     /// The log cannot be written.
     LogUnavailable = "log_unavailable", 503, "The log cannot be written";
+    /// What is asked for may be in the log and not counted yet.
+    LogBehind = "log_behind", 503, "The log is still being counted";
+    /// The database did not take it; it is kept apart.
+    SetAside = "set_aside", 500, "The database did not take it";
     /// The store cannot be read.
     StoreUnavailable = "store_unavailable", 503, "The store cannot be read";
     /// The version did not answer in time, and no other did.

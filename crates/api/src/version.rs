@@ -49,8 +49,11 @@ pub struct Version {
     pub created_at: String,
     /// When it was last activated.
     pub activated_at: Option<String>,
-    /// How it is run.
-    pub runtime: RuntimeSpec,
+    /// How it is run; null where that cannot be read.
+    pub runtime: Option<RuntimeSpec>,
+    /// Why it cannot be called, where it cannot be loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
     /// What to know about the traffic of its model after this call.
@@ -60,6 +63,10 @@ pub struct Version {
 
 impl From<types::Version> for Version {
     fn from(v: types::Version) -> Self {
+        let (runtime, broken) = match v.runtime {
+            RuntimeSpec::Unreadable(reason) => (None, Some(reason)),
+            readable => (Some(readable), None),
+        };
         Self {
             model_id: v.model_id.to_string(),
             name: v.name.to_string(),
@@ -70,7 +77,8 @@ impl From<types::Version> for Version {
             traffic_percent: v.traffic_percent.get(),
             created_at: v.created_at.to_string(),
             activated_at: v.activated_at.map(|at| at.to_string()),
-            runtime: v.runtime,
+            runtime,
+            broken,
             tags: v.tags,
             warning: None,
         }

@@ -1,7 +1,7 @@
 //! The head of a segment, in two parts: what it is, written and synced when it is made, and the position at
 //! which it begins, written when its first frame is due.
 
-use crate::ServerId;
+use crate::{OpenError, ServerId};
 
 /// The bytes before the first frame.
 pub(crate) const BYTES: u64 = 64;
@@ -19,6 +19,23 @@ pub(crate) struct Head {
     pub(crate) server: ServerId,
     /// `None` where nothing was appended, or where that is damaged.
     pub(crate) first: Option<u64>,
+}
+
+impl Head {
+    /// Whether this program may read what this server has written.
+    pub(crate) fn check(&self, server: &ServerId) -> Result<(), OpenError> {
+        if self.format > FORMAT {
+            return Err(OpenError::Newer {
+                found: self.format,
+                known: FORMAT,
+            });
+        }
+        if self.server != *server {
+            let hex = self.server.iter().map(|byte| format!("{byte:02x}"));
+            return Err(OpenError::Foreign(hex.collect()));
+        }
+        Ok(())
+    }
 }
 
 /// The first part: magic, format, server, checksum.

@@ -14,6 +14,7 @@ mod disk;
 pub mod faulty;
 mod frame;
 mod head;
+mod inspect;
 mod keeper;
 mod open;
 mod read;
@@ -22,6 +23,7 @@ mod write;
 
 pub use disk::{Disk, DiskFile, Folder};
 pub use frame::Frame;
+pub use inspect::{Inspected, inspect};
 pub use open::{Cut, OpenError, Opened};
 pub use read::{Batch, Missing, Reader};
 pub use write::{AppendError, Journal, Room, SyncFailed};

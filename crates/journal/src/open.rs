@@ -157,16 +157,7 @@ impl Scanned {
         let content = read_all(&*file, 0, bytes)?;
         let head = head::read(&content);
         if let Some(head) = head {
-            if head.format > head::FORMAT {
-                return Err(OpenError::Newer {
-                    found: head.format,
-                    known: head::FORMAT,
-                });
-            }
-            if head.server != *server {
-                let hex = head.server.iter().map(|byte| format!("{byte:02x}"));
-                return Err(OpenError::Foreign(hex.collect()));
-            }
+            head.check(server)?;
         }
         let mut scanned = Self {
             number,

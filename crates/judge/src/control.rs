@@ -22,6 +22,9 @@ pub struct Look<'a> {
     pub results: &'a Results,
     /// When.
     pub now: Timestamp,
+    /// Whether the evidence holds everything that was answered. Where some of it is still to be counted,
+    /// harm that is seen is acted on all the same, and nothing is said to have gone well.
+    pub complete: bool,
 }
 
 /// What is done.

@@ -21,7 +21,7 @@ use checks::{feedback_checks, ratio_check};
 use compare::compare;
 pub use history::{History, Shown};
 use types::{
-    Evidence, Experiment, ExperimentDefinition, Metric, MetricKind, MetricSums, Timestamp,
+    BuiltIn, Evidence, Experiment, ExperimentDefinition, Metric, MetricKind, MetricSums, Timestamp,
 };
 
 /// What a metric is for.
@@ -287,13 +287,18 @@ pub struct Needed {
 impl Results {
     /// Candidates and the guardrails that they harm, the first guardrail first.
     pub fn harm(&self, definition: &ExperimentDefinition) -> impl Iterator<Item = (usize, usize)> {
-        let alarm = harm_threshold(definition);
         let metrics = self.metrics.iter().zip(&definition.metrics).enumerate();
         metrics
             .filter(|(_, (_, metric))| definition.guardrails.contains(&metric.name))
-            .flat_map(|(at, (result, _))| result.comparisons.iter().map(move |c| (c, at)))
-            .filter(move |(c, _)| c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm))
-            .map(|(c, at)| (c.arm, at))
+            .flat_map(|(at, (result, metric))| {
+                let alarm = harm_threshold(definition, metric);
+                let harms = move |c: &&Comparison| c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm);
+                result
+                    .comparisons
+                    .iter()
+                    .filter(harms)
+                    .map(move |c| (c.arm, at))
+            })
     }
 }
 
@@ -344,12 +349,11 @@ pub fn view(
     }
     adjust(&mut metrics, Role::Primary);
     adjust(&mut metrics, Role::Secondary);
-    adjust_guardrails(&mut metrics, guarded(definition));
-    let harm = harm_threshold(definition);
+    adjust_guardrails(&mut metrics, definition);
     for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
         for comparison in &mut result.comparisons {
             comparison.finding = if result.role == Role::Guardrail {
-                compare::guardrail_finding(comparison, harm)
+                compare::guardrail_finding(comparison, harm_threshold(definition, metric))
             } else {
                 compare::finding(metric, comparison, definition.alpha)
             };
@@ -394,12 +398,36 @@ fn role(definition: &ExperimentDefinition, metric: &Metric) -> Role {
     }
 }
 
-/// How many comparisons can take a candidate back, ceilings included: each gets its part of alpha.
+/// How many comparisons can take a candidate back, ceilings included: each gets its part of alpha. `error`
+/// and `rejected` together count as one, see [`guarded_by`].
 pub(crate) fn guarded(definition: &ExperimentDefinition) -> f64 {
     let rollout = definition.policy.rollout();
     let ceilings = rollout.map_or(0, |settings| settings.ceilings.len());
-    let guardrails = definition.guardrails.len() + ceilings;
+    let pair = usize::from(guards_both(definition));
+    let guardrails = definition.guardrails.len() - pair + ceilings;
     (guardrails.max(1) * (definition.arms.len() - 1)) as f64
+}
+
+/// The part of alpha that `error` keeps where `rejected` guards beside it: an input that is refused is mostly
+/// the caller's doing, so most of it stays where most of the harm is.
+const ERROR_PART: f64 = 0.8;
+
+/// One over the part of alpha that a guardrail has, for each candidate.
+pub(crate) fn guarded_by(definition: &ExperimentDefinition, metric: &Metric) -> f64 {
+    let family = guarded(definition);
+    match metric.built_in() {
+        Some(BuiltIn::Error) if guards_both(definition) => family / ERROR_PART,
+        Some(BuiltIn::Rejected) if guards_both(definition) => family / (1.0 - ERROR_PART),
+        _ => family,
+    }
+}
+
+fn guards_both(definition: &ExperimentDefinition) -> bool {
+    let guards = |built_in: BuiltIn| {
+        let mut names = definition.guardrails.iter();
+        names.any(|name| name.as_str() == built_in.as_str())
+    };
+    guards(BuiltIn::Error) && guards(BuiltIn::Rejected)
 }
 
 /// The place of the metric that decides.
@@ -408,8 +436,8 @@ pub(crate) fn primary_of(definition: &ExperimentDefinition) -> Option<usize> {
 }
 
 /// ln of the e-value at which a guardrail counts as harmed.
-fn harm_threshold(definition: &ExperimentDefinition) -> f64 {
-    (guarded(definition) / definition.alpha).ln()
+fn harm_threshold(definition: &ExperimentDefinition, metric: &Metric) -> f64 {
+    (guarded_by(definition, metric) / definition.alpha).ln()
 }
 
 fn metric_result(
@@ -530,11 +558,16 @@ fn adjust(metrics: &mut [MetricResult], role: Role) {
 }
 
 /// Bonferroni: each guardrail of each candidate has its part of alpha.
-fn adjust_guardrails(metrics: &mut [MetricResult], family: f64) {
-    let guardrails = metrics.iter_mut().filter(|m| m.role == Role::Guardrail);
-    for comparison in guardrails.flat_map(|m| &mut m.comparisons) {
-        let sequential = &mut comparison.sequential;
-        sequential.adjusted_p = (family * sequential.p).min(1.0);
+fn adjust_guardrails(metrics: &mut [MetricResult], definition: &ExperimentDefinition) {
+    for (result, metric) in metrics.iter_mut().zip(&definition.metrics) {
+        if result.role != Role::Guardrail {
+            continue;
+        }
+        let family = guarded_by(definition, metric);
+        for comparison in &mut result.comparisons {
+            let sequential = &mut comparison.sequential;
+            sequential.adjusted_p = (family * sequential.p).min(1.0);
+        }
     }
 }
 

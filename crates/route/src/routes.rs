@@ -39,6 +39,8 @@ pub enum NoVersion {
 pub struct Routes {
     traffic: ModelTraffic,
     arms: Vec<Arm>,
+    /// Active versions without a weight: they answer only for others.
+    resting: Vec<Arm>,
     /// `None` without arms.
     table: Option<AliasTable>,
     experiment: Option<Trial>,
@@ -90,14 +92,18 @@ impl Routes {
             .versions
             .iter()
             .enumerate()
-            .filter(|(_, v)| v.status == VersionStatus::Active && v.weight > Percent::ZERO);
-        let mut arms: Vec<Arm> = active
+            .filter(|(_, v)| v.status == VersionStatus::Active);
+        let (mut arms, resting): (Vec<Arm>, Vec<Arm>) = active
             .map(|(version, v)| Arm {
                 version,
-                propensity: v.weight.get() / total,
+                propensity: if total > 0.0 {
+                    v.weight.get() / total
+                } else {
+                    0.0
+                },
                 prefix: arm_prefix(&traffic.salt, &v.model_id.to_string()),
             })
-            .collect();
+            .partition(|arm| traffic.versions[arm.version].weight > Percent::ZERO);
         // Equal scores go to the smaller key (they have never been seen).
         arms.sort_by_key(|arm| traffic.versions[arm.version].model_id);
         let weights: Vec<f64> = arms.iter().map(|arm| arm.propensity).collect();
@@ -110,6 +116,7 @@ impl Routes {
         Self {
             traffic,
             arms,
+            resting,
             table,
             experiment,
             by_name,
@@ -173,20 +180,22 @@ impl Routes {
     }
 
     /// Who answers when the chosen version failed: the other active versions, best first by the
-    /// hash of the unit, so that the same unit falls back to the same version. A request that
-    /// named its version has no fallback: it asked for that version and no other.
+    /// hash of the unit, so that the same unit falls back to the same version; those without a weight
+    /// come last. A request that named its version has no fallback: it asked for that version and no other.
     pub fn fallbacks(&self, assignment: &Assignment, unit: &str) -> Vec<usize> {
         if !self.traffic.fallback || assignment.reason == Reason::Pinned {
             return Vec::new();
         }
-        let others = self
-            .arms
-            .iter()
-            .filter(|arm| arm.version != assignment.version);
-        let mut scored: Vec<(f64, usize)> =
-            others.map(|arm| (arm.score(unit), arm.version)).collect();
-        scored.sort_by(|a, b| a.0.total_cmp(&b.0));
-        scored.into_iter().map(|(_, version)| version).collect()
+        let best_first = |arms: &[Arm], weight: fn(&Arm) -> f64| {
+            let others = arms.iter().filter(|arm| arm.version != assignment.version);
+            let mut scored: Vec<(f64, usize)> = others
+                .map(|arm| (score(&arm.prefix, unit, weight(arm)), arm.version))
+                .collect();
+            scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+            scored.into_iter().map(|(_, version)| version)
+        };
+        let weighted = best_first(&self.arms, |arm| arm.propensity);
+        weighted.chain(best_first(&self.resting, |_| 1.0)).collect()
     }
 }
 

@@ -2,12 +2,20 @@
 
 use crate::RuntimeError;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use types::{HttpBody, HttpSpec, Input, Output};
+use types::{HttpBody, HttpEndpoint, HttpSpec, Input, JsonPointer, Output};
+
+/// The statuses by which a model service says that it does not take this input.
+const REFUSALS: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
 
 /// How much of a strange reply an error message quotes, in characters.
 const QUOTED: usize = 200;
@@ -15,7 +23,7 @@ const QUOTED: usize = 200;
 /// The connections to model services. Versions with the same connect timeout share a pool.
 #[derive(Debug, Clone, Default)]
 pub struct HttpClient {
-    by_connect_timeout: Arc<Mutex<HashMap<u64, Client>>>,
+    by_connect_timeout: Arc<Mutex<HashMap<Duration, Client>>>,
 }
 
 /// Installs what HTTP clients of this process make TLS connections with. Another crate of the process may
@@ -25,21 +33,21 @@ pub fn install_tls() {
 }
 
 impl HttpClient {
-    fn client(&self, connect_timeout_ms: u64) -> Result<Client, RuntimeError> {
+    fn client(&self, connect_timeout: Duration) -> Result<Client, RuntimeError> {
         let poisoned = |_| RuntimeError::Failed("a thread panicked while it made a client".into());
         let mut clients = self.by_connect_timeout.lock().map_err(poisoned)?;
-        if let Some(client) = clients.get(&connect_timeout_ms) {
+        if let Some(client) = clients.get(&connect_timeout) {
             return Ok(client.clone());
         }
         install_tls();
         let client = Client::builder()
-            .connect_timeout(Duration::from_millis(connect_timeout_ms))
+            .connect_timeout(connect_timeout)
             // A redirect would send an input to an address that nobody registered.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| failed(&error))?;
-        clients.insert(connect_timeout_ms, client.clone());
+        clients.insert(connect_timeout, client.clone());
         Ok(client)
     }
 }
@@ -48,26 +56,28 @@ impl HttpClient {
 #[derive(Debug)]
 pub struct HttpRuntime {
     client: Client,
-    url: Url,
-    spec: HttpSpec,
+    endpoint: HttpEndpoint,
 }
 
 impl HttpRuntime {
     pub(crate) fn new(spec: &HttpSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
-        let invalid = |error| RuntimeError::Failed(format!("the URL is invalid: {error}"));
+        let invalid = |error| RuntimeError::Failed(format!("the runtime cannot work: {error}"));
+        let endpoint = spec.endpoint().map_err(invalid)?;
         Ok(Self {
-            client: client.client(spec.connect_timeout_ms)?,
-            url: Url::parse(&spec.url).map_err(invalid)?,
-            spec: spec.clone(),
+            client: client.client(endpoint.connect_timeout)?,
+            endpoint,
         })
     }
 
-    pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
-        let input = match &self.spec.probe {
+    pub(crate) fn probe_input(&self) -> Input {
+        match &self.endpoint.probe {
             Value::String(text) => Input::Text(text.clone()),
             other => Input::Json(other.clone()),
-        };
-        self.call(&input, Duration::MAX).await.map(drop)
+        }
+    }
+
+    pub(crate) fn max_reply_bytes(&self) -> u64 {
+        self.endpoint.max_reply_bytes
     }
 
     pub(crate) async fn call(
@@ -75,7 +85,7 @@ impl HttpRuntime {
         input: &Input,
         within: Duration,
     ) -> Result<Output, RuntimeError> {
-        let within = within.min(Duration::from_millis(self.spec.timeout_ms));
+        let within = within.min(self.endpoint.timeout);
         let exchange = async {
             let response = self
                 .request(input)?
@@ -85,10 +95,12 @@ impl HttpRuntime {
             let status = response.status();
             let body = self.read(response).await?;
             if !status.is_success() {
-                return Err(RuntimeError::Failed(format!(
-                    "the model service answered {status}: {}",
-                    quote(&body)
-                )));
+                let said = format!("the model service answered {status}: {}", quote(&body));
+                return Err(if REFUSALS.contains(&status) {
+                    RuntimeError::Rejected(said)
+                } else {
+                    RuntimeError::Failed(said)
+                });
             }
             self.output(&body)
         };
@@ -97,27 +109,28 @@ impl HttpRuntime {
     }
 
     fn request(&self, input: &Input) -> Result<reqwest::RequestBuilder, RuntimeError> {
-        let post = self.client.post(self.url.clone());
-        match (self.spec.body, input) {
+        let post = self.client.post(self.endpoint.url.clone());
+        match (self.endpoint.body, input) {
             (HttpBody::Text, Input::Text(text)) => Ok(post
                 .header(CONTENT_TYPE, "text/plain; charset=utf-8")
                 .body(text.clone())),
-            (HttpBody::Text, Input::Json(_)) => Err(RuntimeError::WrongInput(
-                "this version reads `text`, not `inputs`",
+            (HttpBody::Text, Input::Json(_)) => Err(RuntimeError::Rejected(
+                "this version reads `text`, not `inputs`".into(),
             )),
             (HttpBody::Json, input) => {
                 let (value, default) = match input {
                     Input::Text(text) => (Value::String(text.clone()), "/text"),
                     Input::Json(value) => (value.clone(), "/inputs"),
                 };
-                let pointer = self.spec.input_pointer.as_deref().unwrap_or(default);
+                let pointer = self.endpoint.input_pointer.as_ref();
+                let pointer = pointer.map_or(default, JsonPointer::as_str);
                 Ok(post.json(&placed_at(pointer, value)))
             }
         }
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, RuntimeError> {
-        let limit = self.spec.max_reply_bytes;
+        let limit = self.endpoint.max_reply_bytes;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
             if (body.len() + chunk.len()) as u64 > limit {
@@ -134,21 +147,24 @@ impl HttpRuntime {
         let reply: Value = serde_json::from_slice(body).map_err(|error| {
             RuntimeError::Failed(format!("the reply is not JSON ({error}): {}", quote(body)))
         })?;
-        let at = |pointer: &Option<String>| pointer.as_ref().and_then(|p| reply.pointer(p));
-        if let Some(error) = at(&self.spec.error_pointer).filter(|error| !error.is_null()) {
+        let at = |pointer: &Option<JsonPointer>| {
+            let pointer = pointer.as_ref();
+            pointer.and_then(|pointer| reply.pointer(pointer.as_str()))
+        };
+        if let Some(error) = at(&self.endpoint.error_pointer).filter(|error| !error.is_null()) {
             let text = quote(error.to_string().as_bytes());
             return Err(RuntimeError::Failed(format!(
                 "the model service reports {text}"
             )));
         }
-        let pointer = &self.spec.prediction_pointer;
+        let pointer = self.endpoint.prediction_pointer.as_str();
         let Some(prediction) = reply.pointer(pointer) else {
             return Err(RuntimeError::Failed(format!(
                 "the reply has nothing at {pointer}: {}",
                 quote(body)
             )));
         };
-        let confidence = match at(&self.spec.confidence_pointer) {
+        let confidence = match at(&self.endpoint.confidence_pointer) {
             None | Some(Value::Null) => None,
             Some(Value::Number(number)) => number.as_f64(),
             Some(_) => {

@@ -11,14 +11,14 @@ pub use http::{HttpClient, install_tls};
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::time::Duration;
-use types::{Input, Output, RuntimeSpec, SentimentMethod};
+use types::{Input, MAX_VALUE, Output, RuntimeSpec, SentimentMethod};
 
 /// Why a version did not answer. The text is for the operator and for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuntimeError {
-    /// The input is not of the kind that the version reads: the caller's fault, not the version's.
+    /// The version does not take this input; another one might not either.
     #[error("{0}")]
-    WrongInput(&'static str),
+    Rejected(String),
     /// The time was up.
     #[error("no answer within {0} ms")]
     Timeout(u128),
@@ -47,17 +47,27 @@ impl Runtime {
             RuntimeSpec::Http(spec) => {
                 http::HttpRuntime::new(spec, client).map(|http| Self::Http(Box::new(http)))
             }
+            RuntimeSpec::Unreadable(reason) => Err(RuntimeError::Failed(format!(
+                "how the version is run cannot be read: {reason}"
+            ))),
         }
     }
 
     /// Calls the version, for at most `within`.
     ///
     /// # Errors
-    /// When it does not answer in time, or not as agreed.
+    /// When it refuses the input, does not answer in time, or not as agreed.
     pub async fn call(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
-        match self {
-            Self::Sentiment(method) => sentiment::answer(*method, input, within).await,
-            Self::Http(http) => http.call(input, within).await,
+        let output = match self {
+            Self::Sentiment(method) => sentiment::answer(*method, input, within).await?,
+            // On the heap, because it is large and most versions are called in process.
+            Self::Http(http) => Box::pin(http.call(input, within)).await?,
+        };
+        match output.confidence {
+            Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::Failed(format!(
+                "the confidence {confidence} is no number from -1e15 to 1e15"
+            ))),
+            _ => Ok(output),
         }
     }
 
@@ -68,7 +78,18 @@ impl Runtime {
     pub async fn probe(&self) -> Result<(), RuntimeError> {
         match self {
             Self::Sentiment(_) => Ok(()),
-            Self::Http(http) => http.probe().await,
+            Self::Http(http) => self
+                .call(&http.probe_input(), Duration::MAX)
+                .await
+                .map(drop),
+        }
+    }
+
+    /// The largest answer that it may give, in bytes of JSON, about.
+    pub fn largest_answer(&self) -> u64 {
+        match self {
+            Self::Sentiment(_) => 64,
+            Self::Http(http) => http.max_reply_bytes(),
         }
     }
 }

@@ -32,8 +32,8 @@ pub(crate) async fn answer(
     within: Duration,
 ) -> Result<Output, RuntimeError> {
     let Input::Text(text) = input else {
-        return Err(RuntimeError::WrongInput(
-            "the sentiment runtime reads `text`, not `inputs`",
+        return Err(RuntimeError::Rejected(
+            "the sentiment runtime reads `text`, not `inputs`".into(),
         ));
     };
     if text.len() <= LONG {
@@ -134,7 +134,7 @@ mod tests {
         let input = Input::Json(serde_json::json!([1]));
         assert!(matches!(
             answer(SentimentMethod::Vader, &input, Duration::MAX).await,
-            Err(RuntimeError::WrongInput(_))
+            Err(RuntimeError::Rejected(_))
         ));
     }
 

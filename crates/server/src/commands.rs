@@ -4,6 +4,7 @@ use crate::controller::{decided, event_of};
 use crate::error::{ApiError, ApiResult};
 use crate::experiments::{require, wire};
 use crate::extract::{ExperimentPath, Params};
+use crate::log::FRESH_WITHIN;
 use crate::openapi::problems;
 use crate::results;
 use crate::state::AppState;
@@ -154,6 +155,8 @@ async fn give(
             "must have at most 1000 characters",
         ));
     }
+    // What is frozen should hold everything that was answered; an end waits for it no longer than this.
+    let _ = state.log.catch_up(FRESH_WITHIN).await;
     for attempt in 1.. {
         let experiment = require(state, id).await?;
         let present = experiment.revision;
@@ -182,8 +185,9 @@ async fn give(
             _ => break,
         }
     }
-    state.refresh().await?;
-    Ok(Reply(wire(&require(state, id).await?)))
+    let experiment = require(state, id).await?;
+    state.publish(&experiment.definition.name).await?;
+    Ok(Reply(wire(&experiment)))
 }
 
 fn decide(

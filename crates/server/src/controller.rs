@@ -2,6 +2,7 @@
 //! decides nothing: `judge` does.
 
 use crate::experiments::start::start_due;
+use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
 use judge::control::{Action, Look, Next, step};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, LookRecord};
 use tokio::time::{Interval, MissedTickBehavior};
-use types::{Evidence, Experiment, ExperimentStatus, Timestamp};
+use types::{Evidence, Experiment, ExperimentStatus, ModelName, Timestamp};
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
 pub(crate) async fn run(state: &AppState) {
@@ -55,48 +56,77 @@ fn ticks(state: &AppState) -> Interval {
 async fn tick(state: &AppState) -> Result<(), CatalogError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
     // A change whose snapshot could not be made must not wait for the next change.
-    if let Err(error) = state.refresh_if_stale().await {
+    if let Err(error) = state.publish_changed().await {
         tracing::error!(%error, "the routes are not what the catalogue says");
     }
+    // Who looks wants to see everything that was answered; harm that is seen without it is acted on.
+    let within = FRESH_WITHIN.max(state.limits.tick / 4);
+    let lag = state.log.catch_up(within).await.err();
+    if let Some(lag) = lag {
+        tracing::warn!(
+            entries = lag.entries,
+            "the log is still being counted: experiments may go back, and none goes on"
+        );
+    }
+    let complete = lag.is_none();
     let running = state.store.running_evidence(now).await?;
     if running.is_empty() {
         return Ok(());
     }
     let experiments = running.len();
-    let judging = move || -> Vec<ExperimentStep> {
+    let judging = move || -> Vec<(ExperimentStep, ModelName)> {
         let readable = running.into_iter().filter_map(|found| {
             let unreadable = |error| tracing::error!(%error, "an experiment cannot be read");
             found.map_err(unreadable).ok()
         });
         readable
-            .filter_map(|(experiment, evidence)| look_alone(&experiment, &evidence, now))
+            .filter_map(|(experiment, evidence)| look_alone(&experiment, &evidence, now, complete))
             .collect()
     };
-    let steps = results::away(judging).await?;
+    let (steps, names): (Vec<ExperimentStep>, Vec<ModelName>) =
+        results::away(judging).await?.into_iter().unzip();
     let changed = steps.len();
+    take(state, steps, names, now).await?;
+    let micros = began.elapsed().as_micros();
+    tracing::debug!(experiments, changed, micros, "looked at experiments");
+    Ok(())
+}
+
+/// Takes the steps, and publishes what has moved.
+async fn take(
+    state: &AppState,
+    steps: Vec<ExperimentStep>,
+    names: Vec<ModelName>,
+    now: Timestamp,
+) -> Result<(), CatalogError> {
+    if steps.is_empty() {
+        state.set_overdue(Vec::new());
+        return Ok(());
+    }
     let happened: Vec<Option<String>> = steps.iter().map(told).collect();
-    let taken = if steps.is_empty() {
-        Vec::new()
-    } else {
-        state.store.step_experiments(steps, now).await?
+    let taken = match state.store.step_experiments(steps, now).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            let due = happened
+                .into_iter()
+                .zip(&names)
+                .filter_map(|(what, name)| what.map(|what| format!("{name}: {what}")));
+            state.set_overdue(due.collect());
+            return Err(error);
+        }
     };
-    let mut moved = false;
-    for (taken, happened) in taken.into_iter().zip(happened) {
+    state.set_overdue(Vec::new());
+    for ((taken, happened), name) in taken.into_iter().zip(happened).zip(names) {
         match (taken, happened) {
             // Somebody was faster: the next look sees what they did.
             (Err(error), _) => tracing::info!(%error, "a step was not taken"),
             (Ok(()), Some(what)) => {
                 tracing::info!("{what}");
-                moved = true;
+                state.publish(&name).await?;
             }
             (Ok(()), None) => {}
         }
     }
-    if moved {
-        state.refresh().await?;
-    }
-    let micros = began.elapsed().as_micros();
-    tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
 }
 
@@ -105,8 +135,9 @@ fn look_alone(
     experiment: &Experiment,
     evidence: &Evidence,
     now: Timestamp,
-) -> Option<ExperimentStep> {
-    let looking = AssertUnwindSafe(|| look(experiment, evidence, now));
+    complete: bool,
+) -> Option<(ExperimentStep, ModelName)> {
+    let looking = AssertUnwindSafe(|| look(experiment, evidence, now, complete));
     let step = catch_unwind(looking).unwrap_or_else(|_| {
         tracing::error!(experiment = %experiment.id, "the judge failed");
         None
@@ -120,7 +151,7 @@ fn look_alone(
         tracing::error!(experiment = %experiment.id, ?shares, "shares that are none are not published");
         return None;
     }
-    Some(step)
+    Some((step, experiment.definition.name.clone()))
 }
 
 fn told(step: &ExperimentStep) -> Option<String> {
@@ -129,7 +160,12 @@ fn told(step: &ExperimentStep) -> Option<String> {
 }
 
 /// The next step of an experiment; `None` where nothing changes.
-fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<ExperimentStep> {
+fn look(
+    experiment: &Experiment,
+    evidence: &Evidence,
+    now: Timestamp,
+    complete: bool,
+) -> Option<ExperimentStep> {
     let history = results::history_of(experiment);
     let judged = view(experiment, evidence, &history, now, View::Deciding);
     let next = step(&Look {
@@ -137,6 +173,7 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
         evidence,
         results: &judged,
         now,
+        complete,
     });
     let verdict = judged.verdict.as_str();
     let before = experiment.verdict.as_deref().unwrap_or("keep_going");
@@ -164,7 +201,6 @@ fn look(experiment: &Experiment, evidence: &Evidence, now: Timestamp) -> Option<
         });
     }
     let record = LookRecord {
-        seen: experiment.history.clone(),
         history: results::history_text(&judged.history()),
         verdict: verdict.to_owned(),
     };

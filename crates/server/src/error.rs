@@ -107,6 +107,23 @@ impl ApiError {
         )
     }
 
+    /// Nobody expected this.
+    pub(crate) fn panicked() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "Something went wrong inside, and the request was given up; the server's log has more. Other \
+             requests go on.",
+        )
+    }
+
+    pub(crate) fn log_behind() -> Self {
+        Self::new(
+            ErrorCode::LogBehind,
+            "The log is still being counted, and what is asked for may be in it; try again in a moment. \
+             `GET /health/ready` says how far it is.",
+        )
+    }
+
     pub(crate) fn log_unavailable(reason: &str) -> Self {
         tracing::error!(reason, "a prediction could not be logged");
         Self::new(

@@ -55,7 +55,7 @@ pub(crate) async fn stream(
     let news = state.news.subscribe();
     let after = match resumed.or(params.after) {
         Some(after) => after,
-        None => state.store.newest_audit().await?,
+        None => state.store.changed_models(i64::MAX).await?.0,
     };
     let reader = Reader {
         state,

@@ -5,6 +5,7 @@ pub(crate) mod start;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ExperimentPath, Fields, Json, Params};
+use crate::log::FRESH_WITHIN;
 use crate::metrics::model;
 use crate::openapi::problems;
 use crate::results;
@@ -70,7 +71,8 @@ fn define(
     }
     let policy = policy(&mut fields, &mut body);
     let arms = arms(&mut fields, &body, versions);
-    let guardrails = body.guardrails.unwrap_or_else(|| vec!["error".into()]);
+    let guardrails = body.guardrails;
+    let guardrails = guardrails.unwrap_or_else(|| vec!["error".into(), "rejected".into()]);
     let mut metrics: Vec<Metric> = Vec::new();
     let mut named = |pointer: &str, names: &[String]| -> Vec<MetricName> {
         let mut found = Vec::new();
@@ -280,9 +282,12 @@ pub(crate) async fn delete(
 
 /// The experiment that runs on a model.
 pub(crate) fn running(state: &AppState, name: &str) -> Option<ExperimentId> {
-    let snapshot = state.snapshot.load();
-    let experiment = snapshot.model(name)?.traffic().experiment.as_ref()?;
-    Some(experiment.id)
+    let model = state.snapshot.model(name)?;
+    model
+        .traffic()
+        .experiment
+        .as_ref()
+        .map(|experiment| experiment.id)
 }
 
 /// What a change of the weights by hand needs to stop a running experiment: its results as they are.
@@ -294,6 +299,7 @@ pub(crate) async fn takeover(state: &AppState, name: &str) -> ApiResult<Takeover
                 status: ExperimentStatus::Stopped,
                 ..require(state, id).await?
             };
+            let _ = state.log.catch_up(FRESH_WITHIN).await;
             // A judge that fails must keep nobody from ending.
             results::as_text(state, ending).await.ok()
         }

@@ -21,12 +21,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        read_json(request, &state.limits).await.map(Self)
+        let (value, _) = read_json(request, &state.limits).await?;
+        Ok(Self(value))
     }
 }
 
-/// The same from a request that came past the router.
-pub(crate) async fn read_json<T, B>(request: Request<B>, limits: &Limits) -> ApiResult<T>
+/// The same from a request that came past the router, and how many bytes it had.
+pub(crate) async fn read_json<T, B>(request: Request<B>, limits: &Limits) -> ApiResult<(T, usize)>
 where
     T: DeserializeOwned,
     B: Body<Data = Bytes>,
@@ -34,7 +35,7 @@ where
 {
     check_content_type(request.headers())?;
     let bytes = read_bytes(request.into_body(), limits.body_bytes, limits).await?;
-    parse(&bytes)
+    Ok((parse(&bytes)?, bytes.len()))
 }
 
 /// The bytes of a body, up to a limit.

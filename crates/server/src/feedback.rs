@@ -1,20 +1,34 @@
 //! `POST /feedback`: what came later for predictions, one value or a batch.
 
+use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Params, content_type, parse, read_bytes};
+use crate::extract::{Params, TextPath, content_type, parse, read_bytes};
+use crate::log::{Answered, Awaited};
 use crate::openapi::problems;
+use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply, FieldError};
+use api::{
+    AcceptedFeedback, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply, FieldError,
+    RequestReceipt,
+};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use journal::Frame;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::time::Instant;
+use store::entry::{FeedbackEntry, encode_feedback};
 use store::{Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt};
-use types::{BuiltIn, MetricName, PredictionId};
+use types::{BuiltIn, MetricName, PredictionId, ReceiptId};
 use utoipa::IntoParams;
 
 /// The most values in a batch.
 const MAX_BATCH: usize = 10_000;
+/// Values in one entry of the log: nothing waits for more.
+const PART: usize = 250;
 /// What a batch may have in bytes, when the limit for other bodies is smaller.
 const MAX_BYTES: usize = 8 << 20;
 /// Of a batch in which no value fits, so many are said why.
@@ -32,40 +46,43 @@ pub(crate) struct FeedbackParams {
 /// Stores feedback for predictions.
 ///
 /// One value as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. A value that
-/// does not fit does not keep the others from being stored. Sending the same again changes nothing.
-#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), problems::Refused, problems::Busy, problems::NoMetric, problems::Body, problems::Stored))]
+/// does not fit does not keep the others from being stored. Sending the same again changes nothing. The
+/// answer says what each value counted for; where counting takes too long it is 202, with a receipt to ask
+/// for later.
+#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), (status = 202, description = "the values are safe and will be counted", body = AcceptedFeedback), problems::Refused, problems::Busy, problems::NoMetric, problems::Body, problems::NotLogged, problems::Stored))]
 pub(crate) async fn send(
     State(state): State<AppState>,
     Params(params): Params<FeedbackParams>,
     request: Request,
-) -> ApiResult<Reply<FeedbackReply>> {
-    let Ok(_permit) = state.permits.try_acquire() else {
+) -> ApiResult<Response> {
+    let Ok(permit) = state.permits.try_acquire() else {
         let detail = "Too many requests are under way; try again in a moment.";
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
     };
     let lines = read(request, &state).await?;
     let single = lines.single;
     let mut answers: Vec<Answer> = Vec::with_capacity(lines.items.len());
-    let (mut places, mut items) = (Vec::new(), Vec::new());
+    let mut values = Vec::new();
     let mut numbers = Vec::with_capacity(lines.items.len());
-    for (at, (number, item)) in lines.items.into_iter().enumerate() {
-        numbers.push(number);
+    for (number, item) in lines.items {
         match item.and_then(check) {
             Ok(item) => {
-                places.push(at);
-                items.push(item);
-                answers.push(Answer::Waiting);
+                answers.push(Answer::Waiting(item.prediction_id));
+                values.push((number, item));
             }
             Err(refusal) => answers.push(Answer::Refused(refusal)),
         }
+        numbers.push(number);
     }
-    let ids: Vec<PredictionId> = items.iter().map(|item| item.prediction_id).collect();
-    let results = state.store.feedback(items, state.clock.now()).await?;
-    for ((at, id), result) in places.into_iter().zip(ids).zip(results) {
-        answers[at] = match result {
-            Ok(receipt) => Answer::Receipt(id, receipt),
-            Err(refusal) => Answer::Refused(refused(&refusal)),
+    if !values.is_empty() {
+        let (receipt, awaited) = append(&state, values).await?;
+        // What waits now waits for the database, and takes no place of a prediction.
+        drop(permit);
+        let wait = state.limits.feedback_wait;
+        let Some(results) = state.log.receipts().wait(awaited, wait).await else {
+            return Ok(accepted(receipt, answers, &numbers));
         };
+        fill_in(&mut answers, &numbers, results);
     }
     if single
         && let Some(Answer::Refused(refusal)) = answers.pop_if(|a| matches!(a, Answer::Refused(_)))
@@ -74,16 +91,164 @@ pub(crate) async fn send(
     }
     let malformed = |answer: &Answer| match answer {
         Answer::Refused(refusal) => refusal.code == ErrorCode::InvalidRequest,
-        Answer::Waiting | Answer::Receipt(..) => false,
+        Answer::Waiting(_) | Answer::Receipt(..) => false,
     };
     if !answers.is_empty() && answers.iter().all(malformed) {
         return Err(nothing_fits(answers, &numbers));
     }
-    Ok(Reply(reply(
-        answers,
-        &numbers,
-        params.receipts.unwrap_or(true),
-    )))
+    let with_receipts = params.receipts.unwrap_or(true);
+    Ok(Reply(reply(answers, &numbers, with_receipts)).into_response())
+}
+
+/// Appends values to the log, in parts, so that nothing waits for a long request. All have room before the
+/// first is written.
+async fn append(state: &AppState, values: Vec<(u64, Feedback)>) -> ApiResult<(ReceiptId, Awaited)> {
+    let now = state.clock.now();
+    let receipt = ReceiptId::new(now, clock::random());
+    let parts = values.len().div_ceil(PART) as u32;
+    let deadline = Instant::now() + state.limits.predict_timeout;
+    let mut frames = Vec::with_capacity(parts as usize);
+    let mut values = values.into_iter();
+    for part in 0..parts {
+        let entry = FeedbackEntry {
+            receipt,
+            part,
+            parts,
+            values: values.by_ref().take(PART).collect(),
+        };
+        let mut frame = Frame::default();
+        encode_feedback(&entry, now, frame.payload());
+        let room = state
+            .log
+            .reserve(frame.payload().len() as u64, deadline)
+            .await;
+        let full = || {
+            state
+                .log
+                .failure()
+                .unwrap_or_else(|| "the log does not keep up".into())
+        };
+        frames.push((
+            room.ok_or_else(|| ApiError::log_unavailable(&full()))?,
+            frame,
+        ));
+    }
+    let awaited = state.log.receipts().expect(receipt, parts);
+    let mut last = 0;
+    for (room, mut frame) in frames {
+        match state.log.append_frame(room, &mut frame) {
+            Ok(position) => last = position,
+            Err(error) => {
+                state.log.receipts().forget(receipt);
+                return Err(ApiError::log_unavailable(&error.to_string()));
+            }
+        }
+    }
+    let confirmed = state.log.confirm(last).await;
+    confirmed.map_err(|error| ApiError::log_unavailable(&error.0))?;
+    Ok((receipt, awaited))
+}
+
+/// Puts the results where they belong.
+fn fill_in(answers: &mut [Answer], numbers: &[u64], results: Answered) {
+    let mut results: HashMap<u64, store::FeedbackResult> = results.into_iter().collect();
+    for (answer, number) in answers.iter_mut().zip(numbers) {
+        let Answer::Waiting(id) = answer else {
+            continue;
+        };
+        *answer = match results.remove(number) {
+            Some(Ok(receipt)) => Answer::Receipt(*id, receipt),
+            Some(Err(refusal)) => Answer::Refused(refused(&refusal)),
+            None => Answer::Refused(Refusal {
+                code: ErrorCode::SetAside,
+                pointer: "",
+                detail: "The database did not take it, so it is not counted; it is kept, and `weir journal \
+                         list` says why."
+                    .into(),
+            }),
+        };
+    }
+}
+
+/// The values are safe; what becomes of them is said later.
+fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Response {
+    let mut accepted = AcceptedFeedback {
+        status: "accepted".into(),
+        receipt: receipt.to_string(),
+        accepted: 0,
+        rejected: 0,
+        errors: Vec::new(),
+    };
+    for (answer, &line) in answers.into_iter().zip(numbers) {
+        match answer {
+            Answer::Refused(refusal) => {
+                accepted.rejected += 1;
+                accepted.errors.push(error(line, &refusal));
+            }
+            Answer::Waiting(_) | Answer::Receipt(..) => accepted.accepted += 1,
+        }
+    }
+    (StatusCode::ACCEPTED, Reply(accepted)).into_response()
+}
+
+fn error(line: u64, refusal: &Refusal) -> FeedbackError {
+    FeedbackError {
+        line,
+        code: refusal.code.as_str().into(),
+        detail: format!("{} {}", refusal.pointer, refusal.detail)
+            .trim()
+            .into(),
+    }
+}
+
+/// What became of a request with feedback that was accepted, or refused something.
+///
+/// Kept for 7 days; of requests whose caller was told everything at once there is none.
+#[utoipa::path(get, path = "/feedback/receipts/{receipt}", tag = "feedback", params(("receipt" = String, Path, description = "a UUID version 7")), responses((status = 200, description = "what became of it so far", body = RequestReceipt), problems::NoReceipt, problems::Stored))]
+pub(crate) async fn receipt(
+    State(state): State<AppState>,
+    TextPath(text): TextPath<String>,
+) -> ApiResult<Reply<RequestReceipt>> {
+    let missing = || {
+        let detail = format!(
+            "There is no receipt {text}: receipts are kept for 7 days, where the answer was not awaited or \
+             something was refused."
+        );
+        ApiError::new(ErrorCode::ReceiptNotFound, detail)
+    };
+    let id: ReceiptId = text.parse().map_err(|_| missing())?;
+    let behind = fresh(&state).await.is_some();
+    // Asked first: what is stored between both questions is found by the second.
+    let pending = state.log.receipts().is_pending(id);
+    match state.store.receipt(id).await? {
+        Some(receipt) => Ok(Reply(wire_receipt(id, receipt))),
+        None if pending => Ok(Reply(wire_receipt(id, store::RequestReceipt::pending()))),
+        None if behind => Err(ApiError::log_behind()),
+        None => Err(missing()),
+    }
+}
+
+fn wire_receipt(id: ReceiptId, receipt: store::RequestReceipt) -> RequestReceipt {
+    let status = if receipt.is_complete() {
+        "complete"
+    } else {
+        "pending"
+    };
+    let errors = receipt.refusals.iter();
+    RequestReceipt {
+        receipt: id.to_string(),
+        status: status.into(),
+        recorded: receipt.recorded,
+        duplicate: receipt.duplicate,
+        replaced: receipt.replaced,
+        unmatched: receipt.unmatched,
+        dropped: receipt.dropped,
+        set_aside: receipt.set_aside,
+        rejected: receipt.refused,
+        errors: errors
+            .map(|refused_value| error(refused_value.line, &refused(&refused_value.refusal)))
+            .collect(),
+    }
 }
 
 /// A batch in which no value fits is no batch of feedback.
@@ -97,14 +262,15 @@ fn nothing_fits(answers: Vec<Answer>, numbers: &[u64]) -> ApiError {
                 pointer: format!("/{}{}", number - 1, refusal.pointer),
                 detail: refusal.detail,
             }),
-            Answer::Waiting | Answer::Receipt(..) => None,
+            Answer::Waiting(_) | Answer::Receipt(..) => None,
         });
     ApiError::invalid(refused.take(MAX_SAID).collect())
 }
 
 /// What became of a value.
 enum Answer {
-    Waiting,
+    /// It is in the log, for this prediction.
+    Waiting(PredictionId),
     Receipt(PredictionId, Receipt),
     Refused(Refusal),
 }
@@ -268,6 +434,13 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
             },
         },
         FeedbackRefusal::Invalid(error) => Refusal::field("/value", error),
+        FeedbackRefusal::Rejected => Refusal {
+            code: ErrorCode::PredictionRejected,
+            pointer: "",
+            detail: "The version refused the input of this prediction, so it has no answer that a label could \
+                     be compared with."
+                .into(),
+        },
     }
 }
 
@@ -277,9 +450,12 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
         duplicate: 0,
         replaced: 0,
         unmatched: 0,
+        dropped: 0,
+        set_aside: 0,
         rejected: 0,
         receipts: Vec::with_capacity(if with_receipts { answers.len() } else { 0 }),
         errors: Vec::new(),
+        receipt: None,
     };
     for (answer, &line) in answers.into_iter().zip(numbers) {
         match answer {
@@ -289,23 +465,21 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
                     FeedbackStatus::Duplicate => reply.duplicate += 1,
                     FeedbackStatus::Replaced => reply.replaced += 1,
                     FeedbackStatus::Unmatched => reply.unmatched += 1,
+                    FeedbackStatus::Dropped => reply.dropped += 1,
                 }
                 if with_receipts {
                     reply.receipts.push(wire(id, &receipt));
                 }
             }
             Answer::Refused(refusal) => {
-                reply.rejected += 1;
-                reply.errors.push(FeedbackError {
-                    line,
-                    code: refusal.code.as_str().into(),
-                    detail: format!("{} {}", refusal.pointer, refusal.detail)
-                        .trim()
-                        .into(),
-                });
+                match refusal.code {
+                    ErrorCode::SetAside => reply.set_aside += 1,
+                    _ => reply.rejected += 1,
+                }
+                reply.errors.push(error(line, &refusal));
             }
-            // Every value that was sent to the store has an answer.
-            Answer::Waiting => {}
+            // Every value that was appended has an answer.
+            Answer::Waiting(_) => {}
         }
     }
     reply

@@ -5,17 +5,20 @@
 //! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict` and `/health`
 //! do without. Both are routes as well: what they are, and which methods they know, is said there.
 
-use crate::predict;
+use crate::codec::json as predictions;
+use crate::error::ApiError;
 use crate::state::AppState;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Request, Response};
 use axum::response::IntoResponse;
+use futures_util::FutureExt;
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 
 /// [`api::Health::healthy`], written once.
 const HEALTHY: &[u8] = br#"{"status":"healthy"}"#;
@@ -44,19 +47,38 @@ impl Front {
         self,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
-        match (request.method(), request.uri().path()) {
-            _ if !self.direct => self.route(request).await,
-            (&Method::POST, "/predict") => match predict::answer(&self.state, request).await {
-                Ok(reply) => Ok(json(reply.into())),
-                Err(error) => Ok(error.into_response().map(Either::Right)),
-            },
-            (&Method::GET, "/health") => Ok(json(Bytes::from_static(HEALTHY))),
-            _ => self.route(request).await,
+        if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
+            return Ok(json(Bytes::from_static(HEALTHY)));
         }
+        let state = self.state.clone();
+        // A panic is the end of its request and of nothing else.
+        let answered = AssertUnwindSafe(self.answer_others(request))
+            .catch_unwind()
+            .await;
+        answered.unwrap_or_else(|_| {
+            state.count_panic();
+            let problem = ApiError::panicked().into_response();
+            Ok(problem.map(Either::Right))
+        })
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let response = self.router.call(request).await?;
+    async fn answer_others(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let predicts = request.method() == Method::POST && request.uri().path() == "/predict";
+        if self.direct && predicts {
+            return Ok(match predictions::answer(&self.state, request).await {
+                Ok(reply) => json(reply.into()),
+                Err(error) => error.into_response().map(Either::Right),
+            });
+        }
+        let response = if request.method().is_safe() || predicts {
+            self.router.call(request).await?
+        } else {
+            // What was asked for is done, and published, whether or not its caller waits for it.
+            let router = self.router.clone();
+            self.state
+                .detached(async move { router.call(request).await })
+                .await?
+        };
         Ok(response.map(Either::Right))
     }
 }

@@ -2,14 +2,13 @@
 
 use crate::dashboard;
 use crate::state::AppState;
-use api::{Health, Message, Readiness};
+use api::{Health, LogReadiness, Message, Readiness};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use store::Durability;
 
 /// How long a write that only asks whether writing works may take.
 const PROBE: Duration = Duration::from_secs(2);
@@ -49,29 +48,59 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health::healthy())
 }
 
-// Ready when the log can be written. After a failed write this tries one, so that the answer turns as
-// soon as writing works again, with traffic or without.
+// Ready when predictions can be logged. What is wrong with the database keeps nobody from being answered:
+// that is degraded. After a failed write this tries one, so that the answer turns as soon as writing works
+// again, with traffic or without.
 /// Whether the server can do its work.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, description = "predictions can be logged", body = Readiness), (status = 503, description = "they cannot, for these reasons", body = Readiness)))]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let failure = match state.store.failure() {
-        None => None,
-        // The writer itself tries again until it succeeds, and a probe would wait behind it.
-        Some(failure) if state.store.durability() == Durability::Relaxed => Some(failure),
-        Some(failure) => match tokio::time::timeout(PROBE, state.store.probe()).await {
-            Ok(probed) => probed.err().map(|error| error.to_string()),
-            Err(_) => Some(failure),
-        },
+    let mut reasons = Vec::new();
+    let unlogged = state.log.failure();
+    reasons.extend(
+        unlogged
+            .iter()
+            .map(|reason| format!("log_unavailable: {reason}")),
+    );
+    let unreadable = state.log.unreadable();
+    reasons.extend(unreadable.map(|reason| format!("journal_unreadable: {reason}")));
+    let unstored = store_failure(&state).await;
+    reasons.extend(unstored.map(|reason| format!("store_unavailable: {reason}")));
+    let overdue = state.overdue();
+    let log = log_readiness(&state).await;
+    let (status, word) = match (&unlogged, reasons.is_empty() && overdue.is_empty()) {
+        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+        (None, true) => (StatusCode::OK, "ready"),
+        (None, false) => (StatusCode::OK, "degraded"),
     };
-    let (status, word) = match failure {
-        None => (StatusCode::OK, "ready"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-    };
-    let reasons = failure.map(|reason| format!("log_unavailable: {reason}"));
     let readiness = Readiness {
         status: word.into(),
-        reasons: reasons.into_iter().collect(),
-        pending: state.store.pending(),
+        reasons,
+        log,
+        overdue,
+        panics: state.panics(),
     };
     (status, Json(readiness))
+}
+
+async fn store_failure(state: &AppState) -> Option<String> {
+    let failure = state.store.failure()?;
+    match tokio::time::timeout(PROBE, state.store.probe()).await {
+        Ok(probed) => probed.err().map(|error| error.to_string()),
+        Err(_) => Some(failure),
+    }
+}
+
+async fn log_readiness(state: &AppState) -> LogReadiness {
+    let lag = state.log.lag();
+    // What cannot be read now is not known; the reasons say that it cannot.
+    let known = state.store.log_state().await.unwrap_or_default();
+    LogReadiness {
+        position: state.log.position(),
+        lag_entries: lag.map_or(0, |lag| lag.entries),
+        lag_seconds: lag.map_or(0.0, |lag| lag.micros as f64 / 1e6),
+        journal_bytes: state.log.bytes(),
+        missing: known.missing,
+        set_aside: known.set_aside,
+        dropped: known.dropped,
+    }
 }

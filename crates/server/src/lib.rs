@@ -7,6 +7,7 @@
 mod aliases;
 mod audit;
 mod clock;
+mod codec;
 mod commands;
 mod controller;
 mod cors;
@@ -19,7 +20,9 @@ mod extract;
 mod feedback;
 mod front;
 mod health;
+mod journal_calls;
 mod listener;
+mod log;
 mod metrics;
 mod models;
 mod openapi;
@@ -44,11 +47,22 @@ use state::AppState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use store::{Durability, OpenError, Store, StoreOptions};
+use store::{OpenError, Store};
 use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// When a reply may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// As soon as its entry is in the journal, in the system's hands: a killed process loses nothing that was
+    /// answered.
+    #[default]
+    Commit,
+    /// When its entry has reached the disk: a power cut loses nothing that was answered.
+    Fsync,
+}
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
@@ -59,6 +73,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// When a reply may leave.
     pub durability: Durability,
+    /// What the journal may take on the disk, in bytes: so much can be answered while the database is away.
+    pub journal_max_bytes: u64,
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
     /// Open connections; more wait in the system's queue.
@@ -71,9 +87,10 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
-    /// How long a prediction may take, fallbacks included. The wait for the log comes on top: what is
-    /// queued for it will be written, and the caller is told.
+    /// How long a prediction may take, fallbacks and the wait for room in the log included.
     pub predict_timeout: Duration,
+    /// How long a request with feedback waits for its receipt before it is told where to ask for that later.
+    pub feedback_wait: Duration,
     /// How often running experiments are looked at.
     pub tick: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
@@ -87,6 +104,7 @@ impl Config {
             listen,
             data_dir,
             durability: Durability::default(),
+            journal_max_bytes: 1 << 30,
             max_body_bytes: 1 << 20,
             max_connections: 4096,
             max_predictions: 1024,
@@ -94,6 +112,7 @@ impl Config {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
+            feedback_wait: Duration::from_secs(5),
             tick: Duration::from_secs(30),
             private_webhooks: false,
         }
@@ -117,6 +136,12 @@ pub enum StartError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] store::StoreError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] journal::OpenError),
+    /// A thread cannot be started, or the journal not be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 /// A server that has opened its data and listens, but does not answer yet.
@@ -133,11 +158,7 @@ impl Server {
     /// # Errors
     /// When either cannot be used.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let options = StoreOptions {
-            durability: config.durability,
-            ..StoreOptions::default()
-        };
-        let store = Store::open(&config.data_dir, options)?;
+        let store = Store::open(&config.data_dir)?;
         let state = AppState::new(store, clock, &config).await?;
         let fail = |reason| StartError::Listen {
             address: config.listen,
@@ -176,7 +197,16 @@ impl Server {
             () = controller::run(&self.state) => {}
             () = controller::start(&self.state) => {}
             () = webhooks::run(&self.state) => {}
+            () = self.state.keep_published() => {}
         }
+        let limit = self.config.predict_timeout + listener::GRACE;
+        if tokio::time::timeout(limit, self.state.finish_tasks())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some work did not end; the server ends without it");
+        }
+        self.state.log.close().await?;
         self.state.store.close().await?;
         Ok(())
     }
@@ -193,7 +223,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(models::read, models::patch, models::delete))
         .routes(routes!(models::activate))
         .routes(routes!(models::deactivate))
-        .routes(routes!(predict::predict))
+        .routes(routes!(codec::json::predict))
         .routes(routes!(predictions::list))
         .routes(routes!(predictions::read))
         .routes(routes!(traffic::read, traffic::set))
@@ -201,6 +231,9 @@ fn router(state: AppState) -> Router {
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))
         .routes(routes!(feedback::send))
+        .routes(routes!(feedback::receipt))
+        .routes(routes!(journal_calls::list))
+        .routes(routes!(journal_calls::retry))
         .routes(routes!(metrics::list))
         .routes(routes!(metrics::read, metrics::set, metrics::delete))
         .routes(routes!(experiments::list, experiments::create))

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// How much longer than a prediction the requests under way may take at the end.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(
     listener: TcpListener,

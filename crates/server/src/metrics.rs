@@ -97,8 +97,7 @@ pub(crate) async fn delete(
 }
 
 pub(crate) fn model(state: &AppState, name: &str) -> ApiResult<ModelName> {
-    let snapshot = state.snapshot.load();
-    let found = snapshot.model(name);
+    let found = state.snapshot.model(name);
     let model = found.ok_or_else(|| ApiError::model_not_found(name))?;
     Ok(model.traffic().name.clone())
 }

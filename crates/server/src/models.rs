@@ -28,7 +28,7 @@ pub(crate) async fn register(
 ) -> ApiResult<Reply<Version>> {
     let new = check(body)?;
     let version = state.store.register(new, state.clock.now()).await?;
-    state.refresh().await?;
+    state.publish(&version.name).await?;
     Ok(Reply(version.into()))
 }
 
@@ -144,7 +144,7 @@ pub(crate) async fn list(
     }
     Ok((
         headers,
-        Reply(versions.into_iter().map(Version::from).collect()),
+        Reply(versions.into_iter().map(|v| wire(&state, v)).collect()),
     ))
 }
 
@@ -164,7 +164,7 @@ pub(crate) async fn read(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
 ) -> ApiResult<Reply<Version>> {
-    Ok(Reply(require(&state, id).await?.into()))
+    Ok(Reply(wire(&state, require(&state, id).await?)))
 }
 
 async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
@@ -186,7 +186,7 @@ pub(crate) async fn activate(
     let takeover = experiments::takeover_if(&state, body.takeover, &version).await?;
     let now = state.clock.now();
     let version = state.store.activate(id, weight, takeover, now).await?;
-    state.refresh().await?;
+    state.publish(&version.name).await?;
     Ok(Reply(with_warning(&state, version)))
 }
 
@@ -209,17 +209,27 @@ pub(crate) async fn deactivate(
     let takeover = experiments::takeover_if(&state, params.takeover, &version).await?;
     let now = state.clock.now();
     let version = state.store.deactivate(id, takeover, now).await?;
-    state.refresh().await?;
+    state.publish(&version.name).await?;
     Ok(Reply(with_warning(&state, version)))
 }
 
 fn with_warning(state: &AppState, version: types::Version) -> Version {
-    let snapshot = state.snapshot.load();
-    let model = snapshot.model(version.name.as_str());
+    let model = state.snapshot.model(version.name.as_str());
     let warning = model.and_then(|model| model.traffic().warning());
     Version {
         warning,
-        ..version.into()
+        ..wire(state, version)
+    }
+}
+
+/// A version, and whether it can be called.
+fn wire(state: &AppState, version: types::Version) -> Version {
+    let model = state.snapshot.model(version.name.as_str());
+    let broken = model.and_then(|model| model.broken(version.key).map(str::to_owned));
+    let version = Version::from(version);
+    Version {
+        broken: version.broken.clone().or(broken),
+        ..version
     }
 }
 
@@ -269,8 +279,8 @@ pub(crate) async fn patch(
         probe(&state, &require(&state, id).await?).await?;
     }
     let version = state.store.patch(id, patch, state.clock.now()).await?;
-    state.refresh().await?;
-    Ok(Reply(version.into()))
+    state.publish(&version.name).await?;
+    Ok(Reply(wire(&state, version)))
 }
 
 /// Deletes a version and its predictions.
@@ -280,7 +290,8 @@ pub(crate) async fn delete(
     ModelIdPath(id): ModelIdPath,
 ) -> ApiResult<Reply<Message>> {
     let old = state.store.delete(id, state.clock.now()).await?;
-    state.refresh().await?;
+    state.log.tidy();
+    state.publish(&old.name).await?;
     let message = format!(
         "Version {} of {} and its predictions are deleted.",
         old.version, old.name

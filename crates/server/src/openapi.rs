@@ -51,7 +51,7 @@ pub(crate) mod problems {
         NoModel = ModelNotFound;
         NoModelOrVersion = ModelNotFound VersionNotFound;
         NoAlias = ModelNotFound AliasNotFound;
-        NoPrediction = PredictionNotFound;
+        NoPrediction = PredictionNotFound LogBehind;
         NoMetric = ModelNotFound MetricNotFound;
         NoExperiment = ExperimentNotFound;
         MetricCounted = MetricInUse;
@@ -61,13 +61,15 @@ pub(crate) mod problems {
         NoWebhook = WebhookNotFound;
         CannotAnswer = CannotEvaluate;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
-        Refused = FeedbackConflict;
+        Refused = FeedbackConflict PredictionRejected;
+        NotLogged = LogUnavailable;
+        NoReceipt = ReceiptNotFound LogBehind;
         Busy = TooManyRequests;
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         Predict = AmbiguousModel ModelNotFound VersionNotFound TooManyRequests ModelFailed
-            NoActiveVersion LogUnavailable ModelTimeout;
+            NoActiveVersion LogUnavailable ModelTimeout InputRejected;
     }
 
     /// One response per status, with the codes that come with it.

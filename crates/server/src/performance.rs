@@ -5,7 +5,7 @@ use crate::experiments::running;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::predictions::range;
-use crate::results::{interval, judged};
+use crate::results::{fresh, interval, judged};
 use crate::state::AppState;
 use api::{ExperimentResults, Performance, Recommendation, VersionPerformance};
 use axum::Json as Reply;
@@ -48,6 +48,7 @@ pub(crate) async fn performance(
     if let (Some(name), true) = (&name, versions.is_empty()) {
         return Err(ApiError::model_not_found(name.as_str()));
     }
+    let log_lag = fresh(&state).await;
     let totals = state.store.totals(range).await?;
     let totals: HashMap<VersionKey, Rollup> = totals
         .into_iter()
@@ -68,6 +69,7 @@ pub(crate) async fn performance(
         models,
         recommendation,
         recommendations,
+        log_lag,
     }))
 }
 
@@ -87,6 +89,7 @@ fn report(version: &Version, rollup: &Rollup) -> VersionPerformance {
         request_count: rollup.count,
         error_count: rollup.errors + rollup.fallbacks,
         fallback_count: rollup.fallbacks,
+        rejected_count: rollup.rejected,
         avg_latency_ms: rollup.mean_latency_ms().unwrap_or(0.0),
         p50_latency_ms: quantile(0.5),
         p95_latency_ms: quantile(0.95),

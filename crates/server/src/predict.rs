@@ -1,221 +1,309 @@
-//! `POST /predict`: choose a version, call it, log the prediction, answer.
+//! The core of a prediction: choose a version, call it, log what came of it. It knows no protocol: the
+//! codecs make a [`Call`] and say in their own words what became of it.
+//!
+//! A call that was made is recorded with its true outcome, whether or not its caller still listens.
 
 use crate::clock;
-use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, read_json};
-use crate::openapi::problems;
-use crate::snapshot::Model;
+use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
-use api::{ErrorCode, PredictReply, PredictRequest};
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, Request};
-use hyper::body::Body;
+use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
 use runtime::RuntimeError;
-use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
-use store::StoreError;
+use tokio::sync::OwnedSemaphorePermit;
 use types::{Input, Outcome, Output, PredictionId, PredictionRecord, UnitId};
 
-/// Predicts: chooses a version, calls it, logs the prediction, answers.
-#[utoipa::path(post, path = "/predict", tag = "predictions", request_body = PredictRequest, responses((status = 200, description = "the prediction, which is logged", body = PredictReply<'static>), problems::Predict, problems::Body))]
-pub(crate) async fn predict(
-    State(state): State<AppState>,
-    request: axum::extract::Request,
-) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
-    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(([json], answer(&state, request).await?))
+/// What is asked for.
+pub(crate) struct Call {
+    /// What the version is given.
+    pub(crate) input: Input,
+    /// The model; the only active one where none is named.
+    pub(crate) name: Option<String>,
+    /// The version that must answer.
+    pub(crate) pinned: Option<String>,
+    /// Who asks.
+    pub(crate) unit_id: Option<UnitId>,
+    /// How many bytes the input came in.
+    pub(crate) input_bytes: usize,
 }
 
-/// The reply to a request for a prediction, as JSON.
-pub(crate) async fn answer<B>(state: &AppState, request: Request<B>) -> ApiResult<Vec<u8>>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let body = read_json(request, &state.limits).await?;
-    let Ok(_permit) = state.permits.try_acquire() else {
-        let detail = "Too many predictions are under way; try again in a moment.";
-        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
-    };
-    let start = Instant::now();
-    let request = check(body)?;
-    let model = {
-        let snapshot = state.snapshot.load();
-        let pinned = request.pinned.as_deref();
-        std::sync::Arc::clone(snapshot.find(request.name.as_deref(), pinned)?)
-    };
-    let random = clock::random();
-    let assignment = assign(&model, &request, random)?;
-    let deadline = start + state.limits.predict_timeout;
-    let call = call(&model, &assignment, &request, random, deadline).await;
-    let latency_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let (answer, error) = call?;
+/// An answer, which is logged.
+pub(crate) struct Prediction {
+    model: Arc<Model>,
+    assignment: Assignment,
+    /// The place of the version that answered.
+    served: usize,
+    record: PredictionRecord,
+}
 
-    let id = state.ids.next(state.clock.now(), random);
-    // Written before the record goes away to be logged; it leaves only after that.
-    let reply = answer
-        .as_ref()
-        .map(|(served, output)| reply(&model, &assignment, *served, output, id, latency_ns));
-    let versions = &model.traffic().versions;
-    let record = PredictionRecord {
-        id,
-        version: versions[assignment.version].key,
-        reason: assignment.reason,
-        experiment: assignment.experiment.map(|(key, _)| key),
-        epoch: assignment.epoch,
-        propensity: assignment.propensity,
-        unit_id: request.unit_id,
-        input: request.input,
-        outcome: Outcome {
-            answer: answer.map(|(served, output)| (versions[served].key, output)),
-            error: error.as_ref().map(ToString::to_string),
-            latency_ns,
-        },
+impl Prediction {
+    /// What the version said.
+    pub(crate) fn output(&self) -> &Output {
+        let answer = self.record.outcome.answer.as_ref();
+        &answer.expect("a prediction was answered").1
+    }
+
+    pub(crate) fn id(&self) -> PredictionId {
+        self.record.id
+    }
+
+    pub(crate) fn latency_ns(&self) -> u64 {
+        self.record.outcome.latency_ns
+    }
+
+    /// The model.
+    pub(crate) fn name(&self) -> &str {
+        self.model.traffic().name.as_str()
+    }
+
+    /// The version string of the version that was chosen.
+    pub(crate) fn version(&self) -> &str {
+        self.model.traffic().versions[self.assignment.version]
+            .version
+            .as_str()
+    }
+
+    /// The `model_id` of the version that was chosen.
+    pub(crate) fn model_id(&self) -> &str {
+        &self.model.model_ids[self.assignment.version]
+    }
+
+    /// The `model_id` of the version that answered.
+    pub(crate) fn served_model_id(&self) -> &str {
+        &self.model.model_ids[self.served]
+    }
+
+    pub(crate) fn experiment(&self) -> Option<types::ExperimentId> {
+        self.assignment.experiment.map(|(_, id)| id)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Too many calls are under way.
+    Busy,
+    /// No model, or more than one, can be meant.
+    Model(NoModel),
+    /// No version of the model is active.
+    NoneActive { name: String },
+    /// The version that was asked for does not answer.
+    NotAnswering { version: String },
+    /// The version refused the input. That is logged.
+    Rejected { reason: String, id: PredictionId },
+    /// Neither the version nor another one answered. That is logged.
+    Failed {
+        error: RuntimeError,
+        id: PredictionId,
+    },
+    /// Nothing could be logged, so nothing is answered.
+    NotLogged(String),
+}
+
+/// Bytes of an entry beside its input and its answer: ids, numbers, a `unit_id` and an error.
+const ENTRY_BYTES: u64 = 6 << 10;
+/// How much longer an input may be in the log than it came: numbers are written out.
+const GROWS: u64 = 5;
+
+/// Predicts: chooses a version, calls it, logs the prediction.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, Failure> {
+    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
+        return Err(Failure::Busy);
     };
-    log(state, record, deadline).await?;
-    reply.ok_or_else(|| {
-        let error = error.unwrap_or(RuntimeError::Failed("nobody answered".into()));
-        failed(&error).of_prediction(id)
+    let model = state
+        .snapshot
+        .find(call.name.as_deref(), call.pinned.as_deref())
+        .map_err(Failure::Model)?;
+    let random = clock::random();
+    let assignment = assign(&model, &call, random)?;
+    let deadline = Instant::now() + state.limits.predict_timeout;
+    // Room in the log first: no call without a record.
+    let bytes = ENTRY_BYTES + GROWS * call.input_bytes as u64 + model.largest_answer;
+    let Some(room) = state.log.reserve(bytes, deadline).await else {
+        let full = || "the log does not keep up".into();
+        return Err(Failure::NotLogged(state.log.failure().unwrap_or_else(full)));
+    };
+    let under_way = UnderWay {
+        state: state.clone(),
+        model,
+        assignment,
+        call,
+        random,
+        room,
+        permit,
+    };
+    let (position, answered) = outlive(state, under_way.finish(deadline)).await?;
+    let confirmed = state.log.confirm(position).await;
+    confirmed.map_err(|error| Failure::NotLogged(error.0))?;
+    answered
+}
+
+fn assign(model: &Model, call: &Call, random: u64) -> Result<Assignment, Failure> {
+    let unit = call.unit_id.as_ref().map(UnitId::as_str);
+    let pinned = call.pinned.as_deref();
+    let assigned = model.routes.assign(pinned, unit, random);
+    assigned.map_err(|error| match error {
+        NoVersion::NoneActive => Failure::NoneActive {
+            name: model.traffic().name.to_string(),
+        },
+        NoVersion::NotAnswering => Failure::NotAnswering {
+            version: pinned.unwrap_or_default().to_owned(),
+        },
     })
 }
 
-fn reply(
-    model: &Model,
-    assignment: &Assignment,
-    served: usize,
-    output: &Output,
-    id: PredictionId,
-    latency_ns: u64,
-) -> Vec<u8> {
-    let traffic = model.traffic();
-    let reply = PredictReply {
-        prediction: Cow::Borrowed(&output.prediction),
-        confidence: output.confidence,
-        model_id: Cow::Borrowed(&model.model_ids[assignment.version]),
-        model_version: Cow::Borrowed(traffic.versions[assignment.version].version.as_str()),
-        latency_ms: latency_ns as f64 / 1e6,
-        prediction_id: id.to_string(),
-        name: Cow::Borrowed(traffic.name.as_str()),
-        experiment: assignment.experiment.map(|(_, id)| id.to_string()),
-        served_model_id: Cow::Borrowed(&model.model_ids[served]),
-    };
-    let mut json = Vec::with_capacity(512);
-    serde_json::to_writer(&mut json, &reply).expect("texts and numbers are JSON");
-    json
-}
-
-struct Checked {
-    input: Input,
-    name: Option<String>,
-    pinned: Option<String>,
-    unit_id: Option<UnitId>,
-}
-
-fn check(body: PredictRequest) -> ApiResult<Checked> {
-    let mut fields = Fields::default();
-    let input = match (body.text, body.inputs) {
-        (Some(text), None) if !text.is_empty() => Some(Input::Text(text)),
-        (None, Some(inputs)) => Some(Input::Json(inputs)),
-        (Some(_), None) => {
-            fields.wrong("/text", "must have at least one character");
-            None
-        }
-        (None, None) => {
-            fields.wrong(
-                "/text",
-                "is missing: give `text`, or `inputs` for other models",
-            );
-            None
-        }
-        (Some(_), Some(_)) => {
-            fields.wrong("/inputs", "cannot stand beside `text`: give one of them");
-            None
-        }
-    };
-    let unit_id = fields.take_option("/unit_id", body.unit_id.as_deref().map(UnitId::parse));
-    let checked = input.map(|input| Checked {
-        input,
-        name: body.name,
-        pinned: body.model_version,
-        unit_id,
-    });
-    fields.finish(checked)
-}
-
-fn assign(model: &Model, request: &Checked, random: u64) -> ApiResult<Assignment> {
-    let unit = request.unit_id.as_ref().map(UnitId::as_str);
-    let pinned = request.pinned.as_deref();
-    model
-        .routes
-        .assign(pinned, unit, random)
-        .map_err(|error| match error {
-            NoVersion::NoneActive => {
-                ApiError::no_active_version(Some(model.traffic().name.as_str()))
-            }
-            NoVersion::NotAnswering => ApiError::version_not_answering(pinned.unwrap_or_default()),
-        })
-}
-
-/// Who answered, as a place in the traffic, and why the chosen version did not.
-type Called = (Option<(usize, Output)>, Option<RuntimeError>);
-
-async fn call(
-    model: &Model,
-    assignment: &Assignment,
-    request: &Checked,
-    random: u64,
-    deadline: Instant,
-) -> ApiResult<Called> {
-    let left = || deadline.saturating_duration_since(Instant::now());
-    let chosen = &model.runtimes[assignment.version];
-    let error = match chosen.call(&request.input, left()).await {
-        Ok(output) => return Ok((Some((assignment.version, output)), None)),
-        Err(RuntimeError::WrongInput(detail)) => {
-            return Err(ApiError::field("", detail));
-        }
-        Err(error) => error,
-    };
-    // A request without a unit is its own unit: its random bits stand for it.
-    let own = format!("{random:016x}");
-    let unit = request
-        .unit_id
-        .as_ref()
-        .map_or(own.as_str(), UnitId::as_str);
-    for next in model.routes.fallbacks(assignment, unit) {
-        if left() == Duration::ZERO {
-            break;
-        }
-        if let Ok(output) = model.runtimes[next].call(&request.input, left()).await {
-            return Ok((Some((next, output)), Some(error)));
-        }
+/// Runs work to its end, even when its caller goes away. Most calls are answered in process, at once: only
+/// those that have to wait get a task of their own.
+async fn outlive<T: Send + 'static>(
+    state: &AppState,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
+    let at_once = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    match at_once {
+        Poll::Ready(value) => value,
+        Poll::Pending => state.detached(work).await,
     }
-    Ok((None, Some(error)))
 }
 
-async fn log(state: &AppState, record: PredictionRecord, deadline: Instant) -> ApiResult<()> {
-    // What is left of the time, but enough for a place when the version took all of it.
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .max(Duration::from_secs(5));
-    let unavailable = |error: StoreError| ApiError::log_unavailable(&error.to_string());
-    let queued = tokio::time::timeout(left, state.store.queue(record))
-        .await
-        .map_err(|_| ApiError::log_unavailable("the log does not keep up"))?
-        .map_err(unavailable)?;
-    // No time limit from here on: the record will be written or not, and only the writer knows.
-    queued.logged().await.map_err(unavailable)
+/// A call that is being made, with all that it holds until its entry is written.
+struct UnderWay {
+    state: AppState,
+    model: Arc<Model>,
+    assignment: Assignment,
+    call: Call,
+    random: u64,
+    room: Room,
+    permit: OwnedSemaphorePermit,
 }
 
-fn failed(error: &RuntimeError) -> ApiError {
-    let code = match error {
-        RuntimeError::Timeout(_) => ErrorCode::ModelTimeout,
-        RuntimeError::WrongInput(_) | RuntimeError::Failed(_) => ErrorCode::ModelFailed,
-    };
-    ApiError::new(
-        code,
-        format!("The version failed and no other could answer: {error}."),
-    )
+/// How a call went.
+enum Ended {
+    /// A version answered, by its place; and why the chosen one did not, if another one did.
+    Answered(usize, Output, Option<RuntimeError>),
+    /// Nobody did.
+    Failed(RuntimeError),
+}
+
+impl UnderWay {
+    /// Calls the version, and appends what came of it; gives the position.
+    async fn finish(
+        self,
+        deadline: Instant,
+    ) -> Result<(u64, Result<Prediction, Failure>), Failure> {
+        let start = Instant::now();
+        let ended = self.call_versions(deadline).await;
+        let latency_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let Self {
+            state,
+            model,
+            assignment,
+            call,
+            random,
+            room,
+            permit,
+        } = self;
+        let versions = &model.traffic().versions;
+        let (answer, served, error) = match ended {
+            Ended::Answered(at, output, error) => (Some((versions[at].key, output)), at, error),
+            Ended::Failed(error) => (None, assignment.version, Some(error)),
+        };
+        let mut record = PredictionRecord {
+            id: state.ids.next(state.clock.now(), random),
+            version: versions[assignment.version].key,
+            reason: assignment.reason,
+            experiment: assignment.experiment.map(|(key, _)| key),
+            epoch: assignment.epoch,
+            propensity: assignment.propensity,
+            unit_id: call.unit_id,
+            input: call.input,
+            outcome: Outcome {
+                answer,
+                rejected: matches!(error, Some(RuntimeError::Rejected(_))),
+                error: error.as_ref().map(ToString::to_string),
+                latency_ns,
+            },
+        };
+        let id = record.id;
+        let (position, error) = append(&state, room, &mut record, error, deadline).await?;
+        // Only now another call may take its place.
+        drop(permit);
+        let answered = match error {
+            Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),
+            Some(error) if record.outcome.answer.is_none() => Err(Failure::Failed { error, id }),
+            _ => Ok(Prediction {
+                model,
+                assignment,
+                served,
+                record,
+            }),
+        };
+        Ok((position, answered))
+    }
+
+    async fn call_versions(&self, deadline: Instant) -> Ended {
+        let error = match self.ask(self.assignment.version, deadline).await {
+            Ok(output) => return Ended::Answered(self.assignment.version, output, None),
+            // Another version would be asked for an input that may be no version's fault.
+            Err(error @ RuntimeError::Rejected(_)) => return Ended::Failed(error),
+            Err(error) => error,
+        };
+        // A request without a unit is its own unit: its random bits stand for it.
+        let own = format!("{:016x}", self.random);
+        let unit = self.call.unit_id.as_ref();
+        let unit = unit.map_or(own.as_str(), UnitId::as_str);
+        for next in self.model.routes.fallbacks(&self.assignment, unit) {
+            if deadline <= Instant::now() {
+                break;
+            }
+            if let Ok(output) = self.ask(next, deadline).await {
+                return Ended::Answered(next, output, Some(error));
+            }
+        }
+        Ended::Failed(error)
+    }
+
+    /// Calls one version. One that panics has failed, and harms nobody else.
+    async fn ask(&self, version: usize, deadline: Instant) -> Result<Output, RuntimeError> {
+        let runtime = self.model.runtime(version)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let asked = runtime.call(&self.call.input, left.max(Duration::from_millis(1)));
+        let asked = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(asked)).await;
+        asked.unwrap_or_else(|_| {
+            self.state.count_panic();
+            Err(RuntimeError::Failed("the runtime panicked".into()))
+        })
+    }
+}
+
+/// Appends a record. An answer that is too large for the log is no answer: that is recorded instead.
+async fn append(
+    state: &AppState,
+    room: Room,
+    record: &mut PredictionRecord,
+    error: Option<RuntimeError>,
+    deadline: Instant,
+) -> Result<(u64, Option<RuntimeError>), Failure> {
+    let not_logged = |error: AppendError| Failure::NotLogged(error.to_string());
+    match state.log.append(room, record) {
+        Ok(position) => Ok((position, error)),
+        Err(too_large @ AppendError::TooLarge { .. }) => {
+            let error = RuntimeError::Failed(format!("the answer cannot be logged: {too_large}"));
+            record.outcome.answer = None;
+            record.outcome.error = Some(error.to_string());
+            let bytes = ENTRY_BYTES + state.log.largest() / 2;
+            let room = state.log.reserve(bytes, deadline).await;
+            let room = room.ok_or_else(|| not_logged(AppendError::Full))?;
+            let position = state.log.append(room, record).map_err(not_logged)?;
+            Ok((position, Some(error)))
+        }
+        Err(error) => Err(not_logged(error)),
+    }
 }

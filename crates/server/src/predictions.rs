@@ -3,6 +3,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::problems;
+use crate::results::fresh;
 use crate::state::AppState;
 use api::{ErrorCode, LoggedPrediction, PredictionPage, StoredFeedback};
 use axum::Json as Reply;
@@ -37,6 +38,7 @@ pub(crate) async fn list(
 ) -> ApiResult<Reply<PredictionPage>> {
     let filter = check(&params)?;
     let limit = filter.limit as usize;
+    let log_lag = fresh(&state).await;
     let found = state.store.predictions(filter).await?;
     let last = found.last().map(|prediction| prediction.id.to_string());
     let next_cursor = last.filter(|_| found.len() == limit);
@@ -44,6 +46,7 @@ pub(crate) async fn list(
     Ok(Reply(PredictionPage {
         predictions,
         next_cursor,
+        log_lag,
     }))
 }
 
@@ -54,7 +57,7 @@ fn check(params: &ListParams) -> ApiResult<PredictionFilter> {
         fields.wrong("?limit", "must be from 1 to 1000");
     }
     let status = params.status.as_deref().map(|text| {
-        let unknown = |()| "must be ok, fallback or error";
+        let unknown = |()| "must be ok, fallback, error or rejected";
         text.parse::<Status>().map_err(unknown)
     });
     let filter = PredictionFilter {
@@ -106,7 +109,13 @@ pub(crate) async fn read(
         ApiError::new(ErrorCode::PredictionNotFound, detail)
     };
     let id: PredictionId = text.parse().map_err(|_| missing())?;
-    let found = state.store.prediction(id).await?.ok_or_else(missing)?;
+    let behind = fresh(&state).await.is_some();
+    let found = match state.store.prediction(id).await? {
+        Some(found) => found,
+        // It may be among what is still to be counted.
+        None if behind => return Err(ApiError::log_behind()),
+        None => return Err(missing()),
+    };
     let feedback = state.store.feedback_of(id).await?;
     let feedback = feedback.into_iter().map(|value| StoredFeedback {
         metric: value.metric.to_string(),

@@ -3,11 +3,12 @@
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require, role};
 use crate::extract::ExperimentPath;
+use crate::log::FRESH_WITHIN;
 use crate::openapi::problems;
 use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
-    FeedbackCheck, FixedHorizon, Interval, MetricArm, MetricResults, Needed, ResultArm,
+    FeedbackCheck, FixedHorizon, Interval, LogLag, MetricArm, MetricResults, Needed, ResultArm,
     SampleRatio, Sequential,
 };
 use axum::Json as Reply;
@@ -15,8 +16,8 @@ use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
 use serde_json::Value;
-use store::{CatalogError, StoreError};
-use types::{Experiment, ExperimentDefinition, ExperimentStatus, Policy, Timestamp};
+use store::StoreError;
+use types::{Experiment, ExperimentDefinition, Policy, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(get, path = "/experiments/{experiment}/results", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the verdict, and every number that it stands on", body = ExperimentResults), problems::NoExperiment, problems::WrongState, problems::Stored))]
@@ -28,13 +29,23 @@ pub(crate) async fn read(
     if experiment.started_at.is_none() {
         return Err(never_started(id));
     }
+    let log_lag = fresh(&state).await;
     let now = state.clock.now();
+    // Reading changes nothing: what looks have shown is kept by the ticks.
     let (experiment, judged) = judge(&state, experiment, now).await?;
-    // What somebody has seen must not go away. A full disk keeps nobody from reading.
-    if let Err(error) = remember(&state, &experiment, &judged).await {
-        tracing::warn!(%error, "what an experiment has shown could not be kept");
-    }
-    Ok(Reply(wire(&experiment, &judged, now)))
+    Ok(Reply(ExperimentResults {
+        log_lag,
+        ..wire(&experiment, &judged, now)
+    }))
+}
+
+/// Waits for what was answered before; says how much is missing where that takes too long.
+pub(crate) async fn fresh(state: &AppState) -> Option<LogLag> {
+    let lag = state.log.catch_up(FRESH_WITHIN).await.err()?;
+    Some(LogLag {
+        entries: lag.entries,
+        seconds: lag.micros as f64 / 1e6,
+    })
 }
 
 /// The judge's view of the evidence now.
@@ -117,24 +128,6 @@ pub(crate) fn history_text(history: &History) -> String {
     serde_json::to_string(&stored).expect("finite numbers are JSON")
 }
 
-async fn remember(
-    state: &AppState,
-    experiment: &Experiment,
-    judged: &Results,
-) -> Result<(), CatalogError> {
-    let history = history_text(&judged.history());
-    let running = experiment.status == ExperimentStatus::Running;
-    if running && experiment.history.as_deref() != Some(history.as_str()) {
-        // Where others have shown more meanwhile, theirs stands, and the next look adds to it.
-        let seen = experiment.history.clone();
-        state
-            .store
-            .save_history(experiment.key, seen, history)
-            .await?;
-    }
-    Ok(())
-}
-
 fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> ExperimentResults {
     let definition = &experiment.definition;
     let version = |arm: usize| definition.arms[arm].version.to_string();
@@ -169,6 +162,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
         excluded: excluded(definition, judged),
         notes: notes(definition, judged),
+        log_lag: None,
         decided: decided.and_then(|text| serde_json::from_str(text).ok()),
     }
 }

@@ -1,88 +1,205 @@
-//! All that a prediction needs to know, in memory; swapped whole when the catalogue changes.
+//! All that a prediction needs to know, in memory, model by model: a change of one costs one.
 
-use crate::error::ApiError;
-use api::ErrorCode;
+use crate::state::AppState;
+use arc_swap::ArcSwap;
 use route::Routes;
 use runtime::{HttpClient, Runtime, RuntimeError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Store, StoreError, VersionFilter};
-use types::{ModelTraffic, RuntimeSpec, VersionKey};
+use store::{Store, StoreError};
+use types::{ModelName, ModelTraffic, RuntimeSpec, Version, VersionKey};
 
 /// A model as requests see it.
 pub(crate) struct Model {
     pub(crate) routes: Routes,
     /// One per version of the traffic, in its order.
-    pub(crate) runtimes: Vec<Arc<Runtime>>,
+    runtimes: Vec<Loaded>,
     /// The `model_id`s as replies have them, in the same order.
     pub(crate) model_ids: Vec<String>,
+    /// The largest answer that any of them may give, in bytes.
+    pub(crate) largest_answer: u64,
+}
+
+/// How a version is called.
+#[derive(Debug, Clone)]
+enum Loaded {
+    /// It answers nothing now, so it is not loaded.
+    Not,
+    Ready(Arc<Runtime>),
+    /// It cannot be loaded: why. That harms this version alone.
+    Broken(Arc<str>),
 }
 
 impl Model {
+    /// A runtime never changes, so those of `last` are kept. One that could not be loaded is tried again.
+    fn new(
+        traffic: ModelTraffic,
+        versions: &[Version],
+        last: Option<&Self>,
+        client: &HttpClient,
+    ) -> Self {
+        let known: HashMap<VersionKey, &Loaded> = last
+            .iter()
+            .flat_map(|last| last.traffic().versions.iter().zip(&last.runtimes))
+            .map(|(version, runtime)| (version.key, runtime))
+            .collect();
+        let load = |version: &Version| match known.get(&version.key) {
+            Some(Loaded::Ready(runtime)) => Loaded::Ready(Arc::clone(runtime)),
+            _ if !version.status.answers() => Loaded::Not,
+            _ => Loaded::new(&version.runtime, client),
+        };
+        let runtimes: Vec<Loaded> = versions.iter().map(load).collect();
+        let sizes = runtimes.iter().map(|runtime| match runtime {
+            Loaded::Ready(runtime) => runtime.largest_answer(),
+            Loaded::Not | Loaded::Broken(_) => 0,
+        });
+        let largest_answer = sizes.max().unwrap_or(0);
+        let routes = Routes::new(traffic);
+        let versions = &routes.traffic().versions;
+        let model_ids = versions.iter().map(|v| v.model_id.to_string()).collect();
+        Self {
+            routes,
+            runtimes,
+            model_ids,
+            largest_answer,
+        }
+    }
+
     pub(crate) fn traffic(&self) -> &ModelTraffic {
         self.routes.traffic()
     }
+
+    /// What calls the version at a place.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub(crate) fn runtime(&self, version: usize) -> Result<&Runtime, RuntimeError> {
+        match &self.runtimes[version] {
+            Loaded::Ready(runtime) => Ok(runtime),
+            Loaded::Broken(reason) => Err(RuntimeError::Failed(reason.to_string())),
+            Loaded::Not => Err(RuntimeError::Failed("the version is not loaded".into())),
+        }
+    }
+
+    /// Why a version cannot be called, where it should and cannot.
+    pub(crate) fn broken(&self, key: VersionKey) -> Option<&str> {
+        let mut versions = self.traffic().versions.iter();
+        let at = versions.position(|version| version.key == key)?;
+        match &self.runtimes[at] {
+            Loaded::Broken(reason) => Some(reason),
+            Loaded::Ready(_) | Loaded::Not => None,
+        }
+    }
 }
 
+impl Loaded {
+    fn new(spec: &RuntimeSpec, client: &HttpClient) -> Self {
+        match Runtime::new(spec, client) {
+            Ok(runtime) => Self::Ready(Arc::new(runtime)),
+            Err(error) => Self::Broken(error.to_string().into()),
+        }
+    }
+}
+
+type Cell = Arc<ArcSwap<Model>>;
+
 /// The models by name.
-#[derive(Default)]
 pub(crate) struct Snapshot {
-    models: BTreeMap<String, Arc<Model>>,
-    /// Those with an active version, by name: what a request that names none can mean.
-    active: Vec<Arc<Model>>,
+    models: ArcSwap<HashMap<Arc<str>, Cell>>,
+    /// Those with an active version: what a request that names none can mean.
+    active: ArcSwap<Vec<Cell>>,
+}
+
+/// Why no model is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoModel {
+    /// None has this name.
+    Unknown(String),
+    /// Nothing is active, and no version is named.
+    NoneActive,
+    /// Nothing is active, and no version with this version string answers.
+    NotAnswering(String),
+    /// Several can be meant.
+    Ambiguous(Vec<String>),
 }
 
 impl Snapshot {
-    pub(crate) async fn load(
+    pub(crate) async fn load(store: &Store, client: &HttpClient) -> Result<Self, StoreError> {
+        let models = store.traffic(None).await?.into_iter();
+        let models = models.map(|(traffic, versions)| {
+            let model = Model::new(traffic, &versions, None, client);
+            let name: Arc<str> = model.traffic().name.as_str().into();
+            (name, Arc::new(ArcSwap::from_pointee(model)))
+        });
+        let snapshot = Self {
+            models: ArcSwap::from_pointee(models.collect()),
+            active: ArcSwap::default(),
+        };
+        snapshot.find_active();
+        Ok(snapshot)
+    }
+
+    /// Publishes what the store says of one model. To be called by one at a time.
+    async fn reload(
+        &self,
+        name: &ModelName,
         store: &Store,
         client: &HttpClient,
-        last: &Self,
-    ) -> Result<Self, StoreError> {
-        // The traffic first: a version that is registered between the two reads is then left to the
-        // next snapshot, and one that is deleted between them is never active.
-        let traffic = store.traffic().await?;
-        let versions = store.versions(VersionFilter::default()).await?;
-        let specs: HashMap<VersionKey, &RuntimeSpec> =
-            versions.iter().map(|v| (v.key, &v.runtime)).collect();
-        let known = last.runtimes();
-        let mut models = BTreeMap::new();
-        for traffic in traffic {
-            let mut runtimes = Vec::with_capacity(traffic.versions.len());
-            for v in &traffic.versions {
-                // A version's runtime never changes, so a loaded one is kept.
-                let runtime = match (known.get(&v.key), specs.get(&v.key)) {
-                    (Some(runtime), _) => Arc::clone(runtime),
-                    (None, Some(spec)) => Arc::new(make(spec, client)?),
-                    (None, None) => Arc::new(make(&RuntimeSpec::default(), client)?),
+    ) -> Result<(), StoreError> {
+        let found = store.traffic(Some(name.clone())).await?.into_iter().next();
+        let models = self.models.load();
+        let cell = models.get(name.as_str());
+        let last = cell.map(|cell| cell.load_full());
+        let was_active = last.as_ref().is_some_and(|last| last.routes.is_active());
+        let model = found.map(|(traffic, versions)| {
+            Arc::new(Model::new(traffic, &versions, last.as_deref(), client))
+        });
+        let is_active = model.as_ref().is_some_and(|model| model.routes.is_active());
+        match (cell, model) {
+            (Some(cell), Some(model)) => cell.store(model),
+            (None, None) => {}
+            (_, model) => {
+                let mut changed = HashMap::clone(&models);
+                match model {
+                    Some(model) => {
+                        changed.insert(name.as_str().into(), Arc::new(ArcSwap::new(model)))
+                    }
+                    None => changed.remove(name.as_str()),
                 };
-                runtimes.push(runtime);
+                self.models.store(Arc::new(changed));
             }
-            let name = traffic.name.to_string();
-            let routes = Routes::new(traffic);
-            let versions = &routes.traffic().versions;
-            let model_ids = versions.iter().map(|v| v.model_id.to_string()).collect();
-            let model = Model {
-                routes,
-                runtimes,
-                model_ids,
-            };
-            models.insert(name, Arc::new(model));
         }
-        let active = models.values().filter(|model| model.routes.is_active());
-        let active = active.map(Arc::clone).collect();
-        Ok(Self { models, active })
+        if was_active || is_active {
+            self.find_active_if(was_active != is_active || cell.is_none());
+        }
+        Ok(())
     }
 
-    fn runtimes(&self) -> HashMap<VersionKey, Arc<Runtime>> {
-        let models = self.models.values();
-        let pairs = models.flat_map(|m| m.traffic().versions.iter().zip(&m.runtimes));
-        pairs
-            .map(|(v, runtime)| (v.key, Arc::clone(runtime)))
-            .collect()
+    fn find_active_if(&self, changed: bool) {
+        if changed {
+            self.find_active();
+        }
     }
 
-    pub(crate) fn model(&self, name: &str) -> Option<&Arc<Model>> {
-        self.models.get(name)
+    fn find_active(&self) {
+        let models = self.models.load();
+        let active = models
+            .values()
+            .filter(|cell| cell.load().routes.is_active());
+        self.active
+            .store(Arc::new(active.map(Arc::clone).collect()));
+    }
+
+    pub(crate) fn model(&self, name: &str) -> Option<Arc<Model>> {
+        self.models.load().get(name).map(|cell| cell.load_full())
+    }
+
+    /// Every model, by name.
+    fn all(&self) -> Vec<Arc<Model>> {
+        let models = self.models.load();
+        let mut all: Vec<Arc<Model>> = models.values().map(|cell| cell.load_full()).collect();
+        all.sort_by(|a, b| a.traffic().name.cmp(&b.traffic().name));
+        all
     }
 
     /// The model a request is for: the one it names, else the only one that can answer it.
@@ -90,49 +207,87 @@ impl Snapshot {
         &self,
         name: Option<&str>,
         pinned: Option<&str>,
-    ) -> Result<&Arc<Model>, ApiError> {
+    ) -> Result<Arc<Model>, NoModel> {
         if let Some(name) = name {
-            let unknown = || ApiError::model_not_found(name);
-            return self.models.get(name).ok_or_else(unknown);
+            return self
+                .model(name)
+                .ok_or_else(|| NoModel::Unknown(name.to_owned()));
         }
-        match self.active.as_slice() {
-            [only] => Ok(only),
+        match self.active.load().as_slice() {
+            [only] => Ok(only.load_full()),
             [] => self.find_pinned(pinned),
-            several => Err(ambiguous(several)),
+            several => Err(ambiguous(several.iter().map(|cell| cell.load_full()))),
         }
     }
 
     /// With nothing active, a version under test can still be asked for.
-    fn find_pinned(&self, pinned: Option<&str>) -> Result<&Arc<Model>, ApiError> {
+    fn find_pinned(&self, pinned: Option<&str>) -> Result<Arc<Model>, NoModel> {
         let Some(pinned) = pinned else {
-            return Err(ApiError::no_active_version(None));
+            return Err(NoModel::NoneActive);
         };
-        let answers = |model: &&Arc<Model>| model.routes.assign(Some(pinned), None, 0).is_ok();
-        let answering: Vec<&Arc<Model>> = self.models.values().filter(answers).collect();
+        let answers = |model: &Arc<Model>| model.routes.assign(Some(pinned), None, 0).is_ok();
+        let mut answering = self.all();
+        answering.retain(answers);
         match answering.as_slice() {
-            [only] => Ok(only),
-            [] => Err(ApiError::version_not_answering(pinned)),
-            several => Err(ambiguous(several.iter().copied())),
+            [only] => Ok(Arc::clone(only)),
+            [] => Err(NoModel::NotAnswering(pinned.to_owned())),
+            _ => Err(ambiguous(answering)),
         }
     }
 }
 
-fn ambiguous<'a>(models: impl IntoIterator<Item = &'a Arc<Model>>) -> ApiError {
+/// So many names are said.
+const MAX_NAMES: usize = 20;
+
+fn ambiguous(models: impl IntoIterator<Item = Arc<Model>>) -> NoModel {
     let names = models
         .into_iter()
-        .map(|model| model.traffic().name.as_str());
-    let names: Vec<&str> = names.take(20).collect();
-    ApiError::new(
-        ErrorCode::AmbiguousModel,
-        format!(
-            "Several models can answer; say which in `name`: {}.",
-            names.join(", ")
-        ),
-    )
+        .map(|model| model.traffic().name.to_string());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.truncate(MAX_NAMES);
+    NoModel::Ambiguous(names)
 }
 
-fn make(spec: &RuntimeSpec, client: &HttpClient) -> Result<Runtime, StoreError> {
-    // The specification was checked when it was registered.
-    let corrupt = |error: RuntimeError| StoreError::Corrupt(error.to_string());
-    Runtime::new(spec, client).map_err(corrupt)
+/// How long to wait before a change that could not be published is tried again.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+
+impl AppState {
+    /// Publishes what the catalogue says of a model now. Where that cannot be read, it is tried until it can.
+    pub(crate) async fn publish(&self, name: &ModelName) -> Result<(), StoreError> {
+        let published = self.reload(name).await;
+        if published.is_err() {
+            self.unpublished.notify_one();
+        }
+        self.tell();
+        published
+    }
+
+    async fn reload(&self, name: &ModelName) -> Result<(), StoreError> {
+        let _alone = self.publishing.lock().await;
+        self.snapshot.reload(name, &self.store, &self.client).await
+    }
+
+    /// Publishes what could not be published when it was changed, for ever.
+    pub(crate) async fn keep_published(&self) {
+        loop {
+            self.unpublished.notified().await;
+            while let Err(error) = self.publish_changed().await {
+                tracing::error!(%error, "the routes are not what the catalogue says");
+                tokio::time::sleep(RETRY).await;
+            }
+            self.tell();
+        }
+    }
+
+    /// Publishes all models that the audit says have changed since this was called last.
+    pub(crate) async fn publish_changed(&self) -> Result<(), StoreError> {
+        let mut published = self.published.lock().await;
+        let (newest, names) = self.store.changed_models(*published).await?;
+        for name in &names {
+            self.reload(name).await?;
+        }
+        *published = newest;
+        Ok(())
+    }
 }

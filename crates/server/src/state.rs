@@ -1,16 +1,18 @@
 //! What every handler shares.
 
-use crate::Config;
 use crate::clock::{Clock, Ids};
+use crate::log::{self, Log};
 use crate::snapshot::Snapshot;
-use arc_swap::ArcSwap;
+use crate::{Config, StartError};
+use journal::{Folder, Journal, Options};
 use runtime::HttpClient;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
-use store::{Store, StoreError};
-use tokio::sync::{Mutex, Semaphore, watch};
+use store::Store;
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What every handler shares. Clones are handles to the same state.
 #[derive(Clone)]
@@ -18,21 +20,29 @@ pub(crate) struct AppState(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
+    pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
-    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) snapshot: Snapshot,
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Arc<Semaphore>,
     pub(crate) limits: Limits,
     /// Counts what happens, for those who wait for it.
     pub(crate) news: watch::Sender<u64>,
     /// Cancelled when the server ends, for those who would wait longer.
     pub(crate) closing: CancellationToken,
-    /// The newest entry of the audit that the snapshot knows of.
-    published: AtomicI64,
-    /// Held while a snapshot is made, so that an older one never replaces a newer one.
-    refreshing: Mutex<()>,
+    /// The newest entry of the audit whose model was published after it.
+    pub(crate) published: Mutex<i64>,
+    /// Held while a model is published, so that an older state never replaces a newer one.
+    pub(crate) publishing: Mutex<()>,
+    /// Told when a change could not be published.
+    pub(crate) unpublished: Notify,
+    /// What is due for running experiments and could not be written.
+    overdue: StdMutex<Vec<String>>,
+    /// Work that goes on without its caller.
+    tasks: TaskTracker,
+    panics: AtomicU64,
 }
 
 /// The limits that handlers need.
@@ -40,6 +50,7 @@ pub(crate) struct Limits {
     pub(crate) body_bytes: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) predict_timeout: Duration,
+    pub(crate) feedback_wait: Duration,
     pub(crate) tick: Duration,
     pub(crate) private_webhooks: bool,
 }
@@ -57,49 +68,40 @@ impl AppState {
         store: Store,
         clock: Clock,
         config: &Config,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, StartError> {
+        let journal = open_journal(&store, config)?;
+        // Ids go on above all that was given, in the store or still in the journal.
+        let waiting = log::newest_order(&journal, store.position())?;
+        let newest = store.newest_order().await?.max(waiting);
+        let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
         let client = HttpClient::default();
-        let snapshot = Snapshot::load(&store, &client, &Snapshot::default()).await?;
+        let (published, _) = store.changed_models(i64::MAX).await?;
+        let snapshot = Snapshot::load(&store, &client).await?;
         Ok(Self(Arc::new(Shared {
-            ids: Ids::after(store.newest_order().await?),
+            ids: Ids::after(newest),
+            log,
             store,
             clock,
-            snapshot: ArcSwap::from_pointee(snapshot),
+            snapshot,
             client,
-            permits: Semaphore::new(config.max_predictions),
+            permits: Arc::new(Semaphore::new(config.max_predictions)),
             limits: Limits {
                 body_bytes: config.max_body_bytes,
                 body_timeout: config.body_timeout,
                 predict_timeout: config.predict_timeout,
+                feedback_wait: config.feedback_wait,
                 tick: config.tick,
                 private_webhooks: config.private_webhooks,
             },
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
-            published: AtomicI64::new(0),
-            refreshing: Mutex::new(()),
+            published: Mutex::new(published),
+            publishing: Mutex::new(()),
+            unpublished: Notify::new(),
+            overdue: StdMutex::default(),
+            tasks: TaskTracker::new(),
+            panics: AtomicU64::new(0),
         })))
-    }
-
-    /// Publishes what the catalogue says now.
-    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
-        let _alone = self.refreshing.lock().await;
-        let last = self.snapshot.load_full();
-        let newest = self.store.newest_audit().await?;
-        let next = Snapshot::load(&self.store, &self.client, &last).await?;
-        self.snapshot.store(Arc::new(next));
-        self.published.store(newest, Ordering::Relaxed);
-        self.tell();
-        Ok(())
-    }
-
-    /// The same where the catalogue has changed since: a caller that breaks off, or a read that fails, may
-    /// have left the last change unpublished.
-    pub(crate) async fn refresh_if_stale(&self) -> Result<(), StoreError> {
-        if self.store.newest_audit().await? == self.published.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.refresh().await
     }
 
     /// Wakes those who wait for something to happen.
@@ -107,4 +109,69 @@ impl AppState {
         self.news
             .send_modify(|count| *count = count.wrapping_add(1));
     }
+
+    /// Runs work to its end in a task of its own: whoever waits for it may go away. A panic of it is passed on
+    /// to who still waits.
+    pub(crate) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        match self.tasks.spawn(work).await {
+            Ok(value) => value,
+            // Tasks are not cancelled, so it has panicked.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Returns when all work that goes on without its caller has ended.
+    pub(crate) async fn finish_tasks(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Something panicked; it was caught.
+    pub(crate) fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How much has panicked and was caught.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// What is due for running experiments and could not be written.
+    pub(crate) fn overdue(&self) -> Vec<String> {
+        self.overdue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_overdue(&self, overdue: Vec<String>) {
+        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
+    }
+}
+
+/// Opens the journal in the data directory, and says what was found damaged.
+fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
+    let folder = Folder::new(&config.data_dir.join("journal")).map_err(journal::OpenError::Io)?;
+    let synced = config.durability == crate::Durability::Fsync;
+    let options = Options::within(config.journal_max_bytes, synced);
+    let (journal, opened) =
+        Journal::open(Arc::new(folder), options, store.server(), store.position())?;
+    if let Some(cut) = opened.cut {
+        tracing::warn!(
+            bytes = cut.bytes,
+            first = cut.positions.start(),
+            last = cut.positions.end(),
+            "the journal had a torn end, which is cut off: what stood there was not whole"
+        );
+    }
+    for name in opened.damaged_heads {
+        tracing::error!(
+            name,
+            "the head of a segment of the journal is damaged; its entries are read all the same"
+        );
+    }
+    Ok(journal)
 }

@@ -22,8 +22,8 @@ pub(crate) async fn read(
 }
 
 fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {
-    let snapshot = state.snapshot.load();
-    let model = snapshot
+    let model = state
+        .snapshot
         .model(name)
         .ok_or_else(|| ApiError::model_not_found(name))?;
     Ok(wire(model.traffic()))
@@ -57,9 +57,9 @@ pub(crate) async fn set(
     }
     state
         .store
-        .set_weights(model, change, state.clock.now())
+        .set_weights(model.clone(), change, state.clock.now())
         .await?;
-    state.refresh().await?;
+    state.publish(&model).await?;
     published(&state, &name).map(Reply)
 }
 

@@ -97,6 +97,7 @@ impl Stage {
             evidence: &self.evidence,
             results: &self.results(now),
             now,
+            complete: true,
         })
     }
 }

@@ -137,8 +137,6 @@ pub struct ExperimentStep {
 /// What a look leaves behind.
 #[derive(Debug, Clone)]
 pub struct LookRecord {
-    /// What earlier looks had shown when it was read; refused when others have shown more since.
-    pub seen: Option<String>,
     /// What all looks have shown now, as JSON.
     pub history: String,
     /// What this one said, in a word.

@@ -1,5 +1,6 @@
 //! What can go wrong with a store. Absence is no error: it is `None`.
 
+use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
 /// A store that does not answer, or holds what it should not.
@@ -8,9 +9,16 @@ pub enum StoreError {
     /// The database cannot be written or read now: full, read-only, failing, or shut down.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// A stored value that this program cannot have written.
+    /// A stored value that this program cannot have written, or one that the database will never take.
     #[error("the database holds what it should not: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether the same may work later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -18,7 +26,18 @@ impl From<rusqlite::Error> for StoreError {
         match error {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..) => Self::Corrupt(error.to_string()),
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::QueryReturnedNoRows
+            | rusqlite::Error::Utf8Error(..) => Self::Corrupt(error.to_string()),
+            // A damaged file may be mended or put back; what these say of a row stays true.
+            rusqlite::Error::SqliteFailure(failure, _)
+                if matches!(
+                    failure.code,
+                    ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig
+                ) =>
+            {
+                Self::Corrupt(error.to_string())
+            }
             other => Self::Unavailable(other.to_string()),
         }
     }
@@ -44,6 +63,16 @@ pub enum OpenError {
         /// The schema of the database.
         found: i64,
         /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// An older program has written it, and it is only read here.
+    #[error(
+        "the database is of schema {found}; a server of this release brings it to {known} when it starts"
+    )]
+    Older {
+        /// The schema of the database.
+        found: i64,
+        /// The schema that this program reads.
         known: i64,
     },
     /// It fails otherwise.

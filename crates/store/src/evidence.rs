@@ -1,19 +1,20 @@
 //! How the sums of an arm change when a unit gains a prediction or a value. Pure, so that the
 //! writer and a recount do the same.
 
+use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use types::{Metric, MetricSums};
 
 /// Changes of [`MetricSums`]; corrections can be negative.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Change {
     pub(crate) units: i64,
     pub(crate) count: i64,
-    pub(crate) sum: f64,
-    pub(crate) sum_squares: f64,
+    pub(crate) sum: ExactSum,
+    pub(crate) sum_squares: ExactSum,
     pub(crate) sum_count_squares: f64,
-    pub(crate) sum_products: f64,
+    pub(crate) sum_products: ExactSum,
     pub(crate) values: i64,
     pub(crate) value_units: i64,
     pub(crate) events: i64,
@@ -21,29 +22,26 @@ pub(crate) struct Change {
 
 impl Change {
     pub(crate) fn add(&mut self, other: &Self) {
-        self.units += other.units;
-        self.count += other.count;
-        self.sum += other.sum;
-        self.sum_squares += other.sum_squares;
-        self.sum_count_squares += other.sum_count_squares;
-        self.sum_products += other.sum_products;
-        self.values += other.values;
-        self.value_units += other.value_units;
-        self.events += other.events;
+        self.shift(other, 1);
+        self.sum.add_sum(&other.sum);
+        self.sum_squares.add_sum(&other.sum_squares);
+        self.sum_products.add_sum(&other.sum_products);
     }
 
-    fn negated(self) -> Self {
-        Self {
-            units: -self.units,
-            count: -self.count,
-            sum: -self.sum,
-            sum_squares: -self.sum_squares,
-            sum_count_squares: -self.sum_count_squares,
-            sum_products: -self.sum_products,
-            values: -self.values,
-            value_units: -self.value_units,
-            events: -self.events,
-        }
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.shift(other, -1);
+        self.sum.subtract_sum(&other.sum);
+        self.sum_squares.subtract_sum(&other.sum_squares);
+        self.sum_products.subtract_sum(&other.sum_products);
+    }
+
+    fn shift(&mut self, other: &Self, sign: i64) {
+        self.units += sign * other.units;
+        self.count += sign * other.count;
+        self.sum_count_squares += sign as f64 * other.sum_count_squares;
+        self.values += sign * other.values;
+        self.value_units += sign * other.value_units;
+        self.events += sign * other.events;
     }
 
     pub(crate) fn sums(&self) -> MetricSums {
@@ -51,24 +49,41 @@ impl Change {
         MetricSums {
             units: whole(self.units),
             count: whole(self.count),
-            sum: self.sum,
-            sum_squares: self.sum_squares,
+            sum: self.sum.value(),
+            sum_squares: self.sum_squares.value(),
             sum_count_squares: self.sum_count_squares,
-            sum_products: self.sum_products,
+            sum_products: self.sum_products.value(),
             values: whole(self.values),
             value_units: whole(self.value_units),
             events: whole(self.events),
         }
     }
+
+    /// What a unit with these predictions adds, that was not there before.
+    pub(crate) fn of_unit(count: u64, sum: &ExactSum, values: i64) -> Self {
+        let d = count as f64;
+        let mut change = Self {
+            units: i64::from(count > 0),
+            count: count as i64,
+            sum: sum.clone(),
+            sum_count_squares: d * d,
+            values,
+            value_units: i64::from(values > 0),
+            ..Self::default()
+        };
+        change.sum_squares.add_product(sum, sum, 1.0);
+        change.sum_products.add_multiple(sum, d);
+        change
+    }
 }
 
 /// What happened to one prediction of a unit, for one metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     /// Begins to count: 1 when it did not before, else 0.
     pub(crate) count: u64,
     /// Its value, minus the one it had.
-    pub(crate) sum: f64,
+    pub(crate) sum: ExactSum,
     /// A value has come that was not there before.
     pub(crate) valued: bool,
     /// The value is the bad one of a binary metric.
@@ -86,39 +101,24 @@ pub(crate) struct UnitMetric {
     pub(crate) event: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Stretch {
     start: i64,
     count: u64,
-    sum: f64,
+    sum: ExactSum,
 }
 
 /// The sums of a unit up to some stretch.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Running {
-    count: f64,
-    sum: f64,
+    count: u64,
+    sum: ExactSum,
 }
 
 impl Running {
-    fn plus(self, stretch: &Stretch) -> Self {
-        Self {
-            count: self.count + stretch.count as f64,
-            sum: self.sum + stretch.sum,
-        }
-    }
-
-    /// What a stretch adds to the sums of the arm that brings the unit from here to `next`.
-    fn part(self, next: Self) -> Change {
-        Change {
-            units: i64::from(self.count == 0.0 && next.count > 0.0),
-            count: (next.count - self.count) as i64,
-            sum: next.sum - self.sum,
-            sum_squares: next.sum * next.sum - self.sum * self.sum,
-            sum_count_squares: next.count * next.count - self.count * self.count,
-            sum_products: next.sum * next.count - self.sum * self.count,
-            ..Change::default()
-        }
+    fn add(&mut self, stretch: &Stretch) {
+        self.count += stretch.count;
+        self.sum.add_sum(&stretch.sum);
     }
 }
 
@@ -133,7 +133,7 @@ impl UnitMetric {
         let one = Stretch {
             start,
             count: u64::from(counts),
-            sum: value.unwrap_or(0.0),
+            sum: value.unwrap_or(0.0).into(),
         };
         Self {
             stretches: SmallVec::from_buf([one]),
@@ -145,58 +145,85 @@ impl UnitMetric {
     /// Takes a step of a prediction in the stretch that begins at `start`, and tells what changes in
     /// the sums of each stretch. The squares of a unit are kept as differences of its running sums,
     /// so that the sums up to any stretch are those of the unit up to there.
+    ///
+    /// With R and N the sum and the count of the unit before a stretch, and s and d its own, the stretch
+    /// has (R + s)² − R² = 2Rs + s² of the squares, and so on; x and δ are what is added to s and d.
     pub(crate) fn take(
         &mut self,
         start: i64,
-        step: Step,
+        step: &Step,
         cutoff: i64,
         mut changes: impl FnMut(i64, Change),
     ) {
         if self.stretches.len() >= MANY {
             self.put_together(cutoff);
         }
+        let at = self.place(start, cutoff);
+        let mut before = Running::default();
+        self.stretches[..at].iter().for_each(|s| before.add(s));
+        let (x, delta) = (&step.sum, step.count as f64);
+        let own = &mut self.stretches[at];
+        let was_counted = own.count > 0;
+        let mut until = before.clone();
+        until.add(own);
+        let count = until.count as f64;
+        let mut change = Change {
+            units: i64::from(before.count == 0 && !was_counted && step.count > 0),
+            count: step.count as i64,
+            sum: x.clone(),
+            sum_count_squares: (2.0 * count + delta) * delta,
+            values: i64::from(step.valued),
+            value_units: i64::from(step.valued && !self.valued),
+            events: i64::from(step.bad && !self.event),
+            ..Change::default()
+        };
+        // 2(R + s)x + x², and x(N + d + δ) + (R + s)δ.
+        change.sum_squares.add_product(&until.sum, x, 2.0);
+        change.sum_squares.add_product(x, x, 1.0);
+        change.sum_products.add_multiple(x, count + delta);
+        change.sum_products.add_multiple(&until.sum, delta);
+        changes(own.start, change);
+        own.count += step.count;
+        own.sum.add_sum(x);
+        self.valued |= step.valued;
+        self.event |= step.bad;
+        // The later ones, whose running sums begin higher by x and δ.
+        let mut counted = until.count;
+        for stretch in &self.stretches[at + 1..] {
+            let d = stretch.count as f64;
+            let mut change = Change {
+                // The unit was new there, and is not any more.
+                units: -i64::from(counted == 0 && step.count > 0 && stretch.count > 0),
+                sum_count_squares: 2.0 * d * delta,
+                ..Change::default()
+            };
+            change.sum_squares.add_product(&stretch.sum, x, 2.0);
+            change.sum_products.add_multiple(x, d);
+            change.sum_products.add_multiple(&stretch.sum, delta);
+            changes(stretch.start, change);
+            counted += stretch.count;
+        }
+    }
+
+    /// The place of a stretch, which is made where it is missing.
+    fn place(&mut self, start: i64, cutoff: i64) -> usize {
         let matured = self.stretches.first().is_some_and(|s| s.start == MATURED);
         let start = if start <= cutoff && matured {
             MATURED
         } else {
             start
         };
-        let at = match self.stretches.binary_search_by_key(&start, |s| s.start) {
+        match self.stretches.binary_search_by_key(&start, |s| s.start) {
             Ok(at) => at,
             Err(at) => {
                 let empty = Stretch {
                     start,
                     count: 0,
-                    sum: 0.0,
+                    sum: ExactSum::default(),
                 };
                 self.stretches.insert(at, empty);
                 at
             }
-        };
-        let earlier = self.stretches[..at].iter();
-        let mut running = earlier.fold(Running::default(), |running, s| running.plus(s));
-        let mut own = Change {
-            values: i64::from(step.valued),
-            value_units: i64::from(step.valued && !self.valued),
-            events: i64::from(step.bad && !self.event),
-            ..Change::default()
-        };
-        self.valued |= step.valued;
-        self.event |= step.bad;
-        // The stretch itself, and the later ones, whose running sums begin higher.
-        let mut before = running;
-        for (later, stretch) in self.stretches[at..].iter_mut().enumerate() {
-            let old = before.part(before.plus(stretch));
-            before = before.plus(stretch);
-            if later == 0 {
-                stretch.count += step.count;
-                stretch.sum += step.sum;
-            }
-            let mut change = running.part(running.plus(stretch));
-            running = running.plus(stretch);
-            change.add(&old.negated());
-            change.add(&std::mem::take(&mut own));
-            changes(stretch.start, change);
         }
     }
 
@@ -205,14 +232,51 @@ impl UnitMetric {
         if matured < 2 {
             return;
         }
-        let old = self.stretches.drain(..matured);
-        let (count, sum) = old.fold((0, 0.0), |(count, sum), s| (count + s.count, sum + s.sum));
-        let together = Stretch {
+        let mut together = Stretch {
             start: MATURED,
-            count,
-            sum,
+            count: 0,
+            sum: ExactSum::default(),
         };
+        for stretch in self.stretches.drain(..matured) {
+            together.count += stretch.count;
+            together.sum.add_sum(&stretch.sum);
+        }
         self.stretches.insert(0, together);
+    }
+}
+
+/// The state of a unit as releases before the journal stored it: sums were plain numbers.
+pub(crate) mod before {
+    use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric};
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(crate) struct UnitMetric {
+        stretches: SmallVec<[Stretch; 1]>,
+        valued: bool,
+        event: bool,
+    }
+
+    #[derive(Deserialize)]
+    struct Stretch {
+        start: i64,
+        count: u64,
+        sum: f64,
+    }
+
+    impl From<UnitMetric> for PresentMetric {
+        fn from(old: UnitMetric) -> Self {
+            let stretch = |old: Stretch| Present {
+                start: old.start,
+                count: old.count,
+                sum: ExactSum::from(old.sum),
+            };
+            Self {
+                stretches: old.stretches.into_iter().map(stretch).collect(),
+                valued: old.valued,
+                event: old.event,
+            }
+        }
     }
 }
 
@@ -236,20 +300,12 @@ mod tests {
     /// The sums of one unit from all of its predictions, at once.
     fn whole(predictions: &[(i64, f64)], until: i64) -> Change {
         let counted = predictions.iter().filter(|(start, _)| *start <= until);
-        let (mut n, mut sum) = (0.0, 0.0);
+        let (mut n, mut sum) = (0, ExactSum::default());
         for (_, value) in counted {
-            n += 1.0;
-            sum += value;
+            n += 1;
+            sum.add(*value);
         }
-        Change {
-            units: i64::from(n > 0.0),
-            count: n as i64,
-            sum,
-            sum_squares: sum * sum,
-            sum_count_squares: n * n,
-            sum_products: n * sum,
-            ..Change::default()
-        }
+        Change::of_unit(n, &sum, 0)
     }
 
     #[test]
@@ -261,16 +317,15 @@ mod tests {
             let mut by_start = std::collections::BTreeMap::<i64, Change>::new();
             for _ in 0..random.usize(1..12) {
                 let start = random.i64(0..6) * 10;
-                // Whole numbers add up without rounding.
-                let value = random.i64(-5..6) as f64;
+                let value = (random.f64() - 0.5) * 10f64.powi(random.i32(-9..15));
                 predictions.push((start, value));
                 let step = Step {
                     count: 1,
-                    sum: value,
+                    sum: value.into(),
                     valued: true,
                     bad: false,
                 };
-                unit.take(start, step, i64::MIN, |start, change| {
+                unit.take(start, &step, i64::MIN, |start, change| {
                     by_start.entry(start).or_default().add(&change);
                 });
             }
@@ -290,6 +345,38 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_corrected_leaves_nothing_behind() {
+        for (wrong, right) in [(1e12, 1.0), (1e15, 1e-9), (-1e15, 0.3), (1e100, 7.0)] {
+            let mut sums = Change::default();
+            let mut unit = UnitMetric::default();
+            let mut take = |sum: ExactSum, count| {
+                let step = Step {
+                    count,
+                    sum,
+                    valued: count > 0,
+                    bad: false,
+                };
+                unit.take(0, &step, i64::MIN, |_, change| sums.add(&change));
+            };
+            take(0.1.into(), 1);
+            take(wrong.into(), 1);
+            let mut correction = ExactSum::from(right);
+            correction.add(-wrong);
+            take(correction, 0);
+            let mut expected = ExactSum::from(0.1);
+            expected.add(right);
+            assert_eq!(
+                sums,
+                Change {
+                    values: 2,
+                    value_units: 1,
+                    ..Change::of_unit(2, &expected, 0)
+                }
+            );
+        }
+    }
+
+    #[test]
     fn matured_stretches_are_put_together_without_changing_the_total() {
         let mut unit = UnitMetric::default();
         let mut total = Change::default();
@@ -297,13 +384,13 @@ mod tests {
         for n in 0..40 {
             let step = Step {
                 count: 1,
-                sum: f64::from(n),
+                sum: f64::from(n).into(),
                 valued: true,
                 bad: n % 2 == 0,
             };
             let start = i64::from(n) * 10;
             predictions.push((start, f64::from(n)));
-            unit.take(start, step, start - 50, |_, change| total.add(&change));
+            unit.take(start, &step, start - 50, |_, change| total.add(&change));
         }
         assert!(unit.stretches.len() <= MANY + 1, "{}", unit.stretches.len());
         assert_eq!((total.values, total.value_units, total.events), (40, 1, 1));

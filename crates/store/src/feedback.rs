@@ -1,10 +1,8 @@
 //! The words of feedback: what comes in and what is said of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use types::{
-    ExperimentId, InvalidValue, MetricName, ModelId, ModelName, PredictionId, Timestamp,
-    VersionName,
-};
+use types::{ExperimentId, MetricName, ModelId, ModelName, PredictionId, Timestamp, VersionName};
 
 /// A value that came for a prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +35,8 @@ pub enum FeedbackStatus {
     Replaced,
     /// No such prediction has been seen; it is kept and joined when one appears.
     Unmatched,
+    /// The version of its prediction was deleted, so it counts for nothing.
+    Dropped,
 }
 
 impl FeedbackStatus {
@@ -47,6 +47,7 @@ impl FeedbackStatus {
             Self::Duplicate => "duplicate",
             Self::Replaced => "replaced",
             Self::Unmatched => "unmatched",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -99,7 +100,7 @@ pub struct StoredFeedback {
 }
 
 /// Why a value is refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum FeedbackRefusal {
     /// Another value is there.
     #[error("another value is stored: {stored}")]
@@ -117,5 +118,8 @@ pub enum FeedbackRefusal {
     },
     /// The metric does not take the value.
     #[error("{0}")]
-    Invalid(InvalidValue),
+    Invalid(String),
+    /// The version refused the input, so there is no prediction that a label could be compared with.
+    #[error("the prediction was rejected, so it has nothing that a label could be compared with")]
+    Rejected,
 }

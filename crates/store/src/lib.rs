@@ -1,16 +1,20 @@
 //! Remembers: the catalogue (registry, traffic, aliases, metrics, experiments, audit) and the log of
 //! predictions with its roll-ups, feedback and evidence.
 //!
-//! [`Store`] is a directory with a SQLite database. One thread owns the only writing connection:
-//! it commits predictions in groups and runs every other change between two groups. Readers use
-//! connections of their own. This crate decides nothing and knows nothing of HTTP.
+//! [`Store`] is a directory with a SQLite database and one writing connection, which takes turns: groups of
+//! [entries](entry) that a journal gave positions to, and changes of the catalogue between them. The last
+//! position is written with the rows, so that every entry counts exactly once. Readers use connections of
+//! their own. This crate decides nothing and knows nothing of HTTP.
 #![warn(missing_docs)]
 
 mod catalog;
+pub mod entry;
 mod error;
 mod evidence;
+mod exact;
 mod feedback;
 mod log;
+mod receipt;
 mod rollup;
 mod sqlite;
 
@@ -24,5 +28,9 @@ pub use feedback::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoredFeedback,
 };
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
+pub use receipt::{Refused, RequestReceipt};
 pub use rollup::{Rollup, Tier};
-pub use sqlite::{Durability, FeedbackResult, Queued, Store, StoreOptions, VerifyReport, verify};
+pub use sqlite::{
+    Appended, FeedbackResult, Incoming, LogState, Part, ServerId, SetAside, Store, VerifyReport,
+    server_of, verify,
+};

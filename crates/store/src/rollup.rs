@@ -1,7 +1,8 @@
 //! Sums over many predictions, kept as they are written, so that a report costs the same at a
 //! thousand and at a hundred million.
 
-use types::{LatencyHistogram, PredictionRecord, Status, Timestamp};
+use crate::entry::PredictionEntry;
+use types::{LatencyHistogram, Status, Timestamp};
 
 /// How much time one roll-up covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,10 +72,12 @@ impl Sample {
         }
     }
 
-    pub(crate) fn of(record: &PredictionRecord) -> Self {
-        let answer = record.outcome.answer.as_ref();
-        let confidence = answer.and_then(|(_, output)| output.confidence);
-        Self::new(record.status(), confidence, record.outcome.latency_ns)
+    pub(crate) fn of(prediction: &PredictionEntry<'_>) -> Self {
+        Self::new(
+            prediction.status(),
+            prediction.confidence,
+            prediction.latency_ns,
+        )
     }
 }
 
@@ -87,6 +90,8 @@ pub struct Rollup {
     pub errors: u64,
     /// Predictions that another version answered.
     pub fallbacks: u64,
+    /// Predictions whose input the version refused. They have no latency.
+    pub rejected: u64,
     /// Answers of the version itself with a confidence.
     pub confidence_count: u64,
     /// Their sum.
@@ -114,6 +119,10 @@ impl Rollup {
             Status::Ok => {}
             Status::Fallback => self.fallbacks += 1,
             Status::Error => self.errors += 1,
+            Status::Rejected => {
+                self.rejected += 1;
+                return;
+            }
         }
         if let Some(confidence) = sample.confidence.filter(|_| sample.status == Status::Ok) {
             self.confidence_count += 1;
@@ -137,6 +146,7 @@ impl Rollup {
         self.count += other.count;
         self.errors += other.errors;
         self.fallbacks += other.fallbacks;
+        self.rejected += other.rejected;
         self.confidence_count += other.confidence_count;
         self.confidence_sum += other.confidence_sum;
         self.confidence_sum_squares += other.confidence_sum_squares;
@@ -150,22 +160,27 @@ impl Rollup {
     /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+        // What a sum of numbers of both signs is measured by: √(n Σx²) is no less than Σ|x|.
+        let scale = (self.confidence_count as f64 * self.confidence_sum_squares).sqrt();
+        let sums_close = (self.confidence_sum - other.confidence_sum).abs() <= 1e-9 * scale;
         self.count == other.count
             && self.errors == other.errors
             && self.fallbacks == other.fallbacks
+            && self.rejected == other.rejected
             && self.confidence_count == other.confidence_count
             && self.latency_sum_ns == other.latency_sum_ns
             && self.latency == other.latency
             && self.labelled == other.labelled
             && self.correct == other.correct
-            && close(self.confidence_sum, other.confidence_sum)
+            && sums_close
             && close(self.confidence_sum_squares, other.confidence_sum_squares)
             && close(self.latency_sum_squares_ms, other.latency_sum_squares_ms)
     }
 
     /// The mean latency in milliseconds.
     pub fn mean_latency_ms(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.latency_sum_ns as f64 / self.count as f64 / 1e6)
+        let timed = self.count - self.rejected;
+        (timed > 0).then(|| self.latency_sum_ns as f64 / timed as f64 / 1e6)
     }
 
     /// The mean confidence.

@@ -170,6 +170,11 @@ impl PredictionId {
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
+    fn from_u128(value: u128) -> Self {
+        let (high, low) = ((value >> 64) as u64, value as u64);
+        Self::new((high >> 16) << 12 | high & 0xfff, low)
+    }
+
     fn as_u128(self) -> u128 {
         let (milliseconds, fraction) = (self.order >> 12, self.order & 0xfff);
         let high = milliseconds << 16 | 0x7000 | fraction;
@@ -211,11 +216,50 @@ impl FromStr for PredictionId {
             return Err(invalid);
         }
         let value = u128::from_str_radix(&hex, 16).map_err(|_| invalid.clone())?;
-        let (high, low) = ((value >> 64) as u64, value as u64);
-        if high >> 12 & 15 != 7 || low >> 62 != 2 {
+        if value >> 76 & 15 != 7 || value >> 62 & 3 != 2 {
             return Err(invalid);
         }
-        Ok(Self::new((high >> 16) << 12 | high & 0xfff, low))
+        Ok(Self::from_u128(value))
+    }
+}
+
+/// Identifies a request with feedback: a UUID version 7, by which its receipt is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReceiptId(PredictionId);
+
+impl ReceiptId {
+    /// Of a moment and random bits.
+    pub fn new(at: Timestamp, random: u64) -> Self {
+        Self(PredictionId::new(PredictionId::order_at(at), random))
+    }
+
+    /// From its bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(PredictionId::from_u128(u128::from_be_bytes(bytes)))
+    }
+
+    /// Its bytes, which sort by time.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.as_u128().to_be_bytes()
+    }
+
+    /// When it was given.
+    pub fn time(self) -> Timestamp {
+        self.0.time()
+    }
+}
+
+impl fmt::Display for ReceiptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ReceiptId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        text.parse().map(Self)
     }
 }
 

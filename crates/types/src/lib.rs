@@ -25,9 +25,12 @@ pub use experiment::{
     Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
     MAX_CANDIDATES, MAX_METRICS,
 };
-pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, WebhookId};
+pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;
-pub use metric::{BuiltIn, Direction, InvalidMetric, InvalidValue, Metric, MetricKind, Missing};
+pub use metric::{
+    BuiltIn, Direction, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric, MetricKind,
+    Missing,
+};
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{
@@ -35,7 +38,9 @@ pub use policy::{
     Promotion, RolloutProgress, RolloutSettings,
 };
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
-pub use runtime_spec::{HttpBody, HttpSpec, InvalidRuntime, RuntimeSpec, SentimentMethod};
+pub use runtime_spec::{
+    HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
+};
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
 pub use version::{Tags, Version, VersionKey, VersionStatus};

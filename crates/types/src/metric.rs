@@ -1,7 +1,7 @@
 //! What is measured per prediction, with a direction. The same form is stored and sent, so these
 //! types derive `Serialize`.
 
-use crate::{MetricName, Outcome};
+use crate::{MetricName, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -40,8 +40,13 @@ pub enum Missing {
 /// The longest window, in seconds: a year.
 const MAX_WINDOW: u64 = 366 * 86_400;
 
-/// The largest value: sums of its squares must stay numbers.
-const MAX_VALUE: f64 = 1e100;
+/// The largest value, and the largest confidence: whole numbers up to here are exact, and sums of squares
+/// over any number of predictions stay numbers.
+pub const MAX_VALUE: f64 = 1e15;
+/// Older releases took values up to here, and what they counted is counted again.
+const MAX_COUNTED: f64 = 1e100;
+/// The same for counts: 2^53.
+const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
 
 /// A quantity per prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,14 +91,14 @@ pub enum InvalidMetric {
 /// Why a value is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum InvalidValue {
-    /// It is not a number, or so large that its square is none.
-    #[error("must be a number from -1e100 to 1e100")]
+    /// It is not a number, or larger than any value may be.
+    #[error("must be a number from -1e15 to 1e15")]
     NotFinite,
     /// A binary metric has two values.
     #[error("must be 0 or 1 (or false or true): the metric is binary")]
     NotBinary,
     /// A count is a whole number.
-    #[error("must be a whole number from 0 to 9007199254740992: the metric is a count")]
+    #[error("must be a whole number from 0 to 1e15: the metric is a count")]
     NotCount,
     /// It is outside the declared bounds.
     #[error("must be from {} to {}: the bounds of the metric", .0.map_or("-∞".into(), |n| n.to_string()), .1.map_or("∞".into(), |n| n.to_string()))]
@@ -138,7 +143,16 @@ impl Metric {
         if value.is_nan() || value.abs() > MAX_VALUE {
             return Err(InvalidValue::NotFinite);
         }
-        let whole = value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value);
+        self.check_counted(value)
+    }
+
+    /// Whether a value that was stored counts: another declaration, or another release, may have let it in.
+    pub fn counts(&self, value: f64) -> bool {
+        value.abs() <= MAX_COUNTED && self.check_counted(value).is_ok()
+    }
+
+    fn check_counted(&self, value: f64) -> Result<f64, InvalidValue> {
+        let whole = value.fract() == 0.0 && (0.0..=MAX_COUNT).contains(&value);
         match self.kind {
             MetricKind::Binary if value != 0.0 && value != 1.0 => Err(InvalidValue::NotBinary),
             MetricKind::Count if !whole => Err(InvalidValue::NotCount),
@@ -188,6 +202,8 @@ impl Metric {
 pub enum BuiltIn {
     /// The chosen version failed.
     Error,
+    /// The chosen version refused the input.
+    Rejected,
     /// How long choosing and calling took.
     LatencyMs,
     /// The latency is over the objective of the experiment.
@@ -200,8 +216,9 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Error,
+        Self::Rejected,
         Self::LatencyMs,
         Self::Slow,
         Self::Confidence,
@@ -212,6 +229,7 @@ impl BuiltIn {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
+            Self::Rejected => "rejected",
             Self::LatencyMs => "latency_ms",
             Self::Slow => "slow",
             Self::Confidence => "confidence",
@@ -227,7 +245,7 @@ impl BuiltIn {
     /// Its definition.
     pub fn metric(self) -> Metric {
         let (kind, direction) = match self {
-            Self::Error | Self::Slow => (MetricKind::Binary, Direction::Down),
+            Self::Error | Self::Rejected | Self::Slow => (MetricKind::Binary, Direction::Down),
             Self::LatencyMs => (MetricKind::Continuous, Direction::Down),
             Self::Confidence => (MetricKind::Continuous, Direction::Up),
             Self::Correct => (MetricKind::Binary, Direction::Up),
@@ -247,21 +265,36 @@ impl BuiltIn {
         }
     }
 
-    /// Its value of a prediction; `None` where the prediction has none, or only feedback will say.
-    pub fn value_of(self, outcome: &Outcome, failed: bool, slo_ms: Option<f64>) -> Option<f64> {
-        let latency_ms = outcome.latency_ns as f64 / 1e6;
+    /// Its value of a prediction; `None` where the prediction has none, or only feedback will say. What a
+    /// version refused says nothing about how fast or how sure it is.
+    pub fn value_of(self, measured: Measured, slo_ms: Option<f64>) -> Option<f64> {
+        let Measured { status, .. } = measured;
+        let latency_ms = measured.latency_ns as f64 / 1e6;
+        let taken = status != Status::Rejected;
         match self {
-            Self::Error => Some(f64::from(failed)),
-            Self::LatencyMs => Some(latency_ms),
-            Self::Slow => slo_ms.map(|slo| f64::from(latency_ms > slo)),
-            Self::Confidence => {
-                let answer = outcome.answer.as_ref();
-                let confidence = answer.and_then(|(_, output)| output.confidence);
-                confidence.filter(|value| value.abs() <= MAX_VALUE)
-            }
+            Self::Error => Some(f64::from(status.is_failure())),
+            Self::Rejected => Some(f64::from(!taken)),
+            Self::LatencyMs => taken.then_some(latency_ms),
+            Self::Slow => slo_ms
+                .filter(|_| taken)
+                .map(|slo| f64::from(latency_ms > slo)),
+            Self::Confidence => measured
+                .confidence
+                .filter(|value| value.abs() <= MAX_COUNTED),
             Self::Correct => None,
         }
     }
+}
+
+/// What built-in metrics need to know of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// How it ended.
+    pub status: Status,
+    /// How long it took, in nanoseconds.
+    pub latency_ns: u64,
+    /// How sure the answering version was.
+    pub confidence: Option<f64>,
 }
 
 #[cfg(test)]

@@ -57,11 +57,13 @@ pub enum Status {
     Fallback,
     /// Nobody answered.
     Error,
+    /// The chosen version refused the input: whose fault that is, a comparison of the arms tells.
+    Rejected,
 }
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 3] = [Self::Ok, Self::Fallback, Self::Error];
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Fallback, Self::Error, Self::Rejected];
 
     /// The word for it in JSON and in queries.
     pub fn as_str(self) -> &'static str {
@@ -69,7 +71,13 @@ impl Status {
             Self::Ok => "ok",
             Self::Fallback => "fallback",
             Self::Error => "error",
+            Self::Rejected => "rejected",
         }
+    }
+
+    /// Whether the chosen version failed: it answered nothing, or another one did in its place.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Fallback | Self::Error)
     }
 }
 
@@ -92,8 +100,10 @@ impl FromStr for Status {
 pub struct Outcome {
     /// Who answered, and what; `None` when nobody did.
     pub answer: Option<(VersionKey, Output)>,
-    /// Why the chosen version failed, when it did.
+    /// Why the chosen version failed or refused the input, when it did.
     pub error: Option<String>,
+    /// Whether the chosen version refused the input. No other one is asked then, so nobody answers.
+    pub rejected: bool,
     /// From the choice of the version to the answer, fallbacks included, in nanoseconds.
     pub latency_ns: u64,
 }
@@ -126,6 +136,7 @@ impl PredictionRecord {
     /// How the call ended.
     pub fn status(&self) -> Status {
         match &self.outcome.answer {
+            None if self.outcome.rejected => Status::Rejected,
             None => Status::Error,
             Some((served, _)) if *served == self.version => Status::Ok,
             Some(_) => Status::Fallback,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How a version is run.
@@ -16,6 +17,9 @@ pub enum RuntimeSpec {
     },
     /// By a model service elsewhere, over HTTP.
     Http(HttpSpec),
+    /// Stored, and not to be read: what is wrong with it.
+    #[serde(skip)]
+    Unreadable(String),
 }
 
 impl Default for RuntimeSpec {
@@ -127,57 +131,147 @@ impl RuntimeSpec {
     pub fn check(&self) -> Result<(), InvalidRuntime> {
         match self {
             Self::Sentiment { .. } => Ok(()),
-            Self::Http(http) => http.check(),
+            Self::Http(http) => http.endpoint().map(drop),
+            Self::Unreadable(_) => Err(InvalidRuntime {
+                pointer: "",
+                problem: "cannot be read",
+            }),
         }
     }
 }
 
-impl HttpSpec {
-    fn check(&self) -> Result<(), InvalidRuntime> {
-        let fail = |pointer, problem| Err(InvalidRuntime { pointer, problem });
-        let rest = self.url.strip_prefix("http://");
-        let Some(rest) = rest.or_else(|| self.url.strip_prefix("https://")) else {
-            return fail("/url", "must begin with http:// or https://");
-        };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if authority.is_empty() {
-            return fail("/url", "must name a host");
+/// A place in a JSON document (RFC 6901).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonPointer(String);
+
+impl JsonPointer {
+    /// Checks a pointer.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if !(text.is_empty() || text.starts_with('/')) {
+            return Err("must be a JSON pointer: empty or beginning with '/'");
         }
-        if authority.contains('@') {
-            return fail(
-                "/url",
-                "must not hold a user or password: it is stored and shown",
-            );
+        if text.len() > 200 {
+            return Err("must have at most 200 bytes");
         }
-        if self.url.len() > 2000 || self.url.chars().any(|c| c.is_control() || c == ' ') {
-            return fail("/url", "must be at most 2,000 characters, without spaces");
+        let mut escapes = text.split('~').skip(1);
+        if !escapes.all(|rest| rest.starts_with(['0', '1'])) {
+            return Err("must be a JSON pointer: after '~' comes 0 or 1");
         }
-        let pointers = [
-            ("/input_pointer", self.input_pointer.as_deref()),
-            (
-                "/prediction_pointer",
-                Some(self.prediction_pointer.as_str()),
-            ),
-            ("/confidence_pointer", self.confidence_pointer.as_deref()),
-            ("/error_pointer", self.error_pointer.as_deref()),
-        ];
-        for (name, pointer) in pointers {
-            let pointer = pointer.unwrap_or_default();
-            if !(pointer.is_empty() || pointer.starts_with('/')) || pointer.len() > 200 {
-                return fail(name, "must be a JSON pointer: empty or beginning with '/'");
-            }
-        }
-        if !(1..=60_000).contains(&self.connect_timeout_ms) {
-            return fail("/connect_timeout_ms", "must be from 1 to 60000");
-        }
-        if !(1..=300_000).contains(&self.timeout_ms) {
-            return fail("/timeout_ms", "must be from 1 to 300000");
-        }
-        if !(1..=64 << 20).contains(&self.max_reply_bytes) {
-            return fail("/max_reply_bytes", "must be from 1 to 67108864");
-        }
-        Ok(())
+        Ok(Self(text.to_owned()))
     }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A model service as it is called: all of it has been checked.
+#[derive(Debug, Clone)]
+pub struct HttpEndpoint {
+    /// Where to POST.
+    pub url: url::Url,
+    /// What to send.
+    pub body: HttpBody,
+    /// Where a JSON body holds the input; the default depends on the input.
+    pub input_pointer: Option<JsonPointer>,
+    /// Where the reply holds the prediction.
+    pub prediction_pointer: JsonPointer,
+    /// Where it says how sure the model is.
+    pub confidence_pointer: Option<JsonPointer>,
+    /// Where it says that the call failed.
+    pub error_pointer: Option<JsonPointer>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long the whole call may take.
+    pub timeout: Duration,
+    /// The largest reply that is read, in bytes.
+    pub max_reply_bytes: u64,
+    /// What is sent before the version takes traffic.
+    pub probe: Value,
+}
+
+impl HttpSpec {
+    /// Checks all of it, by the same means by which it is used.
+    ///
+    /// # Errors
+    /// The first thing that cannot work.
+    pub fn endpoint(&self) -> Result<HttpEndpoint, InvalidRuntime> {
+        let fail = |pointer| move |problem| InvalidRuntime { pointer, problem };
+        let within = |pointer, value: u64, most: u64, problem| {
+            let fits = (1..=most).contains(&value);
+            fits.then_some(value)
+                .ok_or(InvalidRuntime { pointer, problem })
+        };
+        let optional = |pointer, text: &Option<String>| {
+            let parsed = text.as_deref().map(JsonPointer::parse).transpose();
+            parsed.map_err(fail(pointer))
+        };
+        Ok(HttpEndpoint {
+            url: parse_url(&self.url).map_err(fail("/url"))?,
+            body: self.body,
+            input_pointer: optional("/input_pointer", &self.input_pointer)?,
+            prediction_pointer: JsonPointer::parse(&self.prediction_pointer)
+                .map_err(fail("/prediction_pointer"))?,
+            confidence_pointer: optional("/confidence_pointer", &self.confidence_pointer)?,
+            error_pointer: optional("/error_pointer", &self.error_pointer)?,
+            connect_timeout: Duration::from_millis(within(
+                "/connect_timeout_ms",
+                self.connect_timeout_ms,
+                60_000,
+                "must be from 1 to 60000",
+            )?),
+            timeout: Duration::from_millis(within(
+                "/timeout_ms",
+                self.timeout_ms,
+                300_000,
+                "must be from 1 to 300000",
+            )?),
+            max_reply_bytes: within(
+                "/max_reply_bytes",
+                self.max_reply_bytes,
+                64 << 20,
+                "must be from 1 to 67108864",
+            )?,
+            probe: self.probe.clone(),
+        })
+    }
+}
+
+fn parse_url(text: &str) -> Result<url::Url, &'static str> {
+    if text.len() > 2000 || text.chars().any(|c| c.is_control() || c == ' ') {
+        return Err("must be at most 2,000 characters, without spaces");
+    }
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    match rest {
+        None => return Err("must begin with http:// or https://"),
+        // The parser would take the next part for the host.
+        Some(rest) if rest.starts_with(['/', '\\']) => return Err("has no host"),
+        Some(_) => {}
+    }
+    let url = url::Url::parse(text).map_err(|error| match error {
+        url::ParseError::EmptyHost => "has no host",
+        url::ParseError::InvalidPort => "has a port that is none: it must be from 0 to 65535",
+        url::ParseError::InvalidIpv4Address | url::ParseError::InvalidIpv6Address => {
+            "has an IP address that is none"
+        }
+        url::ParseError::IdnaError | url::ParseError::InvalidDomainCharacter => {
+            "has a host that is no name"
+        }
+        _ => "is no URL",
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user or password: it is stored and shown");
+    }
+    if url.port() == Some(0) {
+        return Err("has port 0, where nothing can listen");
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -200,7 +294,38 @@ mod tests {
         check(r#"{"type":"http","url":"http://127.0.0.1:9/x"}"#, None);
         check(r#"{"type":"http"}"#, Some("form"));
         check(r#"{"type":"http","url":"ftp://x"}"#, Some("/url"));
-        check(r#"{"type":"http","url":"http://"}"#, Some("/url"));
+        for url in [
+            "http://",
+            "http://:80/",
+            "http://model:99999/",
+            "http://model:0/",
+            "http://model:-1/",
+            "http://[::1/",
+            "http://1.2.3.400/",
+            "http://mo del/",
+            "http://a%00b/",
+            "http:///x",
+            "http://exa<mple/",
+            "https://",
+            "http://?x",
+            "http://user@x/",
+            "http://:secret@x/",
+        ] {
+            let json = serde_json::json!({"type": "http", "url": url});
+            check(&json.to_string(), Some("/url"));
+        }
+        for url in [
+            "http://[::1]:8080/x",
+            "https://modèle.example/a?b=c#d",
+            "http://x:80",
+        ] {
+            let json = serde_json::json!({"type": "http", "url": url});
+            check(&json.to_string(), None);
+        }
+        check(
+            r#"{"type":"http","url":"http://x","confidence_pointer":"/a~2"}"#,
+            Some("/confidence_pointer"),
+        );
         check(
             r#"{"type":"http","url":"http://me:secret@x/"}"#,
             Some("/url"),

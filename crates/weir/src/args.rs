@@ -51,6 +51,10 @@ pub(crate) enum Command {
     ///
     /// Example: weir evaluate --name sentiment --metric correct --weights 1.0.0=20,2.0.0=80
     Evaluate(EvaluateArgs),
+    /// Entries of the log that the database of a running server did not take.
+    ///
+    /// Example: weir journal list
+    Journal(JournalArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),
     /// How many units and days an experiment needs.
@@ -82,6 +86,10 @@ pub(crate) struct ServeArgs {
     /// may do everything.
     #[arg(long, env = "WEIR_INSECURE")]
     insecure: bool,
+    /// What the journal may take on the disk, in bytes: so much can be answered while the database is
+    /// away [default: 1073741824]
+    #[arg(long, env = "WEIR_JOURNAL_MAX_BYTES", value_name = "BYTES")]
+    journal_max_bytes: Option<u64>,
     /// The largest body of a request, in bytes [default: 1048576]
     #[arg(long, env = "WEIR_MAX_BODY_BYTES", value_name = "BYTES")]
     max_body_bytes: Option<usize>,
@@ -109,6 +117,10 @@ pub(crate) struct ServeArgs {
     /// How long a prediction may take, fallbacks included [default: 30000]
     #[arg(long, env = "WEIR_PREDICT_TIMEOUT_MS", value_name = "MS")]
     predict_timeout_ms: Option<u64>,
+    /// How long a request with feedback waits for its receipt before it is told where to ask for it
+    /// later [default: 5000]
+    #[arg(long, env = "WEIR_FEEDBACK_WAIT_MS", value_name = "MS")]
+    feedback_wait_ms: Option<u64>,
     /// How often running experiments are looked at, up to 60000 [default: 30000]
     #[arg(long, env = "WEIR_TICK_MS", value_name = "MS")]
     tick_ms: Option<u64>,
@@ -142,6 +154,22 @@ pub(crate) struct DemoArgs {
     /// End after the report instead of staying up.
     #[arg(long)]
     pub(crate) exit: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct JournalArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: JournalCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum JournalCommand {
+    /// List them, with the reasons.
+    List,
+    /// Try them again, after what kept them out was mended.
+    Retry,
 }
 
 #[derive(Args)]
@@ -297,12 +325,13 @@ fn method_help() -> String {
 #[derive(Clone, Copy, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Durability {
-    /// As soon as the prediction is queued; a crash may lose the last moments.
-    Relaxed,
-    /// After its transaction committed; a killed process loses nothing that was answered.
+    /// When its entry is in the journal; a killed process loses nothing that was answered.
     Commit,
-    /// After it reached the disk; a power cut loses nothing that was answered.
+    /// When its entry has reached the disk; a power cut loses nothing that was answered.
     Fsync,
+    /// What older releases knew: the same as `commit`, which costs no more any longer.
+    #[value(hide = true)]
+    Relaxed,
 }
 
 /// The settings as the TOML file has them.
@@ -313,6 +342,7 @@ struct FileArgs {
     data_dir: Option<PathBuf>,
     durability: Option<Durability>,
     insecure: Option<bool>,
+    journal_max_bytes: Option<u64>,
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
     max_predictions: Option<usize>,
@@ -321,9 +351,13 @@ struct FileArgs {
     header_timeout_ms: Option<u64>,
     body_timeout_ms: Option<u64>,
     predict_timeout_ms: Option<u64>,
+    feedback_wait_ms: Option<u64>,
     tick_ms: Option<u64>,
     private_webhooks: Option<bool>,
 }
+
+/// The smallest journal: a few segments of the smallest size.
+const LEAST_JOURNAL: u64 = 1 << 20;
 
 /// Settings that cannot be meant.
 #[derive(Debug, thiserror::Error)]
@@ -370,8 +404,17 @@ impl ServeArgs {
                 hint: "looking often costs little: evidence is valid at any time",
             });
         }
+        let journal_max_bytes = self.journal_max_bytes.or(file.journal_max_bytes);
+        let journal_max_bytes = journal_max_bytes.unwrap_or(d.journal_max_bytes);
+        if journal_max_bytes < LEAST_JOURNAL {
+            return Err(InvalidArgs {
+                problem: format!("--journal-max-bytes must be at least {LEAST_JOURNAL}"),
+                hint: "it is what can be answered while the database is away; 1073741824 is the default",
+            });
+        }
         Ok(Config {
-            durability: durability.map_or(d.durability, Durability::into_store),
+            durability: durability.map_or(d.durability, Durability::meant),
+            journal_max_bytes,
             max_body_bytes: limit(
                 "max-body-bytes",
                 self.max_body_bytes,
@@ -413,6 +456,12 @@ impl ServeArgs {
                 file.predict_timeout_ms,
                 d.predict_timeout,
             )?,
+            feedback_wait: time(
+                "feedback-wait-ms",
+                self.feedback_wait_ms,
+                file.feedback_wait_ms,
+                d.feedback_wait,
+            )?,
             tick,
             private_webhooks: self.private_webhooks || file.private_webhooks == Some(true),
             ..defaults
@@ -421,11 +470,16 @@ impl ServeArgs {
 }
 
 impl Durability {
-    fn into_store(self) -> store::Durability {
+    fn meant(self) -> server::Durability {
         match self {
-            Self::Relaxed => store::Durability::Relaxed,
-            Self::Commit => store::Durability::Commit,
-            Self::Fsync => store::Durability::Fsync,
+            Self::Commit => server::Durability::Commit,
+            Self::Relaxed => {
+                let note =
+                    "note: --durability relaxed is the same as commit now, which answers as fast";
+                crate::talk(note);
+                server::Durability::Commit
+            }
+            Self::Fsync => server::Durability::Fsync,
         }
     }
 }

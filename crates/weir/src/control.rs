@@ -94,25 +94,29 @@ fn shares(weights: &std::collections::BTreeMap<String, f64>) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Runtime::new()?.block_on(work)?;
     Ok(ExitCode::SUCCESS)
 }
 
-struct Cli {
-    client: Client,
+pub(crate) struct Cli {
+    pub(crate) client: Client,
     json: bool,
 }
 
 impl Cli {
-    fn new(args: &ConnectArgs) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &ConnectArgs) -> anyhow::Result<Self> {
         Ok(Self {
             client: Client::new(&args.url)?,
             json: args.json,
         })
     }
 
-    fn print(&self, data: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub(crate) fn print(
+        &self,
+        data: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         let said = if self.json {
             serde_json::to_string_pretty(data)?
         } else {

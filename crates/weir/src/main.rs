@@ -3,6 +3,7 @@
 mod args;
 mod control;
 mod demo;
+mod journal;
 mod plan;
 mod serve;
 mod simulation;
@@ -10,6 +11,7 @@ mod verify;
 
 use args::{Command, LowArgs};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Records are made by the threads that answer and freed by the one that writes: mimalloc does not
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Journal(journal) => journal::run(&journal),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
         Command::Rollout(rollout) => control::rollout(&rollout),
@@ -30,12 +33,17 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulation::run(&simulate),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        talk(&format!("error: {error:#}"));
         if let Some(hint) = hint(&error) {
-            eprintln!("hint: {hint}");
+            talk(&format!("hint: {hint}"));
         }
         ExitCode::FAILURE
     })
+}
+
+/// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.
+pub(crate) fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// What to do about an error.
@@ -51,6 +59,15 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
             "stop the other server, or choose another directory with --data-dir"
         }
         (Some(store::OpenError::Newer { .. }), _) => "run the newer weir that wrote it",
+        (Some(store::OpenError::Older { .. }), _) => {
+            "start a server of this release on a copy of the directory first"
+        }
+        (_, Some(server::StartError::Journal(::journal::OpenError::Newer { .. }))) => {
+            "run the newer weir that wrote it"
+        }
+        (_, Some(server::StartError::Journal(::journal::OpenError::Foreign(_)))) => {
+            "put back the `journal` folder that belongs to this database, or move this one away"
+        }
         (Some(store::OpenError::Directory { .. }), _) => {
             "check that it exists and may be written, or choose another with --data-dir"
         }

@@ -2,6 +2,7 @@
 
 use crate::args::ServeArgs;
 use server::{Clock, Server};
+use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -9,19 +10,17 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A line that cannot be written, because the disk is full or nobody listens, is lost and no more than
+    // that: the subscriber would say so on stderr, and panic.
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
     tokio::runtime::Runtime::new()?.block_on(async {
         let server = Server::bind(config, Clock::system()).await?;
-        #[expect(
-            clippy::print_stdout,
-            reason = "the address is what a caller of this needs"
-        )]
-        {
-            println!("http://{}", server.address());
-        }
+        // The address is what a caller of this needs; one that does not listen is none.
+        let _ = writeln!(std::io::stdout(), "http://{}", server.address());
         server.run(shutdown()?).await?;
         Ok(ExitCode::SUCCESS)
     })

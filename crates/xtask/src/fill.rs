@@ -1,12 +1,14 @@
 //! Fills a log through the store's own append path, as fast as it takes records.
 
 use crate::process::memory_mib;
+use std::collections::VecDeque;
 use std::path::Path;
-use store::{Durability, Feedback, FeedbackContent, NewVersion, Store, StoreOptions};
+use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
+use store::{Appended, Feedback, FeedbackContent, Incoming, NewVersion, Store};
 use types::{
     Accuracy, Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId,
-    ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason, RuntimeSpec, Tags,
-    Timestamp, UnitId, VersionKey, VersionName,
+    ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason, ReceiptId,
+    RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -21,11 +23,7 @@ pub(crate) async fn run(
     versions: u32,
     in_experiment: bool,
 ) -> anyhow::Result<()> {
-    let options = StoreOptions {
-        durability: Durability::Relaxed,
-        ..StoreOptions::default()
-    };
-    let store = Store::open(data_dir, options)?;
+    let store = Store::open(data_dir)?;
     let now = now();
     let keys = register(&store, versions, now).await?;
     let experiment = if in_experiment {
@@ -38,6 +36,7 @@ pub(crate) async fn run(
     let mut random = fastrand::Rng::with_seed(1);
     let mut order = 0;
     let mut labels = Vec::new();
+    let mut log = Log::default();
     for n in 0..predictions {
         let micros = begin + (span as f64 * (n as f64 / predictions as f64)) as i64;
         order = PredictionId::order_at(Timestamp::from_micros(micros)).max(order + 1);
@@ -55,12 +54,16 @@ pub(crate) async fn run(
                 labels.push(label(id, random.f64() < 0.6));
             }
         }
-        store.append(record).await?;
-        if labels.len() == 10_000 {
-            store.feedback(std::mem::take(&mut labels), now).await?;
+        log.predict(&record);
+        if labels.len() == 250 {
+            log.feedback(std::mem::take(&mut labels), now);
+        }
+        if log.waiting() >= GROUP {
+            log.flush(&store).await?;
         }
     }
-    store.feedback(labels, now).await?;
+    log.feedback(labels, now);
+    log.flush(&store).await?;
     store.close().await?;
     println!(
         "filled {predictions} VmRSS={:.1} VmHWM={:.1}",
@@ -68,6 +71,57 @@ pub(crate) async fn run(
         memory_mib("self", "VmHWM:")?
     );
     Ok(())
+}
+
+/// Entries in one transaction, as a server that catches up has it.
+const GROUP: usize = 4096;
+
+/// Entries that are to be stored.
+#[derive(Default)]
+struct Log {
+    entries: VecDeque<Vec<u8>>,
+}
+
+impl Log {
+    fn predict(&mut self, record: &PredictionRecord) {
+        let mut bytes = Vec::with_capacity(512);
+        encode_prediction(record, record.id.time(), &mut bytes);
+        self.entries.push_back(bytes);
+    }
+
+    fn feedback(&mut self, values: Vec<Feedback>, now: Timestamp) {
+        let request = FeedbackEntry {
+            receipt: ReceiptId::new(now, 0),
+            part: 0,
+            parts: 1,
+            values: (1..).zip(values).collect(),
+        };
+        let mut bytes = Vec::new();
+        encode_feedback(&request, now, &mut bytes);
+        self.entries.push_back(bytes);
+    }
+
+    fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+
+    async fn flush(&mut self, store: &Store) -> anyhow::Result<()> {
+        let entries = std::mem::take(&mut self.entries);
+        let store = store.clone();
+        let append = move || {
+            let next = store.position() + 1;
+            let incoming = Incoming {
+                entries: (next..).zip(entries.iter().map(Vec::as_slice)).collect(),
+                missing: &[],
+                awaited: &|_| true,
+                now: Timestamp::from_micros(0),
+            };
+            store.append(&incoming, &mut Appended::default())?;
+            store.tidy()
+        };
+        tokio::task::spawn_blocking(append).await??;
+        Ok(())
+    }
 }
 
 /// How many users an experiment has.
@@ -117,8 +171,8 @@ async fn experiment(
     let id = ExperimentId::from_bits(1);
     store.create_experiment(id, definition, now).await?;
     let started = store.start_experiment(id, None, None, now).await?;
-    let traffic = store.traffic().await?;
-    Ok((started.key, traffic[0].epoch))
+    let traffic = store.traffic(None).await?;
+    Ok((started.key, traffic[0].0.epoch))
 }
 
 fn now() -> Timestamp {
@@ -171,8 +225,8 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         input: Input::Text(TEXT.into()),
         outcome: Outcome {
             answer: Some((version, output)),
-            error: None,
             latency_ns,
+            ..Outcome::default()
         },
     }
 }

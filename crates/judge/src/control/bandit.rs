@@ -51,6 +51,9 @@ pub(super) fn step(
         progress.held = Some(hold);
         return next(progress, action, because_held(hold).into());
     }
+    if !look.complete {
+        return next(progress, None, String::new());
+    }
     if let Some(hold) = progress.held.take() {
         let because = format!("What held it is over: {}.", hold.as_str());
         return next(progress, Some(Action::Release), because);

@@ -44,6 +44,9 @@ pub(super) fn step(
         progress.soaked_micros = was.soaked_micros;
         return held(&was, progress, hold);
     }
+    if !look.complete {
+        return settled(progress, None, String::new());
+    }
     if progress.soaked_micros < settings.soak_micros(progress.step)
         || progress.units < progress.min_units
         || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
@@ -119,7 +122,8 @@ fn observe(
     let came = predictions > progress.predictions;
     let last = progress.looked_at.map(Timestamp::from_micros);
     let gap = last.map_or(0, |last| now.micros_since(last));
-    if gap > LONGEST_GAP {
+    // Where answers are still to be counted, silence says nothing, and time is not observed.
+    if gap > LONGEST_GAP || !look.complete {
         progress.traffic_at = progress.traffic_at.map(|at| at.saturating_add(gap));
     } else if came {
         progress.soaked_micros = progress.soaked_micros.saturating_add(gap);

@@ -42,6 +42,8 @@ type Epoch<'a> = (&'a [f64], &'a [(u64, u64)]);
 struct World {
     experiment: Experiment,
     evidence: Evidence,
+    /// Whether the log has been counted to its end.
+    complete: bool,
 }
 
 impl World {
@@ -69,6 +71,7 @@ impl World {
                 ..draft.running_since(minutes(0))
             },
             evidence: Evidence::default(),
+            complete: true,
         }
     }
 
@@ -105,6 +108,7 @@ impl World {
             evidence: &self.evidence,
             results: &results,
             now,
+            complete: self.complete,
         });
         self.take(&next);
         next
@@ -178,6 +182,24 @@ fn a_harmless_candidate_climbs_one_step_at_a_time_and_is_promoted() {
         actions.windows(2).take(4).all(|pair| pair[0].0 < pair[1].0),
         "{actions:?}"
     );
+}
+
+#[test]
+fn while_answers_are_to_be_counted_nothing_advances_and_harm_still_goes_back() {
+    let mut world = World::rollout(quick());
+    world.complete = false;
+    // Long enough for every step, and for silence to be no traffic.
+    assert_eq!(climb(&mut world, 0, 40), []);
+    let silent = (40..2000)
+        .step_by(20)
+        .find_map(|minute| world.look(minutes(minute)).action);
+    assert_eq!(silent, None);
+    world.complete = true;
+    let (since, _) = climb(&mut world, 2000, 5)[0];
+    assert!(since > 2000, "time in which the log was behind was counted");
+    world.complete = false;
+    world.has(&[(&[0.99, 0.01], &[(5, 990), (8, 10)])]);
+    assert_eq!(world.look(minutes(2010)).action, Some(Action::RollBack));
 }
 
 #[test]

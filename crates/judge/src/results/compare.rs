@@ -2,7 +2,7 @@
 
 use super::checks::pair_stages;
 use super::{
-    Comparison, EventComparison, Finding, Method, Needed, Sequential, View, guarded, one_each,
+    Comparison, EventComparison, Finding, Method, Needed, Sequential, View, guarded_by, one_each,
     pooled, role, sample,
 };
 use crate::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, p_of_ln_e, rho};
@@ -109,7 +109,7 @@ pub(super) fn compare(
     // Intervals of the primary metric hold for all candidates together.
     let family = match role(definition, metric) {
         super::Role::Primary => (definition.arms.len() - 1) as f64,
-        super::Role::Guardrail => guarded(definition),
+        super::Role::Guardrail => guarded_by(definition, metric),
         super::Role::Secondary => 1.0,
     };
     let alpha = definition.alpha / family;
@@ -334,7 +334,7 @@ fn ln_e_worse(
             ..effect
         });
     }
-    let alpha = definition.alpha / guarded(definition);
+    let alpha = definition.alpha / guarded_by(definition, metric);
     let planned_units = definition.planned_units;
     let rollout = definition.policy.rollout();
     let margin = rollout.and_then(|settings| settings.margins.get(&metric.name));

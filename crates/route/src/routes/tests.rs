@@ -281,12 +281,16 @@ proptest! {
         let mut all = routes.fallbacks(&a, &unit);
         prop_assert!(!all.contains(&a.version));
         // The first fallback is who would be chosen without the failed version.
-        if let Some(&next) = all.first() {
+        if let Some(&next) = all.first().filter(|&&next| weights[next] > 0.0) {
             let mut without = weights.clone();
             without[a.version] = 0.0;
             prop_assert_eq!(super::tests::routes(&without).assign(None, Some(&unit), 0).unwrap().version, next);
         }
+        // Those without a weight answer when no other does.
+        let weighted = all.iter().take_while(|&&version| weights[version] > 0.0).count();
+        prop_assert!(all[weighted..].iter().all(|&version| weights[version] == 0.0));
         all.push(a.version);
-        prop_assert_eq!(all.len(), weights.iter().filter(|&&w| w > 0.0).count());
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..weights.len()).collect::<Vec<_>>());
     }
 }

@@ -135,7 +135,7 @@ async fn start_now(
         .store
         .start_experiment(experiment.id, progress, revision, now);
     let started = started.await?;
-    state.refresh().await?;
+    state.publish(&started.definition.name).await?;
     Ok(started)
 }
 

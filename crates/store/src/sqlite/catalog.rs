@@ -17,8 +17,8 @@ use rusqlite::{
 };
 use serde_json::json;
 use types::{
-    Accuracy, ModelId, ModelName, Percent, Timestamp, Version, VersionKey, VersionName,
-    VersionStatus,
+    Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, Version, VersionKey,
+    VersionName, VersionStatus,
 };
 
 type Catalog<T> = Result<T, CatalogError>;
@@ -29,10 +29,7 @@ impl Store {
     /// # Errors
     /// [`CatalogError::Duplicate`] when the name and version are taken.
     pub async fn register(&self, new: NewVersion, now: Timestamp) -> Catalog<Version> {
-        self.inner
-            .writer
-            .change(move |t| register(t, &new, now))
-            .await
+        self.change(move |t| register(t, &new, now)).await
     }
 
     /// One version.
@@ -78,7 +75,7 @@ impl Store {
             moved(t, &old, "version.activated", &detail, now)?;
             require(t, id)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Makes a version inactive; it keeps nothing of the traffic.
@@ -110,7 +107,7 @@ impl Store {
             moved(t, &old, "version.deactivated", &detail, now)?;
             require(t, id)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Changes what a person may change of a version.
@@ -123,10 +120,7 @@ impl Store {
         patch: VersionPatch,
         now: Timestamp,
     ) -> Catalog<Version> {
-        self.inner
-            .writer
-            .change(move |t| apply_patch(t, id, &patch, now))
-            .await
+        self.change(move |t| apply_patch(t, id, &patch, now)).await
     }
 
     /// Deletes a version. Its predictions and roll-ups follow in chunks.
@@ -148,8 +142,8 @@ impl Store {
             moved(t, &old, "version.deleted", &detail, now)?;
             Ok(old)
         };
-        let deleted = self.inner.writer.change(change).await?;
-        self.inner.writer.purge().await?;
+        let deleted = self.change(change).await?;
+        self.wants_tidying();
         Ok(deleted)
     }
 }
@@ -279,22 +273,42 @@ fn require_named(t: &Transaction<'_>, name: &ModelName, version: &VersionName) -
 }
 
 fn list(connection: &Connection, filter: &VersionFilter) -> Result<Vec<Version>, StoreError> {
-    let name = filter.name.as_ref().map(|name| name.to_string());
-    let status = filter.status.map(|status| status.as_str().to_owned());
-    let before = filter.before.map_or(i64::MAX, |key| key.0);
-    let limit = filter.limit.map_or(-1, i64::from);
-    let values = [
-        name.map_or(Sql::Null, Sql::Text),
-        status.map_or(Sql::Null, Sql::Text),
-        Sql::Integer(before),
-        Sql::Integer(limit),
-    ];
-    let mut select = connection.prepare_cached(&format!(
-        "{SELECT} AND (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) \
-         AND version_key < ?3 ORDER BY version_key DESC LIMIT ?4"
-    ))?;
+    let mut sql = SELECT.to_owned();
+    let mut values = Vec::new();
+    // Only what is asked for is said, so that one model's versions are found by the index.
+    let mut restrict = |condition: &str, value: Sql| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+    };
+    if let Some(name) = &filter.name {
+        restrict("name =", Sql::Text(name.to_string()));
+    }
+    if let Some(status) = filter.status {
+        restrict("status =", Sql::Text(status.as_str().to_owned()));
+    }
+    if let Some(before) = filter.before {
+        restrict("version_key <", Sql::Integer(before.0));
+    }
+    sql.push_str(" ORDER BY version_key DESC");
+    if let Some(limit) = filter.limit {
+        sql.push_str(&format!(" LIMIT {limit}"));
+    }
+    let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(values), read_version)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    readable(rows)
+}
+
+/// The rows that can be read: one that holds what it should not hides no other. `weir verify` names those.
+fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    for row in rows {
+        match row.map_err(StoreError::from) {
+            Ok(row) => found.push(row),
+            Err(StoreError::Corrupt(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 fn corrupt(column: usize) -> rusqlite::Error {
@@ -315,7 +329,9 @@ fn read_version(row: &Row<'_>) -> rusqlite::Result<Version> {
         description: text(4)?,
         accuracy: Accuracy::new(row.get(5)?).map_err(|_| corrupt(5))?,
         tags: serde_json::from_str(&text(6)?).map_err(|_| corrupt(6))?,
-        runtime: serde_json::from_str(&text(7)?).map_err(|_| corrupt(7))?,
+        // What another release wrote must not keep the other versions from being read.
+        runtime: serde_json::from_str(&text(7)?)
+            .unwrap_or_else(|error| RuntimeSpec::Unreadable(error.to_string())),
         status: text(8)?.parse().map_err(|()| corrupt(8))?,
         traffic_percent: Percent::new(row.get(9)?).map_err(|_| corrupt(9))?,
         created_at: Timestamp::from_micros(row.get(10)?),

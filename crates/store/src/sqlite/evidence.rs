@@ -4,15 +4,14 @@
 mod units;
 
 use crate::StoreError;
+use crate::entry::PredictionEntry;
 use crate::evidence::{Change, Step, UnitMetric, cutoff, start_of};
+use crate::exact::ExactSum;
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use types::{
-    ExperimentDefinition, ExperimentKey, Metric, Missing, PredictionRecord, Status, Timestamp,
-    VersionKey,
-};
+use types::{ExperimentDefinition, ExperimentKey, Metric, Missing, Status, Timestamp, VersionKey};
 pub(super) use units::unit_number;
 use units::{UnitPlace, Units};
 
@@ -79,34 +78,30 @@ impl OpenEvidence {
     pub(super) fn expose(
         &mut self,
         connection: &Connection,
-        record: &PredictionRecord,
+        prediction: &PredictionEntry<'_>,
         experiment: ExperimentKey,
     ) -> Result<(), StoreError> {
         let exposure = Exposure {
             experiment,
-            epoch: record.epoch,
-            version: record.version,
-            unit: record
-                .unit_id
-                .as_ref()
-                .map(|unit| unit_number(unit.as_str())),
-            seconds: record.id.time().seconds(),
+            epoch: prediction.epoch,
+            version: prediction.version,
+            unit: prediction.unit_id.map(unit_number),
+            seconds: prediction.id.time().seconds(),
         };
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
-        let status = record.status();
+        let measured = prediction.measured();
         let mut steps = SmallVec::<[(usize, Step); 8]>::new();
         for (at, metric) in definition.metrics.iter().enumerate() {
             let built_in = metric.built_in();
-            let value = built_in.and_then(|built_in| {
-                built_in.value_of(&record.outcome, status != Status::Ok, definition.slo_ms)
-            });
+            let value =
+                built_in.and_then(|built_in| built_in.value_of(measured, definition.slo_ms));
             // Without a value it counts as a failure until that arrives, where the metric says so.
             let fails = metric.from_feedback() && metric.missing == Missing::Failure;
             if value.is_some() || fails {
                 let step = Step {
                     count: 1,
-                    sum: value.unwrap_or(0.0),
+                    sum: value.unwrap_or(0.0).into(),
                     valued: value.is_some(),
                     bad: value.is_some_and(|value| metric.is_bad(value)),
                 };
@@ -116,14 +111,14 @@ impl OpenEvidence {
         let mut exposures = Change {
             units: 1,
             count: 1,
-            events: i64::from(status == Status::Fallback),
+            events: i64::from(measured.status == Status::Fallback),
             ..Change::default()
         };
         let mut version = exposure.version;
         if exposure.unit.is_none() {
             for (at, step) in steps {
                 let metric = &definition.metrics[at];
-                self.step(&exposure, at, metric, step, &mut UnitMetric::default());
+                self.step(&exposure, at, metric, &step, &mut UnitMetric::default());
             }
         } else {
             let new;
@@ -159,24 +154,26 @@ impl OpenEvidence {
         };
         let metric = &definition.metrics[at];
         // The metric was declared otherwise since: the experiment counts what it was made for.
-        if metric.check_value(new).is_err() {
+        if !metric.counts(new) {
             return Ok(None);
         }
         let counted = old.is_some() || metric.missing == Missing::Failure;
+        let mut sum = ExactSum::from(new);
+        sum.add(-old.map_or(0.0, |old| old.value));
         let step = Step {
             count: u64::from(!counted),
-            sum: new - old.map_or(0.0, |old| old.value),
+            sum,
             valued: old.is_none(),
             // A first event stands when its value is replaced, so it is not counted again.
             bad: metric.is_bad(new),
         };
-        let mut steps = SmallVec::from_buf([(at, step); 1]);
         if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
             own.event = old.is_some_and(|old| old.event);
-            self.step(exposure, at, metric, step, &mut own);
+            self.step(exposure, at, metric, &step, &mut own);
         } else {
+            let mut steps = SmallVec::from_buf([(at, step)]);
             self.step_unit(connection, exposure, &definition, &mut steps)?;
         }
         let event = self.changes.iter().any(|(_, change)| change.events > 0);
@@ -223,7 +220,7 @@ impl OpenEvidence {
                     &of_unit,
                     *at,
                     &definition.metrics[*at],
-                    *step,
+                    step,
                     unit.metric(*at),
                 );
             }
@@ -239,7 +236,7 @@ impl OpenEvidence {
         exposure: &Exposure,
         at: usize,
         metric: &Metric,
-        step: Step,
+        step: &Step,
         unit: &mut UnitMetric,
     ) {
         let cutoff = cutoff(metric, self.now);
@@ -256,11 +253,11 @@ impl OpenEvidence {
             step,
             cutoff,
             |start, change| {
-                self.changes.push((place(ALL_TIME), change));
                 // What has matured is never told apart again.
                 if windowed && start > cutoff {
-                    self.changes.push((place(start), change));
+                    self.changes.push((place(start), change.clone()));
                 }
+                self.changes.push((place(ALL_TIME), change));
             },
         );
     }
@@ -410,20 +407,21 @@ impl Open {
         let mut update = connection.prepare_cached(
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
-             events = ?10 WHERE evidence_id = ?1",
+             events = ?10, exact = ?11 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
         update.execute(params![
             row,
             s.units,
             s.count,
-            s.sum,
-            s.sum_squares,
+            s.sum.value(),
+            s.sum_squares.value(),
             s.sum_count_squares,
-            s.sum_products,
+            s.sum_products.value(),
             s.values,
             s.value_units,
             s.events,
+            exact_parts(s)?,
         ])?;
         Ok(())
     }
@@ -431,20 +429,37 @@ impl Open {
 
 /// The columns that [`read_sums`] reads.
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
-     value_count, value_units, events";
+     value_count, value_units, events, exact";
 
 pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Change> {
+    let number = |column: usize| row.get::<_, f64>(first + column).map(ExactSum::from);
+    let exact = row.get_ref(first + 9)?.as_blob()?;
+    let [sum, sum_squares, sum_products] = if exact.is_empty() {
+        [number(2)?, number(3)?, number(5)?]
+    } else {
+        let corrupt = |_| rusqlite::Error::IntegralValueOutOfRange(first + 9, 0);
+        postcard::from_bytes(exact).map_err(corrupt)?
+    };
     Ok(Change {
         units: row.get(first)?,
         count: row.get(first + 1)?,
-        sum: row.get(first + 2)?,
-        sum_squares: row.get(first + 3)?,
+        sum,
+        sum_squares,
         sum_count_squares: row.get(first + 4)?,
-        sum_products: row.get(first + 5)?,
+        sum_products,
         values: row.get(first + 6)?,
         value_units: row.get(first + 7)?,
         events: row.get(first + 8)?,
     })
+}
+
+/// The exact sums, where the plain columns do not say all of them.
+fn exact_parts(sums: &Change) -> Result<Vec<u8>, StoreError> {
+    let parts = [&sums.sum, &sums.sum_squares, &sums.sum_products];
+    if parts.iter().all(|sum| sum.is_plain()) {
+        return Ok(Vec::new());
+    }
+    postcard::to_allocvec(&parts).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 pub(super) fn definition_of(

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::evidence::{Exposure, Old, OpenEvidence, unit_number};
+use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use crate::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError,
@@ -11,12 +12,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use std::collections::HashMap;
 use types::{
-    BuiltIn, ExperimentId, ExperimentKey, Metric, MetricName, ModelId, ModelName, PredictionId,
-    Timestamp, VersionKey, VersionName,
+    BuiltIn, ExperimentId, ExperimentKey, InvalidValue, Metric, MetricName, ModelId, ModelName,
+    PredictionId, Status, Timestamp, VersionKey, VersionName,
 };
 
-/// Values in one step of the writer: no prediction waits for more.
-const CHUNK: usize = 250;
 /// How long feedback without a prediction is kept, in microseconds.
 const KEPT: i64 = 7 * 86_400 * 1_000_000;
 /// How much of it is kept at most.
@@ -28,26 +27,6 @@ const DROPPED_AT_ONCE: usize = 10_000;
 pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;
 
 impl Store {
-    /// Stores values for predictions, and returns when they are as durable as the store promises. Says
-    /// of each what became of it.
-    ///
-    /// # Errors
-    /// When they could not be written: those before the failing chunk stand, and sending all of them
-    /// again is safe.
-    pub async fn feedback(
-        &self,
-        items: Vec<Feedback>,
-        now: Timestamp,
-    ) -> Result<Vec<FeedbackResult>, StoreError> {
-        let mut results = Vec::with_capacity(items.len());
-        let mut items = items.into_iter().peekable();
-        while items.peek().is_some() {
-            let chunk: Vec<Feedback> = items.by_ref().take(CHUNK).collect();
-            results.extend(self.inner.writer.feedback(chunk, now).await?);
-        }
-        Ok(results)
-    }
-
     /// How much feedback waits for its prediction, and how much was dropped because none came.
     ///
     /// # Errors
@@ -141,14 +120,23 @@ struct Known {
     version: VersionName,
 }
 
+/// What is known of a prediction.
+enum Found {
+    Live(Logged),
+    /// Its version is deleted, and it is on its way out.
+    Deleted,
+    Nothing,
+}
+
 /// A prediction as feedback needs it.
-struct Found {
+struct Logged {
     version: VersionKey,
     known: Known,
     epoch: i64,
     unit_id: Option<String>,
     experiment: Option<ExperimentKey>,
     prediction: Option<String>,
+    rejected: bool,
 }
 
 impl OpenFeedback {
@@ -162,8 +150,9 @@ impl OpenFeedback {
     ) -> Result<FeedbackResult, StoreError> {
         self.sweep(connection, now)?;
         match self.find(connection, item.prediction_id)? {
-            Some(found) => self.join(connection, evidence, item, &found, now),
-            None => self.keep(connection, item, now),
+            Found::Live(found) => self.join(connection, evidence, item, &found, now),
+            Found::Deleted => Ok(Ok(unmatched(item, FeedbackStatus::Dropped))),
+            Found::Nothing => self.keep(connection, item, now),
         }
     }
 
@@ -219,31 +208,28 @@ impl OpenFeedback {
         count_dropped(connection, dropped)
     }
 
-    fn find(
-        &mut self,
-        connection: &Connection,
-        id: PredictionId,
-    ) -> Result<Option<Found>, StoreError> {
+    fn find(&mut self, connection: &Connection, id: PredictionId) -> Result<Found, StoreError> {
         let mut select = connection.prepare_cached(
-            "SELECT version_key, epoch, unit_id, experiment_key, prediction FROM predictions \
+            "SELECT version_key, epoch, unit_id, experiment_key, prediction, status FROM predictions \
              WHERE prediction_order = ?1 AND random = ?2",
         )?;
         let mut rows = select.query(params![id.order() as i64, id.random() as i64])?;
         let Some(row) = rows.next()? else {
-            return Ok(None);
+            return Ok(Found::Nothing);
         };
         let version = VersionKey(row.get(0)?);
-        // The predictions of a deleted version are on their way out.
         let Some(known) = self.version(connection, version)? else {
-            return Ok(None);
+            return Ok(Found::Deleted);
         };
-        Ok(Some(Found {
+        let status = status_of(row.get(5)?)?;
+        Ok(Found::Live(Logged {
             version,
             known,
             epoch: row.get(1)?,
             unit_id: row.get(2)?,
             experiment: row.get::<_, Option<i64>>(3)?.map(ExperimentKey),
             prediction: row.get(4)?,
+            rejected: status == Status::Rejected,
         }))
     }
 
@@ -252,7 +238,7 @@ impl OpenFeedback {
         connection: &Connection,
         evidence: &mut OpenEvidence,
         item: &Feedback,
-        found: &Found,
+        found: &Logged,
         now: Timestamp,
     ) -> Result<FeedbackResult, StoreError> {
         let (metric, value, label) = match self.value_of(connection, item, found)? {
@@ -347,9 +333,12 @@ impl OpenFeedback {
         &mut self,
         connection: &Connection,
         item: &Feedback,
-        found: &Found,
+        found: &Logged,
     ) -> Result<Result<(MetricName, f64, Option<String>), FeedbackRefusal>, StoreError> {
         let (name, value) = match &item.content {
+            FeedbackContent::Label(_) if found.rejected => {
+                return Ok(Err(FeedbackRefusal::Rejected));
+            }
             FeedbackContent::Label(label) => {
                 let correct = BuiltIn::Correct.metric().name;
                 let right = f64::from(is_right(found.prediction.as_deref(), label));
@@ -365,11 +354,12 @@ impl OpenFeedback {
         let Some(metric) = metrics.get(name.as_str()) else {
             return Ok(Err(unknown));
         };
-        let checked = metric.check_value(value).map_err(FeedbackRefusal::Invalid);
+        let invalid = |error: InvalidValue| FeedbackRefusal::Invalid(error.to_string());
+        let checked = metric.check_value(value).map_err(invalid);
         Ok(checked.map(|value| (name.clone(), value, None)))
     }
 
-    fn count_label(&mut self, id: PredictionId, found: &Found, stored: Option<f64>, value: f64) {
+    fn count_label(&mut self, id: PredictionId, found: &Logged, stored: Option<f64>, value: f64) {
         for tier in Tier::ALL {
             let bucket = Bucket {
                 tier,
@@ -420,12 +410,7 @@ impl OpenFeedback {
             )?;
             update.execute(params![order, random, metric.as_str(), value, label])?;
         }
-        Ok(Ok(Receipt {
-            status: FeedbackStatus::Unmatched,
-            metric,
-            value,
-            counted: None,
-        }))
+        Ok(Ok(unmatched(item, FeedbackStatus::Unmatched)))
     }
 
     /// Drops what has waited for a week, looking once an hour, and at once again where there is more than a
@@ -574,6 +559,20 @@ impl OpenFeedback {
     pub(super) fn forget_catalog(&mut self) {
         self.versions.clear();
         self.metrics.clear();
+    }
+}
+
+/// A receipt that names no prediction.
+fn unmatched(item: &Feedback, status: FeedbackStatus) -> Receipt {
+    let (metric, value) = match &item.content {
+        FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
+        FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
+    };
+    Receipt {
+        status,
+        metric,
+        value,
+        counted: None,
     }
 }
 

@@ -33,8 +33,9 @@ impl Store {
                 Sql::Integer(period_ms.max(1)),
             ];
             let (value, join) = match BuiltIn::find(metric.as_str()) {
-                Some(BuiltIn::Error) => ("CAST(p.status <> 0 AS REAL)", ""),
-                Some(BuiltIn::LatencyMs) => ("p.latency_ns / 1e6", ""),
+                Some(BuiltIn::Error) => ("CAST(p.status IN (1, 2) AS REAL)", ""),
+                Some(BuiltIn::Rejected) => ("CAST(p.status = 3 AS REAL)", ""),
+                Some(BuiltIn::LatencyMs) => ("IIF(p.status = 3, NULL, p.latency_ns / 1e6)", ""),
                 Some(BuiltIn::Confidence) => ("p.confidence", ""),
                 Some(BuiltIn::Slow) => ("NULL", ""),
                 Some(BuiltIn::Correct) | None => {

@@ -1,63 +1,42 @@
-//! The store on SQLite: one writer, many readers, in one directory.
+//! The store on SQLite: one writer at a time, many readers, in one directory.
 
+mod append;
 mod catalog;
 mod checkpoint;
 mod evidence;
 mod feedback;
+mod journal_state;
 mod logged;
 mod predictions;
-mod queue;
+mod receipts;
 mod rollups;
 mod verify;
-mod writer;
 
+pub use append::{Appended, Incoming, Part};
 pub use feedback::FeedbackResult;
-pub use predictions::Queued;
+pub use journal_state::{LogState, SetAside, server_of};
 pub use verify::{VerifyReport, verify};
 
 use crate::{OpenError, StoreError};
+use append::Writer;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use writer::Writer;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
+/// How long to wait for another process that writes to the database. A group is tried again after that, and
+/// a command is refused.
+const BUSY: Duration = Duration::from_secs(1);
 
-/// When a reply may leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// As soon as the prediction is queued. A crash may lose the last moments.
-    Relaxed,
-    /// After its transaction has committed. A killed process loses nothing that was answered.
-    #[default]
-    Commit,
-    /// After it has reached the disk. A power cut loses nothing that was answered.
-    Fsync,
-}
-
-/// How a store behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreOptions {
-    /// When a reply may leave.
-    pub durability: Durability,
-    /// How many predictions may wait for the writer; more wait outside.
-    pub queue: usize,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            durability: Durability::default(),
-            queue: 8192,
-        }
-    }
-}
+/// Identifies a server: 128 random bits, made with its data directory.
+pub type ServerId = [u8; 16];
 
 /// A data directory, opened by this process alone. Clones are handles to the same store.
 #[derive(Clone)]
@@ -67,11 +46,17 @@ pub struct Store {
 
 struct Inner {
     path: PathBuf,
-    writer: Writer,
-    durability: Durability,
+    server: ServerId,
+    /// Whoever writes takes turns, in the order of asking. `None` when the store is closed.
+    writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
+    /// The position that the database has reached.
+    position: AtomicU64,
+    /// Whether deleted versions may have left something behind.
+    untidy: AtomicBool,
+    failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
     /// Held as long as the store is open.
-    _lock: File,
+    locks: Mutex<Vec<File>>,
 }
 
 impl Store {
@@ -80,48 +65,85 @@ impl Store {
     /// # Errors
     /// When the directory cannot be used, another process uses it, or its database is from a newer
     /// program (which is left untouched).
-    ///
-    /// # Panics
-    /// Outside a tokio runtime: a task there tells the callers of a group that it is committed.
-    pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        let lock = lock(directory)?;
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let locks = lock(directory)?;
         let path = directory.join(DATABASE);
         refuse_newer(&path)?;
         let mut connection = Connection::open(&path)?;
-        prepare(&mut connection, options.durability)?;
-        let writer = Writer::start(connection, &path, options)?;
+        prepare(&mut connection)?;
+        let server = journal_state::server(&connection)?;
+        let writer = Writer::new(connection, &path, server)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
-                writer,
-                durability: options.durability,
+                server,
+                position: AtomicU64::new(writer.position()),
+                writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
+                untidy: AtomicBool::new(true),
+                failure: Mutex::default(),
                 readers: Mutex::default(),
-                _lock: lock,
+                locks: Mutex::new(locks.into()),
             }),
         })
     }
 
-    /// Writes out what is queued and ends the writer. What comes later is refused.
+    /// Ends writing, and has all of it reach the disk. What comes later is refused.
     ///
     /// # Errors
-    /// When the writer cannot be waited for.
+    /// When that fails; a journal holds what is not on the disk then.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.inner.writer.stop().await
+        let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
+        let inner = Arc::clone(&self.inner);
+        let close = move || {
+            writer.take();
+            let synced = inner.sync();
+            if let Ok(mut readers) = inner.readers.lock() {
+                readers.clear();
+            }
+            if let Ok(mut locks) = inner.locks.lock() {
+                locks.clear();
+            }
+            synced
+        };
+        let gone = |error| StoreError::Unavailable(format!("closing did not end: {error}"));
+        tokio::task::spawn_blocking(close).await.map_err(gone)?
+    }
+
+    /// Who writes here.
+    pub fn server(&self) -> ServerId {
+        self.inner.server
     }
 
     /// Why the last write failed, while none has succeeded since.
     pub fn failure(&self) -> Option<String> {
-        self.inner.writer.failure()
+        self.inner
+            .failure
+            .lock()
+            .ok()
+            .and_then(|failure| failure.clone())
     }
 
-    /// How many commands wait for the writer.
-    pub fn pending(&self) -> usize {
-        self.inner.writer.pending()
-    }
-
-    /// When a reply may leave.
-    pub fn durability(&self) -> Durability {
-        self.inner.durability
+    /// Runs a change in a transaction that ends with its result, when its turn has come. A change that
+    /// succeeded has reached the disk: no entry of the log may speak of one that a power cut takes back.
+    async fn change<T, E>(
+        &self,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
+        let inner = Arc::clone(&self.inner);
+        let run = move || {
+            let writer = writer.as_mut().ok_or_else(closed)?;
+            let value = writer.change(change)?;
+            inner.sync()?;
+            inner.note(None);
+            Ok(value)
+        };
+        let gone = |error| StoreError::Unavailable(format!("a change did not end: {error}"));
+        tokio::task::spawn_blocking(run).await.map_err(gone)?
     }
 
     /// Runs a query on a connection for reading, away from the async threads.
@@ -145,7 +167,36 @@ impl Store {
     }
 }
 
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".into())
+}
+
 impl Inner {
+    /// Has everything that was committed reach the disk: the write-ahead log holds what the database has not.
+    fn sync(&self) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| {
+            let reason = format!("the database cannot be synced: {error}");
+            self.note(Some(&reason));
+            StoreError::Unavailable(reason)
+        };
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        match File::open(log) {
+            Ok(log) => log.sync_data().map_err(failed),
+            // It was moved into the database, which was synced then.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn note(&self, failure: Option<&str>) {
+        if let Ok(mut noted) = self.failure.lock()
+            && noted.as_deref() != failure
+        {
+            *noted = failure.map(str::to_owned);
+        }
+    }
+
     fn reader(&self) -> Result<Connection, StoreError> {
         let idle = self.readers.lock().ok().and_then(|mut idle| idle.pop());
         match idle {
@@ -173,18 +224,24 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+/// Locks a file in the directory, which older releases look at, and the directory itself, whose lock cannot
+/// be deleted.
+fn lock(directory: &Path) -> Result<[File; 2], OpenError> {
     let fail = |error: std::io::Error| OpenError::Directory {
         path: directory.to_owned(),
         reason: error.to_string(),
     };
     fs::create_dir_all(directory).map_err(fail)?;
-    let file = File::create(directory.join("weir.lock")).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(fail(error)),
+    let named = File::create(directory.join("weir.lock")).map_err(fail)?;
+    let itself = File::open(directory).map_err(fail)?;
+    for file in [&named, &itself] {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(fail(error)),
+        }
     }
+    Ok([named, itself])
 }
 
 fn refuse_newer(path: &Path) -> Result<(), OpenError> {
@@ -206,19 +263,17 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn prepare(connection: &mut Connection, durability: Durability) -> rusqlite::Result<()> {
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    let synchronous = match durability {
-        Durability::Fsync => "FULL",
-        Durability::Commit | Durability::Relaxed => "NORMAL",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    // What a power cut takes is in the journal; changes of the catalogue are synced one by one.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // In KiB. Rows of units are read at random; SQLite's own 2 MiB would hold the pages of 20,000.
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.set_prepared_statement_cache_capacity(64);
-    migrate(connection)
+    migrate(connection)?;
+    connection.busy_timeout(BUSY)
 }
 
 /// The steps from each older schema to the next.
@@ -226,6 +281,7 @@ const STEPS: [&str; SCHEMA as usize - 1] = [
     include_str!("schema_from_1.sql"),
     include_str!("schema_from_2.sql"),
     include_str!("schema_from_3.sql"),
+    include_str!("schema_from_4.sql"),
 ];
 
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.

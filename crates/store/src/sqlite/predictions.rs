@@ -1,62 +1,16 @@
 //! Predictions as rows.
 
-use super::writer::Committed;
-use super::{Durability, Store, rollups};
+use super::{Store, rollups};
+use crate::entry::PredictionEntry;
 use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
 use rusqlite::types::Value as Sql;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
 };
 use serde_json::Value;
-use types::{
-    Input, ModelName, PredictionId, PredictionRecord, Reason, Status, TimeRange, Timestamp,
-    VersionName,
-};
-
-/// A prediction that the writer will log.
-#[must_use = "it is not durable before `logged` says so"]
-pub struct Queued(Option<Committed>);
-
-impl Queued {
-    /// Waits until it is as durable as the store promises.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub async fn logged(self) -> Result<(), StoreError> {
-        match self.0 {
-            None => Ok(()),
-            Some(committed) => committed.wait().await,
-        }
-    }
-}
+use types::{Input, ModelName, PredictionId, Reason, Status, TimeRange, Timestamp, VersionName};
 
 impl Store {
-    /// Logs a prediction, and returns when it is as durable as the store promises. Waits while the
-    /// queue is full.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub async fn append(&self, record: PredictionRecord) -> Result<(), StoreError> {
-        self.queue(record).await?.logged().await
-    }
-
-    /// Queues a prediction to be logged. Waits while the queue is full; whoever stops waiting here
-    /// knows that nothing was logged, and nothing will be.
-    ///
-    /// # Errors
-    /// When the store is closed.
-    pub async fn queue(&self, record: PredictionRecord) -> Result<Queued, StoreError> {
-        match self.durability() {
-            Durability::Relaxed => {
-                self.inner.writer.queue(record).await?;
-                Ok(Queued(None))
-            }
-            Durability::Commit | Durability::Fsync => {
-                self.inner.writer.append(record).await.map(Some).map(Queued)
-            }
-        }
-    }
-
     /// Writes a row that says nothing, to see whether writing works.
     ///
     /// # Errors
@@ -66,7 +20,7 @@ impl Store {
             transaction.execute("UPDATE state SET probes = probes + 1", [])?;
             Ok(())
         };
-        self.inner.writer.change(write).await
+        self.change(write).await
     }
 
     /// The order of the newest prediction: later ones must be greater.
@@ -129,7 +83,7 @@ const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version
      latency_ns, error, experiment_key) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
-/// Writes predictions, with one statement for a whole group.
+/// Writes predictions.
 pub(super) struct Inserter<'t>(CachedStatement<'t>);
 
 impl<'t> Inserter<'t> {
@@ -137,33 +91,25 @@ impl<'t> Inserter<'t> {
         Ok(Self(transaction.prepare_cached(INSERT)?))
     }
 
-    pub(super) fn insert(&mut self, record: &PredictionRecord) -> Result<(), StoreError> {
-        let json;
-        let (input_kind, input) = match &record.input {
-            Input::Text(text) => (0, text.as_str()),
-            Input::Json(value) => {
-                json = value.to_string();
-                (1, json.as_str())
-            }
-        };
-        let answer = record.outcome.answer.as_ref();
+    pub(super) fn insert(&mut self, prediction: &PredictionEntry<'_>) -> Result<(), StoreError> {
+        let p = prediction;
         self.0.execute(params![
-            record.id.order() as i64,
-            record.id.random() as i64,
-            record.version.0,
-            answer.map(|(served, _)| served.0),
-            status_code(record.status()),
-            reason_code(record.reason),
-            record.epoch,
-            record.propensity,
-            record.unit_id.as_ref().map(types::UnitId::as_str),
-            input_kind,
-            input,
-            answer.map(|(_, output)| output.prediction.to_string()),
-            answer.and_then(|(_, output)| output.confidence),
-            record.outcome.latency_ns as i64,
-            record.outcome.error,
-            record.experiment.map(|experiment| experiment.0),
+            p.id.order() as i64,
+            p.id.random() as i64,
+            p.version.0,
+            p.served.map(|served| served.0),
+            status_code(p.status()),
+            reason_code(p.reason),
+            p.epoch,
+            p.propensity,
+            p.unit_id,
+            i64::from(!p.is_text),
+            p.input,
+            p.prediction,
+            p.confidence,
+            p.latency_ns as i64,
+            p.error,
+            p.experiment.map(|experiment| experiment.0),
         ])?;
         Ok(())
     }
@@ -342,9 +288,10 @@ fn hours(
     }
     let some = match filter.status {
         None => "r.count > 0",
-        Some(Status::Ok) => "r.count > r.errors + r.fallbacks",
+        Some(Status::Ok) => "r.count > r.errors + r.fallbacks + r.rejected",
         Some(Status::Fallback) => "r.fallbacks > 0",
         Some(Status::Error) => "r.errors > 0",
+        Some(Status::Rejected) => "r.rejected > 0",
     };
     let sql = format!(
         "SELECT DISTINCT r.start FROM rollups r JOIN versions v USING (version_key) \
@@ -417,6 +364,7 @@ fn status_code(status: Status) -> i64 {
         Status::Ok => 0,
         Status::Fallback => 1,
         Status::Error => 2,
+        Status::Rejected => 3,
     }
 }
 

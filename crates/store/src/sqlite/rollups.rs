@@ -1,10 +1,11 @@
 //! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
 
+use crate::entry::PredictionEntry;
 use crate::rollup::{Sample, decode, encode};
 use crate::{Rollup, StoreError, Tier};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::HashMap;
-use types::{PredictionId, PredictionRecord, TimeRange, Timestamp, VersionKey};
+use types::{PredictionId, TimeRange, Timestamp, VersionKey};
 
 /// How long minutes are kept, in seconds.
 const MINUTES_KEPT: i64 = 3 * 86_400;
@@ -50,12 +51,12 @@ impl OpenRollups {
     pub(super) fn add(
         &mut self,
         transaction: &Connection,
-        record: &PredictionRecord,
+        prediction: &PredictionEntry<'_>,
     ) -> Result<(), StoreError> {
-        let time = record.id.time();
+        let time = prediction.id.time();
         let horizon = self.fold_minutes(transaction, time)?;
-        let sample = Sample::of(record);
-        let (version, epoch) = (record.version, record.epoch);
+        let sample = Sample::of(prediction);
+        let (version, epoch) = (prediction.version, prediction.epoch);
         let series = self.series.entry((version, epoch)).or_default();
         if !series.touched {
             series.touched = true;
@@ -168,7 +169,7 @@ impl Open {
         let mut update = transaction.prepare_cached(
             "UPDATE rollups SET count = ?2, errors = ?3, fallbacks = ?4, confidence_count = ?5, \
              confidence_sum = ?6, confidence_sum_squares = ?7, latency_sum_ns = ?8, \
-             latency_sum_squares_ms = ?9, latency = ?10 WHERE rollup_id = ?1",
+             latency_sum_squares_ms = ?9, latency = ?10, rejected = ?11 WHERE rollup_id = ?1",
         )?;
         let r = &self.rollup;
         update.execute(params![
@@ -182,6 +183,7 @@ impl Open {
             r.latency_sum_ns as i64,
             r.latency_sum_squares_ms,
             encode(&r.latency),
+            r.rejected as i64,
         ])?;
         Ok(())
     }
@@ -216,7 +218,7 @@ pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError>
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confidence_count, \
      confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency, \
-     labelled, correct";
+     labelled, correct, rejected";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
@@ -236,6 +238,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
         latency,
         labelled: count(11)?,
         correct: count(12)?,
+        rejected: count(13)?,
     };
     Ok((VersionKey(row.get(1)?), rollup))
 }

@@ -58,7 +58,7 @@ CREATE TABLE predictions (
     random INTEGER NOT NULL,
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
-    status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error
+    status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
     reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
@@ -93,6 +93,7 @@ CREATE TABLE rollups (
     latency BLOB NOT NULL DEFAULT x'', -- distances between buckets and counts, as LEB128
     labelled INTEGER NOT NULL DEFAULT 0,
     correct INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
     UNIQUE (tier, start, version_key, epoch)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
@@ -142,6 +143,7 @@ CREATE TABLE experiment_units (
     epoch INTEGER NOT NULL,
     version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
     state BLOB NOT NULL,            -- by metric: stretches of exposure time with counts and sums
+    format INTEGER NOT NULL DEFAULT 0, -- 0: their sums are plain numbers; 1: exact ones
     PRIMARY KEY (experiment_key, unit, epoch)
 ) WITHOUT ROWID;
 
@@ -149,7 +151,8 @@ CREATE TABLE experiment_units (
 -- per unit would cost a hundred times the bytes.
 CREATE TABLE unit_journal (
     seq INTEGER PRIMARY KEY,
-    units BLOB NOT NULL
+    units BLOB NOT NULL,
+    format INTEGER NOT NULL DEFAULT 0 -- as in experiment_units
 );
 
 -- Sums over units. Metric -1 counts exposures: units, predictions (count) and fallbacks (events).
@@ -169,6 +172,7 @@ CREATE TABLE evidence (
     value_count INTEGER NOT NULL DEFAULT 0,
     value_units INTEGER NOT NULL DEFAULT 0,
     events INTEGER NOT NULL DEFAULT 0,
+    exact BLOB NOT NULL DEFAULT x'', -- sum, sum_squares and sum_products, where plain numbers are not exact
     UNIQUE (experiment_key, epoch, version_key, metric, start)
 );
 
@@ -208,11 +212,45 @@ CREATE TABLE webhooks (
     given_up INTEGER NOT NULL DEFAULT 0
 );
 
+-- How far the journal of each server has been read. The position is written with the rows that it counts.
+CREATE TABLE ingested (
+    server BLOB PRIMARY KEY,
+    position INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Positions of a journal that could not be read.
+CREATE TABLE missing_positions (
+    server BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY (server, first)
+) WITHOUT ROWID;
+
+-- Entries that the database can never take, as they stood in the journal.
+CREATE TABLE set_aside (
+    server BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    entry BLOB NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (server, position)
+);
+
+-- What became of requests with feedback whose callers did not wait, or were refused something.
+CREATE TABLE receipts (
+    receipt BLOB PRIMARY KEY,       -- a UUID version 7, so they sort by time
+    outcome BLOB NOT NULL
+) WITHOUT ROWID;
+
 -- One row: minutes before the horizon have been folded away; probes counts writes that only
--- asked whether writing works; feedback that never found its prediction is dropped and counted.
+-- asked whether writing works; feedback that never found its prediction is dropped and counted, and so
+-- are entries of versions that were deleted before they were rows; server is who writes here.
 CREATE TABLE state (
     minute_horizon INTEGER NOT NULL,
     probes INTEGER NOT NULL,
-    feedback_dropped INTEGER NOT NULL DEFAULT 0
+    feedback_dropped INTEGER NOT NULL DEFAULT 0,
+    server BLOB NOT NULL DEFAULT x'',
+    entries_dropped INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO state VALUES (0, 0, 0);
+INSERT INTO state VALUES (0, 0, 0, randomblob(16), 0);

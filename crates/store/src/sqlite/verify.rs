@@ -2,9 +2,10 @@
 
 mod evidence;
 
+use super::journal_state::{self, LogState};
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
-use super::{DATABASE, SCHEMA, open_reader, schema_of};
+use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
 use crate::rollup::Sample;
 use crate::{OpenError, Rollup, StoreError, Tier};
 use rusqlite::Connection;
@@ -24,6 +25,12 @@ pub struct VerifyReport {
     pub rollups: u64,
     /// Sums of evidence compared.
     pub evidence: u64,
+    /// Who writes here, and the position of its journal that the rows go up to.
+    pub server: ServerId,
+    /// The same position.
+    pub position: u64,
+    /// What of the journal became no rows.
+    pub log: LogState,
     /// What does not agree, the first hundred of it; empty when all is well.
     pub problems: Vec<String>,
 }
@@ -34,6 +41,29 @@ pub struct VerifyReport {
 /// # Errors
 /// When the directory holds no database, one of a newer schema, or one that cannot be read.
 pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
+    let mut connection = open(directory)?;
+    let transaction = connection.transaction()?;
+    let server = journal_state::server(&transaction)?;
+    let mut recount = Recount {
+        connection: &transaction,
+        horizon: rollups::minute_horizon(&transaction)?,
+        open: HashMap::new(),
+        report: VerifyReport {
+            server,
+            position: journal_state::position(&transaction, &server)?,
+            log: journal_state::log_state(&transaction)?,
+            ..VerifyReport::default()
+        },
+    };
+    recount.check_pages()?;
+    recount.count_rows()?;
+    recount.check_leftovers()?;
+    evidence::check(&transaction, &mut recount.report)?;
+    Ok(recount.report)
+}
+
+/// Opens the database of a directory for reading, where it is of the present schema.
+pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
     let path = directory.join(DATABASE);
     if !path.exists() {
         return Err(OpenError::Directory {
@@ -41,7 +71,7 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
             reason: format!("it holds no {DATABASE}"),
         });
     }
-    let mut connection = open_reader(&path)?;
+    let connection = open_reader(&path)?;
     let found = schema_of(&connection)?;
     if found > SCHEMA {
         return Err(OpenError::Newer {
@@ -49,18 +79,13 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
             known: SCHEMA,
         });
     }
-    let transaction = connection.transaction()?;
-    let mut recount = Recount {
-        connection: &transaction,
-        horizon: rollups::minute_horizon(&transaction)?,
-        open: HashMap::new(),
-        report: VerifyReport::default(),
-    };
-    recount.check_pages()?;
-    recount.count_rows()?;
-    recount.check_leftovers()?;
-    evidence::check(&transaction, &mut recount.report)?;
-    Ok(recount.report)
+    if found < SCHEMA {
+        return Err(OpenError::Older {
+            found,
+            known: SCHEMA,
+        });
+    }
+    Ok(connection)
 }
 
 struct Recount<'a> {

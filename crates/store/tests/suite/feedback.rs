@@ -1,13 +1,16 @@
 //! Feedback: joined, repeated, replaced, early and refused.
 
 use crate::experiments::{clicked, declare, running, score, value};
-use crate::{Opened, at, name, record, register};
+use crate::{Opened, append, at, feedback, name, record, register};
 use serde_json::json;
-use store::{Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, Store};
-use types::{BuiltIn, PredictionRecord, Reason, TimeRange, Timestamp, VersionKey};
+use store::entry::{FeedbackEntry, encode_feedback};
+use store::{
+    Appended, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Incoming, Receipt, Store,
+};
+use types::{BuiltIn, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey};
 
 async fn send(store: &Store, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
-    store.feedback(vec![item], at(50)).await.unwrap().remove(0)
+    feedback(store, vec![item], at(50)).await.remove(0)
 }
 
 fn label(record: &PredictionRecord, label: &str) -> Feedback {
@@ -34,7 +37,7 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
         epoch: 1,
         ..record(versions[1].key, 1_000_000, 0.5, 1)
     };
-    store.append(record.clone()).await.unwrap();
+    append(store, record.clone()).await;
     let receipt = send(store, label(&record, "negative")).await.unwrap();
     assert_eq!(receipt.status, FeedbackStatus::Recorded);
     assert_eq!(receipt.value, Some(0.0));
@@ -73,7 +76,7 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
         id: types::PredictionId::new(record.id.order() + 1, 1),
         ..record.clone()
     };
-    store.append(other.clone()).await.unwrap();
+    append(store, other.clone()).await;
     send(store, label(&other, "positive")).await.unwrap();
     send(store, replacing(label(&other, "negative")))
         .await
@@ -100,7 +103,7 @@ pub(crate) async fn feedback_waits_for_its_prediction(opened: Opened) {
     assert_eq!(store.unmatched_feedback().await.unwrap(), (1, 0));
     // A value that nobody can check yet; the model has no such metric.
     send(store, value(&record, "nonsense", 3.0)).await.unwrap();
-    store.append(record.clone()).await.unwrap();
+    append(store, record.clone()).await;
     assert_eq!(store.unmatched_feedback().await.unwrap(), (0, 1));
     let totals = store.totals(TimeRange::ALL).await.unwrap();
     assert_eq!(
@@ -114,12 +117,7 @@ pub(crate) async fn feedback_waits_for_its_prediction(opened: Opened) {
     send(store, label(&stranger, "positive")).await.unwrap();
     let other = label(&crate::record(version, 9_500_000, 0.5, 1), "positive");
     let later = at(50 + 8 * 86_400);
-    store
-        .feedback(vec![other], later)
-        .await
-        .unwrap()
-        .remove(0)
-        .unwrap();
+    feedback(store, vec![other], later).await.remove(0).unwrap();
     assert_eq!(store.unmatched_feedback().await.unwrap(), (1, 2));
     assert_eq!(opened.verify().problems, Vec::<String>::new());
 }
@@ -130,7 +128,7 @@ pub(crate) async fn bad_values_are_refused_one_by_one(opened: Opened) {
     declare(store, score()).await;
     declare(store, clicked()).await;
     let record = record(version, 1_000_000, 0.5, 1);
-    store.append(record.clone()).await.unwrap();
+    append(store, record.clone()).await;
     let batch = vec![
         value(&record, "score", 11.0),
         value(&record, "score", 7.5),
@@ -138,7 +136,7 @@ pub(crate) async fn bad_values_are_refused_one_by_one(opened: Opened) {
         value(&record, "latency_ms", 3.0),
         value(&record, "unheard", 1.0),
     ];
-    let results = store.feedback(batch, at(50)).await.unwrap();
+    let results = feedback(store, batch, at(50)).await;
     let said: Vec<String> = results
         .iter()
         .map(|result| match result {
@@ -177,7 +175,7 @@ pub(crate) async fn labels_are_counted_in_every_window(opened: Opened) {
     for n in 0..600 {
         time += random.i64(1..600_000_000);
         let record = record(versions[n % 2], time, 0.5, 1);
-        store.append(record.clone()).await.unwrap();
+        append(store, record.clone()).await;
         if random.bool() {
             let right = random.bool();
             let text = if right { "positive" } else { "negative" };
@@ -206,4 +204,95 @@ pub(crate) async fn labels_are_counted_in_every_window(opened: Opened) {
         }
     }
     assert_eq!(opened.verify().problems, Vec::<String>::new());
+}
+
+pub(crate) async fn receipts_are_kept_where_nobody_waited(opened: Opened) {
+    let store = &opened.store;
+    let (_, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
+    let record = record(versions[0].key, 1_000_000, 0.5, 1);
+    append(store, record.clone()).await;
+    let send = async |seconds: i64, part: u32, values: Vec<Feedback>, awaited: bool| {
+        let receipt = ReceiptId::new(at(seconds), 1);
+        let request = FeedbackEntry {
+            receipt,
+            part,
+            parts: if seconds == 30 { 2 } else { 1 },
+            values: (1..).zip(values).collect(),
+        };
+        let mut bytes = Vec::new();
+        encode_feedback(&request, at(seconds), &mut bytes);
+        let (store, position) = (store.clone(), store.position() + 1);
+        let append = move || {
+            let incoming = Incoming {
+                entries: vec![(position, &bytes)],
+                missing: &[],
+                awaited: &|_| awaited,
+                now: at(seconds),
+            };
+            store.append(&incoming, &mut Appended::default()).unwrap();
+        };
+        tokio::task::spawn_blocking(append).await.unwrap();
+        opened.store.receipt(receipt).await.unwrap()
+    };
+    let right = || vec![label(&record, "positive")];
+    let wrong = || vec![label(&record, "negative")];
+    assert_eq!(send(10, 0, right(), true).await, None);
+    let kept = send(11, 0, right(), false).await.unwrap();
+    assert_eq!((kept.duplicate, kept.is_complete()), (1, true));
+    let refused = send(12, 0, wrong(), true).await.unwrap();
+    assert_eq!((refused.refused, refused.refusals[0].line), (1, 1));
+    // In two parts: until both are there, the receipt says that it is not complete.
+    let half = send(30, 0, right(), true).await.unwrap();
+    assert_eq!((half.parts, half.is_complete()), (2, false));
+    assert_eq!(send(30, 1, right(), true).await, None);
+}
+
+pub(crate) async fn corrections_leave_nothing_behind(opened: Opened) {
+    let store = &opened.store;
+    let score = types::Metric {
+        lower_bound: None,
+        upper_bound: None,
+        ..score()
+    };
+    let (experiment, versions) = running(store, vec![score.clone()]).await;
+    let mut records = Vec::new();
+    for n in 0..20 {
+        let record = PredictionRecord {
+            reason: Reason::Experiment,
+            experiment: Some(experiment.key),
+            epoch: 1,
+            unit_id: types::UnitId::parse(&format!("user-{}", n % 7)).ok(),
+            // A unit keeps its arm.
+            ..record(versions[(n % 7 % 2) as usize].key, n * 1_000_000, 0.5, 1)
+        };
+        append(store, record.clone()).await;
+        records.push(record);
+    }
+    let mut values = Vec::new();
+    for (n, record) in records.iter().enumerate() {
+        let huge = [1e12, -1e15, 3e14, 1e12][n % 4];
+        values.push(value(record, score.name.as_str(), huge));
+    }
+    for result in feedback(store, values, at(50)).await {
+        result.unwrap();
+    }
+    let small = |n: usize| 0.1 * (n as f64 + 1.0);
+    for (n, record) in records.iter().enumerate() {
+        let correction = replacing(value(record, score.name.as_str(), small(n)));
+        assert_eq!(
+            send(store, correction).await.unwrap().status,
+            FeedbackStatus::Replaced
+        );
+    }
+    let evidence = store.evidence(experiment, at(60)).await.unwrap();
+    let sum: f64 = evidence.epochs[0]
+        .arms
+        .iter()
+        .map(|arm| arm.metrics[0].all.sum)
+        .sum();
+    assert!(
+        (sum - (0..20).map(small).sum::<f64>()).abs() < 1e-12,
+        "{sum}"
+    );
+    assert_eq!(opened.verify().problems, [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! The prediction log and its sums.
 
-use crate::{Opened, at, record, register};
+use crate::{Opened, append, append_entries, at, entry_of, record, register};
 use store::{PredictionFilter, Rollup};
 use types::{PredictionId, Status, TimeRange, Timestamp, VersionKey};
 
@@ -43,7 +43,7 @@ pub(crate) async fn every_window_is_exact(opened: Opened) {
     // One that comes late, into a minute that is gone.
     records.push(record(versions[0], start + 77, 0.5, 1_000));
     for record in &records {
-        store.append(record.clone()).await.unwrap();
+        append(store, record.clone()).await;
     }
 
     let mut ranges = vec![TimeRange::ALL];
@@ -79,6 +79,7 @@ pub(crate) async fn every_window_is_exact(opened: Opened) {
                     }
                     Status::Fallback => fallbacks += 1,
                     Status::Error => errors += 1,
+                    Status::Rejected => unreachable!("nothing was"),
                 }
             }
             let got = totals(store, range, version).await;
@@ -107,10 +108,7 @@ pub(crate) async fn predictions_are_read_back_and_filtered(opened: Opened) {
     let two = register(store, 2, "2").await;
     for second in 0..10 {
         let key = if second % 2 == 0 { one.key } else { two.key };
-        store
-            .append(record(key, second * 1_000_000, 0.5, 5))
-            .await
-            .unwrap();
+        append(store, record(key, second * 1_000_000, 0.5, 5)).await;
     }
     let id = record(one.key, 0, 0.5, 5).id;
     let found = store.prediction(id).await.unwrap().unwrap();
@@ -165,16 +163,93 @@ pub(crate) async fn predictions_are_read_back_and_filtered(opened: Opened) {
     assert_eq!(store.newest_order().await.unwrap(), newest.order());
 }
 
-pub(crate) async fn an_id_is_never_stored_twice_and_its_group_fails_whole(opened: Opened) {
+pub(crate) async fn positions_count_once_and_what_cannot_be_stored_is_set_aside(opened: Opened) {
     let store = &opened.store;
     let version = register(store, 1, "1").await.key;
-    store.append(record(version, 1, 0.5, 5)).await.unwrap();
-    assert!(store.append(record(version, 1, 0.5, 5)).await.is_err());
-    assert!(store.failure().is_some());
-    store.append(record(version, 2, 0.5, 5)).await.unwrap();
-    assert_eq!(store.failure(), None);
-    assert_eq!(totals(store, TimeRange::ALL, version).await.count, 2);
+    append(store, record(version, 1, 0.5, 5)).await;
+    // A repeated id, a version that never was, and what is no entry, among others that are well.
+    let mut group: Vec<Vec<u8>> = (2..40)
+        .map(|n| entry_of(&record(version, n, 0.5, 5)))
+        .collect();
+    group[7] = entry_of(&record(version, 1, 0.5, 5));
+    group[20] = entry_of(&record(VersionKey(77), 500, 0.5, 5));
+    group[21] = b"nothing that was ever written".to_vec();
+    let appended = append_entries(store, group.clone()).await.unwrap();
+    let positions: Vec<u64> = appended
+        .set_aside
+        .iter()
+        .map(|(position, _)| *position)
+        .collect();
+    assert_eq!(positions, [9, 22, 23]);
+    assert_eq!((store.position(), store.failure()), (39, None));
+    assert_eq!(totals(store, TimeRange::ALL, version).await.count, 36);
+    let aside = store.set_aside(0, 10).await.unwrap();
+    assert_eq!(
+        aside.iter().map(|entry| entry.position).collect::<Vec<_>>(),
+        positions
+    );
+    assert!(aside[1].reason.contains("no version"), "{aside:?}");
+    assert_eq!(store.log_state().await.unwrap().set_aside, 3);
+    assert_eq!(store.retry_set_aside(at(9)).await.unwrap(), 0);
+    // What was counted is not counted again, even by a new process.
+    let store = opened.reopen().await;
+    assert_eq!(store.position(), 39);
+    append(&store, record(version, 900, 0.5, 5)).await;
+    assert_eq!(totals(&store, TimeRange::ALL, version).await.count, 37);
     assert_eq!(opened.verify().problems, [""; 0]);
+}
+
+pub(crate) async fn rejected_inputs_have_no_latency(opened: Opened) {
+    let store = &opened.store;
+    let version = register(store, 1, "1").await.key;
+    append(store, record(version, 1, 0.5, 4_000_000)).await;
+    let mut refused = record(version, 2, 0.5, 100_000_000);
+    (refused.outcome.answer, refused.outcome.rejected) = (None, true);
+    refused.outcome.error = Some("no text".into());
+    append(store, refused.clone()).await;
+    let rollup = totals(store, TimeRange::ALL, version).await;
+    assert_eq!((rollup.count, rollup.errors, rollup.rejected), (2, 0, 1));
+    assert_eq!(
+        (rollup.mean_latency_ms(), rollup.latency.count()),
+        (Some(4.0), 1)
+    );
+    let found = store.prediction(refused.id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.status, found.error.as_deref()),
+        (Status::Rejected, Some("no text"))
+    );
+    for (status, expected) in [(Status::Ok, 1), (Status::Rejected, 1), (Status::Error, 0)] {
+        let filter = PredictionFilter {
+            status: Some(status),
+            limit: 10,
+            ..PredictionFilter::default()
+        };
+        assert_eq!(
+            store.predictions(filter).await.unwrap().len(),
+            expected,
+            "{status}"
+        );
+    }
+    assert_eq!(opened.verify().problems, [""; 0]);
+}
+
+pub(crate) async fn entries_of_deleted_versions_are_dropped_and_counted(opened: Opened) {
+    let store = &opened.store;
+    let one = register(store, 1, "1").await;
+    let two = register(store, 2, "2").await;
+    append(store, record(one.key, 1, 0.5, 5)).await;
+    store.delete(one.model_id, at(1)).await.unwrap();
+    // The call was under way.
+    let group = [one.key, two.key].map(|key| entry_of(&record(key, 2 + key.0, 0.5, 5)));
+    let appended = append_entries(store, group.to_vec()).await.unwrap();
+    assert_eq!(appended.dropped, 1);
+    assert_eq!(store.log_state().await.unwrap().dropped, 1);
+    let tidy = store.clone();
+    tokio::task::spawn_blocking(move || while tidy.tidy().unwrap() {})
+        .await
+        .unwrap();
+    let report = opened.verify();
+    assert_eq!((report.predictions, report.problems), (1, vec![]));
 }
 
 pub(crate) async fn what_is_rare_is_found_in_its_hours(opened: Opened) {
@@ -190,9 +265,10 @@ pub(crate) async fn what_is_rare_is_found_in_its_hours(opened: Opened) {
         match random.u8(..) {
             0..4 => record.outcome.answer = None,
             4..8 => record.outcome.answer.as_mut().unwrap().0 = VersionKey(99),
+            8..12 => (record.outcome.answer, record.outcome.rejected) = (None, true),
             _ => {}
         }
-        store.append(record.clone()).await.unwrap();
+        append(store, record.clone()).await;
         records.push(record);
     }
     let versions = [None, Some(&one), Some(&two)];
@@ -201,6 +277,7 @@ pub(crate) async fn what_is_rare_is_found_in_its_hours(opened: Opened) {
         Some(Status::Ok),
         Some(Status::Fallback),
         Some(Status::Error),
+        Some(Status::Rejected),
     ];
     for (version, status) in versions.iter().flat_map(|v| statuses.map(|s| (v, s))) {
         let since = random.bool().then(|| at(random.i64(0..172_800)));

@@ -9,11 +9,15 @@ mod feedback;
 mod log;
 mod sqlite;
 
-use store::{NewVersion, Store, StoreOptions, VerifyReport};
+use std::sync::atomic::{AtomicU64, Ordering};
+use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
+use store::{
+    Appended, Feedback, FeedbackResult, Incoming, NewVersion, Store, StoreError, VerifyReport,
+};
 use tempfile::TempDir;
 use types::{
     Accuracy, Input, ModelId, ModelName, Outcome, Output, PredictionId, PredictionRecord, Reason,
-    RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
+    ReceiptId, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
 };
 
 /// A store with nothing in it, and how it is checked from outside.
@@ -26,8 +30,7 @@ impl Opened {
     /// The same directory, opened again after its store was closed.
     async fn reopen(&self) -> Store {
         self.store.close().await.unwrap();
-        std::fs::remove_file(self.directory.path().join("weir.lock")).unwrap();
-        Store::open(self.directory.path(), StoreOptions::default()).unwrap()
+        Store::open(self.directory.path()).unwrap()
     }
 
     fn verify(&self) -> VerifyReport {
@@ -41,14 +44,14 @@ macro_rules! suite {
         suite! { @cases $backend, $open;
             catalog: changes_of_weights_open_epochs_and_are_audited, statuses_move_as_allowed, deletion_takes_predictions_and_aliases_along,
                 descriptions_and_tags_change_and_versions_are_paged;
-            log: every_window_is_exact, predictions_are_read_back_and_filtered, an_id_is_never_stored_twice_and_its_group_fails_whole,
-                what_is_rare_is_found_in_its_hours;
+            log: every_window_is_exact, predictions_are_read_back_and_filtered, positions_count_once_and_what_cannot_be_stored_is_set_aside,
+                what_is_rare_is_found_in_its_hours, rejected_inputs_have_no_latency, entries_of_deleted_versions_are_dropped_and_counted;
             experiments: an_experiment_sets_the_weights_until_it_ends, evidence_counts_units_once_and_survives_a_recount,
                 young_predictions_wait_for_their_window, a_metric_that_changed_keeps_a_draft_from_starting,
                 steps_are_decided_by_a_revision_and_leave_an_event, webhooks_remember_how_far_they_were_told,
                 logged_choices_are_added_up_by_epoch_and_propensity;
             feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
-                labels_are_counted_in_every_window;
+                labels_are_counted_in_every_window, receipts_are_kept_where_nobody_waited, corrections_leave_nothing_behind;
         }
     };
     (@cases $backend:ident, $open:path; $($module:ident: $($case:ident),*;)*) => {
@@ -67,8 +70,60 @@ suite!(on_sqlite, crate::open_sqlite);
 
 fn open_sqlite() -> Opened {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let store = Store::open(directory.path()).unwrap();
     Opened { store, directory }
+}
+
+/// Stores entries at the positions that follow, as a journal would have it.
+async fn append_entries(store: &Store, entries: Vec<Vec<u8>>) -> Result<Appended, StoreError> {
+    let store = store.clone();
+    let append = move || {
+        let mut appended = Appended::default();
+        let next = store.position() + 1;
+        let entries = (next..).zip(entries.iter().map(Vec::as_slice)).collect();
+        let incoming = Incoming {
+            entries,
+            missing: &[],
+            awaited: &|_| true,
+            now: at(0),
+        };
+        store.append(&incoming, &mut appended).map(|()| appended)
+    };
+    tokio::task::spawn_blocking(append).await.unwrap()
+}
+
+fn entry_of(record: &PredictionRecord) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_prediction(record, record.id.time(), &mut bytes);
+    bytes
+}
+
+/// Stores a prediction, which nothing keeps from being stored.
+async fn append(store: &Store, record: PredictionRecord) {
+    let appended = append_entries(store, vec![entry_of(&record)])
+        .await
+        .unwrap();
+    assert_eq!(appended.set_aside, []);
+}
+
+/// Stores values that came together, and says what became of each.
+async fn feedback(
+    store: &Store,
+    values: Vec<Feedback>,
+    received: Timestamp,
+) -> Vec<FeedbackResult> {
+    static REQUESTS: AtomicU64 = AtomicU64::new(1);
+    let request = FeedbackEntry {
+        receipt: ReceiptId::new(received, REQUESTS.fetch_add(1, Ordering::Relaxed)),
+        part: 0,
+        parts: 1,
+        values: (1..).zip(values).collect(),
+    };
+    let mut bytes = Vec::new();
+    encode_feedback(&request, received, &mut bytes);
+    let mut appended = append_entries(store, vec![bytes]).await.unwrap();
+    let results = appended.parts.remove(0).results;
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -115,8 +170,8 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         input: Input::Text("text".into()),
         outcome: Outcome {
             answer: Some((version, output)),
-            error: None,
             latency_ns,
+            ..Outcome::default()
         },
     }
 }

@@ -1,9 +1,11 @@
 //! What is SQLite's own.
 
 use crate::experiments::{running, value};
-use crate::{Opened, at, open_sqlite, record, register};
+use crate::{
+    Opened, append, append_entries, at, entry_of, feedback, open_sqlite, record, register,
+};
 use rusqlite::Connection;
-use store::{Durability, OpenError, Store, StoreOptions};
+use store::{OpenError, Store};
 use types::{BuiltIn, PredictionRecord, TimeRange, UnitId};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
@@ -18,12 +20,10 @@ async fn verify_after(sql: &str) -> Vec<String> {
             unit_id: UnitId::parse(&format!("user-{}", n % 10)).ok(),
             ..record(versions[0].key, n * 1_000_000, 0.5, 5)
         };
-        store.append(record.clone()).await.unwrap();
+        append(&store, record.clone()).await;
         let right = value(&record, "correct", f64::from(n % 3 == 0));
-        store
-            .feedback(vec![right], at(200))
+        feedback(&store, vec![right], at(200))
             .await
-            .unwrap()
             .remove(0)
             .unwrap();
     }
@@ -76,35 +76,18 @@ async fn the_audit_cannot_be_changed() {
 #[tokio::test]
 async fn a_directory_is_opened_once() {
     let Opened { store, directory } = open_sqlite();
-    let again = Store::open(directory.path(), StoreOptions::default());
+    let again = Store::open(directory.path());
     assert!(matches!(again, Err(OpenError::InUse(_))));
     store.close().await.unwrap();
     let version = types::VersionKey(1);
     assert!(
-        store.append(record(version, 1, 0.5, 5)).await.is_err(),
+        append_entries(&store, vec![entry_of(&record(version, 1, 0.5, 5))])
+            .await
+            .is_err(),
         "a closed store took a record"
     );
     drop(store);
-    assert!(Store::open(directory.path(), StoreOptions::default()).is_ok());
-}
-
-#[tokio::test]
-async fn every_durability_keeps_what_was_queued_before_the_end() {
-    for durability in [Durability::Relaxed, Durability::Commit, Durability::Fsync] {
-        let directory = tempfile::tempdir().unwrap();
-        let options = StoreOptions {
-            durability,
-            queue: 16,
-        };
-        let store = Store::open(directory.path(), options).unwrap();
-        let version = register(&store, 1, "1").await.key;
-        for n in 0..200 {
-            store.append(record(version, n, 0.5, 5)).await.unwrap();
-        }
-        store.close().await.unwrap();
-        let totals = store.totals(TimeRange::ALL).await.unwrap();
-        assert_eq!(totals[0].rollup.count, 200, "{durability:?}");
-    }
+    assert!(Store::open(directory.path()).is_ok());
 }
 
 #[tokio::test]
@@ -115,19 +98,24 @@ async fn versions_deleted_one_after_the_other_leave_no_rows() {
     for (id, name) in ids {
         versions.push(register(&store, id, &name).await);
     }
-    for n in 0..10_000 {
-        let key = versions[n as usize % 3].key;
-        // The next ones need not wait: all are written before the deletion.
-        let _ = store.queue(record(key, n, 0.5, 5)).await.unwrap();
-    }
+    let entry = |n: i64| entry_of(&record(versions[n as usize % 3].key, n, 0.5, 5));
+    append_entries(&store, (0..10_000).map(entry).collect())
+        .await
+        .unwrap();
     // The later one first, so that the earlier one comes while the later one is being removed.
     for version in [&versions[1], &versions[0]] {
         store.delete(version.model_id, at(1)).await.unwrap();
+        let tidy = store.clone();
+        assert!(
+            tokio::task::spawn_blocking(move || tidy.tidy().unwrap())
+                .await
+                .unwrap()
+        );
     }
-    // Between two changes the writer removes a chunk.
-    for _ in 0..20 {
-        store.probe().await.unwrap();
-    }
+    let tidy = store.clone();
+    tokio::task::spawn_blocking(move || while tidy.tidy().unwrap() {})
+        .await
+        .unwrap();
     store.close().await.unwrap();
     let connection = Connection::open(directory.path().join("weir.db")).unwrap();
     let count = |table: &str| -> i64 {
@@ -161,9 +149,9 @@ async fn a_database_of_the_first_schema_is_brought_to_the_present_one() {
         )
         .unwrap();
     drop(connection);
-    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let store = Store::open(directory.path()).unwrap();
     let version = types::VersionKey(1);
-    store.append(record(version, 2_000, 0.5, 5)).await.unwrap();
+    append(&store, record(version, 2_000, 0.5, 5)).await;
     let totals = store.totals(TimeRange::ALL).await.unwrap();
     assert_eq!((totals[0].rollup.count, totals[0].rollup.errors), (2, 1));
     let report = store::verify(directory.path()).unwrap();

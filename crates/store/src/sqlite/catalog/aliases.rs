@@ -45,7 +45,7 @@ impl Store {
                 updated_at: now,
             })
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Removes an alias; says whether there was one.
@@ -70,7 +70,7 @@ impl Store {
             audit(t, &name, None, "alias.deleted", &detail, now)?;
             Ok(true)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 }
 

@@ -35,14 +35,21 @@ impl Store {
         .await
     }
 
-    /// The id of the newest entry; 0 without one.
+    /// The id of the newest entry, 0 without one, and the models that entries after `after` are about.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn newest_audit(&self) -> Result<i64, StoreError> {
-        self.read(|connection| {
+    pub async fn changed_models(&self, after: i64) -> Result<(i64, Vec<ModelName>), StoreError> {
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
             let sql = "SELECT COALESCE(MAX(id), 0) FROM audit";
-            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+            let newest = transaction.query_row(sql, [], |row| row.get(0))?;
+            let mut select =
+                transaction.prepare_cached("SELECT DISTINCT name FROM audit WHERE id > ?1")?;
+            let names = select.query_map([after], |row| row.get::<_, String>(0))?;
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            let known = names.iter().filter_map(|name| ModelName::parse(name).ok());
+            Ok((newest, known.collect()))
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use super::aliases::point_alias;
 use super::audit::{audit_experiment, bump};
-use super::{Catalog, corrupt, list as list_versions, metrics, set_traffic, to_text};
+use super::{Catalog, corrupt, list as list_versions, metrics, readable, set_traffic, to_text};
 use crate::sqlite::Store;
 use crate::{
     Actor, CatalogError, ExperimentEnd, ExperimentFilter, ExperimentStep, StoreError, Takeover,
@@ -43,7 +43,7 @@ impl Store {
             audit_experiment(t, &made, "experiment.created", detail, now)?;
             Ok(made)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// One experiment.
@@ -75,7 +75,7 @@ impl Store {
                  AND experiment_key < ?3 ORDER BY experiment_key DESC LIMIT ?4"
             ))?;
             let rows = select.query_map(params_from_iter(values), read_experiment)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            readable(rows)
         })
         .await
     }
@@ -121,7 +121,7 @@ impl Store {
             audit_experiment(t, &experiment, action, detail, now)?;
             require(t, id)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Scheduled experiments whose time has come.
@@ -133,7 +133,7 @@ impl Store {
             let sql = format!("{SELECT} WHERE status = 'scheduled' AND starts_at <= ?1");
             let mut select = connection.prepare_cached(&sql)?;
             let rows = select.query_map([now.micros()], read_experiment)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            readable(rows)
         })
         .await
     }
@@ -162,7 +162,7 @@ impl Store {
                 None => start(t, id, progress.as_ref(), now),
             }
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Saves the next states of running experiments, in one transaction: new shares open an epoch, and
@@ -180,36 +180,21 @@ impl Store {
         let change = move |t: &Transaction<'_>| {
             let mut done = Vec::with_capacity(steps.len());
             for step in &steps {
-                done.push(match take_step(t, step, now) {
-                    Err(CatalogError::Store(error)) => return Err(error.into()),
-                    taken => taken,
-                });
+                // What is wrong with one experiment keeps no other from its step.
+                t.execute_batch("SAVEPOINT step")?;
+                let taken = take_step(t, step, now);
+                match &taken {
+                    Err(CatalogError::Store(error)) if error.may_pass() => {
+                        return taken.map(|()| done);
+                    }
+                    Err(_) => t.execute_batch("ROLLBACK TO step; RELEASE step")?,
+                    Ok(()) => t.execute_batch("RELEASE step")?,
+                }
+                done.push(taken);
             }
             Ok(done)
         };
-        self.inner.writer.change(change).await
-    }
-
-    /// Keeps what a look has shown of a running experiment, as JSON, unless others have shown more since
-    /// `seen` was read. It is no change that anybody made, so it is not on the record.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn save_history(
-        &self,
-        key: ExperimentKey,
-        seen: Option<String>,
-        history: String,
-    ) -> Catalog<()> {
-        let change = move |t: &Transaction<'_>| {
-            t.execute(
-                "UPDATE experiments SET history = ?3 \
-                 WHERE experiment_key = ?1 AND status = 'running' AND history IS ?2",
-                params![key.0, seen, history],
-            )?;
-            Ok(())
-        };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Deletes a draft, or a scheduled one.
@@ -227,7 +212,7 @@ impl Store {
             t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key])?;
             audit_experiment(t, &experiment, "experiment.deleted", Map::new(), now)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 }
 
@@ -320,17 +305,14 @@ fn percent(share: f64) -> Percent {
 }
 
 fn take_step(t: &Transaction<'_>, step: &ExperimentStep, now: Timestamp) -> Catalog<()> {
-    let sql = "SELECT status, revision, history FROM experiments WHERE experiment_key = ?1";
-    let (status, present, history): (String, i64, Option<String>) =
-        t.query_row(sql, [step.key.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+    let sql = "SELECT status, revision FROM experiments WHERE experiment_key = ?1";
+    let (status, present): (String, i64) =
+        t.query_row(sql, [step.key.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let status: ExperimentStatus = status.parse().map_err(|()| corrupt(0))?;
     if status != ExperimentStatus::Running {
         return Err(CatalogError::ExperimentStatus(status));
     }
-    let seen = step.look.as_ref().map(|look| &look.seen);
-    if present != step.revision || seen.is_some_and(|seen| *seen != history) {
+    if present != step.revision {
         let given = step.revision;
         return Err(CatalogError::StaleExperiment { present, given });
     }
@@ -583,18 +565,27 @@ pub(super) fn running_of(
         .optional()?)
 }
 
-/// Every experiment that runs, each by itself.
+/// Every experiment that runs, or the one of a model, each by itself.
 pub(super) fn each_running(
     t: &Transaction<'_>,
+    name: Option<&ModelName>,
 ) -> Result<Vec<Result<Experiment, StoreError>>, StoreError> {
-    let mut select = t.prepare_cached(&format!("{SELECT} WHERE status = 'running'"))?;
-    let rows = select.query_map([], read_experiment)?;
+    let of_model = if name.is_some() {
+        "name = ?1 AND"
+    } else {
+        "?1 IS NULL AND"
+    };
+    let sql = format!("{SELECT} WHERE {of_model} status = 'running'");
+    let mut select = t.prepare_cached(&sql)?;
+    let rows = select.query_map([name.map(ModelName::as_str)], read_experiment)?;
     Ok(rows.map(|row| Ok(row?)).collect())
 }
 
-/// The same as routing sees them.
+/// The same as routing sees them. One that cannot be read is left out: its model goes by the weights of its
+/// versions, which are the same.
 pub(super) fn running(
     t: &Transaction<'_>,
+    name: Option<&ModelName>,
 ) -> Result<Vec<(ModelName, RunningExperiment)>, StoreError> {
     let as_routed = |experiment: Experiment| {
         let definition = experiment.definition;
@@ -608,6 +599,6 @@ pub(super) fn running(
         };
         (definition.name, routed)
     };
-    let each = each_running(t)?.into_iter();
-    each.map(|experiment| Ok(as_routed(experiment?))).collect()
+    let each = each_running(t, name)?.into_iter();
+    Ok(each.filter_map(Result::ok).map(as_routed).collect())
 }

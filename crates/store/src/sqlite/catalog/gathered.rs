@@ -3,6 +3,7 @@
 use super::corrupt;
 use super::experiments::each_running;
 use crate::StoreError;
+use crate::evidence::Change;
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -38,7 +39,7 @@ impl Store {
     ) -> Result<Vec<Result<(Experiment, Evidence), StoreError>>, StoreError> {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
-            let running = each_running(&transaction)?;
+            let running = each_running(&transaction, None)?;
             let each = running.into_iter().map(|experiment| {
                 let experiment = experiment?;
                 let evidence = read_evidence(&transaction, &experiment, now)?;
@@ -75,79 +76,79 @@ fn read_evidence(
             arms: vec![empty.clone(); definition.arms.len()],
         });
     }
-    add_all_time(t, experiment, &mut evidence)?;
-    for (at, metric) in definition.metrics.iter().enumerate() {
-        if metric.window_seconds > 0 {
-            let cutoff = crate::evidence::cutoff(metric, now.seconds());
-            take_young(t, experiment, at, cutoff, &mut evidence)?;
-        }
-    }
+    add_sums(t, experiment, now, &mut evidence)?;
     evidence.outside = outside(t, experiment, &evidence)?;
     Ok(evidence)
 }
 
-fn add_all_time(
+fn add_sums(
     t: &Transaction<'_>,
     experiment: &Experiment,
+    now: Timestamp,
     evidence: &mut Evidence,
 ) -> Result<(), StoreError> {
-    let mut select = t.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
-         AND version_key = ?3 AND metric = ?4 AND start = ?5"
-    ))?;
+    let definition = &experiment.definition;
     for epoch in &mut evidence.epochs {
-        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
-            let mut sums_of = |metric: i64| {
-                let key = params![experiment.key.0, epoch.epoch, arm.key.0, metric, ALL_TIME];
-                let sums = select.query_row(key, |row| read_sums(row, 0)).optional()?;
-                Ok::<_, StoreError>(sums.unwrap_or_default().sums())
-            };
-            let exposures = sums_of(EXPOSURES)?;
+        for (arm, place) in definition.arms.iter().zip(&mut epoch.arms) {
+            let key = (experiment.key.0, epoch.epoch, arm.key.0);
+            let exposures = all_time(t, key, EXPOSURES)?.sums();
             place.exposures = Exposures {
                 units: exposures.units,
                 predictions: exposures.count,
                 fallbacks: exposures.events,
             };
-            for (metric, evidence) in (0..).zip(&mut place.metrics) {
-                let all = sums_of(metric)?;
-                *evidence = MetricEvidence { matured: all, all };
+            let metrics = definition.metrics.iter().zip(&mut place.metrics);
+            for (at, (metric, evidence)) in (0..).zip(metrics) {
+                let all = all_time(t, key, at)?;
+                let mut matured = all.clone();
+                if metric.window_seconds > 0 {
+                    let cutoff = crate::evidence::cutoff(metric, now.seconds());
+                    take_young(t, key, at, cutoff, &mut matured)?;
+                }
+                *evidence = MetricEvidence {
+                    matured: matured.sums(),
+                    all: all.sums(),
+                };
             }
         }
     }
     Ok(())
 }
 
+/// Experiment, epoch and version.
+type Key = (i64, i64, i64);
+
+fn all_time(t: &Transaction<'_>, key: Key, metric: i64) -> Result<Change, StoreError> {
+    let mut select = t.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
+         AND version_key = ?3 AND metric = ?4 AND start = ?5"
+    ))?;
+    let key = params![key.0, key.1, key.2, metric, ALL_TIME];
+    let sums = select.query_row(key, |row| read_sums(row, 0)).optional()?;
+    Ok(sums.unwrap_or_default())
+}
+
 /// Takes the stretches that have not matured out of the matured sums: a bounded number of rows,
 /// however long the experiment runs.
 fn take_young(
     t: &Transaction<'_>,
-    experiment: &Experiment,
-    metric: usize,
+    key: Key,
+    metric: i64,
     cutoff: i64,
-    evidence: &mut Evidence,
+    matured: &mut Change,
 ) -> Result<(), StoreError> {
     let mut select = t.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
          AND version_key = ?3 AND metric = ?4 AND start > ?5"
     ))?;
-    let after = cutoff.max(ALL_TIME);
-    for epoch in &mut evidence.epochs {
-        for (arm, place) in experiment.definition.arms.iter().zip(&mut epoch.arms) {
-            let key = params![
-                experiment.key.0,
-                epoch.epoch,
-                arm.key.0,
-                metric as i64,
-                after
-            ];
-            let mut rows = select.query(key)?;
-            while let Some(row) = rows.next()? {
-                // Events count at once: they are what guards.
-                let mut young = read_sums(row, 0)?.sums();
-                young.events = 0;
-                place.metrics[metric].matured.subtract(&young);
-            }
-        }
+    let mut rows = select.query(params![key.0, key.1, key.2, metric, cutoff.max(ALL_TIME)])?;
+    while let Some(row) = rows.next()? {
+        // Events count at once: they are what guards.
+        let young = Change {
+            events: 0,
+            ..read_sums(row, 0)?
+        };
+        matured.subtract(&young);
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Store {
                 now,
             )
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Removes the declaration of a metric; says whether there was one. Values that are stored stay.
@@ -81,7 +81,7 @@ impl Store {
             }
             Ok(deleted > 0)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 }
 

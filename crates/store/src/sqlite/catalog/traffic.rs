@@ -1,22 +1,29 @@
 //! The weights of a model, read and changed as a whole.
 
 use super::audit::{audit, bump, revision};
-use super::{Catalog, corrupt, experiments, list, set_traffic};
+use super::{Catalog, experiments, list, set_traffic};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError, VersionFilter, WeightChange};
 use rusqlite::{Transaction, params};
 use serde_json::json;
-use types::{ModelName, ModelTraffic, Percent, Timestamp, TrafficVersion, VersionStatus};
+use std::collections::BTreeMap;
+use types::{
+    ModelName, ModelTraffic, Percent, RunningExperiment, Timestamp, TrafficVersion, Version,
+    VersionStatus,
+};
 
 impl Store {
-    /// The traffic of every model.
+    /// The traffic of every model, or of the one with a name, and the versions of it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn traffic(&self) -> Result<Vec<ModelTraffic>, StoreError> {
-        self.read(|connection| {
+    pub async fn traffic(
+        &self,
+        name: Option<ModelName>,
+    ) -> Result<Vec<(ModelTraffic, Vec<Version>)>, StoreError> {
+        self.read(move |connection| {
             let transaction = connection.transaction()?;
-            read_traffic(&transaction)
+            read_traffic(&transaction, name)
         })
         .await
     }
@@ -33,9 +40,7 @@ impl Store {
         change: WeightChange,
         now: Timestamp,
     ) -> Catalog<()> {
-        self.inner
-            .writer
-            .change(move |t| set_weights(t, &name, &change, now))
+        self.change(move |t| set_weights(t, &name, &change, now))
             .await
     }
 }
@@ -102,46 +107,51 @@ fn set_weights(
     audit(t, name, None, "traffic.set", &detail, now)
 }
 
-fn read_traffic(t: &Transaction<'_>) -> Result<Vec<ModelTraffic>, StoreError> {
-    let mut versions = list(t, &VersionFilter::default())?;
-    versions.reverse();
-    let mut select = t.prepare("SELECT name, revision, epoch, salt, fallback FROM models")?;
-    let rows = select.query_map([], |row| {
-        let name = ModelName::parse(&row.get::<_, String>(0)?).map_err(|_| corrupt(0))?;
-        Ok(ModelTraffic {
-            name,
-            revision: row.get(1)?,
-            epoch: row.get(2)?,
-            salt: row.get(3)?,
-            fallback: row.get(4)?,
-            versions: Vec::new(),
-            experiment: None,
-        })
-    })?;
-    let mut models = rows.collect::<Result<Vec<_>, _>>()?;
-    models.sort_by(|a, b| a.name.cmp(&b.name));
-    for v in versions {
-        let at = models.binary_search_by(|model| model.name.cmp(&v.name));
-        let Ok(at) = at else {
-            return Err(StoreError::Corrupt(format!(
-                "{} is a version of no model",
-                v.model_id
-            )));
-        };
-        models[at].versions.push(TrafficVersion {
-            key: v.key,
-            model_id: v.model_id,
-            version: v.version,
-            status: v.status,
-            weight: v.traffic_percent,
-        });
+fn read_traffic(
+    t: &Transaction<'_>,
+    name: Option<ModelName>,
+) -> Result<Vec<(ModelTraffic, Vec<Version>)>, StoreError> {
+    let filter = VersionFilter {
+        name: name.clone(),
+        ..VersionFilter::default()
+    };
+    let mut by_name: BTreeMap<ModelName, Vec<Version>> = BTreeMap::new();
+    for version in list(t, &filter)?.into_iter().rev() {
+        by_name
+            .entry(version.name.clone())
+            .or_default()
+            .push(version);
     }
-    for (name, experiment) in experiments::running(t)? {
-        if let Ok(at) = models.binary_search_by(|model| model.name.cmp(&name)) {
-            models[at].experiment = Some(experiment);
-        }
-    }
+    let mut running: BTreeMap<ModelName, RunningExperiment> =
+        experiments::running(t, name.as_ref())?
+            .into_iter()
+            .collect();
+    let mut select =
+        t.prepare_cached("SELECT revision, epoch, salt, fallback FROM models WHERE name = ?1")?;
     // A model whose versions are all deleted is kept for its audit only.
-    models.retain(|model| !model.versions.is_empty());
-    Ok(models)
+    let models = by_name.into_iter().map(|(name, versions)| {
+        let traffic = select.query_row([name.as_str()], |row| {
+            Ok(ModelTraffic {
+                revision: row.get(0)?,
+                epoch: row.get(1)?,
+                salt: row.get(2)?,
+                fallback: row.get(3)?,
+                versions: versions.iter().map(routed).collect(),
+                experiment: running.remove(&name),
+                name: name.clone(),
+            })
+        })?;
+        Ok((traffic, versions))
+    });
+    models.collect()
+}
+
+fn routed(version: &Version) -> TrafficVersion {
+    TrafficVersion {
+        key: version.key,
+        model_id: version.model_id,
+        version: version.version.clone(),
+        status: version.status,
+        weight: version.traffic_percent,
+    }
 }

@@ -1,6 +1,6 @@
 //! Webhooks as rows: who is told, and how far each has been told.
 
-use super::{Catalog, corrupt};
+use super::{Catalog, corrupt, readable};
 use crate::sqlite::Store;
 use crate::{NewWebhook, StoreError, Webhook};
 use rusqlite::{Connection, Row, Transaction, params};
@@ -28,7 +28,7 @@ impl Store {
             let made = all.into_iter().find(|webhook| webhook.id == new.id);
             made.ok_or_else(|| StoreError::Corrupt("a webhook is gone".into()).into())
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Every webhook, oldest first.
@@ -48,7 +48,7 @@ impl Store {
             let sql = "DELETE FROM webhooks WHERE webhook_id = ?1";
             Ok(t.execute(sql, [id.to_string()])? == 1)
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Records that a webhook was told of everything up to an entry of the audit.
@@ -64,7 +64,7 @@ impl Store {
             )?;
             Ok(())
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 
     /// Records a failed delivery and when to try again; `give_up` is the entry that is not tried again.
@@ -88,7 +88,7 @@ impl Store {
             )?;
             Ok(())
         };
-        self.inner.writer.change(change).await
+        self.change(change).await
     }
 }
 
@@ -98,7 +98,7 @@ fn list(connection: &Connection) -> Result<Vec<Webhook>, StoreError> {
          last_error, given_up FROM webhooks ORDER BY webhook_key",
     )?;
     let rows = select.query_map([], read_webhook)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    readable(rows)
 }
 
 fn read_webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {

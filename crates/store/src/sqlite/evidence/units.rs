@@ -6,7 +6,7 @@
 //! each group, so that neighbours share a page. The journal is read at the start.
 
 use crate::StoreError;
-use crate::evidence::UnitMetric;
+use crate::evidence::{UnitMetric, before};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -50,13 +50,18 @@ pub(super) struct Unit {
 
 /// A unit in the journal.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct Entry<M = UnitMetric> {
     experiment: i64,
     unit: i64,
     epoch: i64,
     version: i64,
-    metrics: Vec<UnitMetric>,
+    metrics: Vec<M>,
 }
+
+/// The format of states in which sums are plain numbers: releases before the journal wrote it.
+const PLAIN: i64 = 0;
+/// The format that is written: sums are exact.
+const FORMAT: i64 = 1;
 
 impl Unit {
     /// What is known of it for the metric at a place of the definition.
@@ -162,7 +167,7 @@ impl Units {
             return Ok(true);
         }
         let mut select = connection.prepare_cached(
-            "SELECT epoch, version_key, state FROM experiment_units \
+            "SELECT epoch, version_key, state, format FROM experiment_units \
              WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
         )?;
         let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
@@ -204,8 +209,9 @@ impl Units {
         }
         // Numbered here, so that a number is not given again when the journal was emptied.
         let seq = self.journal.newest + 1;
-        let mut insert = connection.prepare_cached("INSERT INTO unit_journal VALUES (?1, ?2)")?;
-        insert.execute(params![seq, bytes])?;
+        let mut insert =
+            connection.prepare_cached("INSERT INTO unit_journal VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![seq, bytes, FORMAT])?;
         self.journal.newest = seq;
         self.journal.bytes += bytes.len();
         let many = open.len() > self.many
@@ -226,9 +232,9 @@ impl Units {
         let next = open.range((from, Bound::Unbounded)).take(count);
         let places: Vec<UnitPlace> = next.map(|(place, _)| *place).collect();
         let mut upsert = connection.prepare_cached(
-            "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state) \
-             VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (experiment_key, unit, epoch) DO UPDATE SET state = excluded.state",
+            "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state, format) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
+             DO UPDATE SET state = excluded.state, format = excluded.format",
         )?;
         for place in &places {
             if let Some(unit) = open.remove(place) {
@@ -239,7 +245,8 @@ impl Units {
                     unit: number,
                     epoch,
                 } = place;
-                upsert.execute(params![experiment.0, number, epoch, unit.version.0, state])?;
+                let version = unit.version.0;
+                upsert.execute(params![experiment.0, number, epoch, version, state, FORMAT])?;
             }
         }
         if places.len() == count {
@@ -260,16 +267,16 @@ impl Units {
         }
         let corrupt = || StoreError::Corrupt("the journal of units".into());
         let mut open = BTreeMap::new();
-        let mut select = connection.prepare("SELECT seq, units FROM unit_journal ORDER BY seq")?;
+        let mut select =
+            connection.prepare("SELECT seq, units, format FROM unit_journal ORDER BY seq")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             self.journal.newest = row.get(0)?;
             let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            let format: i64 = row.get(2)?;
             self.journal.bytes += bytes.len();
             while !bytes.is_empty() {
-                let (entry, rest): (Entry, _) =
-                    postcard::take_from_bytes(bytes).map_err(|_| corrupt())?;
-                bytes = rest;
+                let entry = take_entry(&mut bytes, format).map_err(|_| corrupt())?;
                 let place = UnitPlace {
                     experiment: ExperimentKey(entry.experiment),
                     unit: entry.unit,
@@ -292,22 +299,51 @@ impl Units {
 
 fn load(connection: &Connection, place: UnitPlace) -> Result<Option<Unit>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT epoch, version_key, state FROM experiment_units \
+        "SELECT epoch, version_key, state, format FROM experiment_units \
          WHERE experiment_key = ?1 AND unit = ?2 AND epoch = ?3",
     )?;
     let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
     rows.next()?.map(read).transpose()
 }
 
-/// From epoch, version and state.
+/// From epoch, version, state and its format.
 fn read(row: &rusqlite::Row<'_>) -> Result<Unit, StoreError> {
     let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-    let corrupt = |_| StoreError::Corrupt("the state of a unit".into());
+    let metrics = match row.get(3)? {
+        PLAIN => postcard::from_bytes(blob).map(present),
+        FORMAT => postcard::from_bytes(blob),
+        _ => Err(postcard::Error::SerdeDeCustom),
+    };
     Ok(Unit {
         version: VersionKey(row.get(1)?),
-        metrics: postcard::from_bytes(blob).map_err(corrupt)?,
+        metrics: metrics.map_err(|_| StoreError::Corrupt("the state of a unit".into()))?,
         touched: false,
     })
+}
+
+fn present(old: Vec<before::UnitMetric>) -> Vec<UnitMetric> {
+    old.into_iter().map(UnitMetric::from).collect()
+}
+
+/// The next entry of a row of the journal.
+fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry> {
+    let (entry, rest) = match format {
+        PLAIN => {
+            let (old, rest): (Entry<before::UnitMetric>, _) = postcard::take_from_bytes(bytes)?;
+            let entry = Entry {
+                experiment: old.experiment,
+                unit: old.unit,
+                epoch: old.epoch,
+                version: old.version,
+                metrics: present(old.metrics),
+            };
+            (entry, rest)
+        }
+        FORMAT => postcard::take_from_bytes(bytes)?,
+        _ => return Err(postcard::Error::SerdeDeCustom),
+    };
+    *bytes = rest;
+    Ok(entry)
 }
 
 #[cfg(test)]
@@ -339,7 +375,7 @@ mod tests {
                 let number = random.i64(0..1000);
                 let step = Step {
                     count: 1,
-                    sum: random.f64(),
+                    sum: random.f64().into(),
                     valued: true,
                     bad: random.bool(),
                 };
@@ -352,8 +388,8 @@ mod tests {
                 assert_eq!(new, !expected.contains_key(&number));
                 assert_eq!(unit.version, VersionKey(number));
                 let known = expected.entry(number).or_default();
-                known.take(0, step, i64::MIN, |_, _| {});
-                unit.metric(0).take(0, step, i64::MIN, |_, _| {});
+                known.take(0, &step, i64::MIN, |_, _| {});
+                unit.metric(0).take(0, &step, i64::MIN, |_, _| {});
                 assert_eq!(unit.metric(0), known);
             }
             units.write(&connection).unwrap();

@@ -3,13 +3,15 @@
 use super::VerifyReport;
 use crate::StoreError;
 use crate::evidence::Change;
+use crate::exact::ExactSum;
 use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
 };
+use crate::sqlite::predictions::status_of;
 use rusqlite::Connection;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use types::{BuiltIn, ExperimentDefinition, ExperimentKey, MetricSums, Missing};
+use types::{ExperimentDefinition, ExperimentKey, Measured, MetricSums, Missing, Status};
 
 /// A unit in an epoch; a prediction without a `unit_id` is one of its own.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
@@ -24,8 +26,8 @@ type Place = (i64, i64, i64, i64);
 /// What a unit gathered for one metric.
 #[derive(Default)]
 struct Gathered {
-    count: f64,
-    sum: f64,
+    count: u64,
+    sum: ExactSum,
     values: i64,
 }
 
@@ -73,9 +75,11 @@ impl Recount {
             let prediction = Prediction {
                 place: (experiment, row.get(2)?, row.get(3)?, EXPOSURES),
                 unit,
-                status: row.get(5)?,
-                latency_ms: row.get::<_, i64>(6)? as f64 / 1e6,
-                confidence: row.get(7)?,
+                measured: Measured {
+                    status: status_of(row.get(5)?)?,
+                    latency_ns: row.get::<_, i64>(6)? as u64,
+                    confidence: row.get(7)?,
+                },
             };
             self.add(&prediction, &values);
         }
@@ -85,7 +89,7 @@ impl Recount {
     fn add(&mut self, p: &Prediction, feedback: &HashMap<String, (f64, bool)>) {
         let exposures = self.exposures.entry(p.place).or_default();
         exposures.count += 1;
-        exposures.events += i64::from(p.status == 1);
+        exposures.events += i64::from(p.measured.status == Status::Fallback);
         exposures.units += i64::from(self.exposed.insert((p.place, p.unit)));
         let (experiment, epoch, version, _) = p.place;
         let definition = &self.definitions[&experiment];
@@ -93,10 +97,12 @@ impl Recount {
             let at = at as i64;
             let given = feedback.get(metric.name.as_str());
             let value = if metric.from_feedback() {
-                let fits = |value: &f64| metric.check_value(*value).is_ok();
+                let fits = |value: &f64| metric.counts(*value);
                 given.map(|(value, _)| *value).filter(fits)
             } else {
-                p.value(metric.built_in(), definition.slo_ms)
+                metric
+                    .built_in()
+                    .and_then(|built_in| built_in.value_of(p.measured, definition.slo_ms))
             };
             let first_event = if metric.from_feedback() {
                 given.is_some_and(|(_, event)| *event)
@@ -110,8 +116,8 @@ impl Recount {
             if counts {
                 let place = (experiment, epoch, version, at);
                 let gathered = self.units.entry((place, p.unit)).or_default();
-                gathered.count += 1.0;
-                gathered.sum += value.unwrap_or(0.0);
+                gathered.count += 1;
+                gathered.sum.add(value.unwrap_or(0.0));
                 gathered.values += i64::from(value.is_some());
             }
         }
@@ -120,17 +126,8 @@ impl Recount {
     fn totals(&self) -> HashMap<Place, Change> {
         let mut totals = self.exposures.clone();
         for ((place, _), unit) in &self.units {
-            totals.entry(*place).or_default().add(&Change {
-                units: 1,
-                count: unit.count as i64,
-                sum: unit.sum,
-                sum_squares: unit.sum * unit.sum,
-                sum_count_squares: unit.count * unit.count,
-                sum_products: unit.sum * unit.count,
-                values: unit.values,
-                value_units: i64::from(unit.values > 0),
-                events: 0,
-            });
+            let change = Change::of_unit(unit.count, &unit.sum, unit.values);
+            totals.entry(*place).or_default().add(&change);
         }
         totals
     }
@@ -191,19 +188,5 @@ impl Recount {
 struct Prediction {
     place: Place,
     unit: Unit,
-    status: i64,
-    latency_ms: f64,
-    confidence: Option<f64>,
-}
-
-impl Prediction {
-    fn value(&self, metric: Option<BuiltIn>, slo_ms: Option<f64>) -> Option<f64> {
-        match metric? {
-            BuiltIn::Error => Some(f64::from(self.status != 0)),
-            BuiltIn::LatencyMs => Some(self.latency_ms),
-            BuiltIn::Slow => slo_ms.map(|slo| f64::from(self.latency_ms > slo)),
-            BuiltIn::Confidence => self.confidence,
-            BuiltIn::Correct => None,
-        }
-    }
+    measured: Measured,
 }

@@ -1,0 +1,138 @@
+//! Looking at a journal without changing it: a server may be writing it meanwhile.
+
+use crate::disk::Disk;
+use crate::frame::{self, Found};
+use crate::read::Missing;
+use crate::segment::{self, read_all};
+use crate::{OpenError, ServerId, head};
+use std::io;
+use std::ops::RangeInclusive;
+
+/// What a journal holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// The positions that can be read, in order.
+    pub present: Vec<RangeInclusive<u64>>,
+    /// Positions at which segments begin: everything before was given to a frame.
+    begun: Vec<u64>,
+    /// Bytes behind the last good frame of a segment that are no frame.
+    pub damaged_bytes: u64,
+}
+
+impl Inspected {
+    /// Frames after a position.
+    pub fn waiting_after(&self, position: u64) -> u64 {
+        let left = self.present.iter().filter(|range| *range.end() > position);
+        left.map(|range| range.end() - (*range.start()).max(position + 1) + 1)
+            .sum()
+    }
+
+    /// Positions after a position that were given and cannot be read.
+    pub fn missing_after(&self, position: u64) -> Vec<Missing> {
+        let last = self.present.last().map_or(0, |range| *range.end());
+        let begun = self.begun.iter().map(|first| first - 1).max().unwrap_or(0);
+        let mut missing = Vec::new();
+        let mut next = position + 1;
+        for range in &self.present {
+            if *range.start() > next {
+                missing.push(next..=range.start() - 1);
+            }
+            next = next.max(range.end() + 1);
+        }
+        if begun.max(last) >= next {
+            missing.push(next..=begun.max(last));
+        }
+        missing
+    }
+
+    fn add(&mut self, position: u64) {
+        match self.present.last_mut() {
+            Some(last) if *last.end() + 1 == position => *last = *last.start()..=position,
+            _ => self.present.push(position..=position),
+        }
+    }
+}
+
+/// Reads all of a journal; `each` is given every frame.
+///
+/// # Errors
+/// When it cannot be read, or is not for this program or this server.
+pub fn inspect(
+    disk: &dyn Disk,
+    server: &ServerId,
+    mut each: impl FnMut(u64, &[u8]),
+) -> Result<Inspected, OpenError> {
+    let mut inspected = Inspected::default();
+    let names = disk.list()?;
+    let mut numbers: Vec<u64> = names
+        .iter()
+        .filter_map(|name| segment::number_of(name))
+        .collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        let content = match read_segment(disk, number) {
+            // What it held is kept elsewhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            content => content?,
+        };
+        if let Some(head) = head::read(&content) {
+            head.check(server)?;
+            inspected.begun.extend(head.first);
+        }
+        inspected.damaged_bytes += scan(&content, |position, payload| {
+            inspected.add(position);
+            each(position, payload);
+        });
+    }
+    Ok(inspected)
+}
+
+fn read_segment(disk: &dyn Disk, number: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open(&segment::name(number))?;
+    read_all(&*file, 0, file.len()?)
+}
+
+/// Gives every good frame of a segment; says how many bytes behind them are no frame.
+fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
+    let written = content
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    let mut at = head::BYTES as usize;
+    let (mut next, mut end) = (1, at);
+    while at < written {
+        match frame::look(&content[at..], (content.len() - at) as u64) {
+            Found::Good { position, length } => {
+                each(
+                    position,
+                    &content[at + frame::HEAD..at + frame::HEAD + length],
+                );
+                at += frame::HEAD + length;
+                (next, end) = (position + 1, at);
+            }
+            Found::Short(_) | Found::Bad => match frame::search(content, at + 1, next..=u64::MAX) {
+                Some(good) => at = good,
+                None => break,
+            },
+        }
+    }
+    written.saturating_sub(end) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_lies_between_what_is_present() {
+        let inspected = Inspected {
+            present: vec![4..=9, 12..=12],
+            begun: vec![4, 15],
+            damaged_bytes: 0,
+        };
+        assert_eq!(inspected.waiting_after(6), 4);
+        assert_eq!(inspected.missing_after(2), [3..=3, 10..=11, 13..=14]);
+        assert_eq!(inspected.missing_after(10), [11..=11, 13..=14]);
+        assert_eq!(inspected.missing_after(14), []);
+    }
+}

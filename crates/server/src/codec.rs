@@ -1,0 +1,3 @@
+//! Protocols: each makes a call of what came in, and says in its own words what became of it.
+
+pub(crate) mod json;

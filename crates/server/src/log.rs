@@ -1,0 +1,276 @@
+//! The log: a journal before the store. An entry is in the journal before its caller is answered; one
+//! thread moves entries from there into the store.
+
+mod ingest;
+mod receipts;
+mod sync;
+
+pub(crate) use receipts::{Answered, Awaited};
+
+use crate::Durability;
+use crate::clock::Clock;
+use ingest::Wake;
+use journal::{AppendError, Frame, Journal, Room};
+use receipts::Receipts;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use store::Store;
+use store::entry::{Entry, Kind, encode_prediction};
+use sync::Syncs;
+use tokio::sync::watch;
+use types::{PredictionRecord, Timestamp};
+
+/// How long a caller who finds no room waits before he looks again; room that is made wakes him sooner.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Whoever reads waits so long for what was answered before, and says how much is missing otherwise.
+pub(crate) const FRESH_WITHIN: Duration = Duration::from_secs(2);
+
+/// The log. Clones are handles to the same one.
+#[derive(Clone)]
+pub(crate) struct Log(Arc<Shared>);
+
+struct Shared {
+    journal: Journal,
+    store: Store,
+    clock: Clock,
+    /// Only with `fsync`.
+    syncs: Option<Syncs>,
+    /// The position that the store has reached.
+    ingested: watch::Sender<u64>,
+    /// Counts what may have made room.
+    room: watch::Sender<u64>,
+    wake: Wake,
+    receipts: Receipts,
+    /// When the store last held everything, in microseconds.
+    caught_up_at: AtomicI64,
+    /// Entries that were set aside since the start.
+    set_aside: AtomicU64,
+    /// Why the journal could not be read the last time.
+    unreadable: Mutex<Option<String>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How far the store is behind the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lag {
+    /// Entries that are to be counted.
+    pub(crate) entries: u64,
+    /// For how long there have been some, in microseconds.
+    pub(crate) micros: i64,
+}
+
+/// Why a prediction is not in the log.
+#[derive(Debug)]
+pub(crate) struct NotLogged(pub(crate) String);
+
+impl Log {
+    /// Starts the threads of a log whose journal is open.
+    pub(crate) fn start(
+        journal: Journal,
+        store: Store,
+        clock: Clock,
+        durability: Durability,
+    ) -> std::io::Result<Self> {
+        let now = clock.now().micros();
+        let log = Self(Arc::new(Shared {
+            syncs: match durability {
+                Durability::Commit => None,
+                Durability::Fsync => Some(Syncs::new(journal.appended())),
+            },
+            ingested: watch::Sender::new(store.position()),
+            room: watch::Sender::new(0),
+            wake: Wake::default(),
+            receipts: Receipts::default(),
+            caught_up_at: AtomicI64::new(now),
+            set_aside: AtomicU64::new(0),
+            unreadable: Mutex::default(),
+            threads: Mutex::default(),
+            journal,
+            store,
+            clock,
+        }));
+        let mut threads = vec![log.spawn("weir-ingest", ingest::run)?];
+        if log.0.syncs.is_some() {
+            threads.push(log.spawn("weir-sync", sync::run)?);
+        }
+        *log.0.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        Ok(log)
+    }
+
+    fn spawn(&self, name: &str, run: fn(&Shared)) -> std::io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(&self.0);
+        let builder = std::thread::Builder::new().name(name.into());
+        builder.spawn(move || run(&shared))
+    }
+
+    /// Keeps room for an entry of so many bytes; waits for it until the deadline.
+    pub(crate) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Room> {
+        // In nearly all cases there is room at once.
+        if let Some(room) = self.0.journal.reserve(bytes) {
+            return Some(room);
+        }
+        let mut made = self.0.room.subscribe();
+        loop {
+            if let Some(room) = self.0.journal.reserve(bytes) {
+                return Some(room);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.0.wake.urgently();
+            // Whether it was woken or the time was up, it looks again.
+            let _ = tokio::time::timeout(LOOK_AGAIN.min(left), made.changed()).await;
+        }
+    }
+
+    /// Appends a prediction: it is in the system's hands when this returns.
+    pub(crate) fn append(&self, room: Room, record: &PredictionRecord) -> Result<u64, AppendError> {
+        let mut frame = Frame::default();
+        encode_prediction(record, self.0.clock.now(), frame.payload());
+        let position = room.append(&mut frame)?;
+        self.0.wake.appended();
+        Ok(position)
+    }
+
+    /// Appends bytes that are an entry.
+    pub(crate) fn append_frame(&self, room: Room, frame: &mut Frame) -> Result<u64, AppendError> {
+        let position = room.append(frame)?;
+        self.0.wake.appended();
+        Ok(position)
+    }
+
+    /// Returns when an entry is as durable as is promised.
+    pub(crate) async fn confirm(&self, position: u64) -> Result<(), NotLogged> {
+        match &self.0.syncs {
+            None => Ok(()),
+            Some(syncs) => syncs.wait(position).await,
+        }
+    }
+
+    /// Waits until the store holds everything that was appended before, at most for so long.
+    pub(crate) async fn catch_up(&self, within: Duration) -> Result<(), Lag> {
+        let wanted = self.0.journal.appended();
+        if *self.0.ingested.borrow() >= wanted {
+            return Ok(());
+        }
+        let mut ingested = self.0.ingested.subscribe();
+        self.0.wake.urgently();
+        let reached = ingested.wait_for(|position| *position >= wanted);
+        match tokio::time::timeout(within, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => self.lag().map_or(Ok(()), Err),
+        }
+    }
+
+    /// How far the store is behind; `None` when it holds everything.
+    pub(crate) fn lag(&self) -> Option<Lag> {
+        let entries = self.0.behind();
+        let since = Timestamp::from_micros(self.0.caught_up_at.load(Ordering::Relaxed));
+        (entries > 0).then(|| Lag {
+            entries,
+            micros: self.0.clock.now().micros_since(since),
+        })
+    }
+
+    /// Why entries cannot be appended, where they cannot.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let journal = &self.0.journal;
+        if journal.free() >= LEAST_FREE {
+            return None;
+        }
+        let full = || format!("the journal is full ({} bytes)", journal.bytes());
+        Some(journal.failure().unwrap_or_else(full))
+    }
+
+    /// Why the journal could not be read the last time.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        let unreadable = self.0.unreadable.lock();
+        unreadable.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What its segments take on the disk, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.journal.bytes()
+    }
+
+    /// The position of the last entry.
+    pub(crate) fn position(&self) -> u64 {
+        self.0.journal.appended()
+    }
+
+    /// The largest entry, in bytes.
+    pub(crate) fn largest(&self) -> u64 {
+        self.0.journal.largest_payload()
+    }
+
+    pub(crate) fn receipts(&self) -> &Receipts {
+        &self.0.receipts
+    }
+
+    /// Has what can wait be done now: something was deleted.
+    pub(crate) fn tidy(&self) {
+        self.0.wake.urgently();
+    }
+
+    /// Stores what can be stored, and ends. What remains is in the journal for the next start.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        self.0.wake.end();
+        if let Some(syncs) = &self.0.syncs {
+            syncs.end();
+        }
+        let shared = Arc::clone(&self.0);
+        let close = move || {
+            let mut threads = shared
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            for thread in threads.drain(..) {
+                // A panic there has been printed.
+                let _ = thread.join();
+            }
+            drop(threads);
+            let durable = shared.store.make_durable();
+            shared.journal.close()?;
+            if let Ok(position) = durable {
+                shared.journal.let_go(position)?;
+            }
+            Ok(())
+        };
+        tokio::task::spawn_blocking(close).await?
+    }
+}
+
+/// With less room than this the log counts as full: more than most entries need.
+const LEAST_FREE: u64 = 64 << 10;
+
+impl Shared {
+    fn behind(&self) -> u64 {
+        self.journal
+            .appended()
+            .saturating_sub(*self.ingested.borrow())
+    }
+}
+
+/// The greatest order among the predictions that a journal holds after a position: later ids must be greater.
+pub(crate) fn newest_order(journal: &Journal, after: u64) -> std::io::Result<u64> {
+    let mut reader = journal.read_after(after);
+    let mut batch = journal::Batch::default();
+    let mut newest = 0;
+    while reader.behind() > 0 {
+        reader.read(&mut batch, ingest::GROUP)?;
+        for (_, bytes) in batch.frames() {
+            if let Ok(Entry {
+                kind: Kind::Prediction(prediction),
+                ..
+            }) = Entry::decode(bytes)
+            {
+                newest = newest.max(prediction.id.order());
+            }
+        }
+    }
+    Ok(newest)
+}

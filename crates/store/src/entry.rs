@@ -1,0 +1,492 @@
+//! Entries of the log, as they stand in a server's journal before they are rows.
+//!
+//! An entry is a message of tagged fields in the wire format of protocol buffers, written and read by hand
+//! so that nothing is copied: `protoc --decode_raw` shows one. A field that is not there has its default. A
+//! field that this program does not know is passed over, so later releases add fields; an entry of a kind
+//! that it does not know is not understood, and set aside.
+//!
+//! ```text
+//! entry       1 at: microseconds since 1970, by the wall clock (an id may be ahead of it)
+//!             2 prediction | 3 feedback
+//!             kept for: 4 outcome of a unit, 5 prediction made elsewhere, 6 shadow, 7 call that has
+//!             begun, 8 how it ended
+//! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
+//!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
+//!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
+//!             15 latency in nanoseconds, 16 rejected
+//! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
+//! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
+//!             6 replace, 7 line
+//! ```
+
+mod wire;
+
+use crate::{Feedback, FeedbackContent};
+use types::{
+    ExperimentKey, Input, Measured, MetricName, PredictionId, PredictionRecord, Reason, ReceiptId,
+    Status, Timestamp, VersionKey,
+};
+use wire::{Field, Fields, Writer};
+
+/// The media type of an input that is no plain text.
+const JSON: &str = "application/json";
+
+/// An entry as it is read.
+#[derive(Debug, PartialEq)]
+pub struct Entry<'a> {
+    /// When it was appended, by the wall clock.
+    pub at: Timestamp,
+    /// What it says.
+    pub kind: Kind<'a>,
+}
+
+/// What an entry says.
+#[derive(Debug, PartialEq)]
+pub enum Kind<'a> {
+    /// A prediction.
+    Prediction(PredictionEntry<'a>),
+    /// Values that came for predictions: a request, or a part of one.
+    Feedback(FeedbackEntry),
+}
+
+/// A prediction as it is read: texts stay where they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PredictionEntry<'a> {
+    /// Its id.
+    pub id: PredictionId,
+    /// The version that was chosen.
+    pub version: VersionKey,
+    /// Why.
+    pub reason: Reason,
+    /// The experiment it takes part in.
+    pub experiment: Option<ExperimentKey>,
+    /// The epoch of the weights.
+    pub epoch: i64,
+    /// The probability of the choice.
+    pub propensity: f64,
+    /// Who asked.
+    pub unit_id: Option<&'a str>,
+    /// Whether the input is plain text; else it is JSON.
+    pub is_text: bool,
+    /// What came in.
+    pub input: &'a str,
+    /// The version that answered.
+    pub served: Option<VersionKey>,
+    /// What it answered, as JSON.
+    pub prediction: Option<&'a str>,
+    /// How sure it was.
+    pub confidence: Option<f64>,
+    /// Why the chosen version failed, or refused the input.
+    pub error: Option<&'a str>,
+    /// How long it took, in nanoseconds.
+    pub latency_ns: u64,
+    /// Whether the chosen version refused the input.
+    pub rejected: bool,
+}
+
+impl PredictionEntry<'_> {
+    /// How the call ended.
+    pub fn status(&self) -> Status {
+        match self.served {
+            None if self.rejected => Status::Rejected,
+            None => Status::Error,
+            Some(served) if served == self.version => Status::Ok,
+            Some(_) => Status::Fallback,
+        }
+    }
+
+    /// What built-in metrics are made of.
+    pub(crate) fn measured(&self) -> Measured {
+        Measured {
+            status: self.status(),
+            latency_ns: self.latency_ns,
+            confidence: self.confidence,
+        }
+    }
+}
+
+/// Values that came together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedbackEntry {
+    /// By which the receipt is found.
+    pub receipt: ReceiptId,
+    /// Which part of the request this is, from 0.
+    pub part: u32,
+    /// How many parts the request has.
+    pub parts: u32,
+    /// The values, each with the line that it came in.
+    pub values: Vec<(u64, Feedback)>,
+}
+
+/// Why bytes are no entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotUnderstood {
+    /// A newer program wrote it.
+    #[error("the entry is of a kind that this release does not know ({0})")]
+    UnknownKind(u32),
+    /// It is none.
+    #[error("the entry cannot be read: {0}")]
+    Malformed(&'static str),
+}
+
+/// Writes a prediction as an entry, to the end of `bytes`.
+pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8>) {
+    let mut entry = Writer::new(bytes);
+    entry.varint(1, at.micros() as u64);
+    entry.message(2, |prediction| {
+        prediction.fixed(1, record.id.order());
+        prediction.fixed(2, record.id.random());
+        prediction.varint(3, record.version.0 as u64);
+        prediction.varint(4, reason_number(record.reason));
+        prediction.varint_option(5, record.experiment.map(|key| key.0 as u64));
+        prediction.varint(6, record.epoch as u64);
+        prediction.fixed(7, record.propensity.to_bits());
+        if let Some(unit) = &record.unit_id {
+            prediction.bytes(8, unit.as_str().as_bytes());
+        }
+        match &record.input {
+            Input::Text(text) => prediction.bytes(10, text.as_bytes()),
+            Input::Json(value) => {
+                prediction.bytes(9, JSON.as_bytes());
+                prediction.json(10, value);
+            }
+        }
+        if let Some((served, output)) = &record.outcome.answer {
+            prediction.varint(11, served.0 as u64);
+            prediction.json(12, &output.prediction);
+            if let Some(confidence) = output.confidence {
+                prediction.fixed(13, confidence.to_bits());
+            }
+        }
+        if let Some(error) = &record.outcome.error {
+            prediction.bytes(14, error.as_bytes());
+        }
+        prediction.varint(15, record.outcome.latency_ns);
+        prediction.varint(16, u64::from(record.outcome.rejected));
+    });
+}
+
+/// Writes values as an entry, to the end of `bytes`.
+pub fn encode_feedback(feedback: &FeedbackEntry, at: Timestamp, bytes: &mut Vec<u8>) {
+    let mut entry = Writer::new(bytes);
+    entry.varint(1, at.micros() as u64);
+    entry.message(3, |request| {
+        request.bytes(1, &feedback.receipt.to_bytes());
+        request.varint(2, u64::from(feedback.part));
+        request.varint(3, u64::from(feedback.parts));
+        for (line, value) in &feedback.values {
+            request.message(4, |message| encode_value(message, *line, value));
+        }
+    });
+}
+
+fn encode_value(message: &mut Writer<'_>, line: u64, value: &Feedback) {
+    message.fixed(1, value.prediction_id.order());
+    message.fixed(2, value.prediction_id.random());
+    match &value.content {
+        FeedbackContent::Label(label) => message.json(3, label),
+        FeedbackContent::Value(metric, value) => {
+            message.bytes(4, metric.as_str().as_bytes());
+            message.fixed(5, value.to_bits());
+        }
+    }
+    message.varint(6, u64::from(value.replace));
+    message.varint(7, line);
+}
+
+impl<'a> Entry<'a> {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When the bytes are none that this program understands.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, NotUnderstood> {
+        let mut at = Timestamp::from_micros(0);
+        let mut kind = None;
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, Field::Varint(micros)) => at = Timestamp::from_micros(micros as i64),
+                (2, Field::Bytes(message)) => {
+                    kind = Some(Kind::Prediction(decode_prediction(message)?))
+                }
+                (3, Field::Bytes(message)) => {
+                    kind = Some(Kind::Feedback(decode_feedback(message)?))
+                }
+                (tag, Field::Bytes(_)) => return Err(NotUnderstood::UnknownKind(tag)),
+                _ => {}
+            }
+        }
+        let kind = kind.ok_or(NotUnderstood::Malformed("it says nothing"))?;
+        Ok(Self { at, kind })
+    }
+}
+
+fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood> {
+    let (mut order, mut random) = (None, 0);
+    let mut entry = PredictionEntry {
+        id: PredictionId::new(0, 0),
+        version: VersionKey(0),
+        reason: Reason::Weights,
+        experiment: None,
+        epoch: 0,
+        propensity: 0.0,
+        unit_id: None,
+        is_text: true,
+        input: "",
+        served: None,
+        prediction: None,
+        confidence: None,
+        error: None,
+        latency_ns: 0,
+        rejected: false,
+    };
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Field::Fixed(bits)) => order = Some(bits),
+            (2, Field::Fixed(bits)) => random = bits,
+            (3, Field::Varint(key)) => entry.version = VersionKey(key as i64),
+            (4, Field::Varint(number)) => entry.reason = reason_of(number)?,
+            (5, Field::Varint(key)) => entry.experiment = Some(ExperimentKey(key as i64)),
+            (6, Field::Varint(epoch)) => entry.epoch = epoch as i64,
+            (7, Field::Fixed(bits)) => entry.propensity = f64::from_bits(bits),
+            (8, Field::Bytes(text)) => entry.unit_id = Some(utf8(text)?),
+            (9, Field::Bytes(media_type)) if media_type == JSON.as_bytes() => entry.is_text = false,
+            (9, _) => {
+                return Err(NotUnderstood::Malformed(
+                    "its input is of an unknown media type",
+                ));
+            }
+            (10, Field::Bytes(text)) => entry.input = utf8(text)?,
+            (11, Field::Varint(key)) => entry.served = Some(VersionKey(key as i64)),
+            (12, Field::Bytes(json)) => entry.prediction = Some(utf8(json)?),
+            (13, Field::Fixed(bits)) => entry.confidence = Some(f64::from_bits(bits)),
+            (14, Field::Bytes(text)) => entry.error = Some(utf8(text)?),
+            (15, Field::Varint(nanoseconds)) => entry.latency_ns = nanoseconds,
+            (16, Field::Varint(number)) => entry.rejected = number != 0,
+            _ => {}
+        }
+    }
+    let order = order.ok_or(NotUnderstood::Malformed("it has no id"))?;
+    entry.id = PredictionId::new(order, random);
+    Ok(entry)
+}
+
+fn decode_feedback(bytes: &[u8]) -> Result<FeedbackEntry, NotUnderstood> {
+    let mut receipt = None;
+    let (mut part, mut parts) = (0, 1);
+    let mut values = Vec::new();
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Field::Bytes(id)) => receipt = id.try_into().ok().map(ReceiptId::from_bytes),
+            (2, Field::Varint(number)) => part = number as u32,
+            (3, Field::Varint(number)) => parts = number as u32,
+            (4, Field::Bytes(value)) => values.push(decode_value(value)?),
+            _ => {}
+        }
+    }
+    let receipt = receipt.ok_or(NotUnderstood::Malformed("it has no receipt"))?;
+    Ok(FeedbackEntry {
+        receipt,
+        part,
+        parts,
+        values,
+    })
+}
+
+fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
+    let (mut order, mut random, mut line, mut replace) = (None, 0, 0, false);
+    let (mut label, mut metric, mut value) = (None, None, None);
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Field::Fixed(bits)) => order = Some(bits),
+            (2, Field::Fixed(bits)) => random = bits,
+            (3, Field::Bytes(json)) => {
+                let parsed = serde_json::from_slice(json);
+                label = Some(parsed.map_err(|_| NotUnderstood::Malformed("a label is no JSON"))?);
+            }
+            (4, Field::Bytes(name)) => {
+                let parsed = MetricName::parse(utf8(name)?);
+                metric =
+                    Some(parsed.map_err(|_| NotUnderstood::Malformed("a metric has no name"))?);
+            }
+            (5, Field::Fixed(bits)) => value = Some(f64::from_bits(bits)),
+            (6, Field::Varint(number)) => replace = number != 0,
+            (7, Field::Varint(number)) => line = number,
+            _ => {}
+        }
+    }
+    let order = order.ok_or(NotUnderstood::Malformed("a value is for no prediction"))?;
+    let content = match (label, metric, value) {
+        (Some(label), None, None) => FeedbackContent::Label(label),
+        (None, Some(metric), Some(value)) => FeedbackContent::Value(metric, value),
+        _ => {
+            return Err(NotUnderstood::Malformed(
+                "a value is neither a label nor a number",
+            ));
+        }
+    };
+    let feedback = Feedback {
+        prediction_id: PredictionId::new(order, random),
+        content,
+        replace,
+    };
+    Ok((line, feedback))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, NotUnderstood> {
+    std::str::from_utf8(bytes).map_err(|_| NotUnderstood::Malformed("a text is not UTF-8"))
+}
+
+fn reason_number(reason: Reason) -> u64 {
+    match reason {
+        Reason::Weights => 0,
+        Reason::Pinned => 1,
+        Reason::Experiment => 2,
+    }
+}
+
+fn reason_of(number: u64) -> Result<Reason, NotUnderstood> {
+    let found = Reason::ALL
+        .into_iter()
+        .find(|&reason| reason_number(reason) == number);
+    found.ok_or(NotUnderstood::Malformed(
+        "its version was chosen for an unknown reason",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use types::{Outcome, Output, UnitId};
+
+    fn record() -> PredictionRecord {
+        PredictionRecord {
+            id: PredictionId::new(123 << 40, 456 << 30),
+            version: VersionKey(7),
+            reason: Reason::Experiment,
+            experiment: Some(ExperimentKey(3)),
+            epoch: 12,
+            propensity: 0.25,
+            unit_id: UnitId::parse("user-1").ok(),
+            input: Input::Text("schön".into()),
+            outcome: Outcome {
+                answer: Some((
+                    VersionKey(8),
+                    Output {
+                        prediction: json!({"label": "positive"}),
+                        confidence: Some(0.5),
+                    },
+                )),
+                error: Some("timeout".into()),
+                latency_ns: 1_234_567,
+                rejected: false,
+            },
+        }
+    }
+
+    #[test]
+    fn predictions_are_read_back() {
+        let at = Timestamp::from_micros(1_700_000_000_000_000);
+        let mut bytes = Vec::new();
+        encode_prediction(&record(), at, &mut bytes);
+        let entry = Entry::decode(&bytes).unwrap();
+        assert_eq!(entry.at, at);
+        let Kind::Prediction(prediction) = entry.kind else {
+            panic!("{entry:?}")
+        };
+        assert_eq!(prediction.status(), Status::Fallback);
+        let expected = PredictionEntry {
+            id: record().id,
+            version: VersionKey(7),
+            reason: Reason::Experiment,
+            experiment: Some(ExperimentKey(3)),
+            epoch: 12,
+            propensity: 0.25,
+            unit_id: Some("user-1"),
+            is_text: true,
+            input: "schön",
+            served: Some(VersionKey(8)),
+            prediction: Some(r#"{"label":"positive"}"#),
+            confidence: Some(0.5),
+            error: Some("timeout"),
+            latency_ns: 1_234_567,
+            rejected: false,
+        };
+        assert_eq!(prediction, expected);
+
+        let mut refused = record();
+        refused.input = Input::Json(json!([1, 2.5]));
+        (refused.outcome.answer, refused.outcome.rejected) = (None, true);
+        bytes.clear();
+        encode_prediction(&refused, at, &mut bytes);
+        let Kind::Prediction(prediction) = Entry::decode(&bytes).unwrap().kind else {
+            panic!("no prediction")
+        };
+        assert_eq!((prediction.is_text, prediction.input), (false, "[1,2.5]"));
+        assert_eq!(prediction.status(), Status::Rejected);
+    }
+
+    #[test]
+    fn feedback_is_read_back() {
+        let value = |content| Feedback {
+            prediction_id: PredictionId::new(1, 2),
+            content,
+            replace: true,
+        };
+        let metric = MetricName::parse("clicked").unwrap();
+        let feedback = FeedbackEntry {
+            receipt: ReceiptId::new(Timestamp::from_micros(5_000_000), 77),
+            part: 1,
+            parts: 3,
+            values: vec![
+                (4, value(FeedbackContent::Label(json!(null)))),
+                (9, value(FeedbackContent::Value(metric, -1.5))),
+            ],
+        };
+        let at = Timestamp::from_micros(-3);
+        let mut bytes = Vec::new();
+        encode_feedback(&feedback, at, &mut bytes);
+        let entry = Entry::decode(&bytes).unwrap();
+        assert_eq!(
+            entry,
+            Entry {
+                at,
+                kind: Kind::Feedback(feedback)
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_newer_or_broken_is_told_apart() {
+        let mut bytes = Vec::new();
+        encode_prediction(&record(), Timestamp::from_micros(1), &mut bytes);
+        // A later release may add fields to the entry itself.
+        Writer::new(&mut bytes).varint(99, 1);
+        assert!(Entry::decode(&bytes).is_ok());
+        for end in 0..bytes.len() {
+            let _ = Entry::decode(&bytes[..end]);
+        }
+        let mut newer = Vec::new();
+        Writer::new(&mut newer).message(7, |begun| begun.varint(1, 1));
+        assert_eq!(Entry::decode(&newer), Err(NotUnderstood::UnknownKind(7)));
+        assert!(matches!(
+            Entry::decode(&[]),
+            Err(NotUnderstood::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut bytes = Vec::new();
+        encode_prediction(&record(), Timestamp::from_micros(1), &mut bytes);
+        for _ in 0..20_000 {
+            let mut changed = bytes.clone();
+            for _ in 0..random.usize(1..6) {
+                let at = random.usize(..changed.len());
+                changed[at] = random.u8(..);
+            }
+            let _ = Entry::decode(&changed);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What became of a request with feedback whose caller did not wait for the answer.
+
+use crate::{FeedbackRefusal, FeedbackResult, FeedbackStatus};
+use serde::{Deserialize, Serialize};
+
+/// Of the values that were refused, so many are said why.
+const MAX_REFUSED: usize = 100;
+
+/// The receipt of a request. Its form is stored, so fields are added at the end only.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestReceipt {
+    /// How many parts the request was cut into.
+    pub parts: u32,
+    /// How many of them have been counted.
+    pub done: u32,
+    /// Values that were stored and counted.
+    pub recorded: u64,
+    /// Values that were there already.
+    pub duplicate: u64,
+    /// Values that took the place of others.
+    pub replaced: u64,
+    /// Values whose prediction has not been seen.
+    pub unmatched: u64,
+    /// Values of deleted versions.
+    pub dropped: u64,
+    /// Values that could not be stored for a reason within the store, kept apart.
+    pub set_aside: u64,
+    /// Values that were refused.
+    pub refused: u64,
+    /// The first hundred of these.
+    pub refusals: Vec<Refused>,
+}
+
+/// A value that was refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The line it came in, from 1.
+    pub line: u64,
+    /// Why.
+    pub refusal: FeedbackRefusal,
+}
+
+impl RequestReceipt {
+    /// Of a request of which nothing has been counted.
+    pub fn pending() -> Self {
+        Self {
+            parts: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Whether all of the request has been counted.
+    pub fn is_complete(&self) -> bool {
+        self.done >= self.parts
+    }
+
+    /// Adds what became of a part.
+    pub(crate) fn add(&mut self, parts: u32, results: &[(u64, FeedbackResult)]) {
+        self.parts = parts;
+        self.done += 1;
+        for (line, result) in results {
+            match result {
+                Ok(receipt) => match receipt.status {
+                    FeedbackStatus::Recorded => self.recorded += 1,
+                    FeedbackStatus::Duplicate => self.duplicate += 1,
+                    FeedbackStatus::Replaced => self.replaced += 1,
+                    FeedbackStatus::Unmatched => self.unmatched += 1,
+                    FeedbackStatus::Dropped => self.dropped += 1,
+                },
+                Err(refusal) => {
+                    self.refused += 1;
+                    if self.refusals.len() < MAX_REFUSED {
+                        self.refusals.push(Refused {
+                            line: *line,
+                            refusal: refusal.clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! How far the journal has been read, what of it is missing, and what was set aside.
+
+use super::{ServerId, Store};
+use crate::{OpenError, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use types::Timestamp;
+
+/// What became of the journal beside its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogState {
+    /// Positions that could not be read, by the servers that wrote them.
+    pub missing: u64,
+    /// Entries that are set aside.
+    pub set_aside: u64,
+    /// Entries of versions that were deleted before they were rows.
+    pub dropped: u64,
+}
+
+/// An entry that the database would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its position in the journal.
+    pub position: u64,
+    /// Why it could not be stored.
+    pub reason: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was set aside.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// What became of the journal beside its rows.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn log_state(&self) -> Result<LogState, StoreError> {
+        self.read(|connection| log_state(connection)).await
+    }
+
+    /// Entries that are set aside, oldest first, after a position and at most so many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn set_aside(&self, after: u64, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT position, reason, length(entry), set_aside_at FROM set_aside \
+                 WHERE position > ?1 ORDER BY position LIMIT ?2",
+            )?;
+            let rows = select.query_map(params![after as i64, limit], |row| {
+                Ok(SetAside {
+                    position: row.get::<_, i64>(0)? as u64,
+                    reason: row.get(1)?,
+                    bytes: row.get::<_, i64>(2)? as u64,
+                    at: Timestamp::from_micros(row.get(3)?),
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+pub(super) fn log_state(connection: &Connection) -> Result<LogState, StoreError> {
+    let sql = "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM missing_positions), \
+               (SELECT count(*) FROM set_aside), entries_dropped FROM state";
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok(connection.query_row(sql, [], |row| {
+        Ok(LogState {
+            missing: count(row.get(0)?),
+            set_aside: count(row.get(1)?),
+            dropped: count(row.get(2)?),
+        })
+    })?)
+}
+
+/// Who writes here.
+pub(super) fn server(connection: &Connection) -> Result<ServerId, StoreError> {
+    let id: Vec<u8> = connection.query_row("SELECT server FROM state", [], |row| row.get(0))?;
+    let wrong = |_| StoreError::Corrupt("the id of the server has not 16 bytes".into());
+    id.try_into().map_err(wrong)
+}
+
+/// Who writes to a data directory, which a server may be using.
+///
+/// # Errors
+/// When the directory holds no database of this schema.
+pub fn server_of(directory: &Path) -> Result<ServerId, OpenError> {
+    let connection = super::verify::open(directory)?;
+    Ok(server(&connection)?)
+}
+
+/// The position that a server's journal has been read to; 0 before it has.
+pub(super) fn position(connection: &Connection, server: &ServerId) -> Result<u64, StoreError> {
+    let sql = "SELECT position FROM ingested WHERE server = ?1";
+    let found: Option<i64> = connection
+        .query_row(sql, [server], |row| row.get(0))
+        .optional()?;
+    Ok(u64::try_from(found.unwrap_or(0)).unwrap_or(0))
+}
+
+pub(super) fn reach(
+    connection: &Connection,
+    server: &ServerId,
+    position: u64,
+) -> Result<(), StoreError> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO ingested VALUES (?1, ?2) ON CONFLICT (server) \
+         DO UPDATE SET position = max(position, excluded.position)",
+    )?;
+    upsert.execute(params![server, position as i64])?;
+    Ok(())
+}
+
+pub(super) fn note_missing(
+    connection: &Connection,
+    server: &ServerId,
+    missing: &[RangeInclusive<u64>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for positions in missing {
+        let (first, last) = (*positions.start() as i64, *positions.end() as i64);
+        connection.execute(
+            "INSERT OR IGNORE INTO missing_positions VALUES (?1, ?2, ?3, ?4)",
+            params![server, first, last, now.micros()],
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn count_dropped(connection: &Connection, dropped: usize) -> Result<(), StoreError> {
+    if dropped > 0 {
+        let sql = "UPDATE state SET entries_dropped = entries_dropped + ?1";
+        connection.execute(sql, [dropped as i64])?;
+    }
+    Ok(())
+}
+
+pub(super) fn set_aside(
+    connection: &Connection,
+    server: &ServerId,
+    position: u64,
+    reason: &str,
+    entry: &[u8],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT OR REPLACE INTO set_aside VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![server, position as i64, reason, entry, now.micros()],
+    )?;
+    Ok(())
+}
+
+/// Positions and entries of all that is set aside.
+pub(super) fn all_set_aside(
+    connection: &Connection,
+    server: &ServerId,
+) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let sql = "SELECT position, entry FROM set_aside WHERE server = ?1 ORDER BY position";
+    let mut select = connection.prepare(sql)?;
+    let rows = select.query_map([server], |row| {
+        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn forget_set_aside(
+    connection: &Connection,
+    server: &ServerId,
+    position: u64,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM set_aside WHERE server = ?1 AND position = ?2";
+    connection.execute(sql, params![server, position as i64])?;
+    Ok(())
+}
