@@ -104,13 +104,21 @@ impl Drop for Keeper {
     }
 }
 
+/// Why there is no room, for people.
+fn describe(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => format!("the disk is full: {error}"),
+        _ => error.to_string(),
+    }
+}
+
 impl Shared {
     /// Does what is due; says whether there is as much room ahead as there should be, or may be.
     pub(crate) fn keep(&self) -> bool {
         self.trim_closed();
         while self.wants_spare() {
             if let Err(error) = self.make_spare() {
-                self.lock().failure = Some(error.to_string());
+                self.lock().failure = Some(describe(&error));
                 return false;
             }
         }

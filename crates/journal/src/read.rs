@@ -135,7 +135,10 @@ impl Reader {
         batch: &mut Batch,
         frames: usize,
     ) -> io::Result<Option<Place>> {
-        let (end, following) = self.extent(&place.segment);
+        // A segment that was let go has nothing more to say: what follows is looked for.
+        let Some((end, following)) = self.extent(&place.segment) else {
+            return Ok(None);
+        };
         batch.bytes.clear();
         let mut want = CHUNK;
         loop {
@@ -180,22 +183,20 @@ impl Reader {
         }
     }
 
-    /// Where the frames of a segment end, and the position at which the next segment begins.
-    fn extent(&self, segment: &Segment) -> (u64, Option<u64>) {
+    /// Where the frames of a segment end, and the position at which the next segment begins; `None` when it
+    /// was let go.
+    fn extent(&self, segment: &Segment) -> Option<(u64, Option<u64>)> {
         let state = self.journal.shared.lock();
         let current = state.current.as_ref();
         if let Some(current) = current.filter(|c| c.segment.number == segment.number) {
-            return (current.end, None);
+            return Some((current.end, None));
         }
-        let at = state
-            .closed
-            .iter()
-            .position(|closed| closed.segment.number == segment.number);
-        let end = at.map_or(u64::MAX, |at| state.closed[at].end);
-        let next_closed = at
-            .and_then(|at| state.closed.get(at + 1))
-            .map(|c| c.segment.first);
-        (end, next_closed.or(current.map(|c| c.segment.first)))
+        let mut closed = state.closed.iter();
+        let found = closed.find(|closed| closed.segment.number == segment.number)?;
+        let next = closed.next().map(|closed| closed.segment.first);
+        let next = next.or(current.map(|current| current.segment.first));
+        // Without a next segment nothing more was appended.
+        Some((found.end, Some(next.unwrap_or(state.next))))
     }
 
     /// Goes on behind what is no frame: the end of a segment, or damage.

@@ -55,7 +55,7 @@ pub(crate) async fn live() -> Json<Health> {
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, description = "predictions can be logged", body = Readiness), (status = 503, description = "they cannot, for these reasons", body = Readiness)))]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let mut reasons = Vec::new();
-    let unlogged = state.log.failure();
+    let unlogged = state.log.failure_after(PROBE).await;
     reasons.extend(
         unlogged
             .iter()

@@ -40,6 +40,8 @@ struct Shared {
     syncs: Option<Syncs>,
     /// The position that the store has reached.
     ingested: watch::Sender<u64>,
+    /// The room, in bytes, that somebody has waited for in vain since it was there last.
+    lacking: AtomicU64,
     /// Counts what may have made room.
     room: watch::Sender<u64>,
     wake: Wake,
@@ -81,6 +83,7 @@ impl Log {
                 Durability::Fsync => Some(Syncs::new(journal.appended())),
             },
             ingested: watch::Sender::new(store.position()),
+            lacking: AtomicU64::new(0),
             room: watch::Sender::new(0),
             wake: Wake::default(),
             receipts: Receipts::default(),
@@ -115,10 +118,12 @@ impl Log {
         let mut made = self.0.room.subscribe();
         loop {
             if let Some(room) = self.0.journal.reserve(bytes) {
+                self.0.lacking.store(0, Ordering::Relaxed);
                 return Some(room);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                self.0.lacking.fetch_max(bytes, Ordering::Relaxed);
                 return None;
             }
             self.0.wake.urgently();
@@ -179,11 +184,27 @@ impl Log {
     /// Why entries cannot be appended, where they cannot.
     pub(crate) fn failure(&self) -> Option<String> {
         let journal = &self.0.journal;
-        if journal.free() >= LEAST_FREE {
+        if journal.free() >= self.least_free() {
             return None;
         }
         let full = || format!("the journal is full ({} bytes)", journal.bytes());
         Some(journal.failure().unwrap_or_else(full))
+    }
+
+    /// The same after waiting a moment for room, so that the answer turns as soon as there is some.
+    pub(crate) async fn failure_after(&self, within: Duration) -> Option<String> {
+        self.failure()?;
+        let room = self
+            .reserve(self.least_free(), Instant::now() + within)
+            .await;
+        if room.is_some() { None } else { self.failure() }
+    }
+
+    /// With less room than this the log counts as full: more than most entries need, and than somebody has
+    /// lacked.
+    fn least_free(&self) -> u64 {
+        let lacking = self.0.lacking.load(Ordering::Relaxed);
+        LEAST_FREE.min(self.largest() / 2).max(lacking)
     }
 
     /// Why the journal could not be read the last time.
@@ -244,7 +265,7 @@ impl Log {
     }
 }
 
-/// With less room than this the log counts as full: more than most entries need.
+/// What most entries do not need, in bytes.
 const LEAST_FREE: u64 = 64 << 10;
 
 impl Shared {

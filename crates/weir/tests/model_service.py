@@ -20,6 +20,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(500, {"error": "asked to fail"})
         if "hang" in text:
             time.sleep(30)
+        if "#refuse" in text:
+            return self.reply(422, {"detail": "too odd"})
+        if "#sure " in text:
+            score = float(text.split("#sure ")[1])
+            return self.reply(200, {"result": {"label": "positive", "score": score}})
         if "report" in text:
             return self.reply(200, {"error": "asked to report"})
         if "junk" in text:

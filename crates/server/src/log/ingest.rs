@@ -6,6 +6,7 @@
 
 use super::Shared;
 use journal::{Batch, Reader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,7 +85,20 @@ impl Wake {
     }
 }
 
+/// Runs to the end. A panic is noted, and begun again from what the store has: without this thread the
+/// journal would fill up, and nothing be counted any more.
 pub(super) fn run(log: &Shared) {
+    while catch_unwind(AssertUnwindSafe(|| run_once(log))).is_err() {
+        let reason = "counting the log panicked, and is tried again";
+        tracing::error!("{reason}");
+        log.note_unreadable(Some(reason.into()));
+        if !log.wake.gather(RETRY) {
+            return;
+        }
+    }
+}
+
+fn run_once(log: &Shared) {
     let mut reader = log.journal.read_after(log.store.position());
     let mut batch = Batch::default();
     let mut going_on = true;

@@ -237,7 +237,7 @@ async fn an_experiment_rules_the_weights_until_somebody_takes_over() {
     });
     let (_, draft) = weir.post("/experiments", body.clone()).await;
     let id = draft["experiment"].as_str().unwrap();
-    assert_eq!(draft["guardrails"], json!(["error"]));
+    assert_eq!(draft["guardrails"], json!(["error", "rejected"]));
     let path = format!("/experiments/{id}");
 
     // What would change, and nothing does.

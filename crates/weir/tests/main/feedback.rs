@@ -199,6 +199,7 @@ async fn metrics_are_declared_and_kept_while_they_are_counted() {
         names,
         [
             "error",
+            "rejected",
             "latency_ms",
             "slow",
             "confidence",

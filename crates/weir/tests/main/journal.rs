@@ -1,0 +1,369 @@
+//! The journal between an answer and the database: what is away, full or damaged.
+
+use crate::weir::{BINARY, Weir, assert_clean, directory, serve, vader};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Holds the write lock of a server's database, as another program might.
+struct Lock(Connection);
+
+impl Lock {
+    fn take(data_dir: &Path) -> Self {
+        let connection = Connection::open(data_dir.join("weir.db")).unwrap();
+        connection
+            .busy_timeout(std::time::Duration::from_secs(60))
+            .unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(connection)
+    }
+
+    fn release(self) {
+        self.0.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+/// A server with one active version.
+async fn serving(mut command: Command, arguments: &[&str]) -> (Weir, String) {
+    command.args(arguments);
+    let weir = Weir::spawn(command);
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    (weir, id)
+}
+
+async fn predict(weir: &Weir) -> String {
+    let (status, reply) = weir.post("/predict", json!({"text": "good"})).await;
+    assert_eq!(status, 200, "{reply}");
+    reply["prediction_id"].as_str().unwrap().to_owned()
+}
+
+fn verify(data_dir: &Path) -> Value {
+    let output = Command::new(BINARY)
+        .args(["verify", "--json", "--data-dir"])
+        .arg(data_dir)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn segments(data_dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data_dir.join("journal")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn answers_go_on_while_the_database_is_locked() {
+    let data = directory();
+    let (weir, id) = serving(serve(data.path()), &["--feedback-wait-ms", "100"]).await;
+    let counted = predict(&weir).await;
+    assert_eq!(weir.get(&format!("/predictions/{counted}")).await.0, 200);
+
+    let lock = Lock::take(data.path());
+    let mut waiting = Vec::new();
+    for _ in 0..200 {
+        waiting.push(predict(&weir).await);
+    }
+    let path = format!("/predictions/{}", waiting[7]);
+    let (status, problem) = weir.get(&path).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("log_behind")));
+    let (_, page) = weir.get("/predictions?limit=1").await;
+    assert_eq!(page["log_lag"]["entries"], 200, "{page}");
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(
+        (&report["total_requests"], &report["log_lag"]["entries"]),
+        (&json!(1), &json!(200))
+    );
+    let body = json!({"traffic_percent": 50});
+    let (status, problem) = weir.post(&format!("/models/{id}/activate"), body).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("store_unavailable"))
+    );
+    let (_, traffic) = weir.get("/traffic/sentiment").await;
+    assert_eq!(
+        traffic["versions"][0]["traffic_percent"], 100.0,
+        "{traffic}"
+    );
+    let (status, ready) = weir.get("/health/ready").await;
+    assert_eq!(
+        (status, &ready["status"]),
+        (200, &json!("degraded")),
+        "{ready}"
+    );
+    assert_eq!(ready["log"]["lag_entries"], 200, "{ready}");
+
+    // Feedback is taken, and what became of it is told when it is known.
+    let label = json!({"prediction_id": waiting[0], "label": "positive"});
+    let (status, accepted) = weir.post("/feedback", label.clone()).await;
+    assert_eq!(
+        (status, &accepted["status"]),
+        (202, &json!("accepted")),
+        "{accepted}"
+    );
+    let receipt = format!(
+        "/feedback/receipts/{}",
+        accepted["receipt"].as_str().unwrap()
+    );
+    assert_eq!(weir.get(&receipt).await.1["status"], "pending");
+
+    lock.release();
+    let mut told = weir.get(&receipt).await;
+    for _ in 0..20_000 {
+        if told.1["status"] == "complete" {
+            break;
+        }
+        told = weir.get(&receipt).await;
+    }
+    assert_eq!(
+        (told.0, &told.1["recorded"]),
+        (200, &json!(1)),
+        "{}",
+        told.1
+    );
+    assert_eq!(weir.get(&path).await.0, 200);
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(
+        (&report["total_requests"], &report["log_lag"]),
+        (&json!(201), &json!(null))
+    );
+    let (_, again) = weir.post("/feedback", label).await;
+    assert_eq!(again["duplicate"], 1, "{again}");
+    let unknown = "/feedback/receipts/01890a5d-ac96-774b-bcce-b302099a8057";
+    assert_eq!(weir.get(unknown).await.1["code"], "receipt_not_found");
+    drop(weir);
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_before_the_call_and_loses_nothing() {
+    let data = directory();
+    let arguments = [
+        "--journal-max-bytes",
+        "1048576",
+        "--predict-timeout-ms",
+        "200",
+    ];
+    let (weir, _) = serving(serve(data.path()), &arguments).await;
+    let lock = Lock::take(data.path());
+    let mut answered = 0;
+    let refused = loop {
+        let response = weir
+            .http
+            .post(weir.url("/predict"))
+            .json(&json!({"text": "good ".repeat(100)}));
+        let response = response.send().await.unwrap();
+        if response.status() != 200 {
+            break response;
+        }
+        answered += 1;
+        assert!(answered < 10_000, "the journal is never full");
+    };
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "log_unavailable", "{problem}");
+    let (status, ready) = weir.get("/health/ready").await;
+    assert_eq!(
+        (status, &ready["status"]),
+        (503, &json!("not_ready")),
+        "{ready}"
+    );
+    assert!(answered > 300, "{answered}");
+    lock.release();
+    // Room is made as soon as the store has what was waiting.
+    predict(&weir).await;
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(report["total_requests"], answered + 1);
+    drop(weir);
+    assert_clean(data.path());
+}
+
+/// A directory whose server was killed while `waiting` predictions were in the journal alone.
+async fn killed_with_a_backlog(data_dir: &Path, waiting: usize) {
+    let (mut weir, _) = serving(serve(data_dir), &[]).await;
+    let lock = Lock::take(data_dir);
+    for _ in 0..waiting {
+        predict(&weir).await;
+    }
+    weir.signal("-KILL");
+    lock.release();
+}
+
+#[tokio::test]
+async fn what_waits_in_the_journal_is_counted_after_a_kill() {
+    let data = directory();
+    killed_with_a_backlog(data.path(), 100).await;
+    let report = verify(data.path());
+    assert_eq!(
+        (&report["waiting"], &report["clean"]),
+        (&json!(100), &json!(true)),
+        "{report}"
+    );
+    let weir = Weir::start(data.path());
+    let newest = predict(&weir).await;
+    let (_, page) = weir.get("/predictions?limit=1000").await;
+    let ids: Vec<&str> = page["predictions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["prediction_id"].as_str().unwrap())
+        .collect();
+    assert_eq!((ids.len(), ids[0]), (101, newest.as_str()));
+    drop(weir);
+    assert_eq!(verify(data.path())["waiting"], 0);
+}
+
+#[tokio::test]
+async fn damage_in_the_journal_is_told_and_the_rest_is_counted() {
+    let data = directory();
+    killed_with_a_backlog(data.path(), 100).await;
+    let path = segments(data.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Somewhere in the middle of what was written, and half of the last frame.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end / 2] ^= 0x10;
+    bytes[end - 40..].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let report = verify(data.path());
+    assert_eq!(
+        (&report["waiting"], &report["clean"]),
+        (&json!(98), &json!(false)),
+        "{report}"
+    );
+    let weir = Weir::start(data.path());
+    predict(&weir).await;
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(report["total_requests"], 99);
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(
+        (&ready["status"], &ready["log"]["missing"]),
+        (&json!("ready"), &json!(2)),
+        "{ready}"
+    );
+    drop(weir);
+    let report = verify(data.path());
+    assert_eq!(
+        (&report["missing"], &report["clean"]),
+        (&json!(2), &json!(true)),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_stored_is_set_aside_and_tried_again() {
+    let data = directory();
+    killed_with_a_backlog(data.path(), 10).await;
+    let database = Connection::open(data.path().join("weir.db")).unwrap();
+    let version = "UPDATE versions SET version_key = 77";
+    database.execute_batch(version).unwrap();
+    let weir = Weir::start(data.path());
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(
+        weir.get("/models/performance").await.1["total_requests"],
+        0,
+        "{ready}"
+    );
+    let (_, page) = weir.get("/journal/set-aside?limit=4").await;
+    assert_eq!(
+        (&page["total"], &page["next_after"]),
+        (&json!(10), &json!(4)),
+        "{page}"
+    );
+    let list = |what: &str| {
+        let mut command = Command::new(BINARY);
+        command.args(["journal", what, "--url", &weir.address]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(list("list").matches("of no version").count(), 10);
+    database
+        .execute_batch("UPDATE versions SET version_key = 1")
+        .unwrap();
+    assert_eq!(list("retry").trim(), "10 stored, 0 still set aside");
+    assert_eq!(list("list").trim(), "nothing is set aside");
+    assert_eq!(
+        weir.get("/models/performance").await.1["total_requests"],
+        10
+    );
+    drop(weir);
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_directory_of_the_last_release_goes_on_with_its_rollout() {
+    let data = directory();
+    let database = Connection::open(data.path().join("weir.db")).unwrap();
+    let dump = include_str!("../before_the_journal.sql");
+    database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    database.execute_batch(dump).unwrap();
+    drop(database);
+    let mut command = serve(data.path());
+    command.args(["--tick-ms", "50"]);
+    let weir = Weir::spawn(command);
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(ready["status"], "ready", "{ready}");
+    // The version that kept the last release from publishing anything is broken, and harms nobody.
+    let (_, models) = weir.get("/models?name=sentiment").await;
+    let models = models.as_array().unwrap();
+    let unreachable = models
+        .iter()
+        .find(|model| model["version"] == "unreachable")
+        .unwrap();
+    let path = format!(
+        "/models/{}/activate",
+        unreachable["model_id"].as_str().unwrap()
+    );
+    let (status, problem) = weir
+        .post(&path, json!({"traffic_percent": 1, "takeover": true}))
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("runtime_not_ready")),
+        "{problem}"
+    );
+
+    let (_, experiments) = weir.get("/experiments").await;
+    let id = experiments[0]["experiment"].as_str().unwrap();
+    let results = format!("/experiments/{id}/results");
+    let (_, before) = weir.get(&results).await;
+    let predictions = |results: &Value| -> u64 {
+        let arms = results["arms"].as_array().unwrap();
+        arms.iter()
+            .map(|arm| arm["predictions"].as_u64().unwrap())
+            .sum()
+    };
+    assert_eq!(
+        (&before["status"], predictions(&before)),
+        (&json!("running"), 300),
+        "{before}"
+    );
+    let mut answered = Vec::new();
+    for n in 0..60 {
+        let request = json!({"name": "sentiment", "text": "good", "unit_id": format!("user-{n}")});
+        let (status, reply) = weir.post("/predict", request).await;
+        assert_eq!((status, &reply["experiment"]), (200, &json!(id)));
+        answered.push(json!({
+            "prediction_id": reply["prediction_id"], "metric": "score", "value": 0.1 * f64::from(n),
+        }));
+    }
+    let (_, reply) = weir.post("/feedback", json!(answered)).await;
+    assert_eq!(reply["recorded"], 60, "{reply}");
+    let (_, after) = weir.get(&results).await;
+    assert_eq!(predictions(&after), 360);
+    // It keeps the guardrails that it started with.
+    let (_, experiment) = weir.get(&format!("/experiments/{id}")).await;
+    assert_eq!(experiment["guardrails"], json!(["error", "clicked"]));
+    let (status, ended) = weir
+        .post(&format!("/experiments/{id}/rollback"), json!({}))
+        .await;
+    assert_eq!(
+        (status, &ended["status"]),
+        (200, &json!("rolled_back")),
+        "{ended}"
+    );
+    drop(weir);
+    assert_clean(data.path());
+}
