@@ -124,7 +124,9 @@ impl State {
     fn opened(next: u64, closed: VecDeque<Closed>, next_number: u64) -> Self {
         Self {
             current: None,
+            written: next - 1,
             next,
+            staged: Vec::new(),
             spares: VecDeque::new(),
             closed,
             unsynced: Vec::new(),

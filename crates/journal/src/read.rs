@@ -196,7 +196,7 @@ impl Reader {
         let next = closed.next().map(|closed| closed.segment.first);
         let next = next.or(current.map(|current| current.segment.first));
         // Without a next segment nothing more was appended.
-        Some((found.end, Some(next.unwrap_or(state.next))))
+        Some((found.end, Some(next.unwrap_or(state.written + 1))))
     }
 
     /// Goes on behind what is no frame: the end of a segment, or damage.

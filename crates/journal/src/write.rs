@@ -1,4 +1,7 @@
 //! Appending: room first, then the frame, then, where that is asked for, the disk.
+//!
+//! A frame is staged, which gives it its position, and written together with those that were staged beside
+//! it: of many callers who append at the same time one makes the system call for all.
 
 use crate::disk::Disk;
 use crate::frame::{self, Frame};
@@ -35,8 +38,12 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     /// Where frames are appended; `None` while there is none that can be trusted.
     pub(crate) current: Option<Current>,
+    /// The position of the last frame that is written.
+    pub(crate) written: u64,
     /// The position of the next frame.
     pub(crate) next: u64,
+    /// The frames in between, as they will be written.
+    pub(crate) staged: Vec<u8>,
     pub(crate) spares: VecDeque<Spare>,
     /// Oldest first.
     pub(crate) closed: VecDeque<Closed>,
@@ -98,7 +105,7 @@ impl Journal {
         server: ServerId,
         state: State,
     ) -> io::Result<Self> {
-        let last = state.next - 1;
+        let last = state.written;
         let shared = Arc::new(Shared {
             disk,
             options,
@@ -132,6 +139,11 @@ impl Journal {
         self.shared.appended.load(Ordering::Acquire)
     }
 
+    /// The position of the last frame that was staged.
+    pub fn staged(&self) -> u64 {
+        self.shared.lock().next - 1
+    }
+
     /// The largest payload that a frame can have, in bytes.
     pub fn largest_payload(&self) -> u64 {
         self.shared.options.largest_bytes - frame::HEAD as u64
@@ -160,10 +172,12 @@ impl Journal {
     /// will be. Later frames go to a new segment.
     pub fn sync(&self) -> Result<u64, SyncFailed> {
         let (segments, last) = {
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
+            // What cannot be written now is not confirmed; its callers hear of that by themselves.
+            let _ = self.shared.write_staged(&mut state);
             let current = state.current.iter().map(|current| &current.segment);
             let segments: Vec<Segment> = state.unsynced.iter().chain(current).cloned().collect();
-            (segments, state.next - 1)
+            (segments, state.written)
         };
         for segment in &segments {
             if let Err(source) = segment.file.sync() {
@@ -224,6 +238,7 @@ impl Journal {
     pub fn close(&self) -> io::Result<()> {
         self.keeper.stop();
         let mut state = self.shared.lock();
+        let written = self.shared.write_staged(&mut state);
         for spare in std::mem::take(&mut state.spares) {
             self.shared.disk.remove(&segment::name(spare.number))?;
         }
@@ -233,7 +248,23 @@ impl Journal {
             current.segment.file.sync()?;
             state.close(current, false);
         }
-        Ok(())
+        match written {
+            Err(AppendError::Io(error)) => Err(error),
+            Err(_) => Err(io::ErrorKind::StorageFull.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Has the frame at a position be in the system's hands, and all before it.
+    ///
+    /// # Errors
+    /// When it is not. It may be written later, with the next frames.
+    pub fn write_out(&self, position: u64) -> Result<(), AppendError> {
+        if self.appended() >= position {
+            return Ok(());
+        }
+        let mut state = self.shared.lock();
+        self.shared.write_staged(&mut state)
     }
 }
 
@@ -241,8 +272,20 @@ impl Room {
     /// Appends a frame: it gets the next position, and is in the system's hands when this returns.
     ///
     /// # Errors
-    /// When nothing was appended.
-    pub fn append(mut self, frame: &mut Frame) -> Result<u64, AppendError> {
+    /// When it is not.
+    pub fn append(self, frame: &mut Frame) -> Result<u64, AppendError> {
+        let journal = self.journal.clone();
+        let position = self.stage(frame)?;
+        journal.write_out(position)?;
+        Ok(position)
+    }
+
+    /// Gives a frame the next position. It is written with the next call of [`Journal::write_out`], by whoever
+    /// makes it.
+    ///
+    /// # Errors
+    /// When it gets none.
+    pub fn stage(mut self, frame: &mut Frame) -> Result<u64, AppendError> {
         let shared = Arc::clone(&self.journal.shared);
         let bytes = frame.len();
         if bytes > shared.options.largest_bytes {
@@ -259,7 +302,7 @@ impl Room {
             }
             self.bytes = bytes;
         }
-        let position = shared.append(frame)?;
+        let position = shared.stage(frame)?;
         // What was written stays taken.
         self.bytes -= bytes;
         Ok(position)
@@ -306,27 +349,38 @@ impl Shared {
         i64::try_from(segment_bytes).unwrap_or(i64::MAX) - i64::try_from(kept).unwrap_or(i64::MAX)
     }
 
-    fn append(&self, frame: &mut Frame) -> Result<u64, AppendError> {
+    fn stage(&self, frame: &mut Frame) -> Result<u64, AppendError> {
         let mut state = self.lock();
-        let bytes = frame.len();
-        let fits = |current: &Current| current.end + bytes <= current.bytes;
-        if !state.current.as_ref().is_some_and(fits) {
-            self.roll(&mut state)?;
+        if !state.fits(frame.len()) {
+            self.write_staged(&mut state)?;
+            if !state.fits(frame.len()) {
+                self.roll(&mut state)?;
+            }
         }
         let position = state.next;
-        let written = state.write(frame.seal(position));
-        if let Err(error) = written {
-            // Once more, to where nothing has failed yet.
+        state.staged.extend_from_slice(frame.seal(position));
+        state.next += 1;
+        Ok(position)
+    }
+
+    /// Writes what is staged; where that fails once more, to a segment in which nothing has failed yet.
+    fn write_staged(&self, state: &mut State) -> Result<(), AppendError> {
+        if state.staged.is_empty() {
+            return Ok(());
+        }
+        if state.current.is_none() {
+            self.roll(state)?;
+        }
+        if let Err(error) = state.write_staged() {
             state.failure = Some(error.to_string());
-            self.roll(&mut state)?;
-            state.write(frame.seal(position)).inspect_err(|error| {
+            self.roll(state)?;
+            state.write_staged().inspect_err(|error| {
                 state.failure = Some(error.to_string());
             })?;
             state.failure = None;
         }
-        state.next += 1;
-        self.appended.store(position, Ordering::Release);
-        Ok(position)
+        self.appended.store(state.written, Ordering::Release);
+        Ok(())
     }
 
     /// Has the next position reach the disk, as the head of a new segment, before anything is appended.
@@ -354,7 +408,7 @@ impl Shared {
         self.wake.now();
         let spare = state.spares.pop_front().ok_or(AppendError::Full)?;
         let (bytes, usable) = (spare.bytes, self.usable(spare.bytes));
-        match spare.begin(state.next) {
+        match spare.begin(state.written + 1) {
             Ok(segment) => {
                 state.current = Some(Current {
                     segment,
@@ -375,7 +429,7 @@ impl Shared {
     fn distrust(&self, source: io::Error) -> SyncFailed {
         let mut state = self.lock();
         let first = self.synced.load(Ordering::Acquire) + 1;
-        let last = state.next - 1;
+        let last = state.written;
         state.failure = Some(source.to_string());
         // Where there is no segment to go on with, the next append looks again.
         let _ = self.roll(&mut state);
@@ -389,10 +443,23 @@ impl Shared {
 }
 
 impl State {
-    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+    /// Whether a frame of this length can be staged for the present segment.
+    fn fits(&self, bytes: u64) -> bool {
+        let current = self.current.as_ref();
+        let staged = self.staged.len() as u64;
+        current.is_some_and(|current| current.end + staged + bytes <= current.bytes)
+    }
+
+    fn write_staged(&mut self) -> io::Result<()> {
         let current = self.current.as_mut().ok_or(io::ErrorKind::StorageFull)?;
-        current.segment.file.write_all_at(frame, current.end)?;
-        current.end += frame.len() as u64;
+        let frames = &self.staged;
+        if current.end + frames.len() as u64 > current.bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        current.segment.file.write_all_at(frames, current.end)?;
+        current.end += frames.len() as u64;
+        self.staged.clear();
+        self.written = self.next - 1;
         Ok(())
     }
 
@@ -402,7 +469,7 @@ impl State {
         }
         self.closed.push_back(Closed {
             segment: current.segment,
-            last: self.next - 1,
+            last: self.written,
             end: current.end,
             bytes: current.bytes,
         });

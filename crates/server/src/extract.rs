@@ -12,6 +12,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use types::{ExperimentId, ModelId};
 
 /// A JSON body: typed, limited in size and in time.
@@ -44,11 +47,16 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let body = Limited::new(body, limit).collect();
+    let mut body = pin!(Limited::new(body, limit).collect());
     let late = |_| ApiError::new(ErrorCode::BodyTimeout, "Send the body without a pause.");
-    let body = tokio::time::timeout(limits.body_timeout, body)
-        .await
-        .map_err(late)?;
+    // Most bodies are there already, and need no timer.
+    let at_once = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await;
+    let body = match at_once {
+        Poll::Ready(body) => body,
+        Poll::Pending => tokio::time::timeout(limits.body_timeout, body)
+            .await
+            .map_err(late)?,
+    };
     let bytes = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             let detail = format!("The body may have {limit} bytes at most.");

@@ -132,24 +132,31 @@ impl Log {
         }
     }
 
-    /// Appends a prediction: it is in the system's hands when this returns.
+    /// Appends a prediction: it has a position when this returns, and will be written whatever becomes of the
+    /// caller. Before that is told to anybody, [`Log::confirm`] has to agree.
     pub(crate) fn append(&self, room: Room, record: &PredictionRecord) -> Result<u64, AppendError> {
         let mut frame = Frame::default();
         encode_prediction(record, self.0.clock.now(), frame.payload());
-        let position = room.append(&mut frame)?;
+        let position = room.stage(&mut frame)?;
         self.0.wake.appended();
         Ok(position)
     }
 
     /// Appends bytes that are an entry.
     pub(crate) fn append_frame(&self, room: Room, frame: &mut Frame) -> Result<u64, AppendError> {
-        let position = room.append(frame)?;
+        let position = room.stage(frame)?;
         self.0.wake.appended();
         Ok(position)
     }
 
-    /// Returns when an entry is as durable as is promised.
+    /// Returns when an entry is as durable as is promised. Others that are about to append do so first, and
+    /// all of them are written together.
     pub(crate) async fn confirm(&self, position: u64) -> Result<(), NotLogged> {
+        if self.0.journal.appended() < position {
+            tokio::task::yield_now().await;
+            let written = self.0.journal.write_out(position);
+            written.map_err(|error| NotLogged(error.to_string()))?;
+        }
         match &self.0.syncs {
             None => Ok(()),
             Some(syncs) => syncs.wait(position).await,
@@ -158,7 +165,7 @@ impl Log {
 
     /// Waits until the store holds everything that was appended before, at most for so long.
     pub(crate) async fn catch_up(&self, within: Duration) -> Result<(), Lag> {
-        let wanted = self.0.journal.appended();
+        let wanted = self.0.journal.staged();
         if *self.0.ingested.borrow() >= wanted {
             return Ok(());
         }

@@ -103,6 +103,10 @@ fn run_once(log: &Shared) {
     let mut batch = Batch::default();
     let mut going_on = true;
     while going_on {
+        // What nobody has written whose caller has gone.
+        if let Err(error) = log.journal.write_out(u64::MAX) {
+            tracing::warn!(%error, "entries cannot be written");
+        }
         if reader.behind() == 0 {
             log.note_caught_up();
             going_on = log.idle(&reader);
