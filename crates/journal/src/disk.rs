@@ -1,7 +1,8 @@
 //! The files that a journal needs of a disk. Two implementations: a folder of the file system, and one in
 //! memory whose power can be cut.
 
-use std::fs::{self, File, OpenOptions};
+use crate::OpenError;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -78,7 +79,11 @@ pub trait DiskFile: Send + Sync {
 
 /// A folder of the file system.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// Held as long as this is.
+    _lock: Option<File>,
+}
 
 impl Folder {
     /// The folder at a path, which is made, readable by its owner alone, where it is missing.
@@ -95,11 +100,31 @@ impl Folder {
                 sync_directory(parent)?;
             }
         }
-        Ok(Self(path.to_owned()))
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+        })
+    }
+
+    /// The same, for this process alone.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process has it.
+    pub fn lock(path: &Path) -> Result<Self, OpenError> {
+        let folder = Self::new(path)?;
+        let lock = File::open(path)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                _lock: Some(lock),
+                ..folder
+            }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
-        sync_directory(&self.0)
+        sync_directory(&self.path)
     }
 
     fn make(&self, path: &Path, bytes: u64, head: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
@@ -125,14 +150,14 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 
 impl Disk for Folder {
     fn list(&self) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(&self.0)?;
+        let entries = fs::read_dir(&self.path)?;
         entries
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect()
     }
 
     fn create(&self, name: &str, bytes: u64, head: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         self.make(&path, bytes, head).inspect_err(|error| {
             if error.kind() != io::ErrorKind::AlreadyExists {
                 // What it was to be is lost in any case.
@@ -142,14 +167,14 @@ impl Disk for Folder {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         Ok(Arc::new(
             OpenOptions::new().read(true).write(true).open(path)?,
         ))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.0.join(name))
+        fs::remove_file(self.path.join(name))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{Journal, Options, ServerId, head};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a journal cannot be opened. Nothing was changed.
@@ -16,6 +17,9 @@ pub enum OpenError {
     /// The disk fails.
     #[error("the journal cannot be read: {0}")]
     Io(#[from] io::Error),
+    /// Another process writes it.
+    #[error("another weir server is using the journal {0}")]
+    InUse(PathBuf),
     /// A newer program has written it.
     #[error("the journal is of format {found}, this program knows up to {known}")]
     Newer {

@@ -1,4 +1,5 @@
 //! The journal on a real folder, and on a disk whose power is cut.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fastrand::Rng;
 use journal::faulty::{Fault, FaultyDisk};

@@ -221,14 +221,14 @@ pub(crate) async fn receipt(
     // Asked first: what is stored between both questions is found by the second.
     let pending = state.log.receipts().is_pending(id);
     match state.store.receipt(id).await? {
-        Some(receipt) => Ok(Reply(wire_receipt(id, receipt))),
-        None if pending => Ok(Reply(wire_receipt(id, store::RequestReceipt::pending()))),
+        Some(receipt) => Ok(Reply(wire_receipt(id, &receipt))),
+        None if pending => Ok(Reply(wire_receipt(id, &store::RequestReceipt::pending()))),
         None if behind => Err(ApiError::log_behind()),
         None => Err(missing()),
     }
 }
 
-fn wire_receipt(id: ReceiptId, receipt: store::RequestReceipt) -> RequestReceipt {
+fn wire_receipt(id: ReceiptId, receipt: &store::RequestReceipt) -> RequestReceipt {
     let status = if receipt.is_complete() {
         "complete"
     } else {

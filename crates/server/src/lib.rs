@@ -73,6 +73,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// When a reply may leave.
     pub durability: Durability,
+    /// Where the journal is kept; in the data directory where it is not said.
+    pub journal_dir: Option<PathBuf>,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is away.
     pub journal_max_bytes: u64,
     /// The largest body, in bytes.
@@ -104,6 +106,7 @@ impl Config {
             listen,
             data_dir,
             durability: Durability::default(),
+            journal_dir: None,
             journal_max_bytes: 1 << 30,
             max_body_bytes: 1 << 20,
             max_connections: 4096,

@@ -302,3 +302,6 @@ pub(crate) fn newest_order(journal: &Journal, after: u64) -> std::io::Result<u64
     }
     Ok(newest)
 }
+
+#[cfg(test)]
+mod tests;

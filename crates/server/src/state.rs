@@ -154,7 +154,9 @@ impl AppState {
 
 /// Opens the journal in the data directory, and says what was found damaged.
 fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
-    let folder = Folder::new(&config.data_dir.join("journal")).map_err(journal::OpenError::Io)?;
+    let path = config.journal_dir.clone();
+    let path = path.unwrap_or_else(|| config.data_dir.join("journal"));
+    let folder = Folder::lock(&path)?;
     let synced = config.durability == crate::Durability::Fsync;
     let options = Options::within(config.journal_max_bytes, synced);
     let (journal, opened) =

@@ -86,6 +86,9 @@ pub(crate) struct ServeArgs {
     /// may do everything.
     #[arg(long, env = "WEIR_INSECURE")]
     insecure: bool,
+    /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
+    #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
+    journal_dir: Option<PathBuf>,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is
     /// away [default: 1073741824]
     #[arg(long, env = "WEIR_JOURNAL_MAX_BYTES", value_name = "BYTES")]
@@ -182,6 +185,9 @@ pub(crate) struct VerifyArgs {
         default_value = "./weir-data"
     )]
     pub(crate) data_dir: PathBuf,
+    /// The journal, where it is not in the data directory.
+    #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
+    pub(crate) journal_dir: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -342,6 +348,7 @@ struct FileArgs {
     data_dir: Option<PathBuf>,
     durability: Option<Durability>,
     insecure: Option<bool>,
+    journal_dir: Option<PathBuf>,
     journal_max_bytes: Option<u64>,
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
@@ -414,6 +421,7 @@ impl ServeArgs {
         }
         Ok(Config {
             durability: durability.map_or(d.durability, Durability::meant),
+            journal_dir: self.journal_dir.clone().or(file.journal_dir),
             journal_max_bytes,
             max_body_bytes: limit(
                 "max-body-bytes",

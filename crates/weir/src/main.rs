@@ -62,6 +62,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         (Some(store::OpenError::Older { .. }), _) => {
             "start a server of this release on a copy of the directory first"
         }
+        (_, Some(server::StartError::Journal(::journal::OpenError::InUse(_)))) => {
+            "stop the other server, or choose another directory with --journal-dir"
+        }
         (_, Some(server::StartError::Journal(::journal::OpenError::Newer { .. }))) => {
             "run the newer weir that wrote it"
         }

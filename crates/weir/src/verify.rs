@@ -13,7 +13,9 @@ use store::entry::Entry;
 )]
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     // The journal first: what is let go meanwhile is in the database that is read after it.
-    let journal = Waiting::read(&args.data_dir)?;
+    let path = args.journal_dir.clone();
+    let path = path.unwrap_or_else(|| args.data_dir.join("journal"));
+    let journal = Waiting::read(&args.data_dir, &path)?;
     let mut report = store::verify(&args.data_dir)?;
     let waiting = journal.check(&mut report);
     let clean = report.problems.is_empty();
@@ -67,14 +69,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn read(data_dir: &Path) -> anyhow::Result<Self> {
-        let path = data_dir.join("journal");
+    fn read(data_dir: &Path, path: &Path) -> anyhow::Result<Self> {
         if !path.is_dir() {
             return Ok(Self::default());
         }
         let mut not_understood = Vec::new();
         let server = store::server_of(data_dir)?;
-        let inspected = inspect(&Folder::new(&path)?, &server, |position, bytes| {
+        let inspected = inspect(&Folder::new(path)?, &server, |position, bytes| {
             if let Err(error) = Entry::decode(bytes) {
                 not_understood.push((position, error.to_string()));
             }

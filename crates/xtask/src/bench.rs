@@ -3,8 +3,10 @@
 //! The generator shares the machine with the server, so figures are compared within a run only:
 //! rounds alternate between what is compared, and the median of the rounds counts.
 
+mod changes;
 mod controller;
 mod experiment;
+mod journal;
 mod load;
 mod log;
 mod start;
@@ -26,6 +28,9 @@ pub(crate) struct BenchArgs {
     /// The largest log, in predictions.
     #[arg(long, default_value_t = 10_000_000)]
     log: u64,
+    /// The binary of the last release, whose `/health` is measured beside.
+    #[arg(long, value_name = "FILE")]
+    last_release: Option<PathBuf>,
     /// Where the data directories are made, so that a disk can be chosen.
     #[arg(long, default_value = "target")]
     directory: PathBuf,
@@ -43,6 +48,16 @@ enum Part {
     Soak,
     /// Reports, memory and disk by the size of the log.
     Log,
+    /// Throughput and latency of the journal, closed and open loop, against `/health`.
+    Journal,
+    /// Five minutes at 5,000 requests a second: pauses.
+    Pauses,
+    /// The most requests a second at a p99.
+    Frontier,
+    /// What happens while the database cannot be written for 30 s.
+    Backlog,
+    /// A change of the catalogue by the number of models.
+    Changes,
     /// The time to be ready with 1,000 versions.
     Start,
     /// Micro-benchmarks of routing.
@@ -72,6 +87,11 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Units => load::units(args, &binary, directory.path()).await?,
             Part::Soak => load::soak(&binary, directory.path()).await?,
             Part::Log => log::run(args, &binary, directory.path()).await?,
+            Part::Journal => journal::run(args, &binary, directory.path()).await?,
+            Part::Pauses => journal::pauses(args, &binary, directory.path()).await?,
+            Part::Frontier => journal::frontier(args, &binary, directory.path()).await?,
+            Part::Backlog => journal::backlog(&binary, directory.path()).await?,
+            Part::Changes => changes::run(&binary, directory.path()).await?,
             Part::Start => start::run(args, &binary, directory.path()).await?,
             Part::Route => start::route()?,
             Part::Experiment => experiment::run(args, &binary, directory.path()).await?,

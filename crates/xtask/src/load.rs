@@ -27,7 +27,7 @@ pub(crate) struct Shape {
 }
 
 /// What came of it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
@@ -40,7 +40,21 @@ pub(crate) struct Outcome {
 
 /// Runs the load generator, which shares the machine with the server.
 pub(crate) async fn run(target: Target<'_>, shape: Shape) -> anyhow::Result<Outcome> {
+    read_from(command(target, shape)).await
+}
+
+/// The same, with every request in a SQLite database.
+pub(crate) async fn run_logged(
+    target: Target<'_>,
+    shape: Shape,
+    log: &Path,
+) -> anyhow::Result<Outcome> {
     let mut command = command(target, shape);
+    command.arg("--db-url").arg(log);
+    read_from(command).await
+}
+
+async fn read_from(mut command: Command) -> anyhow::Result<Outcome> {
     let output = tokio::task::spawn_blocking(move || command.output()).await?;
     let output = output.with_context(|| {
         "cannot run oha; install it with `cargo install oha --locked`, or name it in WEIR_BENCH_OHA"

@@ -4,7 +4,7 @@ use super::BenchArgs;
 use super::load::{Measured, Served, throughput};
 use super::log::{Log, time};
 use crate::fill::TEXT;
-use crate::load::{self, Shape, Target};
+use crate::load::{Shape, Target};
 use crate::process;
 use crate::table::{self, median};
 use anyhow::{Context, ensure};
@@ -62,11 +62,15 @@ async fn predict(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::R
     for _ in 0..args.rounds * 3 {
         let name = "without an experiment";
         let url = format!("{}/predict", plain.process.line);
-        let outcome = load::run(Target::PostLines(&url, &lines), shape).await?;
+        let outcome = plain
+            .counted(Target::PostLines(&url, &lines), shape)
+            .await?;
         measured.add(name.into(), None, outcome);
         let url = format!("{}/predict", trial.process.line);
-        let outcome = load::run(Target::PostLines(&url, &lines), shape).await?;
-        measured.add("with one".into(), Some((name.into(), 0.85)), outcome);
+        let outcome = trial
+            .counted(Target::PostLines(&url, &lines), shape)
+            .await?;
+        measured.add("with one".into(), Some((name.into(), 0.92)), outcome);
     }
     let title = format!(
         "The cost of a running experiment, {USERS} users, 4 metrics, commit, 64 connections; ratio of \

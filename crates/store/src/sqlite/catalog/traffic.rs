@@ -23,7 +23,7 @@ impl Store {
     ) -> Result<Vec<(ModelTraffic, Vec<Version>)>, StoreError> {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
-            read_traffic(&transaction, name)
+            read_traffic(&transaction, name.as_ref())
         })
         .await
     }
@@ -109,10 +109,10 @@ fn set_weights(
 
 fn read_traffic(
     t: &Transaction<'_>,
-    name: Option<ModelName>,
+    name: Option<&ModelName>,
 ) -> Result<Vec<(ModelTraffic, Vec<Version>)>, StoreError> {
     let filter = VersionFilter {
-        name: name.clone(),
+        name: name.cloned(),
         ..VersionFilter::default()
     };
     let mut by_name: BTreeMap<ModelName, Vec<Version>> = BTreeMap::new();
@@ -123,9 +123,7 @@ fn read_traffic(
             .push(version);
     }
     let mut running: BTreeMap<ModelName, RunningExperiment> =
-        experiments::running(t, name.as_ref())?
-            .into_iter()
-            .collect();
+        experiments::running(t, name)?.into_iter().collect();
     let mut select =
         t.prepare_cached("SELECT revision, epoch, salt, fallback FROM models WHERE name = ?1")?;
     // A model whose versions are all deleted is kept for its audit only.
