@@ -422,7 +422,7 @@ pub(crate) fn guarded_by(definition: &ExperimentDefinition, metric: &Metric) -> 
     }
 }
 
-fn guards_both(definition: &ExperimentDefinition) -> bool {
+pub(crate) fn guards_both(definition: &ExperimentDefinition) -> bool {
     let guards = |built_in: BuiltIn| {
         let mut names = definition.guardrails.iter();
         names.any(|name| name.as_str() == built_in.as_str())

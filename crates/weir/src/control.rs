@@ -162,7 +162,8 @@ impl Cli {
             "control": args.control,
             "candidates": [args.candidate],
             "primary_metric": args.primary,
-            "guardrails": args.guardrails,
+            // The server knows the default.
+            "guardrails": (!args.guardrails.is_empty()).then_some(&args.guardrails),
             "slo_ms": args.slo_ms,
         }))?;
         let draft = self.client.create_experiment(&body).await?;

@@ -3,10 +3,11 @@
 use super::{Action, Look, Next, because_held, unhealthy};
 use crate::bounded::bernoulli;
 use crate::power::{Design, two_proportions_unequal};
-use crate::results::{Role, guarded};
+use crate::results::{Role, guarded, guards_both};
 use crate::words::significant;
 use types::{
-    Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress, RolloutSettings, Timestamp,
+    BuiltIn, Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress, RolloutSettings,
+    Timestamp,
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
@@ -246,7 +247,10 @@ fn min_units(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> u64 {
     }
     let definition = &look.experiment.definition;
     let rates = definition.metrics.iter().enumerate().filter(|(_, metric)| {
-        metric.kind == MetricKind::Binary && definition.guardrails.contains(&metric.name)
+        let guards = definition.guardrails.contains(&metric.name);
+        // Beside `error`, an input that is refused is the same kind of event.
+        let beside = metric.built_in() == Some(BuiltIn::Rejected) && guards_both(definition);
+        metric.kind == MetricKind::Binary && guards && !beside
     });
     let rate = |(at, _): (usize, &types::Metric)| {
         let epochs = look.evidence.epochs.iter();

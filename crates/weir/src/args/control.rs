@@ -68,8 +68,8 @@ pub(crate) struct StartRolloutArgs {
     /// The metric that informs about its use.
     #[arg(long, value_name = "METRIC", default_value = "error")]
     pub(crate) primary: String,
-    /// A metric that must not get worse; say it again for more.
-    #[arg(long = "guardrail", value_name = "METRIC", default_values_t = ["error".to_owned()])]
+    /// A metric that must not get worse; say it again for more [default: error and rejected]
+    #[arg(long = "guardrail", value_name = "METRIC")]
     pub(crate) guardrails: Vec<String>,
     /// The latency over which a prediction is `slow`, in milliseconds.
     #[arg(long, value_name = "MS")]
