@@ -298,6 +298,47 @@ fn list(connection: &Connection, filter: &VersionFilter) -> Result<Vec<Version>,
     readable(rows)
 }
 
+/// What cannot be read of the catalogue: which row, and why.
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let mut found = Vec::new();
+    let mut select = connection.prepare(&format!("{SELECT} ORDER BY version_key"))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = format!("the version {}", row.get::<_, i64>(0)?);
+        match read_version(row) {
+            Ok(Version {
+                runtime: RuntimeSpec::Unreadable(why),
+                ..
+            }) => found.push((what, format!("its runtime: {why}"))),
+            Ok(_) => {}
+            Err(error) => found.push((what, error.to_string())),
+        }
+    }
+    found.extend(experiments::unreadable(connection)?);
+    found.extend(metrics::unreadable(connection)?);
+    found.extend(webhooks::unreadable(connection)?);
+    Ok(found)
+}
+
+/// The rows of a select that `read` cannot read, named by `what` and the first column.
+fn unreadable_rows<T>(
+    connection: &Connection,
+    select: &str,
+    what: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Err(error) = read(row) {
+            let id: Sql = row.get(0)?;
+            found.push((format!("{what} {id:?}"), error.to_string()));
+        }
+    }
+    Ok(found)
+}
+
 /// The rows that can be read: one that holds what it should not hides no other. `weir verify` names those.
 fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 mod evidence;
 
+use super::catalog;
 use super::journal_state::{self, LogState};
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
@@ -56,6 +57,7 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
         },
     };
     recount.check_pages()?;
+    recount.check_catalogue()?;
     recount.count_rows()?;
     recount.check_leftovers()?;
     evidence::check(&transaction, &mut recount.report)?;
@@ -117,6 +119,14 @@ impl Recount<'_> {
             if line != "ok" {
                 self.problem(format!("database file: {line}"));
             }
+        }
+        Ok(())
+    }
+
+    /// Rows of the catalogue that a server passes over, because it cannot read them.
+    fn check_catalogue(&mut self) -> Result<(), StoreError> {
+        for (what, unreadable) in catalog::unreadable(self.connection)? {
+            self.problem(format!("{what} cannot be read: {unreadable}"));
         }
         Ok(())
     }

@@ -54,6 +54,10 @@ async fn verify_sees_every_kind_of_damage() {
         "DELETE FROM evidence WHERE metric = 1",
         "UPDATE feedback SET value = 1 - value WHERE prediction_order = (SELECT max(prediction_order) FROM feedback)",
         "DELETE FROM feedback WHERE prediction_order = (SELECT min(prediction_order) FROM feedback)",
+        "UPDATE versions SET runtime = '{}' WHERE version_key = 1",
+        "UPDATE versions SET accuracy = 7 WHERE version_key = 1",
+        "UPDATE experiments SET progress = '{'",
+        "INSERT INTO metrics VALUES ('m', 'odd', '[]', 0)",
         "INSERT INTO rollups (tier, start, version_key, epoch) SELECT tier, 600000, version_key, epoch FROM rollups WHERE tier = 3 LIMIT 1",
     ] {
         assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");

@@ -2,7 +2,10 @@
 
 use super::aliases::point_alias;
 use super::audit::{audit_experiment, bump};
-use super::{Catalog, corrupt, list as list_versions, metrics, readable, set_traffic, to_text};
+use super::{
+    Catalog, corrupt, list as list_versions, metrics, readable, set_traffic, to_text,
+    unreadable_rows,
+};
 use crate::sqlite::Store;
 use crate::{
     Actor, CatalogError, ExperimentEnd, ExperimentFilter, ExperimentStep, StoreError, Takeover,
@@ -563,6 +566,11 @@ pub(super) fn running_of(
     Ok(select
         .query_row([name.as_str()], read_experiment)
         .optional()?)
+}
+
+/// Experiments that cannot be read, and why.
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    unreadable_rows(connection, SELECT, "the experiment", read_experiment)
 }
 
 /// Every experiment that runs, or the one of a model, each by itself.

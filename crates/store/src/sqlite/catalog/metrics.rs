@@ -1,10 +1,10 @@
 //! Declared metrics as rows.
 
 use super::audit::audit;
-use super::{Catalog, experiments, to_text};
+use super::{Catalog, corrupt, experiments, readable, to_text, unreadable_rows};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde_json::json;
 use types::{Metric, MetricName, ModelName, Timestamp};
 
@@ -90,15 +90,20 @@ pub(in crate::sqlite) fn list(
     name: &ModelName,
 ) -> Result<Vec<Metric>, StoreError> {
     let mut select = connection
-        .prepare_cached("SELECT definition FROM metrics WHERE name = ?1 ORDER BY metric")?;
-    let rows = select.query_map([name.as_str()], |row| row.get::<_, String>(0))?;
-    let mut metrics = Vec::new();
-    for text in rows {
-        let metric = serde_json::from_str(&text?)
-            .map_err(|error| StoreError::Corrupt(format!("the definition of a metric: {error}")))?;
-        metrics.push(metric);
-    }
-    Ok(metrics)
+        .prepare_cached("SELECT metric, definition FROM metrics WHERE name = ?1 ORDER BY metric")?;
+    let rows = select.query_map([name.as_str()], read_metric)?;
+    readable(rows)
+}
+
+/// Metrics that cannot be read, and why.
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let select = "SELECT metric, definition FROM metrics";
+    unreadable_rows(connection, select, "the metric", read_metric)
+}
+
+/// From its name and its definition.
+fn read_metric(row: &Row<'_>) -> rusqlite::Result<Metric> {
+    serde_json::from_str(&row.get::<_, String>(1)?).map_err(|_| corrupt(1))
 }
 
 fn require_model(t: &Transaction<'_>, name: &ModelName) -> Catalog<()> {

@@ -1,6 +1,6 @@
 //! Webhooks as rows: who is told, and how far each has been told.
 
-use super::{Catalog, corrupt, readable};
+use super::{Catalog, corrupt, readable, unreadable_rows};
 use crate::sqlite::Store;
 use crate::{NewWebhook, StoreError, Webhook};
 use rusqlite::{Connection, Row, Transaction, params};
@@ -92,11 +92,16 @@ impl Store {
     }
 }
 
+const SELECT: &str = "SELECT webhook_id, name, url, secret, created_at, delivered, attempts, \
+     next_attempt_at, last_error, given_up FROM webhooks ORDER BY webhook_key";
+
+/// Webhooks that cannot be read, and why.
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    unreadable_rows(connection, SELECT, "the webhook", read_webhook)
+}
+
 fn list(connection: &Connection) -> Result<Vec<Webhook>, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT webhook_id, name, url, secret, created_at, delivered, attempts, next_attempt_at, \
-         last_error, given_up FROM webhooks ORDER BY webhook_key",
-    )?;
+    let mut select = connection.prepare_cached(SELECT)?;
     let rows = select.query_map([], read_webhook)?;
     readable(rows)
 }
