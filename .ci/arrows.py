@@ -14,7 +14,7 @@ ALLOWED = {
     "server": {"api", "journal", "judge", "route", "runtime", "store", "types"},
     "weir": {"api", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
     "simulate": {"judge", "types"},
-    "xtask": {"api", "store", "types"},
+    "xtask": {"api", "journal", "store", "types"},
 }
 # Crates that bring IO, async, clocks or randomness.
 IMPURE = {"tokio", "rusqlite", "reqwest", "hyper", "axum", "fastrand", "rand", "getrandom"}

@@ -68,6 +68,9 @@ pub struct EvaluateReply {
     pub snips: Estimate,
     /// Inverse propensity scoring.
     pub ips: Estimate,
+    /// What was answered and is not in these numbers yet; left out when they hold everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
 }
 
 /// An estimate of the mean per prediction.

@@ -62,7 +62,7 @@ pub struct FeedbackReply {
     pub receipts: Vec<FeedbackReceipt>,
     /// One per value that was refused.
     pub errors: Vec<FeedbackError>,
-    /// Where the answer is 202: by which `GET /feedback/receipts/{receipt}` says what became of it.
+    /// Where values were refused, or the answer is 202: by which `GET /feedback/receipts/{receipt}` says what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
 }

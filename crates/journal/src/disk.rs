@@ -29,6 +29,12 @@ pub trait Disk: Send + Sync {
     /// When that fails.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
     /// Removes a file.
     ///
     /// # Errors
@@ -96,8 +102,9 @@ impl Folder {
                 .recursive(true)
                 .mode(0o700)
                 .create(path)?;
-            if let Some(parent) = path.parent() {
-                sync_directory(parent)?;
+            match path.parent() {
+                Some(parent) if parent != Path::new("") => sync_directory(parent)?,
+                _ => sync_directory(Path::new("."))?,
             }
         }
         Ok(Self {
@@ -171,6 +178,10 @@ impl Disk for Folder {
         Ok(Arc::new(
             OpenOptions::new().read(true).write(true).open(path)?,
         ))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

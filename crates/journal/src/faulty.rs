@@ -36,6 +36,8 @@ struct Content {
     synced: Vec<u8>,
     /// Syncs fail from now on.
     fails: bool,
+    /// So many bytes are written of the next frames, and then nothing.
+    writes_fail_after: Option<usize>,
 }
 
 const SECTOR: usize = 512;
@@ -79,7 +81,7 @@ impl FaultyDisk {
             let content = Content {
                 now: bytes.clone(),
                 synced: bytes,
-                fails: false,
+                ..Content::default()
             };
             (name, Arc::new(FaultyFile(Mutex::new(content))))
         };
@@ -94,6 +96,14 @@ impl FaultyDisk {
     pub fn fail_syncs(&self) {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.values().for_each(|file| file.lock().fails = true);
+    }
+
+    /// Has the next write to each file that is there stop half way, and all later ones to it fail.
+    pub fn fail_writes(&self) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files
+            .values()
+            .for_each(|file| file.lock().writes_fail_after = Some(7));
     }
 
     /// Changes a byte of a file.
@@ -129,7 +139,7 @@ impl Disk for FaultyDisk {
         let content = Content {
             synced: now.clone(),
             now,
-            fails: false,
+            ..Content::default()
         };
         let file = Arc::new(FaultyFile(Mutex::new(content)));
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +150,13 @@ impl Disk for FaultyDisk {
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let found = self.find(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(found)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        files.insert(to.to_owned(), file);
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -155,6 +172,14 @@ impl DiskFile for FaultyFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut content = self.lock();
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        if let Some(written) = content.writes_fail_after {
+            content.writes_fail_after = Some(0);
+            let written = written.min(bytes.len());
+            if let Some(place) = content.now.get_mut(at..at + written) {
+                place.copy_from_slice(&bytes[..written]);
+            }
+            return Err(io::Error::other("the disk does not answer"));
+        }
         let Some(place) = content.now.get_mut(at..at + bytes.len()) else {
             return Err(io::ErrorKind::StorageFull.into());
         };
@@ -173,11 +198,18 @@ impl DiskFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let mut seen = {
+            let content = self.lock();
+            if content.fails {
+                return Err(io::Error::other("the disk does not answer"));
+            }
+            content.now.clone()
+        };
+        // What is written while a sync is under way may not be in it.
+        std::thread::yield_now();
         let mut content = self.lock();
-        if content.fails {
-            return Err(io::Error::other("the disk does not answer"));
-        }
-        content.synced = content.now.clone();
+        seen.truncate(content.now.len());
+        content.synced = seen;
         Ok(())
     }
 

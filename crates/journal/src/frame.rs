@@ -122,6 +122,13 @@ pub(crate) fn search(
     })
 }
 
+/// The positions that frames of this content can have, when the next one is known: more do not fit. Bytes that
+/// look like a frame, and came from outside, say anything.
+pub(crate) fn possible(next: Option<u64>, content: &[u8]) -> std::ops::RangeInclusive<u64> {
+    let most = content.len() as u64 / (HEAD as u64 + 1);
+    next.map_or(1..=u64::MAX, |next| next..=next.saturating_add(most))
+}
+
 /// How many frames there may have been in damaged bytes, when the first would have had this position: those
 /// that say so themselves; where the damage hides that, the most that fit.
 pub(crate) fn count_damaged(mut bytes: &[u8], first: u64) -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::disk::Disk;
 use crate::frame::{self, Found};
+use crate::open::MARK;
 use crate::read::Missing;
 use crate::segment::{self, read_all};
 use crate::{OpenError, ServerId, head};
@@ -15,6 +16,8 @@ pub struct Inspected {
     pub present: Vec<RangeInclusive<u64>>,
     /// Positions at which segments begin: everything before was given to a frame.
     begun: Vec<u64>,
+    /// Whether a server has ever written here.
+    pub marked: bool,
     /// Bytes behind the last good frame of a segment that are no frame.
     pub damaged_bytes: u64,
 }
@@ -64,6 +67,7 @@ pub fn inspect(
 ) -> Result<Inspected, OpenError> {
     let mut inspected = Inspected::default();
     let names = disk.list()?;
+    inspected.marked = names.iter().any(|name| name == MARK);
     let mut numbers: Vec<u64> = names
         .iter()
         .filter_map(|name| segment::number_of(name))
@@ -99,7 +103,8 @@ fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
         .rposition(|byte| *byte != 0)
         .map_or(0, |last| last + 1);
     let mut at = head::BYTES as usize;
-    let (mut next, mut end) = (1, at);
+    let first = head::read(content).and_then(|head| head.first);
+    let (mut next, mut end) = (first, at);
     while at < written {
         match frame::look(&content[at..], (content.len() - at) as u64) {
             Found::Good { position, length } => {
@@ -108,12 +113,14 @@ fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
                     &content[at + frame::HEAD..at + frame::HEAD + length],
                 );
                 at += frame::HEAD + length;
-                (next, end) = (position + 1, at);
+                (next, end) = (Some(position + 1), at);
             }
-            Found::Short(_) | Found::Bad => match frame::search(content, at + 1, next..=u64::MAX) {
-                Some(good) => at = good,
-                None => break,
-            },
+            Found::Short(_) | Found::Bad => {
+                match frame::search(content, at + 1, frame::possible(next, content)) {
+                    Some(good) => at = good,
+                    None => break,
+                }
+            }
         }
     }
     written.saturating_sub(end) as u64
@@ -128,7 +135,7 @@ mod tests {
         let inspected = Inspected {
             present: vec![4..=9, 12..=12],
             begun: vec![4, 15],
-            damaged_bytes: 0,
+            ..Inspected::default()
         };
         assert_eq!(inspected.waiting_after(6), 4);
         assert_eq!(inspected.missing_after(2), [3..=3, 10..=11, 13..=14]);

@@ -132,7 +132,7 @@ impl Shared {
             let closed = state
                 .closed
                 .iter()
-                .filter(|closed| closed.bytes > closed.end);
+                .filter(|closed| closed.bytes > closed.end && !closed.damaged);
             closed.cloned().collect()
         };
         for closed in untrimmed {

@@ -24,7 +24,7 @@ mod write;
 pub use disk::{Disk, DiskFile, Folder};
 pub use frame::Frame;
 pub use inspect::{Inspected, inspect};
-pub use open::{Cut, OpenError, Opened};
+pub use open::{Cut, OpenError, Opened, mark};
 pub use read::{Batch, Missing, Reader};
 pub use write::{AppendError, Journal, Room, SyncFailed};
 

@@ -11,6 +11,22 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The file that says whose journal a place is, as long as there is one.
+pub(crate) const MARK: &str = "server";
+
+/// Marks a place as a server's, although there is no journal in it: where there was one, what waited in it is
+/// lost.
+///
+/// # Errors
+/// When that fails.
+pub fn mark(disk: &dyn Disk, server: &ServerId) -> io::Result<()> {
+    if disk.list()?.iter().any(|name| name == MARK) {
+        return Ok(());
+    }
+    disk.create(MARK, head::BEGINNING, &head::first_part(server))
+        .map(drop)
+}
+
 /// Why a journal cannot be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -28,6 +44,11 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: u32,
     },
+    /// It was written before, and nothing is there.
+    #[error(
+        "the journal is gone: the database has counted up to position {0}, and there is no journal that says so"
+    )]
+    Missing(u64),
     /// Another server has written it.
     #[error("the journal belongs to another data directory ({0})")]
     Foreign(String),
@@ -53,10 +74,11 @@ pub struct Cut {
 
 impl Journal {
     /// Opens the journal on a disk, to be written by `server`. `kept` is the last position that is kept
-    /// elsewhere: positions go on above it, too.
+    /// elsewhere: positions go on above it, too. Where there is one, there was a journal, and its place must not
+    /// be empty: what waits in it would be lost.
     ///
     /// # Errors
-    /// When it cannot be read, or is not for this program or this server.
+    /// When it cannot be read, is not for this program or this server, or is gone.
     pub fn open(
         disk: Arc<dyn Disk>,
         options: Options,
@@ -64,11 +86,14 @@ impl Journal {
         kept: u64,
     ) -> Result<(Self, Opened), OpenError> {
         let mut found = Vec::new();
-        let mut numbers: Vec<u64> = disk
-            .list()?
-            .iter()
-            .filter_map(|n| segment::number_of(n))
-            .collect();
+        let names = disk.list()?;
+        if !names.iter().any(|name| name == MARK) {
+            if kept > 0 {
+                return Err(OpenError::Missing(kept));
+            }
+            mark(&*disk, &server)?;
+        }
+        let mut numbers: Vec<u64> = names.iter().filter_map(|n| segment::number_of(n)).collect();
         numbers.sort_unstable();
         for &number in &numbers {
             found.push(Scanned::read(&*disk, number, &server)?);
@@ -93,7 +118,7 @@ impl Journal {
             next = next.max(last + 1).max(first);
             if last_begun == Some(at) && scanned.garbage > 0 {
                 let lost = scanned.damaged_after(last + 1)?;
-                torn = Some((Arc::clone(&scanned.file), scanned.end));
+                torn = Some((scanned.number, Arc::clone(&scanned.file), scanned.end));
                 opened.cut = Some(Cut {
                     bytes: scanned.garbage,
                     positions: last + 1..=last + lost,
@@ -104,6 +129,7 @@ impl Journal {
                 last,
                 end: scanned.end,
                 bytes: scanned.bytes,
+                damaged: scanned.hole || scanned.garbage > 0,
                 segment: Segment {
                     number: scanned.number,
                     file: scanned.file,
@@ -113,11 +139,18 @@ impl Journal {
         }
         let state = State::opened(next, closed, numbers.last().map_or(1, |last| last + 1));
         let journal = Self::start(disk, options, server, state)?;
-        if let Some((file, end)) = torn {
-            // The torn end says how far positions may have been given, until a new segment says it.
-            journal.shared.begin()?;
-            file.cut(end)?;
-            file.sync()?;
+        if let Some((number, file, end)) = torn {
+            // The torn end says how far positions may have been given, until a new segment says it. Without room
+            // for one it stays, and is found again.
+            match journal.shared.begin() {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    file.cut(end)?;
+                    file.sync()?;
+                    journal.shared.is_cut(number);
+                }
+            }
         }
         Ok((journal, opened))
     }
@@ -154,6 +187,8 @@ struct Scanned {
     end: u64,
     /// Bytes after that, up to the last that is not 0.
     garbage: u64,
+    /// There is damage before a good frame.
+    hole: bool,
 }
 
 impl Scanned {
@@ -175,6 +210,7 @@ impl Scanned {
             last_good: None,
             end: head::BYTES.min(bytes),
             garbage: 0,
+            hole: false,
         };
         scanned.scan(&content);
         Ok(scanned)
@@ -195,9 +231,9 @@ impl Scanned {
                     self.end = at as u64;
                 }
                 Found::Short(_) | Found::Bad => {
-                    let after = self.last_good.map_or(1, |last| last + 1);
-                    match frame::search(content, at + 1, after..=u64::MAX) {
-                        Some(good) => at = good,
+                    let after = self.last_good.map(|last| last + 1).or(self.first);
+                    match frame::search(content, at + 1, frame::possible(after, content)) {
+                        Some(good) => (at, self.hole) = (good, true),
                         None => break,
                     }
                 }

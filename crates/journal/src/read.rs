@@ -1,7 +1,7 @@
 //! Reading on from a position.
 
 use crate::frame::{self, Found};
-use crate::segment::{Segment, read_all};
+use crate::segment::{Segment, read_all, read_tolerantly};
 use crate::{Journal, head};
 use std::io;
 use std::ops::{Range, RangeInclusive};
@@ -211,6 +211,7 @@ impl Reader {
         // What the next segment holds is not looked for here.
         let until = following.map_or(last, |first| first - 1);
         if self.next <= until {
+            self.journal.shared.note_damage(place.segment.number);
             let rest = read_all(&*place.segment.file, place.offset, end)?;
             if let Some(at) = frame::search(&rest, 0, self.next..=until) {
                 place.offset += at as u64;
@@ -249,19 +250,8 @@ impl Reader {
 /// Reads up to `want` bytes.
 fn fill(place: &Place, want: usize, end: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let left = usize::try_from(end - place.offset.min(end)).unwrap_or(usize::MAX);
-    let want = want.min(left);
-    let mut read = 0;
-    bytes.resize(want, 0);
-    while read < want {
-        match place
-            .segment
-            .file
-            .read_at(&mut bytes[read..], place.offset + read as u64)?
-        {
-            0 => break,
-            more => read += more,
-        }
-    }
+    bytes.resize(want.min(left), 0);
+    let read = read_tolerantly(&*place.segment.file, bytes, place.offset)?;
     bytes.truncate(read);
     Ok(())
 }

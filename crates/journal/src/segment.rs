@@ -24,6 +24,8 @@ pub(crate) struct Closed {
     pub(crate) end: u64,
     /// What it takes on the disk.
     pub(crate) bytes: u64,
+    /// Some of it cannot be read: it is left as it is.
+    pub(crate) damaged: bool,
 }
 
 /// A segment that was made ahead.
@@ -66,6 +68,11 @@ pub(crate) fn name(number: u64) -> String {
     format!("{number:012}{SUFFIX}")
 }
 
+/// What a damaged segment is called when nothing more is read of it.
+pub(crate) fn damaged_name(number: u64) -> String {
+    format!("{number:012}.damaged")
+}
+
 /// The number of the segment with this name.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     name.strip_suffix(SUFFIX)?.parse().ok()
@@ -74,13 +81,37 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
 /// All that a file holds from a place on, up to `until`.
 pub(crate) fn read_all(file: &dyn DiskFile, from: u64, until: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX)];
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], from + read as u64)? {
-            0 => break,
-            more => read += more,
-        }
-    }
+    let read = read_tolerantly(file, &mut bytes, from)?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// The system's word for a disk that cannot read a place.
+const EIO: i32 = 5;
+/// What is given up where a place cannot be read.
+const SECTOR: usize = 4096;
+
+/// Reads as much as there is. Where the disk cannot read a place, zeros stand for it: that is damage like any
+/// other, and keeps nobody from reading what follows.
+pub(crate) fn read_tolerantly(
+    file: &dyn DiskFile,
+    bytes: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let mut read = 0;
+    let mut piece = usize::MAX;
+    while read < bytes.len() {
+        let end = bytes.len().min(read.saturating_add(piece));
+        match file.read_at(&mut bytes[read..end], offset + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.raw_os_error() == Some(EIO) && piece > SECTOR => piece = SECTOR,
+            Err(error) if error.raw_os_error() == Some(EIO) => {
+                bytes[read..end].fill(0);
+                read = end;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }

@@ -134,6 +134,21 @@ impl Journal {
         })
     }
 
+    /// Keeps room for frames with so much payload each, for all of them or none.
+    pub fn reserve_all(&self, payloads: &[u64]) -> Option<Vec<Room>> {
+        let most = self.shared.options.largest_bytes;
+        let bytes = |payload: &u64| (payload + frame::HEAD as u64).min(most);
+        let sizes: Vec<u64> = payloads.iter().map(bytes).collect();
+        if !self.shared.take(sizes.iter().sum()) {
+            return None;
+        }
+        let room = |bytes| Room {
+            journal: self.clone(),
+            bytes,
+        };
+        Some(sizes.into_iter().map(room).collect())
+    }
+
     /// The position of the last frame; 0 before the first.
     pub fn appended(&self) -> u64 {
         self.shared.appended.load(Ordering::Acquire)
@@ -171,13 +186,18 @@ impl Journal {
     /// When it has not. What was appended since the last sync is in doubt then: what can be read of it
     /// will be. Later frames go to a new segment.
     pub fn sync(&self) -> Result<u64, SyncFailed> {
-        let (segments, last) = {
+        let (closed, segments, last) = {
             let mut state = self.shared.lock();
             // What cannot be written now is not confirmed; its callers hear of that by themselves.
             let _ = self.shared.write_staged(&mut state);
             let current = state.current.iter().map(|current| &current.segment);
+            let closed: Vec<u64> = state
+                .unsynced
+                .iter()
+                .map(|segment| segment.number)
+                .collect();
             let segments: Vec<Segment> = state.unsynced.iter().chain(current).cloned().collect();
-            (segments, state.written)
+            (closed, segments, state.written)
         };
         for segment in &segments {
             if let Err(source) = segment.file.sync() {
@@ -185,9 +205,8 @@ impl Journal {
             }
         }
         let mut state = self.shared.lock();
-        state
-            .unsynced
-            .retain(|left| segments.iter().all(|done| done.number != left.number));
+        // The present segment may have been closed meanwhile, with frames that this sync has not seen.
+        state.unsynced.retain(|left| !closed.contains(&left.number));
         self.shared.synced.store(last, Ordering::Release);
         Ok(last)
     }
@@ -200,14 +219,25 @@ impl Journal {
     pub fn let_go(&self, position: u64) -> io::Result<usize> {
         let mut removed = 0;
         loop {
-            let number = {
+            let (number, damaged) = {
                 let state = self.shared.lock();
                 match state.closed.front() {
-                    Some(oldest) if oldest.last <= position => oldest.segment.number,
+                    Some(oldest) if oldest.last <= position => {
+                        (oldest.segment.number, oldest.damaged)
+                    }
                     _ => break,
                 }
             };
-            match self.shared.disk.remove(&segment::name(number)) {
+            let name = segment::name(number);
+            // What is damaged is kept for people to look at.
+            let gone = if damaged {
+                self.shared
+                    .disk
+                    .rename(&name, &segment::damaged_name(number))
+            } else {
+                self.shared.disk.remove(&name)
+            };
+            match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -273,7 +303,7 @@ impl Room {
     ///
     /// # Errors
     /// When it is not.
-    pub fn append(self, frame: &mut Frame) -> Result<u64, AppendError> {
+    pub fn append(mut self, frame: &mut Frame) -> Result<u64, AppendError> {
         let journal = self.journal.clone();
         let position = self.stage(frame)?;
         journal.write_out(position)?;
@@ -284,8 +314,8 @@ impl Room {
     /// makes it.
     ///
     /// # Errors
-    /// When it gets none.
-    pub fn stage(mut self, frame: &mut Frame) -> Result<u64, AppendError> {
+    /// When it gets none; the room is there as before.
+    pub fn stage(&mut self, frame: &mut Frame) -> Result<u64, AppendError> {
         let shared = Arc::clone(&self.journal.shared);
         let bytes = frame.len();
         if bytes > shared.options.largest_bytes {
@@ -322,20 +352,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes from what is free.
+    /// Takes from what is free, all or nothing.
     fn take(&self, bytes: u64) -> bool {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let left = self
+        let enough = |free: i64| (free >= bytes).then(|| free - bytes);
+        let taken = self
             .free
-            .fetch_sub(bytes, Ordering::Relaxed)
-            .saturating_sub(bytes);
-        if left < self.least_free() {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enough);
+        if taken.unwrap_or(0).saturating_sub(bytes) < self.least_free() {
             self.wake.now();
         }
-        if left < 0 {
-            self.free.fetch_add(bytes, Ordering::Relaxed);
-        }
-        left >= 0
+        taken.is_ok()
     }
 
     /// With less than this, another segment is made ahead.
@@ -395,6 +422,24 @@ impl Shared {
             .current
             .iter()
             .try_for_each(|current| current.segment.file.sync())
+    }
+
+    /// The torn end of a segment is cut off: it is a segment like others.
+    pub(crate) fn is_cut(&self, number: u64) {
+        let mut state = self.lock();
+        let mut closed = state.closed.iter_mut();
+        if let Some(cut) = closed.find(|closed| closed.segment.number == number) {
+            (cut.damaged, cut.bytes) = (false, cut.end);
+        }
+    }
+
+    /// A segment has damage in it.
+    pub(crate) fn note_damage(&self, number: u64) {
+        let mut state = self.lock();
+        let mut closed = state.closed.iter_mut();
+        if let Some(found) = closed.find(|closed| closed.segment.number == number) {
+            found.damaged = true;
+        }
     }
 
     /// Goes on in the next segment.
@@ -472,6 +517,7 @@ impl State {
             last: self.written,
             end: current.end,
             bytes: current.bytes,
+            damaged: false,
         });
     }
 

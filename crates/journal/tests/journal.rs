@@ -191,6 +191,86 @@ fn after_a_failed_sync_the_file_is_not_trusted_and_later_frames_are() {
     assert_eq!(read(&journal, 0).0.len(), 203);
 }
 
+#[test]
+fn what_is_appended_during_a_sync_is_confirmed_by_the_next_one() {
+    for round in 0..40 {
+        let disk = FaultyDisk::default();
+        let journal = open(&disk, 0);
+        let appending = journal.clone();
+        let writer = std::thread::spawn(move || {
+            for n in 0..600u64 {
+                append(&appending, &[n as u8; 150]).unwrap();
+            }
+        });
+        let mut confirmed = 0;
+        while !writer.is_finished() {
+            confirmed = journal.sync().unwrap();
+        }
+        writer.join().unwrap();
+        drop(journal);
+        let (disk, _) = disk.cut_power(Fault::DropUnsynced, &mut Rng::with_seed(round));
+        let (found, missing) = read(&open(&disk, 0), 0);
+        assert!(missing.is_empty(), "{missing:?}");
+        let last = found.keys().next_back().copied().unwrap_or(0);
+        assert!(
+            last >= confirmed,
+            "{last} is the last of {confirmed} that were confirmed"
+        );
+    }
+}
+
+#[test]
+fn a_write_that_fails_half_way_goes_to_the_next_segment() {
+    let disk = FaultyDisk::default();
+    let journal = open(&disk, 0);
+    let mut expected = BTreeMap::new();
+    let mut random = Rng::with_seed(5);
+    for n in 0..200 {
+        if n % 40 == 20 {
+            disk.fail_writes();
+        }
+        let bytes = payload(&mut random, n);
+        // Segments that were made ahead fail too; what could not be written is written with the next.
+        let position = match append(&journal, &bytes) {
+            Ok(position) => position,
+            Err(AppendError::Io(_) | AppendError::Full) => journal.staged(),
+            Err(error) => panic!("{error}"),
+        };
+        assert!(expected.insert(position, bytes).is_none());
+    }
+    let last = journal.staged();
+    while journal.write_out(last).is_err() {}
+    assert_eq!(read(&journal, 0), (expected.clone(), vec![]));
+    drop(journal);
+    assert_eq!(read(&open(&disk, 0), 0), (expected, vec![]));
+}
+
+#[test]
+fn damaged_segments_are_kept_and_a_journal_that_is_gone_is_missed() {
+    let disk = FaultyDisk::default();
+    let journal = open(&disk, 0);
+    for position in 1..=100u64 {
+        append(&journal, &[position as u8; 200]).unwrap();
+    }
+    drop(journal);
+    disk.damage("000000000002.segment", 64 + 216 * 2 + 20);
+    let journal = open(&disk, 0);
+    assert_eq!(read(&journal, 0).1.len(), 1);
+    journal.let_go(100).unwrap();
+    let names = disk.list().unwrap();
+    assert!(
+        names.contains(&"000000000002.damaged".to_owned()),
+        "{names:?}"
+    );
+    assert!(
+        !names.contains(&"000000000001.segment".to_owned()),
+        "{names:?}"
+    );
+
+    let elsewhere = Journal::open(Arc::new(FaultyDisk::default()), options(100), SERVER, 100);
+    assert!(matches!(elsewhere.err(), Some(OpenError::Missing(100))));
+}
+
 /// Nothing that was confirmed is lost, no position is given twice, and all damage is told.
 #[test]
 fn power_cuts_lose_nothing_that_was_synced() {

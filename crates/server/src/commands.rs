@@ -4,7 +4,6 @@ use crate::controller::{decided, event_of};
 use crate::error::{ApiError, ApiResult};
 use crate::experiments::{require, wire};
 use crate::extract::{ExperimentPath, Params};
-use crate::log::FRESH_WITHIN;
 use crate::openapi::problems;
 use crate::results;
 use crate::state::AppState;
@@ -155,10 +154,9 @@ async fn give(
             "must have at most 1000 characters",
         ));
     }
-    // What is frozen should hold everything that was answered; an end waits for it no longer than this.
-    let _ = state.log.catch_up(FRESH_WITHIN).await;
     for attempt in 1.. {
         let experiment = require(state, id).await?;
+        let name = experiment.definition.name.clone();
         let present = experiment.revision;
         if let Some(given) = params.revision.filter(|given| *given != present) {
             return Err(CatalogError::StaleExperiment { present, given }.into());
@@ -182,12 +180,13 @@ async fn give(
             Some(Err(CatalogError::StaleExperiment { .. }))
                 if attempt < ATTEMPTS && wish.means_the_same_later() => {}
             Some(Err(error)) => return Err(error.into()),
-            _ => break,
+            _ => {
+                state.publish(&name).await?;
+                break;
+            }
         }
     }
-    let experiment = require(state, id).await?;
-    state.publish(&experiment.definition.name).await?;
-    Ok(Reply(wire(&experiment)))
+    Ok(Reply(wire(&require(state, id).await?)))
 }
 
 fn decide(

@@ -5,6 +5,7 @@ use crate::experiments::start::start_due;
 use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
+use api::LogLag;
 use judge::control::{Action, Look, Next, step};
 use judge::results::{View, view};
 use serde_json::Value;
@@ -68,9 +69,10 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
             "the log is still being counted: experiments may go back, and none goes on"
         );
     }
-    let complete = lag.is_none();
+    let lag = lag.map(results::lag);
     let running = state.store.running_evidence(now).await?;
     if running.is_empty() {
+        state.set_overdue(Vec::new());
         return Ok(());
     }
     let experiments = running.len();
@@ -80,7 +82,9 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
             found.map_err(unreadable).ok()
         });
         readable
-            .filter_map(|(experiment, evidence)| look_alone(&experiment, &evidence, now, complete))
+            .filter_map(|(experiment, evidence)| {
+                look_alone(&experiment, &evidence, now, lag.as_ref())
+            })
             .collect()
     };
     let (steps, names): (Vec<ExperimentStep>, Vec<ModelName>) =
@@ -135,9 +139,9 @@ fn look_alone(
     experiment: &Experiment,
     evidence: &Evidence,
     now: Timestamp,
-    complete: bool,
+    lag: Option<&LogLag>,
 ) -> Option<(ExperimentStep, ModelName)> {
-    let looking = AssertUnwindSafe(|| look(experiment, evidence, now, complete));
+    let looking = AssertUnwindSafe(|| look(experiment, evidence, now, lag));
     let step = catch_unwind(looking).unwrap_or_else(|_| {
         tracing::error!(experiment = %experiment.id, "the judge failed");
         None
@@ -164,7 +168,7 @@ fn look(
     experiment: &Experiment,
     evidence: &Evidence,
     now: Timestamp,
-    complete: bool,
+    lag: Option<&LogLag>,
 ) -> Option<ExperimentStep> {
     let history = results::history_of(experiment);
     let judged = view(experiment, evidence, &history, now, View::Deciding);
@@ -173,7 +177,7 @@ fn look(
         evidence,
         results: &judged,
         now,
-        complete,
+        complete: lag.is_none(),
     });
     let verdict = judged.verdict.as_str();
     let before = experiment.verdict.as_deref().unwrap_or("keep_going");
@@ -185,7 +189,7 @@ fn look(
             ..experiment.clone()
         };
         let judged = judge::results::results(&then, evidence, &history, now);
-        let evidence = results::as_value(&then, &judged, now);
+        let evidence = results::as_value(&then, &judged, now, lag.cloned());
         (judged.summary, evidence)
     };
     let mut event = event_of(&next, Actor::Controller, |status| whole(status).1);

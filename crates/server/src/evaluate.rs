@@ -4,7 +4,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json};
 use crate::metrics::model;
 use crate::openapi::problems;
-use crate::results::{away, interval};
+use crate::results::{away, fresh, interval};
 use crate::state::AppState;
 use api::{ErrorCode, Estimate, EvaluateReply, EvaluateRequest};
 use axum::Json as Reply;
@@ -31,6 +31,7 @@ pub(crate) async fn answer(
         ..VersionFilter::default()
     };
     let versions = state.store.versions(filter).await?;
+    let log_lag = fresh(&state).await;
     let now = state.clock.now();
     let (plan, range) = asked(&body, &metric, &versions, now)?;
     let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
@@ -58,7 +59,10 @@ pub(crate) async fn answer(
         .shares
         .iter()
         .map(|(key, share)| (named(*key), *share));
-    Ok(Reply(wire(&body, &found, range, now, shares.collect())))
+    Ok(Reply(EvaluateReply {
+        log_lag,
+        ..wire(&body, &found, range, now, shares.collect())
+    }))
 }
 
 async fn metric_of(state: &AppState, body: &EvaluateRequest) -> ApiResult<Metric> {
@@ -230,6 +234,7 @@ fn wire(
         effective_sample_size: estimates.effective_sample_size,
         largest_weight: estimates.largest_weight,
         logged: found.logged,
+        log_lag: None,
         dr,
         snips: estimate(estimates.snips, estimates.snips_error),
         ips: estimate(estimates.ips, estimates.ips_error),

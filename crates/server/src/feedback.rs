@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Params, TextPath, content_type, parse, read_bytes};
-use crate::log::{Answered, Awaited};
+use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
 use crate::results::fresh;
 use crate::state::AppState;
@@ -74,6 +74,7 @@ pub(crate) async fn send(
         }
         numbers.push(number);
     }
+    let mut refused_later = None;
     if !values.is_empty() {
         let (receipt, awaited) = append(&state, values).await?;
         // What waits now waits for the database, and takes no place of a prediction.
@@ -82,6 +83,10 @@ pub(crate) async fn send(
         let Some(results) = state.log.receipts().wait(awaited, wait).await else {
             return Ok(accepted(receipt, answers, &numbers));
         };
+        refused_later = results
+            .iter()
+            .any(|(_, result)| result.is_err())
+            .then_some(receipt);
         fill_in(&mut answers, &numbers, results);
     }
     if single
@@ -97,7 +102,11 @@ pub(crate) async fn send(
         return Err(nothing_fits(answers, &numbers));
     }
     let with_receipts = params.receipts.unwrap_or(true);
-    Ok(Reply(reply(answers, &numbers, with_receipts)).into_response())
+    let reply = FeedbackReply {
+        receipt: refused_later.map(|receipt| receipt.to_string()),
+        ..reply(answers, &numbers, with_receipts)
+    };
+    Ok(Reply(reply).into_response())
 }
 
 /// Appends values to the log, in parts, so that nothing waits for a long request. All have room before the
@@ -105,49 +114,76 @@ pub(crate) async fn send(
 async fn append(state: &AppState, values: Vec<(u64, Feedback)>) -> ApiResult<(ReceiptId, Awaited)> {
     let now = state.clock.now();
     let receipt = ReceiptId::new(now, clock::random());
-    let parts = values.len().div_ceil(PART) as u32;
     let deadline = Instant::now() + state.limits.predict_timeout;
-    let mut frames = Vec::with_capacity(parts as usize);
-    let mut values = values.into_iter();
-    for part in 0..parts {
+    let cut = cut(values, state.log.largest() / 2);
+    let parts = cut.len() as u32;
+    let mut frames = Vec::with_capacity(cut.len());
+    for (part, values) in (0..).zip(cut) {
         let entry = FeedbackEntry {
             receipt,
             part,
             parts,
-            values: values.by_ref().take(PART).collect(),
+            values,
         };
         let mut frame = Frame::default();
         encode_feedback(&entry, now, frame.payload());
-        let room = state
-            .log
-            .reserve(frame.payload().len() as u64, deadline)
-            .await;
-        let full = || {
-            state
-                .log
-                .failure()
-                .unwrap_or_else(|| "the log does not keep up".into())
-        };
-        frames.push((
-            room.ok_or_else(|| ApiError::log_unavailable(&full()))?,
-            frame,
-        ));
+        frames.push(frame);
     }
+    let sizes: Vec<u64> = frames
+        .iter_mut()
+        .map(|frame| frame.payload().len() as u64)
+        .collect();
+    let Some(rooms) = state.log.reserve_all(&sizes, deadline).await else {
+        return Err(ApiError::log_unavailable(&state.log.why_full()));
+    };
     let awaited = state.log.receipts().expect(receipt, parts);
-    let mut last = 0;
-    for (room, mut frame) in frames {
-        match state.log.append_frame(room, &mut frame) {
-            Ok(position) => last = position,
+    let mut positions = Vec::with_capacity(frames.len());
+    for (mut room, mut frame) in rooms.into_iter().zip(frames) {
+        match state.log.append_frame(&mut room, &mut frame) {
+            Ok(position) => positions.push(position),
             Err(error) => {
                 state.log.receipts().forget(receipt);
                 return Err(ApiError::log_unavailable(&error.to_string()));
             }
         }
     }
-    let confirmed = state.log.confirm(last).await;
-    confirmed.map_err(|error| ApiError::log_unavailable(&error.0))?;
+    let (first, last) = (positions[0], positions[positions.len() - 1]);
+    let confirmed = async {
+        state.log.write_out(last).await?;
+        state.log.confirm(first..=last, deadline).await
+    };
+    let unavailable = |error: NotLogged| ApiError::log_unavailable(&error.0);
+    confirmed.await.map_err(unavailable)?;
+    state.log.hurry();
     Ok((receipt, awaited))
 }
+
+/// Cuts values into parts of at most so many values, and so many bytes of what they say.
+fn cut(values: Vec<(u64, Feedback)>, most_bytes: u64) -> Vec<Vec<(u64, Feedback)>> {
+    let mut parts: Vec<Vec<(u64, Feedback)>> = Vec::new();
+    let mut bytes = 0;
+    for (line, value) in values {
+        let size = VALUE_BYTES
+            + match &value.content {
+                FeedbackContent::Label(label) => label.to_string().len() as u64,
+                FeedbackContent::Value(metric, _) => metric.as_str().len() as u64,
+            };
+        match parts.last_mut() {
+            Some(part) if part.len() < PART && bytes + size <= most_bytes => {
+                bytes += size;
+                part.push((line, value));
+            }
+            _ => {
+                bytes = size;
+                parts.push(vec![(line, value)]);
+            }
+        }
+    }
+    parts
+}
+
+/// What a value takes in an entry beside its label or its metric, in bytes, at most.
+const VALUE_BYTES: u64 = 64;
 
 /// Puts the results where they belong.
 fn fill_in(answers: &mut [Answer], numbers: &[u64], results: Answered) {

@@ -75,6 +75,8 @@ pub struct Config {
     pub durability: Durability,
     /// Where the journal is kept; in the data directory where it is not said.
     pub journal_dir: Option<PathBuf>,
+    /// Whether to start without a journal where there was one: what waited in it is lost.
+    pub allow_empty_journal: bool,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is away.
     pub journal_max_bytes: u64,
     /// The largest body, in bytes.
@@ -107,6 +109,7 @@ impl Config {
             data_dir,
             durability: Durability::default(),
             journal_dir: None,
+            allow_empty_journal: false,
             journal_max_bytes: 1 << 30,
             max_body_bytes: 1 << 20,
             max_connections: 4096,

@@ -12,7 +12,8 @@ use crate::clock::Clock;
 use ingest::Wake;
 use journal::{AppendError, Frame, Journal, Room};
 use receipts::Receipts;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ struct Shared {
     caught_up_at: AtomicI64,
     /// Entries that were set aside since the start.
     set_aside: AtomicU64,
+    /// The store did not take entries the last time.
+    store_waits: AtomicBool,
     /// Why the journal could not be read the last time.
     unreadable: Mutex<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -89,6 +92,7 @@ impl Log {
             receipts: Receipts::default(),
             caught_up_at: AtomicI64::new(now),
             set_aside: AtomicU64::new(0),
+            store_waits: AtomicBool::new(false),
             unreadable: Mutex::default(),
             threads: Mutex::default(),
             journal,
@@ -115,9 +119,27 @@ impl Log {
         if let Some(room) = self.0.journal.reserve(bytes) {
             return Some(room);
         }
+        self.wait_for_room(bytes, deadline, || self.0.journal.reserve(bytes))
+            .await
+    }
+
+    /// The same for several entries, for all of them or none.
+    pub(crate) async fn reserve_all(&self, bytes: &[u64], deadline: Instant) -> Option<Vec<Room>> {
+        self.wait_for_room(bytes.iter().sum(), deadline, || {
+            self.0.journal.reserve_all(bytes)
+        })
+        .await
+    }
+
+    async fn wait_for_room<T>(
+        &self,
+        bytes: u64,
+        deadline: Instant,
+        take: impl Fn() -> Option<T>,
+    ) -> Option<T> {
         let mut made = self.0.room.subscribe();
         loop {
-            if let Some(room) = self.0.journal.reserve(bytes) {
+            if let Some(room) = take() {
                 self.0.lacking.store(0, Ordering::Relaxed);
                 return Some(room);
             }
@@ -132,35 +154,65 @@ impl Log {
         }
     }
 
+    /// Why there was no room.
+    pub(crate) fn why_full(&self) -> String {
+        self.failure()
+            .unwrap_or_else(|| "the log does not keep up".into())
+    }
+
     /// Appends a prediction: it has a position when this returns, and will be written whatever becomes of the
-    /// caller. Before that is told to anybody, [`Log::confirm`] has to agree.
-    pub(crate) fn append(&self, room: Room, record: &PredictionRecord) -> Result<u64, AppendError> {
+    /// caller. Before that is told to anybody, [`Log::write_out`] and [`Log::confirm`] have to agree.
+    pub(crate) fn append(
+        &self,
+        room: &mut Room,
+        record: &PredictionRecord,
+    ) -> Result<u64, AppendError> {
         let mut frame = Frame::default();
         encode_prediction(record, self.0.clock.now(), frame.payload());
-        let position = room.stage(&mut frame)?;
-        self.0.wake.appended();
-        Ok(position)
+        self.append_frame(room, &mut frame)
     }
 
     /// Appends bytes that are an entry.
-    pub(crate) fn append_frame(&self, room: Room, frame: &mut Frame) -> Result<u64, AppendError> {
+    pub(crate) fn append_frame(
+        &self,
+        room: &mut Room,
+        frame: &mut Frame,
+    ) -> Result<u64, AppendError> {
         let position = room.stage(frame)?;
         self.0.wake.appended();
         Ok(position)
     }
 
-    /// Returns when an entry is as durable as is promised. Others that are about to append do so first, and
-    /// all of them are written together.
-    pub(crate) async fn confirm(&self, position: u64) -> Result<(), NotLogged> {
-        if self.0.journal.appended() < position {
-            tokio::task::yield_now().await;
-            let written = self.0.journal.write_out(position);
-            written.map_err(|error| NotLogged(error.to_string()))?;
+    /// Returns when an entry is in the system's hands. Others that are about to append do so first, and all of
+    /// them are written together.
+    pub(crate) async fn write_out(&self, position: u64) -> Result<(), NotLogged> {
+        if self.0.journal.appended() >= position {
+            return Ok(());
         }
-        match &self.0.syncs {
-            None => Ok(()),
-            Some(syncs) => syncs.wait(position).await,
-        }
+        tokio::task::yield_now().await;
+        let written = self.0.journal.write_out(position);
+        written.map_err(|error| NotLogged(error.to_string()))
+    }
+
+    /// Returns when entries are as durable as is promised.
+    pub(crate) async fn confirm(
+        &self,
+        positions: RangeInclusive<u64>,
+        deadline: Instant,
+    ) -> Result<(), NotLogged> {
+        let Some(syncs) = &self.0.syncs else {
+            return Ok(());
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let late = |_| NotLogged("the disk does not answer".into());
+        tokio::time::timeout(left, syncs.wait(positions))
+            .await
+            .map_err(late)?
+    }
+
+    /// Somebody waits for what was appended.
+    pub(crate) fn hurry(&self) {
+        self.0.wake.urgently();
     }
 
     /// Waits until the store holds everything that was appended before, at most for so long.
@@ -237,11 +289,6 @@ impl Log {
 
     pub(crate) fn receipts(&self) -> &Receipts {
         &self.0.receipts
-    }
-
-    /// Has what can wait be done now: something was deleted.
-    pub(crate) fn tidy(&self) {
-        self.0.wake.urgently();
     }
 
     /// Stores what can be stored, and ends. What remains is in the journal for the next start.

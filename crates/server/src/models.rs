@@ -290,7 +290,8 @@ pub(crate) async fn delete(
     ModelIdPath(id): ModelIdPath,
 ) -> ApiResult<Reply<Message>> {
     let old = state.store.delete(id, state.clock.now()).await?;
-    state.log.tidy();
+    // Rows that are to go need not wait for the next look.
+    state.log.hurry();
     state.publish(&old.name).await?;
     let message = format!(
         "Version {} of {} and its predictions are deleted.",

@@ -100,14 +100,22 @@ pub(crate) enum Failure {
         error: RuntimeError,
         id: PredictionId,
     },
+    /// The input is larger than the log takes, so nothing was called.
+    TooLarge { bytes: u64, most: u64 },
     /// Nothing could be logged, so nothing is answered.
     NotLogged(String),
 }
 
 /// Bytes of an entry beside its input and its answer: ids, numbers, a `unit_id` and an error.
 const ENTRY_BYTES: u64 = 6 << 10;
-/// How much longer an input may be in the log than it came: numbers are written out.
+/// How much longer JSON may be in the log than it came: numbers are written out.
 const GROWS: u64 = 5;
+/// Room that is kept for an answer. Few are larger; those take more room when they are there, so that a model
+/// that could answer at length takes none from the others.
+const ANSWER_BYTES: u64 = 64 << 10;
+/// A version is called only when at least this part of the time is left after the wait for room: it would be
+/// blamed for the wait.
+const LEAST_PART: u32 = 4;
 
 /// Predicts: chooses a version, calls it, logs the prediction.
 ///
@@ -125,12 +133,22 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
     let assignment = assign(&model, &call, random)?;
     let deadline = Instant::now() + state.limits.predict_timeout;
     // Room in the log first: no call without a record.
-    let bytes = ENTRY_BYTES + GROWS * call.input_bytes as u64 + model.largest_answer;
-    let Some(room) = state.log.reserve(bytes, deadline).await else {
-        let full = || "the log does not keep up".into();
-        return Err(Failure::NotLogged(state.log.failure().unwrap_or_else(full)));
+    let (input, most) = (input_bytes(&call), state.log.largest());
+    if ENTRY_BYTES + input > most {
+        return Err(Failure::TooLarge {
+            bytes: input,
+            most: most.saturating_sub(ENTRY_BYTES),
+        });
+    }
+    let bytes = ENTRY_BYTES + input + model.largest_answer.min(ANSWER_BYTES);
+    let room = state.log.reserve(bytes, deadline).await;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let room = room.filter(|_| left >= state.limits.predict_timeout / LEAST_PART);
+    let Some(room) = room else {
+        return Err(Failure::NotLogged(state.log.why_full()));
     };
     let under_way = UnderWay {
+        id: state.ids.next(state.clock.now(), random),
         state: state.clone(),
         model,
         assignment,
@@ -139,11 +157,32 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         room,
         permit,
     };
-    let (position, answered) = outlive(state, under_way.finish(deadline)).await?;
-    let confirmed = state.log.confirm(position).await;
+    let Recorded {
+        position,
+        answered,
+        permit,
+    } = outlive(state, under_way.finish(deadline)).await?;
+    let written = state.log.write_out(position).await;
+    written.map_err(|error| Failure::NotLogged(error.0))?;
+    // Only now another call may take its place.
+    drop(permit);
+    let confirmed = state.log.confirm(position..=position, deadline).await;
     confirmed.map_err(|error| Failure::NotLogged(error.0))?;
     answered
 }
+
+/// How long the input may be in the log, in bytes.
+fn input_bytes(call: &Call) -> u64 {
+    match &call.input {
+        Input::Text(text) => text.len() as u64,
+        // A long one is written out to know; others cannot become too long.
+        Input::Json(value) if call.input_bytes > MUCH_JSON => value.to_string().len() as u64,
+        Input::Json(_) => GROWS * call.input_bytes as u64,
+    }
+}
+
+/// Longer JSON than this is measured, in bytes.
+const MUCH_JSON: usize = 1 << 10;
 
 fn assign(model: &Model, call: &Call, random: u64) -> Result<Assignment, Failure> {
     let unit = call.unit_id.as_ref().map(UnitId::as_str);
@@ -175,12 +214,20 @@ async fn outlive<T: Send + 'static>(
 
 /// A call that is being made, with all that it holds until its entry is written.
 struct UnderWay {
+    id: PredictionId,
     state: AppState,
     model: Arc<Model>,
     assignment: Assignment,
     call: Call,
     random: u64,
     room: Room,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A call whose entry has a position.
+struct Recorded {
+    position: u64,
+    answered: Result<Prediction, Failure>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -193,11 +240,8 @@ enum Ended {
 }
 
 impl UnderWay {
-    /// Calls the version, and appends what came of it; gives the position.
-    async fn finish(
-        self,
-        deadline: Instant,
-    ) -> Result<(u64, Result<Prediction, Failure>), Failure> {
+    /// Calls the version, and appends what came of it.
+    async fn finish(self, deadline: Instant) -> Result<Recorded, Failure> {
         let start = Instant::now();
         let ended = self.call_versions(deadline).await;
         let latency_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -206,9 +250,10 @@ impl UnderWay {
             model,
             assignment,
             call,
-            random,
-            room,
+            id,
+            mut room,
             permit,
+            ..
         } = self;
         let versions = &model.traffic().versions;
         let (answer, served, error) = match ended {
@@ -216,7 +261,7 @@ impl UnderWay {
             Ended::Failed(error) => (None, assignment.version, Some(error)),
         };
         let mut record = PredictionRecord {
-            id: state.ids.next(state.clock.now(), random),
+            id,
             version: versions[assignment.version].key,
             reason: assignment.reason,
             experiment: assignment.experiment.map(|(key, _)| key),
@@ -231,10 +276,7 @@ impl UnderWay {
                 latency_ns,
             },
         };
-        let id = record.id;
-        let (position, error) = append(&state, room, &mut record, error, deadline).await?;
-        // Only now another call may take its place.
-        drop(permit);
+        let (position, error) = append(&state, &mut room, &mut record, error, deadline).await?;
         let answered = match error {
             Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),
             Some(error) if record.outcome.answer.is_none() => Err(Failure::Failed { error, id }),
@@ -245,7 +287,11 @@ impl UnderWay {
                 record,
             }),
         };
-        Ok((position, answered))
+        Ok(Recorded {
+            position,
+            answered,
+            permit,
+        })
     }
 
     async fn call_versions(&self, deadline: Instant) -> Ended {
@@ -283,27 +329,36 @@ impl UnderWay {
     }
 }
 
-/// Appends a record. An answer that is too large for the log is no answer: that is recorded instead.
+/// Appends a record. For a long answer more room is taken; where there is none, it is no answer, and that is
+/// recorded instead, for which there is room.
 async fn append(
     state: &AppState,
-    room: Room,
+    room: &mut Room,
     record: &mut PredictionRecord,
     error: Option<RuntimeError>,
     deadline: Instant,
 ) -> Result<(u64, Option<RuntimeError>), Failure> {
     let not_logged = |error: AppendError| Failure::NotLogged(error.to_string());
-    match state.log.append(room, record) {
-        Ok(position) => Ok((position, error)),
-        Err(too_large @ AppendError::TooLarge { .. }) => {
-            let error = RuntimeError::Failed(format!("the answer cannot be logged: {too_large}"));
-            record.outcome.answer = None;
-            record.outcome.error = Some(error.to_string());
-            let bytes = ENTRY_BYTES + state.log.largest() / 2;
-            let room = state.log.reserve(bytes, deadline).await;
-            let room = room.ok_or_else(|| not_logged(AppendError::Full))?;
-            let position = state.log.append(room, record).map_err(not_logged)?;
-            Ok((position, Some(error)))
+    let too_large = match state.log.append(room, record) {
+        Err(AppendError::TooLarge { bytes, .. }) => bytes,
+        appended => {
+            return appended
+                .map(|position| (position, error))
+                .map_err(not_logged);
         }
-        Err(error) => Err(not_logged(error)),
+    };
+    if too_large <= state.log.largest()
+        && let Some(mut larger) = state.log.reserve(too_large, deadline).await
+    {
+        let position = state.log.append(&mut larger, record).map_err(not_logged)?;
+        return Ok((position, error));
     }
+    let most = state.log.largest();
+    let error = RuntimeError::Failed(format!(
+        "the answer has no room in the log: the entry would have {too_large} bytes, and {most} are the most"
+    ));
+    record.outcome.answer = None;
+    record.outcome.error = Some(error.to_string());
+    let position = state.log.append(room, record).map_err(not_logged)?;
+    Ok((position, Some(error)))
 }

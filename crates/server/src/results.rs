@@ -3,7 +3,7 @@
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require, role};
 use crate::extract::ExperimentPath;
-use crate::log::FRESH_WITHIN;
+use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::problems;
 use crate::state::AppState;
 use api::{
@@ -29,33 +29,34 @@ pub(crate) async fn read(
     if experiment.started_at.is_none() {
         return Err(never_started(id));
     }
-    let log_lag = fresh(&state).await;
-    let now = state.clock.now();
     // Reading changes nothing: what looks have shown is kept by the ticks.
-    let (experiment, judged) = judge(&state, experiment, now).await?;
-    Ok(Reply(ExperimentResults {
-        log_lag,
-        ..wire(&experiment, &judged, now)
-    }))
+    judged(&state, experiment).await.map(Reply)
 }
 
 /// Waits for what was answered before; says how much is missing where that takes too long.
 pub(crate) async fn fresh(state: &AppState) -> Option<LogLag> {
-    let lag = state.log.catch_up(FRESH_WITHIN).await.err()?;
-    Some(LogLag {
-        entries: lag.entries,
-        seconds: lag.micros as f64 / 1e6,
-    })
+    state.log.catch_up(FRESH_WITHIN).await.err().map(lag)
 }
 
-/// The judge's view of the evidence now.
+pub(crate) fn lag(lag: Lag) -> LogLag {
+    LogLag {
+        entries: lag.entries,
+        seconds: lag.micros as f64 / 1e6,
+    }
+}
+
+/// The judge's view of the evidence now: of everything that was answered, or it says how much is missing.
 pub(crate) async fn judged(
     state: &AppState,
     experiment: Experiment,
 ) -> ApiResult<ExperimentResults> {
+    let log_lag = fresh(state).await;
     let now = state.clock.now();
     let (experiment, judged) = judge(state, experiment, now).await?;
-    Ok(wire(&experiment, &judged, now))
+    Ok(ExperimentResults {
+        log_lag,
+        ..wire(&experiment, &judged, now)
+    })
 }
 
 async fn judge(
@@ -81,8 +82,17 @@ pub(crate) async fn away<T: Send + 'static>(
 }
 
 /// The results as they are kept with what was decided by them.
-pub(crate) fn as_value(experiment: &Experiment, judged: &Results, now: Timestamp) -> Value {
-    serde_json::to_value(wire(experiment, judged, now)).unwrap_or_default()
+pub(crate) fn as_value(
+    experiment: &Experiment,
+    judged: &Results,
+    now: Timestamp,
+    log_lag: Option<LogLag>,
+) -> Value {
+    let results = ExperimentResults {
+        log_lag,
+        ..wire(experiment, judged, now)
+    };
+    serde_json::to_value(results).unwrap_or_default()
 }
 
 /// The same as it is stored when an experiment ends.

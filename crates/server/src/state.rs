@@ -157,6 +157,9 @@ fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
     let path = config.journal_dir.clone();
     let path = path.unwrap_or_else(|| config.data_dir.join("journal"));
     let folder = Folder::lock(&path)?;
+    if config.allow_empty_journal {
+        journal::mark(&folder, &store.server())?;
+    }
     let synced = config.durability == crate::Durability::Fsync;
     let options = Options::within(config.journal_max_bytes, synced);
     let (journal, opened) =

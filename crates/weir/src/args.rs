@@ -89,6 +89,9 @@ pub(crate) struct ServeArgs {
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
+    /// Start although the journal is gone: what waited in it is lost.
+    #[arg(long, env = "WEIR_ALLOW_EMPTY_JOURNAL")]
+    allow_empty_journal: bool,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is
     /// away [default: 1073741824]
     #[arg(long, env = "WEIR_JOURNAL_MAX_BYTES", value_name = "BYTES")]
@@ -349,6 +352,7 @@ struct FileArgs {
     durability: Option<Durability>,
     insecure: Option<bool>,
     journal_dir: Option<PathBuf>,
+    allow_empty_journal: Option<bool>,
     journal_max_bytes: Option<u64>,
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
@@ -421,6 +425,7 @@ impl ServeArgs {
         }
         Ok(Config {
             durability: durability.map_or(d.durability, Durability::meant),
+            allow_empty_journal: self.allow_empty_journal || file.allow_empty_journal == Some(true),
             journal_dir: self.journal_dir.clone().or(file.journal_dir),
             journal_max_bytes,
             max_body_bytes: limit(

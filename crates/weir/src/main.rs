@@ -62,6 +62,10 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         (Some(store::OpenError::Older { .. }), _) => {
             "start a server of this release on a copy of the directory first"
         }
+        (_, Some(server::StartError::Journal(::journal::OpenError::Missing(_)))) => {
+            "name its folder with --journal-dir, or put it back; --allow-empty-journal starts without it, and \
+             what waited in it is lost"
+        }
         (_, Some(server::StartError::Journal(::journal::OpenError::InUse(_)))) => {
             "stop the other server, or choose another directory with --journal-dir"
         }

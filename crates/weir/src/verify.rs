@@ -88,6 +88,12 @@ impl Waiting {
 
     /// Adds what is wrong with what is not in the database yet; says how many entries wait.
     fn check(&self, report: &mut VerifyReport) -> u64 {
+        if report.position > 0 && !self.inspected.marked {
+            report.problems.push(
+                "journal: it is gone, or elsewhere (--journal-dir names it); what waits in it is not known"
+                    .into(),
+            );
+        }
         for missing in self.inspected.missing_after(report.position) {
             let (first, last) = (missing.start(), missing.end());
             report.problems.push(format!(

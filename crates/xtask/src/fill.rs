@@ -64,7 +64,10 @@ pub(crate) async fn run(
     }
     log.feedback(labels, now);
     log.flush(&store).await?;
+    let server = store.server();
     store.close().await?;
+    // A server that starts on it looks for the journal that it came from.
+    journal::mark(&journal::Folder::new(&data_dir.join("journal"))?, &server)?;
     println!(
         "filled {predictions} VmRSS={:.1} VmHWM={:.1}",
         memory_mib("self", "VmRSS:")?,

@@ -120,6 +120,13 @@ fn problem(failure: Failure) -> ApiError {
             let detail = format!("The version failed and no other could answer: {error}.");
             ApiError::new(code, detail).of_prediction(id)
         }
+        Failure::TooLarge { bytes, most } => ApiError::new(
+            ErrorCode::BodyTooLarge,
+            format!(
+                "The input has {bytes} bytes, and the log takes {most}: send less, or raise \
+                 `--journal-max-bytes`, of which an entry may have a 64th."
+            ),
+        ),
         Failure::NotLogged(reason) => ApiError::log_unavailable(&reason),
     }
 }

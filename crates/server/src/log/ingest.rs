@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use store::{Appended, Incoming, StoreError};
+use types::Timestamp;
 
 /// The most entries in one transaction, so that nobody waits for a very long one.
 pub(super) const GROUP: usize = 4096;
@@ -64,6 +65,15 @@ impl Wake {
         self.changed.notify_one();
     }
 
+    /// Sleeps for so long, whoever waits: what failed just now would fail again. Only the end ends it.
+    fn pause(&self, time: Duration) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(asked, time, |asked| !asked.end);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.end
+    }
+
     /// Sleeps until there is something to do, at most for so long; says false at the end.
     fn wait(&self, at_most: Duration) -> bool {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +102,7 @@ pub(super) fn run(log: &Shared) {
         let reason = "counting the log panicked, and is tried again";
         tracing::error!("{reason}");
         log.note_unreadable(Some(reason.into()));
-        if !log.wake.gather(RETRY) {
+        if !log.wake.pause(RETRY) {
             return;
         }
     }
@@ -108,7 +118,6 @@ fn run_once(log: &Shared) {
             tracing::warn!(%error, "entries cannot be written");
         }
         if reader.behind() == 0 {
-            log.note_caught_up();
             going_on = log.idle(&reader);
         } else if (reader.behind() as usize) < GROUP {
             going_on = log.wake.gather(GATHER);
@@ -130,7 +139,8 @@ impl Shared {
         };
         self.wake.idle.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let at_most = if reader.behind() > 0 {
+        // What is staged will be written by its caller, or by this thread.
+        let at_most = if self.journal.staged() >= reader.next_position() {
             Duration::ZERO
         } else {
             at_most
@@ -144,28 +154,40 @@ impl Shared {
     /// group that cannot be stored; says false then.
     fn move_all(&self, reader: &mut Reader, batch: &mut Batch, mut going_on: bool) -> bool {
         while reader.behind() > 0 {
+            let (appended, now) = (self.journal.appended(), self.clock.now());
             if let Err(error) = reader.read(batch, GROUP) {
+                // What the failed read knew of holes is found again.
+                reader.rewind(self.store.position());
                 self.note_unreadable(Some(error.to_string()));
                 tracing::error!(%error, "the journal cannot be read; answers go on and are not counted");
-                if !going_on || !self.wake.gather(RETRY) {
+                if !going_on || !self.wake.pause(RETRY) {
                     return false;
                 }
                 continue;
             }
             self.note_unreadable(None);
             while let Err(error) = self.store_batch(batch) {
-                tracing::warn!(%error, behind = self.behind(), "the log waits for the store");
+                // The store says so when it can be written again; until then one line is enough.
+                if self.noted_failure(Some(&error)) {
+                    tracing::warn!(%error, behind = self.behind(), "the log waits for the store");
+                }
                 if !going_on {
                     return false;
                 }
-                going_on = self.wake.gather(RETRY);
+                going_on = self.wake.pause(RETRY);
+            }
+            if self.noted_failure(None) {
+                tracing::info!("the store takes entries again");
+            }
+            if self.store.position() >= appended {
+                self.note_caught_up(now);
             }
             self.let_go();
             // Rows that are to go, and the write-ahead log, wait for no quiet moment.
             if let Err(error) = self.store.tidy() {
                 tracing::debug!(%error, "tidying up waits for the store");
             }
-            if (reader.behind() as usize) < GROUP / 2 {
+            if going_on && (reader.behind() as usize) < GROUP / 2 {
                 // The next moment's entries are gathered first.
                 return true;
             }
@@ -233,9 +255,14 @@ impl Shared {
         }
     }
 
-    fn note_caught_up(&self) {
-        let now = self.clock.now().micros();
-        self.caught_up_at.store(now, Ordering::Relaxed);
+    /// Everything that was appended at a moment is stored.
+    fn note_caught_up(&self, at: Timestamp) {
+        self.caught_up_at.store(at.micros(), Ordering::Relaxed);
+    }
+
+    /// Remembers whether the store takes entries; says whether that has changed.
+    fn noted_failure(&self, error: Option<&StoreError>) -> bool {
+        self.store_waits.swap(error.is_some(), Ordering::Relaxed) != error.is_some()
     }
 
     fn note_unreadable(&self, reason: Option<String>) {

@@ -4,8 +4,8 @@
 //! while his request is just being stored waits for the end of that; before and after, his leaving is seen
 //! in time, and the row is written.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{FeedbackResult, Part};
@@ -28,11 +28,15 @@ struct Waitings {
     by_id: HashMap<ReceiptId, Waiting>,
     /// Those that are being stored in the belief that somebody waits.
     relied_on: Vec<ReceiptId>,
+    /// Requests that nobody waits for any more, and of which nothing is stored.
+    left: HashSet<ReceiptId>,
 }
 
+/// So many of those are remembered; of others it is said that the log is behind.
+const LEFT_MOST: usize = 100_000;
+
 struct Waiting {
-    /// `None` when nobody waits any more.
-    answer: Option<oneshot::Sender<Answered>>,
+    answer: oneshot::Sender<Answered>,
     /// The results of the parts that are stored.
     results: Answered,
     parts: u32,
@@ -50,7 +54,7 @@ impl Receipts {
     pub(crate) fn expect(&self, id: ReceiptId, parts: u32) -> Awaited {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting {
-            answer: Some(sender),
+            answer: sender,
             results: Vec::new(),
             parts,
             stored: 0,
@@ -61,7 +65,8 @@ impl Receipts {
 
     /// Whether a request is on its way, as far as this process knows.
     pub(crate) fn is_pending(&self, id: ReceiptId) -> bool {
-        self.lock().by_id.contains_key(&id)
+        let waitings = self.lock();
+        waitings.by_id.contains_key(&id) || waitings.left.contains(&id)
     }
 
     /// It was not appended after all.
@@ -95,10 +100,13 @@ impl Receipts {
         if waitings.relied_on.contains(&id) {
             return false;
         }
-        let Some(waiting) = waitings.by_id.get_mut(&id) else {
+        // Where it is gone, its answer is on its way.
+        let Some(waiting) = waitings.by_id.remove(&id) else {
             return false;
         };
-        (waiting.answer, waiting.results) = (None, Vec::new());
+        if waiting.stored == 0 && waitings.left.len() < LEFT_MOST {
+            waitings.left.insert(id);
+        }
         true
     }
 
@@ -106,8 +114,7 @@ impl Receipts {
     pub(super) fn is_awaited(&self, id: ReceiptId) -> bool {
         let mut waitings = self.lock();
         let waiting = waitings.by_id.get(&id);
-        let answer = waiting.and_then(|waiting| waiting.answer.as_ref());
-        let awaited = answer.is_some_and(|answer| !answer.is_closed());
+        let awaited = waiting.is_some_and(|waiting| !waiting.answer.is_closed());
         if awaited {
             waitings.relied_on.push(id);
         }
@@ -131,21 +138,19 @@ impl Receipts {
 
 impl Waitings {
     fn deliver(&mut self, part: Part) {
+        // From now on there is a row that says how far it is.
+        self.left.remove(&part.receipt);
         let Entry::Occupied(mut entry) = self.by_id.entry(part.receipt) else {
             return;
         };
         let request = entry.get_mut();
         request.stored += 1;
-        if request.answer.is_some() {
-            request.results.extend(part.results);
-        }
+        request.results.extend(part.results);
         if request.stored < request.parts {
             return;
         }
         let request = entry.remove();
-        if let Some(answer) = request.answer {
-            // Fails when the caller has gone.
-            let _ = answer.send(request.results);
-        }
+        // Fails when the caller has gone.
+        let _ = request.answer.send(request.results);
     }
 }

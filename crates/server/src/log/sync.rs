@@ -2,6 +2,7 @@
 
 use super::{NotLogged, Shared};
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -41,8 +42,9 @@ impl Syncs {
         }
     }
 
-    /// Waits until a position has reached the disk.
-    pub(super) async fn wait(&self, position: u64) -> Result<(), NotLogged> {
+    /// Waits until entries have reached the disk.
+    pub(super) async fn wait(&self, positions: RangeInclusive<u64>) -> Result<(), NotLogged> {
+        let position = *positions.end();
         let mut state = self.state.subscribe();
         {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +54,10 @@ impl Syncs {
         let settled = state.wait_for(|state| state.settled >= position).await;
         let settled = settled.map_err(|_| NotLogged("the server ends".into()))?;
         let mut doubtful = settled.doubtful.iter();
-        match doubtful.find(|(positions, _)| positions.contains(&position)) {
+        let overlap = |doubtful: &RangeInclusive<u64>| {
+            doubtful.start() <= positions.end() && positions.start() <= doubtful.end()
+        };
+        match doubtful.find(|(doubtful, _)| overlap(doubtful)) {
             None => Ok(()),
             Some((_, reason)) => Err(NotLogged(reason.clone())),
         }
@@ -77,7 +82,14 @@ impl Syncs {
     }
 }
 
+/// Runs to the end. After a panic it goes on: without this thread everybody would wait for ever.
 pub(super) fn run(log: &Shared) {
+    while catch_unwind(AssertUnwindSafe(|| run_once(log))).is_err() {
+        tracing::error!("syncing the journal panicked, and is tried again");
+    }
+}
+
+fn run_once(log: &Shared) {
     let Some(syncs) = &log.syncs else {
         return;
     };

@@ -127,16 +127,17 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
             for _ in 0..random.u32(1..80) {
                 order += 1;
                 let deadline = Instant::now() + Duration::from_secs(60);
-                let room = log.reserve(1000, deadline).await.unwrap();
+                let mut room = log.reserve(1000, deadline).await.unwrap();
                 let record = record(order, version, &mut random);
-                let position = log.append(room, &record).unwrap();
+                let position = log.append(&mut room, &record).unwrap();
                 assert!(
                     answered.range(position..).next().is_none(),
                     "{position} was given again"
                 );
                 given.insert(position, record.id);
                 if random.u8(..5) == 0 {
-                    log.confirm(position).await.unwrap();
+                    log.write_out(position).await.unwrap();
+                    log.confirm(position..=position, deadline).await.unwrap();
                     answered.extend(given.range(..=position).map(|(p, id)| (*p, *id)));
                 }
             }

@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::{ReceiptId, Timestamp, VersionKey};
 
+/// Entries that are tried again in one turn.
+const RETRIED: u32 = 100;
 /// Rows that are looked at in one step of removing a deleted version: nothing waits for more.
 const PURGE_CHUNK: usize = 4000;
 
@@ -131,10 +133,23 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn retry_set_aside(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
-        let run = move || writer.as_mut().ok_or_else(closed)?.retry_set_aside(now);
-        let gone = |error| StoreError::Unavailable(format!("trying again did not end: {error}"));
-        tokio::task::spawn_blocking(run).await.map_err(gone)?
+        let (mut after, mut taken) = (0, 0);
+        loop {
+            // Others take their turns between two pieces.
+            let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
+            let run = move || {
+                let writer = writer.as_mut().ok_or_else(closed)?;
+                writer.retry_set_aside(after, now)
+            };
+            let gone =
+                |error| StoreError::Unavailable(format!("trying again did not end: {error}"));
+            let (last, more) = tokio::task::spawn_blocking(run).await.map_err(gone)??;
+            taken += more;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(taken),
+            }
+        }
     }
 
     pub(super) fn wants_tidying(&self) {
@@ -162,6 +177,8 @@ enum Taken {
     Prediction,
     Dropped,
     Feedback(Part),
+    /// It is of a newer release, or damaged before it was written.
+    NotUnderstood(u64, String),
 }
 
 impl Writer {
@@ -237,6 +254,9 @@ impl Writer {
                         Taken::Prediction => {}
                         Taken::Dropped => appended.dropped += 1,
                         Taken::Feedback(part) => appended.parts.push(part),
+                        Taken::NotUnderstood(position, reason) => {
+                            appended.set_aside.push((position, reason));
+                        }
                     }
                 }
                 return Ok(());
@@ -244,11 +264,9 @@ impl Writer {
             Err(error) if error.may_pass() => return Err(error),
             Err(error) => error,
         };
-        if let [(position, bytes, entry)] = entries {
+        if let [(position, _, entry)] = entries {
             let reason = error.to_string();
-            self.guarded(|writer| {
-                writer.set_aside(*position, bytes, entry, until, &reason, incoming)
-            })?;
+            self.guarded(|writer| writer.set_aside(&entries[0], until, &reason, incoming))?;
             self.position = until;
             appended.set_aside.push((*position, reason));
             if let Ok(Entry {
@@ -303,11 +321,16 @@ impl Writer {
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
         let mut taken = Vec::with_capacity(entries.len());
-        for (_, _, entry) in entries {
-            match entry {
-                Ok(entry) => taken.push(self.take(entry, incoming)?),
-                Err(error) => return Err(StoreError::Corrupt(error.to_string())),
-            }
+        for (position, bytes, entry) in entries {
+            taken.push(match entry {
+                Ok(entry) => self.take(entry, incoming)?,
+                Err(error) => {
+                    let (reason, now) = (error.to_string(), incoming.now);
+                    let (connection, server) = (&self.connection, &self.server);
+                    journal_state::set_aside(connection, server, *position, &reason, bytes, now)?;
+                    Taken::NotUnderstood(*position, reason)
+                }
+            });
         }
         let dropped = taken.iter().filter(|taken| matches!(taken, Taken::Dropped));
         journal_state::count_dropped(&self.connection, dropped.count())?;
@@ -394,9 +417,7 @@ impl Writer {
     /// Keeps an entry apart that cannot be stored, and goes on behind it.
     fn set_aside(
         &mut self,
-        position: u64,
-        bytes: &[u8],
-        entry: &Result<Entry<'_>, NotUnderstood>,
+        (position, bytes, entry): &Placed<'_>,
         until: u64,
         reason: &str,
         incoming: &Incoming<'_>,
@@ -408,7 +429,7 @@ impl Writer {
         journal_state::set_aside(
             connection,
             &self.server,
-            position,
+            *position,
             reason,
             bytes,
             incoming.now,
@@ -423,9 +444,17 @@ impl Writer {
         self.finish_group(until, incoming)
     }
 
-    fn retry_set_aside(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Tries the next entries after a position; gives the last position tried, `None` when there was none, and
+    /// how many were taken.
+    fn retry_set_aside(
+        &mut self,
+        after: u64,
+        now: Timestamp,
+    ) -> Result<(Option<u64>, u64), StoreError> {
+        let next = journal_state::next_set_aside(&self.connection, &self.server, after, RETRIED)?;
+        let last = next.last().map(|(position, _)| *position);
         let mut taken = 0;
-        for (position, bytes) in journal_state::all_set_aside(&self.connection, &self.server)? {
+        for (position, bytes) in next {
             let Ok(entry) = Entry::decode(&bytes) else {
                 continue;
             };
@@ -435,23 +464,33 @@ impl Writer {
                 awaited: &|_| false,
                 now,
             };
-            let again = |writer: &mut Self| {
-                writer
-                    .connection
-                    .prepare_cached("BEGIN IMMEDIATE")?
-                    .execute([])?;
-                writer.take(&entry, &incoming)?;
-                journal_state::forget_set_aside(&writer.connection, &writer.server, position)?;
-                let reached = writer.position;
-                writer.finish_group(reached, &incoming)
-            };
-            match self.guarded(again) {
+            match self.guarded(|writer| writer.take_again(position, &entry, &incoming)) {
                 Ok(()) => taken += 1,
                 Err(error) if error.may_pass() => return Err(error),
                 Err(_) => {}
             }
         }
-        Ok(taken)
+        Ok((last, taken))
+    }
+
+    fn take_again(
+        &mut self,
+        position: u64,
+        entry: &Entry<'_>,
+        incoming: &Incoming<'_>,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
+        if let Kind::Feedback(feedback) = &entry.kind {
+            self.receipts
+                .take_back_set_aside(&self.connection, feedback)?;
+        }
+        let taken = self.take(entry, incoming)?;
+        let dropped = usize::from(matches!(taken, Taken::Dropped));
+        journal_state::count_dropped(&self.connection, dropped)?;
+        journal_state::forget_set_aside(&self.connection, &self.server, position)?;
+        self.finish_group(self.position, incoming)
     }
 
     fn purge_chunk(&mut self) -> Result<bool, StoreError> {

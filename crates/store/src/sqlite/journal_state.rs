@@ -154,14 +154,18 @@ pub(super) fn set_aside(
     Ok(())
 }
 
-/// Positions and entries of all that is set aside.
-pub(super) fn all_set_aside(
+/// Positions and entries of the next that are set aside, after a position.
+pub(super) fn next_set_aside(
     connection: &Connection,
     server: &ServerId,
+    after: u64,
+    limit: u32,
 ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-    let sql = "SELECT position, entry FROM set_aside WHERE server = ?1 ORDER BY position";
-    let mut select = connection.prepare(sql)?;
-    let rows = select.query_map([server], |row| {
+    let mut select = connection.prepare_cached(
+        "SELECT position, entry FROM set_aside WHERE server = ?1 AND position > ?2 \
+         ORDER BY position LIMIT ?3",
+    )?;
+    let rows = select.query_map(params![server, after as i64, limit], |row| {
         Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

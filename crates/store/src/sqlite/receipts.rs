@@ -47,11 +47,8 @@ impl Receipts {
         if alone && awaited && !refused {
             return Ok(());
         }
-        let mut receipt = if alone {
-            RequestReceipt::default()
-        } else {
-            load(connection, part.receipt)?.unwrap_or_default()
-        };
+        // One part alone has a row only where it was set aside before.
+        let mut receipt = load(connection, part.receipt)?.unwrap_or_default();
         receipt.add(part.parts, &part.results);
         if last && awaited && receipt.refused == 0 {
             let mut delete =
@@ -59,7 +56,7 @@ impl Receipts {
             delete.execute([part.receipt.to_bytes()])?;
             return Ok(());
         }
-        self.write(connection, part.receipt, &receipt)?;
+        write(connection, part.receipt, &receipt, last && awaited)?;
         self.since_sweep += 1;
         if self.since_sweep >= SWEEP_AFTER {
             self.since_sweep = 0;
@@ -77,27 +74,43 @@ impl Receipts {
         let mut receipt = load(connection, request.receipt)?.unwrap_or_default();
         receipt.add(request.parts, &[]);
         receipt.set_aside += request.values.len() as u64;
-        self.write(connection, request.receipt, &receipt)
+        write(connection, request.receipt, &receipt, false)
     }
 
-    fn write(
+    /// A part that was set aside is tried again.
+    pub(super) fn take_back_set_aside(
         &mut self,
         connection: &Connection,
-        id: ReceiptId,
-        receipt: &RequestReceipt,
+        request: &FeedbackEntry,
     ) -> Result<(), StoreError> {
-        let outcome = postcard::to_allocvec(receipt)
-            .map_err(|error| StoreError::Corrupt(format!("a receipt: {error}")))?;
-        let mut upsert =
-            connection.prepare_cached("INSERT OR REPLACE INTO receipts VALUES (?1, ?2)")?;
-        upsert.execute(params![id.to_bytes(), outcome])?;
-        Ok(())
+        let Some(mut receipt) = load(connection, request.receipt)? else {
+            return Ok(());
+        };
+        receipt.done = receipt.done.saturating_sub(1);
+        receipt.set_aside = receipt
+            .set_aside
+            .saturating_sub(request.values.len() as u64);
+        write(connection, request.receipt, &receipt, false)
     }
 
     /// Forgets all, because the database has moved without it.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
+}
+
+fn write(
+    connection: &Connection,
+    id: ReceiptId,
+    receipt: &RequestReceipt,
+    awaited: bool,
+) -> Result<(), StoreError> {
+    let outcome = postcard::to_allocvec(receipt)
+        .map_err(|error| StoreError::Corrupt(format!("a receipt: {error}")))?;
+    let mut upsert =
+        connection.prepare_cached("INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3)")?;
+    upsert.execute(params![id.to_bytes(), outcome, awaited])?;
+    Ok(())
 }
 
 fn load(connection: &Connection, id: ReceiptId) -> Result<Option<RequestReceipt>, StoreError> {
@@ -116,9 +129,10 @@ fn sweep(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
     let before = Timestamp::from_micros(now.micros() - KEPT);
     let sql = "DELETE FROM receipts WHERE receipt < ?1";
     connection.execute(sql, [ReceiptId::new(before, 0).to_bytes()])?;
+    // Those whose callers know go first.
     connection.execute(
-        "DELETE FROM receipts WHERE receipt IN (SELECT receipt FROM receipts ORDER BY receipt \
-         LIMIT max(0, (SELECT count(*) FROM receipts) - ?1))",
+        "DELETE FROM receipts WHERE receipt IN (SELECT receipt FROM receipts \
+         ORDER BY awaited DESC, receipt LIMIT max(0, (SELECT count(*) FROM receipts) - ?1))",
         [KEPT_MOST],
     )?;
     Ok(())
@@ -135,12 +149,9 @@ mod tests {
             .execute_batch(include_str!("schema.sql"))
             .unwrap();
         let day = |n: i64| Timestamp::from_micros(n * 86_400_000_000);
-        let mut receipts = Receipts::default();
         for n in 1..=20 {
             let id = ReceiptId::new(day(n), 0);
-            receipts
-                .write(&connection, id, &RequestReceipt::default())
-                .unwrap();
+            write(&connection, id, &RequestReceipt::default(), false).unwrap();
         }
         sweep(&connection, day(20)).unwrap();
         assert_eq!(load(&connection, ReceiptId::new(day(12), 0)).unwrap(), None);

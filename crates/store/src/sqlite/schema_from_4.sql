@@ -27,7 +27,8 @@ CREATE TABLE set_aside (
 -- What became of requests with feedback whose callers did not wait, or were refused something.
 CREATE TABLE receipts (
     receipt BLOB PRIMARY KEY,       -- a UUID version 7, so they sort by time
-    outcome BLOB NOT NULL
+    outcome BLOB NOT NULL,
+    awaited INTEGER NOT NULL        -- 1 where its caller was told all the same
 ) WITHOUT ROWID;
 
 ALTER TABLE state ADD COLUMN server BLOB NOT NULL DEFAULT x'';

@@ -1,7 +1,7 @@
 //! The weights of a model, read and changed as a whole.
 
 use super::audit::{audit, bump, revision};
-use super::{Catalog, experiments, list, set_traffic};
+use super::{Catalog, experiments, list, readable, set_traffic};
 use crate::sqlite::Store;
 use crate::{CatalogError, StoreError, VersionFilter, WeightChange};
 use rusqlite::{Transaction, params};
@@ -141,7 +141,7 @@ fn read_traffic(
         })?;
         Ok((traffic, versions))
     });
-    models.collect()
+    readable(models)
 }
 
 fn routed(version: &Version) -> TrafficVersion {
