@@ -113,12 +113,13 @@ impl Log {
         builder.spawn(move || run(&shared))
     }
 
+    /// Keeps room for an entry of so many bytes, where there is some. In nearly all cases there is.
+    pub(crate) fn reserve_at_once(&self, bytes: u64) -> Option<Room> {
+        self.0.journal.reserve(bytes)
+    }
+
     /// Keeps room for an entry of so many bytes; waits for it until the deadline.
     pub(crate) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Room> {
-        // In nearly all cases there is room at once.
-        if let Some(room) = self.0.journal.reserve(bytes) {
-            return Some(room);
-        }
         self.wait_for_room(bytes, deadline, || self.0.journal.reserve(bytes))
             .await
     }
@@ -166,9 +167,10 @@ impl Log {
         &self,
         room: &mut Room,
         record: &PredictionRecord,
+        at: Timestamp,
     ) -> Result<u64, AppendError> {
         let mut frame = Frame::default();
-        encode_prediction(record, self.0.clock.now(), frame.payload());
+        encode_prediction(record, at, frame.payload());
         self.append_frame(room, &mut frame)
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Input, Outcome, Output, PredictionId, PredictionRecord, UnitId};
+use types::{Input, Outcome, Output, PredictionId, PredictionRecord, Timestamp, UnitId};
 
 /// What is asked for.
 pub(crate) struct Call {
@@ -131,7 +131,9 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         .map_err(Failure::Model)?;
     let random = clock::random();
     let assignment = assign(&model, &call, random)?;
-    let deadline = Instant::now() + state.limits.predict_timeout;
+    let timeout = state.limits.predict_timeout;
+    let mut start = Instant::now();
+    let deadline = start + timeout;
     // Room in the log first: no call without a record.
     let (input, most) = (input_bytes(&call), state.log.largest());
     if ENTRY_BYTES + input > most {
@@ -141,14 +143,22 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         });
     }
     let bytes = ENTRY_BYTES + input + model.largest_answer.min(ANSWER_BYTES);
-    let room = state.log.reserve(bytes, deadline).await;
-    let left = deadline.saturating_duration_since(Instant::now());
-    let room = room.filter(|_| left >= state.limits.predict_timeout / LEAST_PART);
-    let Some(room) = room else {
-        return Err(Failure::NotLogged(state.log.why_full()));
+    let room = match state.log.reserve_at_once(bytes) {
+        Some(room) => room,
+        None => {
+            let room = state.log.reserve(bytes, deadline).await;
+            start = Instant::now();
+            let enough = deadline.saturating_duration_since(start) >= timeout / LEAST_PART;
+            let full = || Failure::NotLogged(state.log.why_full());
+            room.filter(|_| enough).ok_or_else(full)?
+        }
     };
+    let begun_at = state.clock.now();
     let under_way = UnderWay {
-        id: state.ids.next(state.clock.now(), random),
+        id: state.ids.next(begun_at, random),
+        begun_at,
+        start,
+        deadline,
         state: state.clone(),
         model,
         assignment,
@@ -161,7 +171,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         position,
         answered,
         permit,
-    } = outlive(state, under_way.finish(deadline)).await?;
+    } = outlive(state, under_way.finish()).await?;
     let written = state.log.write_out(position).await;
     written.map_err(|error| Failure::NotLogged(error.0))?;
     // Only now another call may take its place.
@@ -215,6 +225,10 @@ async fn outlive<T: Send + 'static>(
 /// A call that is being made, with all that it holds until its entry is written.
 struct UnderWay {
     id: PredictionId,
+    /// The same moment by both clocks.
+    begun_at: Timestamp,
+    start: Instant,
+    deadline: Instant,
     state: AppState,
     model: Arc<Model>,
     assignment: Assignment,
@@ -241,16 +255,17 @@ enum Ended {
 
 impl UnderWay {
     /// Calls the version, and appends what came of it.
-    async fn finish(self, deadline: Instant) -> Result<Recorded, Failure> {
-        let start = Instant::now();
-        let ended = self.call_versions(deadline).await;
-        let latency_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    async fn finish(self) -> Result<Recorded, Failure> {
+        let ended = self.call_versions().await;
+        let latency = self.start.elapsed();
         let Self {
             state,
             model,
             assignment,
             call,
             id,
+            begun_at,
+            deadline,
             mut room,
             permit,
             ..
@@ -273,10 +288,12 @@ impl UnderWay {
                 answer,
                 rejected: matches!(error, Some(RuntimeError::Rejected(_))),
                 error: error.as_ref().map(ToString::to_string),
-                latency_ns,
+                latency_ns: u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX),
             },
         };
-        let (position, error) = append(&state, &mut room, &mut record, error, deadline).await?;
+        let ended_at = begun_at.after(latency);
+        let (position, error) =
+            append(&state, &mut room, &mut record, error, (ended_at, deadline)).await?;
         let answered = match error {
             Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),
             Some(error) if record.outcome.answer.is_none() => Err(Failure::Failed { error, id }),
@@ -294,8 +311,9 @@ impl UnderWay {
         })
     }
 
-    async fn call_versions(&self, deadline: Instant) -> Ended {
-        let error = match self.ask(self.assignment.version, deadline).await {
+    async fn call_versions(&self) -> Ended {
+        let all = self.deadline.saturating_duration_since(self.start);
+        let error = match self.ask(self.assignment.version, all).await {
             Ok(output) => return Ended::Answered(self.assignment.version, output, None),
             // Another version would be asked for an input that may be no version's fault.
             Err(error @ RuntimeError::Rejected(_)) => return Ended::Failed(error),
@@ -306,10 +324,11 @@ impl UnderWay {
         let unit = self.call.unit_id.as_ref();
         let unit = unit.map_or(own.as_str(), UnitId::as_str);
         for next in self.model.routes.fallbacks(&self.assignment, unit) {
-            if deadline <= Instant::now() {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 break;
             }
-            if let Ok(output) = self.ask(next, deadline).await {
+            if let Ok(output) = self.ask(next, left).await {
                 return Ended::Answered(next, output, Some(error));
             }
         }
@@ -317,10 +336,9 @@ impl UnderWay {
     }
 
     /// Calls one version. One that panics has failed, and harms nobody else.
-    async fn ask(&self, version: usize, deadline: Instant) -> Result<Output, RuntimeError> {
+    async fn ask(&self, version: usize, within: Duration) -> Result<Output, RuntimeError> {
         let runtime = self.model.runtime(version)?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let asked = runtime.call(&self.call.input, left.max(Duration::from_millis(1)));
+        let asked = runtime.call(&self.call.input, within);
         let asked = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(asked)).await;
         asked.unwrap_or_else(|_| {
             self.state.count_panic();
@@ -336,10 +354,10 @@ async fn append(
     room: &mut Room,
     record: &mut PredictionRecord,
     error: Option<RuntimeError>,
-    deadline: Instant,
+    (at, deadline): (Timestamp, Instant),
 ) -> Result<(u64, Option<RuntimeError>), Failure> {
     let not_logged = |error: AppendError| Failure::NotLogged(error.to_string());
-    let too_large = match state.log.append(room, record) {
+    let too_large = match state.log.append(room, record, at) {
         Err(AppendError::TooLarge { bytes, .. }) => bytes,
         appended => {
             return appended
@@ -350,7 +368,8 @@ async fn append(
     if too_large <= state.log.largest()
         && let Some(mut larger) = state.log.reserve(too_large, deadline).await
     {
-        let position = state.log.append(&mut larger, record).map_err(not_logged)?;
+        let appended = state.log.append(&mut larger, record, at);
+        let position = appended.map_err(not_logged)?;
         return Ok((position, error));
     }
     let most = state.log.largest();
@@ -359,6 +378,6 @@ async fn append(
     ));
     record.outcome.answer = None;
     record.outcome.error = Some(error.to_string());
-    let position = state.log.append(room, record).map_err(not_logged)?;
+    let position = state.log.append(room, record, at).map_err(not_logged)?;
     Ok((position, Some(error)))
 }

@@ -129,7 +129,9 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
                 let deadline = Instant::now() + Duration::from_secs(60);
                 let mut room = log.reserve(1000, deadline).await.unwrap();
                 let record = record(order, version, &mut random);
-                let position = log.append(&mut room, &record).unwrap();
+                let position = log
+                    .append(&mut room, &record, Timestamp::from_micros(5))
+                    .unwrap();
                 assert!(
                     answered.range(position..).next().is_none(),
                     "{position} was given again"
