@@ -108,7 +108,8 @@ pub struct AcceptedFeedback {
 pub struct RequestReceipt {
     /// Identifies the request.
     pub receipt: String,
-    /// `pending`, or `complete` when all of it has been counted.
+    /// `pending`; `complete` when all of it has been counted; `incomplete` when a part of it was damaged in the
+    /// log before it was counted: send the same again, what was counted stays as it is.
     pub status: String,
     /// Values that were stored and counted.
     pub recorded: u64,

@@ -1,15 +1,35 @@
-//! A frame: the length of its payload, a checksum, its position, and the payload.
+//! A frame: the length of its payload, its position, two checksums, and the payload.
 //!
 //! ```text
-//! 0        4        8                16
-//! | length | CRC32C |    position    | payload ...
+//! 0        4               8          16       20
+//! | length | CRC32C (head) | position | CRC32C | payload ...
 //! ```
 //!
-//! All little endian. The checksum covers everything but itself, so a frame is good only at the position
-//! that it was written for. A length of 0 stands nowhere: zeros are no frame.
+//! All little endian. The first checksum covers length and position, the second these and the payload, so a
+//! frame is good only at the position that it was written for. Both begin with the [`Salt`] of the server:
+//! payloads come from outside, and bytes in them that look like a frame must not be read as one when the frame
+//! around them is damaged. A length of 0 stands nowhere: zeros are no frame.
+
+use crate::ServerId;
 
 /// The bytes before the payload.
-pub(crate) const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 20;
+
+/// What the checksums of a server begin with. Nobody outside knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Salt(u32);
+
+impl Salt {
+    pub(crate) fn of(server: &ServerId) -> Self {
+        Self(crc32c::crc32c(server))
+    }
+
+    /// Of length and position.
+    fn head(self, head: &[u8; HEAD]) -> u32 {
+        let sum = crc32c::crc32c_append(self.0, &head[0..4]);
+        crc32c::crc32c_append(sum, &head[8..16])
+    }
+}
 
 /// Bytes that are to become a frame.
 #[derive(Debug)]
@@ -45,19 +65,18 @@ impl Frame {
     }
 
     /// Writes the head for a position, and gives the whole.
-    pub(crate) fn seal(&mut self, position: u64) -> &[u8] {
+    pub(crate) fn seal(&mut self, position: u64, salt: Salt) -> &[u8] {
         let length = (self.0.len() - HEAD) as u32;
-        self.0[0..4].copy_from_slice(&length.to_le_bytes());
-        self.0[8..16].copy_from_slice(&position.to_le_bytes());
-        let sum = checksum(&self.0);
-        self.0[4..8].copy_from_slice(&sum.to_le_bytes());
+        if let Some((head, payload)) = self.0.split_first_chunk_mut::<HEAD>() {
+            head[0..4].copy_from_slice(&length.to_le_bytes());
+            head[8..16].copy_from_slice(&position.to_le_bytes());
+            let sum = salt.head(head);
+            head[4..8].copy_from_slice(&sum.to_le_bytes());
+            let whole = crc32c::crc32c_append(sum, payload);
+            head[16..20].copy_from_slice(&whole.to_le_bytes());
+        }
         &self.0
     }
-}
-
-/// Of a whole frame.
-fn checksum(frame: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&frame[0..4]), &frame[8..])
 }
 
 /// What stands at some place of a segment.
@@ -72,58 +91,79 @@ pub(crate) enum Found {
 }
 
 /// Looks at the beginning of `bytes`, of which the segment holds `left` at most.
-pub(crate) fn look(bytes: &[u8], left: u64) -> Found {
+pub(crate) fn look(bytes: &[u8], left: u64, salt: Salt) -> Found {
     if left < HEAD as u64 {
         return Found::Bad;
     }
-    let Some(head) = bytes.first_chunk::<HEAD>() else {
+    let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
         return Found::Short(HEAD);
     };
-    let (length, sum, position) = read_head(head);
-    let whole = HEAD + length as usize;
-    if length == 0 || whole as u64 > left {
+    let Some(Head {
+        length,
+        position,
+        head_sum,
+        sum,
+    }) = Head::read(head, salt)
+    else {
+        return Found::Bad;
+    };
+    let whole = HEAD + length;
+    if whole as u64 > left {
         return Found::Bad;
     }
-    let Some(frame) = bytes.get(..whole) else {
+    let Some(payload) = rest.get(..length) else {
         return Found::Short(whole);
     };
-    if checksum(frame) == sum {
-        let length = length as usize;
+    if crc32c::crc32c_append(head_sum, payload) == sum {
         Found::Good { position, length }
     } else {
         Found::Bad
     }
 }
 
-fn read_head(head: &[u8; HEAD]) -> (u32, u32, u64) {
-    let [a, b, c, d, e, f, g, h, position @ ..] = *head;
-    (
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-        u64::from_le_bytes(position),
-    )
+/// A head that is whole.
+struct Head {
+    length: usize,
+    position: u64,
+    head_sum: u32,
+    sum: u32,
 }
 
-/// The first good frame at or after a place whose position is one of these: where damage ends.
+impl Head {
+    fn read(head: &[u8; HEAD], salt: Salt) -> Option<Self> {
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (length, head_sum) = (number(0), number(4));
+        if length == 0 || salt.head(head) != head_sum {
+            return None;
+        }
+        Some(Self {
+            length: length as usize,
+            position: u64::from(number(8)) | u64::from(number(12)) << 32,
+            head_sum,
+            sum: number(16),
+        })
+    }
+}
+
+/// The first good frame at or after a place whose position is one of these: where damage ends. Payloads are
+/// read only behind heads that are whole, so this takes no longer than the bytes are many.
 pub(crate) fn search(
     bytes: &[u8],
     from: usize,
     positions: std::ops::RangeInclusive<u64>,
+    salt: Salt,
 ) -> Option<usize> {
     (from..bytes.len().saturating_sub(HEAD)).find(|&at| {
         let rest = &bytes[at..];
-        let Some(head) = rest.first_chunk::<HEAD>() else {
-            return false;
-        };
-        let (length, _, position) = read_head(head);
-        length > 0
-            && positions.contains(&position)
-            && matches!(look(rest, rest.len() as u64), Found::Good { .. })
+        match look(rest, rest.len() as u64, salt) {
+            Found::Good { position, .. } => positions.contains(&position),
+            Found::Short(_) | Found::Bad => false,
+        }
     })
 }
 
-/// The positions that frames of this content can have, when the next one is known: more do not fit. Bytes that
-/// look like a frame, and came from outside, say anything.
+/// The positions that frames of this content can have, when the next one is known: more do not fit.
 pub(crate) fn possible(next: Option<u64>, content: &[u8]) -> std::ops::RangeInclusive<u64> {
     let most = content.len() as u64 / (HEAD as u64 + 1);
     next.map_or(1..=u64::MAX, |next| next..=next.saturating_add(most))
@@ -131,14 +171,13 @@ pub(crate) fn possible(next: Option<u64>, content: &[u8]) -> std::ops::RangeIncl
 
 /// How many frames there may have been in damaged bytes, when the first would have had this position: those
 /// that say so themselves; where the damage hides that, the most that fit.
-pub(crate) fn count_damaged(mut bytes: &[u8], first: u64) -> u64 {
+pub(crate) fn count_damaged(mut bytes: &[u8], first: u64, salt: Salt) -> u64 {
     let mut count = 0;
     while let Some(head) = bytes.first_chunk::<HEAD>() {
-        let (length, _, position) = read_head(head);
-        let whole = HEAD + length as usize;
-        if length == 0 || position != first + count {
-            break;
-        }
+        let whole = match Head::read(head, salt) {
+            Some(head) if head.position == first + count => HEAD + head.length,
+            _ => break,
+        };
         count += 1;
         if whole >= bytes.len() {
             return count;
@@ -156,10 +195,12 @@ pub(crate) fn count_damaged(mut bytes: &[u8], first: u64) -> u64 {
 mod tests {
     use super::*;
 
+    const SALT: Salt = Salt(77);
+
     fn sealed(position: u64, payload: &[u8]) -> Vec<u8> {
         let mut frame = Frame::default();
         frame.payload().extend_from_slice(payload);
-        frame.seal(position).to_vec()
+        frame.seal(position, SALT).to_vec()
     }
 
     #[test]
@@ -169,13 +210,13 @@ mod tests {
             position: 7,
             length: 13,
         };
-        assert_eq!(look(&bytes, 1000), good);
+        assert_eq!(look(&bytes, 1000, SALT), good);
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(look(&changed, 1000), good, "bit {bit}");
+            assert_ne!(look(&changed, 1000, SALT), good, "bit {bit}");
             assert!(!matches!(
-                look(&changed, bytes.len() as u64),
+                look(&changed, bytes.len() as u64, SALT),
                 Found::Good { .. }
             ));
         }
@@ -183,11 +224,11 @@ mod tests {
 
     #[test]
     fn zeros_are_no_frame_and_half_a_frame_asks_for_more() {
-        assert_eq!(look(&[0; 64], 64), Found::Bad);
+        assert_eq!(look(&[0; 64], 64, SALT), Found::Bad);
         let bytes = sealed(1, b"abc");
-        assert_eq!(look(&bytes[..10], 100), Found::Short(HEAD));
-        assert_eq!(look(&bytes[..17], 100), Found::Short(19));
-        assert_eq!(look(&bytes[..17], 17), Found::Bad);
+        assert_eq!(look(&bytes[..10], 100, SALT), Found::Short(HEAD));
+        assert_eq!(look(&bytes[..21], 100, SALT), Found::Short(23));
+        assert_eq!(look(&bytes[..21], 21, SALT), Found::Bad);
     }
 
     #[test]
@@ -195,19 +236,36 @@ mod tests {
         let mut bytes = vec![0xff; 40];
         bytes.extend(sealed(3, b"old"));
         bytes.extend(sealed(9, b"new"));
-        assert_eq!(search(&bytes, 1, 1..=20), Some(40));
-        assert_eq!(search(&bytes, 1, 5..=20), Some(59));
-        assert_eq!(search(&bytes, 1, 10..=20), None);
+        assert_eq!(search(&bytes, 1, 1..=20, SALT), Some(40));
+        assert_eq!(search(&bytes, 1, 5..=20, SALT), Some(63));
+        assert_eq!(search(&bytes, 1, 10..=20, SALT), None);
     }
 
     #[test]
     fn damaged_frames_are_counted_by_what_they_say() {
         let mut bytes = sealed(5, b"one");
         bytes.extend(sealed(6, b"two"));
-        bytes[17] ^= 1;
-        assert_eq!(count_damaged(&bytes, 5), 2);
-        assert_eq!(count_damaged(&[0; 100], 5), 0);
-        // Nothing can be made of these: at most one frame fits into each 17 bytes.
-        assert_eq!(count_damaged(&[0xff; 35], 5), 3);
+        bytes[21] ^= 1;
+        assert_eq!(count_damaged(&bytes, 5, SALT), 2);
+        assert_eq!(count_damaged(&[0; 100], 5, SALT), 0);
+        // Nothing can be made of these: at most one frame fits into each 21 bytes.
+        assert_eq!(count_damaged(&[0xff; 43], 5, SALT), 3);
+    }
+
+    /// Whoever writes a whole frame into a text cannot have it read, and cannot make damage take long.
+    #[test]
+    fn payloads_are_not_read_as_frames() {
+        let mut text = Vec::new();
+        for position in 1..=3 {
+            let mut forged = Frame::default();
+            forged.payload().extend_from_slice(b"forged");
+            text.extend_from_slice(forged.seal(position, Salt(0)));
+        }
+        let mut bytes = sealed(1, &text);
+        assert!(matches!(look(&bytes, 1000, SALT), Found::Good { .. }));
+        let after = bytes.len();
+        bytes.extend(sealed(2, b"true"));
+        bytes[after - 1] ^= 1;
+        assert_eq!(search(&bytes, 1, 1..=3, SALT), Some(after));
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at a journal without changing it: a server may be writing it meanwhile.
 
 use crate::disk::Disk;
-use crate::frame::{self, Found};
+use crate::frame::{self, Found, Salt};
 use crate::open::MARK;
 use crate::read::Missing;
 use crate::segment::{self, read_all};
@@ -18,8 +18,20 @@ pub struct Inspected {
     begun: Vec<u64>,
     /// Whether a server has ever written here.
     pub marked: bool,
-    /// Bytes behind the last good frame of a segment that are no frame.
-    pub damaged_bytes: u64,
+    /// Ends of segments that are no frame.
+    pub torn: Vec<Torn>,
+}
+
+/// Bytes behind the last good frame of a segment that are no frame. Where a server writes meanwhile it may be
+/// one that is being written: it is whole when looked at again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// The file.
+    pub segment: String,
+    /// Where in it.
+    pub offset: u64,
+    /// How many.
+    pub bytes: u64,
 }
 
 impl Inspected {
@@ -83,10 +95,17 @@ pub fn inspect(
             head.check(server)?;
             inspected.begun.extend(head.first);
         }
-        inspected.damaged_bytes += scan(&content, |position, payload| {
+        let (offset, bytes) = scan(&content, Salt::of(server), |position, payload| {
             inspected.add(position);
             each(position, payload);
         });
+        if bytes > 0 {
+            inspected.torn.push(Torn {
+                segment: segment::name(number),
+                offset,
+                bytes,
+            });
+        }
     }
     Ok(inspected)
 }
@@ -96,8 +115,8 @@ fn read_segment(disk: &dyn Disk, number: u64) -> io::Result<Vec<u8>> {
     read_all(&*file, 0, file.len()?)
 }
 
-/// Gives every good frame of a segment; says how many bytes behind them are no frame.
-fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
+/// Gives every good frame of a segment; says where they end, and how many bytes behind them are no frame.
+fn scan(content: &[u8], salt: Salt, mut each: impl FnMut(u64, &[u8])) -> (u64, u64) {
     let written = content
         .iter()
         .rposition(|byte| *byte != 0)
@@ -106,7 +125,7 @@ fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
     let first = head::read(content).and_then(|head| head.first);
     let (mut next, mut end) = (first, at);
     while at < written {
-        match frame::look(&content[at..], (content.len() - at) as u64) {
+        match frame::look(&content[at..], (content.len() - at) as u64, salt) {
             Found::Good { position, length } => {
                 each(
                     position,
@@ -116,14 +135,15 @@ fn scan(content: &[u8], mut each: impl FnMut(u64, &[u8])) -> u64 {
                 (next, end) = (Some(position + 1), at);
             }
             Found::Short(_) | Found::Bad => {
-                match frame::search(content, at + 1, frame::possible(next, content)) {
+                let positions = frame::possible(next, content);
+                match frame::search(content, at + 1, positions, salt) {
                     Some(good) => at = good,
                     None => break,
                 }
             }
         }
     }
-    written.saturating_sub(end) as u64
+    (end as u64, written.saturating_sub(end) as u64)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod write;
 
 pub use disk::{Disk, DiskFile, Folder};
 pub use frame::Frame;
-pub use inspect::{Inspected, inspect};
+pub use inspect::{Inspected, Torn, inspect};
 pub use open::{Cut, OpenError, Opened, mark};
 pub use read::{Batch, Missing, Reader};
 pub use write::{AppendError, Journal, Room, SyncFailed};

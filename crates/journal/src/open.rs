@@ -1,7 +1,7 @@
 //! Opening: finds out what is there, cuts a torn end, and goes on above everything that was ever given.
 
 use crate::disk::Disk;
-use crate::frame::{self, Found};
+use crate::frame::{self, Found, Salt};
 use crate::segment::{self, Closed, Segment, read_all};
 use crate::write::State;
 use crate::{Journal, Options, ServerId, head};
@@ -63,13 +63,15 @@ pub struct Opened {
     pub damaged_heads: Vec<String>,
 }
 
-/// A torn end that was cut off.
+/// A torn end: it is cut off, where nothing keeps from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
     /// How many bytes.
     pub bytes: u64,
     /// The positions of what may have stood there: they are not given again.
     pub positions: RangeInclusive<u64>,
+    /// It is left where it is: there is no room for a segment that says how far positions were given.
+    pub left: bool,
 }
 
 impl Journal {
@@ -117,11 +119,12 @@ impl Journal {
             let last = scanned.last_good.unwrap_or(first - 1);
             next = next.max(last + 1).max(first);
             if last_begun == Some(at) && scanned.garbage > 0 {
-                let lost = scanned.damaged_after(last + 1)?;
+                let lost = scanned.damaged_after(last + 1, Salt::of(&server))?;
                 torn = Some((scanned.number, Arc::clone(&scanned.file), scanned.end));
                 opened.cut = Some(Cut {
                     bytes: scanned.garbage,
                     positions: last + 1..=last + lost,
+                    left: false,
                 });
                 next = next.max(last + lost + 1);
             }
@@ -143,7 +146,9 @@ impl Journal {
             // The torn end says how far positions may have been given, until a new segment says it. Without room
             // for one it stays, and is found again.
             match journal.shared.begin() {
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    opened.cut.iter_mut().for_each(|cut| cut.left = true);
+                }
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
                     file.cut(end)?;
@@ -212,18 +217,18 @@ impl Scanned {
             garbage: 0,
             hole: false,
         };
-        scanned.scan(&content);
+        scanned.scan(&content, Salt::of(server));
         Ok(scanned)
     }
 
-    fn scan(&mut self, content: &[u8]) {
+    fn scan(&mut self, content: &[u8], salt: Salt) {
         let written = content
             .iter()
             .rposition(|byte| *byte != 0)
             .map_or(0, |last| last + 1);
         let mut at = head::BYTES as usize;
         while at < written {
-            match frame::look(&content[at..], (content.len() - at) as u64) {
+            match frame::look(&content[at..], (content.len() - at) as u64, salt) {
                 Found::Good { position, length } => {
                     self.first_good.get_or_insert(position);
                     self.last_good = Some(position);
@@ -232,7 +237,8 @@ impl Scanned {
                 }
                 Found::Short(_) | Found::Bad => {
                     let after = self.last_good.map(|last| last + 1).or(self.first);
-                    match frame::search(content, at + 1, frame::possible(after, content)) {
+                    let positions = frame::possible(after, content);
+                    match frame::search(content, at + 1, positions, salt) {
                         Some(good) => (at, self.hole) = (good, true),
                         None => break,
                     }
@@ -248,8 +254,8 @@ impl Scanned {
     }
 
     /// How many frames there may have been after the last good one.
-    fn damaged_after(&self, first: u64) -> io::Result<u64> {
+    fn damaged_after(&self, first: u64, salt: Salt) -> io::Result<u64> {
         let garbage = read_all(&*self.file, self.end, self.end + self.garbage)?;
-        Ok(frame::count_damaged(&garbage, first).max(1))
+        Ok(frame::count_damaged(&garbage, first, salt).max(1))
     }
 }

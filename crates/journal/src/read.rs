@@ -139,6 +139,7 @@ impl Reader {
         let Some((end, following)) = self.extent(&place.segment) else {
             return Ok(None);
         };
+        let salt = self.journal.shared.salt;
         batch.bytes.clear();
         let mut want = CHUNK;
         loop {
@@ -147,7 +148,7 @@ impl Reader {
             let (mut at, mut damaged) = (0, false);
             while batch.frames.len() < frames && self.next <= last {
                 let rest = &batch.bytes[at..];
-                match frame::look(rest, end - place.offset - at as u64) {
+                match frame::look(rest, end - place.offset - at as u64, salt) {
                     Found::Good { position, length } => {
                         if position > last {
                             self.miss(last, batch);
@@ -211,9 +212,10 @@ impl Reader {
         // What the next segment holds is not looked for here.
         let until = following.map_or(last, |first| first - 1);
         if self.next <= until {
+            let salt = self.journal.shared.salt;
             self.journal.shared.note_damage(place.segment.number);
             let rest = read_all(&*place.segment.file, place.offset, end)?;
-            if let Some(at) = frame::search(&rest, 0, self.next..=until) {
+            if let Some(at) = frame::search(&rest, 0, self.next..=until, salt) {
                 place.offset += at as u64;
                 return Ok(Some(place));
             }

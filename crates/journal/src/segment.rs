@@ -73,9 +73,10 @@ pub(crate) fn damaged_name(number: u64) -> String {
     format!("{number:012}.damaged")
 }
 
-/// The number of the segment with this name.
-pub(crate) fn number_of(name: &str) -> Option<u64> {
-    name.strip_suffix(SUFFIX)?.parse().ok()
+/// The number of the segment with this name. Files that people leave beside segments have others.
+pub(crate) fn number_of(found: &str) -> Option<u64> {
+    let number = found.strip_suffix(SUFFIX)?.parse().ok()?;
+    (name(number) == found).then_some(number)
 }
 
 /// All that a file holds from a place on, up to `until`.

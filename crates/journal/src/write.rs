@@ -4,7 +4,7 @@
 //! it: of many callers who append at the same time one makes the system call for all.
 
 use crate::disk::Disk;
-use crate::frame::{self, Frame};
+use crate::frame::{self, Frame, Salt};
 use crate::keeper::{Keeper, Wake};
 use crate::segment::{self, Closed, Segment, Spare};
 use crate::{Options, ServerId, head};
@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: Options,
     pub(crate) server: ServerId,
+    pub(crate) salt: Salt,
     pub(crate) state: Mutex<State>,
     /// Bytes for frames that are allocated and promised to nobody.
     pub(crate) free: AtomicI64,
@@ -109,6 +110,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             disk,
             options,
+            salt: Salt::of(&server),
             server,
             state: Mutex::new(state),
             free: AtomicI64::new(0),
@@ -385,7 +387,9 @@ impl Shared {
             }
         }
         let position = state.next;
-        state.staged.extend_from_slice(frame.seal(position));
+        state
+            .staged
+            .extend_from_slice(frame.seal(position, self.salt));
         state.next += 1;
         Ok(position)
     }

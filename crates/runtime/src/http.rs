@@ -17,6 +17,9 @@ const REFUSALS: [StatusCode; 4] = [
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
+/// How long a reply that is no answer may take to say why.
+const REASON_WITHIN: Duration = Duration::from_millis(250);
+
 /// How much of a strange reply an error message quotes, in characters.
 const QUOTED: usize = 200;
 
@@ -93,8 +96,8 @@ impl HttpRuntime {
                 .await
                 .map_err(|error| failed(&error))?;
             let status = response.status();
-            let body = self.read(response).await?;
             if !status.is_success() {
+                let body = beginning(response).await;
                 let said = format!("the model service answered {status}: {}", quote(&body));
                 return Err(if REFUSALS.contains(&status) {
                     RuntimeError::Rejected(said)
@@ -102,6 +105,7 @@ impl HttpRuntime {
                     RuntimeError::Failed(said)
                 });
             }
+            let body = self.read(response).await?;
             self.output(&body)
         };
         let late = |_| RuntimeError::Timeout(within.as_millis());
@@ -189,6 +193,23 @@ fn placed_at(pointer: &str, value: Value) -> Value {
     keys.into_iter().rev().fold(value, |inner, key| {
         Value::Object(Map::from_iter([(key, inner)]))
     })
+}
+
+/// The beginning of a body that says why there is no answer. The status has said the rest: however long the body
+/// is, and however slowly it comes, it changes nothing.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > 4 * QUOTED {
+                break;
+            }
+        }
+    };
+    // What has come by then is quoted.
+    let _ = tokio::time::timeout(REASON_WITHIN, read).await;
+    body
 }
 
 fn quote(body: &[u8]) -> String {

@@ -55,11 +55,12 @@ pub(crate) async fn send(
     Params(params): Params<FeedbackParams>,
     request: Request,
 ) -> ApiResult<Response> {
+    // A body that comes slowly takes no place of a prediction.
+    let lines = read(request, &state).await?;
     let Ok(permit) = state.permits.try_acquire() else {
         let detail = "Too many requests are under way; try again in a moment.";
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
     };
-    let lines = read(request, &state).await?;
     let single = lines.single;
     let mut answers: Vec<Answer> = Vec::with_capacity(lines.items.len());
     let mut values = Vec::new();
@@ -257,18 +258,26 @@ pub(crate) async fn receipt(
     // Asked first: what is stored between both questions is found by the second.
     let pending = state.log.receipts().is_pending(id);
     match state.store.receipt(id).await? {
-        Some(receipt) => Ok(Reply(wire_receipt(id, &receipt))),
-        None if pending => Ok(Reply(wire_receipt(id, &store::RequestReceipt::pending()))),
+        Some(receipt) => Ok(Reply(wire_receipt(id, &receipt, pending || behind))),
+        None if pending => Ok(Reply(wire_receipt(
+            id,
+            &store::RequestReceipt::pending(),
+            true,
+        ))),
         None if behind => Err(ApiError::log_behind()),
         None => Err(missing()),
     }
 }
 
-fn wire_receipt(id: ReceiptId, receipt: &store::RequestReceipt) -> RequestReceipt {
-    let status = if receipt.is_complete() {
-        "complete"
-    } else {
-        "pending"
+fn wire_receipt(
+    id: ReceiptId,
+    receipt: &store::RequestReceipt,
+    more_to_come: bool,
+) -> RequestReceipt {
+    let status = match (receipt.is_complete(), more_to_come) {
+        (true, _) => "complete",
+        (false, true) => "pending",
+        (false, false) => "incomplete",
     };
     let errors = receipt.refusals.iter();
     RequestReceipt {

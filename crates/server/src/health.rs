@@ -67,6 +67,12 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     reasons.extend(unstored.map(|reason| format!("store_unavailable: {reason}")));
     let overdue = state.overdue();
     let log = log_readiness(&state).await;
+    if log.set_aside > 0 {
+        reasons.push(format!(
+            "set_aside: {} entries of the log are not counted; `weir journal list` says why",
+            log.set_aside
+        ));
+    }
     let (status, word) = match (&unlogged, reasons.is_empty() && overdue.is_empty()) {
         (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
         (None, true) => (StatusCode::OK, "ready"),

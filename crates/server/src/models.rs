@@ -233,9 +233,12 @@ fn wire(state: &AppState, version: types::Version) -> Version {
     }
 }
 
-/// A version takes traffic only when it answers; one that does already is not asked again.
+/// A version takes traffic only when it answers; one that does already is not asked again, unless it is known
+/// that it cannot.
 pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResult<()> {
-    if version.status.answers() {
+    let model = state.snapshot.model(version.name.as_str());
+    let broken = model.is_some_and(|model| model.broken(version.key).is_some());
+    if version.status.answers() && !broken {
         return Ok(());
     }
     let probe = async {

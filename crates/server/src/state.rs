@@ -69,6 +69,9 @@ impl AppState {
         clock: Clock,
         config: &Config,
     ) -> Result<Self, StartError> {
+        for (what, why) in store.unreadable().await? {
+            tracing::error!("{what} cannot be read, and is passed over: {why}");
+        }
         let journal = open_journal(&store, config)?;
         // Ids go on above all that was given, in the store or still in the journal.
         let waiting = log::newest_order(&journal, store.position())?;
@@ -165,11 +168,16 @@ fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
     let (journal, opened) =
         Journal::open(Arc::new(folder), options, store.server(), store.position())?;
     if let Some(cut) = opened.cut {
+        let becomes = if cut.left {
+            "is left there until there is room"
+        } else {
+            "is cut off"
+        };
         tracing::warn!(
             bytes = cut.bytes,
             first = cut.positions.start(),
             last = cut.positions.end(),
-            "the journal had a torn end, which is cut off: what stood there was not whole"
+            "the journal has a torn end, which {becomes}: what stood there was not whole"
         );
     }
     for name in opened.damaged_heads {

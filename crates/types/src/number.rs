@@ -48,6 +48,11 @@ ranged!(
     100.0
 );
 
+impl Accuracy {
+    /// Nothing is claimed.
+    pub const ZERO: Self = Self(0.0);
+}
+
 impl Percent {
     /// No traffic.
     pub const ZERO: Self = Self(0.0);

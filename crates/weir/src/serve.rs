@@ -2,7 +2,7 @@
 
 use crate::args::ServeArgs;
 use server::{Clock, Server};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -10,13 +10,16 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // A line that cannot be written, because the disk is full or nobody listens, is lost and no more than
-    // that: the subscriber would say so on stderr, and panic.
+    // A thread of its own writes the lines, so that nobody waits where the reader of stderr does not read. What
+    // cannot be written, or not in time, is lost and no more than that.
+    let (stderr, _written_at_the_end) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
         .init();
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     tokio::runtime::Runtime::new()?.block_on(async {
         let server = Server::bind(config, Clock::system()).await?;
         // The address is what a caller of this needs; one that does not listen is none.

@@ -75,11 +75,18 @@ impl Waiting {
         }
         let mut not_understood = Vec::new();
         let server = store::server_of(data_dir)?;
-        let inspected = inspect(&Folder::new(path)?, &server, |position, bytes| {
+        let folder = Folder::new(path)?;
+        let mut inspected = inspect(&folder, &server, |position, bytes| {
             if let Err(error) = Entry::decode(bytes) {
                 not_understood.push((position, error.to_string()));
             }
         })?;
+        if !inspected.torn.is_empty() {
+            // A server may have been writing there.
+            let again = inspect(&folder, &server, |_, _| {})?.torn;
+            let still = |torn: &journal::Torn| again.contains(torn);
+            inspected.torn.retain(still);
+        }
         Ok(Self {
             inspected,
             not_understood,
@@ -99,6 +106,13 @@ impl Waiting {
             report.problems.push(format!(
                 "journal: the entries at positions {first} to {last} cannot be read; the next start counts \
                  them as missing"
+            ));
+        }
+        for torn in &self.inspected.torn {
+            report.problems.push(format!(
+                "journal: the last {} bytes of {} cannot be read; the next start counts as missing what they \
+                 may have held",
+                torn.bytes, torn.segment
             ));
         }
         for (position, error) in &self.not_understood {

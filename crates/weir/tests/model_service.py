@@ -20,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(500, {"error": "asked to fail"})
         if "hang" in text:
             time.sleep(30)
+        if "#refuse at length" in text:
+            return self.refuse_at_length()
         if "#refuse" in text:
             return self.reply(422, {"detail": "too odd"})
         if "#sure " in text:
@@ -31,6 +33,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, None)
         label = "positive" if "good" in text else "negative"
         self.reply(200, {"result": {"label": label, "score": 0.75}, "error": None})
+
+    def refuse_at_length(self):
+        """Says at once that it refuses, and never ends saying why."""
+        self.send_response(422)
+        self.send_header("Content-Length", str(1 << 30))
+        self.end_headers()
+        self.wfile.write(b"too odd, ")
+        self.wfile.flush()
+        time.sleep(30)
 
     def reply(self, status, value):
         body = b"<html>" if value is None else json.dumps(value).encode()

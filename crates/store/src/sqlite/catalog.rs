@@ -17,7 +17,7 @@ use rusqlite::{
 };
 use serde_json::json;
 use types::{
-    Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, Version, VersionKey,
+    Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Tags, Timestamp, Version, VersionKey,
     VersionName, VersionStatus,
 };
 
@@ -46,6 +46,14 @@ impl Store {
     /// When the store cannot be read.
     pub async fn versions(&self, filter: VersionFilter) -> Result<Vec<Version>, StoreError> {
         self.read(move |connection| list(connection, &filter)).await
+    }
+
+    /// Rows of the catalogue that are passed over because they cannot be read: which, and why.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|connection| unreadable(connection)).await
     }
 
     /// Makes a version active with a weight, or changes the weight of an active one.
@@ -309,7 +317,7 @@ pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)
             Ok(Version {
                 runtime: RuntimeSpec::Unreadable(why),
                 ..
-            }) => found.push((what, format!("its runtime: {why}"))),
+            }) => found.push((what, why)),
             Ok(_) => {}
             Err(error) => found.push((what, error.to_string())),
         }
@@ -341,10 +349,23 @@ fn unreadable_rows<T>(
 
 /// The rows that can be read: one that holds what it should not hides no other. `weir verify` names those.
 fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<Vec<T>, StoreError> {
+    first_readable(rows, usize::MAX)
+}
+
+/// The same of at most so many.
+pub(super) fn first_readable<T>(
+    rows: impl Iterator<Item = rusqlite::Result<T>>,
+    most: usize,
+) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     for row in rows {
         match row.map_err(StoreError::from) {
-            Ok(row) => found.push(row),
+            Ok(row) => {
+                found.push(row);
+                if found.len() >= most {
+                    break;
+                }
+            }
             Err(StoreError::Corrupt(_)) => {}
             Err(error) => return Err(error),
         }
@@ -360,19 +381,45 @@ fn to_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
+/// What no call needs to know may be unreadable: the version keeps its traffic, and says of itself that it is
+/// broken. Left out, its traffic would go elsewhere in silence.
 fn read_version(row: &Row<'_>) -> rusqlite::Result<Version> {
     let text = |column| row.get::<_, String>(column);
+    let mut unreadable = None;
+    let mut note = |what: &str| unreadable = Some(format!("its {what} cannot be read"));
+    let description = text(4).unwrap_or_else(|_| {
+        note("description");
+        String::new()
+    });
+    let accuracy = row.get(5).ok().and_then(|value| Accuracy::new(value).ok());
+    let accuracy = accuracy.unwrap_or_else(|| {
+        note("accuracy");
+        Accuracy::ZERO
+    });
+    let tags = text(6)
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok());
+    let tags = tags.unwrap_or_else(|| {
+        note("tags");
+        Tags::default()
+    });
+    // What another release wrote must not keep the other versions from being read.
+    let runtime = text(7).map_err(|error| error.to_string());
+    let runtime =
+        runtime.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+    let runtime = match unreadable {
+        Some(why) => RuntimeSpec::Unreadable(why),
+        None => runtime.unwrap_or_else(RuntimeSpec::Unreadable),
+    };
     Ok(Version {
         key: VersionKey(row.get(0)?),
         model_id: text(1)?.parse().map_err(|_| corrupt(1))?,
         name: ModelName::parse(&text(2)?).map_err(|_| corrupt(2))?,
         version: VersionName::parse(&text(3)?).map_err(|_| corrupt(3))?,
-        description: text(4)?,
-        accuracy: Accuracy::new(row.get(5)?).map_err(|_| corrupt(5))?,
-        tags: serde_json::from_str(&text(6)?).map_err(|_| corrupt(6))?,
-        // What another release wrote must not keep the other versions from being read.
-        runtime: serde_json::from_str(&text(7)?)
-            .unwrap_or_else(|error| RuntimeSpec::Unreadable(error.to_string())),
+        description,
+        accuracy,
+        tags,
+        runtime,
         status: text(8)?.parse().map_err(|()| corrupt(8))?,
         traffic_percent: Percent::new(row.get(9)?).map_err(|_| corrupt(9))?,
         created_at: Timestamp::from_micros(row.get(10)?),

@@ -1,5 +1,6 @@
 //! Predictions as rows.
 
+use super::catalog::first_readable;
 use super::{Store, rollups};
 use crate::entry::PredictionEntry;
 use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
@@ -317,11 +318,11 @@ fn select(
     restrictions.add("p.prediction_order >=", Sql::Integer(orders.first));
     restrictions.add("p.prediction_order <", Sql::Integer(orders.end));
     let mut select = transaction.prepare_cached(&format!(
-        "{SELECT}{} ORDER BY p.prediction_order DESC LIMIT {limit}",
+        "{SELECT}{} ORDER BY p.prediction_order DESC",
         restrictions.sql
     ))?;
     let rows = select.query_map(params_from_iter(restrictions.values), read_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    first_readable(rows, limit)
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {

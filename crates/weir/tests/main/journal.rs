@@ -254,6 +254,29 @@ async fn damage_in_the_journal_is_told_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
+async fn a_damaged_end_is_told_before_and_after_the_start() {
+    let data = directory();
+    killed_with_a_backlog(data.path(), 10).await;
+    let path = segments(data.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let report = verify(data.path());
+    assert_eq!(
+        (&report["waiting"], &report["clean"]),
+        (&json!(9), &json!(false)),
+        "{report}"
+    );
+    let weir = Weir::start(data.path());
+    predict(&weir).await;
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(report["total_requests"], 10);
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(ready["log"]["missing"], 1, "{ready}");
+}
+
+#[tokio::test]
 async fn an_entry_that_cannot_be_stored_is_set_aside_and_tried_again() {
     let data = directory();
     killed_with_a_backlog(data.path(), 10).await;
@@ -267,6 +290,8 @@ async fn an_entry_that_cannot_be_stored_is_set_aside_and_tried_again() {
         0,
         "{ready}"
     );
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(ready["status"], "degraded", "{ready}");
     let (_, page) = weir.get("/journal/set-aside?limit=4").await;
     assert_eq!(
         (&page["total"], &page["next_after"]),

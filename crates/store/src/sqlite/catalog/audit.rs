@@ -1,6 +1,6 @@
 //! The audit: what every change leaves behind, in its own transaction.
 
-use super::{Catalog, experiments};
+use super::{Catalog, experiments, first_readable};
 use crate::sqlite::Store;
 use crate::{AuditEntry, AuditFilter, StoreError};
 use rusqlite::{Connection, Transaction, params};
@@ -14,7 +14,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(move |connection| {
-            let sql = "id < ?3 ORDER BY id DESC LIMIT ?4";
+            let sql = "id < ?3 ORDER BY id DESC";
             entries(connection, sql, &filter, filter.before.unwrap_or(i64::MAX))
         })
         .await
@@ -29,10 +29,8 @@ impl Store {
         filter: AuditFilter,
         after: i64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |connection| {
-            entries(connection, "id > ?3 ORDER BY id LIMIT ?4", &filter, after)
-        })
-        .await
+        self.read(move |connection| entries(connection, "id > ?3 ORDER BY id", &filter, after))
+            .await
     }
 
     /// The id of the newest entry, 0 without one, and the models that entries after `after` are about.
@@ -55,7 +53,7 @@ impl Store {
     }
 }
 
-/// `rest` places ?3 among the ids and ?4 as the limit.
+/// `rest` places ?3 among the ids and says the order.
 fn entries(
     connection: &Connection,
     rest: &str,
@@ -84,7 +82,7 @@ fn entries(
          WHERE (?1 IS NULL OR name = ?1) AND {by_experiment} AND {of_experiments} {rest}"
     ))?;
     let name = filter.name.as_ref().map(ModelName::as_str);
-    let rows = select.query_map(params![name, key, bound, filter.limit], |row| {
+    let rows = select.query_map(params![name, key, bound], |row| {
         let detail: String = row.get(6)?;
         Ok(AuditEntry {
             id: row.get(0)?,
@@ -96,7 +94,7 @@ fn entries(
             detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
         })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    first_readable(rows, filter.limit as usize)
 }
 
 /// Records a change of a version, with the revision and, where weights moved, the epoch it opens.

@@ -506,6 +506,12 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(15))?,
         None => definition.first_shares(),
     };
+    // Routing relies on one for each arm.
+    let sum: f64 = published.iter().sum();
+    let each = published.iter().all(|share| *share >= 0.0);
+    if published.len() != definition.arms.len() || !each || !(sum > 0.0 && sum.is_finite()) {
+        return Err(corrupt(15));
+    }
     let all_on = |winner: usize| {
         let share = |arm| if arm == winner { 1.0 } else { 0.0 };
         (0..published.len()).map(share).collect()
