@@ -122,6 +122,8 @@ impl Shared {
                 return false;
             }
         }
+        // Whoever still wants more than there can be now asks again.
+        self.wanted.store(0, Ordering::Relaxed);
         true
     }
 
@@ -152,7 +154,8 @@ impl Shared {
     fn wants_spare(&self) -> bool {
         let state = self.lock();
         let fits = state.bytes() + self.options.segment_bytes <= self.options.max_bytes;
-        let little = self.free.load(Ordering::Relaxed) < self.least_free();
+        let least = self.least_free().max(self.wanted.load(Ordering::Relaxed));
+        let little = self.free.load(Ordering::Relaxed) < least;
         fits && (state.spares.is_empty() || little)
     }
 

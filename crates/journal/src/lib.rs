@@ -24,7 +24,7 @@ mod write;
 pub use disk::{Disk, DiskFile, Folder};
 pub use frame::Frame;
 pub use inspect::{Inspected, Torn, inspect};
-pub use open::{Cut, OpenError, Opened, mark};
+pub use open::{Cut, OpenError, Opened, is_there};
 pub use read::{Batch, Missing, Reader};
 pub use write::{AppendError, Journal, Room, SyncFailed};
 
@@ -43,6 +43,8 @@ pub struct Options {
     pub largest_bytes: u64,
     /// Whether [`Journal::sync`] will be called: the segments that it has to sync are remembered.
     pub synced: bool,
+    /// Whether there may be none although there was one: what waited in it is lost.
+    pub may_be_missing: bool,
 }
 
 impl Options {
@@ -54,6 +56,7 @@ impl Options {
             max_bytes: max_bytes.max(3 * segment_bytes),
             largest_bytes: segment_bytes / 4,
             synced,
+            may_be_missing: false,
         }
     }
 }

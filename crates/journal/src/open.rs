@@ -8,30 +8,41 @@ use crate::{Journal, Options, ServerId, head};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The file that says whose journal a place is, as long as there is one.
 pub(crate) const MARK: &str = "server";
 
-/// Marks a place as a server's, although there is no journal in it: where there was one, what waited in it is
-/// lost.
-///
-/// # Errors
-/// When that fails.
-pub fn mark(disk: &dyn Disk, server: &ServerId) -> io::Result<()> {
-    if disk.list()?.iter().any(|name| name == MARK) {
-        return Ok(());
-    }
+/// Marks a place as a server's.
+fn mark(disk: &dyn Disk, server: &ServerId) -> io::Result<()> {
     disk.create(MARK, head::BEGINNING, &head::first_part(server))
         .map(drop)
+}
+
+/// Whether there is a journal in a folder, of whatever server.
+pub fn is_there(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    let is_segment = |name: &std::ffi::OsStr| name.to_str().and_then(segment::number_of).is_some();
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    names.any(|name| is_segment(&name))
+}
+
+/// A place that is marked as another server's is not for this one, though it may be empty.
+fn check_mark(disk: &dyn Disk, server: &ServerId) -> Result<(), OpenError> {
+    let mut content = read_all(&*disk.open(MARK)?, 0, head::BEGINNING)?;
+    content.resize(head::BYTES as usize, 0);
+    // One that is damaged says nothing; the segments will.
+    head::read(&content).map_or(Ok(()), |head| head.check(server))
 }
 
 /// Why a journal cannot be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The disk fails.
-    #[error("the journal cannot be read: {0}")]
+    #[error("the journal cannot be read")]
     Io(#[from] io::Error),
     /// Another process writes it.
     #[error("another weir server is using the journal {0}")]
@@ -46,11 +57,14 @@ pub enum OpenError {
     },
     /// It was written before, and nothing is there.
     #[error(
-        "the journal is gone: the database has counted up to position {0}, and there is no journal that says so"
+        "the journal is gone: the database has counted its entries up to position {0}, and there is none in the \
+         folder. After a clean stop nothing waited in it; after a crash, predictions that were answered may be in it"
     )]
     Missing(u64),
     /// Another server has written it.
-    #[error("the journal belongs to another data directory ({0})")]
+    #[error(
+        "the journal was written for another database, or for this one before --allow-empty-journal ({0})"
+    )]
     Foreign(String),
 }
 
@@ -89,12 +103,16 @@ impl Journal {
     ) -> Result<(Self, Opened), OpenError> {
         let mut found = Vec::new();
         let names = disk.list()?;
-        if !names.iter().any(|name| name == MARK) {
-            if kept > 0 {
-                return Err(OpenError::Missing(kept));
-            }
+        let marked = names.iter().any(|name| name == MARK);
+        let numbered = names.iter().any(|name| segment::number_of(name).is_some());
+        // The last segment is never let go: where there is none, somebody has removed it.
+        if kept > 0 && !(marked && numbered) && !options.may_be_missing {
+            return Err(OpenError::Missing(kept));
+        }
+        if !marked {
             mark(&*disk, &server)?;
         }
+        check_mark(&*disk, &server)?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|n| segment::number_of(n)).collect();
         numbers.sort_unstable();
         for &number in &numbers {
@@ -140,8 +158,18 @@ impl Journal {
                 },
             });
         }
+        let empty = closed.is_empty();
         let state = State::opened(next, closed, numbers.last().map_or(1, |last| last + 1));
         let journal = Self::start(disk, options, server, state)?;
+        if empty && kept > 0 {
+            // Even if nothing is appended there is a segment from now on.
+            match journal.shared.begin() {
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+        }
         if let Some((number, file, end)) = torn {
             // The torn end says how far positions may have been given, until a new segment says it. Without room
             // for one it stays, and is found again.

@@ -148,7 +148,7 @@ impl Reader {
             let (mut at, mut damaged) = (0, false);
             while batch.frames.len() < frames && self.next <= last {
                 let rest = &batch.bytes[at..];
-                match frame::look(rest, end - place.offset - at as u64, salt) {
+                match frame::look(rest, end.saturating_sub(place.offset + at as u64), salt) {
                     Found::Good { position, length } => {
                         if position > last {
                             self.miss(last, batch);

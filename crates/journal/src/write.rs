@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     /// Bytes for frames that are allocated and promised to nobody.
     pub(crate) free: AtomicI64,
+    /// So many bytes were asked for and not free since room was made last.
+    pub(crate) wanted: AtomicI64,
     /// The position of the last frame; what is read until there is whole.
     pub(crate) appended: AtomicU64,
     /// All up to this position has reached the disk.
@@ -116,6 +118,7 @@ impl Journal {
             free: AtomicI64::new(0),
             appended: AtomicU64::new(last),
             synced: AtomicU64::new(last),
+            wanted: AtomicI64::new(0),
             wake: Wake::default(),
         });
         // The first room is made here, so that a journal that was opened can be written at once.
@@ -164,6 +167,14 @@ impl Journal {
     /// The largest payload that a frame can have, in bytes.
     pub fn largest_payload(&self) -> u64 {
         self.shared.options.largest_bytes - frame::HEAD as u64
+    }
+
+    /// The bytes that can be promised when nothing waits.
+    pub fn capacity(&self) -> u64 {
+        let options = &self.shared.options;
+        let segments = (options.max_bytes / options.segment_bytes).saturating_sub(1);
+        let usable = u64::try_from(self.shared.usable(options.segment_bytes)).unwrap_or(0);
+        segments * usable
     }
 
     /// Bytes that can be promised now.
@@ -221,30 +232,31 @@ impl Journal {
     pub fn let_go(&self, position: u64) -> io::Result<usize> {
         let mut removed = 0;
         loop {
-            let (number, damaged) = {
+            let (release, oldest) = {
                 let state = self.shared.lock();
-                match state.closed.front() {
-                    Some(oldest) if oldest.last <= position => {
-                        (oldest.segment.number, oldest.damaged)
-                    }
-                    _ => break,
+                match state.release(position) {
+                    Some((release, oldest)) => (release, oldest.segment.clone()),
+                    None => break,
                 }
             };
-            let name = segment::name(number);
-            // What is damaged is kept for people to look at.
-            let gone = if damaged {
-                self.shared
-                    .disk
-                    .rename(&name, &segment::damaged_name(number))
-            } else {
-                self.shared.disk.remove(&name)
+            let name = segment::name(oldest.number);
+            let disk = &self.shared.disk;
+            let gone = match release {
+                Release::Remove => disk.remove(&name),
+                // What is damaged is kept for people to look at.
+                Release::SetAside => disk.rename(&name, &segment::damaged_name(oldest.number)),
+                Release::Empty => oldest.file.cut(head::BYTES),
             };
             match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
             let mut state = self.shared.lock();
-            state.closed.pop_front();
+            match (release, state.closed.front_mut()) {
+                (Release::Empty, Some(last)) => (last.end, last.bytes) = (head::BYTES, head::BYTES),
+                _ => drop(state.closed.pop_front()),
+            }
+            let number = oldest.number;
             state.unsynced.retain(|segment| segment.number != number);
             removed += 1;
         }
@@ -256,11 +268,7 @@ impl Journal {
 
     /// Whether a segment could be let go once all up to this position is kept elsewhere.
     pub fn could_let_go(&self, position: u64) -> bool {
-        let state = self.shared.lock();
-        state
-            .closed
-            .front()
-            .is_some_and(|oldest| oldest.last <= position)
+        self.shared.lock().release(position).is_some()
     }
 
     /// Ends the journal: what was allocated ahead is given back, and all has reached the disk.
@@ -361,6 +369,9 @@ impl Shared {
         let taken = self
             .free
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enough);
+        if taken.is_err() {
+            self.wanted.fetch_max(bytes, Ordering::Relaxed);
+        }
         if taken.unwrap_or(0).saturating_sub(bytes) < self.least_free() {
             self.wake.now();
         }
@@ -491,7 +502,29 @@ impl Shared {
     }
 }
 
+/// What happens with a segment whose frames are all kept elsewhere.
+#[derive(Clone, Copy)]
+enum Release {
+    Remove,
+    SetAside,
+    /// The very last one stays with nothing but its head, as a sign that there was a journal.
+    Empty,
+}
+
 impl State {
+    /// What can be done with the oldest segment when all up to this position is kept elsewhere.
+    fn release(&self, position: u64) -> Option<(Release, &Closed)> {
+        let oldest = self.closed.front()?;
+        let only = self.closed.len() == 1 && self.current.is_none();
+        let release = match (only, oldest.damaged) {
+            (false, false) => Release::Remove,
+            (false, true) => Release::SetAside,
+            (true, false) if oldest.bytes > head::BYTES => Release::Empty,
+            (true, _) => return None,
+        };
+        (oldest.last <= position).then_some((release, oldest))
+    }
+
     /// Whether a frame of this length can be staged for the present segment.
     fn fits(&self, bytes: u64) -> bool {
         let current = self.current.as_ref();

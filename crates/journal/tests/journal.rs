@@ -15,6 +15,7 @@ fn options(segments: u64) -> Options {
         max_bytes: segments * (8 << 10),
         largest_bytes: 1 << 10,
         synced: true,
+        may_be_missing: false,
     }
 }
 
@@ -267,8 +268,61 @@ fn damaged_segments_are_kept_and_a_journal_that_is_gone_is_missed() {
         "{names:?}"
     );
 
-    let elsewhere = Journal::open(Arc::new(FaultyDisk::default()), options(100), SERVER, 100);
+    let empty = FaultyDisk::default();
+    let elsewhere = Journal::open(Arc::new(empty.clone()), options(100), SERVER, 100);
     assert!(matches!(elsewhere.err(), Some(OpenError::Missing(100))));
+    // Where that is allowed it goes on above, and from then on it is there, appended to or not.
+    let allowed = Options {
+        may_be_missing: true,
+        ..options(100)
+    };
+    let (journal, _) = Journal::open(Arc::new(empty.clone()), allowed, SERVER, 100).unwrap();
+    journal.close().unwrap();
+    drop(journal);
+    let journal = open(&empty, 100);
+    assert_eq!(append(&journal, b"next").unwrap(), 101);
+    drop(journal);
+    // It is this server's, and nobody else's.
+    let other = Journal::open(Arc::new(empty), options(100), [8; 16], 0);
+    assert!(matches!(other.err(), Some(OpenError::Foreign(_))));
+}
+
+/// The last segment stays, as a sign; it takes next to nothing.
+#[test]
+fn what_is_let_go_to_the_end_goes_on_where_it_was() {
+    let disk = FaultyDisk::default();
+    for round in 0..3 {
+        let journal = open(&disk, 50 * round);
+        for _ in 0..50 {
+            append(&journal, &[7; 100]).unwrap();
+        }
+        let mut reader = journal.read_after(50 * round);
+        let mut batch = Batch::default();
+        while reader.behind() > 0 {
+            reader.read(&mut batch, 9).unwrap();
+            assert!(batch.missing.is_empty());
+        }
+        journal.close().unwrap();
+        journal.let_go(50 * (round + 1)).unwrap();
+        assert!(!journal.could_let_go(50 * (round + 1)));
+        assert_eq!(journal.bytes(), 64);
+    }
+    assert_eq!(disk.list().unwrap().len(), 2);
+}
+
+#[test]
+fn room_is_made_for_more_than_is_ahead() {
+    let (journal, _) =
+        Journal::open(Arc::new(FaultyDisk::default()), options(20), SERVER, 0).unwrap();
+    let sizes = vec![100; usize::try_from(journal.capacity() / 2 / 116).unwrap()];
+    assert!(journal.free() < 100 * sizes.len() as u64);
+    let rooms = loop {
+        match journal.reserve_all(&sizes) {
+            Some(rooms) => break rooms,
+            None => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(rooms.len(), sizes.len());
 }
 
 /// Nothing that was confirmed is lost, no position is given twice, and all damage is told.

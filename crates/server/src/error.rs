@@ -125,10 +125,10 @@ impl ApiError {
     }
 
     pub(crate) fn log_unavailable(reason: &str) -> Self {
-        tracing::error!(reason, "a prediction could not be logged");
+        tracing::error!(reason, "something could not be logged");
         Self::new(
             ErrorCode::LogUnavailable,
-            "The prediction could not be logged, so it is not answered; try again later. \
+            "The request could not be logged, so it is not answered; try again later. \
              `GET /health/ready` says why.",
         )
     }

@@ -134,6 +134,14 @@ async fn append(state: &AppState, values: Vec<(u64, Feedback)>) -> ApiResult<(Re
         .iter_mut()
         .map(|frame| frame.payload().len() as u64)
         .collect();
+    let (bytes, most) = (sizes.iter().sum::<u64>(), state.log.largest_request());
+    if bytes > most {
+        let detail = format!(
+            "The values take {bytes} bytes in the log, which takes {most} at once: send fewer, or raise \
+             `--journal-max-bytes`."
+        );
+        return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
+    }
     let Some(rooms) = state.log.reserve_all(&sizes, deadline).await else {
         return Err(ApiError::log_unavailable(&state.log.why_full()));
     };

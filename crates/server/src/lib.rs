@@ -47,7 +47,7 @@ use state::AppState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use store::{OpenError, Store};
+use store::OpenError;
 use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -164,7 +164,7 @@ impl Server {
     /// # Errors
     /// When either cannot be used.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let store = Store::open(&config.data_dir)?;
+        let store = state::open_store(&config)?;
         let state = AppState::new(store, clock, &config).await?;
         let fail = |reason| StartError::Listen {
             address: config.listen,

@@ -289,6 +289,11 @@ impl Log {
         self.0.journal.largest_payload()
     }
 
+    /// The most that entries of one request can have together, in bytes.
+    pub(crate) fn largest_request(&self) -> u64 {
+        self.0.journal.capacity() / 2
+    }
+
     pub(crate) fn receipts(&self) -> &Receipts {
         &self.0.receipts
     }

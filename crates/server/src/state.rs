@@ -155,16 +155,31 @@ impl AppState {
     }
 }
 
-/// Opens the journal in the data directory, and says what was found damaged.
-fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
-    let path = config.journal_dir.clone();
-    let path = path.unwrap_or_else(|| config.data_dir.join("journal"));
-    let folder = Folder::lock(&path)?;
-    if config.allow_empty_journal {
-        journal::mark(&folder, &store.server())?;
+/// Opens the database. Where its journal is lost, and that is allowed, it belongs to another server from now on,
+/// so that the old journal cannot be taken for the new one when it turns up.
+pub(crate) fn open_store(config: &Config) -> Result<Store, StartError> {
+    if config.allow_empty_journal && !journal::is_there(&journal_path(config)) {
+        tracing::warn!(
+            "starting with an empty journal; what waited in the one before is not counted"
+        );
+        return Ok(Store::open_renewed(&config.data_dir)?);
     }
+    Ok(Store::open(&config.data_dir)?)
+}
+
+fn journal_path(config: &Config) -> std::path::PathBuf {
+    let path = config.journal_dir.clone();
+    path.unwrap_or_else(|| config.data_dir.join("journal"))
+}
+
+/// Opens the journal, and says what was found damaged.
+fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
+    let folder = Folder::lock(&journal_path(config))?;
     let synced = config.durability == crate::Durability::Fsync;
-    let options = Options::within(config.journal_max_bytes, synced);
+    let options = Options {
+        may_be_missing: config.allow_empty_journal,
+        ..Options::within(config.journal_max_bytes, synced)
+    };
     let (journal, opened) =
         Journal::open(Arc::new(folder), options, store.server(), store.position())?;
     if let Some(cut) = opened.cut {

@@ -89,11 +89,12 @@ pub(crate) struct ServeArgs {
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
-    /// Start although the journal is gone: what waited in it is lost.
+    /// Start although the journal is gone: what waited in it is lost, and the old journal is refused from then
+    /// on. Meant for one start.
     #[arg(long, env = "WEIR_ALLOW_EMPTY_JOURNAL")]
     allow_empty_journal: bool,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is
-    /// away [default: 1073741824]
+    /// away. At least 1048576; one entry may have a 64th of it, up to 8 MiB [default: 1073741824]
     #[arg(long, env = "WEIR_JOURNAL_MAX_BYTES", value_name = "BYTES")]
     journal_max_bytes: Option<u64>,
     /// The largest body of a request, in bytes [default: 1048576]

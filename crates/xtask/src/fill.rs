@@ -3,6 +3,7 @@
 use crate::process::memory_mib;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
 use store::{Appended, Feedback, FeedbackContent, Incoming, NewVersion, Store};
 use types::{
@@ -64,10 +65,16 @@ pub(crate) async fn run(
     }
     log.feedback(labels, now);
     log.flush(&store).await?;
-    let server = store.server();
+    let (server, position) = (store.server(), store.position());
     store.close().await?;
-    // A server that starts on it looks for the journal that it came from.
-    journal::mark(&journal::Folder::new(&data_dir.join("journal"))?, &server)?;
+    // A server expects the journal that these entries might have come from.
+    let options = journal::Options {
+        may_be_missing: true,
+        ..journal::Options::within(64 << 20, false)
+    };
+    let folder = journal::Folder::new(&data_dir.join("journal"))?;
+    let (journal, _) = journal::Journal::open(Arc::new(folder), options, server, position)?;
+    journal.close()?;
     println!(
         "filled {predictions} VmRSS={:.1} VmHWM={:.1}",
         memory_mib("self", "VmRSS:")?,

@@ -119,6 +119,8 @@ fn run_once(log: &Shared) {
         }
         if reader.behind() == 0 {
             going_on = log.idle(&reader);
+            // Until a moment ago everything was stored.
+            log.note_caught_up(log.clock.now());
         } else if (reader.behind() as usize) < GROUP {
             going_on = log.wake.gather(GATHER);
         }

@@ -24,6 +24,7 @@ fn options() -> Options {
         max_bytes: 1 << 20,
         largest_bytes: 2 << 10,
         synced: true,
+        may_be_missing: false,
     }
 }
 

@@ -84,6 +84,20 @@ pub(super) fn server(connection: &Connection) -> Result<ServerId, StoreError> {
     id.try_into().map_err(wrong)
 }
 
+/// Has another server write here, at the positions after those that were counted.
+pub(super) fn renew(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    let before = server(&transaction)?;
+    let position = position(&transaction, &before)?;
+    if position > 0 {
+        transaction.execute("UPDATE state SET server = randomblob(16)", [])?;
+        let server = server(&transaction)?;
+        reach(&transaction, &server, position)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
 /// Who writes to a data directory, which a server may be using.
 ///
 /// # Errors

@@ -66,11 +66,27 @@ impl Store {
     /// When the directory cannot be used, another process uses it, or its database is from a newer
     /// program (which is left untouched).
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_as(directory, false)
+    }
+
+    /// The same as another server than before, where entries of a journal have been counted: what a journal of
+    /// the one before still holds is not counted here any more. For the time when that journal is lost.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_renewed(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_as(directory, true)
+    }
+
+    fn open_as(directory: &Path, renewed: bool) -> Result<Self, OpenError> {
         let locks = lock(directory)?;
         let path = directory.join(DATABASE);
         refuse_newer(&path)?;
         let mut connection = Connection::open(&path)?;
         prepare(&mut connection)?;
+        if renewed {
+            journal_state::renew(&mut connection)?;
+        }
         let server = journal_state::server(&connection)?;
         let writer = Writer::new(connection, &path, server)?;
         Ok(Self {

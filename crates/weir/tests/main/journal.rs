@@ -392,3 +392,75 @@ async fn a_directory_of_the_last_release_goes_on_with_its_rollout() {
     drop(weir);
     assert_clean(data.path());
 }
+
+#[tokio::test]
+async fn a_journal_that_was_given_up_is_not_taken_for_the_new_one() {
+    let data = directory();
+    killed_with_a_backlog(data.path(), 3).await;
+    // Once more, so that something is counted before something waits.
+    drop(Weir::start(data.path()));
+    let weir = Weir::start(data.path());
+    predict(&weir).await;
+    assert_eq!(weir.get("/models/performance").await.0, 200);
+    let lock = Lock::take(data.path());
+    predict(&weir).await;
+    drop(weir);
+    lock.release();
+    let (journal, away) = (data.path().join("journal"), data.path().join("away"));
+    std::fs::rename(&journal, &away).unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = serve(data.path()).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let says = refused(&[]);
+    assert!(says.contains("--allow-empty-journal"), "{says}");
+    let mut command = serve(data.path());
+    command.arg("--allow-empty-journal");
+    let weir = Weir::spawn(command);
+    predict(&weir).await;
+    let (_, report) = weir.get("/models/performance").await;
+    assert_eq!(report["total_requests"], 5, "{report}");
+    drop(weir);
+    // With the flag left on, the new journal is not lost.
+    let mut command = serve(data.path());
+    command.arg("--allow-empty-journal");
+    drop(Weir::spawn(command));
+    assert_clean(data.path());
+    // Its positions are given twice by now: what waited in it would be passed over in silence.
+    let says = refused(&["--journal-dir", away.to_str().unwrap()]);
+    assert!(says.contains("another database"), "{says}");
+    // And segments that somebody has removed are missed.
+    drop(Weir::start(data.path()));
+    for path in segments(data.path()) {
+        if path.extension().is_some_and(|end| end == "segment") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let says = refused(&[]);
+    assert!(says.contains("the journal is gone"), "{says}");
+}
+
+#[tokio::test]
+async fn a_batch_of_feedback_finds_room_in_a_small_journal_or_is_told_what_to_do() {
+    let data = directory();
+    let small = ["--journal-max-bytes", "1048576"];
+    let (weir, _) = serving(serve(data.path()), &small).await;
+    let id = predict(&weir).await;
+    let values = |count: usize, bytes: usize| {
+        let label = "x".repeat(bytes);
+        let value = json!({"prediction_id": id, "label": label, "replace": true});
+        Value::Array(vec![value; count])
+    };
+    // More than there is room for at the start: room is made.
+    let (status, reply) = weir.post("/feedback", values(2000, 60)).await;
+    assert_eq!((status, &reply["rejected"]), (200, &json!(0)), "{reply}");
+    // More than there can ever be.
+    let (status, problem) = weir.post("/feedback", values(900, 900)).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (413, &json!("body_too_large")),
+        "{problem}"
+    );
+    assert_eq!(weir.get("/health/ready").await.1["status"], "ready");
+}
