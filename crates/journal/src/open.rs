@@ -109,7 +109,12 @@ impl Journal {
         if kept > 0 && !(marked && numbered) && !options.may_be_missing {
             return Err(OpenError::Missing(kept));
         }
-        if !marked {
+        // A mark without a segment says nothing worth keeping where that is allowed.
+        let anew = marked && !numbered && options.may_be_missing;
+        if anew {
+            disk.remove(MARK)?;
+        }
+        if anew || !marked {
             mark(&*disk, &server)?;
         }
         check_mark(&*disk, &server)?;

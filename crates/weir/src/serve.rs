@@ -5,14 +5,20 @@ use server::{Clock, Server};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::NonBlockingBuilder;
 use tracing_subscriber::EnvFilter;
+
+/// So many log lines may wait to be written.
+const MOST_LINES: usize = 4096;
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A thread of its own writes the lines, so that nobody waits where the reader of stderr does not read. What
     // cannot be written, or not in time, is lost and no more than that.
-    let (stderr, _written_at_the_end) = tracing_appender::non_blocking(std::io::stderr());
+    let (stderr, _written_at_the_end) = NonBlockingBuilder::default()
+        .buffered_lines_limit(MOST_LINES)
+        .finish(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)

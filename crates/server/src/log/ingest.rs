@@ -14,9 +14,9 @@ use store::{Appended, Incoming, StoreError};
 use types::Timestamp;
 
 /// The most entries in one transaction, so that nobody waits for a very long one.
-pub(super) const GROUP: usize = 4096;
+pub(super) const GROUP: usize = 8192;
 /// How long entries are gathered while nobody waits for them.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(100);
 /// How long to wait before the store is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How often it is looked for something to tidy up while nothing comes.

@@ -439,6 +439,12 @@ async fn a_journal_that_was_given_up_is_not_taken_for_the_new_one() {
     }
     let says = refused(&[]);
     assert!(says.contains("the journal is gone"), "{says}");
+    let mut command = serve(data.path());
+    command.arg("--allow-empty-journal");
+    let weir = Weir::spawn(command);
+    predict(&weir).await;
+    drop(weir);
+    drop(Weir::start(data.path()));
 }
 
 #[tokio::test]
