@@ -104,6 +104,8 @@ impl Log {
             threads.push(log.spawn("weir-sync", sync::run)?);
         }
         *log.0.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        // What was found in the journal has waited long enough.
+        log.hurry();
         Ok(log)
     }
 
