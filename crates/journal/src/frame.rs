@@ -169,6 +169,14 @@ pub(crate) fn possible(next: Option<u64>, content: &[u8]) -> std::ops::RangeIncl
     next.map_or(1..=u64::MAX, |next| next..=next.saturating_add(most))
 }
 
+/// Where what was written ends: behind the last byte that is not 0.
+pub(crate) fn written(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1)
+}
+
 /// How many frames there may have been in damaged bytes, when the first would have had this position: those
 /// that say so themselves; where the damage hides that, the most that fit.
 pub(crate) fn count_damaged(mut bytes: &[u8], first: u64, salt: Salt) -> u64 {
@@ -184,11 +192,7 @@ pub(crate) fn count_damaged(mut bytes: &[u8], first: u64, salt: Salt) -> u64 {
         }
         bytes = &bytes[whole..];
     }
-    let written = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    count + (written as u64).div_ceil(HEAD as u64 + 1)
+    count + (written(bytes) as u64).div_ceil(HEAD as u64 + 1)
 }
 
 #[cfg(test)]

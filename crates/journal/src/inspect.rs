@@ -1,7 +1,7 @@
 //! Looking at a journal without changing it: a server may be writing it meanwhile.
 
 use crate::disk::Disk;
-use crate::frame::{self, Found, Salt};
+use crate::frame::Salt;
 use crate::open::MARK;
 use crate::read::Missing;
 use crate::segment::{self, read_all};
@@ -91,19 +91,21 @@ pub fn inspect(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             content => content?,
         };
-        if let Some(head) = head::read(&content) {
+        let head = head::read(&content);
+        if let Some(head) = head {
             head.check(server)?;
             inspected.begun.extend(head.first);
         }
-        let (offset, bytes) = scan(&content, Salt::of(server), |position, payload| {
+        let first = head.and_then(|head| head.first);
+        let walked = segment::walk(&content, first, Salt::of(server), |position, payload| {
             inspected.add(position);
             each(position, payload);
         });
-        if bytes > 0 {
+        if walked.garbage > 0 {
             inspected.torn.push(Torn {
                 segment: segment::name(number),
-                offset,
-                bytes,
+                offset: walked.end,
+                bytes: walked.garbage,
             });
         }
     }
@@ -113,37 +115,6 @@ pub fn inspect(
 fn read_segment(disk: &dyn Disk, number: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(&segment::name(number))?;
     read_all(&*file, 0, file.len()?)
-}
-
-/// Gives every good frame of a segment; says where they end, and how many bytes behind them are no frame.
-fn scan(content: &[u8], salt: Salt, mut each: impl FnMut(u64, &[u8])) -> (u64, u64) {
-    let written = content
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    let mut at = head::BYTES as usize;
-    let first = head::read(content).and_then(|head| head.first);
-    let (mut next, mut end) = (first, at);
-    while at < written {
-        match frame::look(&content[at..], (content.len() - at) as u64, salt) {
-            Found::Good { position, length } => {
-                each(
-                    position,
-                    &content[at + frame::HEAD..at + frame::HEAD + length],
-                );
-                at += frame::HEAD + length;
-                (next, end) = (Some(position + 1), at);
-            }
-            Found::Short(_) | Found::Bad => {
-                let positions = frame::possible(next, content);
-                match frame::search(content, at + 1, positions, salt) {
-                    Some(good) => at = good,
-                    None => break,
-                }
-            }
-        }
-    }
-    (end as u64, written.saturating_sub(end) as u64)
 }
 
 #[cfg(test)]

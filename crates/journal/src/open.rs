@@ -1,7 +1,7 @@
 //! Opening: finds out what is there, cuts a torn end, and goes on above everything that was ever given.
 
 use crate::disk::Disk;
-use crate::frame::{self, Found, Salt};
+use crate::frame::{self, Salt};
 use crate::segment::{self, Closed, Segment, read_all};
 use crate::write::State;
 use crate::{Journal, Options, ServerId, head};
@@ -238,47 +238,24 @@ impl Scanned {
         if let Some(head) = head {
             head.check(server)?;
         }
-        let mut scanned = Self {
+        let first = head.and_then(|head| head.first);
+        let (mut first_good, mut last_good) = (None, None);
+        let walked = segment::walk(&content, first, Salt::of(server), |position, _| {
+            first_good.get_or_insert(position);
+            last_good = Some(position);
+        });
+        Ok(Self {
             number,
             file,
             bytes,
             damaged_head: head.is_none(),
-            first: head.and_then(|head| head.first),
-            first_good: None,
-            last_good: None,
-            end: head::BYTES.min(bytes),
-            garbage: 0,
-            hole: false,
-        };
-        scanned.scan(&content, Salt::of(server));
-        Ok(scanned)
-    }
-
-    fn scan(&mut self, content: &[u8], salt: Salt) {
-        let written = content
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
-        let mut at = head::BYTES as usize;
-        while at < written {
-            match frame::look(&content[at..], (content.len() - at) as u64, salt) {
-                Found::Good { position, length } => {
-                    self.first_good.get_or_insert(position);
-                    self.last_good = Some(position);
-                    at += frame::HEAD + length;
-                    self.end = at as u64;
-                }
-                Found::Short(_) | Found::Bad => {
-                    let after = self.last_good.map(|last| last + 1).or(self.first);
-                    let positions = frame::possible(after, content);
-                    match frame::search(content, at + 1, positions, salt) {
-                        Some(good) => (at, self.hole) = (good, true),
-                        None => break,
-                    }
-                }
-            }
-        }
-        self.garbage = (written as u64).saturating_sub(self.end);
+            first,
+            first_good,
+            last_good,
+            end: walked.end,
+            garbage: walked.garbage,
+            hole: walked.hole,
+        })
     }
 
     /// Whether something was ever appended to it, as far as can be seen.

@@ -1,6 +1,7 @@
 //! One file of the journal.
 
 use crate::disk::{Disk, DiskFile};
+use crate::frame::{self, Found, Salt};
 use crate::{ServerId, head};
 use std::io;
 use std::sync::Arc;
@@ -77,6 +78,51 @@ pub(crate) fn damaged_name(number: u64) -> String {
 pub(crate) fn number_of(found: &str) -> Option<u64> {
     let number = found.strip_suffix(SUFFIX)?.parse().ok()?;
     (name(number) == found).then_some(number)
+}
+
+/// What lies around the good frames of a segment.
+pub(crate) struct Walked {
+    /// Where the last good frame ends.
+    pub(crate) end: u64,
+    /// Bytes after that, up to the last that is not 0.
+    pub(crate) garbage: u64,
+    /// There is damage before a good frame.
+    pub(crate) hole: bool,
+}
+
+/// Gives the position and payload of every good frame of a segment's content, whose head says that it begins at
+/// `first`.
+pub(crate) fn walk(
+    content: &[u8],
+    first: Option<u64>,
+    salt: Salt,
+    mut each: impl FnMut(u64, &[u8]),
+) -> Walked {
+    let written = frame::written(content);
+    let mut at = head::BYTES as usize;
+    let (mut next, mut end, mut hole) = (first, at.min(content.len()), false);
+    while at < written {
+        match frame::look(&content[at..], (content.len() - at) as u64, salt) {
+            Found::Good { position, length } => {
+                let payload = at + frame::HEAD;
+                at = payload + length;
+                each(position, &content[payload..at]);
+                (next, end) = (Some(position + 1), at);
+            }
+            Found::Short(_) | Found::Bad => {
+                let positions = frame::possible(next, content);
+                match frame::search(content, at + 1, positions, salt) {
+                    Some(good) => (at, hole) = (good, true),
+                    None => break,
+                }
+            }
+        }
+    }
+    Walked {
+        end: end as u64,
+        garbage: written.saturating_sub(end) as u64,
+        hole,
+    }
 }
 
 /// All that a file holds from a place on, up to `until`.

@@ -84,7 +84,7 @@ pub(crate) async fn run(
 }
 
 /// Entries in one transaction, as a server that catches up has it.
-const GROUP: usize = 4096;
+const GROUP: usize = 8192;
 
 /// Entries that are to be stored.
 #[derive(Default)]
