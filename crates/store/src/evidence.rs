@@ -109,13 +109,19 @@ struct Stretch {
 }
 
 /// The sums of a unit up to some stretch.
-#[derive(Clone, Default)]
 struct Running {
     count: u64,
     sum: ExactSum,
 }
 
 impl Running {
+    fn of(stretch: &Stretch) -> Self {
+        Self {
+            count: stretch.count,
+            sum: stretch.sum.clone(),
+        }
+    }
+
     fn add(&mut self, stretch: &Stretch) {
         self.count += stretch.count;
         self.sum.add_sum(&stretch.sum);
@@ -159,16 +165,14 @@ impl UnitMetric {
             self.put_together(cutoff);
         }
         let at = self.place(start, cutoff);
-        let mut before = Running::default();
-        self.stretches[..at].iter().for_each(|s| before.add(s));
         let (x, delta) = (&step.sum, step.count as f64);
+        // R + s, and N + d.
+        let mut until = Running::of(&self.stretches[at]);
+        self.stretches[..at].iter().for_each(|s| until.add(s));
         let own = &mut self.stretches[at];
-        let was_counted = own.count > 0;
-        let mut until = before.clone();
-        until.add(own);
         let count = until.count as f64;
         let mut change = Change {
-            units: i64::from(before.count == 0 && !was_counted && step.count > 0),
+            units: i64::from(until.count == 0 && step.count > 0),
             count: step.count as i64,
             sum: x.clone(),
             sum_count_squares: (2.0 * count + delta) * delta,

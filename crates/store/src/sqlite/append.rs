@@ -5,7 +5,7 @@
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
 use super::checkpoint::Checkpointer;
-use super::evidence::OpenEvidence;
+use super::evidence::{Exposure, OpenEvidence, unit_number};
 use super::feedback::{FeedbackResult, OpenFeedback};
 use super::journal_state;
 use super::predictions::{self, Inserter, PurgeCursor};
@@ -62,8 +62,11 @@ pub struct Part {
     pub results: Vec<(u64, FeedbackResult)>,
 }
 
+/// Entries that are decoded at once, and whose units are fetched at once.
+const CHUNK: usize = 64;
+
 /// An entry at its position.
-type Placed<'a> = (u64, &'a [u8], Result<Entry<'a>, NotUnderstood>);
+type Placed<'a> = (u64, &'a [u8]);
 
 impl Store {
     /// Stores what a journal has to say next, on this thread. Entries up to the position that the database
@@ -172,13 +175,58 @@ pub(super) struct Writer {
     purge_cursor: PurgeCursor,
 }
 
-/// What an entry says, without its feedback's results.
-enum Taken {
-    Prediction,
-    Dropped,
-    Feedback(Part),
-    /// It is of a newer release, or damaged before it was written.
-    NotUnderstood(u64, String),
+impl Appended {
+    /// Adds what became of later entries.
+    fn add(&mut self, later: Self) {
+        self.parts.extend(later.parts);
+        self.dropped += later.dropped;
+        self.set_aside.extend(later.set_aside);
+    }
+}
+
+/// An entry that is to be stored.
+struct Decoded<'a> {
+    placed: Placed<'a>,
+    entry: Result<Entry<'a>, NotUnderstood>,
+    /// The number of the unit that it exposes.
+    unit: Option<i64>,
+}
+
+impl<'a> Decoded<'a> {
+    fn of(placed: &Placed<'a>) -> Self {
+        let entry = Entry::decode(placed.1);
+        let unit = entry.as_ref().ok().and_then(unit_of);
+        Self {
+            placed: *placed,
+            entry,
+            unit,
+        }
+    }
+
+    /// Whom it exposes to what, where that is a named unit.
+    fn exposure(&self) -> Option<Exposure> {
+        let (Ok(entry), Some(_)) = (&self.entry, self.unit) else {
+            return None;
+        };
+        match &entry.kind {
+            Kind::Prediction(prediction) => {
+                let experiment = prediction.experiment?;
+                Some(Exposure::of(prediction, experiment, self.unit))
+            }
+            Kind::Feedback(_) => None,
+        }
+    }
+}
+
+/// The number of the named unit that an entry exposes in an experiment.
+fn unit_of(entry: &Entry<'_>) -> Option<i64> {
+    match &entry.kind {
+        Kind::Prediction(prediction) => {
+            let unit_id = prediction.experiment.and(prediction.unit_id);
+            unit_id.map(unit_number)
+        }
+        Kind::Feedback(_) => None,
+    }
 }
 
 impl Writer {
@@ -222,20 +270,17 @@ impl Writer {
         incoming: &Incoming<'_>,
         appended: &mut Appended,
     ) -> Result<(), StoreError> {
-        let new = incoming
+        let known = incoming
             .entries
-            .iter()
-            .filter(|(position, _)| *position > self.position);
-        let entries: Vec<Placed<'_>> = new
-            .map(|(position, bytes)| (*position, *bytes, Entry::decode(bytes)))
-            .collect();
-        let last = entries.last().map(|(position, ..)| *position);
+            .partition_point(|(position, _)| *position <= self.position);
+        let entries = &incoming.entries[known..];
+        let last = entries.last().map(|(position, _)| *position);
         let missing = incoming.missing.last().map(|missing| *missing.end());
         let until = last.max(missing).unwrap_or(0);
         if until <= self.position {
             return Ok(());
         }
-        self.append_all(&entries, until, incoming, appended)
+        self.append_all(entries, until, incoming, appended)
     }
 
     /// Stores entries in one transaction, or in halves where one of them cannot be stored.
@@ -247,29 +292,24 @@ impl Writer {
         appended: &mut Appended,
     ) -> Result<(), StoreError> {
         let error = match self.guarded(|writer| writer.write_group(entries, until, incoming)) {
-            Ok(taken) => {
+            Ok(group) => {
                 self.position = until;
-                for taken in taken {
-                    match taken {
-                        Taken::Prediction => {}
-                        Taken::Dropped => appended.dropped += 1,
-                        Taken::Feedback(part) => appended.parts.push(part),
-                        Taken::NotUnderstood(position, reason) => {
-                            appended.set_aside.push((position, reason));
-                        }
-                    }
-                }
+                appended.add(group);
                 return Ok(());
             }
             Err(error) if error.may_pass() => return Err(error),
             Err(error) => error,
         };
-        if let [(position, _, entry)] = entries {
+        if let [(position, bytes)] = entries {
             let reason = error.to_string();
-            self.guarded(|writer| writer.set_aside(&entries[0], until, &reason, incoming))?;
+            // It may be what panicked.
+            let entry = catch_unwind(|| Entry::decode(bytes).ok()).ok().flatten();
+            self.guarded(|writer| {
+                writer.set_aside(&entries[0], entry.as_ref(), until, &reason, incoming)
+            })?;
             self.position = until;
             appended.set_aside.push((*position, reason));
-            if let Ok(Entry {
+            if let Some(Entry {
                 kind: Kind::Feedback(feedback),
                 ..
             }) = entry
@@ -285,7 +325,7 @@ impl Writer {
         let (first, second) = entries.split_at(entries.len() / 2);
         let middle = first
             .last()
-            .map_or(self.position, |(position, ..)| *position);
+            .map_or(self.position, |(position, _)| *position);
         self.append_all(first, middle, incoming, appended)?;
         self.append_all(second, until, incoming, appended)
     }
@@ -316,26 +356,43 @@ impl Writer {
         entries: &[Placed<'_>],
         until: u64,
         incoming: &Incoming<'_>,
-    ) -> Result<Vec<Taken>, StoreError> {
+    ) -> Result<Appended, StoreError> {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
-        let mut taken = Vec::with_capacity(entries.len());
-        for (position, bytes, entry) in entries {
-            taken.push(match entry {
-                Ok(entry) => self.take(entry, incoming)?,
-                Err(error) => {
-                    let (reason, now) = (error.to_string(), incoming.now);
-                    let (connection, server) = (&self.connection, &self.server);
-                    journal_state::set_aside(connection, server, *position, &reason, bytes, now)?;
-                    Taken::NotUnderstood(*position, reason)
-                }
-            });
+        let mut group = Appended::default();
+        let mut decoded = Vec::with_capacity(CHUNK);
+        for chunk in entries.chunks(CHUNK) {
+            decoded.extend(chunk.iter().map(Decoded::of));
+            let exposures = decoded.iter().filter_map(Decoded::exposure);
+            self.evidence.fetch(exposures);
+            for entry in decoded.drain(..) {
+                self.take_decoded(entry, incoming, &mut group)?;
+            }
         }
-        let dropped = taken.iter().filter(|taken| matches!(taken, Taken::Dropped));
-        journal_state::count_dropped(&self.connection, dropped.count())?;
+        journal_state::count_dropped(&self.connection, group.dropped)?;
         self.finish_group(until, incoming)?;
-        Ok(taken)
+        Ok(group)
+    }
+
+    /// Takes an entry. One that is of a newer release, or was damaged before it was written, is set aside.
+    fn take_decoded(
+        &mut self,
+        decoded: Decoded<'_>,
+        incoming: &Incoming<'_>,
+        group: &mut Appended,
+    ) -> Result<(), StoreError> {
+        let (position, bytes) = decoded.placed;
+        match decoded.entry {
+            Ok(entry) => self.take(&entry, decoded.unit, incoming, group),
+            Err(error) => {
+                let (reason, now) = (error.to_string(), incoming.now);
+                let (connection, server) = (&self.connection, &self.server);
+                journal_state::set_aside(connection, server, position, &reason, bytes, now)?;
+                group.set_aside.push((position, reason));
+                Ok(())
+            }
+        }
     }
 
     /// Writes what memory holds, and the position.
@@ -350,30 +407,46 @@ impl Writer {
         Ok(())
     }
 
-    fn take(&mut self, entry: &Entry<'_>, incoming: &Incoming<'_>) -> Result<Taken, StoreError> {
+    fn take(
+        &mut self,
+        entry: &Entry<'_>,
+        unit: Option<i64>,
+        incoming: &Incoming<'_>,
+        group: &mut Appended,
+    ) -> Result<(), StoreError> {
         match &entry.kind {
-            Kind::Prediction(prediction) => self.take_prediction(prediction),
+            Kind::Prediction(prediction) => {
+                let taken = self.take_prediction(prediction, unit)?;
+                group.dropped += u64::from(!taken);
+            }
             Kind::Feedback(feedback) => {
                 let awaited = (incoming.awaited)(feedback.receipt);
-                self.take_feedback(feedback, entry.at, awaited)
-                    .map(Taken::Feedback)
+                let part = self.take_feedback(feedback, entry.at, awaited)?;
+                group.parts.push(part);
             }
         }
+        Ok(())
     }
 
-    fn take_prediction(&mut self, prediction: &PredictionEntry<'_>) -> Result<Taken, StoreError> {
+    /// Stores a prediction; says false where its version is deleted.
+    fn take_prediction(
+        &mut self,
+        prediction: &PredictionEntry<'_>,
+        unit: Option<i64>,
+    ) -> Result<bool, StoreError> {
         if self.is_deleted(prediction.version)? {
-            return Ok(Taken::Dropped);
+            return Ok(false);
         }
         let connection = &self.connection;
         Inserter::new(connection)?.insert(prediction)?;
         self.rollups.add(connection, prediction)?;
         if let Some(experiment) = prediction.experiment {
-            self.evidence.expose(connection, prediction, experiment)?;
+            let exposure = Exposure::of(prediction, experiment, unit);
+            self.evidence.expose(connection, prediction, exposure)?;
         }
         self.feedback
             .appeared(connection, &mut self.evidence, prediction.id)?;
-        Ok(Taken::Prediction)
+        Ok(true)
     }
 
     fn take_feedback(
@@ -417,7 +490,8 @@ impl Writer {
     /// Keeps an entry apart that cannot be stored, and goes on behind it.
     fn set_aside(
         &mut self,
-        (position, bytes, entry): &Placed<'_>,
+        (position, bytes): &Placed<'_>,
+        entry: Option<&Entry<'_>>,
         until: u64,
         reason: &str,
         incoming: &Incoming<'_>,
@@ -434,7 +508,7 @@ impl Writer {
             bytes,
             incoming.now,
         )?;
-        if let Ok(Entry {
+        if let Some(Entry {
             kind: Kind::Feedback(feedback),
             ..
         }) = entry
@@ -486,9 +560,9 @@ impl Writer {
             self.receipts
                 .take_back_set_aside(&self.connection, feedback)?;
         }
-        let taken = self.take(entry, incoming)?;
-        let dropped = usize::from(matches!(taken, Taken::Dropped));
-        journal_state::count_dropped(&self.connection, dropped)?;
+        let mut group = Appended::default();
+        self.take(entry, unit_of(entry), incoming, &mut group)?;
+        journal_state::count_dropped(&self.connection, group.dropped)?;
         journal_state::forget_set_aside(&self.connection, &self.server, position)?;
         self.finish_group(self.position, incoming)
     }

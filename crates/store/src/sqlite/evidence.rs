@@ -42,6 +42,32 @@ pub(super) struct Exposure {
     pub(super) seconds: i64,
 }
 
+impl Exposure {
+    /// The exposure of a prediction; `unit` is the number of its unit.
+    pub(super) fn of(
+        prediction: &PredictionEntry<'_>,
+        experiment: ExperimentKey,
+        unit: Option<i64>,
+    ) -> Self {
+        Self {
+            experiment,
+            epoch: prediction.epoch,
+            version: prediction.version,
+            unit,
+            seconds: prediction.id.time().seconds(),
+        }
+    }
+
+    /// The place of its unit; that of nobody where it has none.
+    fn unit_place(&self) -> UnitPlace {
+        UnitPlace {
+            experiment: self.experiment,
+            unit: self.unit.unwrap_or_default(),
+            epoch: self.epoch,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     experiment: ExperimentKey,
@@ -74,20 +100,20 @@ pub(super) struct OpenEvidence {
 }
 
 impl OpenEvidence {
+    /// Looks at the units of exposures that will be counted next.
+    pub(super) fn fetch(&self, exposures: impl Iterator<Item = Exposure>) {
+        self.units
+            .fetch(exposures.map(|exposure| exposure.unit_place()));
+    }
+
     /// Counts a prediction of an experiment.
     pub(super) fn expose(
         &mut self,
         connection: &Connection,
         prediction: &PredictionEntry<'_>,
-        experiment: ExperimentKey,
+        exposure: Exposure,
     ) -> Result<(), StoreError> {
-        let exposure = Exposure {
-            experiment,
-            epoch: prediction.epoch,
-            version: prediction.version,
-            unit: prediction.unit_id.map(unit_number),
-            seconds: prediction.id.time().seconds(),
-        };
+        let experiment = exposure.experiment;
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
         let measured = prediction.measured();
@@ -118,7 +144,8 @@ impl OpenEvidence {
         if exposure.unit.is_none() {
             for (at, step) in steps {
                 let metric = &definition.metrics[at];
-                self.step(&exposure, at, metric, &step, &mut UnitMetric::default());
+                let own = &mut UnitMetric::default();
+                self.counted().step(&exposure, at, metric, &step, own);
             }
         } else {
             let new;
@@ -171,7 +198,7 @@ impl OpenEvidence {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
             own.event = old.is_some_and(|old| old.event);
-            self.step(exposure, at, metric, &step, &mut own);
+            self.counted().step(exposure, at, metric, &step, &mut own);
         } else {
             let mut steps = SmallVec::from_buf([(at, step)]);
             self.step_unit(connection, exposure, &definition, &mut steps)?;
@@ -200,66 +227,33 @@ impl OpenEvidence {
         definition: &ExperimentDefinition,
         steps: &mut SmallVec<A>,
     ) -> Result<(VersionKey, bool), StoreError> {
-        let place = UnitPlace {
-            experiment: exposure.experiment,
-            unit: exposure.unit.unwrap_or_default(),
-            epoch: exposure.epoch,
-        };
+        let place = exposure.unit_place();
+        let (slot, new) = self.units.open(connection, place, exposure.version)?;
         for (at, step) in steps.iter_mut().filter(|(_, step)| step.bad) {
-            step.bad = !self.units.had_event_elsewhere(connection, place, *at)?;
+            let known = self.units.at(slot).had_event(*at);
+            step.bad = !known && !self.units.had_event_elsewhere(connection, place, *at)?;
         }
-        let mut units = std::mem::take(&mut self.units);
-        let opened = units.open(connection, place, exposure.version);
-        let opened = opened.map(|(unit, new)| {
-            let of_unit = Exposure {
-                version: unit.version,
-                ..*exposure
+        let unit = self.units.at(slot);
+        let of_unit = Exposure {
+            version: unit.version,
+            ..*exposure
+        };
+        for (at, step) in steps.iter() {
+            let metric = &definition.metrics[*at];
+            let counted = &mut Counted {
+                changes: &mut self.changes,
+                now: self.now,
             };
-            for (at, step) in steps.iter() {
-                self.step(
-                    &of_unit,
-                    *at,
-                    &definition.metrics[*at],
-                    step,
-                    unit.metric(*at),
-                );
-            }
-            (unit.version, new)
-        });
-        self.units = units;
-        opened
+            counted.step(&of_unit, *at, metric, step, unit.metric(*at));
+        }
+        Ok((unit.version, new))
     }
 
-    /// Takes a step of a unit for the metric at a place of the definition.
-    fn step(
-        &mut self,
-        exposure: &Exposure,
-        at: usize,
-        metric: &Metric,
-        step: &Step,
-        unit: &mut UnitMetric,
-    ) {
-        let cutoff = cutoff(metric, self.now);
-        let place = |start| Place {
-            experiment: exposure.experiment,
-            epoch: exposure.epoch,
-            version: exposure.version,
-            metric: at as i64,
-            start,
-        };
-        let windowed = metric.bucket_seconds().is_some();
-        unit.take(
-            start_of(metric, exposure.seconds),
-            step,
-            cutoff,
-            |start, change| {
-                // What has matured is never told apart again.
-                if windowed && start > cutoff {
-                    self.changes.push((place(start), change.clone()));
-                }
-                self.changes.push((place(ALL_TIME), change));
-            },
-        );
+    fn counted(&mut self) -> Counted<'_> {
+        Counted {
+            changes: &mut self.changes,
+            now: self.now,
+        }
     }
 
     /// Adds what has changed to the sums.
@@ -364,6 +358,42 @@ impl OpenEvidence {
             now: self.now,
             ..Self::default()
         };
+    }
+}
+
+/// What the present prediction or value changes.
+struct Counted<'a> {
+    changes: &'a mut Vec<(Place, Change)>,
+    now: i64,
+}
+
+impl Counted<'_> {
+    /// Takes a step of a unit for the metric at a place of the definition.
+    fn step(
+        &mut self,
+        exposure: &Exposure,
+        at: usize,
+        metric: &Metric,
+        step: &Step,
+        unit: &mut UnitMetric,
+    ) {
+        let cutoff = cutoff(metric, self.now);
+        let place = |start| Place {
+            experiment: exposure.experiment,
+            epoch: exposure.epoch,
+            version: exposure.version,
+            metric: at as i64,
+            start,
+        };
+        let windowed = metric.bucket_seconds().is_some();
+        let start = start_of(metric, exposure.seconds);
+        unit.take(start, step, cutoff, |start, change| {
+            // What has matured is never told apart again.
+            if windowed && start > cutoff {
+                self.changes.push((place(start), change.clone()));
+            }
+            self.changes.push((place(ALL_TIME), change));
+        });
     }
 }
 

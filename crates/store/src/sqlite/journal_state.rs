@@ -145,7 +145,7 @@ pub(super) fn note_missing(
     Ok(())
 }
 
-pub(super) fn count_dropped(connection: &Connection, dropped: usize) -> Result<(), StoreError> {
+pub(super) fn count_dropped(connection: &Connection, dropped: u64) -> Result<(), StoreError> {
     if dropped > 0 {
         let sql = "UPDATE state SET entries_dropped = entries_dropped + ?1";
         connection.execute(sql, [dropped as i64])?;

@@ -2,25 +2,31 @@
 //!
 //! Units come back at random, so writing each one's row with each group would rewrite a page per
 //! prediction. Instead a group appends the new states of its units to a journal, in one row, and they
-//! stay in memory; from there they are written to their rows in the order of their keys, a few with
-//! each group, so that neighbours share a page. The journal is read at the start.
+//! stay in memory. Where too many are there, some are written to their rows with each group, in the
+//! order of their keys, so that neighbours share a page, and leave memory. Where the journal has grown
+//! far beyond what is in memory, the units that have not changed since are appended to it again, a few
+//! with each group, until its older rows can go. The journal is read at the start.
+
+mod stored;
 
 use crate::StoreError;
-use crate::evidence::{UnitMetric, before};
-use rusqlite::{Connection, params};
-use serde::{Deserialize, Serialize};
+use crate::evidence::UnitMetric;
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use rusqlite::Connection;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use slab::Slab;
+use std::hash::BuildHasher;
 use types::{ExperimentKey, VersionKey};
 
-/// So many units stay in memory before they are written to their rows: about 40 MiB.
+/// So many units stay in memory before some are written to their rows: about 40 MiB.
 const MANY_UNITS: usize = 131_072;
-/// So many bytes of journal are kept per unit in memory before all are written to their rows, so that
-/// a row is written once for many states; and so many bytes are kept at least.
+/// So many bytes of journal are kept per unit in memory, and so many at least, before those are appended
+/// again whose states are in its older rows.
 const JOURNAL_PER_UNIT: usize = 512;
 const MUCH_JOURNAL: usize = 4 << 20;
-/// Units that are written to their rows with a group, at least, while there are many.
+/// Units that are written to their rows, or appended again, with a group, at least.
 const SWEEP: usize = 64;
 
 /// The number of a unit: the first 64 bits of SHA-256.
@@ -31,7 +37,7 @@ pub(in crate::sqlite) fn unit_number(unit_id: &str) -> i64 {
 }
 
 /// A unit in an epoch of an experiment, in the order of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct UnitPlace {
     pub(super) experiment: ExperimentKey,
     pub(super) unit: i64,
@@ -39,29 +45,17 @@ pub(super) struct UnitPlace {
 }
 
 /// What is known of a unit in an epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Unit {
+    place: UnitPlace,
     /// The arm of its first exposure in the epoch.
     pub(super) version: VersionKey,
     metrics: Vec<UnitMetric>,
     /// It has changed since the last group.
     touched: bool,
+    /// The row of the journal that has its newest state; 0 where none has.
+    journaled: i64,
 }
-
-/// A unit in the journal.
-#[derive(Serialize, Deserialize)]
-struct Entry<M = UnitMetric> {
-    experiment: i64,
-    unit: i64,
-    epoch: i64,
-    version: i64,
-    metrics: Vec<M>,
-}
-
-/// The format of states in which sums are plain numbers: releases before the journal wrote it.
-const PLAIN: i64 = 0;
-/// The format that is written: sums are exact.
-const FORMAT: i64 = 1;
 
 impl Unit {
     /// What is known of it for the metric at a place of the definition.
@@ -72,21 +66,27 @@ impl Unit {
         &mut self.metrics[at]
     }
 
-    fn had_event(&self, at: usize) -> bool {
+    pub(super) fn had_event(&self, at: usize) -> bool {
         self.metrics.get(at).is_some_and(|metric| metric.event)
     }
 }
+
+/// Where a unit is in memory, until the group is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot(u32);
 
 /// The units whose rows are not up to date.
 pub(super) struct Units {
     /// More than this many are written to their rows.
     many: usize,
     /// `None` until the journal is read.
-    open: Option<BTreeMap<UnitPlace, Unit>>,
-    touched: Vec<UnitPlace>,
+    open: Option<Open>,
+    touched: Vec<Slot>,
     journal: Journal,
-    /// The last unit that was written to its row.
-    cursor: Option<UnitPlace>,
+    /// The units that are written to their rows next, the next one last.
+    leaving: Vec<UnitPlace>,
+    /// The epochs of each experiment in which a unit was exposed.
+    epochs: HashMap<ExperimentKey, Vec<i64>>,
 }
 
 impl Default for Units {
@@ -96,24 +96,89 @@ impl Default for Units {
             open: None,
             touched: Vec::new(),
             journal: Journal::default(),
-            cursor: None,
+            leaving: Vec::new(),
+            epochs: HashMap::default(),
         }
     }
 }
 
-#[derive(Default)]
 struct Journal {
     /// Its newest row.
     newest: i64,
-    /// Its newest row when the present round over the units began: at the end of the round, all that
-    /// is in this one and older ones is in the units' rows.
+    /// Its newest row when the units began to be appended again: at the end of that round, all that is in
+    /// this one and older ones is in newer ones, or in the units' rows.
     round_began_at: i64,
+    /// So many bytes are kept at least.
+    much: usize,
+    /// The slot that is looked at next, while a round lasts.
+    next: Option<usize>,
     /// Bytes since the last round began, and before.
     bytes: usize,
     older_bytes: usize,
 }
 
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            newest: 0,
+            round_began_at: 0,
+            much: MUCH_JOURNAL,
+            next: None,
+            bytes: 0,
+            older_bytes: 0,
+        }
+    }
+}
+
+/// The units in memory.
+#[derive(Default)]
+struct Open {
+    units: Slab<Unit>,
+    slots: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Open {
+    fn find(&self, place: UnitPlace) -> Option<Slot> {
+        let hash = self.hasher.hash_one(place);
+        let same = |slot: &u32| self.units[*slot as usize].place == place;
+        self.slots.find(hash, same).copied().map(Slot)
+    }
+
+    fn get(&self, place: UnitPlace) -> Option<&Unit> {
+        self.find(place).map(|slot| &self.units[slot.0 as usize])
+    }
+
+    fn insert(&mut self, unit: Unit) -> Slot {
+        let hash = self.hasher.hash_one(unit.place);
+        let slot = u32::try_from(self.units.insert(unit)).expect("memory holds fewer units");
+        let (units, hasher) = (&self.units, &self.hasher);
+        self.slots.insert_unique(hash, slot, |slot| {
+            hasher.hash_one(units[*slot as usize].place)
+        });
+        Slot(slot)
+    }
+
+    fn remove(&mut self, place: UnitPlace) -> Option<Unit> {
+        let hash = self.hasher.hash_one(place);
+        let same = |slot: &u32| self.units[*slot as usize].place == place;
+        let found = self.slots.find_entry(hash, same).ok()?;
+        let (slot, _) = found.remove();
+        Some(self.units.remove(slot as usize))
+    }
+}
+
 impl Units {
+    /// Looks at units and does nothing else, so that the processor waits for the memory of many at once,
+    /// where it would wait for each in turn when it works on them.
+    pub(super) fn fetch(&self, places: impl Iterator<Item = UnitPlace>) {
+        let Some(open) = &self.open else { return };
+        let metrics = places
+            .filter_map(|place| open.get(place))
+            .flat_map(|unit| &unit.metrics);
+        std::hint::black_box(metrics.filter(|metric| metric.event).count());
+    }
+
     /// A unit, which is taken to have changed, and whether it was never seen before. A new one
     /// belongs to `version`.
     pub(super) fn open(
@@ -121,26 +186,34 @@ impl Units {
         connection: &Connection,
         place: UnitPlace,
         version: VersionKey,
-    ) -> Result<(&mut Unit, bool), StoreError> {
-        self.read_journal(connection)?;
-        let open = self.open.get_or_insert_default();
+    ) -> Result<(Slot, bool), StoreError> {
+        self.note_epoch(connection, place)?;
+        let open = self.opened(connection)?;
         let mut new = false;
-        let unit = match open.entry(place) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                let stored = load(connection, place)?;
+        let slot = match open.find(place) {
+            Some(slot) => slot,
+            None => {
+                let stored = stored::load(connection, place)?;
                 new = stored.is_none();
-                vacant.insert(stored.unwrap_or(Unit {
+                open.insert(stored.unwrap_or(Unit {
+                    place,
                     version,
-                    ..Unit::default()
+                    metrics: Vec::new(),
+                    touched: false,
+                    journaled: 0,
                 }))
             }
         };
-        if !unit.touched {
-            unit.touched = true;
-            self.touched.push(place);
+        if !std::mem::replace(&mut open.units[slot.0 as usize].touched, true) {
+            self.touched.push(slot);
         }
-        Ok((unit, new))
+        Ok((slot, new))
+    }
+
+    /// The unit at a slot that was opened for the present group.
+    pub(super) fn at(&mut self, slot: Slot) -> &mut Unit {
+        let open = self.open.get_or_insert_default();
+        &mut open.units[slot.0 as usize]
     }
 
     /// Whether an event of the unit was counted in another epoch of the experiment.
@@ -150,39 +223,64 @@ impl Units {
         place: UnitPlace,
         at: usize,
     ) -> Result<bool, StoreError> {
-        self.read_journal(connection)?;
-        let open = self.open.get_or_insert_default();
-        let first = UnitPlace {
-            epoch: i64::MIN,
-            ..place
+        self.opened(connection)?;
+        let (Some(open), Some(epochs)) = (&self.open, self.epochs.get(&place.experiment)) else {
+            return Ok(false);
         };
-        let last = UnitPlace {
-            epoch: i64::MAX,
-            ..place
-        };
-        let mut others = open
-            .range(first..=last)
-            .filter(|(other, _)| **other != place);
-        if others.any(|(_, unit)| unit.had_event(at)) {
-            return Ok(true);
-        }
-        let mut select = connection.prepare_cached(
-            "SELECT epoch, version_key, state, format FROM experiment_units \
-             WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
-        )?;
-        let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
-        while let Some(row) = rows.next()? {
-            let epoch = row.get(0)?;
-            // What is in memory is newer, and was looked at above.
-            if !open.contains_key(&UnitPlace { epoch, ..place }) && read(row)?.had_event(at) {
-                return Ok(true);
+        let mut elsewhere = false;
+        for epoch in epochs.iter().copied().filter(|epoch| *epoch != place.epoch) {
+            match open.get(UnitPlace { epoch, ..place }) {
+                Some(unit) if unit.had_event(at) => return Ok(true),
+                Some(_) => {}
+                None => elsewhere = true,
             }
         }
-        Ok(false)
+        // What is in memory is newer than its row, and was looked at.
+        let in_memory = |epoch| open.find(UnitPlace { epoch, ..place }).is_some();
+        Ok(elsewhere && stored::had_event(connection, place, at, in_memory)?)
     }
 
-    /// Appends the units of this group to the journal, and writes some of all units to their rows
-    /// when there are many.
+    fn note_epoch(&mut self, connection: &Connection, place: UnitPlace) -> Result<(), StoreError> {
+        let epochs = match self.epochs.get_mut(&place.experiment) {
+            Some(epochs) => epochs,
+            None => {
+                let known = stored::epochs(connection, place.experiment)?;
+                self.epochs.entry(place.experiment).or_insert(known)
+            }
+        };
+        // Nearly always the newest.
+        if !epochs.iter().rev().any(|epoch| *epoch == place.epoch) {
+            epochs.push(place.epoch);
+        }
+        Ok(())
+    }
+
+    /// The units in memory, after the journal is read.
+    fn opened(&mut self, connection: &Connection) -> Result<&mut Open, StoreError> {
+        if self.open.is_none() {
+            let mut open = Open::default();
+            let journal = &mut self.journal;
+            stored::read_journal(
+                connection,
+                |seq, bytes| {
+                    journal.newest = seq;
+                    journal.bytes += bytes;
+                },
+                |unit| {
+                    // A later row has the newer state.
+                    match open.find(unit.place) {
+                        Some(slot) => open.units[slot.0 as usize] = unit,
+                        None => drop(open.insert(unit)),
+                    }
+                },
+            )?;
+            self.open = Some(open);
+        }
+        Ok(self.open.get_or_insert_default())
+    }
+
+    /// Appends the units of this group to the journal; where there are many units, or much journal, moves
+    /// some of the others on.
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let Some(open) = &mut self.open else {
             return Ok(());
@@ -190,160 +288,96 @@ impl Units {
         if self.touched.is_empty() {
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(self.touched.len() * 64);
-        let touched = self.touched.len();
-        for place in self.touched.drain(..) {
-            if let Some(unit) = open.get_mut(&place) {
-                unit.touched = false;
-                let entry = Entry {
-                    experiment: place.experiment.0,
-                    unit: place.unit,
-                    epoch: place.epoch,
-                    version: unit.version.0,
-                    metrics: std::mem::take(&mut unit.metrics),
-                };
-                bytes = postcard::to_extend(&entry, bytes)
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                unit.metrics = entry.metrics;
-            }
-        }
         // Numbered here, so that a number is not given again when the journal was emptied.
         let seq = self.journal.newest + 1;
-        let mut insert =
-            connection.prepare_cached("INSERT INTO unit_journal VALUES (?1, ?2, ?3)")?;
-        insert.execute(params![seq, bytes, FORMAT])?;
+        let mut bytes = Vec::with_capacity(self.touched.len() * 96);
+        let moved_on = 2 * self.touched.len() + SWEEP;
+        for slot in self.touched.drain(..) {
+            let unit = &mut open.units[slot.0 as usize];
+            unit.touched = false;
+            unit.journaled = seq;
+            stored::append(unit, &mut bytes)?;
+        }
+        let ended = self.journal.renew(open, seq, moved_on, &mut bytes)?;
+        stored::insert_journal(connection, seq, &bytes)?;
         self.journal.newest = seq;
         self.journal.bytes += bytes.len();
-        let many = open.len() > self.many
-            || self.journal.bytes + self.journal.older_bytes
-                > MUCH_JOURNAL.max(JOURNAL_PER_UNIT * open.len());
-        if many {
-            self.sweep(connection, 2 * touched + SWEEP)?;
+        if ended {
+            stored::delete_journal(connection, self.journal.end_round())?;
+        }
+        if open.units.len() > self.many {
+            self.write_rows(connection, moved_on)?;
         }
         Ok(())
     }
 
-    /// Writes the next units to their rows; after the last one a round is over.
-    fn sweep(&mut self, connection: &Connection, count: usize) -> Result<(), StoreError> {
+    /// Writes the next units to their rows, from where they come back when they are needed.
+    fn write_rows(&mut self, connection: &Connection, count: usize) -> Result<(), StoreError> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let from = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = open.range((from, Bound::Unbounded)).take(count);
-        let places: Vec<UnitPlace> = next.map(|(place, _)| *place).collect();
-        let mut upsert = connection.prepare_cached(
-            "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state, format) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
-             DO UPDATE SET state = excluded.state, format = excluded.format",
-        )?;
-        for place in &places {
+        if self.leaving.is_empty() {
+            self.leaving
+                .extend(open.units.iter().map(|(_, unit)| unit.place));
+            self.leaving.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        let stay = self.leaving.len().saturating_sub(count);
+        for place in self.leaving.drain(stay..).rev() {
             if let Some(unit) = open.remove(place) {
-                let state = postcard::to_allocvec(&unit.metrics)
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                let UnitPlace {
-                    experiment,
-                    unit: number,
-                    epoch,
-                } = place;
-                let version = unit.version.0;
-                upsert.execute(params![experiment.0, number, epoch, version, state, FORMAT])?;
+                stored::upsert(connection, &unit)?;
             }
         }
-        if places.len() == count {
-            self.cursor = places.last().copied();
-            return Ok(());
-        }
-        self.cursor = None;
-        let mut delete = connection.prepare_cached("DELETE FROM unit_journal WHERE seq <= ?1")?;
-        delete.execute([self.journal.round_began_at])?;
-        self.journal.round_began_at = self.journal.newest;
-        self.journal.older_bytes = std::mem::take(&mut self.journal.bytes);
-        Ok(())
-    }
-
-    fn read_journal(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        if self.open.is_some() {
-            return Ok(());
-        }
-        let corrupt = || StoreError::Corrupt("the journal of units".into());
-        let mut open = BTreeMap::new();
-        let mut select =
-            connection.prepare("SELECT seq, units, format FROM unit_journal ORDER BY seq")?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            self.journal.newest = row.get(0)?;
-            let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            let format: i64 = row.get(2)?;
-            self.journal.bytes += bytes.len();
-            while !bytes.is_empty() {
-                let entry = take_entry(&mut bytes, format).map_err(|_| corrupt())?;
-                let place = UnitPlace {
-                    experiment: ExperimentKey(entry.experiment),
-                    unit: entry.unit,
-                    epoch: entry.epoch,
-                };
-                let unit = Unit {
-                    version: VersionKey(entry.version),
-                    metrics: entry.metrics,
-                    touched: false,
-                };
-                // A later row has the newer state.
-                open.insert(place, unit);
-            }
-        }
-        self.journal.round_began_at = self.journal.newest;
-        self.open = Some(open);
         Ok(())
     }
 }
 
-fn load(connection: &Connection, place: UnitPlace) -> Result<Option<Unit>, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT epoch, version_key, state, format FROM experiment_units \
-         WHERE experiment_key = ?1 AND unit = ?2 AND epoch = ?3",
-    )?;
-    let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
-    rows.next()?.map(read).transpose()
-}
-
-/// From epoch, version, state and its format.
-fn read(row: &rusqlite::Row<'_>) -> Result<Unit, StoreError> {
-    let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-    let metrics = match row.get(3)? {
-        PLAIN => postcard::from_bytes(blob).map(present),
-        FORMAT => postcard::from_bytes(blob),
-        _ => Err(postcard::Error::SerdeDeCustom),
-    };
-    Ok(Unit {
-        version: VersionKey(row.get(1)?),
-        metrics: metrics.map_err(|_| StoreError::Corrupt("the state of a unit".into()))?,
-        touched: false,
-    })
-}
-
-fn present(old: Vec<before::UnitMetric>) -> Vec<UnitMetric> {
-    old.into_iter().map(UnitMetric::from).collect()
-}
-
-/// The next entry of a row of the journal.
-fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry> {
-    let (entry, rest) = match format {
-        PLAIN => {
-            let (old, rest): (Entry<before::UnitMetric>, _) = postcard::take_from_bytes(bytes)?;
-            let entry = Entry {
-                experiment: old.experiment,
-                unit: old.unit,
-                epoch: old.epoch,
-                version: old.version,
-                metrics: present(old.metrics),
-            };
-            (entry, rest)
+impl Journal {
+    /// Appends units again whose newest states are in rows from before the round. Begins a round where
+    /// there is much; says whether one ends.
+    fn renew(
+        &mut self,
+        open: &mut Open,
+        seq: i64,
+        count: usize,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        let much = self.much.max(JOURNAL_PER_UNIT * open.units.len());
+        if self.next.is_none() {
+            if self.bytes + self.older_bytes <= much {
+                return Ok(false);
+            }
+            self.round_began_at = self.newest;
+            self.older_bytes += std::mem::take(&mut self.bytes);
+            self.next = Some(0);
         }
-        FORMAT => postcard::take_from_bytes(bytes)?,
-        _ => return Err(postcard::Error::SerdeDeCustom),
-    };
-    *bytes = rest;
-    Ok(entry)
+        let mut renewed = 0;
+        let mut slot = self.next.unwrap_or(0);
+        // Past the greatest slot all are written.
+        let end = open
+            .units
+            .iter()
+            .next_back()
+            .map_or(0, |(last, _)| last + 1);
+        while slot < end && renewed < count {
+            if let Some(unit) = open.units.get_mut(slot)
+                && unit.journaled <= self.round_began_at
+            {
+                unit.journaled = seq;
+                stored::append(unit, bytes)?;
+                renewed += 1;
+            }
+            slot += 1;
+        }
+        self.next = Some(slot);
+        Ok(slot >= end)
+    }
+
+    /// The round is over; gives the newest row that can go.
+    fn end_round(&mut self) -> i64 {
+        self.next = None;
+        self.older_bytes = 0;
+        self.round_began_at
+    }
 }
 
 #[cfg(test)]
@@ -356,6 +390,10 @@ mod tests {
     fn few() -> Units {
         Units {
             many: 100,
+            journal: Journal {
+                much: 4096,
+                ..Journal::default()
+            },
             ..Units::default()
         }
     }
@@ -384,7 +422,8 @@ mod tests {
                     unit: number,
                     epoch: 1,
                 };
-                let (unit, new) = units.open(&connection, place, VersionKey(number)).unwrap();
+                let (slot, new) = units.open(&connection, place, VersionKey(number)).unwrap();
+                let unit = units.at(slot);
                 assert_eq!(new, !expected.contains_key(&number));
                 assert_eq!(unit.version, VersionKey(number));
                 let known = expected.entry(number).or_default();
@@ -412,8 +451,8 @@ mod tests {
                 unit: *number,
                 epoch: 1,
             };
-            let (unit, _) = units.open(&connection, place, VersionKey(0)).unwrap();
-            assert_eq!(unit.metric(0), known, "unit {number}");
+            let (slot, _) = units.open(&connection, place, VersionKey(0)).unwrap();
+            assert_eq!(units.at(slot).metric(0), known, "unit {number}");
         }
     }
 }

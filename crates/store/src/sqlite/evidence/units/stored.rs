@@ -1,0 +1,196 @@
+//! Units as rows, and as entries of the units' journal.
+
+use super::{Unit, UnitPlace};
+use crate::StoreError;
+use crate::evidence::{UnitMetric, before};
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+use types::{ExperimentKey, VersionKey};
+
+/// The format of states in which sums are plain numbers: releases before the journal wrote it.
+const PLAIN: i64 = 0;
+/// The format that is written: sums are exact.
+const FORMAT: i64 = 1;
+
+/// A unit in the journal.
+#[derive(Serialize, Deserialize)]
+struct Entry<M> {
+    experiment: i64,
+    unit: i64,
+    epoch: i64,
+    version: i64,
+    metrics: M,
+}
+
+/// Appends the state of a unit to what will be a row of the journal.
+pub(super) fn append(unit: &Unit, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+    let entry = Entry {
+        experiment: unit.place.experiment.0,
+        unit: unit.place.unit,
+        epoch: unit.place.epoch,
+        version: unit.version.0,
+        metrics: &unit.metrics,
+    };
+    *bytes =
+        postcard::to_extend(&entry, std::mem::take(bytes)).map_err(|error| unwritable(&error))?;
+    Ok(())
+}
+
+pub(super) fn insert_journal(
+    connection: &Connection,
+    seq: i64,
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    let mut insert = connection.prepare_cached("INSERT INTO unit_journal VALUES (?1, ?2, ?3)")?;
+    insert.execute(params![seq, bytes, FORMAT])?;
+    Ok(())
+}
+
+/// Removes rows of the journal up to one.
+pub(super) fn delete_journal(connection: &Connection, until: i64) -> Result<(), StoreError> {
+    let mut delete = connection.prepare_cached("DELETE FROM unit_journal WHERE seq <= ?1")?;
+    delete.execute([until])?;
+    Ok(())
+}
+
+/// Reads the journal in order: its rows with their sizes, and the units in each.
+pub(super) fn read_journal(
+    connection: &Connection,
+    mut row_of: impl FnMut(i64, usize),
+    mut unit_of: impl FnMut(Unit),
+) -> Result<(), StoreError> {
+    let corrupt = |_| StoreError::Corrupt("the journal of units".into());
+    let mut select =
+        connection.prepare("SELECT seq, units, format FROM unit_journal ORDER BY seq")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (seq, format) = (row.get(0)?, row.get(2)?);
+        let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        row_of(seq, bytes.len());
+        while !bytes.is_empty() {
+            let entry = take_entry(&mut bytes, format).map_err(corrupt)?;
+            unit_of(Unit {
+                place: UnitPlace {
+                    experiment: ExperimentKey(entry.experiment),
+                    unit: entry.unit,
+                    epoch: entry.epoch,
+                },
+                version: VersionKey(entry.version),
+                metrics: entry.metrics,
+                touched: false,
+                journaled: seq,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The next entry of a row of the journal.
+fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<Vec<UnitMetric>>> {
+    let (entry, rest) = match format {
+        PLAIN => {
+            let (old, rest): (Entry<Vec<before::UnitMetric>>, _) =
+                postcard::take_from_bytes(bytes)?;
+            let entry = Entry {
+                experiment: old.experiment,
+                unit: old.unit,
+                epoch: old.epoch,
+                version: old.version,
+                metrics: present(old.metrics),
+            };
+            (entry, rest)
+        }
+        FORMAT => postcard::take_from_bytes(bytes)?,
+        _ => return Err(postcard::Error::SerdeDeCustom),
+    };
+    *bytes = rest;
+    Ok(entry)
+}
+
+/// Writes the row of a unit.
+pub(super) fn upsert(connection: &Connection, unit: &Unit) -> Result<(), StoreError> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO experiment_units (experiment_key, unit, epoch, version_key, state, format) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
+         DO UPDATE SET state = excluded.state, format = excluded.format",
+    )?;
+    let state = postcard::to_allocvec(&unit.metrics).map_err(|error| unwritable(&error))?;
+    let place = unit.place;
+    let version = unit.version.0;
+    upsert.execute(params![
+        place.experiment.0,
+        place.unit,
+        place.epoch,
+        version,
+        state,
+        FORMAT
+    ])?;
+    Ok(())
+}
+
+/// The unit that a row has, where there is one.
+pub(super) fn load(connection: &Connection, place: UnitPlace) -> Result<Option<Unit>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT epoch, version_key, state, format FROM experiment_units \
+         WHERE experiment_key = ?1 AND unit = ?2 AND epoch = ?3",
+    )?;
+    let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
+    rows.next()?.map(|row| read(row, place)).transpose()
+}
+
+/// Whether a row of the unit in another epoch has an event, but for those epochs that are in memory.
+pub(super) fn had_event(
+    connection: &Connection,
+    place: UnitPlace,
+    at: usize,
+    in_memory: impl Fn(i64) -> bool,
+) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT epoch, version_key, state, format FROM experiment_units \
+         WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
+    )?;
+    let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
+    while let Some(row) = rows.next()? {
+        if !in_memory(row.get(0)?) && read(row, place)?.had_event(at) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The epochs of an experiment that have evidence: whatever exposes a unit writes some.
+pub(super) fn epochs(
+    connection: &Connection,
+    experiment: ExperimentKey,
+) -> Result<Vec<i64>, StoreError> {
+    let mut select = connection
+        .prepare_cached("SELECT DISTINCT epoch FROM evidence WHERE experiment_key = ?1")?;
+    let epochs = select.query_map([experiment.0], |row| row.get(0))?;
+    Ok(epochs.collect::<rusqlite::Result<_>>()?)
+}
+
+/// From epoch, version, state and its format.
+fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
+    let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+    let metrics = match row.get(3)? {
+        PLAIN => postcard::from_bytes(blob).map(present),
+        FORMAT => postcard::from_bytes(blob),
+        _ => Err(postcard::Error::SerdeDeCustom),
+    };
+    let epoch = row.get(0)?;
+    Ok(Unit {
+        place: UnitPlace { epoch, ..place },
+        version: VersionKey(row.get(1)?),
+        metrics: metrics.map_err(|_| StoreError::Corrupt("the state of a unit".into()))?,
+        touched: false,
+        journaled: 0,
+    })
+}
+
+fn present(old: Vec<before::UnitMetric>) -> Vec<UnitMetric> {
+    old.into_iter().map(UnitMetric::from).collect()
+}
+
+fn unwritable(error: &postcard::Error) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
