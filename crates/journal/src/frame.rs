@@ -177,6 +177,18 @@ pub(crate) fn written(bytes: &[u8]) -> usize {
         .map_or(0, |last| last + 1)
 }
 
+/// Whether what was written, up to the last byte that is not 0, is the beginning of the frame that comes next and
+/// no more: a process was killed in the middle of writing it.
+pub(crate) fn is_unfinished(written: &[u8], next: Option<u64>, salt: Salt) -> bool {
+    let Some(head) = written.first_chunk::<HEAD>() else {
+        return !written.is_empty();
+    };
+    Head::read(head, salt).is_some_and(|head| {
+        let expected = next.is_none_or(|next| head.position == next);
+        expected && written.len() < HEAD + head.length
+    })
+}
+
 /// How many frames there may have been in damaged bytes, when the first would have had this position: those
 /// that say so themselves; where the damage hides that, the most that fit.
 pub(crate) fn count_damaged(mut bytes: &[u8], first: u64, salt: Salt) -> u64 {
@@ -254,6 +266,25 @@ mod tests {
         assert_eq!(count_damaged(&[0; 100], 5, SALT), 0);
         // Nothing can be made of these: at most one frame fits into each 21 bytes.
         assert_eq!(count_damaged(&[0xff; 43], 5, SALT), 3);
+    }
+
+    #[test]
+    fn a_frame_whose_writing_did_not_end_is_told_from_a_damaged_one() {
+        let bytes = sealed(5, b"what was said");
+        for cut in 1..bytes.len() {
+            assert!(is_unfinished(&bytes[..cut], Some(5), SALT), "{cut}");
+        }
+        assert!(!is_unfinished(&[], Some(5), SALT));
+        assert!(!is_unfinished(&bytes, Some(5), SALT), "it is whole");
+        assert!(
+            !is_unfinished(&bytes[..30], Some(6), SALT),
+            "another comes next"
+        );
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_unfinished(&changed, Some(5), SALT), "bit {bit}");
+        }
     }
 
     /// Whoever writes a whole frame into a text cannot have it read, and cannot make damage take long.

@@ -32,6 +32,9 @@ pub struct Torn {
     pub offset: u64,
     /// How many.
     pub bytes: u64,
+    /// They are the beginning of a frame whose writing did not end, as a killed process leaves it: nobody was
+    /// told that it stands there. Else they are damaged.
+    pub unfinished: bool,
 }
 
 impl Inspected {
@@ -106,6 +109,7 @@ pub fn inspect(
                 segment: segment::name(number),
                 offset: walked.end,
                 bytes: walked.garbage,
+                unfinished: walked.unfinished,
             });
         }
     }

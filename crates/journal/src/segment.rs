@@ -86,6 +86,8 @@ pub(crate) struct Walked {
     pub(crate) end: u64,
     /// Bytes after that, up to the last that is not 0.
     pub(crate) garbage: u64,
+    /// These are the beginning of a frame whose writing did not end: nobody was told that it stands there.
+    pub(crate) unfinished: bool,
     /// There is damage before a good frame.
     pub(crate) hole: bool,
 }
@@ -121,6 +123,7 @@ pub(crate) fn walk(
     Walked {
         end: end as u64,
         garbage: written.saturating_sub(end) as u64,
+        unfinished: frame::is_unfinished(&content[end..written.max(end)], next, salt),
         hole,
     }
 }

@@ -284,8 +284,15 @@ impl AppState {
     pub(crate) async fn publish_changed(&self) -> Result<(), StoreError> {
         let mut published = self.published.lock().await;
         let (newest, names) = self.store.changed_models(*published).await?;
+        let mut failed = None;
         for name in &names {
-            self.reload(name).await?;
+            // One that cannot be read keeps none of the others from being published.
+            if let Err(error) = self.reload(name).await {
+                failed = Some(error);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         *published = newest;
         Ok(())

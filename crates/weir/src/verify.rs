@@ -108,7 +108,9 @@ impl Waiting {
                  them as missing"
             ));
         }
-        for torn in &self.inspected.torn {
+        // What a killed process had begun to write was promised to nobody.
+        let damaged = self.inspected.torn.iter().filter(|torn| !torn.unfinished);
+        for torn in damaged {
             report.problems.push(format!(
                 "journal: the last {} bytes of {} cannot be read; the next start counts as missing what they \
                  may have held",

@@ -271,12 +271,14 @@ pub(super) fn totals(
     let mut sums = Sums {
         transaction,
         horizon: minute_horizon(transaction)?,
+        only: None,
         by_version: HashMap::new(),
     };
-    if range == TimeRange::ALL {
-        sums.add_buckets(Tier::Total, 0, 1)?;
+    if range == TimeRange::ALL && sums.add_buckets(Tier::Total, 0, 1)?.is_empty() {
         return Ok(sums.by_version);
     }
+    // Where a total cannot be read, all are counted from what is finer.
+    sums.by_version.clear();
     let ends: (Option<i64>, Option<i64>) = transaction.query_row(
         "SELECT (SELECT min(prediction_order) FROM predictions), \
                 (SELECT max(prediction_order) FROM predictions)",
@@ -301,9 +303,18 @@ pub(super) fn totals(
     Ok(sums.by_version)
 }
 
+/// A roll-up that cannot be read.
+struct Unreadable {
+    start: i64,
+    /// Its version and epoch.
+    of: (i64, i64),
+}
+
 struct Sums<'a> {
     transaction: &'a Transaction<'a>,
     horizon: i64,
+    /// The version and epoch that are counted, where it is not all of them.
+    only: Option<(i64, i64)>,
     by_version: HashMap<VersionKey, Rollup>,
 }
 
@@ -326,20 +337,44 @@ impl Sums<'_> {
             return self.cover(since, until, finer);
         }
         self.cover(since, first, finer)?;
-        self.add_buckets(*tier, first / 1_000_000, last / 1_000_000)?;
+        let unreadable = self.add_buckets(*tier, first / 1_000_000, last / 1_000_000)?;
+        for Unreadable { start, of } in unreadable {
+            let whole = self.only.replace(of);
+            let since = start * 1_000_000;
+            let counted = self.cover(since, since + micros, finer);
+            self.only = whole;
+            counted?;
+        }
         self.cover(last, until, finer)
     }
 
-    fn add_buckets(&mut self, tier: Tier, first: i64, last: i64) -> Result<(), StoreError> {
+    /// Adds the roll-ups of a tier; gives the starts, versions and epochs of those that cannot be read, so that
+    /// they are counted from what is finer: one bad row must not end every report.
+    fn add_buckets(
+        &mut self,
+        tier: Tier,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<Unreadable>, StoreError> {
         let mut select = self.transaction.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM rollups WHERE tier = ?1 AND start >= ?2 AND start < ?3"
+            "SELECT {COLUMNS}, start, epoch FROM rollups WHERE tier = ?1 AND start >= ?2 AND start < ?3 \
+             AND (?4 IS NULL OR (version_key = ?4 AND epoch = ?5))"
         ))?;
-        let mut rows = select.query(params![tier.code(), first, last])?;
+        let (version, epoch) = self.only.unzip();
+        let mut rows = select.query(params![tier.code(), first, last, version, epoch])?;
+        let mut unreadable = Vec::new();
         while let Some(row) = rows.next()? {
-            let (version, rollup) = read(row)?;
-            self.by_version.entry(version).or_default().merge(&rollup);
+            match read(row) {
+                Ok((version, rollup)) => {
+                    self.by_version.entry(version).or_default().merge(&rollup);
+                }
+                Err(_) => unreadable.push(Unreadable {
+                    start: row.get(14)?,
+                    of: (row.get(1)?, row.get(15)?),
+                }),
+            }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     fn add_rows(&mut self, since: i64, until: i64) -> Result<(), StoreError> {
@@ -347,11 +382,16 @@ impl Sums<'_> {
         let mut select = self.transaction.prepare_cached(
             "SELECT p.version_key, p.status, p.confidence, p.latency_ns, f.value FROM predictions p \
              LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
-             WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2",
+             WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 \
+             AND (?3 IS NULL OR (p.version_key = ?3 AND p.epoch = ?4))",
         )?;
-        let mut rows = select.query([order(since), order(until)])?;
+        let (version, epoch) = self.only.unzip();
+        let mut rows = select.query(params![order(since), order(until), version, epoch])?;
         while let Some(row) = rows.next()? {
-            let status = super::predictions::status_of(row.get(1)?)?;
+            // `verify` names those that cannot be read.
+            let Ok(status) = super::predictions::status_of(row.get(1)?) else {
+                continue;
+            };
             let latency_ns = row.get::<_, i64>(3)? as u64;
             let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
             rollup.add(&Sample::new(status, row.get(2)?, latency_ns));

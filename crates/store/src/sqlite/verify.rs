@@ -9,7 +9,7 @@ use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
 use crate::rollup::Sample;
 use crate::{OpenError, Rollup, StoreError, Tier};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::Path;
 use types::{PredictionId, Timestamp, VersionKey};
@@ -98,6 +98,14 @@ struct Recount<'a> {
     report: VerifyReport,
 }
 
+/// What a row adds to roll-ups, whether it was answered rightly, and its epoch.
+fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64), StoreError> {
+    let status = status_of(row.get(3)?)?;
+    let latency_ns = row.get::<_, i64>(5)? as u64;
+    let sample = Sample::new(status, row.get(4)?, latency_ns);
+    Ok((sample, row.get(8)?, row.get(2)?))
+}
+
 impl VerifyReport {
     fn problem(&mut self, text: String) {
         if self.problems.len() < MAX_PROBLEMS {
@@ -158,10 +166,13 @@ impl Recount<'_> {
                 minute = Tier::Minute.start_of(time);
                 self.close_before(time)?;
             }
-            let status = status_of(row.get(3)?)?;
-            let confidence = row.get(4)?;
-            let sample = Sample::new(status, confidence, row.get::<_, i64>(5)? as u64);
-            let correct: Option<f64> = row.get(8)?;
+            let (sample, correct, epoch) = match read(row) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.problem(format!("prediction {id} cannot be read: {error}"));
+                    continue;
+                }
+            };
             for tier in Tier::ALL {
                 let start = tier.start_of(time);
                 if tier == Tier::Minute && start < self.horizon {
@@ -171,7 +182,7 @@ impl Recount<'_> {
                     tier,
                     start,
                     version,
-                    epoch: row.get(2)?,
+                    epoch,
                 };
                 let rollup = self.open.entry(bucket).or_default();
                 rollup.add(&sample);
@@ -189,7 +200,14 @@ impl Recount<'_> {
         let closed: Vec<_> = self.open.extract_if(|bucket, _| closes(bucket)).collect();
         for (bucket, counted) in closed {
             self.report.rollups += 1;
-            match rollups::load(self.connection, bucket)? {
+            let stored = match rollups::load(self.connection, bucket) {
+                Ok(stored) => stored,
+                Err(error) => {
+                    self.problem(format!("{bucket:?}: its roll-up cannot be read: {error}"));
+                    continue;
+                }
+            };
+            match stored {
                 None => self.problem(format!(
                     "{bucket:?}: {} predictions, no roll-up",
                     counted.count

@@ -6,7 +6,7 @@ use crate::{
 };
 use rusqlite::Connection;
 use store::{OpenError, Store};
-use types::{BuiltIn, PredictionRecord, TimeRange, UnitId};
+use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
@@ -46,6 +46,12 @@ async fn verify_sees_every_kind_of_damage() {
         "UPDATE predictions SET status = 2 WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
         "UPDATE rollups SET confidence_sum = confidence_sum * 1.000001 WHERE tier = 2",
         "UPDATE rollups SET count = count + 1 WHERE tier = 0",
+        "UPDATE rollups SET latency = x'ff' WHERE tier = 1",
+        "UPDATE predictions SET status = 77 WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
+        "UPDATE predictions SET status = 77 WHERE prediction_order = (SELECT min(prediction_order) FROM predictions)",
+        "UPDATE evidence SET exact = x'ffff' WHERE metric = 0",
+        "UPDATE experiments SET definition = '{'",
+        "UPDATE predictions SET latency_ns = 'x' WHERE prediction_order = (SELECT max(prediction_order) FROM predictions)",
         "DELETE FROM rollups WHERE tier = 3 AND start = 0",
         "UPDATE rollups SET correct = correct + 1 WHERE tier = 0",
         "UPDATE evidence SET units = units + 1 WHERE metric = -1",
@@ -63,6 +69,58 @@ async fn verify_sees_every_kind_of_damage() {
         assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");
     }
     assert!(verify_after("UPDATE state SET probes = 1").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rollup_that_cannot_be_read_is_counted_from_what_is_finer() {
+    let Opened { store, directory } = open_sqlite();
+    let versions = [
+        register(&store, 1, "1").await,
+        register(&store, 2, "2").await,
+    ];
+    let every_hour = |n: i64| {
+        entry_of(&record(
+            versions[n as usize % 2].key,
+            n * 3_600_000_000,
+            0.5,
+            5,
+        ))
+    };
+    append_entries(&store, (0..60).map(every_hour).collect())
+        .await
+        .unwrap();
+    let windows = [
+        TimeRange::ALL,
+        TimeRange {
+            since: Some(at(100)),
+            until: Some(at(200_000)),
+        },
+    ];
+    let mut expected = Vec::new();
+    for window in windows {
+        expected.push(by_version(&store, window).await);
+    }
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    for tier in 0..4 {
+        let sql =
+            format!("UPDATE rollups SET latency = x'ff' WHERE tier = {tier} AND version_key = 1");
+        assert!(connection.execute(&sql, []).unwrap() > 0);
+        for (window, expected) in windows.iter().zip(&expected) {
+            assert_eq!(&by_version(&store, *window).await, expected, "tier {tier}");
+        }
+    }
+    let problems = store::verify(directory.path()).unwrap().problems;
+    assert!(problems.len() > 60, "{problems:?}");
+}
+
+/// Predictions and their confidence by version.
+async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f64)> {
+    let totals = store.totals(window).await.unwrap().into_iter();
+    let mut totals: Vec<_> = totals
+        .map(|t| (t.version, t.rollup.count, t.rollup.confidence_sum))
+        .collect();
+    totals.sort_by_key(|(version, ..)| *version);
+    totals
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
 };
 use crate::sqlite::predictions::status_of;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use types::{ExperimentDefinition, ExperimentKey, Measured, MetricSums, Missing, Status};
@@ -33,7 +33,8 @@ struct Gathered {
 
 #[derive(Default)]
 struct Recount {
-    definitions: HashMap<i64, ExperimentDefinition>,
+    /// `None` where one cannot be read.
+    definitions: HashMap<i64, Option<ExperimentDefinition>>,
     units: HashMap<(Place, Unit), Gathered>,
     exposures: HashMap<Place, Change>,
     exposed: HashSet<(Place, Unit)>,
@@ -62,7 +63,8 @@ impl Recount {
             let order: i64 = row.get(0)?;
             let experiment: i64 = row.get(1)?;
             if let Entry::Vacant(place) = self.definitions.entry(experiment) {
-                place.insert(definition_of(connection, ExperimentKey(experiment))?);
+                // One that cannot be read is named with the catalogue.
+                place.insert(definition_of(connection, ExperimentKey(experiment)).ok());
             }
             let mut values = HashMap::new();
             let mut given = feedback.query([order])?;
@@ -70,18 +72,10 @@ impl Recount {
                 let metric: String = row.get(0)?;
                 values.insert(metric, (row.get::<_, f64>(1)?, row.get::<_, bool>(2)?));
             }
-            let unit_id: Option<String> = row.get(4)?;
-            let unit = unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id)));
-            let prediction = Prediction {
-                place: (experiment, row.get(2)?, row.get(3)?, EXPOSURES),
-                unit,
-                measured: Measured {
-                    status: status_of(row.get(5)?)?,
-                    latency_ns: row.get::<_, i64>(6)? as u64,
-                    confidence: row.get(7)?,
-                },
-            };
-            self.add(&prediction, &values);
+            // One that cannot be read is named where rows are counted.
+            if let Ok(prediction) = Prediction::read(row) {
+                self.add(&prediction, &values);
+            }
         }
         Ok(())
     }
@@ -92,7 +86,9 @@ impl Recount {
         exposures.events += i64::from(p.measured.status == Status::Fallback);
         exposures.units += i64::from(self.exposed.insert((p.place, p.unit)));
         let (experiment, epoch, version, _) = p.place;
-        let definition = &self.definitions[&experiment];
+        let Some(Some(definition)) = self.definitions.get(&experiment) else {
+            return;
+        };
         for (at, metric) in definition.metrics.iter().enumerate() {
             let at = at as i64;
             let given = feedback.get(metric.name.as_str());
@@ -148,7 +144,13 @@ impl Recount {
         let mut rows = select.query([ALL_TIME])?;
         while let Some(row) = rows.next()? {
             let place: Place = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let mut stored = read_sums(row, 5)?;
+            let mut stored = match read_sums(row, 5) {
+                Ok(stored) => stored,
+                Err(error) => {
+                    report.problem(format!("evidence {place:?} cannot be read: {error}"));
+                    continue;
+                }
+            };
             let mut counted = totals.remove(&place).unwrap_or_default();
             // The predictions of a deleted version are gone; its evidence stays as it was.
             if row.get(4)? {
@@ -189,4 +191,21 @@ struct Prediction {
     place: Place,
     unit: Unit,
     measured: Measured,
+}
+
+impl Prediction {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let order: i64 = row.get(0)?;
+        let unit_id: Option<String> = row.get(4)?;
+        let measured = Measured {
+            status: status_of(row.get(5)?)?,
+            latency_ns: row.get::<_, i64>(6)? as u64,
+            confidence: row.get(7)?,
+        };
+        Ok(Self {
+            place: (row.get(1)?, row.get(2)?, row.get(3)?, EXPOSURES),
+            unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
+            measured,
+        })
+    }
 }
