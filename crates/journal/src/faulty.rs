@@ -5,6 +5,7 @@ use crate::{Disk, DiskFile};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a power cut does.
@@ -22,11 +23,15 @@ pub enum Fault {
 #[derive(Default, Clone)]
 pub struct FaultyDisk {
     files: Arc<Mutex<BTreeMap<String, Arc<FaultyFile>>>>,
+    shrunk: Arc<AtomicU64>,
 }
 
 /// A file of it.
 #[derive(Default)]
-pub struct FaultyFile(Mutex<Content>);
+pub struct FaultyFile {
+    content: Mutex<Content>,
+    shrunk: Arc<AtomicU64>,
+}
 
 #[derive(Default)]
 struct Content {
@@ -83,13 +88,24 @@ impl FaultyDisk {
                 synced: bytes,
                 ..Content::default()
             };
-            (name, Arc::new(FaultyFile(Mutex::new(content))))
+            let file = FaultyFile {
+                content: Mutex::new(content),
+                shrunk: Arc::clone(&self.shrunk),
+            };
+            (name, Arc::new(file))
         };
         let files = after.into_iter().map(revived).collect();
         let disk = Self {
             files: Arc::new(Mutex::new(files)),
+            shrunk: Arc::clone(&self.shrunk),
         };
         (disk, flipped)
+    }
+
+    /// How often something was removed, renamed or cut off: while this stays the same, all is there that was.
+    #[must_use]
+    pub fn shrunk(&self) -> u64 {
+        self.shrunk.load(Ordering::SeqCst)
     }
 
     /// Has every sync of the files that are there fail.
@@ -123,7 +139,7 @@ impl FaultyDisk {
 
 impl FaultyFile {
     fn lock(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,7 +157,10 @@ impl Disk for FaultyDisk {
             now,
             ..Content::default()
         };
-        let file = Arc::new(FaultyFile(Mutex::new(content)));
+        let file = Arc::new(FaultyFile {
+            content: Mutex::new(content),
+            shrunk: Arc::clone(&self.shrunk),
+        });
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.insert(name.to_owned(), Arc::clone(&file));
         Ok(file)
@@ -153,6 +172,7 @@ impl Disk for FaultyDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.shrunk.fetch_add(1, Ordering::SeqCst);
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         files.insert(to.to_owned(), file);
@@ -160,6 +180,7 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.shrunk.fetch_add(1, Ordering::SeqCst);
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files
             .remove(name)
@@ -219,6 +240,7 @@ impl DiskFile for FaultyFile {
 
     fn cut(&self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
+        self.shrunk.fetch_add(1, Ordering::SeqCst);
         let mut content = self.lock();
         content.now.truncate(len);
         content.synced.truncate(len);

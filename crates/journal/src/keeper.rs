@@ -2,6 +2,7 @@
 
 use crate::segment::{self, Spare};
 use crate::write::Shared;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -72,7 +73,9 @@ impl Keeper {
         let run = move || {
             let mut satisfied = true;
             while kept.wake.wait((!satisfied).then_some(RETRY)) {
-                satisfied = kept.keep();
+                // A panic is printed, and tried again: without room ahead the journal would end.
+                let kept = catch_unwind(AssertUnwindSafe(|| kept.keep()));
+                satisfied = kept.unwrap_or(false);
             }
         };
         let thread = thread::Builder::new()

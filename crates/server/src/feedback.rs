@@ -14,6 +14,7 @@ use api::{
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use journal::Frame;
 use serde::Deserialize;
@@ -233,7 +234,9 @@ fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Respon
             Answer::Waiting(_) | Answer::Receipt(..) => accepted.accepted += 1,
         }
     }
-    (StatusCode::ACCEPTED, Reply(accepted)).into_response()
+    let location = format!("/feedback/receipts/{receipt}");
+    let headers = [(LOCATION, location), (RETRY_AFTER, "1".into())];
+    (StatusCode::ACCEPTED, headers, Reply(accepted)).into_response()
 }
 
 fn error(line: u64, refusal: &Refusal) -> FeedbackError {

@@ -143,8 +143,14 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::StoreError),
     /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] journal::OpenError),
+    #[error("the journal in {}", path.display())]
+    Journal {
+        /// Where it is kept.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        reason: journal::OpenError,
+    },
     /// A thread cannot be started, or the journal not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),

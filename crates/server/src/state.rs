@@ -174,14 +174,20 @@ fn journal_path(config: &Config) -> std::path::PathBuf {
 
 /// Opens the journal, and says what was found damaged.
 fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
-    let folder = Folder::lock(&journal_path(config))?;
+    let path = journal_path(config);
+    let failed = |reason| StartError::Journal {
+        path: path.clone(),
+        reason,
+    };
+    let folder = Folder::lock(&path).map_err(failed)?;
     let synced = config.durability == crate::Durability::Fsync;
     let options = Options {
         may_be_missing: config.allow_empty_journal,
         ..Options::within(config.journal_max_bytes, synced)
     };
     let (journal, opened) =
-        Journal::open(Arc::new(folder), options, store.server(), store.position())?;
+        Journal::open(Arc::new(folder), options, store.server(), store.position())
+            .map_err(failed)?;
     if let Some(cut) = opened.cut {
         let becomes = if cut.left {
             "is left there until there is room"

@@ -54,6 +54,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         Some(server::StartError::Open(error)) => Some(error),
         _ => None,
     });
+    if let Some(server::StartError::Journal { reason, .. }) = started {
+        return Some(journal_hint(reason));
+    }
     Some(match (opened, started) {
         (Some(store::OpenError::InUse(_)), _) => {
             "stop the other server, or choose another directory with --data-dir"
@@ -61,19 +64,6 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         (Some(store::OpenError::Newer { .. }), _) => "run the newer weir that wrote it",
         (Some(store::OpenError::Older { .. }), _) => {
             "start a server of this release on a copy of the directory first"
-        }
-        (_, Some(server::StartError::Journal(::journal::OpenError::Missing(_)))) => {
-            "name its folder with --journal-dir, or put it back; --allow-empty-journal starts without it, and \
-             what waited in it is lost"
-        }
-        (_, Some(server::StartError::Journal(::journal::OpenError::InUse(_)))) => {
-            "stop the other server, or choose another directory with --journal-dir"
-        }
-        (_, Some(server::StartError::Journal(::journal::OpenError::Newer { .. }))) => {
-            "run the newer weir that wrote it"
-        }
-        (_, Some(server::StartError::Journal(::journal::OpenError::Foreign(_)))) => {
-            "put back the `journal` folder that belongs to this database, or move this one away"
         }
         (Some(store::OpenError::Directory { .. }), _) => {
             "check that it exists and may be written, or choose another with --data-dir"
@@ -87,4 +77,23 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
                 .map(|error| error.hint);
         }
     })
+}
+
+fn journal_hint(error: &::journal::OpenError) -> &'static str {
+    match error {
+        ::journal::OpenError::Io(_) => {
+            "check that it is a folder that may be written, or choose another with --journal-dir"
+        }
+        ::journal::OpenError::InUse(_) => {
+            "stop the other server, or choose another directory with --journal-dir"
+        }
+        ::journal::OpenError::Newer { .. } => "run the newer weir that wrote it",
+        ::journal::OpenError::Missing(_) => {
+            "name its folder with --journal-dir, or put it back; --allow-empty-journal starts without it, and \
+             what waited in it is lost"
+        }
+        ::journal::OpenError::Foreign(_) => {
+            "put back the `journal` folder that belongs to this database, or move this one away"
+        }
+    }
 }

@@ -85,18 +85,19 @@ fn start(directory: &Path, disk: &FaultyDisk) -> Started {
     Started { store, log, opened }
 }
 
-/// A copy of a database that is being written: of its write-ahead log what was synced, and some of the rest
-/// perhaps.
-fn cut_power(from: &Path, to: &Path, synced: u64, random: &mut Rng) {
-    for name in ["weir.db", "weir.db-wal"] {
-        let Ok(mut bytes) = std::fs::read(from.join(name)) else {
-            continue;
-        };
-        if name.ends_with("-wal") {
-            let kept = random.u64(synced.min(bytes.len() as u64)..=bytes.len() as u64);
-            bytes.truncate(usize::try_from(kept).unwrap());
-        }
-        std::fs::write(to.join(name), bytes).unwrap();
+/// The files of a database that is being written, as they are now.
+fn copy(directory: &Path) -> [Option<Vec<u8>>; 2] {
+    ["weir.db", "weir.db-wal"].map(|name| std::fs::read(directory.join(name)).ok())
+}
+
+/// What a power cut leaves of a copy: of the write-ahead log what was synced, and some of the rest perhaps.
+fn cut_power([database, log]: [Option<Vec<u8>>; 2], to: &Path, synced: usize, random: &mut Rng) {
+    if let Some(database) = database {
+        std::fs::write(to.join("weir.db"), database).unwrap();
+    }
+    if let Some(mut log) = log {
+        log.truncate(random.usize(synced.min(log.len())..=log.len()));
+        std::fs::write(to.join("weir.db-wal"), log).unwrap();
     }
 }
 
@@ -124,7 +125,8 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
             };
             // What the database has synced so far is what a power cut leaves of it at least.
             let synced = std::fs::metadata(directory.path().join("weir.db-wal"));
-            let synced = synced.map_or(0, |log| log.len());
+            let synced = synced.map_or(0, |log| log.len() as usize);
+            let shrunk = disk.shrunk();
             for _ in 0..random.u32(1..80) {
                 order += 1;
                 let deadline = Instant::now() + Duration::from_secs(60);
@@ -145,16 +147,21 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
                 }
             }
             let next = tempfile::tempdir().unwrap();
-            // At the same moment, as far as one thread can: one of both is a little behind.
-            let database_first = random.bool();
-            if database_first {
-                cut_power(directory.path(), next.path(), synced, &mut random);
-            }
+            // At the same moment, as far as one thread can: one of both is a little behind. That may be the
+            // database, unless the journal let something go in between because the database had it.
+            let database_first = random
+                .bool()
+                .then(|| (disk.shrunk(), copy(directory.path())));
             let (left, flipped) = disk.cut_power(fault, &mut random);
+            let now = disk.shrunk();
+            let copied = match database_first {
+                Some((before, copied)) if before == now => copied,
+                _ => copy(directory.path()),
+            };
+            // The database was synced before the journal let something go; it is not known how much of it.
+            let synced = if now == shrunk { synced } else { usize::MAX };
+            cut_power(copied, next.path(), synced, &mut random);
             disk = left;
-            if !database_first {
-                cut_power(directory.path(), next.path(), synced, &mut random);
-            }
             flips += u64::from(flipped.is_some());
             log.close().await.unwrap();
             store.close().await.unwrap();

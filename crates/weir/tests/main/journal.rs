@@ -438,7 +438,9 @@ async fn a_journal_that_was_given_up_is_not_taken_for_the_new_one() {
         }
     }
     let says = refused(&[]);
-    assert!(says.contains("the journal is gone"), "{says}");
+    let folder = data.path().join("journal");
+    let gone = format!("the journal in {}: the journal is gone", folder.display());
+    assert!(says.contains(&gone), "{says}");
     let mut command = serve(data.path());
     command.arg("--allow-empty-journal");
     let weir = Weir::spawn(command);
