@@ -7,18 +7,19 @@ ALLOWED = {
     "types": set(),
     "route": {"types"},
     "judge": {"types"},
+    "catalog": {"types"},
     "journal": set(),
     "store": {"types"},
     "runtime": {"types"},
     "api": {"types"},
-    "server": {"api", "journal", "judge", "route", "runtime", "store", "types"},
-    "weir": {"api", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
+    "server": {"api", "catalog", "journal", "judge", "route", "runtime", "store", "types"},
+    "weir": {"api", "catalog", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
     "simulate": {"judge", "types"},
     "xtask": {"api", "journal", "store", "types"},
 }
 # Crates that bring IO, async, clocks or randomness.
 IMPURE = {"tokio", "rusqlite", "reqwest", "hyper", "axum", "fastrand", "rand", "getrandom"}
-PURE = {"types", "route", "judge"}
+PURE = {"types", "route", "judge", "catalog"}
 
 metadata = json.loads(
     subprocess.check_output(["cargo", "metadata", "--format-version=1", "--locked", "--no-deps"])

@@ -9,6 +9,7 @@ mod experiment;
 mod id;
 mod latency;
 mod metric;
+mod model_state;
 mod name;
 mod number;
 mod policy;
@@ -31,6 +32,7 @@ pub use metric::{
     BuiltIn, Direction, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric, MetricKind,
     Missing,
 };
+pub use model_state::{Actor, Change, Decision, EventRecord, LookRecord, ModelState, Write};
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{

@@ -451,6 +451,23 @@ impl Progress {
             Self::Bandit(progress) => progress.paused,
         }
     }
+
+    /// The same without what looks have observed since: what is left was decided, and is told by events.
+    #[must_use]
+    pub fn without_observations(self) -> Self {
+        match self {
+            Self::Rollout(progress) => Self::Rollout(RolloutProgress {
+                step: progress.step,
+                paused: progress.paused,
+                held: progress.held,
+                ..RolloutProgress::default()
+            }),
+            Self::Bandit(progress) => Self::Bandit(BanditProgress {
+                updated_at: None,
+                ..progress
+            }),
+        }
+    }
 }
 
 /// Why a policy waits for something that is not time.

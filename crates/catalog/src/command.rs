@@ -1,0 +1,146 @@
+//! Everything that can change a model.
+
+use serde_json::Value;
+use types::{
+    Accuracy, Actor, AliasName, Decision, ExperimentDefinition, ExperimentId, ExperimentKey,
+    LookRecord, Metric, MetricName, ModelId, Percent, Progress, RuntimeSpec, Tags, Timestamp,
+    VersionKey, VersionName, VersionStatus,
+};
+
+/// What somebody wants of a model: a person, the controller, the demo.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A new version, which takes no traffic yet.
+    Register(Box<NewVersion>),
+    /// A version becomes active with a weight, or has another one.
+    Activate {
+        /// The version.
+        id: ModelId,
+        /// Its weight.
+        weight: Percent,
+    },
+    /// A version becomes inactive.
+    Deactivate {
+        /// The version.
+        id: ModelId,
+    },
+    /// What a person may change of a version by hand.
+    Patch(Box<Patch>),
+    /// A version goes, with its predictions.
+    Delete {
+        /// The version.
+        id: ModelId,
+    },
+    /// Several weights at once; versions that are not named get 0.
+    SetTraffic {
+        /// The revision that the weights were chosen by.
+        revision: i64,
+        /// The weights.
+        weights: Vec<(VersionName, Percent)>,
+        /// Whether another version answers when the chosen one fails, where that changes.
+        fallback: Option<bool>,
+    },
+    /// An alias points at a version.
+    SetAlias {
+        /// The alias.
+        alias: AliasName,
+        /// The version.
+        version: VersionName,
+    },
+    /// An alias goes.
+    DeleteAlias(AliasName),
+    /// A metric is declared, or declared otherwise.
+    SetMetric(Box<Metric>),
+    /// A declaration goes.
+    DeleteMetric(MetricName),
+    /// A new experiment, a draft.
+    CreateExperiment {
+        /// The key of its row: one that was never used.
+        key: ExperimentKey,
+        /// Its id.
+        id: ExperimentId,
+        /// What it compares.
+        definition: Box<ExperimentDefinition>,
+    },
+    /// A draft starts by itself at a moment; without one it is a draft again.
+    ScheduleExperiment {
+        /// The experiment.
+        id: ExperimentId,
+        /// When.
+        starts_at: Option<Timestamp>,
+        /// Why it could not start, where that is why it is a draft again.
+        failed: Option<String>,
+    },
+    /// A draft starts now.
+    StartExperiment {
+        /// The experiment.
+        id: ExperimentId,
+        /// Where its policy begins.
+        progress: Option<Progress>,
+        /// The revision that this is decided by, where it matters.
+        revision: Option<i64>,
+    },
+    /// A draft goes.
+    DeleteExperiment(ExperimentId),
+    /// A running experiment moves.
+    Step(Box<Step>),
+    /// The state as it is becomes the first event: for models of releases that kept none.
+    Baseline,
+}
+
+/// A version to be registered.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    /// The key of its row: one that was never used.
+    pub key: VersionKey,
+    /// Its id.
+    pub model_id: ModelId,
+    /// Its version string.
+    pub version: VersionName,
+    /// What its author says.
+    pub description: String,
+    /// What its author claims.
+    pub accuracy: Accuracy,
+    /// Free labels.
+    pub tags: Tags,
+    /// How it is run.
+    pub runtime: RuntimeSpec,
+    /// The salt of the model's hash, used when this is its first version.
+    pub salt: String,
+}
+
+/// Changes of a version; `None` leaves as it is.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// The version.
+    pub id: ModelId,
+    /// The new description.
+    pub description: Option<String>,
+    /// The new tags, all of them.
+    pub tags: Option<Tags>,
+    /// The new status.
+    pub status: Option<VersionStatus>,
+}
+
+/// What happens to a running experiment.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The experiment.
+    pub id: ExperimentId,
+    /// The revision that it was decided by.
+    pub revision: i64,
+    /// What.
+    pub decision: Decision,
+    /// By whom.
+    pub by: Actor,
+    /// Why, in a sentence.
+    pub because: String,
+    /// Why it ends, where somebody said so or the evidence does.
+    pub reason: Option<String>,
+    /// How far its policy has come then.
+    pub progress: Option<Progress>,
+    /// The results that it was decided by; null where there are none.
+    pub evidence: Value,
+    /// What the look has shown; `None` for a person's, who has not looked.
+    pub look: Option<LookRecord>,
+}

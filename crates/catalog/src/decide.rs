@@ -1,0 +1,479 @@
+//! The rules: whether a state takes a command, and what follows.
+
+use crate::command::{Command, NewVersion, Patch, Step};
+use crate::event::{CHAMPION, DecidedExperiment, Described, Event, Moved};
+use crate::refusal::Refusal;
+use crate::writes;
+use types::{
+    AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, ModelId, ModelState,
+    Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
+};
+
+/// What follows of a command.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// What has to be kept.
+    pub change: Change,
+    /// The state after it.
+    pub state: ModelState,
+    /// What has happened.
+    pub event: Event,
+}
+
+/// What a command does to a state at a moment; nothing where all is as it should be already.
+///
+/// # Errors
+/// When the state does not take it.
+pub fn decide(
+    state: &ModelState,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Option<Decided>, Refusal> {
+    let Some(event) = event_of(state, command, now)? else {
+        return Ok(None);
+    };
+    let mut next = state.clone();
+    event
+        .apply(&mut next, now)
+        .expect("a rule speaks of nothing that is not there");
+    let mut writes = writes::between(state, &next);
+    if let Command::Step(step) = command {
+        let experiment = state.experiment(step.id).map(|experiment| experiment.key);
+        let look = experiment.zip(step.look.clone());
+        writes.extend(look.map(|(experiment, look)| Write::Look { experiment, look }));
+        let ends = step.decision.leads_to().has_ended() && !step.evidence.is_null();
+        let results = || step.evidence.to_string();
+        writes.extend(
+            experiment
+                .filter(|_| ends)
+                .map(|experiment| Write::Decided {
+                    experiment,
+                    results: results(),
+                }),
+        );
+    }
+    Ok(Some(Decided {
+        change: Change {
+            name: state.name.clone(),
+            decided_on: state.changes,
+            at: now,
+            writes,
+            event: event.record(state, &next),
+        },
+        state: next,
+        event,
+    }))
+}
+
+fn event_of(
+    state: &ModelState,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Option<Event>, Refusal> {
+    match command {
+        Command::Register(new) => register(state, new, now),
+        Command::Activate { id, weight } => activate(state, *id, *weight),
+        Command::Deactivate { id } => deactivate(state, *id),
+        Command::Patch(patch) => patched(state, patch),
+        Command::Delete { id } => delete(state, *id),
+        Command::SetTraffic {
+            revision,
+            weights,
+            fallback,
+        } => set_traffic(state, *revision, weights, *fallback),
+        Command::SetAlias { alias, version } => {
+            named(state, version)?;
+            let from = target(state, alias);
+            Ok(Some(Event::AliasSet(alias.clone(), from, version.clone())))
+        }
+        Command::DeleteAlias(alias) => {
+            let from = target(state, alias);
+            Ok(from.map(|from| Event::AliasDeleted(alias.clone(), from)))
+        }
+        Command::SetMetric(metric) => {
+            known(state)?;
+            let from = state.metrics.get(&metric.name);
+            if from == Some(metric) {
+                return Ok(None);
+            }
+            not_counted(state, metric.name.as_str())?;
+            let from = from.cloned().map(Box::new);
+            Ok(Some(Event::MetricSet(from, metric.clone())))
+        }
+        Command::DeleteMetric(metric) => {
+            known(state)?;
+            not_counted(state, metric.as_str())?;
+            let declared = state.metrics.contains_key(metric);
+            Ok(declared.then(|| Event::MetricDeleted(metric.clone())))
+        }
+        Command::CreateExperiment {
+            key,
+            id,
+            definition,
+        } => {
+            let draft = Experiment::draft(*key, *id, (**definition).clone(), now);
+            Ok(Some(Event::ExperimentCreated(Box::new(draft))))
+        }
+        Command::ScheduleExperiment {
+            id,
+            starts_at,
+            failed,
+        } => {
+            draft(state, *id)?;
+            let failed = failed.clone();
+            Ok(Some(Event::ExperimentScheduled(*id, *starts_at, failed)))
+        }
+        Command::StartExperiment {
+            id,
+            progress,
+            revision,
+        } => start(state, *id, progress.clone(), *revision),
+        Command::DeleteExperiment(id) => {
+            draft(state, *id)?;
+            Ok(Some(Event::ExperimentDeleted(*id)))
+        }
+        Command::Step(step) => take_step(state, step),
+        Command::Baseline => {
+            Ok((state.changes == 0).then(|| Event::Baseline(Box::new(state.clone()))))
+        }
+    }
+}
+
+fn register(
+    state: &ModelState,
+    new: &NewVersion,
+    now: Timestamp,
+) -> Result<Option<Event>, Refusal> {
+    let name = state.name.clone();
+    if state.version(&new.version).is_some() {
+        let version = new.version.clone();
+        return Err(Refusal::Duplicate { name, version });
+    }
+    let version = Version {
+        key: new.key,
+        model_id: new.model_id,
+        name,
+        version: new.version.clone(),
+        description: new.description.clone(),
+        accuracy: new.accuracy,
+        tags: new.tags.clone(),
+        runtime: new.runtime.clone(),
+        status: VersionStatus::Inactive,
+        traffic_percent: Percent::ZERO,
+        created_at: now,
+        activated_at: None,
+    };
+    let salt = match state.salt.as_str() {
+        "" => new.salt.clone(),
+        salt => salt.to_owned(),
+    };
+    Ok(Some(Event::VersionRegistered(Box::new(version), salt)))
+}
+
+fn activate(state: &ModelState, id: ModelId, weight: Percent) -> Result<Option<Event>, Refusal> {
+    let version = with_id(state, id)?;
+    no_experiment(state)?;
+    may_answer(version, VersionStatus::Active)?;
+    let (name, from) = (version.version.clone(), version.traffic_percent);
+    Ok(Some(Event::VersionActivated(name, from, weight)))
+}
+
+fn deactivate(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {
+    let version = with_id(state, id)?;
+    if version.status == VersionStatus::Inactive {
+        return Ok(None);
+    }
+    no_experiment(state)?;
+    may_answer(version, VersionStatus::Inactive)?;
+    let (name, from) = (version.version.clone(), version.traffic_percent);
+    Ok(Some(Event::VersionDeactivated(name, from)))
+}
+
+fn patched(state: &ModelState, patch: &Patch) -> Result<Option<Event>, Refusal> {
+    let version = with_id(state, patch.id)?;
+    let from = Described {
+        status: version.status,
+        description: version.description.clone(),
+        tags: version.tags.clone(),
+    };
+    let to = Described {
+        status: patch.status.unwrap_or(from.status),
+        description: patch
+            .description
+            .as_ref()
+            .unwrap_or(&from.description)
+            .clone(),
+        tags: patch.tags.as_ref().unwrap_or(&from.tags).clone(),
+    };
+    if !from.status.may_become(to.status) {
+        let (from, to) = (from.status, to.status);
+        return Err(Refusal::Transition { from, to });
+    }
+    if from == to {
+        return Ok(None);
+    }
+    let name = version.version.clone();
+    Ok(Some(Event::VersionPatched(
+        name,
+        Box::new(from),
+        Box::new(to),
+    )))
+}
+
+fn delete(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {
+    let version = with_id(state, id)?;
+    if version.status == VersionStatus::Active {
+        return Err(Refusal::Active);
+    }
+    // The arms of a running experiment may be inactive by now; what it compares stays all the same.
+    if let Some(running) = state.running()
+        && running
+            .definition
+            .arms
+            .iter()
+            .any(|arm| arm.key == version.key)
+    {
+        return Err(Refusal::ExperimentRunning(running.id));
+    }
+    let (name, status) = (version.version.clone(), version.status);
+    Ok(Some(Event::VersionDeleted(name, id, status)))
+}
+
+fn set_traffic(
+    state: &ModelState,
+    given: i64,
+    weights: &[(VersionName, Percent)],
+    fallback: Option<bool>,
+) -> Result<Option<Event>, Refusal> {
+    known(state)?;
+    let present = state.revision;
+    if present != given {
+        return Err(Refusal::Stale { present, given });
+    }
+    no_experiment(state)?;
+    for (version, _) in weights {
+        named(state, version)?;
+    }
+    let mut moved = Moved::default();
+    for version in &state.versions {
+        let named = weights.iter().find(|(named, _)| *named == version.version);
+        let weight = named.map_or(Percent::ZERO, |(_, weight)| *weight);
+        if version.status != VersionStatus::Active && weight == Percent::ZERO {
+            continue;
+        }
+        may_answer(version, VersionStatus::Active)?;
+        weigh(&mut moved, version, weight);
+    }
+    Ok(Some(Event::TrafficSet(moved, fallback)))
+}
+
+fn start(
+    state: &ModelState,
+    id: ExperimentId,
+    progress: Option<Progress>,
+    revision: Option<i64>,
+) -> Result<Option<Event>, Refusal> {
+    let experiment = experiment(state, id)?;
+    let present = experiment.revision;
+    if let Some(given) = revision.filter(|given| *given != present) {
+        return Err(Refusal::StaleExperiment { present, given });
+    }
+    draft(state, id)?;
+    if let Some(running) = state.running() {
+        return Err(Refusal::AnotherRuns(running.id));
+    }
+    let definition = &experiment.definition;
+    for metric in definition.metrics.iter().filter(|m| m.built_in().is_none()) {
+        if state.metrics.get(&metric.name) != Some(metric) {
+            return Err(Refusal::MetricChanged(metric.name.clone()));
+        }
+    }
+    for arm in &definition.arms {
+        if !state.versions.iter().any(|version| version.key == arm.key) {
+            let missing = format!("{} of {}", arm.version, state.name);
+            return Err(Refusal::UnknownVersion(missing));
+        }
+    }
+    if definition.policy.rollout().is_some() {
+        has_the_traffic(state, experiment)?;
+    }
+    let effective = experiment.effective_shares();
+    let mut moved = Moved::default();
+    for version in &state.versions {
+        let arm = definition
+            .arms
+            .iter()
+            .position(|arm| arm.key == version.key);
+        if arm.is_none() && version.status != VersionStatus::Active {
+            continue;
+        }
+        may_answer(version, VersionStatus::Active)?;
+        let weight = arm.map_or(Percent::ZERO, |arm| percent(effective[arm]));
+        weigh(&mut moved, version, weight);
+    }
+    Ok(Some(Event::ExperimentStarted(id, moved, progress)))
+}
+
+/// A rollout gives nearly everything to its control, so that must be the version that has it: with the two
+/// mixed up, the start would be the accident that a rollout is there to prevent. A model without traffic has
+/// nothing to lose.
+fn has_the_traffic(state: &ModelState, experiment: &Experiment) -> Result<(), Refusal> {
+    let weight = |version: &&Version| version.traffic_percent.get();
+    let control = experiment.definition.control();
+    let has = state
+        .versions
+        .iter()
+        .find(|version| version.key == control.key);
+    let has = has.as_ref().map_or(0.0, weight);
+    let most = state
+        .versions
+        .iter()
+        .max_by(|a, b| weight(a).total_cmp(&weight(b)));
+    match most {
+        Some(most) if weight(&most) > has => Err(Refusal::ControlWithoutTraffic {
+            control: control.version.clone(),
+            has,
+            most: most.version.clone(),
+            most_has: weight(&most),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn take_step(state: &ModelState, step: &Step) -> Result<Option<Event>, Refusal> {
+    let experiment = experiment(state, step.id)?;
+    if experiment.status != ExperimentStatus::Running {
+        return Err(Refusal::ExperimentStatus(experiment.status));
+    }
+    let (present, given) = (experiment.revision, step.revision);
+    if present != given {
+        return Err(Refusal::StaleExperiment { present, given });
+    }
+    let arms = experiment.definition.arms.len();
+    let champion = match step.decision {
+        Decision::Promote { arm } if arm >= arms => {
+            return Err(Refusal::Shares(Vec::new(), arms));
+        }
+        Decision::Promote { .. } => AliasName::parse(CHAMPION).ok(),
+        _ => None,
+    };
+    let moved = match shares_after(experiment, &step.decision)? {
+        None if step.decision == Decision::Stop => Some(Moved::default()),
+        None => None,
+        Some(shares) => Some(moved_to(state, experiment, &shares)),
+    };
+    Ok(Some(Event::ExperimentDecided(Box::new(
+        DecidedExperiment {
+            id: step.id,
+            revision: present + 1,
+            decision: step.decision.clone(),
+            by: step.by,
+            because: step.because.clone(),
+            reason: step.reason.clone(),
+            progress: step.progress.clone(),
+            moved,
+            champion: champion.and_then(|champion| target(state, &champion)),
+            evidence: step.evidence.clone(),
+        },
+    ))))
+}
+
+/// The share of all traffic that each arm gets after a decision, where it moves any.
+fn shares_after(experiment: &Experiment, decision: &Decision) -> Result<Option<Vec<f64>>, Refusal> {
+    let arms = experiment.definition.arms.len();
+    let all_on = |winner| (0..arms).map(move |arm| if arm == winner { 1.0 } else { 0.0 });
+    Ok(match decision {
+        Decision::Advance { shares } | Decision::Reweigh { shares } => {
+            let sum: f64 = shares.iter().sum();
+            let each = shares.iter().all(|share| *share >= 0.0);
+            if shares.len() != arms || !each || (sum - 1.0).abs() > 1e-6 {
+                return Err(Refusal::Shares(shares.clone(), arms));
+            }
+            Some(experiment.definition.effective_shares(shares))
+        }
+        Decision::RollBack | Decision::Abort => Some(all_on(0).collect()),
+        Decision::Promote { arm } => Some(all_on(*arm).collect()),
+        _ => None,
+    })
+}
+
+fn moved_to(state: &ModelState, experiment: &Experiment, shares: &[f64]) -> Moved {
+    let mut moved = Moved::default();
+    for version in &state.versions {
+        let mut arms = experiment.definition.arms.iter();
+        if let Some(arm) = arms.position(|arm| arm.key == version.key) {
+            weigh(&mut moved, version, percent(shares[arm]));
+        }
+    }
+    moved
+}
+
+fn weigh(moved: &mut Moved, version: &Version, weight: Percent) {
+    let name = &version.version;
+    moved.from.insert(name.clone(), version.traffic_percent);
+    moved.to.insert(name.clone(), weight);
+}
+
+/// In percent, without the last digits that a share such as 0.07 cannot have.
+fn percent(share: f64) -> Percent {
+    let rounded = (share * 1e11).round() / 1e9;
+    Percent::new(rounded.clamp(0.0, 100.0)).unwrap_or(Percent::ZERO)
+}
+
+fn known(state: &ModelState) -> Result<(), Refusal> {
+    if state.versions.is_empty() {
+        return Err(Refusal::UnknownModel(state.name.clone()));
+    }
+    Ok(())
+}
+
+fn with_id(state: &ModelState, id: ModelId) -> Result<&Version, Refusal> {
+    let mut all = state.versions.iter();
+    let found = all.find(|version| version.model_id == id);
+    found.ok_or_else(|| Refusal::UnknownVersion(id.to_string()))
+}
+
+fn named<'a>(state: &'a ModelState, version: &VersionName) -> Result<&'a Version, Refusal> {
+    let unknown = || Refusal::UnknownVersion(format!("{version} of {}", state.name));
+    state.version(version).ok_or_else(unknown)
+}
+
+/// Where an alias points.
+fn target(state: &ModelState, alias: &AliasName) -> Option<VersionName> {
+    let key = state.aliases.get(alias)?;
+    let found = state.versions.iter().find(|version| version.key == *key);
+    found.map(|version| version.version.clone())
+}
+
+fn experiment(state: &ModelState, id: ExperimentId) -> Result<&Experiment, Refusal> {
+    state.experiment(id).ok_or(Refusal::UnknownExperiment(id))
+}
+
+/// An experiment that has not begun.
+fn draft(state: &ModelState, id: ExperimentId) -> Result<(), Refusal> {
+    let status = experiment(state, id)?.status;
+    status
+        .is_open()
+        .then_some(())
+        .ok_or(Refusal::ExperimentStatus(status))
+}
+
+/// No experiment sets the weights.
+fn no_experiment(state: &ModelState) -> Result<(), Refusal> {
+    let running = state.running().map(|running| running.id);
+    running.map_or(Ok(()), |id| Err(Refusal::ExperimentRunning(id)))
+}
+
+fn not_counted(state: &ModelState, metric: &str) -> Result<(), Refusal> {
+    let counts = |running: &&Experiment| running.definition.metric(metric).is_some();
+    let running = state.running().filter(counts);
+    running.map_or(Ok(()), |running| Err(Refusal::MetricInUse(running.id)))
+}
+
+/// Only a person takes a version out of deprecation, and only to inactive.
+fn may_answer(version: &Version, to: VersionStatus) -> Result<(), Refusal> {
+    match version.status {
+        from @ VersionStatus::Deprecated => Err(Refusal::Transition { from, to }),
+        _ => Ok(()),
+    }
+}

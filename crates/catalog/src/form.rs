@@ -1,0 +1,506 @@
+//! Events as JSON: what is kept, shown and read again. A field that is not known is passed over, so later
+//! releases add some.
+
+use crate::event::{DecidedExperiment, Described, Event, Moved, Weights};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use types::{
+    Accuracy, Actor, AliasName, Decision, EventRecord, Experiment, ExperimentDefinition,
+    ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName, ModelId, ModelName,
+    ModelState, Percent, Progress, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
+    VersionStatus,
+};
+
+impl Event {
+    /// In a word, such as `version.activated`.
+    pub fn action(&self) -> String {
+        let fixed = match self {
+            Self::Baseline(_) => "model.baseline",
+            Self::VersionRegistered(..) => "version.registered",
+            Self::VersionActivated(..) => "version.activated",
+            Self::VersionDeactivated(..) => "version.deactivated",
+            Self::VersionPatched(..) => "version.patched",
+            Self::VersionDeleted(..) => "version.deleted",
+            Self::TrafficSet(..) => "traffic.set",
+            Self::AliasSet(..) => "alias.set",
+            Self::AliasDeleted(..) => "alias.deleted",
+            Self::MetricSet(..) => "metric.set",
+            Self::MetricDeleted(_) => "metric.deleted",
+            Self::ExperimentCreated(_) => "experiment.created",
+            Self::ExperimentScheduled(_, Some(_), _) => "experiment.scheduled",
+            Self::ExperimentScheduled(_, None, None) => "experiment.unscheduled",
+            Self::ExperimentScheduled(_, None, Some(_)) => "experiment.start_failed",
+            Self::ExperimentStarted(..) => "experiment.started",
+            Self::ExperimentDeleted(_) => "experiment.deleted",
+            Self::ExperimentDecided(decided) => {
+                return format!("experiment.{}", decided.decision.as_str());
+            }
+        };
+        fixed.to_owned()
+    }
+
+    /// The version that it is about.
+    fn version(&self) -> Option<&VersionName> {
+        match self {
+            Self::VersionRegistered(version, _) => Some(&version.version),
+            Self::VersionActivated(version, ..)
+            | Self::VersionDeactivated(version, _)
+            | Self::VersionPatched(version, ..)
+            | Self::VersionDeleted(version, ..)
+            | Self::AliasSet(_, _, version) => Some(version),
+            _ => None,
+        }
+    }
+
+    /// The experiment that it is about.
+    fn experiment(&self) -> Option<ExperimentId> {
+        match self {
+            Self::ExperimentCreated(draft) => Some(draft.id),
+            Self::ExperimentScheduled(id, ..)
+            | Self::ExperimentStarted(id, ..)
+            | Self::ExperimentDeleted(id) => Some(*id),
+            Self::ExperimentDecided(decided) => Some(decided.id),
+            _ => None,
+        }
+    }
+
+    /// The form that is kept, of an event between two states.
+    pub(crate) fn record(&self, old: &ModelState, new: &ModelState) -> EventRecord {
+        let id = self.experiment();
+        let found = id.and_then(|id| new.experiment(id).or_else(|| old.experiment(id)));
+        EventRecord {
+            action: self.action(),
+            version: self.version().cloned(),
+            experiment: found.map(|experiment| experiment.key),
+            revision: new.revision,
+            detail: self.detail().to_string(),
+        }
+    }
+
+    fn detail(&self) -> Value {
+        match self {
+            Self::Baseline(state) => to_value(&StateForm::of(state)),
+            Self::VersionRegistered(version, salt) => json!({
+                "model_id": version.model_id,
+                "registered": VersionForm::of(version),
+                "salt": salt,
+            }),
+            Self::VersionActivated(_, from, to) => json!({"from": from.get(), "to": to.get()}),
+            Self::VersionDeactivated(_, from) => json!({"from": from.get(), "to": 0}),
+            Self::VersionPatched(_, from, to) => {
+                json!({"from": described(from), "to": described(to)})
+            }
+            Self::VersionDeleted(_, id, status) => {
+                json!({"model_id": id, "status": status.as_str()})
+            }
+            Self::TrafficSet(moved, fallback) => json!({
+                "from": numbers(&moved.from),
+                "to": numbers(&moved.to),
+                "fallback": fallback,
+            }),
+            Self::AliasSet(alias, from, to) => json!({"alias": alias, "from": from, "to": to}),
+            Self::AliasDeleted(alias, from) => json!({"alias": alias, "from": from, "to": null}),
+            Self::MetricSet(from, to) => json!({"from": from, "to": to}),
+            Self::MetricDeleted(metric) => json!({"metric": metric}),
+            Self::ExperimentCreated(draft) => json!({
+                "experiment": draft.id,
+                "by": "person",
+                "title": draft.definition.title,
+                "key": draft.key.0,
+                "definition": draft.definition,
+            }),
+            Self::ExperimentScheduled(id, starts_at, because) => json!({
+                "experiment": id,
+                "by": "person",
+                "starts_at": starts_at.map(|at| at.to_string()),
+                "because": because,
+            }),
+            Self::ExperimentStarted(id, moved, progress) => json!({
+                "experiment": id,
+                "by": "person",
+                "from": numbers(&moved.from),
+                "to": numbers(&moved.to),
+                "progress": progress,
+            }),
+            Self::ExperimentDeleted(id) => json!({"experiment": id, "by": "person"}),
+            Self::ExperimentDecided(decided) => decided.detail(),
+        }
+    }
+
+    /// Reads an event again; `None` where it is none of these.
+    pub fn read(
+        name: &ModelName,
+        action: &str,
+        version: Option<&VersionName>,
+        detail: &str,
+    ) -> Option<Self> {
+        let detail: Detail = serde_json::from_str(detail).ok()?;
+        let version = version.cloned();
+        Some(match action {
+            "model.baseline" => {
+                let form: StateForm = detail.whole()?;
+                Self::Baseline(Box::new(form.state(name)?))
+            }
+            "version.registered" => {
+                let form: VersionForm = detail.get("registered")?;
+                let version = Box::new(form.version(name)?);
+                Self::VersionRegistered(version, detail.get("salt")?)
+            }
+            "version.activated" => {
+                Self::VersionActivated(version?, detail.percent("from")?, detail.percent("to")?)
+            }
+            "version.deactivated" => Self::VersionDeactivated(version?, detail.percent("from")?),
+            "version.patched" => {
+                let described = |of| detail.get::<DescribedForm>(of)?.read();
+                let (from, to) = (described("from")?, described("to")?);
+                Self::VersionPatched(version?, Box::new(from), Box::new(to))
+            }
+            "version.deleted" => {
+                let status = detail.get::<String>("status")?.parse().ok()?;
+                Self::VersionDeleted(version?, detail.get("model_id")?, status)
+            }
+            "traffic.set" => Self::TrafficSet(detail.moved()?, detail.get("fallback")?),
+            "alias.set" => {
+                Self::AliasSet(detail.get("alias")?, detail.get("from")?, detail.get("to")?)
+            }
+            "alias.deleted" => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
+            "metric.set" => Self::MetricSet(detail.get("from")?, detail.get("to")?),
+            "metric.deleted" => Self::MetricDeleted(detail.get("metric")?),
+            "experiment.created" => {
+                let key = ExperimentKey(detail.get("key")?);
+                let definition = detail.get::<ExperimentDefinition>("definition")?;
+                let at = Timestamp::from_micros(0);
+                let draft = Experiment::draft(key, detail.experiment()?, definition, at);
+                Self::ExperimentCreated(Box::new(draft))
+            }
+            "experiment.scheduled" | "experiment.unscheduled" | "experiment.start_failed" => {
+                let starts_at = detail.get::<Option<String>>("starts_at")?;
+                let starts_at = starts_at.map(|at| at.parse()).transpose().ok()?;
+                Self::ExperimentScheduled(detail.experiment()?, starts_at, detail.get("because")?)
+            }
+            "experiment.started" => Self::ExperimentStarted(
+                detail.experiment()?,
+                detail.moved()?,
+                detail.get("progress")?,
+            ),
+            "experiment.deleted" => Self::ExperimentDeleted(detail.experiment()?),
+            _ => {
+                let word = action.strip_prefix("experiment.")?;
+                Self::ExperimentDecided(Box::new(DecidedExperiment::read(word, detail)?))
+            }
+        })
+    }
+}
+
+impl DecidedExperiment {
+    fn detail(&self) -> Value {
+        let mut detail = json!({
+            "experiment": self.id,
+            "by": self.by.as_str(),
+            "because": self.because,
+            "experiment_revision": self.revision,
+            "progress": self.progress,
+            "evidence": self.evidence,
+        });
+        let mut add = |key: &str, value: Value| detail[key] = value;
+        if let Some(moved) = &self.moved {
+            add("from", numbers(&moved.from));
+            add("to", numbers(&moved.to));
+        }
+        if self.decision.leads_to().has_ended() {
+            add("reason", json!(self.reason));
+        }
+        match &self.decision {
+            Decision::Advance { shares } | Decision::Reweigh { shares } => {
+                add("shares", json!(shares));
+            }
+            Decision::Promote { arm } => {
+                add("arm", json!(arm));
+                add("champion", json!({"from": self.champion}));
+            }
+            Decision::Winner { arm } => add("arm", json!(arm)),
+            Decision::Hold(hold) => add("hold", json!(hold)),
+            _ => {}
+        }
+        detail
+    }
+
+    fn read(word: &str, mut detail: Detail) -> Option<Self> {
+        let shares = |detail: &Detail| detail.get("shares");
+        let decision = match word {
+            "advanced" => Decision::Advance {
+                shares: shares(&detail)?,
+            },
+            "reweighted" => Decision::Reweigh {
+                shares: shares(&detail)?,
+            },
+            "rolled_back" => Decision::RollBack,
+            "promoted" => Decision::Promote {
+                arm: detail.get("arm")?,
+            },
+            "held" => Decision::Hold(detail.get::<Hold>("hold")?),
+            "released" => Decision::Release,
+            "winner" => Decision::Winner {
+                arm: detail.get("arm")?,
+            },
+            "paused" => Decision::Pause,
+            "resumed" => Decision::Resume,
+            "stopped" => Decision::Stop,
+            "aborted" => Decision::Abort,
+            "verdict" => Decision::Verdict,
+            _ => return None,
+        };
+        let champion: Option<Value> = detail.get("champion");
+        let champion = champion.and_then(|moved| moved["from"].as_str().map(VersionName::parse));
+        let moved = detail.0.contains_key("to").then(|| detail.moved());
+        let by = match detail.get::<String>("by")?.as_str() {
+            "controller" => Actor::Controller,
+            _ => Actor::Person,
+        };
+        Some(Self {
+            id: detail.experiment()?,
+            revision: detail.get("experiment_revision")?,
+            decision,
+            by,
+            because: detail.get("because")?,
+            reason: detail.get("reason").unwrap_or_default(),
+            progress: detail.get("progress")?,
+            moved: match moved {
+                None => None,
+                Some(moved) => Some(moved?),
+            },
+            champion: champion.transpose().ok()?,
+            evidence: detail.0.remove("evidence").unwrap_or_default(),
+        })
+    }
+}
+
+/// The detail of an event as it is read.
+#[derive(Deserialize)]
+struct Detail(Map<String, Value>);
+
+impl Detail {
+    fn get<T: serde::de::DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let value = self.0.get(key).cloned().unwrap_or_default();
+        serde_json::from_value(value).ok()
+    }
+
+    fn whole<T: serde::de::DeserializeOwned>(self) -> Option<T> {
+        serde_json::from_value(Value::Object(self.0)).ok()
+    }
+
+    fn percent(&self, key: &str) -> Option<Percent> {
+        Percent::new(self.get(key)?).ok()
+    }
+
+    fn experiment(&self) -> Option<ExperimentId> {
+        self.get("experiment")
+    }
+
+    fn moved(&self) -> Option<Moved> {
+        let weights = |key| -> Option<Weights> {
+            let numbers: BTreeMap<VersionName, f64> = self.get(key)?;
+            let percent = |(version, number)| Some((version, Percent::new(number).ok()?));
+            numbers.into_iter().map(percent).collect()
+        };
+        Some(Moved {
+            from: weights("from")?,
+            to: weights("to")?,
+        })
+    }
+}
+
+fn numbers(weights: &Weights) -> Value {
+    let number =
+        |(version, weight): (&VersionName, &Percent)| (version.to_string(), json!(weight.get()));
+    Value::Object(weights.iter().map(number).collect())
+}
+
+fn described(described: &Described) -> Value {
+    json!({
+        "status": described.status.as_str(),
+        "description": described.description,
+        "tags": described.tags,
+    })
+}
+
+fn to_value(form: &impl Serialize) -> Value {
+    serde_json::to_value(form).expect("plain structs with texts as keys are JSON")
+}
+
+#[derive(Deserialize)]
+struct DescribedForm {
+    status: String,
+    description: String,
+    tags: Tags,
+}
+
+impl DescribedForm {
+    fn read(self) -> Option<Described> {
+        Some(Described {
+            status: self.status.parse().ok()?,
+            description: self.description,
+            tags: self.tags,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StateForm {
+    revision: i64,
+    epoch: i64,
+    salt: String,
+    fallback: bool,
+    versions: Vec<VersionForm>,
+    aliases: BTreeMap<AliasName, VersionKey>,
+    metrics: BTreeMap<MetricName, Metric>,
+    experiments: Vec<ExperimentForm>,
+}
+
+impl StateForm {
+    fn of(state: &ModelState) -> Self {
+        Self {
+            revision: state.revision,
+            epoch: state.epoch,
+            salt: state.salt.clone(),
+            fallback: state.fallback,
+            versions: state.versions.iter().map(VersionForm::of).collect(),
+            aliases: state.aliases.clone(),
+            metrics: state.metrics.clone(),
+            experiments: state.experiments.iter().map(ExperimentForm::of).collect(),
+        }
+    }
+
+    fn state(self, name: &ModelName) -> Option<ModelState> {
+        let versions = self.versions.into_iter().map(|form| form.version(name));
+        let experiments = self.experiments.into_iter().map(ExperimentForm::experiment);
+        Some(ModelState {
+            name: name.clone(),
+            changes: 0,
+            revision: self.revision,
+            epoch: self.epoch,
+            salt: self.salt,
+            fallback: self.fallback,
+            versions: versions.collect::<Option<_>>()?,
+            aliases: self.aliases,
+            metrics: self.metrics,
+            experiments: experiments.collect::<Option<_>>()?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct VersionForm {
+    key: i64,
+    model_id: ModelId,
+    version: VersionName,
+    description: String,
+    accuracy: f64,
+    tags: Tags,
+    runtime: Option<RuntimeSpec>,
+    /// Why the runtime is not known.
+    unreadable: Option<String>,
+    status: String,
+    traffic_percent: f64,
+    created_at: i64,
+    activated_at: Option<i64>,
+}
+
+impl VersionForm {
+    fn of(version: &Version) -> Self {
+        let (runtime, unreadable) = match &version.runtime {
+            RuntimeSpec::Unreadable(why) => (None, Some(why.clone())),
+            runtime => (Some(runtime.clone()), None),
+        };
+        Self {
+            key: version.key.0,
+            model_id: version.model_id,
+            version: version.version.clone(),
+            description: version.description.clone(),
+            accuracy: version.accuracy.get(),
+            tags: version.tags.clone(),
+            runtime,
+            unreadable,
+            status: version.status.to_string(),
+            traffic_percent: version.traffic_percent.get(),
+            created_at: version.created_at.micros(),
+            activated_at: version.activated_at.map(Timestamp::micros),
+        }
+    }
+
+    fn version(self, name: &ModelName) -> Option<Version> {
+        let unreadable = || RuntimeSpec::Unreadable(self.unreadable.unwrap_or_default());
+        Some(Version {
+            key: VersionKey(self.key),
+            model_id: self.model_id,
+            name: name.clone(),
+            version: self.version,
+            description: self.description,
+            accuracy: Accuracy::new(self.accuracy).ok()?,
+            tags: self.tags,
+            runtime: self.runtime.unwrap_or_else(unreadable),
+            status: self.status.parse::<VersionStatus>().ok()?,
+            traffic_percent: Percent::new(self.traffic_percent).ok()?,
+            created_at: Timestamp::from_micros(self.created_at),
+            activated_at: self.activated_at.map(Timestamp::from_micros),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExperimentForm {
+    key: i64,
+    experiment: ExperimentId,
+    definition: ExperimentDefinition,
+    status: String,
+    created_at: i64,
+    starts_at: Option<i64>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    end_reason: Option<String>,
+    revision: i64,
+    shares: Vec<f64>,
+    progress: Option<Progress>,
+}
+
+impl ExperimentForm {
+    fn of(experiment: &Experiment) -> Self {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::micros);
+        Self {
+            key: experiment.key.0,
+            experiment: experiment.id,
+            definition: experiment.definition.clone(),
+            status: experiment.status.to_string(),
+            created_at: experiment.created_at.micros(),
+            starts_at: micros(experiment.starts_at),
+            started_at: micros(experiment.started_at),
+            ended_at: micros(experiment.ended_at),
+            end_reason: experiment.end_reason.clone(),
+            revision: experiment.revision,
+            shares: experiment.shares.clone(),
+            progress: experiment.progress.clone(),
+        }
+    }
+
+    fn experiment(self) -> Option<Experiment> {
+        let time = |at: Option<i64>| at.map(Timestamp::from_micros);
+        Some(Experiment {
+            key: ExperimentKey(self.key),
+            id: self.experiment,
+            definition: self.definition,
+            status: self.status.parse::<ExperimentStatus>().ok()?,
+            created_at: Timestamp::from_micros(self.created_at),
+            starts_at: time(self.starts_at),
+            started_at: time(self.started_at),
+            ended_at: time(self.ended_at),
+            end_reason: self.end_reason,
+            revision: self.revision,
+            shares: self.shares,
+            progress: self.progress,
+            history: None,
+            verdict: None,
+            decided: None,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What a command does to the state of a model, and whether it may.
+//!
+//! [`decide`] is a function of values: the state, the command and the time. What follows is a [`types::Change`]: a
+//! few rows and one event. The next state is the event applied to the present one ([`Event::apply`]), and the
+//! rows are what differs between both, so a state always equals the replay of its events ([`replay`]).
+//!
+//! This crate knows nothing of storage, HTTP, async, clocks or randomness: ids, keys and salts come in with the
+//! commands.
+#![warn(missing_docs)]
+
+mod command;
+mod decide;
+mod event;
+mod form;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
+mod refusal;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+pub use command::{Command, NewVersion, Patch, Step};
+pub use decide::{Decided, decide};
+pub use event::{Event, Moved, Weights};
+pub use refusal::Refusal;
+pub use replay::{NotReplayed, differences, replay};

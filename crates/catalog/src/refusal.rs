@@ -1,0 +1,85 @@
+//! Why a command is refused.
+
+use types::{ExperimentId, ExperimentStatus, MetricName, ModelName, VersionName, VersionStatus};
+
+/// Why a command is refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The name and version are taken.
+    #[error("version {version} of {name} exists already")]
+    Duplicate {
+        /// The model.
+        name: ModelName,
+        /// The version string.
+        version: VersionName,
+    },
+    /// There is no such model.
+    #[error("no model is called {0}")]
+    UnknownModel(ModelName),
+    /// There is no such version.
+    #[error("no such version: {0}")]
+    UnknownVersion(String),
+    /// The status does not allow it.
+    #[error("a version that is {from} cannot become {to}")]
+    Transition {
+        /// The present status.
+        from: VersionStatus,
+        /// The refused one.
+        to: VersionStatus,
+    },
+    /// An active version cannot be deleted.
+    #[error("the version is active")]
+    Active,
+    /// The traffic has changed since it was read.
+    #[error("the traffic is at revision {present}, not {given}")]
+    Stale {
+        /// The present revision.
+        present: i64,
+        /// The one that was given.
+        given: i64,
+    },
+    /// A running experiment sets the weights.
+    #[error("the experiment {0} sets the weights")]
+    ExperimentRunning(ExperimentId),
+    /// Another experiment runs on the model.
+    #[error("the experiment {0} runs on the model")]
+    AnotherRuns(ExperimentId),
+    /// There is no such experiment.
+    #[error("no such experiment: {0}")]
+    UnknownExperiment(ExperimentId),
+    /// The experiment is not in a state for it.
+    #[error("the experiment is {0}")]
+    ExperimentStatus(ExperimentStatus),
+    /// The experiment has moved since it was read.
+    #[error("the experiment is at revision {present}, not {given}")]
+    StaleExperiment {
+        /// The present revision.
+        present: i64,
+        /// The one that was given.
+        given: i64,
+    },
+    /// A running experiment counts the metric.
+    #[error("the experiment {0} counts the metric")]
+    MetricInUse(ExperimentId),
+    /// A metric is not declared as it was when the experiment was made.
+    #[error("the metric {0} is not declared as it was")]
+    MetricChanged(MetricName),
+    /// A rollout gives nearly everything to its control, and that has less of the traffic than another version.
+    #[error(
+        "the control {control} has {has} % of the traffic and {most} has {most_has} %: a rollout begins with the \
+         version that has most of it"
+    )]
+    ControlWithoutTraffic {
+        /// The control.
+        control: VersionName,
+        /// What it has, in percent.
+        has: f64,
+        /// The version that has most.
+        most: VersionName,
+        /// What that has.
+        most_has: f64,
+    },
+    /// Shares that are none.
+    #[error("the shares {0:?} are no shares of {1} arms")]
+    Shares(Vec<f64>, usize),
+}

@@ -1,0 +1,252 @@
+//! Random sequences of commands, and what must hold after each of them.
+
+use crate::random::Dice;
+use crate::{Command, Event, Refusal, decide, differences, replay};
+use std::collections::BTreeMap;
+use types::{
+    EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState, Timestamp,
+    VersionStatus, Write,
+};
+
+/// Sequences of so many commands in the everyday suite; `CATALOG_SEQUENCES` asks for others.
+const SEQUENCES: u64 = 300;
+const COMMANDS: i64 = 50;
+
+fn sequences() -> u64 {
+    let asked = std::env::var("CATALOG_SEQUENCES").ok();
+    asked.map_or(SEQUENCES, |asked| asked.parse().unwrap())
+}
+
+fn name() -> ModelName {
+    ModelName::parse("m").unwrap()
+}
+
+/// What was told, and when.
+type Told = Vec<(Timestamp, EventRecord)>;
+
+fn replayed(told: &Told) -> ModelState {
+    let events = told.iter().map(|(at, event)| {
+        let version = event.version.as_ref();
+        (*at, event.action.as_str(), version, event.detail.as_str())
+    });
+    replay(name(), events).unwrap()
+}
+
+/// What holds of every state that can be.
+fn check(state: &ModelState) {
+    let running: Vec<&Experiment> = state
+        .experiments
+        .iter()
+        .filter(|e| e.status == ExperimentStatus::Running)
+        .collect();
+    assert!(running.len() <= 1, "two experiments run");
+    for experiment in &state.experiments {
+        let sum: f64 = experiment.shares.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{:?}", experiment.shares);
+    }
+    if let Some(running) = running.first() {
+        let weights: BTreeMap<_, _> = state
+            .versions
+            .iter()
+            .map(|version| (version.key, version.traffic_percent.get()))
+            .collect();
+        let effective = running.effective_shares();
+        for (arm, share) in running.definition.arms.iter().zip(effective) {
+            assert!((weights[&arm.key] - 100.0 * share).abs() < 1e-6, "{arm:?}");
+        }
+        let sum: f64 = weights.values().sum();
+        assert!((sum - 100.0).abs() < 1e-6, "{weights:?}");
+    }
+    for version in &state.versions {
+        let idle = version.status != VersionStatus::Active;
+        assert!(!idle || version.traffic_percent.get() == 0.0, "{version:?}");
+    }
+}
+
+#[test]
+fn a_state_is_the_replay_of_its_events_whatever_happens() {
+    let mut happened: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in 0..sequences() {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut roll = |bound| random.u64(..bound);
+        let mut dice = Dice::new(&mut roll, 0);
+        let mut state = ModelState::new(name());
+        let mut told: Told = Vec::new();
+        for n in 0..COMMANDS {
+            let now = Timestamp::from_micros(n * 1_000_000);
+            let command = dice.command(&state, now);
+            let Ok(Some(decided)) = decide(&state, &command, now) else {
+                continue;
+            };
+            check(&decided.state);
+            assert_eq!(decided.change.decided_on, state.changes);
+            assert_eq!(decided.state.changes, state.changes + 1);
+            assert!(decided.state.revision >= state.revision);
+            // What has ended stays as it is.
+            for ended in state.experiments.iter().filter(|e| e.status.has_ended()) {
+                assert_eq!(decided.state.experiment(ended.id), Some(ended));
+            }
+            *happened
+                .entry(decided.change.event.action.clone())
+                .or_default() += 1;
+            told.push((now, decided.change.event));
+            state = decided.state;
+        }
+        assert_eq!(state.changes, told.len() as i64, "an event is missing");
+        let differences = differences(&state, &replayed(&told));
+        assert!(differences.is_empty(), "seed {seed}: {differences:?}");
+    }
+    // Everything that can happen has.
+    assert_eq!(happened.len(), 28, "{happened:?}");
+}
+
+#[test]
+fn a_baseline_begins_a_replay() {
+    let mut random = fastrand::Rng::with_seed(9);
+    let mut roll = |bound| random.u64(..bound);
+    let mut dice = Dice::new(&mut roll, 0);
+    let mut state = ModelState::new(name());
+    for n in 0..200 {
+        let now = Timestamp::from_micros(n);
+        let command = dice.command(&state, now);
+        if let Ok(Some(decided)) = decide(&state, &command, now) {
+            state = decided.state;
+        }
+    }
+    // As a release without events left it.
+    state.changes = 0;
+    let now = Timestamp::from_micros(1000);
+    let baseline = decide(&state, &Command::Baseline, now).unwrap().unwrap();
+    assert_eq!(baseline.change.decided_on, 0);
+    let told = vec![(now, baseline.change.event)];
+    assert_eq!(replayed(&told), baseline.state);
+    assert!(
+        decide(&baseline.state, &Command::Baseline, now)
+            .unwrap()
+            .is_none()
+    );
+}
+
+/// Two versions, of which the first has all of the traffic, and a draft that compares them.
+fn with_a_draft() -> (ModelState, types::ExperimentId) {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut roll = |bound| random.u64(..bound);
+    let mut dice = Dice::new(&mut roll, 0);
+    let mut state = ModelState::new(name());
+    let mut at = 0;
+    let mut take = |state: &mut ModelState, command: &Command| {
+        at += 1;
+        let decided = decide(state, command, Timestamp::from_micros(at)).unwrap();
+        *state = decided.unwrap().state;
+    };
+    while state.versions.len() < 2 {
+        let command = dice.command(&state, Timestamp::from_micros(0));
+        take(&mut state, &command);
+    }
+    let all = Command::SetTraffic {
+        revision: state.revision,
+        weights: vec![(
+            state.versions[0].version.clone(),
+            types::Percent::new(100.0).unwrap(),
+        )],
+        fallback: None,
+    };
+    take(&mut state, &all);
+    let arms = state.versions.iter().map(|version| types::Arm {
+        key: version.key,
+        model_id: version.model_id,
+        version: version.version.clone(),
+        weight: 1.0,
+    });
+    let metrics = vec![types::BuiltIn::Correct.metric()];
+    let definition = types::ExperimentDefinition::new(name(), arms.collect(), metrics);
+    let id = types::ExperimentId::from_bits(7);
+    let create = Command::CreateExperiment {
+        key: ExperimentKey(7),
+        id,
+        definition: Box::new(definition),
+    };
+    take(&mut state, &create);
+    (state, id)
+}
+
+fn starting(id: types::ExperimentId) -> Command {
+    Command::StartExperiment {
+        id,
+        progress: None,
+        revision: None,
+    }
+}
+
+#[test]
+fn while_an_experiment_runs_nobody_else_sets_the_weights() {
+    let (state, id) = with_a_draft();
+    let now = Timestamp::from_micros(100);
+    let started = decide(&state, &starting(id), now).unwrap().unwrap();
+    let opened = |write: &Write| matches!(write, Write::Epoch { epoch: 2, .. });
+    assert!(
+        started.change.writes.iter().any(opened),
+        "{:?}",
+        started.change.writes
+    );
+    let state = started.state;
+    let version = state.versions[1].model_id;
+    let weight = types::Percent::ZERO;
+    let set = Command::SetTraffic {
+        revision: state.revision,
+        weights: Vec::new(),
+        fallback: None,
+    };
+    for command in [
+        Command::Activate {
+            id: version,
+            weight,
+        },
+        Command::Deactivate { id: version },
+        set,
+    ] {
+        let refused = decide(&state, &command, now).unwrap_err();
+        assert_eq!(refused, Refusal::ExperimentRunning(id), "{command:?}");
+    }
+    let refused = decide(&state, &starting(id), now).unwrap_err();
+    assert_eq!(
+        refused,
+        Refusal::ExperimentStatus(ExperimentStatus::Running)
+    );
+    let refused = decide(&state, &Command::Delete { id: version }, now).unwrap_err();
+    assert_eq!(refused, Refusal::Active);
+}
+
+#[test]
+fn a_rollout_begins_with_the_version_that_has_the_traffic() {
+    let (mut state, id) = with_a_draft();
+    let draft = state.experiments.iter_mut().find(|e| e.id == id).unwrap();
+    draft.definition.policy = types::Policy::Rollout(types::RolloutSettings::default());
+    draft.definition.arms.reverse();
+    let refused = decide(&state, &starting(id), Timestamp::from_micros(9)).unwrap_err();
+    let Refusal::ControlWithoutTraffic { has, most_has, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!((has, most_has), (0.0, 100.0));
+}
+
+#[test]
+fn what_cannot_be_read_is_no_event() {
+    for (action, detail) in [
+        ("version.activated", r#"{"from": 0, "to": 1000}"#),
+        (
+            "version.registered",
+            r#"{"model_id": "model-000000000001"}"#,
+        ),
+        ("experiment.danced", r#"{"experiment": "exp-000000000001"}"#),
+        ("traffic.set", "{"),
+        ("traffic.set", "[]"),
+    ] {
+        let version = types::VersionName::parse("1").unwrap();
+        assert_eq!(
+            Event::read(&name(), action, Some(&version), detail),
+            None,
+            "{action}"
+        );
+    }
+}

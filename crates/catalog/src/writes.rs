@@ -1,0 +1,121 @@
+//! The rows that differ between two states.
+
+use types::{Experiment, ExperimentStatus, ModelState, Version, Write};
+
+/// What has to be written so that rows of the one state become those of the next.
+pub(crate) fn between(old: &ModelState, new: &ModelState) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let counted = |state: &ModelState| (state.revision, state.epoch, state.fallback);
+    if old.changes == 0 || counted(old) != counted(new) {
+        writes.push(Write::Model {
+            salt: new.salt.clone(),
+            revision: new.revision,
+            epoch: new.epoch,
+            fallback: new.fallback,
+        });
+    }
+    versions(old, new, &mut writes);
+    for (alias, _) in old
+        .aliases
+        .iter()
+        .filter(|(a, _)| !new.aliases.contains_key(*a))
+    {
+        let (alias, version) = (alias.clone(), None);
+        writes.push(Write::Alias { alias, version });
+    }
+    for (alias, version) in &new.aliases {
+        if old.aliases.get(alias) != Some(version) {
+            let (alias, version) = (alias.clone(), Some(*version));
+            writes.push(Write::Alias { alias, version });
+        }
+    }
+    for (metric, _) in old
+        .metrics
+        .iter()
+        .filter(|(m, _)| !new.metrics.contains_key(*m))
+    {
+        let (metric, declared) = (metric.clone(), None);
+        writes.push(Write::Metric { metric, declared });
+    }
+    for (metric, declared) in &new.metrics {
+        if old.metrics.get(metric) != Some(declared) {
+            let (metric, declared) = (metric.clone(), Some(Box::new(declared.clone())));
+            writes.push(Write::Metric { metric, declared });
+        }
+    }
+    experiments(old, new, &mut writes);
+    writes
+}
+
+fn versions(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
+    for before in &old.versions {
+        if !new.versions.iter().any(|after| after.key == before.key) {
+            writes.push(Write::DeleteVersion(before.key));
+        }
+    }
+    for after in &new.versions {
+        let before = old.versions.iter().find(|before| before.key == after.key);
+        match before {
+            None => writes.push(Write::NewVersion(Box::new(after.clone()))),
+            Some(before) if before != after => writes.push(version(after)),
+            Some(_) => {}
+        }
+    }
+}
+
+fn version(version: &Version) -> Write {
+    Write::Version {
+        key: version.key,
+        status: version.status,
+        traffic_percent: version.traffic_percent,
+        activated_at: version.activated_at,
+        description: version.description.clone(),
+        tags: version.tags.clone(),
+    }
+}
+
+fn experiments(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
+    for before in &old.experiments {
+        if !new.experiments.iter().any(|after| after.key == before.key) {
+            writes.push(Write::DeleteExperiment(before.key));
+        }
+    }
+    for after in &new.experiments {
+        let before = old
+            .experiments
+            .iter()
+            .find(|before| before.key == after.key);
+        match before {
+            None => writes.push(Write::NewExperiment(Box::new(after.clone()))),
+            Some(before) if before != after => {
+                writes.push(experiment(after));
+                // While one runs nothing else moves the weights.
+                let began = before.status != after.status || old.epoch != new.epoch;
+                if after.status == ExperimentStatus::Running && began {
+                    writes.push(Write::Epoch {
+                        experiment: after.key,
+                        epoch: new.epoch,
+                        shares: after.shares.clone(),
+                    });
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn experiment(experiment: &Experiment) -> Write {
+    let promoted = experiment.status == ExperimentStatus::Promoted;
+    let winner = experiment.shares.iter().position(|share| *share == 1.0);
+    Write::Experiment {
+        key: experiment.key,
+        status: experiment.status,
+        revision: experiment.revision,
+        starts_at: experiment.starts_at,
+        started_at: experiment.started_at,
+        ended_at: experiment.ended_at,
+        end_reason: experiment.end_reason.clone(),
+        winner: winner.filter(|_| promoted),
+        progress: experiment.progress.clone(),
+    }
+}

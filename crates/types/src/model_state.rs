@@ -1,0 +1,305 @@
+//! The state of a model, and what changes of it. Commands are decided on the state; what follows is a
+//! [`Change`], which a store applies as it is.
+
+use crate::{
+    AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
+    ModelName, Percent, Progress, Tags, Timestamp, Version, VersionKey, VersionName, VersionStatus,
+};
+use std::collections::BTreeMap;
+
+/// All that is decided of a model.
+///
+/// What only passes by is not in it: how far a soak has come and what the last look has shown stand beside it
+/// in a store, and so do the frozen results of what has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelState {
+    /// Its name.
+    pub name: ModelName,
+    /// How many changes it has had: each has one event, and is decided by this number.
+    pub changes: i64,
+    /// Counts the changes of its versions and its traffic.
+    pub revision: i64,
+    /// Counts the changes of its weights.
+    pub epoch: i64,
+    /// What the hash of its units is salted with.
+    pub salt: String,
+    /// Whether another version answers when the chosen one fails.
+    pub fallback: bool,
+    /// Its versions, oldest first, without the deleted ones.
+    pub versions: Vec<Version>,
+    /// Where its aliases point.
+    pub aliases: BTreeMap<AliasName, VersionKey>,
+    /// The metrics that were declared for it.
+    pub metrics: BTreeMap<MetricName, Metric>,
+    /// Its experiments, oldest first. Their `history`, `verdict` and `decided` are not part of the state.
+    pub experiments: Vec<Experiment>,
+}
+
+impl ModelState {
+    /// One to which nothing has happened.
+    pub fn new(name: ModelName) -> Self {
+        Self {
+            name,
+            changes: 0,
+            revision: 0,
+            epoch: 0,
+            salt: String::new(),
+            fallback: true,
+            versions: Vec::new(),
+            aliases: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            experiments: Vec::new(),
+        }
+    }
+
+    /// The version with this version string.
+    pub fn version(&self, version: &VersionName) -> Option<&Version> {
+        self.versions.iter().find(|v| v.version == *version)
+    }
+
+    /// The experiment with this id.
+    pub fn experiment(&self, id: ExperimentId) -> Option<&Experiment> {
+        self.experiments.iter().find(|e| e.id == id)
+    }
+
+    /// The experiment whose weights rule.
+    pub fn running(&self) -> Option<&Experiment> {
+        let runs = |e: &&Experiment| e.status == ExperimentStatus::Running;
+        self.experiments.iter().find(runs)
+    }
+}
+
+/// What is decided of a running experiment, by the evidence or by a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// A rollout takes a step.
+    Advance {
+        /// The new shares.
+        shares: Vec<f64>,
+    },
+    /// A bandit moves the weights, or begins a new epoch with the same.
+    Reweigh {
+        /// The new shares.
+        shares: Vec<f64>,
+    },
+    /// Everything goes to the control, because a candidate is no good.
+    RollBack,
+    /// Everything goes to an arm, and the alias `champion`.
+    Promote {
+        /// The arm.
+        arm: usize,
+    },
+    /// It waits.
+    Hold(Hold),
+    /// It waits no more.
+    Release,
+    /// A bandit has found the best arm.
+    Winner {
+        /// The arm.
+        arm: usize,
+    },
+    /// A person has stopped the clock.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends with the weights as they are.
+    Stop,
+    /// It ends with everything on the control.
+    Abort,
+    /// Nothing but what the evidence says has changed.
+    Verdict,
+}
+
+impl Decision {
+    /// The word for it in events.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Advance { .. } => "advanced",
+            Self::Reweigh { .. } => "reweighted",
+            Self::RollBack => "rolled_back",
+            Self::Promote { .. } => "promoted",
+            Self::Hold(_) => "held",
+            Self::Release => "released",
+            Self::Winner { .. } => "winner",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Stop => "stopped",
+            Self::Abort => "aborted",
+            Self::Verdict => "verdict",
+        }
+    }
+
+    /// The weights that it publishes while the experiment goes on.
+    pub fn shares(&self) -> Option<&[f64]> {
+        match self {
+            Self::Advance { shares } | Self::Reweigh { shares } => Some(shares),
+            _ => None,
+        }
+    }
+
+    /// Where the experiment is in its life after it.
+    pub fn leads_to(&self) -> ExperimentStatus {
+        match self {
+            Self::RollBack => ExperimentStatus::RolledBack,
+            Self::Promote { .. } => ExperimentStatus::Promoted,
+            Self::Stop => ExperimentStatus::Stopped,
+            Self::Abort => ExperimentStatus::Aborted,
+            _ => ExperimentStatus::Running,
+        }
+    }
+}
+
+/// Who did something to an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The controller, by the evidence.
+    Controller,
+    /// Somebody.
+    Person,
+}
+
+impl Actor {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// What a look at a running experiment leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookRecord {
+    /// What all looks have shown now, as JSON.
+    pub history: String,
+    /// What this one said, in a word.
+    pub verdict: String,
+}
+
+/// One thing that happened to a model: what is written, and what is told of it for ever.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The model.
+    pub name: ModelName,
+    /// How many changes the model had when this was decided: it is applied to no other state.
+    pub decided_on: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The rows that follow, in order.
+    pub writes: Vec<Write>,
+    /// What is told.
+    pub event: EventRecord,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRecord {
+    /// What was done, such as `version.activated`.
+    pub action: String,
+    /// The version it was done to, where it was one.
+    pub version: Option<VersionName>,
+    /// The experiment it was done to, where it was one.
+    pub experiment: Option<ExperimentKey>,
+    /// The revision of the model after it.
+    pub revision: i64,
+    /// What changed, as JSON: enough to do the same to a state again.
+    pub detail: String,
+}
+
+/// A row that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// The model itself, which is made where it is missing.
+    Model {
+        /// What units are hashed with.
+        salt: String,
+        /// Its new revision.
+        revision: i64,
+        /// Its new epoch.
+        epoch: i64,
+        /// Whether another version answers when the chosen one fails.
+        fallback: bool,
+    },
+    /// A version that is new.
+    NewVersion(Box<Version>),
+    /// What may change of a version.
+    Version {
+        /// Which.
+        key: VersionKey,
+        /// Its new status.
+        status: VersionStatus,
+        /// Its new weight.
+        traffic_percent: Percent,
+        /// When it was last activated.
+        activated_at: Option<Timestamp>,
+        /// What its author says about it.
+        description: String,
+        /// Its labels.
+        tags: Tags,
+    },
+    /// A version goes, and its rows with it.
+    DeleteVersion(VersionKey),
+    /// An alias points somewhere, or nowhere any more.
+    Alias {
+        /// Which.
+        alias: AliasName,
+        /// Where.
+        version: Option<VersionKey>,
+    },
+    /// A metric is declared, or not any more.
+    Metric {
+        /// Which.
+        metric: MetricName,
+        /// How.
+        declared: Option<Box<Metric>>,
+    },
+    /// An experiment that is new.
+    NewExperiment(Box<Experiment>),
+    /// What may change of an experiment.
+    Experiment {
+        /// Which.
+        key: ExperimentKey,
+        /// Where it is in its life.
+        status: ExperimentStatus,
+        /// Its new revision.
+        revision: i64,
+        /// When it starts by itself.
+        starts_at: Option<Timestamp>,
+        /// When it started.
+        started_at: Option<Timestamp>,
+        /// When it ended.
+        ended_at: Option<Timestamp>,
+        /// Why.
+        end_reason: Option<String>,
+        /// The place of the arm that was promoted.
+        winner: Option<usize>,
+        /// How far its policy has come.
+        progress: Option<Progress>,
+    },
+    /// A draft goes.
+    DeleteExperiment(ExperimentKey),
+    /// An epoch of an experiment begins.
+    Epoch {
+        /// Which experiment.
+        experiment: ExperimentKey,
+        /// The epoch of its model.
+        epoch: i64,
+        /// The share of each arm.
+        shares: Vec<f64>,
+    },
+    /// What a look has shown.
+    Look {
+        /// The experiment.
+        experiment: ExperimentKey,
+        /// What.
+        look: LookRecord,
+    },
+    /// The results of an experiment as they were when it ended, as JSON.
+    Decided {
+        /// The experiment.
+        experiment: ExperimentKey,
+        /// The results.
+        results: String,
+    },
+}
