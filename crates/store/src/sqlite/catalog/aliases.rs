@@ -1,7 +1,7 @@
 //! Aliases as rows.
 
 use super::audit::audit;
-use super::{Catalog, corrupt, require_named};
+use super::{Catalog, corrupt, readable, require_named};
 use crate::sqlite::Store;
 use crate::{Alias, StoreError};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -20,7 +20,7 @@ impl Store {
                  JOIN versions v USING (version_key) WHERE a.name = ?1 ORDER BY a.alias",
             )?;
             let rows = select.query_map([name.as_str()], read_alias)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            readable(rows)
         })
         .await
     }
