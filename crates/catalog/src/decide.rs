@@ -331,6 +331,7 @@ fn has_the_traffic(state: &ModelState, experiment: &Experiment) -> Result<(), Re
         .max_by(|a, b| weight(a).total_cmp(&weight(b)));
     match most {
         Some(most) if weight(&most) > has => Err(Refusal::ControlWithoutTraffic {
+            name: state.name.clone(),
             control: control.version.clone(),
             has,
             most: most.version.clone(),

@@ -70,6 +70,8 @@ pub enum Refusal {
          version that has most of it"
     )]
     ControlWithoutTraffic {
+        /// The model.
+        name: ModelName,
         /// The control.
         control: VersionName,
         /// What it has, in percent.

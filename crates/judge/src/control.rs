@@ -9,7 +9,7 @@ pub(crate) mod bandit;
 mod rollout;
 
 use crate::results::Results;
-use types::{Command, Evidence, Experiment, Hold, Policy, Progress, Timestamp};
+use types::{Command, Decision, Evidence, Experiment, Hold, Policy, Progress, Timestamp};
 
 /// All that a step looks at.
 #[derive(Debug, Clone, Copy)]
@@ -27,73 +27,13 @@ pub struct Look<'a> {
     pub complete: bool,
 }
 
-/// What is done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// A rollout takes a step.
-    Advance {
-        /// The new shares.
-        shares: Vec<f64>,
-    },
-    /// A bandit moves the weights, or begins a new epoch with the same.
-    Reweigh {
-        /// The new shares.
-        shares: Vec<f64>,
-    },
-    /// Everything goes to the control.
-    RollBack,
-    /// Everything goes to an arm.
-    Promote {
-        /// The arm.
-        arm: usize,
-    },
-    /// It waits.
-    Hold(Hold),
-    /// It waits no more.
-    Release,
-    /// A bandit has found the best arm.
-    Winner {
-        /// The arm.
-        arm: usize,
-    },
-    /// A person has stopped the clock.
-    Pause,
-    /// It goes on.
-    Resume,
-}
-
-impl Action {
-    /// The word for it in events.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Advance { .. } => "advanced",
-            Self::Reweigh { .. } => "reweighted",
-            Self::RollBack => "rolled_back",
-            Self::Promote { .. } => "promoted",
-            Self::Hold(_) => "held",
-            Self::Release => "released",
-            Self::Winner { .. } => "winner",
-            Self::Pause => "paused",
-            Self::Resume => "resumed",
-        }
-    }
-
-    /// The weights that it publishes while the experiment goes on.
-    pub fn shares(&self) -> Option<&[f64]> {
-        match self {
-            Self::Advance { shares } | Self::Reweigh { shares } => Some(shares),
-            _ => None,
-        }
-    }
-}
-
 /// The next state of an experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
     /// How far it has come.
     pub progress: Option<Progress>,
-    /// What is done, where something is.
-    pub action: Option<Action>,
+    /// What is decided, where something is.
+    pub decision: Option<Decision>,
     /// Why, in a sentence. Empty where nothing is done.
     pub because: String,
 }
@@ -124,7 +64,7 @@ pub fn step(look: &Look<'_>) -> Next {
         }
         (_, progress) => Next {
             progress: progress.clone(),
-            action: None,
+            decision: None,
             because: String::new(),
         },
     }
@@ -139,7 +79,7 @@ pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<
         return Err(NotAllowed);
     }
     let mut progress = experiment.progress.clone();
-    let action = match command {
+    let decision = match command {
         Command::Pause | Command::Resume => {
             let paused = command == Command::Pause;
             match progress.as_mut().ok_or(NotAllowed)? {
@@ -152,9 +92,9 @@ pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<
                 Progress::Bandit(progress) => progress.paused = paused,
             }
             if paused {
-                Action::Pause
+                Decision::Pause
             } else {
-                Action::Resume
+                Decision::Resume
             }
         }
         Command::Advance => match (&experiment.definition.policy, &mut progress) {
@@ -163,12 +103,12 @@ pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<
             }
             _ => return Err(NotAllowed),
         },
-        Command::Promote => Action::Promote { arm },
-        Command::RollBack => Action::RollBack,
+        Command::Promote => Decision::Promote { arm },
+        Command::RollBack => Decision::RollBack,
     };
     Ok(Next {
         progress,
-        action: Some(action),
+        decision: Some(decision),
         because: "A person said so.".into(),
     })
 }

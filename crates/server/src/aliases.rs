@@ -8,6 +8,7 @@ use crate::state::AppState;
 use api::{Alias, ErrorCode, Message, SetAlias};
 use axum::Json as Reply;
 use axum::extract::State;
+use catalog::Command;
 use types::{AliasName, ModelName, VersionName};
 
 /// Lists the aliases of a model.
@@ -48,12 +49,15 @@ pub(crate) async fn set(
     let alias =
         AliasName::parse(&alias).map_err(|e| ApiError::field("", format!("the alias {e}")))?;
     let version = VersionName::parse(&body.version).map_err(|e| ApiError::field("/version", e))?;
-    let now = state.clock.now();
-    let set = state
-        .store
-        .set_alias(name.clone(), alias, version, now)
-        .await?;
-    Ok(Reply(wire(&name, &set)))
+    let set = Command::SetAlias {
+        alias: alias.clone(),
+        version,
+    };
+    state.command(&name, set).await?;
+    let found = state.store.aliases(name.clone()).await?;
+    let found = found.into_iter().find(|found| found.alias == alias);
+    let gone = || missing(alias.as_str());
+    Ok(Reply(wire(&name, &found.ok_or_else(gone)?)))
 }
 
 /// Deletes an alias.
@@ -64,13 +68,10 @@ pub(crate) async fn delete(
 ) -> ApiResult<Reply<Message>> {
     let name = model(&state, &name)?;
     let checked = AliasName::parse(&alias).map_err(|_| missing(&alias))?;
-    if !state
-        .store
-        .delete_alias(name, checked, state.clock.now())
-        .await?
-    {
+    if !state.catalogue.state(&name).aliases.contains_key(&checked) {
         return Err(missing(&alias));
     }
+    state.command(&name, Command::DeleteAlias(checked)).await?;
     Ok(Reply(Message {
         message: format!("The alias {alias} is deleted."),
     }))

@@ -1,6 +1,6 @@
 //! What people do to running experiments: one way to change traffic, the controller's.
 
-use crate::controller::{decided, event_of};
+use crate::catalogue::CommandError;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments::{require, wire};
 use crate::extract::{ExperimentPath, Params};
@@ -10,11 +10,11 @@ use crate::state::AppState;
 use api::{ErrorCode, Experiment};
 use axum::Json as Reply;
 use axum::extract::State;
+use catalog::{Refusal, Step};
 use judge::control::command as commanded;
 use serde::Deserialize;
 use serde_json::Value;
-use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep};
-use types::{Command, ExperimentId, ExperimentStatus};
+use types::{Actor, Command, Decision, ExperimentId, ExperimentStatus};
 use utoipa::IntoParams;
 
 #[derive(Clone, Deserialize, IntoParams)]
@@ -46,7 +46,7 @@ pub(crate) async fn stop(
     ExperimentPath(id): ExperimentPath,
     Params(params): Params<CommandParams>,
 ) -> ApiResult<Reply<Experiment>> {
-    give(&state, id, Wish::End(ExperimentStatus::Stopped), params).await
+    give(&state, id, Wish::End(Decision::Stop), params).await
 }
 
 /// Aborts a running experiment: everything goes to the control, and the candidates become inactive.
@@ -56,7 +56,7 @@ pub(crate) async fn abort(
     ExperimentPath(id): ExperimentPath,
     Params(params): Params<CommandParams>,
 ) -> ApiResult<Reply<Experiment>> {
-    give(&state, id, Wish::End(ExperimentStatus::Aborted), params).await
+    give(&state, id, Wish::End(Decision::Abort), params).await
 }
 
 /// Pauses a rollout or a bandit: its weights stay. Harm still takes a candidate back.
@@ -117,7 +117,7 @@ pub(crate) async fn rollback(
 /// What somebody wants.
 enum Wish {
     Command(Command, Option<String>),
-    End(ExperimentStatus),
+    End(Decision),
 }
 
 impl Wish {
@@ -130,7 +130,7 @@ impl Wish {
     /// The status that follows.
     fn leads_to(&self) -> ExperimentStatus {
         match self {
-            Self::End(status) => *status,
+            Self::End(decision) => decision.leads_to(),
             Self::Command(Command::Promote, _) => ExperimentStatus::Promoted,
             Self::Command(Command::RollBack, _) => ExperimentStatus::RolledBack,
             Self::Command(..) => ExperimentStatus::Running,
@@ -159,12 +159,11 @@ async fn give(
         let name = experiment.definition.name.clone();
         let present = experiment.revision;
         if let Some(given) = params.revision.filter(|given| *given != present) {
-            return Err(CatalogError::StaleExperiment { present, given }.into());
+            return Err(Refusal::StaleExperiment { present, given }.into());
         }
         if experiment.status != ExperimentStatus::Running {
             return Err(not_allowed(&experiment));
         }
-        let now = state.clock.now();
         // Ending an experiment never needs the judge.
         let ending = types::Experiment {
             status: wish.leads_to(),
@@ -174,67 +173,48 @@ async fn give(
             Ok(results) => serde_json::to_value(results).unwrap_or_default(),
             Err(_) => Value::Null,
         };
-        let step = decide(&experiment, &wish, params.reason.clone(), evidence)?;
-        let taken = state.store.step_experiments(vec![step], now).await?;
-        match taken.into_iter().next() {
-            Some(Err(CatalogError::StaleExperiment { .. }))
+        let step = step_of(&experiment, &wish, params.reason.clone(), evidence)?;
+        match state
+            .command(&name, catalog::Command::Step(Box::new(step)))
+            .await
+        {
+            Err(CommandError::Refused(Refusal::StaleExperiment { .. }))
                 if attempt < ATTEMPTS && wish.means_the_same_later() => {}
-            Some(Err(error)) => return Err(error.into()),
-            _ => {
-                state.publish(&name).await?;
-                break;
-            }
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
         }
     }
     Ok(Reply(wire(&require(state, id).await?)))
 }
 
-fn decide(
+fn step_of(
     experiment: &types::Experiment,
     wish: &Wish,
     reason: Option<String>,
     evidence: Value,
-) -> ApiResult<ExperimentStep> {
-    let because = reason.clone();
-    let because = because.unwrap_or_else(|| "A person said so.".into());
-    let staying = ExperimentStep::staying(experiment);
-    match wish {
-        Wish::End(status) => {
-            let end = ExperimentEnd {
-                status: *status,
-                winner: 0,
-                reason,
-                decided: decided(&evidence),
-            };
-            let event = ExperimentEvent {
-                action: status.as_str(),
-                by: Actor::Person,
-                because,
-                shares: None,
-                end: Some(end),
-                evidence,
-            };
-            Ok(ExperimentStep {
-                event: Some(event),
-                ..staying
-            })
-        }
+) -> ApiResult<Step> {
+    let (decision, progress) = match wish {
+        Wish::End(decision) => (decision.clone(), experiment.progress.clone()),
         Wish::Command(command, version) => {
             let arm = arm_of(experiment, *command, version.as_deref())?;
             let next = commanded(experiment, *command, arm);
-            let mut next = next.map_err(|_| not_allowed(experiment))?;
-            next.because = because;
-            let mut event = event_of(&next, Actor::Person, |_| evidence);
-            if let Some(end) = event.as_mut().and_then(|event| event.end.as_mut()) {
-                end.reason = reason;
-            }
-            Ok(ExperimentStep {
-                progress: next.progress,
-                event,
-                ..staying
-            })
+            let next = next.map_err(|_| not_allowed(experiment))?;
+            let decision = next.decision.ok_or_else(|| not_allowed(experiment))?;
+            (decision, next.progress)
         }
-    }
+    };
+    let because = reason.clone();
+    Ok(Step {
+        id: experiment.id,
+        revision: experiment.revision,
+        decision,
+        by: Actor::Person,
+        because: because.unwrap_or_else(|| "A person said so.".into()),
+        reason,
+        progress,
+        evidence,
+        look: None,
+    })
 }
 
 /// The arm that a command means: the named one, else the only candidate.

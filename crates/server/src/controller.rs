@@ -6,13 +6,15 @@ use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
 use api::LogLag;
-use judge::control::{Action, Look, Next, step};
+use catalog::{Command, Step};
+use judge::control::{Look, step};
 use judge::results::{View, view};
-use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use store::{Actor, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, LookRecord};
+use store::{Checkpoint, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
-use types::{Evidence, Experiment, ExperimentStatus, ModelName, Timestamp};
+use types::{
+    Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Timestamp,
+};
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
 pub(crate) async fn run(state: &AppState) {
@@ -54,7 +56,7 @@ fn ticks(state: &AppState) -> Interval {
 }
 
 /// Looks once at every running experiment: one read, one write.
-async fn tick(state: &AppState) -> Result<(), CatalogError> {
+async fn tick(state: &AppState) -> Result<(), StoreError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
     // A change whose snapshot could not be made must not wait for the next change.
     if let Err(error) = state.publish_changed().await {
@@ -76,7 +78,7 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
         return Ok(());
     }
     let experiments = running.len();
-    let judging = move || -> Vec<(ExperimentStep, ModelName)> {
+    let judging = move || -> Vec<Seen> {
         let readable = running.into_iter().filter_map(|found| {
             let unreadable = |error| tracing::error!(%error, "an experiment cannot be read");
             found.map_err(unreadable).ok()
@@ -87,49 +89,50 @@ async fn tick(state: &AppState) -> Result<(), CatalogError> {
             })
             .collect()
     };
-    let (steps, names): (Vec<ExperimentStep>, Vec<ModelName>) =
-        results::away(judging).await?.into_iter().unzip();
-    let changed = steps.len();
-    take(state, steps, names, now).await?;
+    let seen = results::away(judging).await?;
+    let changed = seen.len();
+    take(state, seen).await?;
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
 }
 
-/// Takes the steps, and publishes what has moved.
-async fn take(
-    state: &AppState,
-    steps: Vec<ExperimentStep>,
-    names: Vec<ModelName>,
-    now: Timestamp,
-) -> Result<(), CatalogError> {
-    if steps.is_empty() {
-        state.set_overdue(Vec::new());
-        return Ok(());
-    }
-    let happened: Vec<Option<String>> = steps.iter().map(told).collect();
-    let taken = match state.store.step_experiments(steps, now).await {
-        Ok(taken) => taken,
-        Err(error) => {
-            let due = happened
-                .into_iter()
-                .zip(&names)
-                .filter_map(|(what, name)| what.map(|what| format!("{name}: {what}")));
-            state.set_overdue(due.collect());
-            return Err(error);
-        }
-    };
-    state.set_overdue(Vec::new());
-    for ((taken, happened), name) in taken.into_iter().zip(happened).zip(names) {
-        match (taken, happened) {
-            // Somebody was faster: the next look sees what they did.
-            (Err(error), _) => tracing::info!(%error, "a step was not taken"),
-            (Ok(()), Some(what)) => {
-                tracing::info!("{what}");
-                state.publish(&name).await?;
+/// What a look has led to.
+enum Seen {
+    /// Nothing but what it has shown.
+    Checkpoint(Checkpoint),
+    /// A decision.
+    Step(ModelName, Box<Step>),
+}
+
+/// Takes the steps, which publishes what has moved, and keeps what the other looks have shown.
+async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
+    let (mut checkpoints, mut commands, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    for seen in seen {
+        match seen {
+            Seen::Checkpoint(checkpoint) => checkpoints.push(checkpoint),
+            Seen::Step(name, step) => {
+                let what = step.decision.as_str();
+                told.push(format!("{name}: experiment {what}: {}", step.because));
+                commands.push((name, Command::Step(step)));
             }
-            (Ok(()), None) => {}
         }
+    }
+    let taken = match commands.is_empty() {
+        true => Ok(Vec::new()),
+        false => state.commands_each(commands).await,
+    };
+    let taken = taken.inspect_err(|_| state.set_overdue(told.clone()))?;
+    state.set_overdue(Vec::new());
+    for (taken, what) in taken.into_iter().zip(told) {
+        match taken {
+            Ok(()) => tracing::info!("{what}"),
+            // Somebody was faster: the next look sees what they did.
+            Err(error) => tracing::info!(%error, "a step was not taken"),
+        }
+    }
+    if !checkpoints.is_empty() {
+        state.store.checkpoint(checkpoints).await?;
     }
     Ok(())
 }
@@ -140,36 +143,21 @@ fn look_alone(
     evidence: &Evidence,
     now: Timestamp,
     lag: Option<&LogLag>,
-) -> Option<(ExperimentStep, ModelName)> {
+) -> Option<Seen> {
     let looking = AssertUnwindSafe(|| look(experiment, evidence, now, lag));
-    let step = catch_unwind(looking).unwrap_or_else(|_| {
+    catch_unwind(looking).unwrap_or_else(|_| {
         tracing::error!(experiment = %experiment.id, "the judge failed");
         None
-    })?;
-    let shares = step.event.as_ref().and_then(|event| event.shares.as_ref());
-    let fits = |shares: &Vec<f64>| {
-        let sum: f64 = shares.iter().sum();
-        shares.iter().all(|share| *share >= 0.0) && (sum - 1.0).abs() < 1e-6
-    };
-    if shares.is_some_and(|shares| !fits(shares)) {
-        tracing::error!(experiment = %experiment.id, ?shares, "shares that are none are not published");
-        return None;
-    }
-    Some((step, experiment.definition.name.clone()))
+    })
 }
 
-fn told(step: &ExperimentStep) -> Option<String> {
-    let event = step.event.as_ref()?;
-    Some(format!("experiment {}: {}", event.action, event.because))
-}
-
-/// The next step of an experiment; `None` where nothing changes.
+/// What a look at an experiment leads to; `None` where nothing changes.
 fn look(
     experiment: &Experiment,
     evidence: &Evidence,
     now: Timestamp,
     lag: Option<&LogLag>,
-) -> Option<ExperimentStep> {
+) -> Option<Seen> {
     let history = results::history_of(experiment);
     let judged = view(experiment, evidence, &history, now, View::Deciding);
     let next = step(&Look {
@@ -192,65 +180,48 @@ fn look(
         let evidence = results::as_value(&then, &judged, now, lag.cloned());
         (judged.summary, evidence)
     };
-    let mut event = event_of(&next, Actor::Controller, |status| whole(status).1);
-    if event.is_none() && verdict != before {
-        let (because, evidence) = whole(ExperimentStatus::Running);
-        event = Some(ExperimentEvent {
-            action: "verdict",
-            by: Actor::Controller,
-            because,
-            shares: None,
-            end: None,
-            evidence,
-        });
-    }
-    let record = LookRecord {
+    let look = LookRecord {
         history: results::history_text(&judged.history()),
         verdict: verdict.to_owned(),
     };
-    let same = event.is_none()
-        && next.progress == experiment.progress
-        && Some(&record.history) == experiment.history.as_ref()
-        && Some(&record.verdict) == experiment.verdict.as_ref();
-    (!same).then_some(ExperimentStep {
-        progress: next.progress,
-        look: Some(record),
-        event,
-        ..ExperimentStep::staying(experiment)
-    })
-}
-
-/// What a decision leaves on the record. `evidence` is asked only where something happens, for the results
-/// as they are with the status that follows.
-pub(crate) fn event_of(
-    next: &Next,
-    by: Actor,
-    evidence: impl FnOnce(ExperimentStatus) -> Value,
-) -> Option<ExperimentEvent> {
-    let action = next.action.as_ref()?;
-    let (status, winner) = match action {
-        Action::RollBack => (ExperimentStatus::RolledBack, 0),
-        Action::Promote { arm } => (ExperimentStatus::Promoted, *arm),
-        _ => (ExperimentStatus::Running, 0),
+    let decided = match &next.decision {
+        Some(decision) => {
+            let (_, evidence) = whole(decision.leads_to());
+            Some((decision.clone(), next.because.clone(), evidence))
+        }
+        None if verdict != before => {
+            let (because, evidence) = whole(ExperimentStatus::Running);
+            Some((Decision::Verdict, because, evidence))
+        }
+        None => None,
     };
-    let evidence = evidence(status);
-    let end = status.has_ended().then(|| ExperimentEnd {
-        status,
-        winner,
-        reason: Some(next.because.clone()),
-        decided: decided(&evidence),
-    });
-    Some(ExperimentEvent {
-        action: action.as_str(),
-        by,
-        because: next.because.clone(),
-        shares: action.shares().map(<[f64]>::to_vec),
-        end,
-        evidence,
+    if let Some((decision, because, evidence)) = decided {
+        let ends = decision.leads_to().has_ended();
+        let step = Step {
+            id: experiment.id,
+            revision: experiment.revision,
+            decision,
+            by: Actor::Controller,
+            reason: ends.then(|| because.clone()),
+            because,
+            progress: next.progress,
+            evidence,
+            look: Some(look),
+        };
+        return Some(Seen::Step(
+            experiment.definition.name.clone(),
+            Box::new(step),
+        ));
+    }
+    let same = next.progress == experiment.progress
+        && Some(&look.history) == experiment.history.as_ref()
+        && Some(&look.verdict) == experiment.verdict.as_ref();
+    (!same).then_some({
+        Seen::Checkpoint(Checkpoint {
+            key: experiment.key,
+            revision: experiment.revision,
+            progress: next.progress,
+            look,
+        })
     })
-}
-
-/// The results as they are kept with what has ended; none where the judge could not give any.
-pub(crate) fn decided(evidence: &Value) -> Option<String> {
-    (!evidence.is_null()).then(|| evidence.to_string())
 }

@@ -3,7 +3,8 @@
 use api::{ErrorCode, FieldError, Problem};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use store::{CatalogError, StoreError};
+use catalog::Refusal;
+use store::StoreError;
 
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Problem>);
@@ -150,18 +151,18 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<CatalogError> for ApiError {
-    fn from(error: CatalogError) -> Self {
-        match error {
-            CatalogError::Duplicate { name, version } => Self::new(
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Duplicate { name, version } => Self::new(
                 ErrorCode::DuplicateVersion,
                 format!(
                     "Version {version} of {name} exists already; choose another version string."
                 ),
             ),
-            CatalogError::UnknownModel(name) => Self::model_not_found(name.as_str()),
-            CatalogError::UnknownVersion(version) => Self::version_not_found(&version),
-            CatalogError::Transition { from, to } => Self::new(
+            Refusal::UnknownModel(name) => Self::model_not_found(name.as_str()),
+            Refusal::UnknownVersion(version) => Self::version_not_found(&version),
+            Refusal::Transition { from, to } => Self::new(
                 ErrorCode::TransitionNotAllowed,
                 format!(
                     "A version that is {from} cannot become {to}: an active version is deactivated \
@@ -169,61 +170,81 @@ impl From<CatalogError> for ApiError {
                      a version active."
                 ),
             ),
-            CatalogError::Active => Self::new(
+            Refusal::Active => Self::new(
                 ErrorCode::VersionActive,
                 "An active version cannot be deleted; deactivate it first.",
             ),
-            CatalogError::Stale { present, given } => Self::new(
+            Refusal::Stale { present, given } => Self::new(
                 ErrorCode::StaleRevision,
                 format!(
                     "The traffic is at revision {present}, not {given}: somebody changed it; read \
                      it again with `GET /traffic/{{name}}`."
                 ),
             ),
-            CatalogError::ExperimentRunning(id) => Self::new(
+            Refusal::ExperimentRunning(id) => Self::new(
                 ErrorCode::ExperimentRunning,
                 format!(
                     "The experiment {id} sets the weights of this model. Stop it with `POST \
                      /experiments/{id}/stop`, or say `takeover` to stop it with this change."
                 ),
             ),
-            CatalogError::AnotherRuns(id) => Self::new(
+            Refusal::AnotherRuns(id) => Self::new(
                 ErrorCode::ExperimentRunning,
                 format!(
                     "The experiment {id} runs on this model, and one at a time can; `POST \
                      /experiments/{id}/stop` ends it."
                 ),
             ),
-            CatalogError::UnknownExperiment(id) => Self::experiment_not_found(&id.to_string()),
-            CatalogError::ExperimentStatus(status) => Self::new(
+            Refusal::UnknownExperiment(id) => Self::experiment_not_found(&id.to_string()),
+            Refusal::ExperimentStatus(status) => Self::new(
                 ErrorCode::ExperimentState,
                 format!(
                     "The experiment is {status}: only a draft can be started or deleted, and only a \
                      running one takes commands."
                 ),
             ),
-            CatalogError::StaleExperiment { present, given } => Self::new(
+            Refusal::StaleExperiment { present, given } => Self::new(
                 ErrorCode::StaleRevision,
                 format!(
                     "The experiment is at revision {present}, not {given}: something happened to it; read it \
                      again and decide anew."
                 ),
             ),
-            CatalogError::MetricInUse(id) => Self::new(
+            Refusal::MetricInUse(id) => Self::new(
                 ErrorCode::MetricInUse,
                 format!(
                     "The experiment {id} counts this metric as it was declared; change it when the \
                      experiment has ended."
                 ),
             ),
-            CatalogError::MetricChanged(metric) => Self::new(
+            Refusal::MetricChanged(metric) => Self::new(
                 ErrorCode::ExperimentState,
                 format!(
                     "The metric {metric} is not declared as it was when the experiment was made; make \
                      the experiment again."
                 ),
             ),
-            CatalogError::Store(error) => error.into(),
+            Refusal::ControlWithoutTraffic {
+                name,
+                control,
+                has,
+                most,
+                most_has,
+            } => Self::new(
+                ErrorCode::ExperimentState,
+                format!(
+                    "The control {control} has {has} % of the traffic and {most} has {most_has} %: a rollout \
+                     begins with the version that has most of it. Name that one as the control, or give the \
+                     traffic to {control} first with `PUT /traffic/{name}`."
+                ),
+            ),
+            refusal @ Refusal::Shares(..) => {
+                tracing::error!(%refusal, "a decision was none");
+                Self::new(
+                    ErrorCode::Internal,
+                    "The weights that were decided are none; nothing has changed.",
+                )
+            }
         }
     }
 }

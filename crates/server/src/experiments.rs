@@ -12,12 +12,15 @@ use crate::state::AppState;
 use api::{CreateExperiment, ErrorCode, Experiment, ExperimentArm, FieldError, Message};
 use axum::Json as Reply;
 use axum::extract::State;
+use catalog::Step;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{ExperimentFilter, Takeover, VersionFilter};
+use store::{ExperimentFilter, VersionFilter};
 use types::{
-    Arm, BuiltIn, Command, ExperimentDefinition, ExperimentId, ExperimentStatus, Hold,
-    MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, Policy, Progress, Version,
+    Actor, Arm, BuiltIn, Command, Decision, ExperimentDefinition, ExperimentId, ExperimentKey,
+    ExperimentStatus, Hold, MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, ModelState,
+    Policy, Progress, Version,
 };
 use utoipa::IntoParams;
 
@@ -34,12 +37,16 @@ pub(crate) async fn create(
     };
     let versions = state.store.versions(filter).await?;
     let declared = state.store.metrics(name.clone()).await?;
-    let definition = define(name, body, &versions, &declared)?;
+    let definition = define(name.clone(), body, &versions, &declared)?;
     let id = ExperimentId::from_bits(clock::random());
-    let now = state.clock.now();
-    let experiment = state.store.create_experiment(id, definition, now).await?;
-    state.tell();
-    Ok(Reply(wire(&experiment)))
+    let create = catalog::Command::CreateExperiment {
+        // It gets one that was never used.
+        key: ExperimentKey(0),
+        id,
+        definition: Box::new(definition),
+    };
+    let after = state.command(&name, create).await?;
+    Ok(Reply(wire(experiment_in(&after, id)?)))
 }
 
 fn define(
@@ -272,8 +279,10 @@ pub(crate) async fn delete(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
 ) -> ApiResult<Reply<Message>> {
-    state.store.delete_experiment(id, state.clock.now()).await?;
-    state.tell();
+    let name = require(&state, id).await?.definition.name;
+    state
+        .command(&name, catalog::Command::DeleteExperiment(id))
+        .await?;
     Ok(Reply(Message {
         message: format!("The draft {id} is deleted."),
     }))
@@ -289,31 +298,44 @@ pub(crate) fn running(state: &AppState, name: &str) -> Option<ExperimentId> {
         .map(|experiment| experiment.id)
 }
 
-/// What a change of the weights by hand needs to stop a running experiment: its results as they are.
-pub(crate) async fn takeover(state: &AppState, name: &str) -> ApiResult<Takeover> {
-    let decided = match running(state, name) {
-        None => None,
-        Some(id) => {
-            let ending = types::Experiment {
-                status: ExperimentStatus::Stopped,
-                ..require(state, id).await?
-            };
-            // A judge that fails must keep nobody from ending.
-            results::as_text(state, ending).await.ok()
-        }
-    };
-    Ok(Takeover { decided })
+/// An experiment as it is after a command.
+pub(crate) fn experiment_in(after: &ModelState, id: ExperimentId) -> ApiResult<&types::Experiment> {
+    let found = after.experiment(id);
+    found.ok_or_else(|| ApiError::experiment_not_found(&id.to_string()))
 }
 
-pub(crate) async fn takeover_if(
+/// What makes way for a change of the weights by hand, where that is said: a running experiment stops, with its
+/// results as they are.
+pub(crate) async fn takeover(
     state: &AppState,
     said: bool,
-    version: &Version,
-) -> ApiResult<Option<Takeover>> {
-    if !said {
-        return Ok(None);
-    }
-    takeover(state, version.name.as_str()).await.map(Some)
+    name: &ModelName,
+) -> ApiResult<Vec<catalog::Command>> {
+    let Some(id) = running(state, name.as_str()).filter(|_| said) else {
+        return Ok(Vec::new());
+    };
+    let experiment = require(state, id).await?;
+    let ending = types::Experiment {
+        status: ExperimentStatus::Stopped,
+        ..experiment.clone()
+    };
+    // A judge that fails must keep nobody from ending.
+    let evidence = match results::judged(state, ending).await {
+        Ok(results) => serde_json::to_value(results).unwrap_or_default(),
+        Err(_) => Value::Null,
+    };
+    let because = "a change of the weights by hand took over";
+    Ok(vec![catalog::Command::Step(Box::new(Step {
+        id,
+        revision: experiment.revision,
+        decision: Decision::Stop,
+        by: Actor::Person,
+        because: because.into(),
+        reason: Some(because.into()),
+        progress: experiment.progress,
+        evidence,
+        look: None,
+    }))])
 }
 
 pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {

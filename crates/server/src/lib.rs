@@ -6,6 +6,7 @@
 
 mod aliases;
 mod audit;
+mod catalogue;
 mod clock;
 mod codec;
 mod commands;

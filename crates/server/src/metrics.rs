@@ -7,6 +7,7 @@ use crate::state::AppState;
 use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
 use axum::extract::State;
+use catalog::Command;
 use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
 
 /// Lists the metrics of a model, the built-in ones first.
@@ -56,8 +57,8 @@ pub(crate) async fn set(
         };
         ApiError::field(pointer, error)
     })?;
-    let now = state.clock.now();
-    state.store.set_metric(name, metric.clone(), now).await?;
+    let set = Command::SetMetric(Box::new(metric.clone()));
+    state.command(&name, set).await?;
     Ok(Reply(metric.into()))
 }
 
@@ -87,8 +88,11 @@ pub(crate) async fn delete(
 ) -> ApiResult<Reply<Message>> {
     let model = model(&state, &name)?;
     let checked = MetricName::parse(&metric).map_err(|_| missing(&name, &metric))?;
-    let now = state.clock.now();
-    if !state.store.delete_metric(model, checked, now).await? {
+    let declared = state.catalogue.state(&model).metrics.contains_key(&checked);
+    state
+        .command(&model, Command::DeleteMetric(checked))
+        .await?;
+    if !declared {
         return Err(missing(&name, &metric));
     }
     Ok(Reply(Message {

@@ -10,10 +10,14 @@ use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
 use axum::Json as Reply;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
+use catalog::{Command, NewVersion, Patch};
 use runtime::Runtime;
 use serde::Deserialize;
-use store::{NewVersion, VersionFilter, VersionPatch};
-use types::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Tags, VersionName, VersionStatus};
+use store::VersionFilter;
+use types::{
+    Accuracy, ModelId, ModelName, ModelState, Percent, RuntimeSpec, Tags, VersionKey, VersionName,
+    VersionStatus,
+};
 use utoipa::IntoParams;
 
 /// The longest description, in characters.
@@ -26,13 +30,23 @@ pub(crate) async fn register(
     State(state): State<AppState>,
     Json(body): Json<RegisterVersion>,
 ) -> ApiResult<Reply<Version>> {
-    let new = check(body)?;
-    let version = state.store.register(new, state.clock.now()).await?;
-    state.publish(&version.name).await?;
-    Ok(Reply(version.into()))
+    let (name, new) = check(body)?;
+    let id = new.model_id;
+    let after = state
+        .command(&name, Command::Register(Box::new(new)))
+        .await?;
+    Ok(Reply(version_in(&after, id)?.into()))
 }
 
-fn check(body: RegisterVersion) -> ApiResult<NewVersion> {
+/// A version as it is after a command.
+fn version_in(after: &ModelState, id: ModelId) -> ApiResult<types::Version> {
+    let found = after.versions.iter().find(|version| version.model_id == id);
+    found
+        .cloned()
+        .ok_or_else(|| ApiError::version_not_found(&id.to_string()))
+}
+
+fn check(body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     let mut fields = Fields::default();
     let name = fields.take("/name", ModelName::parse(&body.name));
     let version = fields.take("/version", VersionName::parse(&body.version));
@@ -48,15 +62,19 @@ fn check(body: RegisterVersion) -> ApiResult<NewVersion> {
     let new = name
         .zip(version)
         .zip(accuracy)
-        .map(|((name, version), accuracy)| NewVersion {
-            model_id: ModelId::from_bits(clock::random()),
-            name,
-            version,
-            description,
-            accuracy,
-            tags,
-            runtime,
-            salt: format!("{:016x}{:016x}", clock::random(), clock::random()),
+        .map(|((name, version), accuracy)| {
+            let new = NewVersion {
+                // It gets one that was never used.
+                key: VersionKey::default(),
+                model_id: ModelId::from_bits(clock::random()),
+                version,
+                description,
+                accuracy,
+                tags,
+                runtime,
+                salt: format!("{:016x}{:016x}", clock::random(), clock::random()),
+            };
+            (name, new)
         });
     fields.finish(new)
 }
@@ -183,11 +201,10 @@ pub(crate) async fn activate(
     let weight = weight.map_err(|error| ApiError::field("/traffic_percent", error))?;
     let version = require(&state, id).await?;
     probe(&state, &version).await?;
-    let takeover = experiments::takeover_if(&state, body.takeover, &version).await?;
-    let now = state.clock.now();
-    let version = state.store.activate(id, weight, takeover, now).await?;
-    state.publish(&version.name).await?;
-    Ok(Reply(with_warning(&state, version)))
+    let mut commands = experiments::takeover(&state, body.takeover, &version.name).await?;
+    commands.push(Command::Activate { id, weight });
+    let after = state.commands(&version.name, commands).await?;
+    Ok(Reply(with_warning(&state, version_in(&after, id)?)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -206,11 +223,12 @@ pub(crate) async fn deactivate(
     Params(params): Params<DeactivateParams>,
 ) -> ApiResult<Reply<Version>> {
     let version = require(&state, id).await?;
-    let takeover = experiments::takeover_if(&state, params.takeover, &version).await?;
-    let now = state.clock.now();
-    let version = state.store.deactivate(id, takeover, now).await?;
-    state.publish(&version.name).await?;
-    Ok(Reply(with_warning(&state, version)))
+    // One that is inactive already needs nobody to make way.
+    let takes_over = params.takeover && version.status != VersionStatus::Inactive;
+    let mut commands = experiments::takeover(&state, takes_over, &version.name).await?;
+    commands.push(Command::Deactivate { id });
+    let after = state.commands(&version.name, commands).await?;
+    Ok(Reply(with_warning(&state, version_in(&after, id)?)))
 }
 
 fn with_warning(state: &AppState, version: types::Version) -> Version {
@@ -272,18 +290,21 @@ pub(crate) async fn patch(
     let status = fields.take_option("/status", status);
     check_description(&mut fields, body.description.as_deref().unwrap_or_default());
     check_tags(&mut fields, &body.tags.clone().unwrap_or_default());
-    let patch = VersionPatch {
+    let patch = Patch {
+        id,
         description: body.description,
         tags: body.tags,
         status,
     };
     let patch = fields.finish(Some(patch))?;
+    let version = require(&state, id).await?;
     if patch.status == Some(VersionStatus::Testing) {
-        probe(&state, &require(&state, id).await?).await?;
+        probe(&state, &version).await?;
     }
-    let version = state.store.patch(id, patch, state.clock.now()).await?;
-    state.publish(&version.name).await?;
-    Ok(Reply(wire(&state, version)))
+    let after = state
+        .command(&version.name, Command::Patch(Box::new(patch)))
+        .await?;
+    Ok(Reply(wire(&state, version_in(&after, id)?)))
 }
 
 /// Deletes a version and its predictions.
@@ -292,10 +313,10 @@ pub(crate) async fn delete(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
 ) -> ApiResult<Reply<Message>> {
-    let old = state.store.delete(id, state.clock.now()).await?;
+    let old = require(&state, id).await?;
+    state.command(&old.name, Command::Delete { id }).await?;
     // Rows that are to go need not wait for the next look.
     state.log.hurry();
-    state.publish(&old.name).await?;
     let message = format!(
         "Version {} of {} and its predictions are deleted.",
         old.version, old.name

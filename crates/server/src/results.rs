@@ -95,12 +95,6 @@ pub(crate) fn as_value(
     serde_json::to_value(results).unwrap_or_default()
 }
 
-/// The same as it is stored when an experiment ends.
-pub(crate) async fn as_text(state: &AppState, experiment: Experiment) -> ApiResult<String> {
-    let results = judged(state, experiment).await?;
-    Ok(serde_json::to_string(&results).expect("texts and finite numbers are JSON"))
-}
-
 pub(crate) fn history_of(experiment: &Experiment) -> History {
     let stored = experiment.history.as_deref().unwrap_or("[]");
     let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_else(|error| {

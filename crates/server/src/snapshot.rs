@@ -6,8 +6,7 @@ use route::Routes;
 use runtime::{HttpClient, Runtime, RuntimeError};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Store, StoreError};
-use types::{ModelName, ModelTraffic, RuntimeSpec, Version, VersionKey};
+use types::{ModelState, ModelTraffic, RuntimeSpec, Version, VersionKey};
 
 /// A model as requests see it.
 pub(crate) struct Model {
@@ -32,12 +31,7 @@ enum Loaded {
 
 impl Model {
     /// A runtime never changes, so those of `last` are kept. One that could not be loaded is tried again.
-    fn new(
-        traffic: ModelTraffic,
-        versions: &[Version],
-        last: Option<&Self>,
-        client: &HttpClient,
-    ) -> Self {
+    fn new(state: &ModelState, last: Option<&Self>, client: &HttpClient) -> Self {
         let known: HashMap<VersionKey, &Loaded> = last
             .iter()
             .flat_map(|last| last.traffic().versions.iter().zip(&last.runtimes))
@@ -48,13 +42,13 @@ impl Model {
             _ if !version.status.answers() => Loaded::Not,
             _ => Loaded::new(&version.runtime, client),
         };
-        let runtimes: Vec<Loaded> = versions.iter().map(load).collect();
+        let runtimes: Vec<Loaded> = state.versions.iter().map(load).collect();
         let sizes = runtimes.iter().map(|runtime| match runtime {
             Loaded::Ready(runtime) => runtime.largest_answer(),
             Loaded::Not | Loaded::Broken(_) => 0,
         });
         let largest_answer = sizes.max().unwrap_or(0);
-        let routes = Routes::new(traffic);
+        let routes = Routes::new(state.traffic());
         let versions = &routes.traffic().versions;
         let model_ids = versions.iter().map(|v| v.model_id.to_string()).collect();
         Self {
@@ -124,11 +118,11 @@ pub(crate) enum NoModel {
 }
 
 impl Snapshot {
-    pub(crate) async fn load(store: &Store, client: &HttpClient) -> Result<Self, StoreError> {
-        let models = store.traffic(None).await?.into_iter();
-        let models = models.map(|(traffic, versions)| {
-            let model = Model::new(traffic, &versions, None, client);
-            let name: Arc<str> = model.traffic().name.as_str().into();
+    pub(crate) fn new(states: &[Arc<ModelState>], client: &HttpClient) -> Self {
+        let known = states.iter().filter(|state| !state.versions.is_empty());
+        let models = known.map(|state| {
+            let name: Arc<str> = state.name.as_str().into();
+            let model = Model::new(state, None, client);
             (name, Arc::new(ArcSwap::from_pointee(model)))
         });
         let snapshot = Self {
@@ -136,24 +130,19 @@ impl Snapshot {
             active: ArcSwap::default(),
         };
         snapshot.find_active();
-        Ok(snapshot)
+        snapshot
     }
 
-    /// Publishes what the store says of one model. To be called by one at a time.
-    async fn reload(
-        &self,
-        name: &ModelName,
-        store: &Store,
-        client: &HttpClient,
-    ) -> Result<(), StoreError> {
-        let found = store.traffic(Some(name.clone())).await?.into_iter().next();
+    /// Publishes the state of a model. To be called by one at a time.
+    pub(crate) fn publish(&self, state: &ModelState, client: &HttpClient) {
+        let name = &state.name;
         let models = self.models.load();
         let cell = models.get(name.as_str());
         let last = cell.map(|cell| cell.load_full());
         let was_active = last.as_ref().is_some_and(|last| last.routes.is_active());
-        let model = found.map(|(traffic, versions)| {
-            Arc::new(Model::new(traffic, &versions, last.as_deref(), client))
-        });
+        // A model whose versions are all deleted is kept for its audit only.
+        let found = (!state.versions.is_empty()).then_some(state);
+        let model = found.map(|state| Arc::new(Model::new(state, last.as_deref(), client)));
         let is_active = model.as_ref().is_some_and(|model| model.routes.is_active());
         match (cell, model) {
             (Some(cell), Some(model)) => cell.store(model),
@@ -170,14 +159,8 @@ impl Snapshot {
             }
         }
         if was_active || is_active {
-            self.find_active_if(was_active != is_active || cell.is_none());
-        }
-        Ok(())
-    }
-
-    fn find_active_if(&self, changed: bool) {
-        if changed {
-            self.find_active();
+            let changed = was_active != is_active || cell.is_none();
+            changed.then(|| self.find_active());
         }
     }
 
@@ -253,22 +236,7 @@ fn ambiguous(models: impl IntoIterator<Item = Arc<Model>>) -> NoModel {
 const RETRY: std::time::Duration = std::time::Duration::from_millis(200);
 
 impl AppState {
-    /// Publishes what the catalogue says of a model now. Where that cannot be read, it is tried until it can.
-    pub(crate) async fn publish(&self, name: &ModelName) -> Result<(), StoreError> {
-        let published = self.reload(name).await;
-        if published.is_err() {
-            self.unpublished.notify_one();
-        }
-        self.tell();
-        published
-    }
-
-    async fn reload(&self, name: &ModelName) -> Result<(), StoreError> {
-        let _alone = self.publishing.lock().await;
-        self.snapshot.reload(name, &self.store, &self.client).await
-    }
-
-    /// Publishes what could not be published when it was changed, for ever.
+    /// Publishes what is not known to have been published when it was changed, for ever.
     pub(crate) async fn keep_published(&self) {
         loop {
             self.unpublished.notified().await;
@@ -278,23 +246,5 @@ impl AppState {
             }
             self.tell();
         }
-    }
-
-    /// Publishes all models that the audit says have changed since this was called last.
-    pub(crate) async fn publish_changed(&self) -> Result<(), StoreError> {
-        let mut published = self.published.lock().await;
-        let (newest, names) = self.store.changed_models(*published).await?;
-        let mut failed = None;
-        for name in &names {
-            // One that cannot be read keeps none of the others from being published.
-            if let Err(error) = self.reload(name).await {
-                failed = Some(error);
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        *published = newest;
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What every handler shares.
 
+use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::log::{self, Log};
 use crate::snapshot::Snapshot;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    pub(crate) catalogue: Catalogue,
     pub(crate) snapshot: Snapshot,
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
@@ -34,9 +36,7 @@ pub(crate) struct Shared {
     pub(crate) closing: CancellationToken,
     /// The newest entry of the audit whose model was published after it.
     pub(crate) published: Mutex<i64>,
-    /// Held while a model is published, so that an older state never replaces a newer one.
-    pub(crate) publishing: Mutex<()>,
-    /// Told when a change could not be published.
+    /// Told when it is not known whether a change was made.
     pub(crate) unpublished: Notify,
     /// What is due for running experiments and could not be written.
     overdue: StdMutex<Vec<String>>,
@@ -79,12 +79,14 @@ impl AppState {
         let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
         let client = HttpClient::default();
         let (published, _) = store.changed_models(i64::MAX).await?;
-        let snapshot = Snapshot::load(&store, &client).await?;
+        let catalogue = Catalogue::load(&store, clock.now()).await?;
+        let snapshot = Snapshot::new(&catalogue.all(), &client);
         Ok(Self(Arc::new(Shared {
             ids: Ids::after(newest),
             log,
             store,
             clock,
+            catalogue,
             snapshot,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
@@ -99,7 +101,6 @@ impl AppState {
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
             published: Mutex::new(published),
-            publishing: Mutex::new(()),
             unpublished: Notify::new(),
             overdue: StdMutex::default(),
             tasks: TaskTracker::new(),

@@ -9,7 +9,8 @@ use crate::state::AppState;
 use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
 use axum::extract::State;
-use store::{VersionFilter, WeightChange};
+use catalog::{Command, Refusal};
+use store::VersionFilter;
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
 /// How the traffic of a model is split.
@@ -38,32 +39,33 @@ pub(crate) async fn set(
 ) -> ApiResult<Reply<Traffic>> {
     let missing = |_| ApiError::model_not_found(&name);
     let model = ModelName::parse(&name).map_err(missing)?;
-    let mut change = check(&body)?;
-    if body.takeover {
-        change.takeover = Some(experiments::takeover(&state, &name).await?);
-    }
+    let weights = check(&body)?;
     let filter = VersionFilter {
         name: Some(model.clone()),
         ..VersionFilter::default()
     };
     for version in state.store.versions(filter).await? {
-        let named = change
-            .weights
-            .iter()
-            .find(|(named, _)| *named == version.version);
+        let named = weights.iter().find(|(named, _)| *named == version.version);
         if named.is_some_and(|(_, weight)| *weight > Percent::ZERO) {
             probe(&state, &version).await?;
         }
     }
-    state
-        .store
-        .set_weights(model.clone(), change, state.clock.now())
-        .await?;
-    state.publish(&model).await?;
+    let mut commands = experiments::takeover(&state, body.takeover, &model).await?;
+    let (present, given) = (state.catalogue.state(&model).revision, body.revision);
+    if !commands.is_empty() && present != given {
+        return Err(Refusal::Stale { present, given }.into());
+    }
+    commands.push(Command::SetTraffic {
+        // What makes way is a change of its own.
+        revision: given + commands.len() as i64,
+        weights,
+        fallback: body.fallback,
+    });
+    state.commands(&model, commands).await?;
     published(&state, &name).map(Reply)
 }
 
-fn check(body: &SetTraffic) -> ApiResult<WeightChange> {
+fn check(body: &SetTraffic) -> ApiResult<Vec<(VersionName, Percent)>> {
     let mut fields = Fields::default();
     let mut weights = Vec::new();
     for (version, &weight) in &body.weights {
@@ -72,13 +74,7 @@ fn check(body: &SetTraffic) -> ApiResult<WeightChange> {
         let weight = fields.take(&pointer, Percent::new(weight));
         weights.extend(version.zip(weight));
     }
-    let (revision, fallback) = (body.revision, body.fallback);
-    fields.finish(Some(WeightChange {
-        revision,
-        weights,
-        fallback,
-        takeover: None,
-    }))
+    fields.finish(Some(weights))
 }
 
 fn wire(traffic: &ModelTraffic) -> Traffic {

@@ -4,9 +4,10 @@
 use crate::run::{definition, play_all};
 use crate::stage::{Stage, sums};
 use crate::world::{InvalidDesign, binomial};
-use judge::control::Action;
 use rand_chacha::ChaCha8Rng;
-use types::{Algorithm, BanditSettings, BuiltIn, ExperimentDefinition, Policy, Timestamp};
+use types::{
+    Algorithm, BanditSettings, BuiltIn, Decision, ExperimentDefinition, Policy, Timestamp,
+};
 
 /// What is played, and how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -245,7 +246,7 @@ impl<'a> Play<'a> {
             let now = self.now();
             let next = self.stage.look(now);
             self.stage.experiment.progress = next.progress;
-            if let Some(shares) = next.action.as_ref().and_then(Action::shares) {
+            if let Some(shares) = next.decision.as_ref().and_then(Decision::shares) {
                 self.stage.open_epoch(shares.to_vec(), now);
             }
         }

@@ -4,11 +4,10 @@
 use crate::run::{definition, play_all};
 use crate::stage::{Stage, sums};
 use crate::world::{InvalidDesign, binomial};
-use judge::control::Action;
 use judge::fixed::{Proportion, two_proportions};
 use rand_chacha::ChaCha8Rng;
 use types::{
-    BuiltIn, ExperimentDefinition, Metric, MetricName, Policy, RolloutSettings, Timestamp,
+    BuiltIn, Decision, ExperimentDefinition, Metric, MetricName, Policy, RolloutSettings, Timestamp,
 };
 
 /// Who decides to go back.
@@ -288,7 +287,7 @@ impl<'a> Play<'a> {
             let goes_back = match self.design.rule {
                 Rule::Controller => next
                     .as_ref()
-                    .is_some_and(|next| next.action == Some(Action::RollBack)),
+                    .is_some_and(|next| next.decision == Some(Decision::RollBack)),
                 Rule::PeekedZ => self.peeked_z(),
                 Rule::Threshold => self.over_threshold(met),
             };
@@ -305,9 +304,9 @@ impl<'a> Play<'a> {
                 continue;
             };
             self.stage.experiment.progress = next.progress;
-            match next.action {
-                Some(Action::Promote { .. }) => return Ended::Promoted,
-                Some(Action::Advance { shares }) => {
+            match next.decision {
+                Some(Decision::Promote { .. }) => return Ended::Promoted,
+                Some(Decision::Advance { shares }) => {
                     self.stage.open_epoch(shares, self.now());
                 }
                 _ => {}

@@ -19,9 +19,8 @@ mod rollup;
 mod sqlite;
 
 pub use catalog::{
-    Actor, Alias, AuditEntry, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent,
-    ExperimentFilter, ExperimentStep, LookRecord, NewVersion, NewWebhook, Takeover, VersionFilter,
-    VersionPatch, Webhook, WeightChange,
+    Alias, AuditEntry, AuditFilter, Checkpoint, Conflict, ExperimentFilter, NewWebhook,
+    StoredEvent, VersionFilter, Webhook,
 };
 pub use error::{OpenError, StoreError};
 pub use feedback::{
@@ -31,6 +30,6 @@ pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use receipt::{Refused, RequestReceipt};
 pub use rollup::{Rollup, Tier};
 pub use sqlite::{
-    Appended, FeedbackResult, Incoming, LogState, Part, ServerId, SetAside, Store, VerifyReport,
-    server_of, verify,
+    Appended, FeedbackResult, Incoming, LogState, Part, ServerId, SetAside, Store, StoredModel,
+    VerifyReport, server_of, stored_models, verify,
 };

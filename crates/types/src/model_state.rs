@@ -3,7 +3,8 @@
 
 use crate::{
     AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
-    ModelName, Percent, Progress, Tags, Timestamp, Version, VersionKey, VersionName, VersionStatus,
+    ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Tags, Timestamp, TrafficVersion,
+    Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
 
@@ -66,6 +67,36 @@ impl ModelState {
     pub fn running(&self) -> Option<&Experiment> {
         let runs = |e: &&Experiment| e.status == ExperimentStatus::Running;
         self.experiments.iter().find(runs)
+    }
+
+    /// The same as routing sees it.
+    pub fn traffic(&self) -> ModelTraffic {
+        let version = |version: &Version| TrafficVersion {
+            key: version.key,
+            model_id: version.model_id,
+            version: version.version.clone(),
+            status: version.status,
+            weight: version.traffic_percent,
+        };
+        let experiment = |running: &Experiment| {
+            let keys = running.definition.arms.iter().map(|arm| arm.key);
+            RunningExperiment {
+                key: running.key,
+                id: running.id,
+                salt: running.definition.salt.clone(),
+                enrolment: running.definition.enrolment,
+                shares: keys.zip(running.shares.iter().copied()).collect(),
+            }
+        };
+        ModelTraffic {
+            name: self.name.clone(),
+            revision: self.revision,
+            epoch: self.epoch,
+            salt: self.salt.clone(),
+            fallback: self.fallback,
+            versions: self.versions.iter().map(version).collect(),
+            experiment: self.running().map(experiment),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use crate::args::VerifyArgs;
 use journal::{Folder, Inspected, inspect};
 use std::path::Path;
 use std::process::ExitCode;
-use store::VerifyReport;
 use store::entry::Entry;
+use store::{StoredModel, VerifyReport};
 
 #[expect(
     clippy::print_stdout,
@@ -18,6 +18,11 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let journal = Waiting::read(&args.data_dir, &path)?;
     let mut report = store::verify(&args.data_dir)?;
     let waiting = journal.check(&mut report);
+    let models = store::stored_models(&args.data_dir)?;
+    report
+        .problems
+        .extend(models.iter().filter_map(not_replayed));
+    let models = models.len();
     let clean = report.problems.is_empty();
     if args.json {
         println!(
@@ -27,6 +32,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 "predictions": report.predictions,
                 "rollups": report.rollups,
                 "evidence": report.evidence,
+                "models": models,
                 "position": report.position,
                 "waiting": waiting,
                 "missing": report.log.missing,
@@ -41,8 +47,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
         let verdict = if clean { "clean" } else { "NOT CLEAN" };
         println!(
-            "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {} \
-             problems; of the journal {waiting} entries wait to be counted, {} are missing, {} set aside, {} \
+            "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {models} models \
+             replayed from their events, {} problems; of the journal {waiting} entries wait to be counted, {} are missing, {} set aside, {} \
              were of deleted versions",
             report.predictions,
             report.rollups,
@@ -58,6 +64,52 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is wrong with a model that is not what its events say; `None` where nothing is.
+fn not_replayed(model: &StoredModel) -> Option<String> {
+    let name = &model.name;
+    let (state, events) = match (&model.state, &model.events) {
+        (Ok(state), Ok(events)) => (state, events),
+        (Err(error), _) => return Some(format!("the model {name} cannot be read: {error}")),
+        (_, Err(error)) => return Some(format!("the events of {name} cannot be read: {error}")),
+    };
+    let numbers = events.iter().map(|event| event.change);
+    if !numbers.eq(1..=state.changes) {
+        return Some(format!(
+            "{name} has had {} changes, and {} events tell of them: some are gone",
+            state.changes,
+            events.len()
+        ));
+    }
+    if state.changes == 0 {
+        // Its first event is written when a server of this release starts.
+        return None;
+    }
+    let each = events.iter().map(|event| {
+        let version = event.version.as_ref();
+        (
+            event.at,
+            event.action.as_str(),
+            version,
+            event.detail.as_str(),
+        )
+    });
+    match catalog::replay(state.name.clone(), each) {
+        Err((at, error)) => {
+            let event = &events[at];
+            Some(format!(
+                "the event {} of {name} ({}): {error}",
+                event.change, event.action
+            ))
+        }
+        Ok(replayed) => {
+            let differences = catalog::differences(state, &replayed);
+            let what = differences.join(", ");
+            (!differences.is_empty())
+                .then(|| format!("{name} is not what its events say: {what} differ"))
+        }
+    }
 }
 
 /// What the journal holds beside the database.

@@ -1,15 +1,16 @@
 //! Fills a log through the store's own append path, as fast as it takes records.
 
 use crate::process::memory_mib;
+use catalog::{Command, NewVersion, decide};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
-use store::{Appended, Feedback, FeedbackContent, Incoming, NewVersion, Store};
+use store::{Appended, Feedback, FeedbackContent, Incoming, Store};
 use types::{
     Accuracy, Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId,
-    ModelName, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason, ReceiptId,
-    RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
+    ModelName, ModelState, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason,
+    ReceiptId, RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -179,10 +180,33 @@ async fn experiment(
         )
     };
     let id = ExperimentId::from_bits(1);
-    store.create_experiment(id, definition, now).await?;
-    let started = store.start_experiment(id, None, None, now).await?;
-    let traffic = store.traffic(None).await?;
-    Ok((started.key, traffic[0].0.epoch))
+    let key = ExperimentKey(1);
+    let create = Command::CreateExperiment {
+        key,
+        id,
+        definition: Box::new(definition),
+    };
+    command(store, create, now).await?;
+    let start = Command::StartExperiment {
+        id,
+        progress: None,
+        revision: None,
+    };
+    Ok((key, command(store, start, now).await?.epoch))
+}
+
+/// Carries out a command to the model, as a server does.
+async fn command(store: &Store, command: Command, now: Timestamp) -> anyhow::Result<ModelState> {
+    let name = ModelName::parse("sentiment")?;
+    let state = store.model(name.clone()).await?;
+    let state = state.unwrap_or_else(|| ModelState::new(name));
+    let Some(decided) = decide(&state, &command, now)? else {
+        return Ok(state);
+    };
+    for applied in store.apply(vec![decided.change]).await? {
+        applied?;
+    }
+    Ok(decided.state)
 }
 
 fn now() -> Timestamp {
@@ -199,9 +223,11 @@ fn now() -> Timestamp {
 async fn register(store: &Store, versions: u32, now: Timestamp) -> anyhow::Result<Vec<VersionKey>> {
     let mut keys = Vec::new();
     for n in 1..=versions {
+        let id = ModelId::from_bits(u64::from(n));
+        let key = VersionKey(i64::from(n));
         let new = NewVersion {
-            model_id: ModelId::from_bits(u64::from(n)),
-            name: ModelName::parse("sentiment")?,
+            key,
+            model_id: id,
             version: VersionName::parse(&format!("{n}.0.0"))?,
             description: String::new(),
             accuracy: Accuracy::new(0.8)?,
@@ -209,10 +235,10 @@ async fn register(store: &Store, versions: u32, now: Timestamp) -> anyhow::Resul
             runtime: RuntimeSpec::default(),
             salt: "bench".into(),
         };
-        let version = store.register(new, now).await?;
+        command(store, Command::Register(Box::new(new)), now).await?;
         let weight = Percent::new(100.0 / f64::from(versions))?;
-        store.activate(version.model_id, weight, None, now).await?;
-        keys.push(version.key);
+        command(store, Command::Activate { id, weight }, now).await?;
+        keys.push(key);
     }
     Ok(keys)
 }

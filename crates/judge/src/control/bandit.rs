@@ -1,6 +1,6 @@
 //! From matured evidence to weights: posterior or index → weights → floor → cap → publish.
 
-use super::{Action, Look, Next, because_held, unhealthy};
+use super::{Look, Next, because_held, unhealthy};
 use crate::bandit::{
     capped, kl_ucb, mixed, optimal_proportions, stopping, top_two, ucb1, with_floor,
 };
@@ -8,8 +8,8 @@ use crate::results::primary_of;
 use crate::sample::Sample;
 use crate::thompson::{self, Posterior};
 use types::{
-    Algorithm, BanditProgress, BanditSettings, Direction, Metric, MetricKind, MetricSums, Progress,
-    Timestamp,
+    Algorithm, BanditProgress, BanditSettings, Decision, Direction, Metric, MetricKind, MetricSums,
+    Progress, Timestamp,
 };
 
 /// A change of every weight by less than this is not worth an epoch.
@@ -40,23 +40,23 @@ pub(super) fn step(
             .collect();
         let because = format!("{} harms a guardrail.", names.join(" and "));
         if progress.dropped.len() + 1 == definition.arms.len() {
-            return next(progress, Some(Action::RollBack), because);
+            return next(progress, Some(Decision::RollBack), because);
         }
         // The others share what it had, as they stand to each other.
         let shares = without(shares, &progress.dropped);
-        return next(progress, Some(Action::Reweigh { shares }), because);
+        return next(progress, Some(Decision::Reweigh { shares }), because);
     }
     if let Some(hold) = unhealthy(look, progress.held) {
-        let action = (progress.held != Some(hold)).then_some(Action::Hold(hold));
+        let decision = (progress.held != Some(hold)).then_some(Decision::Hold(hold));
         progress.held = Some(hold);
-        return next(progress, action, because_held(hold).into());
+        return next(progress, decision, because_held(hold).into());
     }
     if !look.complete {
         return next(progress, None, String::new());
     }
     if let Some(hold) = progress.held.take() {
         let because = format!("What held it is over: {}.", hold.as_str());
-        return next(progress, Some(Action::Release), because);
+        return next(progress, Some(Decision::Release), because);
     }
     if progress.paused {
         return next(progress, None, String::new());
@@ -69,12 +69,12 @@ pub(super) fn step(
             "{} is the best arm on {}, by a rule that aims at a chance of error of {}.",
             definition.arms[arm].version, definition.primary_metric, settings.delta
         );
-        let action = if settings.promote_winner {
-            Action::Promote { arm }
+        let decision = if settings.promote_winner {
+            Decision::Promote { arm }
         } else {
-            Action::Winner { arm }
+            Decision::Winner { arm }
         };
-        return next(progress, Some(action), because);
+        return next(progress, Some(decision), because);
     }
     let updated = progress.updated_at.map(Timestamp::from_micros);
     let due = updated.is_none_or(|at| {
@@ -98,18 +98,22 @@ pub(super) fn step(
         return next(progress, None, String::new());
     }
     let because = format!("{} by the matured evidence.", settings.algorithm.as_str());
-    next(progress, Some(Action::Reweigh { shares: weights }), because)
+    next(
+        progress,
+        Some(Decision::Reweigh { shares: weights }),
+        because,
+    )
 }
 
-fn next(progress: BanditProgress, action: Option<Action>, because: String) -> Next {
+fn next(progress: BanditProgress, decision: Option<Decision>, because: String) -> Next {
     Next {
         progress: Some(Progress::Bandit(progress)),
-        because: if action.is_some() {
+        because: if decision.is_some() {
             because
         } else {
             String::new()
         },
-        action,
+        decision,
     }
 }
 

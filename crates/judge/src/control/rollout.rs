@@ -1,13 +1,13 @@
 //! The ladder: hard kill, harm, health, traffic, soak, units, promotion rule, approval, in this order.
 
-use super::{Action, Look, Next, because_held, unhealthy};
+use super::{Look, Next, because_held, unhealthy};
 use crate::bounded::bernoulli;
 use crate::power::{Design, two_proportions_unequal};
 use crate::results::{Role, guarded, guards_both};
 use crate::words::significant;
 use types::{
-    BuiltIn, Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress, RolloutSettings,
-    Timestamp,
+    BuiltIn, Decision, Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress,
+    RolloutSettings, Timestamp,
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
@@ -25,7 +25,7 @@ pub(super) fn step(
 ) -> Next {
     let was = progress.clone();
     if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
-        return settled(progress, Some(Action::RollBack), because);
+        return settled(progress, Some(Decision::RollBack), because);
     }
     let quiet = observe(look, settings, &mut progress);
     progress.units = treated(look);
@@ -36,7 +36,7 @@ pub(super) fn step(
     }
     if quiet == Some(Hold::NoTrafficGraceOver) && settings.no_traffic == NoTraffic::RollBack {
         let because = because_held(Hold::NoTrafficGraceOver).into();
-        return settled(progress, Some(Action::RollBack), because);
+        return settled(progress, Some(Decision::RollBack), because);
     }
     let hold = unhealthy(look, was.held)
         .or(quiet)
@@ -61,14 +61,14 @@ pub(super) fn step(
         "The step lasted its time, the candidate has {} units at it, and no guardrail is harmed.",
         progress.units
     );
-    let action = advance(settings, &mut progress);
-    settled(progress, Some(action), because)
+    let decision = advance(settings, &mut progress);
+    settled(progress, Some(decision), because)
 }
 
 /// Takes the next step; after the last one the candidate is promoted.
-pub(super) fn advance(settings: &RolloutSettings, progress: &mut RolloutProgress) -> Action {
+pub(super) fn advance(settings: &RolloutSettings, progress: &mut RolloutProgress) -> Decision {
     if progress.step + 1 >= settings.steps.len() {
-        return Action::Promote { arm: 1 };
+        return Decision::Promote { arm: 1 };
     }
     *progress = RolloutProgress {
         step: progress.step + 1,
@@ -78,15 +78,15 @@ pub(super) fn advance(settings: &RolloutSettings, progress: &mut RolloutProgress
         ..RolloutProgress::default()
     };
     let share = settings.share(progress.step);
-    Action::Advance {
+    Decision::Advance {
         shares: vec![1.0 - share, share],
     }
 }
 
-fn settled(progress: RolloutProgress, action: Option<Action>, because: String) -> Next {
+fn settled(progress: RolloutProgress, decision: Option<Decision>, because: String) -> Next {
     Next {
         progress: Some(Progress::Rollout(progress)),
-        action,
+        decision,
         because,
     }
 }
@@ -98,18 +98,18 @@ fn held(was: &RolloutProgress, mut progress: RolloutProgress, hold: Hold) -> Nex
     }
     settled(
         progress,
-        Some(Action::Hold(hold)),
+        Some(Decision::Hold(hold)),
         because_held(hold).into(),
     )
 }
 
 fn released(was: &RolloutProgress, mut progress: RolloutProgress) -> Next {
     progress.held = None;
-    let action = was.held.map(|_| Action::Release);
+    let decision = was.held.map(|_| Decision::Release);
     let because = was
         .held
         .map(|hold| format!("What held it is over: {}.", hold.as_str()));
-    settled(progress, action, because.unwrap_or_default())
+    settled(progress, decision, because.unwrap_or_default())
 }
 
 /// Counts the time since the last look where predictions have come in it; says when none come any more.

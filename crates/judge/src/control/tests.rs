@@ -1,7 +1,7 @@
 use super::*;
 use crate::results::{History, results};
 use types::{
-    Algorithm, Arm, ArmEvidence, BanditProgress, BanditSettings, BuiltIn, EpochEvidence,
+    Algorithm, Arm, ArmEvidence, BanditProgress, BanditSettings, BuiltIn, Decision, EpochEvidence,
     ExperimentDefinition, ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence,
     MetricSums, ModelId, ModelName, Promotion, RolloutProgress, RolloutSettings, VersionKey,
     VersionName,
@@ -116,7 +116,7 @@ impl World {
 
     fn take(&mut self, next: &Next) {
         self.experiment.progress = next.progress.clone();
-        if let Some(shares) = next.action.as_ref().and_then(Action::shares) {
+        if let Some(shares) = next.decision.as_ref().and_then(Decision::shares) {
             self.experiment.shares = shares.to_vec();
         }
     }
@@ -144,7 +144,7 @@ fn quick() -> RolloutSettings {
 }
 
 /// Looks every minute for `n` minutes from `from`, with ever more traffic that does no harm.
-fn climb(world: &mut World, from: i64, n: i64) -> Vec<(i64, Action)> {
+fn climb(world: &mut World, from: i64, n: i64) -> Vec<(i64, Decision)> {
     let mut actions = Vec::new();
     for minute in from..from + n {
         let units = 1000 * (minute as u64 + 1);
@@ -157,7 +157,7 @@ fn climb(world: &mut World, from: i64, n: i64) -> Vec<(i64, Action)> {
         actions.extend(
             world
                 .look(minutes(minute))
-                .action
+                .decision
                 .map(|action| (minute, action)),
         );
     }
@@ -176,7 +176,7 @@ fn a_harmless_candidate_climbs_one_step_at_a_time_and_is_promoted() {
     assert!(
         actions
             .iter()
-            .any(|(_, action)| *action == Action::Promote { arm: 1 })
+            .any(|(_, action)| *action == Decision::Promote { arm: 1 })
     );
     assert!(
         actions.windows(2).take(4).all(|pair| pair[0].0 < pair[1].0),
@@ -192,14 +192,14 @@ fn while_answers_are_to_be_counted_nothing_advances_and_harm_still_goes_back() {
     assert_eq!(climb(&mut world, 0, 40), []);
     let silent = (40..2000)
         .step_by(20)
-        .find_map(|minute| world.look(minutes(minute)).action);
+        .find_map(|minute| world.look(minutes(minute)).decision);
     assert_eq!(silent, None);
     world.complete = true;
     let (since, _) = climb(&mut world, 2000, 5)[0];
     assert!(since > 2000, "time in which the log was behind was counted");
     world.complete = false;
     world.has(&[(&[0.99, 0.01], &[(5, 990), (8, 10)])]);
-    assert_eq!(world.look(minutes(2010)).action, Some(Action::RollBack));
+    assert_eq!(world.look(minutes(2010)).decision, Some(Decision::RollBack));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn harm_goes_back_before_any_minimum_even_when_paused() {
         }
         world.has(&[(&[0.99, 0.01], &[(5, 990), (8, 10)])]);
         let next = world.look(minutes(1));
-        assert_eq!(next.action, Some(Action::RollBack), "{next:?}");
+        assert_eq!(next.decision, Some(Decision::RollBack), "{next:?}");
         assert!(next.because.contains("guardrail error"), "{}", next.because);
     }
 }
@@ -225,10 +225,10 @@ fn a_ceiling_goes_back_when_both_arms_are_broken() {
     });
     world.has(&[(&[0.5, 0.5], &[(250, 500), (250, 500)])]);
     let next = world.look(minutes(1));
-    assert_eq!(next.action, Some(Action::RollBack), "{next:?}");
+    assert_eq!(next.decision, Some(Decision::RollBack), "{next:?}");
     assert!(next.because.contains("ceiling of 20 %"), "{}", next.because);
     world.has(&[(&[0.5, 0.5], &[(90, 500), (90, 500)])]);
-    assert_eq!(world.look(minutes(2)).action, None);
+    assert_eq!(world.look(minutes(2)).decision, None);
 }
 
 #[test]
@@ -257,21 +257,21 @@ fn what_is_not_there_is_waited_for() {
     let mut held = Vec::new();
     let day = 24 * 60;
     for minute in 0..=day {
-        let action = world.look(minutes(minute)).action;
+        let action = world.look(minutes(minute)).decision;
         held.extend(action.map(|action| (minute, action)));
     }
     assert_eq!(
         held,
         [
-            (10, Action::Hold(Hold::NoTraffic)),
-            (day, Action::Hold(Hold::NoTrafficGraceOver)),
+            (10, Decision::Hold(Hold::NoTraffic)),
+            (day, Decision::Hold(Hold::NoTrafficGraceOver)),
         ]
     );
     // A server that was away has not seen silence either.
     let mut world = World::rollout(quick());
     world.has(&[(&[0.5, 0.5], &[(0, 500), (0, 500)])]);
     world.look(minutes(0));
-    assert_eq!(world.look(minutes(2 * day)).action, None);
+    assert_eq!(world.look(minutes(2 * day)).decision, None);
     let mut world = World::rollout(RolloutSettings {
         soak_seconds: vec![300],
         ..quick()
@@ -281,14 +281,17 @@ fn what_is_not_there_is_waited_for() {
         world.look(minutes(minute));
     }
     world.has(&[(&[0.5, 0.5], &[(0, 600), (0, 600)])]);
-    assert_eq!(world.look(minutes(day + 1)).action, Some(Action::Release));
+    assert_eq!(
+        world.look(minutes(day + 1)).decision,
+        Some(Decision::Release)
+    );
 
     // A mismatch of the sample ratio holds, and does not go back.
     let mut world = World::rollout(quick());
     world.has(&[(&[0.5, 0.5], &[(0, 900), (0, 500)])]);
     assert_eq!(
-        world.look(minutes(0)).action,
-        Some(Action::Hold(Hold::SampleRatioMismatch))
+        world.look(minutes(0)).decision,
+        Some(Decision::Hold(Hold::SampleRatioMismatch))
     );
 }
 
@@ -305,9 +308,9 @@ fn nothing_goes_far_without_outcomes() {
     let mut actions = Vec::new();
     for minute in 0..12 {
         empty(&mut world, 200 * (minute as u64 + 1));
-        actions.extend(world.look(minutes(minute)).action);
+        actions.extend(world.look(minutes(minute)).decision);
     }
-    assert_eq!(actions.last(), Some(&Action::Hold(Hold::NoOutcomes)));
+    assert_eq!(actions.last(), Some(&Decision::Hold(Hold::NoOutcomes)));
     assert_eq!(world.experiment.shares[1], 0.25);
 }
 
@@ -318,10 +321,10 @@ fn people_pause_resume_agree_and_push() {
         ..quick()
     });
     let actions = climb(&mut world, 0, 6);
-    let held = |action: &Action| *action == Action::Hold(Hold::Approval);
+    let held = |action: &Decision| *action == Decision::Hold(Hold::Approval);
     assert!(actions.len() == 1 && held(&actions[0].1), "{actions:?}");
     let next = world.command(Command::Advance).unwrap();
-    assert_eq!(next.action.unwrap().shares(), Some(&[0.95, 0.05][..]));
+    assert_eq!(next.decision.unwrap().shares(), Some(&[0.95, 0.05][..]));
 
     world.command(Command::Pause).unwrap();
     assert_eq!(world.command(Command::Advance), Err(NotAllowed));
@@ -330,7 +333,7 @@ fn people_pause_resume_agree_and_push() {
     world.command(Command::Resume).unwrap();
     assert_eq!(world.rollout_progress().soaked_micros, 0);
     let promoted = world.command(Command::Promote).unwrap();
-    assert_eq!(promoted.action, Some(Action::Promote { arm: 1 }));
+    assert_eq!(promoted.decision, Some(Decision::Promote { arm: 1 }));
 }
 
 #[test]
@@ -439,7 +442,7 @@ fn guardrails_that_are_means_or_must_stay_high_take_back_too() {
     let mut world = World::new(Policy::Rollout(RolloutSettings::default()), 2, metrics);
     world.has(&[(&[0.5, 0.5], &[(50, 1000), (100, 1000)])]);
     world.evidence.epochs[0].arms[1].metrics[0] = binary(&BuiltIn::Error.metric(), 50, 1000);
-    assert_eq!(world.look(minutes(1)).action, Some(Action::RollBack));
+    assert_eq!(world.look(minutes(1)).decision, Some(Decision::RollBack));
 
     // A mean, up to a margin.
     let latency = |mean: f64| {
@@ -470,7 +473,7 @@ fn guardrails_that_are_means_or_must_stay_high_take_back_too() {
         world.has(&[(&[0.5, 0.5], &[(0, 1000), (0, 1000)])]);
         world.evidence.epochs[0].arms[0].metrics[0] = latency(50.0);
         world.evidence.epochs[0].arms[1].metrics[0] = latency(55.0);
-        let back = world.look(minutes(1)).action == Some(Action::RollBack);
+        let back = world.look(minutes(1)).decision == Some(Decision::RollBack);
         assert_eq!(back, taken_back, "margin {margin}");
     }
 }
@@ -483,17 +486,17 @@ fn a_bandit_waits_for_its_burn_in_its_period_and_moves_within_the_cap() {
     };
     let mut world = bandit(settings, 2);
     answered(&mut world, &[(&[0.5, 0.5], &[(20, 99), (5, 120)])]);
-    assert_eq!(world.look(minutes(1)).action, None);
+    assert_eq!(world.look(minutes(1)).decision, None);
     answered(&mut world, &[(&[0.5, 0.5], &[(40, 150), (5, 150)])]);
     assert_eq!(
-        world.look(minutes(2)).action,
+        world.look(minutes(2)).decision,
         None,
         "five minutes have not passed"
     );
     let next = world.look(minutes(6));
-    assert_eq!(next.action.unwrap().shares(), Some(&[0.4, 0.6][..]));
+    assert_eq!(next.decision.unwrap().shares(), Some(&[0.4, 0.6][..]));
     // The clock went back: the next look is not as far away as it went.
-    assert!(world.look(minutes(3)).action.is_some());
+    assert!(world.look(minutes(3)).decision.is_some());
 }
 
 #[test]
@@ -502,8 +505,8 @@ fn a_winner_is_decided_once() {
     let arms = [(700, 3000), (300, 3000)];
     answered(&mut world, &[(&[0.5, 0.5], &arms)]);
     assert_eq!(
-        world.look(minutes(1)).action,
-        Some(Action::Winner { arm: 1 })
+        world.look(minutes(1)).decision,
+        Some(Decision::Winner { arm: 1 })
     );
     let even = [(700, 3000), (700, 3000)];
     answered(&mut world, &[(&[0.5, 0.5], &even)]);
@@ -521,14 +524,14 @@ fn a_harmful_arm_is_dropped_and_the_last_one_goes_back() {
     answered(&mut world, &[(&THIRDS, &third)]);
     world.evidence.epochs[0].arms[2].metrics[1] = binary(&BuiltIn::Error.metric(), 90, 1000);
     let next = world.look(minutes(1));
-    assert_eq!(next.action.unwrap().shares(), Some(&[0.5, 0.5, 0.0][..]));
+    assert_eq!(next.decision.unwrap().shares(), Some(&[0.5, 0.5, 0.0][..]));
     assert_eq!(
-        world.look(minutes(7)).action,
+        world.look(minutes(7)).decision,
         None,
         "equal arms stay as they are"
     );
     world.evidence.epochs[0].arms[1].metrics[1] = binary(&BuiltIn::Error.metric(), 90, 1000);
-    assert_eq!(world.look(minutes(8)).action, Some(Action::RollBack));
+    assert_eq!(world.look(minutes(8)).decision, Some(Decision::RollBack));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::Log;
 use crate::{Clock, Durability};
+use catalog::{Command, NewVersion, decide};
 use fastrand::Rng;
 use journal::faulty::{Fault, FaultyDisk};
 use journal::{Journal, Opened, Options};
@@ -10,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{NewVersion, PredictionFilter, Store};
+use store::{PredictionFilter, Store};
 use types::{
-    Accuracy, Input, ModelId, ModelName, Outcome, Output, PredictionId, PredictionRecord, Reason,
-    RuntimeSpec, Tags, Timestamp, VersionKey, VersionName,
+    Accuracy, Input, ModelId, ModelName, ModelState, Outcome, Output, PredictionId,
+    PredictionRecord, Reason, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName,
 };
 
 const ROUNDS: u64 = 100;
@@ -29,21 +30,22 @@ fn options() -> Options {
 }
 
 async fn register(store: &Store) -> VersionKey {
-    let new = NewVersion {
+    let key = VersionKey(1);
+    let register = Command::Register(Box::new(NewVersion {
+        key,
         model_id: ModelId::from_bits(1),
-        name: ModelName::parse("m").unwrap(),
         version: VersionName::parse("1").unwrap(),
         description: String::new(),
         accuracy: Accuracy::new(0.5).unwrap(),
         tags: Tags::new(),
         runtime: RuntimeSpec::default(),
         salt: "salt".into(),
-    };
-    store
-        .register(new, Timestamp::from_micros(0))
-        .await
-        .unwrap()
-        .key
+    }));
+    let state = ModelState::new(ModelName::parse("m").unwrap());
+    let decided = decide(&state, &register, Timestamp::from_micros(0)).unwrap();
+    let change = decided.unwrap().change;
+    assert_eq!(store.apply(vec![change]).await.unwrap(), [Ok(())]);
+    key
 }
 
 fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord {

@@ -12,7 +12,7 @@ use ring::hmac;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AuditEntry, AuditFilter, CatalogError, Webhook};
+use store::{AuditEntry, AuditFilter, StoreError, Webhook};
 use tokio::task::{self, JoinSet};
 use types::{Timestamp, WebhookId};
 
@@ -124,7 +124,7 @@ async fn try_next(
     state: &AppState,
     client: &reqwest::Client,
     webhook: &Webhook,
-) -> Result<bool, CatalogError> {
+) -> Result<bool, StoreError> {
     let filter = AuditFilter {
         name: webhook.name.clone(),
         experiments_only: true,

@@ -1,37 +1,26 @@
-//! The registry as rows. One method, one transaction.
+//! The catalogue as rows: read here, written by [`apply`].
 
 mod aliases;
+mod apply;
 mod audit;
 mod experiments;
 mod gathered;
 pub(super) mod metrics;
-mod traffic;
+mod state;
 mod webhooks;
 
+pub(super) use state::{events_of, model};
+
 use super::Store;
-use crate::{CatalogError, NewVersion, StoreError, Takeover, VersionFilter, VersionPatch};
-use audit::moved;
+use crate::{StoreError, VersionFilter};
 use rusqlite::types::Value as Sql;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, params, params_from_iter,
-};
-use serde_json::json;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use types::{
     Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Tags, Timestamp, Version, VersionKey,
-    VersionName, VersionStatus,
+    VersionName,
 };
 
-type Catalog<T> = Result<T, CatalogError>;
-
 impl Store {
-    /// Registers a version, inactive.
-    ///
-    /// # Errors
-    /// [`CatalogError::Duplicate`] when the name and version are taken.
-    pub async fn register(&self, new: NewVersion, now: Timestamp) -> Catalog<Version> {
-        self.change(move |t| register(t, &new, now)).await
-    }
-
     /// One version.
     ///
     /// # Errors
@@ -55,197 +44,6 @@ impl Store {
     pub async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.read(|connection| unreadable(connection)).await
     }
-
-    /// Makes a version active with a weight, or changes the weight of an active one.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`] for a deprecated version.
-    /// [`CatalogError::ExperimentRunning`] unless `takeover` stops the experiment.
-    pub async fn activate(
-        &self,
-        id: ModelId,
-        weight: Percent,
-        takeover: Option<Takeover>,
-        now: Timestamp,
-    ) -> Catalog<Version> {
-        let change = move |t: &Transaction<'_>| {
-            let old = require(t, id)?;
-            experiments::make_way(t, &old.name, takeover.as_ref(), now)?;
-            if old.status == VersionStatus::Deprecated {
-                let to = VersionStatus::Active;
-                return Err(CatalogError::Transition {
-                    from: old.status,
-                    to,
-                });
-            }
-            set_traffic(t, &old, VersionStatus::Active, weight, now)?;
-            let detail = json!({"from": old.traffic_percent.get(), "to": weight.get()});
-            moved(t, &old, "version.activated", &detail, now)?;
-            require(t, id)
-        };
-        self.change(change).await
-    }
-
-    /// Makes a version inactive; it keeps nothing of the traffic.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`] for a deprecated version.
-    /// [`CatalogError::ExperimentRunning`] unless `takeover` stops the experiment.
-    pub async fn deactivate(
-        &self,
-        id: ModelId,
-        takeover: Option<Takeover>,
-        now: Timestamp,
-    ) -> Catalog<Version> {
-        let change = move |t: &Transaction<'_>| {
-            let old = require(t, id)?;
-            let to = VersionStatus::Inactive;
-            if old.status == to {
-                return Ok(old);
-            }
-            experiments::make_way(t, &old.name, takeover.as_ref(), now)?;
-            if old.status == VersionStatus::Deprecated {
-                return Err(CatalogError::Transition {
-                    from: old.status,
-                    to,
-                });
-            }
-            set_traffic(t, &old, to, Percent::ZERO, now)?;
-            let detail = json!({"from": old.traffic_percent.get(), "to": 0});
-            moved(t, &old, "version.deactivated", &detail, now)?;
-            require(t, id)
-        };
-        self.change(change).await
-    }
-
-    /// Changes what a person may change of a version.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Transition`].
-    pub async fn patch(
-        &self,
-        id: ModelId,
-        patch: VersionPatch,
-        now: Timestamp,
-    ) -> Catalog<Version> {
-        self.change(move |t| apply_patch(t, id, &patch, now)).await
-    }
-
-    /// Deletes a version. Its predictions and roll-ups follow in chunks.
-    ///
-    /// # Errors
-    /// [`CatalogError::UnknownVersion`], or [`CatalogError::Active`].
-    pub async fn delete(&self, id: ModelId, now: Timestamp) -> Catalog<Version> {
-        let change = move |t: &Transaction<'_>| {
-            let old = require(t, id)?;
-            if old.status == VersionStatus::Active {
-                return Err(CatalogError::Active);
-            }
-            t.execute(
-                "UPDATE versions SET deleted_at = ?2, status = 'inactive' WHERE version_key = ?1",
-                params![old.key.0, now.micros()],
-            )?;
-            t.execute("DELETE FROM aliases WHERE version_key = ?1", [old.key.0])?;
-            let detail = json!({"model_id": id.to_string(), "status": old.status.as_str()});
-            moved(t, &old, "version.deleted", &detail, now)?;
-            Ok(old)
-        };
-        let deleted = self.change(change).await?;
-        self.wants_tidying();
-        Ok(deleted)
-    }
-}
-
-fn register(t: &Transaction<'_>, new: &NewVersion, now: Timestamp) -> Catalog<Version> {
-    t.execute(
-        "INSERT INTO models VALUES (?1, ?2, 0, 0, 1) ON CONFLICT (name) DO NOTHING",
-        [new.name.as_str(), &new.salt],
-    )?;
-    let inserted = t.execute(
-        "INSERT INTO versions (model_id, name, version, description, accuracy, tags, runtime, \
-         status, traffic_percent, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'inactive', 0, ?8)",
-        params![
-            new.model_id.to_string(),
-            new.name.as_str(),
-            new.version.as_str(),
-            new.description,
-            new.accuracy.get(),
-            to_text(&new.tags)?,
-            to_text(&new.runtime)?,
-            now.micros(),
-        ],
-    );
-    if let Err(error) = inserted {
-        let taken = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
-        if taken && find_named(t, &new.name, &new.version)?.is_some() {
-            let (name, version) = (new.name.clone(), new.version.clone());
-            return Err(CatalogError::Duplicate { name, version });
-        }
-        return Err(error.into());
-    }
-    let version = require(t, new.model_id)?;
-    let detail = json!({"model_id": new.model_id.to_string()});
-    moved(t, &version, "version.registered", &detail, now)?;
-    Ok(version)
-}
-
-fn apply_patch(
-    t: &Transaction<'_>,
-    id: ModelId,
-    patch: &VersionPatch,
-    now: Timestamp,
-) -> Catalog<Version> {
-    let old = require(t, id)?;
-    let status = patch.status.unwrap_or(old.status);
-    if !old.status.may_become(status) {
-        return Err(CatalogError::Transition {
-            from: old.status,
-            to: status,
-        });
-    }
-    let description = patch.description.as_ref().unwrap_or(&old.description);
-    let tags = patch.tags.as_ref().unwrap_or(&old.tags);
-    t.execute(
-        "UPDATE versions SET description = ?2, tags = ?3, status = ?4 WHERE version_key = ?1",
-        params![old.key.0, description, to_text(tags)?, status.as_str()],
-    )?;
-    let new = require(t, id)?;
-    if new == old {
-        return Ok(old);
-    }
-    let detail = json!({
-        "from": {"status": old.status.as_str(), "description": old.description, "tags": old.tags},
-        "to": {"status": status.as_str(), "description": description, "tags": tags},
-    });
-    moved(t, &old, "version.patched", &detail, now)?;
-    Ok(new)
-}
-
-fn set_traffic(
-    t: &Transaction<'_>,
-    old: &Version,
-    status: VersionStatus,
-    weight: Percent,
-    now: Timestamp,
-) -> Catalog<()> {
-    let newly_active = status == VersionStatus::Active && old.status != status;
-    let activated_at = if newly_active {
-        Some(now)
-    } else {
-        old.activated_at
-    };
-    t.execute(
-        "UPDATE versions SET status = ?2, traffic_percent = ?3, activated_at = ?4 \
-         WHERE version_key = ?1",
-        params![
-            old.key.0,
-            status.as_str(),
-            weight.get(),
-            activated_at.map(Timestamp::micros)
-        ],
-    )?;
-    Ok(())
 }
 
 const SELECT: &str = "SELECT version_key, model_id, name, version, description, accuracy, tags, \
@@ -257,27 +55,6 @@ fn find(connection: &Connection, id: ModelId) -> Result<Option<Version>, StoreEr
     Ok(select
         .query_row([id.to_string()], read_version)
         .optional()?)
-}
-
-fn require(connection: &Connection, id: ModelId) -> Catalog<Version> {
-    find(connection, id)?.ok_or_else(|| CatalogError::UnknownVersion(id.to_string()))
-}
-
-fn find_named(
-    connection: &Connection,
-    name: &ModelName,
-    version: &VersionName,
-) -> Result<Option<Version>, StoreError> {
-    let sql = format!("{SELECT} AND name = ?1 AND version = ?2");
-    let mut select = connection.prepare_cached(&sql)?;
-    Ok(select
-        .query_row([name.as_str(), version.as_str()], read_version)
-        .optional()?)
-}
-
-fn require_named(t: &Transaction<'_>, name: &ModelName, version: &VersionName) -> Catalog<Version> {
-    let found = find_named(t, name, version)?;
-    found.ok_or_else(|| CatalogError::UnknownVersion(format!("{version} of {name}")))
 }
 
 fn list(connection: &Connection, filter: &VersionFilter) -> Result<Vec<Version>, StoreError> {

@@ -15,7 +15,7 @@ mod verify;
 pub use append::{Appended, Incoming, Part};
 pub use feedback::FeedbackResult;
 pub use journal_state::{LogState, SetAside, server_of};
-pub use verify::{VerifyReport, verify};
+pub use verify::{StoredModel, VerifyReport, stored_models, verify};
 
 use crate::{OpenError, StoreError};
 use append::Writer;
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -300,6 +300,7 @@ const STEPS: [&str; SCHEMA as usize - 1] = [
     include_str!("schema_from_2.sql"),
     include_str!("schema_from_3.sql"),
     include_str!("schema_from_4.sql"),
+    include_str!("schema_from_5.sql"),
 ];
 
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.

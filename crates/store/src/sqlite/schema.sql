@@ -3,7 +3,8 @@ CREATE TABLE models (
     salt TEXT NOT NULL,
     revision INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
-    fallback INTEGER NOT NULL
+    fallback INTEGER NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0 -- how many it has had: commands are decided by this number
 );
 
 -- A deleted version keeps its row, so that its key is never given again.
@@ -41,7 +42,8 @@ CREATE TABLE audit (
     version TEXT,
     revision INTEGER NOT NULL,
     detail TEXT NOT NULL,
-    experiment_key INTEGER
+    experiment_key INTEGER,
+    change INTEGER                  -- which change of the model it tells of; null for entries that are not replayed
 );
 CREATE INDEX audit_by_name ON audit (name, id);
 CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;

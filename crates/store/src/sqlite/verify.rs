@@ -8,11 +8,11 @@ use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
 use crate::rollup::Sample;
-use crate::{OpenError, Rollup, StoreError, Tier};
+use crate::{OpenError, Rollup, StoreError, StoredEvent, Tier};
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::Path;
-use types::{PredictionId, Timestamp, VersionKey};
+use types::{ModelName, ModelState, PredictionId, Timestamp, VersionKey};
 
 /// The most problems that are written out.
 const MAX_PROBLEMS: usize = 100;
@@ -62,6 +62,48 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
     recount.check_leftovers()?;
     evidence::check(&transaction, &mut recount.report)?;
     Ok(recount.report)
+}
+
+/// A model as it is kept, and what is told of it.
+#[derive(Debug)]
+pub struct StoredModel {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: Result<ModelState, StoreError>,
+    /// Its events, oldest first.
+    pub events: Result<Vec<StoredEvent>, StoreError>,
+}
+
+/// The models of a data directory with their events, at one moment, so that somebody can compare both.
+///
+/// # Errors
+/// As [`verify`].
+pub fn stored_models(directory: &Path) -> Result<Vec<StoredModel>, OpenError> {
+    let mut connection = open(directory)?;
+    let transaction = connection.transaction()?;
+    let mut select = transaction.prepare("SELECT name FROM models ORDER BY name")?;
+    let names = select.query_map([], |row| row.get::<_, String>(0))?;
+    let mut models = Vec::new();
+    for text in names {
+        let text = text?;
+        let Ok(name) = ModelName::parse(&text) else {
+            let corrupt = |what: &str| StoreError::Corrupt(format!("the name of a model: {what}"));
+            models.push(StoredModel {
+                state: Err(corrupt(&text)),
+                events: Err(corrupt(&text)),
+                name: text,
+            });
+            continue;
+        };
+        let gone = || StoreError::Corrupt("its row is gone".into());
+        models.push(StoredModel {
+            name: text,
+            state: catalog::model(&transaction, &name).and_then(|found| found.ok_or_else(gone)),
+            events: catalog::events_of(&transaction, &name),
+        });
+    }
+    Ok(models)
 }
 
 /// Opens the database of a directory for reading, where it is of the present schema.

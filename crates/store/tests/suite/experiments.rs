@@ -1,15 +1,13 @@
 //! Experiments, and the evidence that the log keeps for them.
 
-use crate::{Opened, append, at, feedback, name, record, register};
+use crate::{Opened, append, at, command, feedback, name, record, register, replayed};
+use catalog::{Command, Step, differences};
 use std::collections::HashMap;
-use store::{
-    Actor, AuditFilter, CatalogError, ExperimentEnd, ExperimentEvent, ExperimentStep, Feedback,
-    FeedbackContent, LookRecord, NewWebhook, Store, Takeover, WeightChange,
-};
+use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, NewWebhook, Store};
 use types::{
-    Arm, BuiltIn, Evidence, Experiment, ExperimentDefinition, ExperimentId, ExperimentStatus,
-    Metric, MetricKind, MetricName, Missing, Percent, PredictionRecord, Progress, Reason,
-    RolloutProgress, TimeRange, Timestamp, UnitId, Version, VersionStatus, WebhookId,
+    Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition, ExperimentId,
+    LookRecord, Metric, MetricKind, MetricName, Missing, ModelState, PredictionRecord, Progress,
+    Reason, RolloutProgress, TimeRange, Timestamp, UnitId, Version, VersionStatus, WebhookId,
 };
 
 pub(crate) fn metric_name(text: &str) -> MetricName {
@@ -54,7 +52,8 @@ fn definition(versions: &[&Version], metrics: Vec<Metric>) -> ExperimentDefiniti
 }
 
 pub(crate) async fn declare(store: &Store, metric: Metric) {
-    store.set_metric(name("m"), metric, at(0)).await.unwrap();
+    let set = Command::SetMetric(Box::new(metric));
+    command(store, set, at(0)).await.unwrap();
 }
 
 /// A model with two versions and a running experiment on them.
@@ -65,215 +64,116 @@ pub(crate) async fn running(store: &Store, metrics: Vec<Metric>) -> (Experiment,
     }
     let definition = definition(&[&versions[0], &versions[1]], metrics);
     let id = ExperimentId::from_bits(7);
-    store
-        .create_experiment(id, definition, at(1))
-        .await
-        .unwrap();
-    let experiment = store.start_experiment(id, None, None, at(2)).await.unwrap();
-    (experiment, versions)
-}
-
-pub(crate) async fn an_experiment_sets_the_weights_until_it_ends(opened: Opened) {
-    let store = &opened.store;
-    let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
-    let traffic = store.traffic(None).await.unwrap().remove(0).0;
-    let running = traffic.experiment.as_ref().unwrap();
-    assert_eq!((running.id, running.enrolment), (experiment.id, 0.5));
-    assert_eq!(
-        running.shares,
-        [(versions[0].key, 0.5), (versions[1].key, 0.5)]
-    );
-    // Half of the traffic is enrolled and split evenly; the rest goes to the control.
-    let weights: Vec<f64> = traffic.versions.iter().map(|v| v.weight.get()).collect();
-    assert_eq!(weights, [75.0, 25.0]);
-    assert_eq!(traffic.epoch, 1);
-
-    // Nothing else moves the weights, and no second experiment starts.
-    let id = versions[0].model_id;
-    let half = Percent::new(50.0).unwrap();
-    let refused = store.activate(id, half, None, at(3)).await.unwrap_err();
-    assert!(
-        matches!(refused, CatalogError::ExperimentRunning(_)),
-        "{refused}"
-    );
-    assert!(store.deactivate(id, None, at(3)).await.is_err());
-    let change = |takeover| WeightChange {
-        revision: traffic.revision,
-        weights: vec![(versions[1].version.clone(), half)],
-        fallback: None,
-        takeover,
+    let create = Command::CreateExperiment {
+        key: store.unused_keys().await.unwrap().1,
+        id,
+        definition: Box::new(definition),
     };
-    assert!(
-        store
-            .set_weights(name("m"), change(None), at(3))
-            .await
-            .is_err()
-    );
-    let other = ExperimentId::from_bits(8);
-    let second = experiment.definition.clone();
-    store.create_experiment(other, second, at(3)).await.unwrap();
-    let refused = store
-        .start_experiment(other, None, None, at(3))
-        .await
-        .unwrap_err();
-    assert!(matches!(refused, CatalogError::AnotherRuns(_)), "{refused}");
-
-    // A takeover stops it, on the record.
-    let revision = store.traffic(None).await.unwrap()[0].0.revision;
-    let change = WeightChange {
-        revision,
-        ..change(Some(Takeover::default()))
+    command(store, create, at(1)).await.unwrap();
+    let start = Command::StartExperiment {
+        id,
+        progress: None,
+        revision: None,
     };
-    store.set_weights(name("m"), change, at(4)).await.unwrap();
-    let ended = store.experiment(experiment.id).await.unwrap().unwrap();
-    assert_eq!(ended.status, ExperimentStatus::Stopped);
-    assert_eq!(ended.ended_at, Some(at(4)));
-    let actions = store.audit(entries(10)).await.unwrap();
-    let actions: Vec<&str> = actions.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(actions[..2], ["traffic.set", "experiment.stopped"]);
-
-    // Aborting puts everything on the control.
-    store
-        .start_experiment(other, None, None, at(5))
-        .await
-        .unwrap();
-    let running = store.experiment(other).await.unwrap().unwrap();
-    let step = ending(&running, ExperimentStatus::Aborted);
-    take(store, step.clone(), at(6)).await.unwrap();
-    let ended = store.experiment(other).await.unwrap().unwrap();
-    assert_eq!(ended.decided.as_deref(), Some("{}"));
-    let traffic = store.traffic(None).await.unwrap().remove(0).0;
-    let after: Vec<_> = traffic
-        .versions
-        .iter()
-        .map(|v| (v.status, v.weight.get()))
-        .collect();
-    assert_eq!(
-        after,
-        [
-            (VersionStatus::Active, 100.0),
-            (VersionStatus::Inactive, 0.0)
-        ]
-    );
-    assert!(traffic.experiment.is_none());
-    let twice = take(store, step, at(7)).await.unwrap_err();
-    assert!(
-        matches!(twice, CatalogError::ExperimentStatus(_)),
-        "{twice}"
-    );
+    command(store, start, at(2)).await.unwrap();
+    (store.experiment(id).await.unwrap().unwrap(), versions)
 }
 
-pub(crate) async fn a_metric_that_changed_keeps_a_draft_from_starting(opened: Opened) {
-    let store = &opened.store;
-    let versions = [register(store, 1, "1").await, register(store, 2, "2").await];
-    declare(store, clicked()).await;
-    let definition = definition(&[&versions[0], &versions[1]], vec![clicked()]);
-    let id = ExperimentId::from_bits(7);
-    store
-        .create_experiment(id, definition, at(1))
-        .await
-        .unwrap();
-    let other = Metric {
-        window_seconds: 30,
-        ..clicked()
-    };
-    declare(store, other).await;
-    let refused = store
-        .start_experiment(id, None, None, at(2))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, CatalogError::MetricChanged(_)),
-        "{refused}"
-    );
-    declare(store, clicked()).await;
-    store.start_experiment(id, None, None, at(3)).await.unwrap();
-    let refused = store
-        .delete_metric(name("m"), clicked().name, at(4))
-        .await
-        .unwrap_err();
-    assert!(matches!(refused, CatalogError::MetricInUse(_)), "{refused}");
-    // What was shown is kept while it runs, and no longer.
-    let running = store.experiment(id).await.unwrap().unwrap();
-    let shown = |history: &str| ExperimentStep {
-        look: Some(LookRecord {
-            history: history.into(),
-            verdict: "keep_going".into(),
-        }),
-        ..ExperimentStep::staying(&running)
-    };
-    take(store, shown("[]"), at(4)).await.unwrap();
-    let step = ending(&running, ExperimentStatus::Stopped);
-    take(store, step, at(5)).await.unwrap();
-    let refused = take(store, shown("[1]"), at(6)).await.unwrap_err();
-    assert!(
-        matches!(refused, CatalogError::ExperimentStatus(_)),
-        "{refused}"
-    );
-    let history = store.experiment(id).await.unwrap().unwrap().history;
-    assert_eq!(history.as_deref(), Some("[]"));
-}
-
-fn entries(limit: u32) -> AuditFilter {
-    AuditFilter {
-        name: Some(name("m")),
-        limit,
-        ..AuditFilter::default()
-    }
-}
-
-async fn take(store: &Store, step: ExperimentStep, now: Timestamp) -> Result<(), CatalogError> {
-    store
-        .step_experiments(vec![step], now)
-        .await
-        .unwrap()
-        .remove(0)
-}
-
-fn event(action: &'static str, shares: Option<Vec<f64>>) -> ExperimentEvent {
-    ExperimentEvent {
-        action,
+fn step(experiment: &Experiment, decision: Decision) -> Step {
+    Step {
+        id: experiment.id,
+        revision: experiment.revision,
+        decision,
         by: Actor::Controller,
         because: "it was so".into(),
-        shares,
-        end: None,
+        reason: None,
+        progress: experiment.progress.clone(),
         evidence: serde_json::json!({"verdict": "keep_going"}),
+        look: None,
     }
 }
 
-fn ending(experiment: &Experiment, status: ExperimentStatus) -> ExperimentStep {
-    let end = ExperimentEnd {
-        status,
-        winner: 1,
-        reason: Some("it was wrong".into()),
-        decided: Some("{}".into()),
-    };
-    ExperimentStep {
-        event: Some(ExperimentEvent {
-            end: Some(end),
-            ..event(status.as_str(), None)
-        }),
-        ..ExperimentStep::staying(experiment)
-    }
+async fn take(store: &Store, step: Step, now: Timestamp) -> ModelState {
+    let step = Command::Step(Box::new(step));
+    command(store, step, now).await.unwrap()
 }
 
-pub(crate) async fn steps_are_decided_by_a_revision_and_leave_an_event(opened: Opened) {
+fn weights(state: &ModelState) -> Vec<(VersionStatus, f64)> {
+    let weight = |version: &Version| (version.status, version.traffic_percent.get());
+    state.versions.iter().map(weight).collect()
+}
+
+pub(crate) async fn looks_are_kept_while_an_experiment_runs(opened: Opened) {
     let store = &opened.store;
     let (experiment, _) = running(store, vec![clicked()]).await;
     let progress = Progress::Rollout(RolloutProgress {
-        step: 1,
+        soaked_micros: 77,
         ..RolloutProgress::default()
     });
-    let step = ExperimentStep {
+    let shown = |history: &str, revision| Checkpoint {
+        key: experiment.key,
+        revision,
         progress: Some(progress.clone()),
-        event: Some(event("advanced", Some(vec![0.9, 0.1]))),
-        ..ExperimentStep::staying(&experiment)
+        look: LookRecord {
+            history: history.into(),
+            verdict: "keep_going".into(),
+        },
     };
-    take(store, step.clone(), at(3)).await.unwrap();
+    let looks = vec![shown("[]", experiment.revision), shown("[1]", 99)];
+    let kept = store.checkpoint(looks).await.unwrap();
+    assert!(kept[0].is_ok() && kept[1].is_err(), "{kept:?}");
+    let seen = store.experiment(experiment.id).await.unwrap().unwrap();
+    assert_eq!(seen.progress, Some(progress.clone()));
+    assert_eq!(seen.verdict.as_deref(), Some("keep_going"));
+    // That is no change, and has no event.
+    assert_eq!(seen.revision, experiment.revision);
+    let events = store.events_of(name("m")).await.unwrap().len();
+    take(store, step(&seen, Decision::Stop), at(5)).await;
+    assert_eq!(store.events_of(name("m")).await.unwrap().len(), events + 1);
+    let late = shown("[2]", seen.revision + 1);
+    assert!(store.checkpoint(vec![late]).await.unwrap()[0].is_err());
+    let ended = store.experiment(experiment.id).await.unwrap().unwrap();
+    assert_eq!(ended.history.as_deref(), Some("[]"));
+    assert_eq!(ended.ended_at, Some(at(5)));
+    assert_eq!(
+        ended.decided.as_deref(),
+        Some(r#"{"verdict":"keep_going"}"#)
+    );
+}
+
+pub(crate) async fn steps_open_epochs_and_leave_an_event(opened: Opened) {
+    let store = &opened.store;
+    let (experiment, versions) = running(store, vec![clicked()]).await;
+    let traffic = store.model(name("m")).await.unwrap().unwrap().traffic();
+    let ran = traffic.experiment.as_ref().unwrap();
+    assert_eq!((ran.id, ran.enrolment), (experiment.id, 0.5));
+    assert_eq!(ran.shares, [(versions[0].key, 0.5), (versions[1].key, 0.5)]);
+    assert_eq!(traffic.epoch, 1);
+    let advance = Step {
+        progress: Some(Progress::Rollout(RolloutProgress {
+            step: 1,
+            ..RolloutProgress::default()
+        })),
+        look: Some(LookRecord {
+            history: "[3]".into(),
+            verdict: "keep_going".into(),
+        }),
+        ..step(
+            &experiment,
+            Decision::Advance {
+                shares: vec![0.9, 0.1],
+            },
+        )
+    };
+    let state = take(store, advance.clone(), at(3)).await;
+    // Half of the units are enrolled; the rest goes to the control.
+    let active = VersionStatus::Active;
+    assert_eq!(weights(&state), [(active, 95.0), (active, 5.0)]);
     let moved = store.experiment(experiment.id).await.unwrap().unwrap();
     assert_eq!(moved.shares, [0.9, 0.1]);
-    assert_eq!(moved.progress, Some(progress));
+    assert_eq!(moved.progress, advance.progress);
     assert_eq!(moved.revision, experiment.revision + 1);
+    assert_eq!(moved.history.as_deref(), Some("[3]"));
     let gathered = evidence(store, &moved, 4).await;
     let epochs: Vec<_> = gathered
         .epochs
@@ -282,42 +182,25 @@ pub(crate) async fn steps_are_decided_by_a_revision_and_leave_an_event(opened: O
         .collect();
     assert_eq!(epochs.len(), 2);
     assert_eq!(epochs[1], (at(3), &vec![0.9, 0.1]));
-    let traffic = store.traffic(None).await.unwrap().remove(0).0;
-    // Half of the units are enrolled.
-    let weights: Vec<f64> = traffic.versions.iter().map(|v| v.weight.get()).collect();
-    assert_eq!(weights, [95.0, 5.0]);
-
-    // The same decision again is stale, and another experiment's step beside it stands.
-    let stale = take(store, step, at(4)).await.unwrap_err();
-    assert!(
-        matches!(stale, CatalogError::StaleExperiment { .. }),
-        "{stale}"
-    );
     let filter = AuditFilter {
+        name: Some(name("m")),
         experiment: Some(experiment.id),
-        ..entries(10)
+        limit: 10,
+        ..AuditFilter::default()
     };
     let newest = store.audit(filter).await.unwrap().remove(0);
     assert_eq!(newest.action, "experiment.advanced");
     assert_eq!(newest.detail["to"]["2"], 5.0);
     assert_eq!(newest.detail["evidence"]["verdict"], "keep_going");
+    let due = store.due_experiments(at(100)).await.unwrap();
+    assert_eq!(due.len(), 0);
 
     // Promotion gives everything to the winner, and the alias.
-    take(store, ending(&moved, ExperimentStatus::Promoted), at(5))
-        .await
-        .unwrap();
-    let traffic = store.traffic(None).await.unwrap().remove(0).0;
-    let after: Vec<_> = traffic
-        .versions
-        .iter()
-        .map(|v| (v.status, v.weight.get()))
-        .collect();
-    assert_eq!(
-        after,
-        [(VersionStatus::Active, 0.0), (VersionStatus::Active, 100.0)]
-    );
+    let state = take(store, step(&moved, Decision::Promote { arm: 1 }), at(5)).await;
+    assert_eq!(weights(&state), [(active, 0.0), (active, 100.0)]);
     let aliases = store.aliases(name("m")).await.unwrap();
     assert_eq!(aliases[0].version.as_str(), "2");
+    assert_eq!(differences(&state, &replayed(store).await), [""; 0]);
 }
 
 pub(crate) async fn webhooks_remember_how_far_they_were_told(opened: Opened) {

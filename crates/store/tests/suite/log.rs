@@ -1,6 +1,6 @@
 //! The prediction log and its sums.
 
-use crate::{Opened, append, append_entries, at, entry_of, record, register};
+use crate::{Opened, append, append_entries, at, delete, entry_of, record, register};
 use store::{PredictionFilter, Rollup};
 use types::{PredictionId, Status, TimeRange, Timestamp, VersionKey};
 
@@ -238,7 +238,7 @@ pub(crate) async fn entries_of_deleted_versions_are_dropped_and_counted(opened: 
     let one = register(store, 1, "1").await;
     let two = register(store, 2, "2").await;
     append(store, record(one.key, 1, 0.5, 5)).await;
-    store.delete(one.model_id, at(1)).await.unwrap();
+    delete(store, one.model_id).await;
     // The call was under way.
     let group = [one.key, two.key].map(|key| entry_of(&record(key, 2 + key.0, 0.5, 5)));
     let appended = append_entries(store, group.to_vec()).await.unwrap();

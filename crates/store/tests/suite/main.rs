@@ -3,21 +3,21 @@
 //! `sqlite`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod catalog;
+mod catalogue;
 mod experiments;
 mod feedback;
 mod log;
 mod sqlite;
 
+use catalog::{Command, NewVersion, Refusal, decide, differences, replay};
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
-use store::{
-    Appended, Feedback, FeedbackResult, Incoming, NewVersion, Store, StoreError, VerifyReport,
-};
+use store::{Appended, Feedback, FeedbackResult, Incoming, Store, StoreError, VerifyReport};
 use tempfile::TempDir;
 use types::{
-    Accuracy, Input, ModelId, ModelName, Outcome, Output, PredictionId, PredictionRecord, Reason,
-    ReceiptId, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
+    Accuracy, Input, ModelId, ModelName, ModelState, Outcome, Output, PredictionId,
+    PredictionRecord, Reason, ReceiptId, RuntimeSpec, Tags, Timestamp, Version, VersionKey,
+    VersionName,
 };
 
 /// A store with nothing in it, and how it is checked from outside.
@@ -42,13 +42,13 @@ impl Opened {
 macro_rules! suite {
     ($backend:ident, $open:path) => {
         suite! { @cases $backend, $open;
-            catalog: changes_of_weights_open_epochs_and_are_audited, statuses_move_as_allowed, deletion_takes_predictions_and_aliases_along,
-                descriptions_and_tags_change_and_versions_are_paged;
+            catalogue: rows_and_events_say_the_same_whatever_happens, a_change_is_applied_to_the_state_it_was_decided_on_or_not_at_all,
+                changes_are_on_the_record, deletion_takes_predictions_and_aliases_along, versions_are_paged;
             log: every_window_is_exact, predictions_are_read_back_and_filtered, positions_count_once_and_what_cannot_be_stored_is_set_aside,
                 what_is_rare_is_found_in_its_hours, rejected_inputs_have_no_latency, entries_of_deleted_versions_are_dropped_and_counted;
-            experiments: an_experiment_sets_the_weights_until_it_ends, evidence_counts_units_once_and_survives_a_recount,
-                young_predictions_wait_for_their_window, a_metric_that_changed_keeps_a_draft_from_starting,
-                steps_are_decided_by_a_revision_and_leave_an_event, webhooks_remember_how_far_they_were_told,
+            experiments: evidence_counts_units_once_and_survives_a_recount,
+                young_predictions_wait_for_their_window, looks_are_kept_while_an_experiment_runs,
+                steps_open_epochs_and_leave_an_event, webhooks_remember_how_far_they_were_told,
                 logged_choices_are_added_up_by_epoch_and_propensity;
             feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
                 labels_are_counted_in_every_window, receipts_are_kept_where_nobody_waited, corrections_leave_nothing_behind;
@@ -138,10 +138,40 @@ fn version_name(text: &str) -> VersionName {
     VersionName::parse(text).unwrap()
 }
 
+/// Carries out a command to the model `m`, as a server does, and checks that rows and events say the same.
+async fn command(store: &Store, command: Command, now: Timestamp) -> Result<ModelState, Refusal> {
+    let state = store.model(name("m")).await.unwrap();
+    let state = state.unwrap_or_else(|| ModelState::new(name("m")));
+    let Some(decided) = decide(&state, &command, now)? else {
+        return Ok(state);
+    };
+    let applied = store.apply(vec![decided.change]).await.unwrap();
+    assert_eq!(applied, [Ok(())]);
+    let stored = store.model(name("m")).await.unwrap().unwrap();
+    assert_eq!(differences(&stored, &decided.state), [""; 0]);
+    Ok(decided.state)
+}
+
+/// The state of the model `m` from its events alone.
+async fn replayed(store: &Store) -> ModelState {
+    let events = store.events_of(name("m")).await.unwrap();
+    let each = events.iter().map(|event| {
+        let version = event.version.as_ref();
+        (
+            event.at,
+            event.action.as_str(),
+            version,
+            event.detail.as_str(),
+        )
+    });
+    replay(name("m"), each).unwrap()
+}
+
 async fn register(store: &Store, id: u64, version: &str) -> Version {
+    let model_id = ModelId::from_bits(id);
     let new = NewVersion {
-        model_id: ModelId::from_bits(id),
-        name: name("m"),
+        key: store.unused_keys().await.unwrap().0,
+        model_id,
         version: version_name(version),
         description: String::new(),
         accuracy: Accuracy::new(0.5).unwrap(),
@@ -149,7 +179,13 @@ async fn register(store: &Store, id: u64, version: &str) -> Version {
         runtime: RuntimeSpec::default(),
         salt: "salt".into(),
     };
-    store.register(new, at(0)).await.unwrap()
+    let register = Command::Register(Box::new(new));
+    command(store, register, at(0)).await.unwrap();
+    store.version(model_id).await.unwrap().unwrap()
+}
+
+async fn delete(store: &Store, id: ModelId) {
+    command(store, Command::Delete { id }, at(1)).await.unwrap();
 }
 
 /// A prediction at a time, in microseconds, that the version answered.

@@ -2,7 +2,7 @@
 
 use crate::experiments::{running, value};
 use crate::{
-    Opened, append, append_entries, at, entry_of, feedback, open_sqlite, record, register,
+    Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
 use rusqlite::Connection;
 use store::{OpenError, Store};
@@ -166,7 +166,7 @@ async fn versions_deleted_one_after_the_other_leave_no_rows() {
         .unwrap();
     // The later one first, so that the earlier one comes while the later one is being removed.
     for version in [&versions[1], &versions[0]] {
-        store.delete(version.model_id, at(1)).await.unwrap();
+        delete(&store, version.model_id).await;
         let tidy = store.clone();
         assert!(
             tokio::task::spawn_blocking(move || tidy.tidy().unwrap())

@@ -14,6 +14,7 @@ mod kill;
 mod outlive;
 mod page;
 mod plan;
+mod replay;
 mod rollout;
 mod serve;
 mod webhooks;

@@ -1,11 +1,11 @@
-//! The audit: what every change leaves behind, in its own transaction.
+//! The audit: what every change has left behind.
 
-use super::{Catalog, experiments, first_readable};
+use super::{experiments, first_readable};
 use crate::sqlite::Store;
 use crate::{AuditEntry, AuditFilter, StoreError};
-use rusqlite::{Connection, Transaction, params};
-use serde_json::{Map, Value};
-use types::{Experiment, ExperimentKey, ModelName, Timestamp, Version, VersionName};
+use rusqlite::{Connection, params};
+use serde_json::Value;
+use types::{ModelName, Timestamp};
 
 impl Store {
     /// The audit, newest first.
@@ -95,88 +95,4 @@ fn entries(
         })
     })?;
     first_readable(rows, filter.limit as usize)
-}
-
-/// Records a change of a version, with the revision and, where weights moved, the epoch it opens.
-pub(super) fn moved(
-    t: &Transaction<'_>,
-    old: &Version,
-    action: &str,
-    detail: &Value,
-    now: Timestamp,
-) -> Catalog<()> {
-    let weights_moved = matches!(action, "version.activated" | "version.deactivated");
-    bump(t, &old.name, weights_moved)?;
-    audit(t, &old.name, Some(&old.version), action, detail, now)
-}
-
-pub(super) fn bump(t: &Transaction<'_>, name: &ModelName, weights_moved: bool) -> Catalog<()> {
-    t.execute(
-        "UPDATE models SET revision = revision + 1, epoch = epoch + ?2 WHERE name = ?1",
-        params![name.as_str(), weights_moved],
-    )?;
-    Ok(())
-}
-
-pub(super) fn audit(
-    t: &Transaction<'_>,
-    name: &ModelName,
-    version: Option<&VersionName>,
-    action: &str,
-    detail: &Value,
-    now: Timestamp,
-) -> Catalog<()> {
-    insert(t, name, version, action, detail, now, None)
-}
-
-/// Records a change of an experiment, which is named in the detail; a person's, unless that says otherwise.
-pub(super) fn audit_experiment(
-    t: &Transaction<'_>,
-    experiment: &Experiment,
-    action: &str,
-    detail: Map<String, Value>,
-    now: Timestamp,
-) -> Catalog<()> {
-    let id = experiment.id.to_string();
-    let person = crate::Actor::Person.as_str();
-    let mut all = Map::from_iter([
-        ("experiment".to_owned(), id.into()),
-        ("by".to_owned(), person.into()),
-    ]);
-    all.extend(detail);
-    let name = &experiment.definition.name;
-    let key = Some(experiment.key);
-    insert(t, name, None, action, &Value::Object(all), now, key)
-}
-
-fn insert(
-    t: &Transaction<'_>,
-    name: &ModelName,
-    version: Option<&VersionName>,
-    action: &str,
-    detail: &Value,
-    now: Timestamp,
-    experiment: Option<ExperimentKey>,
-) -> Catalog<()> {
-    let revision = revision(t, name)?;
-    let version = version.map(VersionName::as_str);
-    t.execute(
-        "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![
-            now.micros(),
-            action,
-            name.as_str(),
-            version,
-            revision,
-            detail.to_string(),
-            experiment.map(|key| key.0)
-        ],
-    )?;
-    Ok(())
-}
-
-pub(super) fn revision(connection: &Connection, name: &ModelName) -> Catalog<i64> {
-    let sql = "SELECT revision FROM models WHERE name = ?1";
-    Ok(connection.query_row(sql, [name.as_str()], |row| row.get(0))?)
 }

@@ -39,7 +39,7 @@ impl Store {
     ) -> Result<Vec<Result<(Experiment, Evidence), StoreError>>, StoreError> {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
-            let running = each_running(&transaction, None)?;
+            let running = each_running(&transaction)?;
             let each = running.into_iter().map(|experiment| {
                 let experiment = experiment?;
                 let evidence = read_evidence(&transaction, &experiment, now)?;

@@ -1,6 +1,6 @@
 //! Webhooks as rows: who is told, and how far each has been told.
 
-use super::{Catalog, corrupt, readable, unreadable_rows};
+use super::{corrupt, readable, unreadable_rows};
 use crate::sqlite::Store;
 use crate::{NewWebhook, StoreError, Webhook};
 use rusqlite::{Connection, Row, Transaction, params};
@@ -11,7 +11,11 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn create_webhook(&self, new: NewWebhook, now: Timestamp) -> Catalog<Webhook> {
+    pub async fn create_webhook(
+        &self,
+        new: NewWebhook,
+        now: Timestamp,
+    ) -> Result<Webhook, StoreError> {
         let change = move |t: &Transaction<'_>| {
             t.execute(
                 "INSERT INTO webhooks (webhook_id, name, url, secret, created_at, delivered) \
@@ -26,7 +30,7 @@ impl Store {
             )?;
             let all = list(t)?;
             let made = all.into_iter().find(|webhook| webhook.id == new.id);
-            made.ok_or_else(|| StoreError::Corrupt("a webhook is gone".into()).into())
+            made.ok_or_else(|| StoreError::Corrupt("a webhook is gone".into()))
         };
         self.change(change).await
     }
@@ -43,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn delete_webhook(&self, id: WebhookId) -> Catalog<bool> {
+    pub async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
         let change = move |t: &Transaction<'_>| {
             let sql = "DELETE FROM webhooks WHERE webhook_id = ?1";
             Ok(t.execute(sql, [id.to_string()])? == 1)
@@ -55,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn webhook_delivered(&self, id: WebhookId, entry: i64) -> Catalog<()> {
+    pub async fn webhook_delivered(&self, id: WebhookId, entry: i64) -> Result<(), StoreError> {
         let change = move |t: &Transaction<'_>| {
             t.execute(
                 "UPDATE webhooks SET delivered = ?2, attempts = 0, next_attempt_at = 0, \
@@ -77,7 +81,7 @@ impl Store {
         error: String,
         next_attempt_at: Timestamp,
         give_up: Option<i64>,
-    ) -> Catalog<()> {
+    ) -> Result<(), StoreError> {
         let change = move |t: &Transaction<'_>| {
             t.execute(
                 "UPDATE webhooks SET last_error = ?2, next_attempt_at = ?3, \

@@ -1,0 +1,300 @@
+//! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
+
+use super::{corrupt, to_text};
+use crate::sqlite::Store;
+use crate::{Checkpoint, Conflict, StoreError};
+use rusqlite::{ErrorCode, Transaction, params};
+use types::{Change, Experiment, ExperimentKey, LookRecord, ModelName, Timestamp, Version, Write};
+
+/// What became of a change, where the database could be written.
+type Applied = Result<(), Conflict>;
+
+impl Store {
+    /// Applies changes in their order, in one transaction. Each is applied whole, to the state that it was decided
+    /// on, and one that cannot be is left out alone.
+    ///
+    /// # Errors
+    /// When the database cannot be written now: nothing has changed then. By change: [`Conflict`].
+    pub async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Applied>, StoreError> {
+        let deletes = changes.iter().flat_map(|change| &change.writes);
+        let deletes = deletes.filter(|write| matches!(write, Write::DeleteVersion(_)));
+        let tidies = deletes.count() > 0;
+        let applied = self
+            .change(move |t| {
+                let each = changes.iter().map(|change| alone(t, |t| apply(t, change)));
+                each.collect::<Result<Vec<Applied>, StoreError>>()
+            })
+            .await?;
+        if tidies {
+            self.wants_tidying();
+        }
+        Ok(applied)
+    }
+
+    /// Keeps what looks at running experiments have shown, where nothing was decided: no event.
+    ///
+    /// # Errors
+    /// As [`Store::apply`]; a look at another revision than the present one is a [`Conflict`].
+    pub async fn checkpoint(&self, looks: Vec<Checkpoint>) -> Result<Vec<Applied>, StoreError> {
+        self.change(move |t| {
+            let each = looks.iter().map(|look| alone(t, |t| checkpoint(t, look)));
+            each.collect()
+        })
+        .await
+    }
+}
+
+/// Does something whole or not at all, in a transaction that goes on with other things.
+fn alone(
+    t: &Transaction<'_>,
+    write: impl FnOnce(&Transaction<'_>) -> Result<Applied, StoreError>,
+) -> Result<Applied, StoreError> {
+    t.execute_batch("SAVEPOINT alone")?;
+    let written = write(t);
+    match &written {
+        Ok(Ok(())) => t.execute_batch("RELEASE alone")?,
+        Err(error) if error.may_pass() => return written,
+        Ok(Err(_)) | Err(_) => t.execute_batch("ROLLBACK TO alone; RELEASE alone")?,
+    }
+    Ok(written.unwrap_or_else(|error| Err(Conflict(error.to_string()))))
+}
+
+fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
+    let name = change.name.as_str();
+    let mut counted = t.execute(
+        "UPDATE models SET changes = changes + 1 WHERE name = ?1 AND changes = ?2",
+        params![name, change.decided_on],
+    )?;
+    if counted == 0 && change.decided_on == 0 {
+        counted = t.execute(
+            "INSERT INTO models (name, salt, revision, epoch, fallback, changes) \
+             VALUES (?1, '', 0, 0, 1, 1) ON CONFLICT (name) DO NOTHING",
+            [name],
+        )?;
+    }
+    if counted == 0 {
+        let reason = format!("{name} has changed since");
+        return Ok(Err(Conflict(reason)));
+    }
+    for write in &change.writes {
+        if let Err(error) = write_row(t, &change.name, write, change.at) {
+            let taken = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+            return if taken {
+                Ok(Err(Conflict(format!("{name}: {error}"))))
+            } else {
+                Err(error.into())
+            };
+        }
+    }
+    let event = &change.event;
+    t.execute(
+        "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key, change) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            change.at.micros(),
+            event.action,
+            name,
+            event.version.as_ref().map(|version| version.as_str()),
+            event.revision,
+            event.detail,
+            event.experiment.map(|key| key.0),
+            change.decided_on + 1,
+        ],
+    )?;
+    Ok(Ok(()))
+}
+
+fn write_row(
+    t: &Transaction<'_>,
+    name: &ModelName,
+    write: &Write,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    match write {
+        Write::Model {
+            salt,
+            revision,
+            epoch,
+            fallback,
+        } => t.execute(
+            "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5 WHERE name = ?1",
+            params![name.as_str(), salt, revision, epoch, fallback],
+        )?,
+        Write::NewVersion(version) => insert_version(t, version)?,
+        Write::Version {
+            key,
+            status,
+            traffic_percent,
+            activated_at,
+            description,
+            tags,
+        } => t.execute(
+            "UPDATE versions SET status = ?2, traffic_percent = ?3, activated_at = ?4, \
+             description = ?5, tags = ?6 WHERE version_key = ?1",
+            params![
+                key.0,
+                status.as_str(),
+                traffic_percent.get(),
+                activated_at.map(Timestamp::micros),
+                description,
+                text(tags)?,
+            ],
+        )?,
+        Write::DeleteVersion(key) => {
+            t.execute("DELETE FROM aliases WHERE version_key = ?1", [key.0])?;
+            t.execute(
+                "UPDATE versions SET deleted_at = ?2, status = 'inactive' WHERE version_key = ?1",
+                params![key.0, at.micros()],
+            )?
+        }
+        Write::Alias {
+            alias,
+            version: None,
+        } => t.execute(
+            "DELETE FROM aliases WHERE name = ?1 AND alias = ?2",
+            [name.as_str(), alias.as_str()],
+        )?,
+        Write::Alias {
+            alias,
+            version: Some(version),
+        } => t.execute(
+            "INSERT INTO aliases (name, alias, version_key, updated_at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (name, alias) DO UPDATE SET version_key = excluded.version_key, \
+             updated_at = excluded.updated_at",
+            params![name.as_str(), alias.as_str(), version.0, at.micros()],
+        )?,
+        Write::Metric {
+            metric,
+            declared: None,
+        } => t.execute(
+            "DELETE FROM metrics WHERE name = ?1 AND metric = ?2",
+            [name.as_str(), metric.as_str()],
+        )?,
+        Write::Metric {
+            metric,
+            declared: Some(declared),
+        } => t.execute(
+            "INSERT INTO metrics (name, metric, definition, updated_at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (name, metric) DO UPDATE SET definition = excluded.definition, \
+             updated_at = excluded.updated_at",
+            params![name.as_str(), metric.as_str(), text(declared)?, at.micros()],
+        )?,
+        Write::NewExperiment(experiment) => insert_experiment(t, experiment)?,
+        Write::Experiment {
+            key,
+            status,
+            revision,
+            starts_at,
+            started_at,
+            ended_at,
+            end_reason,
+            winner,
+            progress,
+        } => t.execute(
+            "UPDATE experiments SET status = ?2, revision = ?3, starts_at = ?4, started_at = ?5, \
+             ended_at = ?6, end_reason = ?7, winner = ?8, progress = ?9 WHERE experiment_key = ?1",
+            params![
+                key.0,
+                status.as_str(),
+                revision,
+                starts_at.map(Timestamp::micros),
+                started_at.map(Timestamp::micros),
+                ended_at.map(Timestamp::micros),
+                end_reason,
+                winner.map(|winner| winner as i64),
+                progress.as_ref().map(text).transpose()?,
+            ],
+        )?,
+        Write::DeleteExperiment(key) => {
+            t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key.0])?
+        }
+        Write::Epoch {
+            experiment,
+            epoch,
+            shares,
+        } => t.execute(
+            "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at) \
+             VALUES (?1, ?2, ?3, ?4)",
+            params![experiment.0, epoch, text(shares)?, at.micros()],
+        )?,
+        Write::Look { experiment, look } => write_look(t, *experiment, look)?,
+        Write::Decided {
+            experiment,
+            results,
+        } => t.execute(
+            "UPDATE experiments SET decided = ?2 WHERE experiment_key = ?1",
+            params![experiment.0, results],
+        )?,
+    };
+    Ok(())
+}
+
+fn insert_version(t: &Transaction<'_>, version: &Version) -> rusqlite::Result<usize> {
+    t.execute(
+        "INSERT INTO versions (version_key, model_id, name, version, description, accuracy, tags, \
+         runtime, status, traffic_percent, created_at, activated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            version.key.0,
+            version.model_id.to_string(),
+            version.name.as_str(),
+            version.version.as_str(),
+            version.description,
+            version.accuracy.get(),
+            text(&version.tags)?,
+            text(&version.runtime)?,
+            version.status.as_str(),
+            version.traffic_percent.get(),
+            version.created_at.micros(),
+            version.activated_at.map(Timestamp::micros),
+        ],
+    )
+}
+
+fn insert_experiment(t: &Transaction<'_>, experiment: &Experiment) -> rusqlite::Result<usize> {
+    t.execute(
+        "INSERT INTO experiments (experiment_key, experiment_id, name, status, definition, created_at, \
+         revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            experiment.key.0,
+            experiment.id.to_string(),
+            experiment.definition.name.as_str(),
+            experiment.status.as_str(),
+            text(&experiment.definition)?,
+            experiment.created_at.micros(),
+            experiment.revision,
+        ],
+    )
+}
+
+fn write_look(
+    t: &Transaction<'_>,
+    experiment: ExperimentKey,
+    look: &LookRecord,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE experiments SET history = ?2, verdict = ?3 WHERE experiment_key = ?1",
+        params![experiment.0, look.history, look.verdict],
+    )
+}
+
+fn checkpoint(t: &Transaction<'_>, look: &Checkpoint) -> Result<Applied, StoreError> {
+    let progress = look.progress.as_ref().map(to_text).transpose()?;
+    let mut update = t.prepare_cached(
+        "UPDATE experiments SET progress = ?3, history = ?4, verdict = ?5 \
+         WHERE experiment_key = ?1 AND revision = ?2 AND status = 'running'",
+    )?;
+    let updated = update.execute(params![
+        look.key.0,
+        look.revision,
+        progress,
+        look.look.history,
+        look.look.verdict
+    ])?;
+    let moved = || Conflict("the experiment has moved since".into());
+    Ok((updated > 0).then_some(()).ok_or_else(moved))
+}
+
+fn text(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    to_text(value).map_err(|_| corrupt(0))
+}

@@ -1,0 +1,156 @@
+//! The states of models, read from their rows, and the events that led to them.
+
+use super::experiments::of_model;
+use super::{corrupt, list as list_versions, metrics};
+use crate::sqlite::Store;
+use crate::{StoreError, StoredEvent, VersionFilter};
+use rusqlite::{Connection, OptionalExtension, Transaction};
+use std::collections::BTreeMap;
+use types::{
+    AliasName, ExperimentKey, Metric, ModelName, ModelState, Timestamp, VersionKey, VersionName,
+};
+
+impl Store {
+    /// The state of a model; `None` where nothing has ever happened to it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn model(&self, name: ModelName) -> Result<Option<ModelState>, StoreError> {
+        self.read(move |connection| model(&connection.transaction()?, &name))
+            .await
+    }
+
+    /// The states of all models. One that cannot be read is an error by itself.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn models(
+        &self,
+    ) -> Result<Vec<Result<ModelState, (String, StoreError)>>, StoreError> {
+        self.read(|connection| {
+            let transaction = connection.transaction()?;
+            let mut select = transaction.prepare("SELECT name FROM models ORDER BY name")?;
+            let names = select.query_map([], |row| row.get::<_, String>(0))?;
+            let mut models = Vec::new();
+            for text in names {
+                let text = text?;
+                let state = match ModelName::parse(&text) {
+                    Ok(name) => model(&transaction, &name),
+                    Err(error) => Err(StoreError::Corrupt(error.to_string())),
+                };
+                match state {
+                    Ok(state) => models.extend(state.map(Ok)),
+                    Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                    Err(error) => models.push(Err((text, error))),
+                }
+            }
+            Ok(models)
+        })
+        .await
+    }
+
+    /// Keys that no version and no experiment has had.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn unused_keys(&self) -> Result<(VersionKey, ExperimentKey), StoreError> {
+        self.read(|connection| {
+            let next = |table: &str| -> Result<i64, StoreError> {
+                let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+                let last: Option<i64> = connection
+                    .query_row(sql, [table], |row| row.get(0))
+                    .optional()?;
+                Ok(last.unwrap_or(0) + 1)
+            };
+            Ok((
+                VersionKey(next("versions")?),
+                ExperimentKey(next("experiments")?),
+            ))
+        })
+        .await
+    }
+
+    /// The events of a model that can be replayed, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn events_of(&self, name: ModelName) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection| events_of(connection, &name))
+            .await
+    }
+}
+
+pub(in crate::sqlite) fn events_of(
+    connection: &Connection,
+    name: &ModelName,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT change, at, action, version, detail FROM audit \
+         WHERE name = ?1 AND change IS NOT NULL ORDER BY id",
+    )?;
+    let events = select.query_map([name.as_str()], |row| {
+        let version: Option<String> = row.get("version")?;
+        let version = version
+            .map(|version| VersionName::parse(&version))
+            .transpose();
+        Ok(StoredEvent {
+            change: row.get("change")?,
+            at: Timestamp::from_micros(row.get("at")?),
+            action: row.get("action")?,
+            version: version.map_err(|_| corrupt(3))?,
+            detail: row.get("detail")?,
+        })
+    })?;
+    Ok(events.collect::<Result<_, _>>()?)
+}
+
+pub(in crate::sqlite) fn model(
+    t: &Transaction<'_>,
+    name: &ModelName,
+) -> Result<Option<ModelState>, StoreError> {
+    let mut select = t.prepare_cached(
+        "SELECT changes, revision, epoch, salt, fallback FROM models WHERE name = ?1",
+    )?;
+    let found = select.query_row([name.as_str()], |row| {
+        Ok(ModelState {
+            changes: row.get("changes")?,
+            revision: row.get("revision")?,
+            epoch: row.get("epoch")?,
+            salt: row.get("salt")?,
+            fallback: row.get("fallback")?,
+            ..ModelState::new(name.clone())
+        })
+    });
+    let Some(mut state) = found.optional()? else {
+        return Ok(None);
+    };
+    let filter = VersionFilter {
+        name: Some(name.clone()),
+        ..VersionFilter::default()
+    };
+    state.versions = list_versions(t, &filter)?;
+    state.versions.reverse();
+    state.aliases = aliases(t, name)?;
+    let declared = metrics::list(t, name)?.into_iter();
+    state.metrics = declared
+        .map(|metric: Metric| (metric.name.clone(), metric))
+        .collect();
+    state.experiments = of_model(t, name)?;
+    for experiment in &mut state.experiments {
+        (experiment.history, experiment.verdict, experiment.decided) = (None, None, None);
+    }
+    Ok(Some(state))
+}
+
+fn aliases(
+    t: &Transaction<'_>,
+    name: &ModelName,
+) -> Result<BTreeMap<AliasName, VersionKey>, StoreError> {
+    let mut select = t.prepare_cached("SELECT alias, version_key FROM aliases WHERE name = ?1")?;
+    let rows = select.query_map([name.as_str()], |row| {
+        let alias: String = row.get("alias")?;
+        let alias = AliasName::parse(&alias).map_err(|_| corrupt(0))?;
+        Ok((alias, VersionKey(row.get("version_key")?)))
+    })?;
+    Ok(super::readable(rows)?.into_iter().collect())
+}
