@@ -6,11 +6,12 @@
 use crate::disk::Disk;
 use crate::frame::{self, Frame, Salt};
 use crate::keeper::{Keeper, Wake};
+use crate::open::MARK;
 use crate::segment::{self, Closed, Segment, Spare};
 use crate::{Options, ServerId, head};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A journal that this process appends to. Clones are handles to the same one.
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) appended: AtomicU64,
     /// All up to this position has reached the disk.
     synced: AtomicU64,
+    /// Its files are not where they were: no more room is given.
+    gone: AtomicBool,
     pub(crate) wake: Wake,
 }
 
@@ -101,6 +104,28 @@ pub struct SyncFailed {
     pub source: io::Error,
 }
 
+impl Shared {
+    /// What is not in the folder and should be.
+    fn missing(&self) -> Option<String> {
+        let newest = {
+            let state = self.lock();
+            let current = state.current.as_ref().map(|current| current.segment.number);
+            current.or(state.closed.back().map(|closed| closed.segment.number))
+        };
+        let names = match self.disk.list() {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Some("its folder is gone".into());
+            }
+            Err(error) => return Some(format!("its folder cannot be read: {error}")),
+        };
+        let mut wanted = vec![MARK.to_owned()];
+        wanted.extend(newest.map(segment::name));
+        let missing = wanted.into_iter().find(|name| !names.contains(name));
+        missing.map(|name| format!("the file {name} is gone from its folder"))
+    }
+}
+
 impl Journal {
     pub(crate) fn start(
         disk: Arc<dyn Disk>,
@@ -118,6 +143,7 @@ impl Journal {
             free: AtomicI64::new(0),
             appended: AtomicU64::new(last),
             synced: AtomicU64::new(last),
+            gone: AtomicBool::new(false),
             wanted: AtomicI64::new(0),
             wake: Wake::default(),
         });
@@ -130,7 +156,7 @@ impl Journal {
     /// Keeps room for a frame with so much payload; `None` while there is none.
     pub fn reserve(&self, payload: u64) -> Option<Room> {
         let bytes = (payload + frame::HEAD as u64).min(self.shared.options.largest_bytes);
-        if !self.shared.take(bytes) {
+        if self.shared.gone.load(Ordering::Relaxed) || !self.shared.take(bytes) {
             return None;
         }
         Some(Room {
@@ -144,7 +170,8 @@ impl Journal {
         let most = self.shared.options.largest_bytes;
         let bytes = |payload: &u64| (payload + frame::HEAD as u64).min(most);
         let sizes: Vec<u64> = payloads.iter().map(bytes).collect();
-        if !self.shared.take(sizes.iter().sum()) {
+        let gone = self.shared.gone.load(Ordering::Relaxed);
+        if gone || !self.shared.take(sizes.iter().sum()) {
             return None;
         }
         let room = |bytes| Room {
@@ -190,6 +217,17 @@ impl Journal {
     /// Why room could not be made, or a frame not be written, while that has not succeeded since.
     pub fn failure(&self) -> Option<String> {
         self.shared.lock().failure.clone()
+    }
+
+    /// Looks whether its files are where they were; says what is wrong. What is appended to a file that somebody
+    /// has removed is lost with the process, so no more room is given until a look finds it again; or
+    /// where room is `refused` for another reason.
+    pub fn look(&self, refused: bool) -> Option<String> {
+        // A segment may have been let go between the look at the state and that at the folder.
+        let gone = self.shared.missing().and_then(|_| self.shared.missing());
+        let refused = refused || gone.is_some();
+        self.shared.gone.store(refused, Ordering::Relaxed);
+        gone
     }
 
     /// Returns when all that was appended before has reached the disk; gives the last position of it.

@@ -78,6 +78,8 @@ pub struct Config {
     pub journal_dir: Option<PathBuf>,
     /// Whether to start without a journal where there was one: what waited in it is lost.
     pub allow_empty_journal: bool,
+    /// Start although the database holds less than it has held: what it held is forgotten.
+    pub allow_empty: bool,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is away.
     pub journal_max_bytes: u64,
     /// The largest body, in bytes.
@@ -111,6 +113,7 @@ impl Config {
             durability: Durability::default(),
             journal_dir: None,
             allow_empty_journal: false,
+            allow_empty: false,
             journal_max_bytes: 1 << 30,
             max_body_bytes: 1 << 20,
             max_connections: 4096,

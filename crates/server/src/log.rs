@@ -55,6 +55,8 @@ struct Shared {
     store_waits: AtomicBool,
     /// Why the journal could not be read the last time.
     unreadable: Mutex<Option<String>>,
+    /// Why nothing is appended, whatever room there is.
+    refused: Mutex<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -94,6 +96,7 @@ impl Log {
             set_aside: AtomicU64::new(0),
             store_waits: AtomicBool::new(false),
             unreadable: Mutex::default(),
+            refused: Mutex::default(),
             threads: Mutex::default(),
             journal,
             store,
@@ -247,11 +250,29 @@ impl Log {
     /// Why entries cannot be appended, where they cannot.
     pub(crate) fn failure(&self) -> Option<String> {
         let journal = &self.0.journal;
+        let refused = self.0.refused.lock();
+        if let Some(why) = &*refused.unwrap_or_else(PoisonError::into_inner) {
+            return Some(why.clone());
+        }
         if journal.free() >= self.least_free() {
             return None;
         }
         let full = || format!("the journal is full ({} bytes)", journal.bytes());
         Some(journal.failure().unwrap_or_else(full))
+    }
+
+    /// Looks whether the files of the journal are where they were; while they are not, or for the given reason,
+    /// nothing is appended. Says why. On this thread.
+    pub(crate) fn look(&self, refused: Option<String>) -> Option<String> {
+        let gone = self.0.journal.look(refused.is_some());
+        let why = refused.or(gone.map(|gone| format!("the journal: {gone}")));
+        let mut told = self
+            .0
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        told.clone_from(&why);
+        why
     }
 
     /// The same after waiting a moment for room, so that the answer turns as soon as there is some.

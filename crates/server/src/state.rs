@@ -10,7 +10,7 @@ use runtime::HttpClient;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
-use store::Store;
+use store::{Gone, OpenOptions, Store};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -143,6 +143,34 @@ impl AppState {
         self.panics.load(Ordering::Relaxed)
     }
 
+    /// Looks whether the files that are open are still where they were, and says so once where they are not.
+    pub(crate) async fn look_at_files(&self) {
+        let state = self.clone();
+        let look = move || {
+            let gone = state.store.look();
+            // Another server may use the directory by now.
+            let taken = match &gone {
+                Some(Gone::Directory(why)) => Some(why.clone()),
+                Some(Gone::Database(_)) | None => None,
+            };
+            let refused = state.log.look(taken);
+            (gone, refused)
+        };
+        let Ok((gone, refused)) = tokio::task::spawn_blocking(look).await else {
+            return;
+        };
+        if let Some(Gone::Database(why)) = &gone {
+            tracing::error!(
+                "{why}: answers go on and wait in the journal; put the file back, or stop the server"
+            );
+        }
+        if let Some(why) = &refused {
+            tracing::error!(
+                "{why}: predictions are refused; put the files back, or stop the server"
+            );
+        }
+    }
+
     /// What is due for running experiments and could not be written.
     pub(crate) fn overdue(&self) -> Vec<String> {
         self.overdue
@@ -159,13 +187,17 @@ impl AppState {
 /// Opens the database. Where its journal is lost, and that is allowed, it belongs to another server from now on,
 /// so that the old journal cannot be taken for the new one when it turns up.
 pub(crate) fn open_store(config: &Config) -> Result<Store, StartError> {
-    if config.allow_empty_journal && !journal::is_there(&journal_path(config)) {
+    let renewed = config.allow_empty_journal && !journal::is_there(&journal_path(config));
+    if renewed {
         tracing::warn!(
             "starting with an empty journal; what waited in the one before is not counted"
         );
-        return Ok(Store::open_renewed(&config.data_dir)?);
     }
-    Ok(Store::open(&config.data_dir)?)
+    let options = OpenOptions {
+        may_be_empty: config.allow_empty,
+        renewed,
+    };
+    Ok(Store::open_with(&config.data_dir, options)?)
 }
 
 fn journal_path(config: &Config) -> std::path::PathBuf {

@@ -1,5 +1,6 @@
 //! What can go wrong with a store. Absence is no error: it is `None`.
 
+use crate::sqlite::DATABASE;
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
@@ -57,6 +58,14 @@ pub enum OpenError {
     /// Another server has it open.
     #[error("another weir server is using the data directory {0}")]
     InUse(PathBuf),
+    /// It has held more than is there.
+    #[error("the data directory {path} has held more than its {DATABASE} has: {reason}")]
+    Emptied {
+        /// The directory.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
     /// A newer program has written it.
     #[error("the database is of schema {found}, this program knows up to {known}")]
     Newer {

@@ -30,6 +30,6 @@ pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use receipt::{Refused, RequestReceipt};
 pub use rollup::{Rollup, Tier};
 pub use sqlite::{
-    Appended, FeedbackResult, Incoming, LogState, Part, ServerId, SetAside, Store, StoredModel,
-    VerifyReport, server_of, stored_models, verify,
+    Appended, FeedbackResult, Gone, Incoming, LogState, OpenOptions, Part, ServerId, SetAside,
+    Store, StoredModel, VerifyReport, server_of, stored_models, verify,
 };

@@ -89,6 +89,10 @@ pub(crate) struct ServeArgs {
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
+    /// Start although the database has less than it has held, because its file or its write-ahead log is gone, or it
+    /// is a copy from before: what is missing is forgotten. Meant for one start.
+    #[arg(long, env = "WEIR_ALLOW_EMPTY")]
+    allow_empty: bool,
     /// Start although the journal is gone: what waited in it is lost, and the old journal is refused from then
     /// on. Meant for one start.
     #[arg(long, env = "WEIR_ALLOW_EMPTY_JOURNAL")]
@@ -354,6 +358,7 @@ struct FileArgs {
     insecure: Option<bool>,
     journal_dir: Option<PathBuf>,
     allow_empty_journal: Option<bool>,
+    allow_empty: Option<bool>,
     journal_max_bytes: Option<u64>,
     max_body_bytes: Option<usize>,
     max_connections: Option<usize>,
@@ -426,6 +431,7 @@ impl ServeArgs {
         }
         Ok(Config {
             durability: durability.map_or(d.durability, Durability::meant),
+            allow_empty: self.allow_empty || file.allow_empty == Some(true),
             allow_empty_journal: self.allow_empty_journal || file.allow_empty_journal == Some(true),
             journal_dir: self.journal_dir.clone().or(file.journal_dir),
             journal_max_bytes,

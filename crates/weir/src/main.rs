@@ -61,6 +61,10 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         (Some(store::OpenError::InUse(_)), _) => {
             "stop the other server, or choose another directory with --data-dir"
         }
+        (Some(store::OpenError::Emptied { .. }), _) => {
+            "put weir.db and weir.db-wal back as they were; --allow-empty starts with what is there, and what is \
+             missing is forgotten"
+        }
         (Some(store::OpenError::Newer { .. }), _) => "run the newer weir that wrote it",
         (Some(store::OpenError::Older { .. }), _) => {
             "start a server of this release on a copy of the directory first"

@@ -11,6 +11,9 @@ use tracing_subscriber::EnvFilter;
 /// So many log lines may wait to be written.
 const MOST_LINES: usize = 4096;
 
+/// SIGXFSZ, on Linux and on macOS.
+const FILE_TOO_LARGE: i32 = 25;
+
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -27,6 +30,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     tokio::runtime::Runtime::new()?.block_on(async {
+        // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.
+        let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let server = Server::bind(config, Clock::system()).await?;
         // The address is what a caller of this needs; one that does not listen is none.
         let _ = writeln!(std::io::stdout(), "http://{}", server.address());

@@ -83,6 +83,7 @@ impl Store {
         incoming: &Incoming<'_>,
         appended: &mut Appended,
     ) -> Result<(), StoreError> {
+        self.inner.in_place()?;
         let mut writer = self.inner.writer.blocking_lock();
         let writer = writer.as_mut().ok_or_else(closed)?;
         let result = writer.append(incoming, appended);
@@ -106,6 +107,9 @@ impl Store {
     pub fn make_durable(&self) -> Result<u64, StoreError> {
         let position = self.position();
         self.inner.sync()?;
+        // What was written to a file that somebody has removed is not durable.
+        let there = self.inner.directory.database_is_there();
+        there.map_err(StoreError::Unavailable)?;
         Ok(position)
     }
 

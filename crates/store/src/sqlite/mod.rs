@@ -3,6 +3,7 @@
 mod append;
 mod catalog;
 mod checkpoint;
+mod directory;
 mod evidence;
 mod feedback;
 mod journal_state;
@@ -13,27 +14,42 @@ mod rollups;
 mod verify;
 
 pub use append::{Appended, Incoming, Part};
+pub use directory::Gone;
 pub use feedback::FeedbackResult;
 pub use journal_state::{LogState, SetAside, server_of};
 pub use verify::{StoredModel, VerifyReport, stored_models, verify};
 
 use crate::{OpenError, StoreError};
 use append::Writer;
+use directory::Directory;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The schema that this program writes; kept in `user_version`.
 const SCHEMA: i64 = 6;
-const DATABASE: &str = "weir.db";
+pub(crate) const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
 /// How long to wait for another process that writes to the database. A group is tried again after that, and
 /// a command is refused.
 const BUSY: Duration = Duration::from_secs(1);
+
+/// What the write-ahead log may keep of the disk while it is not needed, in bytes.
+const LARGEST_LOG: i64 = 64 << 20;
+
+/// What is allowed at the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenOptions {
+    /// It may begin anew although it has held data.
+    pub may_be_empty: bool,
+    /// As another server than before, where entries of a journal have been counted: what a journal of the one
+    /// before still holds is not counted here any more. For the time when that journal is lost.
+    pub renewed: bool,
+}
 
 /// Identifies a server: 128 random bits, made with its data directory.
 pub type ServerId = [u8; 16];
@@ -55,8 +71,9 @@ struct Inner {
     untidy: AtomicBool,
     failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
-    /// Held as long as the store is open.
-    locks: Mutex<Vec<File>>,
+    directory: Directory,
+    /// Why nothing is written any more, where the database is not the file that was opened.
+    gone: Mutex<Option<String>>,
 }
 
 impl Store {
@@ -66,27 +83,26 @@ impl Store {
     /// When the directory cannot be used, another process uses it, or its database is from a newer
     /// program (which is left untouched).
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Self::open_as(directory, false)
+        Self::open_with(directory, OpenOptions::default())
     }
 
-    /// The same as another server than before, where entries of a journal have been counted: what a journal of
-    /// the one before still holds is not counted here any more. For the time when that journal is lost.
+    /// The same, although something is lost.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_renewed(directory: &Path) -> Result<Self, OpenError> {
-        Self::open_as(directory, true)
-    }
-
-    fn open_as(directory: &Path, renewed: bool) -> Result<Self, OpenError> {
-        let locks = lock(directory)?;
-        let path = directory.join(DATABASE);
+    pub fn open_with(path: &Path, options: OpenOptions) -> Result<Self, OpenError> {
+        let directory = Directory::lock(path)?;
+        directory.prepare(options.may_be_empty)?;
+        let path = path.join(DATABASE);
         refuse_newer(&path)?;
         let mut connection = Connection::open(&path)?;
+        let newest = newest_event(&connection)?;
+        directory.check(newest, options.may_be_empty)?;
         prepare(&mut connection)?;
-        if renewed {
+        if options.renewed {
             journal_state::renew(&mut connection)?;
         }
+        directory.opened(newest)?;
         let server = journal_state::server(&connection)?;
         let writer = Writer::new(connection, &path, server)?;
         Ok(Self {
@@ -98,7 +114,8 @@ impl Store {
                 untidy: AtomicBool::new(true),
                 failure: Mutex::default(),
                 readers: Mutex::default(),
-                locks: Mutex::new(locks.into()),
+                directory,
+                gone: Mutex::default(),
             }),
         })
     }
@@ -111,14 +128,13 @@ impl Store {
         let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
         let inner = Arc::clone(&self.inner);
         let close = move || {
-            writer.take();
-            let synced = inner.sync();
             if let Ok(mut readers) = inner.readers.lock() {
                 readers.clear();
             }
-            if let Ok(mut locks) = inner.locks.lock() {
-                locks.clear();
-            }
+            // The last connection moves the write-ahead log into the database.
+            writer.take();
+            let synced = inner.sync();
+            inner.directory.close();
             synced
         };
         let gone = |error| StoreError::Unavailable(format!("closing did not end: {error}"));
@@ -130,8 +146,26 @@ impl Store {
         self.inner.server
     }
 
+    /// Looks whether the files of the directory are where they were. Where the database is not, nothing is written
+    /// any more until it is there again.
+    pub fn look(&self) -> Option<Gone> {
+        let gone = self.inner.directory.look();
+        let unwritable = gone.as_ref().map(|gone| match gone {
+            Gone::Database(why) | Gone::Directory(why) => why.clone(),
+        });
+        *self
+            .inner
+            .gone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = unwritable;
+        gone
+    }
+
     /// Why the last write failed, while none has succeeded since.
     pub fn failure(&self) -> Option<String> {
+        if let Err(error) = self.inner.in_place() {
+            return Some(error.to_string());
+        }
         self.inner
             .failure
             .lock()
@@ -152,6 +186,7 @@ impl Store {
         let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
         let inner = Arc::clone(&self.inner);
         let run = move || {
+            inner.in_place()?;
             let writer = writer.as_mut().ok_or_else(closed)?;
             let value = writer.change(change)?;
             // It is done and seen whatever the sync says; that fails loudly, and only a power cut could undo it.
@@ -190,6 +225,13 @@ fn closed() -> StoreError {
 }
 
 impl Inner {
+    /// Nothing is written to a file that is lost with the process.
+    fn in_place(&self) -> Result<(), StoreError> {
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.as_ref()
+            .map_or(Ok(()), |why| Err(StoreError::Unavailable(why.clone())))
+    }
+
     /// Has everything that was committed reach the disk: the write-ahead log holds what the database has not.
     fn sync(&self) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| {
@@ -242,26 +284,6 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Locks a file in the directory, which older releases look at, and the directory itself, whose lock cannot
-/// be deleted.
-fn lock(directory: &Path) -> Result<[File; 2], OpenError> {
-    let fail = |error: std::io::Error| OpenError::Directory {
-        path: directory.to_owned(),
-        reason: error.to_string(),
-    };
-    fs::create_dir_all(directory).map_err(fail)?;
-    let named = File::create(directory.join("weir.lock")).map_err(fail)?;
-    let itself = File::open(directory).map_err(fail)?;
-    for file in [&named, &itself] {
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
-        }
-    }
-    Ok([named, itself])
-}
-
 fn refuse_newer(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
@@ -277,6 +299,16 @@ fn refuse_newer(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The number of the newest event, 0 where there is none.
+fn newest_event(connection: &Connection) -> rusqlite::Result<i64> {
+    if schema_of(connection)? == 0 {
+        return Ok(0);
+    }
+    connection.query_row("SELECT COALESCE(MAX(id), 0) FROM audit", [], |row| {
+        row.get(0)
+    })
+}
+
 fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -287,6 +319,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     // What a power cut takes is in the journal; changes of the catalogue are synced one by one.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A log that a long backlog or a slow reader has let grow is cut back when it begins anew.
+    connection.pragma_update(None, "journal_size_limit", LARGEST_LOG)?;
     // In KiB. Rows of units are read at random; SQLite's own 2 MiB would hold the pages of 20,000.
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.set_prepared_statement_cache_capacity(64);

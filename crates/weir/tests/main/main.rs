@@ -7,6 +7,7 @@ mod cors;
 mod disk;
 mod experiments;
 mod feedback;
+mod files;
 mod first_hour;
 mod http_runtime;
 mod journal;

@@ -1,7 +1,7 @@
 //! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
 
 use super::{corrupt, to_text};
-use crate::sqlite::Store;
+use crate::sqlite::{Store, newest_event};
 use crate::{Checkpoint, Conflict, StoreError};
 use rusqlite::{ErrorCode, Transaction, params};
 use types::{Change, Experiment, ExperimentKey, LookRecord, ModelName, Timestamp, Version, Write};
@@ -19,12 +19,14 @@ impl Store {
         let deletes = changes.iter().flat_map(|change| &change.writes);
         let deletes = deletes.filter(|write| matches!(write, Write::DeleteVersion(_)));
         let tidies = deletes.count() > 0;
-        let applied = self
+        let (applied, newest) = self
             .change(move |t| {
                 let each = changes.iter().map(|change| alone(t, |t| apply(t, change)));
-                each.collect::<Result<Vec<Applied>, StoreError>>()
+                let each = each.collect::<Result<Vec<Applied>, StoreError>>()?;
+                Ok::<_, StoreError>((each, newest_event(t)?))
             })
             .await?;
+        self.inner.directory.say(newest);
         if tidies {
             self.wants_tidying();
         }
