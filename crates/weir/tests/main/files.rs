@@ -8,14 +8,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-async fn started(data_dir: &Path) -> Weir {
+fn started(data_dir: &Path) -> Weir {
     let mut command = serve(data_dir);
     command.args(["--tick-ms", "100", "--predict-timeout-ms", "300"]);
     Weir::spawn(command)
 }
 
 async fn with_a_version(data_dir: &Path) -> Weir {
-    let weir = started(data_dir).await;
+    let weir = started(data_dir);
     let id = weir.register("1.0.0", vader()).await;
     weir.activate(&id, 100.0).await;
     weir
@@ -69,7 +69,7 @@ async fn without_its_database_a_server_answers_and_counts_nothing() {
     let health = until(&weir, caught_up).await;
     assert!(caught_up(&health), "{health}");
     drop(weir);
-    drop(started(data.path()).await);
+    drop(started(data.path()));
     assert_clean(data.path());
 }
 
@@ -104,7 +104,7 @@ async fn a_directory_that_has_held_data_never_begins_anew_in_silence() {
     let mut weir = with_a_version(killed.path()).await;
     assert_eq!(predict(&weir).await, 200);
     weir.signal("-KILL");
-    let copy = |change: &dyn Fn(&Path)| {
+    let copy = || {
         let to = directory();
         let from = format!("{}/.", killed.path().display());
         let copied = Command::new("cp")
@@ -113,26 +113,25 @@ async fn a_directory_that_has_held_data_never_begins_anew_in_silence() {
             .status()
             .unwrap();
         assert!(copied.success());
-        change(to.path());
         to
     };
-    let changes: [(&str, &dyn Fn(&Path)); 4] = [
-        ("an empty database beside its log", &|path| {
-            fs::write(path.join("weir.db"), "").unwrap()
-        }),
-        ("no database", &|path| {
-            fs::remove_file(path.join("weir.db")).unwrap()
-        }),
-        ("no log", &|path| {
-            fs::remove_file(path.join("weir.db-wal")).unwrap()
-        }),
-        ("nothing of both", &|path| {
+    let lose = |path: &Path, what: &str| match what {
+        "an empty database beside its log" => fs::write(path.join("weir.db"), "").unwrap(),
+        "no database" => fs::remove_file(path.join("weir.db")).unwrap(),
+        "no log" => fs::remove_file(path.join("weir.db-wal")).unwrap(),
+        _ => {
             fs::remove_file(path.join("weir.db")).unwrap();
             fs::remove_file(path.join("weir.db-wal")).unwrap();
-        }),
-    ];
-    for (what, change) in changes {
-        let data = copy(change);
+        }
+    };
+    for what in [
+        "an empty database beside its log",
+        "no database",
+        "no log",
+        "nothing of both",
+    ] {
+        let data = copy();
+        lose(data.path(), what);
         let says = refused(data.path());
         assert!(says.contains("has held more"), "{what}: {says}");
         assert!(says.contains("--allow-empty"), "{what}: {says}");
@@ -145,7 +144,7 @@ async fn a_directory_that_has_held_data_never_begins_anew_in_silence() {
         drop(Weir::spawn(command));
     }
     // As it is it goes on, and so it does when another program has read it in between.
-    let data = copy(&|_| {});
+    let data = copy();
     let database = rusqlite::Connection::open(data.path().join("weir.db")).unwrap();
     let sql = "SELECT count(*) FROM versions";
     let versions: i64 = database.query_row(sql, [], |row| row.get(0)).unwrap();
