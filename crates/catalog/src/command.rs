@@ -70,6 +70,10 @@ pub enum Command {
         starts_at: Option<Timestamp>,
         /// Why it could not start, where that is why it is a draft again.
         failed: Option<String>,
+        /// The revision that this is decided by, where it matters.
+        revision: Option<i64>,
+        /// By whom.
+        by: Actor,
     },
     /// A draft starts now.
     StartExperiment {
@@ -79,11 +83,16 @@ pub enum Command {
         progress: Option<Progress>,
         /// The revision that this is decided by, where it matters.
         revision: Option<i64>,
+        /// By whom.
+        by: Actor,
     },
     /// A draft goes.
     DeleteExperiment(ExperimentId),
     /// A running experiment moves.
     Step(Box<Step>),
+    /// Whatever experiment runs stops, because the weights are to be moved by hand. The results of one of them are
+    /// given with its id.
+    MakeWay(Option<(ExperimentId, Value)>),
     /// The state as it is becomes the first event: for models of releases that kept none.
     Baseline,
 }

@@ -4,12 +4,13 @@ use crate::command::{Command, NewVersion, Patch, Step};
 use crate::event::{CHAMPION, DecidedExperiment, Described, Event, Moved};
 use crate::refusal::Refusal;
 use crate::writes;
+use serde_json::Value;
 use types::{
-    AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, ModelId, ModelState,
-    Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
+    Actor, AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, ModelId,
+    ModelState, Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
 };
 
-/// What follows of a command.
+/// What follows from a command.
 #[derive(Debug, Clone)]
 pub struct Decided {
     /// What has to be kept.
@@ -33,22 +34,24 @@ pub fn decide(
         return Ok(None);
     };
     let mut next = state.clone();
-    event
-        .apply(&mut next, now)
-        .expect("a rule speaks of nothing that is not there");
+    let applied = event.apply(&mut next, now);
+    applied.map_err(|error| Refusal::NotThere(error.to_string()))?;
     let mut writes = writes::between(state, &next);
-    if let Command::Step(step) = command {
-        let experiment = state.experiment(step.id).map(|experiment| experiment.key);
-        let look = experiment.zip(step.look.clone());
-        writes.extend(look.map(|(experiment, look)| Write::Look { experiment, look }));
-        let ends = step.decision.leads_to().has_ended() && !step.evidence.is_null();
-        let results = || step.evidence.to_string();
+    if let Event::ExperimentDecided(decided) = &event {
+        let experiment = state
+            .experiment(decided.id)
+            .map(|experiment| experiment.key);
+        if let Command::Step(step) = command {
+            let look = experiment.zip(step.look.clone());
+            writes.extend(look.map(|(experiment, look)| Write::Look { experiment, look }));
+        }
+        let ends = decided.decision.leads_to().has_ended() && !decided.evidence.is_null();
         writes.extend(
             experiment
                 .filter(|_| ends)
                 .map(|experiment| Write::Decided {
                     experiment,
-                    results: results(),
+                    results: decided.evidence.to_string(),
                 }),
         );
     }
@@ -65,11 +68,47 @@ pub fn decide(
     }))
 }
 
+/// The same for a change of the weights by hand that stops a running experiment, where `results` are given: both are
+/// decided before one of them is done. The results are those of the experiment with that id, if it runs.
+///
+/// # Errors
+/// When the state does not take one of them.
+pub fn decide_by_takeover(
+    state: &ModelState,
+    results: Option<(ExperimentId, Value)>,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Vec<Decided>, Refusal> {
+    let way = decide(state, &Command::MakeWay(results), now)?;
+    let free = way.as_ref().map_or(state, |way| &way.state);
+    let mut command = command.clone();
+    if let Command::SetTraffic { revision, .. } = &mut command {
+        let (present, given) = (state.revision, *revision);
+        if present != given {
+            let name = state.name.clone();
+            return Err(Refusal::Stale {
+                name,
+                present,
+                given,
+            });
+        }
+        // What made way is a change of its own.
+        *revision = free.revision;
+    }
+    let moved = decide(free, &command, now)?;
+    // Where the command changes nothing, nobody has to make way.
+    Ok(moved.map_or_else(Vec::new, |moved| way.into_iter().chain([moved]).collect()))
+}
+
 fn event_of(
     state: &ModelState,
     command: &Command,
     now: Timestamp,
 ) -> Result<Option<Event>, Refusal> {
+    let begun = state.changes > 0 || state.revision == 0;
+    if !begun && !matches!(command, Command::Baseline) {
+        return Err(Refusal::NoBaseline(state.name.clone()));
+    }
     match command {
         Command::Register(new) => register(state, new, now),
         Command::Activate { id, weight } => activate(state, *id, *weight),
@@ -111,6 +150,13 @@ fn event_of(
             id,
             definition,
         } => {
+            known(state)?;
+            if state.experiment(*id).is_some() {
+                return Err(Refusal::DuplicateExperiment(*id));
+            }
+            for arm in &definition.arms {
+                named(state, &arm.version)?;
+            }
             let draft = Experiment::draft(*key, *id, (**definition).clone(), now);
             Ok(Some(Event::ExperimentCreated(Box::new(draft))))
         }
@@ -118,21 +164,28 @@ fn event_of(
             id,
             starts_at,
             failed,
+            revision,
+            by,
         } => {
             draft(state, *id)?;
+            fresh(experiment(state, *id)?, *revision)?;
             let failed = failed.clone();
-            Ok(Some(Event::ExperimentScheduled(*id, *starts_at, failed)))
+            Ok(Some(Event::ExperimentScheduled(
+                *id, *starts_at, failed, *by,
+            )))
         }
         Command::StartExperiment {
             id,
             progress,
             revision,
-        } => start(state, *id, progress.clone(), *revision),
+            by,
+        } => start(state, *id, progress.clone(), *revision, *by),
         Command::DeleteExperiment(id) => {
             draft(state, *id)?;
             Ok(Some(Event::ExperimentDeleted(*id)))
         }
         Command::Step(step) => take_step(state, step),
+        Command::MakeWay(results) => make_way(state, results.as_ref()),
         Command::Baseline => {
             Ok((state.changes == 0).then(|| Event::Baseline(Box::new(state.clone()))))
         }
@@ -225,16 +278,6 @@ fn delete(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {
     if version.status == VersionStatus::Active {
         return Err(Refusal::Active);
     }
-    // The arms of a running experiment may be inactive by now; what it compares stays all the same.
-    if let Some(running) = state.running()
-        && running
-            .definition
-            .arms
-            .iter()
-            .any(|arm| arm.key == version.key)
-    {
-        return Err(Refusal::ExperimentRunning(running.id));
-    }
     let (name, status) = (version.version.clone(), version.status);
     Ok(Some(Event::VersionDeleted(name, id, status)))
 }
@@ -248,7 +291,12 @@ fn set_traffic(
     known(state)?;
     let present = state.revision;
     if present != given {
-        return Err(Refusal::Stale { present, given });
+        let name = state.name.clone();
+        return Err(Refusal::Stale {
+            name,
+            present,
+            given,
+        });
     }
     no_experiment(state)?;
     for (version, _) in weights {
@@ -272,13 +320,14 @@ fn start(
     id: ExperimentId,
     progress: Option<Progress>,
     revision: Option<i64>,
+    by: Actor,
 ) -> Result<Option<Event>, Refusal> {
     let experiment = experiment(state, id)?;
-    let present = experiment.revision;
-    if let Some(given) = revision.filter(|given| *given != present) {
-        return Err(Refusal::StaleExperiment { present, given });
-    }
+    fresh(experiment, revision)?;
     draft(state, id)?;
+    if let Some(why) = &state.unreadable {
+        return Err(Refusal::UnreadableRuns(state.name.clone(), why.clone()));
+    }
     if let Some(running) = state.running() {
         return Err(Refusal::AnotherRuns(running.id));
     }
@@ -311,7 +360,7 @@ fn start(
         let weight = arm.map_or(Percent::ZERO, |arm| percent(effective[arm]));
         weigh(&mut moved, version, weight);
     }
-    Ok(Some(Event::ExperimentStarted(id, moved, progress)))
+    Ok(Some(Event::ExperimentStarted(id, moved, progress, by)))
 }
 
 /// A rollout gives nearly everything to its control, so that must be the version that has it: with the two
@@ -350,12 +399,13 @@ fn take_step(state: &ModelState, step: &Step) -> Result<Option<Event>, Refusal> 
     if present != given {
         return Err(Refusal::StaleExperiment { present, given });
     }
-    let arms = experiment.definition.arms.len();
     let champion = match step.decision {
-        Decision::Promote { arm } if arm >= arms => {
-            return Err(Refusal::Shares(Vec::new(), arms));
+        Decision::Promote { arm } => {
+            let winner = experiment.definition.arms.get(arm);
+            let none = || Refusal::NotThere(format!("there is no arm {arm}"));
+            named(state, &winner.ok_or_else(none)?.version)?;
+            AliasName::parse(CHAMPION).ok()
         }
-        Decision::Promote { .. } => AliasName::parse(CHAMPION).ok(),
         _ => None,
     };
     let moved = match shares_after(experiment, &step.decision)? {
@@ -377,6 +427,41 @@ fn take_step(state: &ModelState, step: &Step) -> Result<Option<Event>, Refusal> 
             evidence: step.evidence.clone(),
         },
     ))))
+}
+
+/// Whatever runs stops; nothing happens where nothing runs.
+fn make_way(
+    state: &ModelState,
+    results: Option<&(ExperimentId, Value)>,
+) -> Result<Option<Event>, Refusal> {
+    let Some(running) = state.running() else {
+        return Ok(None);
+    };
+    let because = "a change of the weights by hand took over";
+    let results = results.filter(|(id, _)| *id == running.id);
+    take_step(
+        state,
+        &Step {
+            id: running.id,
+            revision: running.revision,
+            decision: Decision::Stop,
+            by: Actor::Person,
+            because: because.into(),
+            reason: Some(because.into()),
+            progress: running.progress.clone(),
+            evidence: results.map_or(Value::Null, |(_, results)| results.clone()),
+            look: None,
+        },
+    )
+}
+
+/// Nothing happened to an experiment since a revision, where that matters.
+fn fresh(experiment: &Experiment, revision: Option<i64>) -> Result<(), Refusal> {
+    let present = experiment.revision;
+    match revision.filter(|given| *given != present) {
+        Some(given) => Err(Refusal::StaleExperiment { present, given }),
+        None => Ok(()),
+    }
 }
 
 /// The share of all traffic that each arm gets after a decision, where it moves any.

@@ -23,7 +23,7 @@ pub struct Moved {
     pub to: Weights,
 }
 
-/// What people say of a version.
+/// What may be changed of a version by hand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
     pub(crate) status: VersionStatus,
@@ -54,14 +54,14 @@ pub enum Event {
     AliasDeleted(AliasName, VersionName),
     /// A metric is declared.
     MetricSet(Option<Box<Metric>>, Box<Metric>),
-    /// A metric is declared no more.
+    /// A metric is no longer declared.
     MetricDeleted(MetricName),
     /// There is a new draft.
     ExperimentCreated(Box<Experiment>),
     /// A draft starts at a time; without one it is a draft again, for a reason perhaps.
-    ExperimentScheduled(ExperimentId, Option<Timestamp>, Option<String>),
+    ExperimentScheduled(ExperimentId, Option<Timestamp>, Option<String>, Actor),
     /// An experiment runs, and its weights rule.
-    ExperimentStarted(ExperimentId, Moved, Option<Progress>),
+    ExperimentStarted(ExperimentId, Moved, Option<Progress>, Actor),
     /// A draft is gone.
     ExperimentDeleted(ExperimentId),
     /// Something was decided of a running experiment.
@@ -146,7 +146,7 @@ impl Event {
                 created_at: at,
                 ..Experiment::clone(draft)
             }),
-            Self::ExperimentScheduled(id, starts_at, _) => {
+            Self::ExperimentScheduled(id, starts_at, ..) => {
                 let experiment = experiment_of(state, *id)?;
                 experiment.status = match starts_at {
                     Some(_) => ExperimentStatus::Scheduled,
@@ -155,7 +155,7 @@ impl Event {
                 experiment.starts_at = *starts_at;
                 experiment.revision += 1;
             }
-            Self::ExperimentStarted(id, weights, progress) => {
+            Self::ExperimentStarted(id, weights, progress, _) => {
                 let experiment = experiment_of(state, *id)?;
                 experiment.status = ExperimentStatus::Running;
                 experiment.started_at = Some(at);

@@ -28,9 +28,9 @@ impl Event {
             Self::MetricSet(..) => "metric.set",
             Self::MetricDeleted(_) => "metric.deleted",
             Self::ExperimentCreated(_) => "experiment.created",
-            Self::ExperimentScheduled(_, Some(_), _) => "experiment.scheduled",
-            Self::ExperimentScheduled(_, None, None) => "experiment.unscheduled",
-            Self::ExperimentScheduled(_, None, Some(_)) => "experiment.start_failed",
+            Self::ExperimentScheduled(_, Some(_), ..) => "experiment.scheduled",
+            Self::ExperimentScheduled(_, None, None, _) => "experiment.unscheduled",
+            Self::ExperimentScheduled(_, None, Some(_), _) => "experiment.start_failed",
             Self::ExperimentStarted(..) => "experiment.started",
             Self::ExperimentDeleted(_) => "experiment.deleted",
             Self::ExperimentDecided(decided) => {
@@ -110,15 +110,15 @@ impl Event {
                 "key": draft.key.0,
                 "definition": draft.definition,
             }),
-            Self::ExperimentScheduled(id, starts_at, because) => json!({
+            Self::ExperimentScheduled(id, starts_at, because, by) => json!({
                 "experiment": id,
-                "by": "person",
+                "by": by.as_str(),
                 "starts_at": starts_at.map(|at| at.to_string()),
                 "because": because,
             }),
-            Self::ExperimentStarted(id, moved, progress) => json!({
+            Self::ExperimentStarted(id, moved, progress, by) => json!({
                 "experiment": id,
-                "by": "person",
+                "by": by.as_str(),
                 "from": numbers(&moved.from),
                 "to": numbers(&moved.to),
                 "progress": progress,
@@ -177,12 +177,14 @@ impl Event {
             "experiment.scheduled" | "experiment.unscheduled" | "experiment.start_failed" => {
                 let starts_at = detail.get::<Option<String>>("starts_at")?;
                 let starts_at = starts_at.map(|at| at.parse()).transpose().ok()?;
-                Self::ExperimentScheduled(detail.experiment()?, starts_at, detail.get("because")?)
+                let because = detail.get("because")?;
+                Self::ExperimentScheduled(detail.experiment()?, starts_at, because, detail.by()?)
             }
             "experiment.started" => Self::ExperimentStarted(
                 detail.experiment()?,
                 detail.moved()?,
                 detail.get("progress")?,
+                detail.by()?,
             ),
             "experiment.deleted" => Self::ExperimentDeleted(detail.experiment()?),
             _ => {
@@ -254,15 +256,11 @@ impl DecidedExperiment {
         let champion: Option<Value> = detail.get("champion");
         let champion = champion.and_then(|moved| moved["from"].as_str().map(VersionName::parse));
         let moved = detail.0.contains_key("to").then(|| detail.moved());
-        let by = match detail.get::<String>("by")?.as_str() {
-            "controller" => Actor::Controller,
-            _ => Actor::Person,
-        };
         Some(Self {
             id: detail.experiment()?,
             revision: detail.get("experiment_revision")?,
             decision,
-            by,
+            by: detail.by()?,
             because: detail.get("because")?,
             reason: detail.get("reason").unwrap_or_default(),
             progress: detail.get("progress")?,
@@ -296,6 +294,14 @@ impl Detail {
 
     fn experiment(&self) -> Option<ExperimentId> {
         self.get("experiment")
+    }
+
+    fn by(&self) -> Option<Actor> {
+        match self.get::<String>("by")?.as_str() {
+            "controller" => Some(Actor::Controller),
+            "person" => Some(Actor::Person),
+            _ => None,
+        }
     }
 
     fn moved(&self) -> Option<Moved> {
@@ -385,6 +391,7 @@ impl StateForm {
             versions: versions.collect::<Option<_>>()?,
             aliases: self.aliases,
             metrics: self.metrics,
+            unreadable: None,
             experiments: experiments.collect::<Option<_>>()?,
         })
     }

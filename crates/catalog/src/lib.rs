@@ -2,7 +2,8 @@
 //!
 //! [`decide`] is a function of values: the state, the command and the time. What follows is a [`types::Change`]: a
 //! few rows and one event. The next state is the event applied to the present one ([`Event::apply`]), and the
-//! rows are what differs between both, so a state always equals the replay of its events ([`replay`]).
+//! rows are what differs between both (and what a look has shown, and frozen results, which are no part of the
+//! state), so a state always equals the replay of its events ([`replay`]).
 //!
 //! This crate knows nothing of storage, HTTP, async, clocks or randomness: ids, keys and salts come in with the
 //! commands.
@@ -21,7 +22,7 @@ mod tests;
 mod writes;
 
 pub use command::{Command, NewVersion, Patch, Step};
-pub use decide::{Decided, decide};
+pub use decide::{Decided, decide, decide_by_takeover};
 pub use event::{Event, Moved, Weights};
 pub use refusal::Refusal;
 pub use replay::{NotReplayed, differences, replay};

@@ -1,4 +1,4 @@
-//! Random commands for tests: mostly such as fit the state, some that do not.
+//! Random commands for tests: mostly ones that fit the state, and some that do not.
 
 use crate::{Command, NewVersion, Patch, Step};
 use serde_json::json;
@@ -91,6 +91,7 @@ impl<'a> Dice<'a> {
             14 => self.schedule(state, now),
             15 | 16 => self.start(state),
             17 if self.one_in(3) => Command::DeleteExperiment(self.experiment(state)),
+            18 if self.one_in(8) => Command::MakeWay(None),
             _ => self.step(state),
         }
     }
@@ -172,6 +173,8 @@ impl<'a> Dice<'a> {
         Command::ScheduleExperiment {
             id: self.experiment(state),
             starts_at,
+            revision: None,
+            by: Actor::Person,
             failed: (starts_at.is_none() && self.one_in(2)).then(|| "it did not answer".into()),
         }
     }
@@ -185,6 +188,7 @@ impl<'a> Dice<'a> {
             id,
             progress: rollout.then(|| Progress::Rollout(types::RolloutProgress::default())),
             revision: revision.filter(|_| self.one_in(2)),
+            by: Actor::Person,
         }
     }
 

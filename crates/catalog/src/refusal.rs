@@ -31,8 +31,10 @@ pub enum Refusal {
     #[error("the version is active")]
     Active,
     /// The traffic has changed since it was read.
-    #[error("the traffic is at revision {present}, not {given}")]
+    #[error("the traffic of {name} is at revision {present}, not {given}")]
     Stale {
+        /// The model.
+        name: ModelName,
         /// The present revision.
         present: i64,
         /// The one that was given.
@@ -81,7 +83,19 @@ pub enum Refusal {
         /// What that has.
         most_has: f64,
     },
-    /// Shares that are none.
-    #[error("the shares {0:?} are no shares of {1} arms")]
+    /// The new shares do not fit the arms of the experiment.
+    #[error("the shares {0:?} do not fit the experiment's {1} arms")]
     Shares(Vec<f64>, usize),
+    /// An experiment that cannot be read runs on the model.
+    #[error("on {0} runs an experiment that cannot be read: {1}")]
+    UnreadableRuns(ModelName, String),
+    /// The id is taken.
+    #[error("there is an experiment {0} already")]
+    DuplicateExperiment(ExperimentId),
+    /// The state of the model has no first event yet, so nothing could be replayed.
+    #[error("the state of {0} has no first event")]
+    NoBaseline(ModelName),
+    /// What is to happen is about something that the state does not have.
+    #[error("what is to happen does not fit the state: {0}")]
+    NotThere(String),
 }

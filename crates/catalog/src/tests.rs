@@ -1,7 +1,7 @@
 //! Random sequences of commands, and what must hold after each of them.
 
 use crate::random::Dice;
-use crate::{Command, Event, Refusal, decide, differences, replay};
+use crate::{Command, Event, Refusal, decide, decide_by_takeover, differences, replay};
 use std::collections::BTreeMap;
 use types::{
     EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState, Timestamp,
@@ -66,6 +66,8 @@ fn check(state: &ModelState) {
 #[test]
 fn a_state_is_the_replay_of_its_events_whatever_happens() {
     let mut happened: BTreeMap<String, u32> = BTreeMap::new();
+    // One of each kind, for the file of those that must be understood for ever.
+    let mut examples: BTreeMap<String, String> = BTreeMap::new();
     for seed in 0..sequences() {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut roll = |bound| random.u64(..bound);
@@ -89,8 +91,27 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
             *happened
                 .entry(decided.change.event.action.clone())
                 .or_default() += 1;
+            let event = &decided.change.event;
+            let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+            let version = event.version.as_ref().map(ToString::to_string);
+            let line =
+                serde_json::json!({"action": event.action, "version": version, "detail": detail});
+            examples.insert(event.action.clone(), format!("{line}\n"));
             told.push((now, decided.change.event));
             state = decided.state;
+        }
+        if seed == 7 {
+            let baseline = ModelState {
+                changes: 0,
+                ..state.clone()
+            };
+            let now = Timestamp::from_micros(COMMANDS * 1_000_000);
+            let decided = decide(&baseline, &Command::Baseline, now).unwrap().unwrap();
+            let detail: serde_json::Value =
+                serde_json::from_str(&decided.change.event.detail).unwrap();
+            let line =
+                serde_json::json!({"action": "model.baseline", "version": null, "detail": detail});
+            examples.insert("model.baseline".into(), format!("{line}\n"));
         }
         assert_eq!(state.changes, told.len() as i64, "an event is missing");
         let differences = differences(&state, &replayed(&told));
@@ -98,6 +119,9 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
     }
     // Everything that can happen has.
     assert_eq!(happened.len(), 28, "{happened:?}");
+    if let Ok(path) = std::env::var("CATALOG_EVENTS") {
+        std::fs::write(path, examples.into_values().collect::<Vec<_>>().concat()).unwrap();
+    }
 }
 
 #[test]
@@ -175,6 +199,7 @@ fn starting(id: types::ExperimentId) -> Command {
         id,
         progress: None,
         revision: None,
+        by: types::Actor::Person,
     }
 }
 
@@ -249,4 +274,119 @@ fn what_cannot_be_read_is_no_event() {
             "{action}"
         );
     }
+}
+
+/// Events are kept for ever: what this file holds must be read by every later release, and mean the same.
+#[test]
+fn events_that_were_kept_are_still_understood() {
+    let kept = include_str!("../events.jsonl");
+    let mut seen = std::collections::BTreeSet::new();
+    for line in kept.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let action = event["action"].as_str().unwrap();
+        let version = event["version"].as_str();
+        let version = version.map(|version| types::VersionName::parse(version).unwrap());
+        let detail = event["detail"].to_string();
+        let read = Event::read(&name(), action, version.as_ref(), &detail);
+        let read = read.unwrap_or_else(|| panic!("{action} is not understood: {detail}"));
+        assert_eq!(read.action(), action);
+        let state = ModelState::new(name());
+        let again: serde_json::Value =
+            serde_json::from_str(&read.record(&state, &state).detail).unwrap();
+        let once_more = Event::read(&name(), action, version.as_ref(), &again.to_string());
+        assert_eq!(once_more, Some(read), "{action}");
+        seen.insert(action.to_owned());
+    }
+    assert_eq!(seen.len(), 29, "an event of every kind: {seen:?}");
+}
+
+#[test]
+fn a_takeover_stops_what_runs_and_is_decided_whole() {
+    let (state, id) = with_a_draft();
+    let now = Timestamp::from_micros(100);
+    let state = decide(&state, &starting(id), now).unwrap().unwrap().state;
+    let set = |revision, version: &str| Command::SetTraffic {
+        revision,
+        weights: vec![(
+            types::VersionName::parse(version).unwrap(),
+            types::Percent::new(100.0).unwrap(),
+        )],
+        fallback: None,
+    };
+    let known = state.versions[1].version.to_string();
+    let results = Some((id, serde_json::json!({"summary": "so far"})));
+    let take = |command| decide_by_takeover(&state, results.clone(), &command, now);
+    let two = take(set(state.revision, &known)).unwrap();
+    let actions: Vec<&str> = two.iter().map(|d| d.change.event.action.as_str()).collect();
+    assert_eq!(actions, ["experiment.stopped", "traffic.set"]);
+    assert!(two[0].change.event.detail.contains("so far"));
+    assert_eq!(two[1].change.decided_on, two[0].state.changes);
+    // What is refused stops nothing, and says the revision that was given.
+    let given = state.revision - 1;
+    let refused = take(set(given, &known)).unwrap_err();
+    let present = state.revision;
+    assert_eq!(
+        refused,
+        Refusal::Stale {
+            name: name(),
+            present,
+            given
+        }
+    );
+    assert!(matches!(
+        take(set(present, "9.9")),
+        Err(Refusal::UnknownVersion(_))
+    ));
+    // Where nothing is to be done, nobody makes way.
+    let idle = Command::Deactivate {
+        id: state.versions[0].model_id,
+    };
+    let stopped = decide(&state, &Command::MakeWay(None), now)
+        .unwrap()
+        .unwrap()
+        .state;
+    let idle_state = decide(&stopped, &idle, now).unwrap().unwrap().state;
+    assert!(
+        decide_by_takeover(&idle_state, None, &idle, now)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_decision_about_what_is_not_there_is_refused() {
+    let (state, id) = with_a_draft();
+    let now = Timestamp::from_micros(100);
+    let mut state = decide(&state, &starting(id), now).unwrap().unwrap().state;
+    // The row of the candidate cannot be read any more.
+    state.versions.truncate(1);
+    let step = |decision| {
+        Command::Step(Box::new(crate::Step {
+            id,
+            revision: 1,
+            decision,
+            by: types::Actor::Controller,
+            because: String::new(),
+            reason: None,
+            progress: None,
+            evidence: serde_json::Value::Null,
+            look: None,
+        }))
+    };
+    let promoted = decide(&state, &step(types::Decision::Promote { arm: 1 }), now);
+    assert!(
+        matches!(promoted, Err(Refusal::UnknownVersion(_))),
+        "{promoted:?}"
+    );
+    let promoted = decide(&state, &step(types::Decision::Promote { arm: 9 }), now);
+    assert!(
+        matches!(promoted, Err(Refusal::NotThere(_))),
+        "{promoted:?}"
+    );
+    // Going back needs the control alone.
+    assert!(
+        decide(&state, &step(types::Decision::RollBack), now)
+            .unwrap()
+            .is_some()
+    );
 }

@@ -57,21 +57,31 @@ fn versions(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
         let before = old.versions.iter().find(|before| before.key == after.key);
         match before {
             None => writes.push(Write::NewVersion(Box::new(after.clone()))),
-            Some(before) if before != after => writes.push(version(after)),
-            Some(_) => {}
+            Some(before) => writes.extend(version(before, after)),
         }
     }
 }
 
-fn version(version: &Version) -> Write {
-    Write::Version {
-        key: version.key,
-        status: version.status,
-        traffic_percent: version.traffic_percent,
-        activated_at: version.activated_at,
-        description: version.description.clone(),
-        tags: version.tags.clone(),
+/// Only what differs: what cannot be read of a row is not written over.
+fn version(before: &Version, after: &Version) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let weight = |v: &Version| (v.status, v.traffic_percent, v.activated_at);
+    if weight(before) != weight(after) {
+        writes.push(Write::Weight {
+            key: after.key,
+            status: after.status,
+            traffic_percent: after.traffic_percent,
+            activated_at: after.activated_at,
+        });
     }
+    if before.description != after.description || before.tags != after.tags {
+        writes.push(Write::Description {
+            key: after.key,
+            description: after.description.clone(),
+            tags: after.tags.clone(),
+        });
+    }
+    writes
 }
 
 fn experiments(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {

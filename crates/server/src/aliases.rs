@@ -68,7 +68,7 @@ pub(crate) async fn delete(
 ) -> ApiResult<Reply<Message>> {
     let name = model(&state, &name)?;
     let checked = AliasName::parse(&alias).map_err(|_| missing(&alias))?;
-    if !state.catalogue.state(&name).aliases.contains_key(&checked) {
+    if !state.catalogue.state(&name)?.aliases.contains_key(&checked) {
         return Err(missing(&alias));
     }
     state.command(&name, Command::DeleteAlias(checked)).await?;

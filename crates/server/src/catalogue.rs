@@ -3,21 +3,29 @@
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use catalog::{Command, Refusal, decide};
+use catalog::{Command, Decided, Refusal, Step, decide, decide_by_takeover};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{Store, StoreError};
+use store::{Conflict, Store, StoreError};
 use tokio::sync::Mutex;
-use types::{Change, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
+use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
 
 /// How often a command is decided again because the state had moved.
 const ATTEMPTS: u32 = 5;
 
-/// The states, as they were decided last.
+/// The states of all models.
 pub(crate) struct Catalogue {
-    models: RwLock<HashMap<ModelName, Arc<ModelState>>>,
+    models: RwLock<HashMap<ModelName, Known>>,
     /// Held from a decision to its publication.
     turn: Mutex<Keys>,
+}
+
+/// What is known of a model.
+enum Known {
+    State(Arc<ModelState>),
+    /// It cannot be read: why. Nothing is decided on it.
+    Unreadable(String),
 }
 
 /// The keys that the next rows get.
@@ -78,24 +86,22 @@ impl Catalogue {
             match model {
                 Ok(state) if state.changes == 0 => {
                     let decided = decide(&state, &Command::Baseline, now);
-                    baselines.extend(decided.ok().flatten());
+                    let wrong = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
+                    baselines.extend(decided.map_err(wrong)?);
                 }
-                Ok(state) => drop(models.insert(state.name.clone(), Arc::new(state))),
+                Ok(state) => {
+                    models.insert(state.name.clone(), Known::State(Arc::new(state)));
+                }
                 Err((name, error)) => {
                     tracing::error!(%error, name, "a model cannot be read, and is passed over");
+                    if let Ok(name) = ModelName::parse(&name) {
+                        models.insert(name, Known::Unreadable(error.to_string()));
+                    }
                 }
             }
         }
-        let changes: Vec<Change> = baselines.iter().map(|d| d.change.clone()).collect();
-        if !changes.is_empty() {
-            let applied = store.apply(changes).await?;
-            for (decided, applied) in baselines.into_iter().zip(applied) {
-                if let Err(error) = applied {
-                    let name = decided.state.name.as_str();
-                    tracing::error!(%error, name, "a model got no first event");
-                }
-                models.insert(decided.state.name.clone(), Arc::new(decided.state));
-            }
+        for (name, known) in begin(store, baselines).await? {
+            models.insert(name, known);
         }
         Ok(Self {
             models: RwLock::new(models),
@@ -103,26 +109,58 @@ impl Catalogue {
         })
     }
 
-    /// The state of a model, as far as anything has happened to it.
-    pub(crate) fn find(&self, name: &ModelName) -> Option<Arc<ModelState>> {
+    /// The state of a model; a new one where nothing has happened to it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn state(&self, name: &ModelName) -> Result<Arc<ModelState>, StoreError> {
         let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
-        models.get(name).map(Arc::clone)
+        match models.get(name) {
+            Some(Known::State(state)) => Ok(Arc::clone(state)),
+            Some(Known::Unreadable(why)) => Err(StoreError::Corrupt(format!(
+                "the model {name} cannot be read: {why}"
+            ))),
+            None => Ok(Arc::new(ModelState::new(name.clone()))),
+        }
     }
 
-    pub(crate) fn state(&self, name: &ModelName) -> Arc<ModelState> {
-        let new = || Arc::new(ModelState::new(name.clone()));
-        self.find(name).unwrap_or_else(new)
-    }
-
+    /// All states that can be read.
     pub(crate) fn all(&self) -> Vec<Arc<ModelState>> {
         let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
-        models.values().map(Arc::clone).collect()
+        let states = models.values().filter_map(|known| match known {
+            Known::State(state) => Some(Arc::clone(state)),
+            Known::Unreadable(_) => None,
+        });
+        states.collect()
     }
 
-    fn put(&self, state: Arc<ModelState>) {
+    fn put(&self, name: &ModelName, known: Known) {
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        models.insert(state.name.clone(), state);
+        models.insert(name.clone(), known);
     }
+}
+
+/// Gives models their first events. One that does not get it stays as it was, and takes no commands.
+async fn begin(
+    store: &Store,
+    baselines: Vec<Decided>,
+) -> Result<Vec<(ModelName, Known)>, StoreError> {
+    if baselines.is_empty() {
+        return Ok(Vec::new());
+    }
+    let changes = baselines.iter().map(|decided| decided.change.clone());
+    let applied = store.apply(changes.collect()).await?;
+    let each = baselines.into_iter().zip(applied).map(|(decided, applied)| {
+        let name = decided.state.name.clone();
+        match applied {
+            Ok(()) => (name, Known::State(Arc::new(decided.state))),
+            Err(conflict) => {
+                tracing::error!(%conflict, %name, "a model got no first event, and takes no commands");
+                (name, Known::Unreadable(conflict.to_string()))
+            }
+        }
+    });
+    Ok(each.collect())
 }
 
 impl AppState {
@@ -130,101 +168,133 @@ impl AppState {
     pub(crate) async fn command(
         &self,
         name: &ModelName,
-        command: Command,
+        mut command: Command,
     ) -> Result<Arc<ModelState>, CommandError> {
-        self.commands(name, vec![command]).await
+        self.carry_out(name, |state, keys, now| {
+            keys.give(&mut command);
+            Ok(decide(state, &command, now)?.into_iter().collect())
+        })
+        .await
     }
 
-    /// Carries out commands to one model, each upon what the one before has led to: all of them, or none where one
-    /// is refused.
-    pub(crate) async fn commands(
+    /// The same for a change of the weights by hand that stops a running experiment, whose results are given with
+    /// its id.
+    pub(crate) async fn command_by_takeover(
         &self,
         name: &ModelName,
-        mut commands: Vec<Command>,
+        results: Option<(ExperimentId, Value)>,
+        command: Command,
     ) -> Result<Arc<ModelState>, CommandError> {
-        let mut keys = self.catalogue.turn.lock().await;
-        let mut conflict = None;
-        for _ in 0..ATTEMPTS {
-            let now = self.clock.now();
-            let mut state = self.catalogue.state(name);
-            let mut changes = Vec::new();
-            for command in &mut commands {
-                keys.give(command);
-                if let Some(decided) = decide(&state, command, now)? {
-                    state = Arc::new(decided.state);
-                    changes.push(decided.change);
-                }
-            }
-            if changes.is_empty() {
-                return Ok(state);
-            }
-            let applied = self.store.apply(changes).await;
-            let applied = applied.inspect_err(|_| self.unpublished.notify_one())?;
-            match applied.into_iter().find_map(Result::err) {
-                None => {
-                    self.show(&state);
-                    return Ok(state);
-                }
-                Some(error) => conflict = Some(error),
-            }
-            // Somebody was faster, or the state in memory is not what the database has.
-            self.read_again(name).await?;
-            *keys = Keys::load(&self.store).await?;
-        }
-        let reason = conflict.map_or_else(String::new, |conflict| conflict.to_string());
-        Err(StoreError::Corrupt(format!("a command could not be applied: {reason}")).into())
+        self.carry_out(name, |state, _, now| {
+            decide_by_takeover(state, results.clone(), &command, now)
+        })
+        .await
     }
 
-    /// Carries out commands to several models, in one transaction, each by itself.
-    pub(crate) async fn commands_each(
+    async fn carry_out(
         &self,
-        commands: Vec<(ModelName, Command)>,
+        name: &ModelName,
+        mut deciding: impl FnMut(&ModelState, &mut Keys, Timestamp) -> Result<Vec<Decided>, Refusal>,
+    ) -> Result<Arc<ModelState>, CommandError> {
+        let mut keys = self.catalogue.turn.lock().await;
+        for _ in 0..ATTEMPTS {
+            let state = self.catalogue.state(name)?;
+            let decided = deciding(&state, &mut keys, self.clock.now())?;
+            let Some(last) = decided.last() else {
+                return Ok(state);
+            };
+            let after = Arc::new(last.state.clone());
+            let changes = decided.into_iter().map(|decided| decided.change).collect();
+            match self.apply(changes).await?.into_iter().find_map(Result::err) {
+                None => {
+                    self.show(&after);
+                    return Ok(after);
+                }
+                // Somebody was faster, or the state in memory is not what the database has.
+                Some(Conflict::Moved(_)) => {
+                    let again = self.read_again(name).await;
+                    again.inspect_err(|_| self.unpublished.notify_one())?;
+                    *keys = Keys::load(&self.store).await?;
+                }
+                Some(conflict @ Conflict::Refused(_)) => {
+                    return Err(StoreError::Corrupt(conflict.to_string()).into());
+                }
+            }
+        }
+        let reason = format!("{name} is changed by others again and again");
+        Err(StoreError::Unavailable(reason).into())
+    }
+
+    /// Carries out steps of experiments of several models, in one transaction, each by itself.
+    pub(crate) async fn steps(
+        &self,
+        steps: Vec<(ModelName, Step)>,
     ) -> Result<Vec<Result<(), CommandError>>, StoreError> {
         let _turn = self.catalogue.turn.lock().await;
         let now = self.clock.now();
-        let mut done: Vec<Option<Result<(), CommandError>>> = Vec::new();
-        let mut decided = Vec::new();
-        for (at, (name, command)) in commands.iter().enumerate() {
-            done.push(None);
-            match decide(&self.catalogue.state(name), command, now) {
-                Ok(None) => done[at] = Some(Ok(())),
-                Ok(Some(found)) => decided.push((at, found)),
-                Err(refusal) => done[at] = Some(Err(refusal.into())),
-            }
-        }
-        let changes = decided.iter().map(|(_, found)| found.change.clone());
-        let applied = self.store.apply(changes.collect()).await;
-        let applied = applied.inspect_err(|_| self.unpublished.notify_one())?;
-        for ((at, found), applied) in decided.into_iter().zip(applied) {
-            done[at] = Some(match applied {
-                Ok(()) => {
-                    self.show(&Arc::new(found.state));
-                    Ok(())
-                }
-                Err(conflict) => {
-                    self.read_again(&found.state.name).await?;
-                    Err(StoreError::Unavailable(conflict.to_string()).into())
-                }
+        let decide_one = |(name, step): (ModelName, Step)| {
+            let state = self.catalogue.state(&name)?;
+            let decided = decide(&state, &Command::Step(Box::new(step)), now)?;
+            let none = || StoreError::Corrupt("a step has led to nothing".into());
+            Ok::<Decided, CommandError>(decided.ok_or_else(none)?)
+        };
+        let decided: Vec<_> = steps.into_iter().map(decide_one).collect();
+        let changes = decided.iter().flatten().map(|found| found.change.clone());
+        let mut applied = self.apply(changes.collect()).await?.into_iter();
+        let mut done = Vec::with_capacity(decided.len());
+        for decided in decided {
+            done.push(match decided {
+                Err(error) => Err(error),
+                Ok(decided) => match applied.next().unwrap_or(Ok(())) {
+                    Ok(()) => {
+                        self.show(&Arc::new(decided.state));
+                        Ok(())
+                    }
+                    Err(conflict) => {
+                        // The next look finds what the database has.
+                        self.unpublished.notify_one();
+                        Err(StoreError::Unavailable(conflict.to_string()).into())
+                    }
+                },
             });
         }
-        Ok(done
-            .into_iter()
-            .map(|done| done.unwrap_or(Ok(())))
-            .collect())
+        Ok(done)
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Result<(), Conflict>>, StoreError> {
+        let applied = self.store.apply(changes).await;
+        // Whether it was done is not known then.
+        applied.inspect_err(|_| self.unpublished.notify_one())
     }
 
     /// Keeps and publishes a state.
     fn show(&self, state: &Arc<ModelState>) {
-        self.catalogue.put(Arc::clone(state));
+        self.catalogue
+            .put(&state.name, Known::State(Arc::clone(state)));
         self.snapshot.publish(state, &self.client);
         self.tell();
     }
 
+    /// Takes over what the database has of a model, where that is something else. One that cannot be read any more
+    /// keeps its traffic, and takes no commands.
     async fn read_again(&self, name: &ModelName) -> Result<(), StoreError> {
-        if let Some(state) = self.store.model(name.clone()).await? {
-            self.show(&Arc::new(state));
+        match self.store.model(name.clone()).await {
+            Ok(Some(state)) => {
+                let same = |known: Arc<ModelState>| known.changes == state.changes;
+                if !self.catalogue.state(name).is_ok_and(same) {
+                    self.show(&Arc::new(state));
+                }
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) if error.may_pass() => Err(error),
+            Err(error) => {
+                tracing::error!(%error, %name, "a model cannot be read, and takes no commands");
+                self.catalogue
+                    .put(name, Known::Unreadable(error.to_string()));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Reads and publishes all models that the audit says have changed since this was called last: what another
@@ -232,16 +302,9 @@ impl AppState {
     pub(crate) async fn publish_changed(&self) -> Result<(), StoreError> {
         let mut published = self.published.lock().await;
         let (newest, names) = self.store.changed_models(*published).await?;
-        let mut failed = None;
         for name in &names {
-            // One that cannot be read keeps none of the others from being published.
             let _turn = self.catalogue.turn.lock().await;
-            if let Err(error) = self.read_again(name).await {
-                failed = Some(error);
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error);
+            self.read_again(name).await?;
         }
         *published = newest;
         Ok(())

@@ -169,10 +169,7 @@ async fn give(
             status: wish.leads_to(),
             ..experiment.clone()
         };
-        let evidence = match results::judged(state, ending).await {
-            Ok(results) => serde_json::to_value(results).unwrap_or_default(),
-            Err(_) => Value::Null,
-        };
+        let evidence = results::or_null(state, ending).await;
         let step = step_of(&experiment, &wish, params.reason.clone(), evidence)?;
         match state
             .command(&name, catalog::Command::Step(Box::new(step)))

@@ -1,12 +1,13 @@
 //! The controller: looks at every running experiment again and again, and moves what has to move. It
 //! decides nothing: `judge` does.
 
+use crate::catalogue::CommandError;
 use crate::experiments::start::start_due;
 use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
 use api::LogLag;
-use catalog::{Command, Step};
+use catalog::{Refusal, Step};
 use judge::control::{Look, step};
 use judge::results::{View, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,7 +57,7 @@ fn ticks(state: &AppState) -> Interval {
     ticks
 }
 
-/// Looks once at every running experiment: one read, one write.
+/// Looks once at every running experiment: one read, and a write where something is decided or seen.
 async fn tick(state: &AppState) -> Result<(), StoreError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
     // A change whose snapshot could not be made must not wait for the next change.
@@ -108,30 +109,38 @@ enum Seen {
 
 /// Takes the steps, which publishes what has moved, and keeps what the other looks have shown.
 async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
-    let (mut checkpoints, mut commands, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut checkpoints, mut steps, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for seen in seen {
         match seen {
             Seen::Checkpoint(checkpoint) => checkpoints.push(checkpoint),
             Seen::Step(name, step) => {
                 let what = step.decision.as_str();
                 told.push(format!("{name}: experiment {what}: {}", step.because));
-                commands.push((name, Command::Step(step)));
+                steps.push((name, *step));
             }
         }
     }
-    let taken = match commands.is_empty() {
-        true => Ok(Vec::new()),
-        false => state.commands_each(commands).await,
+    let taken = if steps.is_empty() {
+        Ok(Vec::new())
+    } else {
+        state.steps(steps).await
     };
     let taken = taken.inspect_err(|_| state.set_overdue(told.clone()))?;
-    state.set_overdue(Vec::new());
+    let mut overdue = Vec::new();
     for (taken, what) in taken.into_iter().zip(told) {
         match taken {
             Ok(()) => tracing::info!("{what}"),
             // Somebody was faster: the next look sees what they did.
-            Err(error) => tracing::info!(%error, "a step was not taken"),
+            Err(CommandError::Refused(
+                error @ (Refusal::StaleExperiment { .. } | Refusal::ExperimentStatus(_)),
+            )) => tracing::info!(%error, "not done: {what}"),
+            Err(error) => {
+                tracing::error!(%error, "not done: {what}");
+                overdue.push(what);
+            }
         }
     }
+    state.set_overdue(overdue);
     if !checkpoints.is_empty() {
         state.store.checkpoint(checkpoints).await?;
     }

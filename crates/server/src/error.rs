@@ -174,11 +174,15 @@ impl From<Refusal> for ApiError {
                 ErrorCode::VersionActive,
                 "An active version cannot be deleted; deactivate it first.",
             ),
-            Refusal::Stale { present, given } => Self::new(
+            Refusal::Stale {
+                name,
+                present,
+                given,
+            } => Self::new(
                 ErrorCode::StaleRevision,
                 format!(
-                    "The traffic is at revision {present}, not {given}: somebody changed it; read \
-                     it again with `GET /traffic/{{name}}`."
+                    "The traffic of {name} is at revision {present}, not {given}: somebody changed it; read \
+                     it again with `GET /traffic/{name}`."
                 ),
             ),
             Refusal::ExperimentRunning(id) => Self::new(
@@ -238,11 +242,22 @@ impl From<Refusal> for ApiError {
                      traffic to {control} first with `PUT /traffic/{name}`."
                 ),
             ),
-            refusal @ Refusal::Shares(..) => {
-                tracing::error!(%refusal, "a decision was none");
+            Refusal::UnreadableRuns(name, why) => Self::new(
+                ErrorCode::ExperimentState,
+                format!(
+                    "On {name} runs an experiment that cannot be read ({why}), so no other one can start; \
+                     `weir verify` says what is wrong."
+                ),
+            ),
+            refusal @ (Refusal::Shares(..)
+            | Refusal::NotThere(_)
+            | Refusal::NoBaseline(_)
+            | Refusal::DuplicateExperiment(_)) => {
+                tracing::error!(%refusal, "a command does not fit the state of its model");
                 Self::new(
                     ErrorCode::Internal,
-                    "The weights that were decided are none; nothing has changed.",
+                    "The command does not fit what the database holds of the model, so nothing was changed; run \
+                     `weir verify` and see the server's log.",
                 )
             }
         }

@@ -12,15 +12,14 @@ use crate::state::AppState;
 use api::{CreateExperiment, ErrorCode, Experiment, ExperimentArm, FieldError, Message};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::Step;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::{ExperimentFilter, VersionFilter};
 use types::{
-    Actor, Arm, BuiltIn, Command, Decision, ExperimentDefinition, ExperimentId, ExperimentKey,
-    ExperimentStatus, Hold, MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, ModelState,
-    Policy, Progress, Version,
+    Arm, BuiltIn, Command, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus,
+    Hold, MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, ModelState, Policy, Progress,
+    Version,
 };
 use utoipa::IntoParams;
 
@@ -304,38 +303,27 @@ pub(crate) fn experiment_in(after: &ModelState, id: ExperimentId) -> ApiResult<&
     found.ok_or_else(|| ApiError::experiment_not_found(&id.to_string()))
 }
 
-/// What makes way for a change of the weights by hand, where that is said: a running experiment stops, with its
-/// results as they are.
-pub(crate) async fn takeover(
+/// Changes weights by hand; with `takeover` a running experiment stops for it, with its results as they are.
+pub(crate) async fn set_weights(
     state: &AppState,
-    said: bool,
+    takeover: bool,
     name: &ModelName,
-) -> ApiResult<Vec<catalog::Command>> {
-    let Some(id) = running(state, name.as_str()).filter(|_| said) else {
-        return Ok(Vec::new());
+    command: catalog::Command,
+) -> ApiResult<Arc<ModelState>> {
+    if !takeover {
+        return Ok(state.command(name, command).await?);
+    }
+    let results = match running(state, name.as_str()) {
+        None => None,
+        Some(id) => {
+            let ending = types::Experiment {
+                status: ExperimentStatus::Stopped,
+                ..require(state, id).await?
+            };
+            Some((id, results::or_null(state, ending).await))
+        }
     };
-    let experiment = require(state, id).await?;
-    let ending = types::Experiment {
-        status: ExperimentStatus::Stopped,
-        ..experiment.clone()
-    };
-    // A judge that fails must keep nobody from ending.
-    let evidence = match results::judged(state, ending).await {
-        Ok(results) => serde_json::to_value(results).unwrap_or_default(),
-        Err(_) => Value::Null,
-    };
-    let because = "a change of the weights by hand took over";
-    Ok(vec![catalog::Command::Step(Box::new(Step {
-        id,
-        revision: experiment.revision,
-        decision: Decision::Stop,
-        by: Actor::Person,
-        because: because.into(),
-        reason: Some(because.into()),
-        progress: experiment.progress,
-        evidence,
-        look: None,
-    }))])
+    Ok(state.command_by_takeover(name, results, command).await?)
 }
 
 pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {

@@ -88,7 +88,11 @@ pub(crate) async fn delete(
 ) -> ApiResult<Reply<Message>> {
     let model = model(&state, &name)?;
     let checked = MetricName::parse(&metric).map_err(|_| missing(&name, &metric))?;
-    let declared = state.catalogue.state(&model).metrics.contains_key(&checked);
+    let declared = state
+        .catalogue
+        .state(&model)?
+        .metrics
+        .contains_key(&checked);
     state
         .command(&model, Command::DeleteMetric(checked))
         .await?;

@@ -201,9 +201,8 @@ pub(crate) async fn activate(
     let weight = weight.map_err(|error| ApiError::field("/traffic_percent", error))?;
     let version = require(&state, id).await?;
     probe(&state, &version).await?;
-    let mut commands = experiments::takeover(&state, body.takeover, &version.name).await?;
-    commands.push(Command::Activate { id, weight });
-    let after = state.commands(&version.name, commands).await?;
+    let activate = Command::Activate { id, weight };
+    let after = experiments::set_weights(&state, body.takeover, &version.name, activate).await?;
     Ok(Reply(with_warning(&state, version_in(&after, id)?)))
 }
 
@@ -223,11 +222,8 @@ pub(crate) async fn deactivate(
     Params(params): Params<DeactivateParams>,
 ) -> ApiResult<Reply<Version>> {
     let version = require(&state, id).await?;
-    // One that is inactive already needs nobody to make way.
-    let takes_over = params.takeover && version.status != VersionStatus::Inactive;
-    let mut commands = experiments::takeover(&state, takes_over, &version.name).await?;
-    commands.push(Command::Deactivate { id });
-    let after = state.commands(&version.name, commands).await?;
+    let (takeover, deactivate) = (params.takeover, Command::Deactivate { id });
+    let after = experiments::set_weights(&state, takeover, &version.name, deactivate).await?;
     Ok(Reply(with_warning(&state, version_in(&after, id)?)))
 }
 

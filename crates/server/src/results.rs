@@ -73,6 +73,14 @@ async fn judge(
     away(judging).await
 }
 
+/// The results as they are kept with what ends an experiment. A judge that fails must keep nobody from ending one.
+pub(crate) async fn or_null(state: &AppState, ending: Experiment) -> Value {
+    let judged = judged(state, ending).await;
+    judged.map_or(Value::Null, |results| {
+        serde_json::to_value(results).unwrap_or_default()
+    })
+}
+
 /// Runs the judge away from the async threads: what takes milliseconds should keep no request waiting.
 pub(crate) async fn away<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,

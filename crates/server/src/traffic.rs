@@ -9,7 +9,7 @@ use crate::state::AppState;
 use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::{Command, Refusal};
+use catalog::Command;
 use store::VersionFilter;
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
@@ -50,18 +50,12 @@ pub(crate) async fn set(
             probe(&state, &version).await?;
         }
     }
-    let mut commands = experiments::takeover(&state, body.takeover, &model).await?;
-    let (present, given) = (state.catalogue.state(&model).revision, body.revision);
-    if !commands.is_empty() && present != given {
-        return Err(Refusal::Stale { present, given }.into());
-    }
-    commands.push(Command::SetTraffic {
-        // What makes way is a change of its own.
-        revision: given + commands.len() as i64,
+    let set = Command::SetTraffic {
+        revision: body.revision,
         weights,
         fallback: body.fallback,
-    });
-    state.commands(&model, commands).await?;
+    };
+    experiments::set_weights(&state, body.takeover, &model, set).await?;
     published(&state, &name).map(Reply)
 }
 

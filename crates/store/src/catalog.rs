@@ -32,11 +32,16 @@ pub struct ExperimentFilter {
     pub limit: Option<u32>,
 }
 
-/// A change that was decided on a state that is not the present one, or a row that it makes is there already.
-/// Nothing of it was written; it has to be decided again.
+/// Why a change was not applied. Nothing of it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the change does not fit any more: {0}")]
-pub struct Conflict(pub String);
+pub enum Conflict {
+    /// It was decided on a state that is not the present one: it has to be decided again.
+    #[error("{0} has changed since")]
+    Moved(String),
+    /// The rows do not take it, on whatever state it is decided.
+    #[error("the database does not take it: {0}")]
+    Refused(String),
+}
 
 /// What a look at a running experiment has shown, where nothing was decided.
 #[derive(Debug, Clone, PartialEq)]

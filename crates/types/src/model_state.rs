@@ -32,6 +32,8 @@ pub struct ModelState {
     pub aliases: BTreeMap<AliasName, VersionKey>,
     /// The metrics that were declared for it.
     pub metrics: BTreeMap<MetricName, Metric>,
+    /// An experiment runs on it that cannot be read: which, and why. Its traffic goes by the weights of its versions.
+    pub unreadable: Option<String>,
     /// Its experiments, oldest first. Their `history`, `verdict` and `decided` are not part of the state.
     pub experiments: Vec<Experiment>,
 }
@@ -49,6 +51,7 @@ impl ModelState {
             versions: Vec::new(),
             aliases: BTreeMap::new(),
             metrics: BTreeMap::new(),
+            unreadable: None,
             experiments: Vec::new(),
         }
     }
@@ -254,8 +257,8 @@ pub enum Write {
     },
     /// A version that is new.
     NewVersion(Box<Version>),
-    /// What may change of a version.
-    Version {
+    /// What a version does in the traffic.
+    Weight {
         /// Which.
         key: VersionKey,
         /// Its new status.
@@ -264,6 +267,11 @@ pub enum Write {
         traffic_percent: Percent,
         /// When it was last activated.
         activated_at: Option<Timestamp>,
+    },
+    /// What is said of a version.
+    Description {
+        /// Which.
+        key: VersionKey,
         /// What its author says about it.
         description: String,
         /// Its labels.

@@ -504,6 +504,7 @@ impl Hold {
 
 /// How far a rollout has come.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct RolloutProgress {
     /// The step, from 0.
     pub step: usize,
@@ -527,6 +528,7 @@ pub struct RolloutProgress {
 
 /// How far a bandit has come.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct BanditProgress {
     /// Whether a person has paused it: the weights stay.
     pub paused: bool,

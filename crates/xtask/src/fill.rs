@@ -191,6 +191,7 @@ async fn experiment(
         id,
         progress: None,
         revision: None,
+        by: types::Actor::Person,
     };
     Ok((key, command(store, start, now).await?.epoch))
 }

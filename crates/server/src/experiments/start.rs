@@ -1,6 +1,7 @@
 //! The start of experiments: now, at a time, or only asked about.
 
 use super::{experiment_in, require, wire};
+use crate::catalogue::CommandError;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ExperimentPath, Params};
 use crate::models::probe;
@@ -9,11 +10,11 @@ use crate::state::AppState;
 use api::{ErrorCode, StartedExperiment};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::{Command, Event, Moved, Weights, decide};
+use catalog::{Command, Event, Moved, Refusal, Weights, decide};
 use judge::control::begin;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use types::{Percent, Timestamp, VersionName};
+use types::{Actor, Percent, Timestamp, VersionName};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
@@ -44,12 +45,17 @@ pub(crate) async fn start(
             Err(error) => return Err(ApiError::field("?at", error)),
         },
     };
-    let moved = startable(&state, &experiment, now).await?;
+    // A schedule can be taken back whatever keeps the experiment from starting.
+    let moved = match at {
+        Some(None) => Moved::default(),
+        _ => startable(&state, &experiment, now).await?,
+    };
     let name = &experiment.definition.name;
     let experiment = match at {
         _ if params.dry_run => experiment,
         None => {
-            let after = state.command(name, starting(&experiment, None)).await?;
+            let start = starting(&experiment, None, Actor::Person);
+            let after = state.command(name, start).await?;
             experiment_in(&after, id)?.clone()
         }
         Some(starts_at) => {
@@ -57,6 +63,8 @@ pub(crate) async fn start(
                 id,
                 starts_at,
                 failed: None,
+                revision: None,
+                by: Actor::Person,
             };
             let after = state.command(name, schedule).await?;
             experiment_in(&after, id)?.clone()
@@ -71,11 +79,12 @@ pub(crate) async fn start(
 }
 
 /// What starts a draft; with a `revision`, only if nothing happened to it since.
-fn starting(experiment: &types::Experiment, revision: Option<i64>) -> Command {
+fn starting(experiment: &types::Experiment, revision: Option<i64>, by: Actor) -> Command {
     Command::StartExperiment {
         id: experiment.id,
         progress: begin(&experiment.definition.policy),
         revision,
+        by,
     }
 }
 
@@ -85,8 +94,9 @@ async fn startable(
     experiment: &types::Experiment,
     now: Timestamp,
 ) -> ApiResult<Moved> {
-    let model = state.catalogue.state(&experiment.definition.name);
-    let decided = decide(&model, &starting(experiment, None), now)?;
+    let model = state.catalogue.state(&experiment.definition.name)?;
+    let start = starting(experiment, None, Actor::Person);
+    let decided = decide(&model, &start, now)?;
     for arm in &experiment.definition.arms {
         let version = model.versions.iter().find(|v| v.key == arm.key);
         let version =
@@ -94,7 +104,7 @@ async fn startable(
         probe(state, version).await?;
     }
     match decided.map(|decided| decided.event) {
-        Some(Event::ExperimentStarted(_, moved, _)) => Ok(moved),
+        Some(Event::ExperimentStarted(_, moved, ..)) => Ok(moved),
         _ => Ok(Moved::default()),
     }
 }
@@ -110,7 +120,7 @@ pub(crate) async fn start_due(state: &AppState, experiment: &types::Experiment) 
     let name = &experiment.definition.name;
     let started = async {
         startable(state, experiment, state.clock.now()).await?;
-        let start = starting(experiment, Some(experiment.revision));
+        let start = starting(experiment, Some(experiment.revision), Actor::Controller);
         Ok::<_, ApiError>(state.command(name, start).await?)
     };
     if let Err(error) = started.await {
@@ -118,12 +128,22 @@ pub(crate) async fn start_due(state: &AppState, experiment: &types::Experiment) 
         if error.code() == ErrorCode::StaleRevision {
             return Ok(());
         }
+        // What passes is no reason to take it back.
+        if error.code() == ErrorCode::StoreUnavailable {
+            return Err(error);
+        }
         let back = Command::ScheduleExperiment {
             id: experiment.id,
             starts_at: None,
             failed: Some(error.detail().to_owned()),
+            revision: Some(experiment.revision),
+            by: Actor::Controller,
         };
-        state.command(name, back).await?;
+        match state.command(name, back).await {
+            // Somebody has scheduled it anew.
+            Err(CommandError::Refused(Refusal::StaleExperiment { .. })) => {}
+            taken => drop(taken?),
+        }
     }
     Ok(())
 }

@@ -303,6 +303,14 @@ pub(super) fn totals(
     Ok(sums.by_version)
 }
 
+/// From version, status, confidence, latency and whether it was right.
+fn read_row(row: &Row<'_>) -> Result<(VersionKey, Sample, Option<f64>), StoreError> {
+    let status = super::predictions::status_of(row.get(1)?)?;
+    let latency_ns = row.get::<_, i64>(3)? as u64;
+    let sample = Sample::new(status, row.get(2)?, latency_ns);
+    Ok((VersionKey(row.get(0)?), sample, row.get(4)?))
+}
+
 /// A roll-up that cannot be read.
 struct Unreadable {
     start: i64,
@@ -389,13 +397,12 @@ impl Sums<'_> {
         let mut rows = select.query(params![order(since), order(until), version, epoch])?;
         while let Some(row) = rows.next()? {
             // `verify` names those that cannot be read.
-            let Ok(status) = super::predictions::status_of(row.get(1)?) else {
+            let Ok((version, sample, label)) = read_row(row) else {
                 continue;
             };
-            let latency_ns = row.get::<_, i64>(3)? as u64;
-            let rollup = self.by_version.entry(VersionKey(row.get(0)?)).or_default();
-            rollup.add(&Sample::new(status, row.get(2)?, latency_ns));
-            rollup.add_label(row.get(4)?);
+            let rollup = self.by_version.entry(version).or_default();
+            rollup.add(&sample);
+            rollup.add_label(label);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::{Opened, append, at, command, delete, name, record, register, replayed, version_name};
 use catalog::random::Dice;
 use catalog::{Command, Patch, decide, differences};
-use store::{AuditFilter, PredictionFilter, VersionFilter};
+use store::{AuditFilter, Conflict, PredictionFilter, VersionFilter};
 use types::{AliasName, ModelState, Percent, VersionStatus, Write};
 
 /// Sequences of random commands in the everyday suite; `STORE_SEQUENCES` asks for others.
@@ -66,10 +66,14 @@ pub(crate) async fn a_change_is_applied_to_the_state_it_was_decided_on_or_not_at
     };
     let first = decide(&state, &activate(40.0), at(1)).unwrap().unwrap();
     let second = decide(&state, &activate(60.0), at(2)).unwrap().unwrap();
-    // Two that were decided on the same state: one of them is refused, and the other stands.
+    // Two that were decided on the same state: together neither is applied, one after the other only the first.
     let both = vec![first.change.clone(), second.change.clone()];
     let applied = store.apply(both).await.unwrap();
-    assert!(applied[0].is_ok() && applied[1].is_err(), "{applied:?}");
+    assert!(applied.iter().all(Result::is_err), "{applied:?}");
+    assert_eq!(store.model(name("m")).await.unwrap().unwrap(), state);
+    assert_eq!(store.apply(vec![first.change]).await.unwrap(), [Ok(())]);
+    let moved = store.apply(vec![second.change.clone()]).await.unwrap();
+    assert_eq!(moved, [Err(Conflict::Moved("m".into()))]);
     let stored = store.model(name("m")).await.unwrap().unwrap();
     assert_eq!(stored, first.state);
     // One from the future, and one that breaks in the middle.

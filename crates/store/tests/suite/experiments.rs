@@ -74,6 +74,7 @@ pub(crate) async fn running(store: &Store, metrics: Vec<Metric>) -> (Experiment,
         id,
         progress: None,
         revision: None,
+        by: Actor::Person,
     };
     command(store, start, at(2)).await.unwrap();
     (store.experiment(id).await.unwrap().unwrap(), versions)

@@ -3,27 +3,29 @@
 use super::{corrupt, to_text};
 use crate::sqlite::{Store, newest_event};
 use crate::{Checkpoint, Conflict, StoreError};
-use rusqlite::{ErrorCode, Transaction, params};
+use rusqlite::{Transaction, params};
 use types::{Change, Experiment, ExperimentKey, LookRecord, ModelName, Timestamp, Version, Write};
 
 /// What became of a change, where the database could be written.
 type Applied = Result<(), Conflict>;
 
 impl Store {
-    /// Applies changes in their order, in one transaction. Each is applied whole, to the state that it was decided
-    /// on, and one that cannot be is left out alone.
+    /// Applies changes in their order, in one transaction. Each is applied to the state that it was decided on; those
+    /// of one model that follow each other are applied all or none, and what cannot be is left out alone.
     ///
     /// # Errors
     /// When the database cannot be written now: nothing has changed then. By change: [`Conflict`].
     pub async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Applied>, StoreError> {
-        let deletes = changes.iter().flat_map(|change| &change.writes);
-        let deletes = deletes.filter(|write| matches!(write, Write::DeleteVersion(_)));
-        let tidies = deletes.count() > 0;
+        let mut writes = changes.iter().flat_map(|change| &change.writes);
+        let tidies = writes.any(|write| matches!(write, Write::DeleteVersion(_)));
         let (applied, newest) = self
             .change(move |t| {
-                let each = changes.iter().map(|change| alone(t, |t| apply(t, change)));
-                let each = each.collect::<Result<Vec<Applied>, StoreError>>()?;
-                Ok::<_, StoreError>((each, newest_event(t)?))
+                let mut applied = Vec::with_capacity(changes.len());
+                for of_model in changes.chunk_by(|one, next| one.name == next.name) {
+                    let all = alone(t, |t| apply_all(t, of_model))?;
+                    applied.extend(of_model.iter().map(|_| all.clone()));
+                }
+                Ok::<_, StoreError>((applied, newest_event(t)?))
             })
             .await?;
         self.inner.directory.say(newest);
@@ -58,7 +60,16 @@ fn alone(
         Err(error) if error.may_pass() => return written,
         Ok(Err(_)) | Err(_) => t.execute_batch("ROLLBACK TO alone; RELEASE alone")?,
     }
-    Ok(written.unwrap_or_else(|error| Err(Conflict(error.to_string()))))
+    Ok(written.unwrap_or_else(|error| Err(Conflict::Refused(error.to_string()))))
+}
+
+fn apply_all(t: &Transaction<'_>, changes: &[Change]) -> Result<Applied, StoreError> {
+    for change in changes {
+        if let Err(conflict) = apply(t, change)? {
+            return Ok(Err(conflict));
+        }
+    }
+    Ok(Ok(()))
 }
 
 fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
@@ -75,17 +86,13 @@ fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
         )?;
     }
     if counted == 0 {
-        let reason = format!("{name} has changed since");
-        return Ok(Err(Conflict(reason)));
+        return Ok(Err(Conflict::Moved(name.to_owned())));
     }
     for write in &change.writes {
-        if let Err(error) = write_row(t, &change.name, write, change.at) {
-            let taken = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
-            return if taken {
-                Ok(Err(Conflict(format!("{name}: {error}"))))
-            } else {
-                Err(error.into())
-            };
+        let written = write_row(t, &change.name, write, change.at)?;
+        if written != 1 {
+            let what = format!("{written} rows of {name} instead of one for {write:?}");
+            return Ok(Err(Conflict::Refused(what)));
         }
     }
     let event = &change.event;
@@ -111,7 +118,7 @@ fn write_row(
     name: &ModelName,
     write: &Write,
     at: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     match write {
         Write::Model {
             salt,
@@ -121,41 +128,42 @@ fn write_row(
         } => t.execute(
             "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5 WHERE name = ?1",
             params![name.as_str(), salt, revision, epoch, fallback],
-        )?,
-        Write::NewVersion(version) => insert_version(t, version)?,
-        Write::Version {
+        ),
+        Write::NewVersion(version) => insert_version(t, version),
+        Write::Weight {
             key,
             status,
             traffic_percent,
             activated_at,
-            description,
-            tags,
         } => t.execute(
-            "UPDATE versions SET status = ?2, traffic_percent = ?3, activated_at = ?4, \
-             description = ?5, tags = ?6 WHERE version_key = ?1",
+            "UPDATE versions SET status = ?2, traffic_percent = ?3, activated_at = ?4 \
+             WHERE version_key = ?1",
             params![
                 key.0,
                 status.as_str(),
                 traffic_percent.get(),
                 activated_at.map(Timestamp::micros),
-                description,
-                text(tags)?,
             ],
-        )?,
-        Write::DeleteVersion(key) => {
-            t.execute("DELETE FROM aliases WHERE version_key = ?1", [key.0])?;
-            t.execute(
-                "UPDATE versions SET deleted_at = ?2, status = 'inactive' WHERE version_key = ?1",
-                params![key.0, at.micros()],
-            )?
-        }
+        ),
+        Write::Description {
+            key,
+            description,
+            tags,
+        } => t.execute(
+            "UPDATE versions SET description = ?2, tags = ?3 WHERE version_key = ?1",
+            params![key.0, description, text(tags)?],
+        ),
+        Write::DeleteVersion(key) => t.execute(
+            "UPDATE versions SET deleted_at = ?2, status = 'inactive' WHERE version_key = ?1",
+            params![key.0, at.micros()],
+        ),
         Write::Alias {
             alias,
             version: None,
         } => t.execute(
             "DELETE FROM aliases WHERE name = ?1 AND alias = ?2",
             [name.as_str(), alias.as_str()],
-        )?,
+        ),
         Write::Alias {
             alias,
             version: Some(version),
@@ -164,14 +172,14 @@ fn write_row(
              ON CONFLICT (name, alias) DO UPDATE SET version_key = excluded.version_key, \
              updated_at = excluded.updated_at",
             params![name.as_str(), alias.as_str(), version.0, at.micros()],
-        )?,
+        ),
         Write::Metric {
             metric,
             declared: None,
         } => t.execute(
             "DELETE FROM metrics WHERE name = ?1 AND metric = ?2",
             [name.as_str(), metric.as_str()],
-        )?,
+        ),
         Write::Metric {
             metric,
             declared: Some(declared),
@@ -180,8 +188,8 @@ fn write_row(
              ON CONFLICT (name, metric) DO UPDATE SET definition = excluded.definition, \
              updated_at = excluded.updated_at",
             params![name.as_str(), metric.as_str(), text(declared)?, at.micros()],
-        )?,
-        Write::NewExperiment(experiment) => insert_experiment(t, experiment)?,
+        ),
+        Write::NewExperiment(experiment) => insert_experiment(t, experiment),
         Write::Experiment {
             key,
             status,
@@ -206,9 +214,9 @@ fn write_row(
                 winner.map(|winner| winner as i64),
                 progress.as_ref().map(text).transpose()?,
             ],
-        )?,
+        ),
         Write::DeleteExperiment(key) => {
-            t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key.0])?
+            t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key.0])
         }
         Write::Epoch {
             experiment,
@@ -218,17 +226,16 @@ fn write_row(
             "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at) \
              VALUES (?1, ?2, ?3, ?4)",
             params![experiment.0, epoch, text(shares)?, at.micros()],
-        )?,
-        Write::Look { experiment, look } => write_look(t, *experiment, look)?,
+        ),
+        Write::Look { experiment, look } => write_look(t, *experiment, look),
         Write::Decided {
             experiment,
             results,
         } => t.execute(
             "UPDATE experiments SET decided = ?2 WHERE experiment_key = ?1",
             params![experiment.0, results],
-        )?,
-    };
-    Ok(())
+        ),
+    }
 }
 
 fn insert_version(t: &Transaction<'_>, version: &Version) -> rusqlite::Result<usize> {
@@ -293,7 +300,7 @@ fn checkpoint(t: &Transaction<'_>, look: &Checkpoint) -> Result<Applied, StoreEr
         look.look.history,
         look.look.verdict
     ])?;
-    let moved = || Conflict("the experiment has moved since".into());
+    let moved = || Conflict::Moved("the experiment".into());
     Ok((updated > 0).then_some(()).ok_or_else(moved))
 }
 

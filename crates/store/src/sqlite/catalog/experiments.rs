@@ -138,6 +138,23 @@ pub(super) fn of_model(
     readable(rows)
 }
 
+/// The experiment that runs on a model, where it cannot be read, and why.
+pub(super) fn unreadable_running(
+    connection: &Connection,
+    name: &ModelName,
+) -> Result<Option<String>, StoreError> {
+    let sql = format!("{SELECT} WHERE name = ?1 AND status = 'running'");
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query([name.as_str()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let id: String = row.get(1)?;
+    Ok(read_experiment(row)
+        .err()
+        .map(|error| format!("{id}: {error}")))
+}
+
 /// Experiments that cannot be read, and why.
 pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
     unreadable_rows(connection, SELECT, "the experiment", read_experiment)

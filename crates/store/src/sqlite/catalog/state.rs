@@ -1,6 +1,6 @@
 //! The states of models, read from their rows, and the events that led to them.
 
-use super::experiments::of_model;
+use super::experiments::{of_model, unreadable_running};
 use super::{corrupt, list as list_versions, metrics};
 use crate::sqlite::Store;
 use crate::{StoreError, StoredEvent, VersionFilter};
@@ -136,6 +136,7 @@ pub(in crate::sqlite) fn model(
         .map(|metric: Metric| (metric.name.clone(), metric))
         .collect();
     state.experiments = of_model(t, name)?;
+    state.unreadable = unreadable_running(t, name)?;
     for experiment in &mut state.experiments {
         (experiment.history, experiment.verdict, experiment.decided) = (None, None, None);
     }

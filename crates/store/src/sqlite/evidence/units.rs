@@ -27,7 +27,7 @@ const MANY_UNITS: usize = 131_072;
 const JOURNAL_PER_UNIT: usize = 512;
 const MUCH_JOURNAL: usize = 4 << 20;
 /// Units that are written to their rows, or appended again, with a group, at least.
-const SWEEP: usize = 64;
+const LEAST_MOVED_ON: usize = 64;
 
 /// The number of a unit: the first 64 bits of SHA-256.
 pub(in crate::sqlite) fn unit_number(unit_id: &str) -> i64 {
@@ -291,7 +291,7 @@ impl Units {
         // Numbered here, so that a number is not given again when the journal was emptied.
         let seq = self.journal.newest + 1;
         let mut bytes = Vec::with_capacity(self.touched.len() * 96);
-        let moved_on = 2 * self.touched.len() + SWEEP;
+        let moved_on = 2 * self.touched.len() + LEAST_MOVED_ON;
         for slot in self.touched.drain(..) {
             let unit = &mut open.units[slot.0 as usize];
             unit.touched = false;
@@ -440,7 +440,7 @@ mod tests {
             let rows: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
             rows_were_written |= rows > 500;
         }
-        assert!(rows_were_written, "the rows were never swept");
+        assert!(rows_were_written, "no rows were written");
         let sql = "SELECT count(*) FROM unit_journal";
         let journal: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         assert!(journal < 100, "the journal has {journal} rows of 400");
