@@ -8,8 +8,9 @@ ALLOWED = {
     "route": {"types"},
     "judge": {"types"},
     "catalog": {"types"},
+    "evidence": {"types"},
     "journal": set(),
-    "store": {"types"},
+    "store": {"evidence", "types"},
     "runtime": {"types"},
     "api": {"types"},
     "server": {"api", "catalog", "journal", "judge", "route", "runtime", "store", "types"},
@@ -19,7 +20,7 @@ ALLOWED = {
 }
 # Crates that bring IO, async, clocks or randomness.
 IMPURE = {"tokio", "rusqlite", "reqwest", "hyper", "axum", "fastrand", "rand", "getrandom"}
-PURE = {"types", "route", "judge", "catalog"}
+PURE = {"types", "route", "judge", "catalog", "evidence"}
 
 metadata = json.loads(
     subprocess.check_output(["cargo", "metadata", "--format-version=1", "--locked", "--no-deps"])

@@ -126,8 +126,8 @@ fn event_of(
             Ok(Some(Event::AliasSet(alias.clone(), from, version.clone())))
         }
         Command::DeleteAlias(alias) => {
-            let from = target(state, alias);
-            Ok(from.map(|from| Event::AliasDeleted(alias.clone(), from)))
+            let points = state.aliases.contains_key(alias);
+            Ok(points.then(|| Event::AliasDeleted(alias.clone(), target(state, alias))))
         }
         Command::SetMetric(metric) => {
             known(state)?;

@@ -3,6 +3,7 @@
 use crate::replay::NotReplayed;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use types::{
     Actor, AliasName, Decision, Experiment, ExperimentId, ExperimentStatus, Metric, MetricName,
     ModelId, ModelState, Percent, Progress, Tags, Timestamp, Version, VersionName, VersionStatus,
@@ -51,7 +52,7 @@ pub enum Event {
     /// An alias points elsewhere.
     AliasSet(AliasName, Option<VersionName>, VersionName),
     /// An alias is gone.
-    AliasDeleted(AliasName, VersionName),
+    AliasDeleted(AliasName, Option<VersionName>),
     /// A metric is declared.
     MetricSet(Option<Box<Metric>>, Box<Metric>),
     /// A metric is no longer declared.
@@ -142,10 +143,10 @@ impl Event {
                 state.metrics.insert(to.name.clone(), Metric::clone(to));
             }
             Self::MetricDeleted(metric) => drop(state.metrics.remove(metric)),
-            Self::ExperimentCreated(draft) => state.experiments.push(Experiment {
+            Self::ExperimentCreated(draft) => state.experiments.push(Arc::new(Experiment {
                 created_at: at,
                 ..Experiment::clone(draft)
-            }),
+            })),
             Self::ExperimentScheduled(id, starts_at, ..) => {
                 let experiment = experiment_of(state, *id)?;
                 experiment.status = match starts_at {
@@ -271,6 +272,6 @@ fn version_of<'a>(
 
 fn experiment_of(state: &mut ModelState, id: ExperimentId) -> Result<&mut Experiment, NotReplayed> {
     let mut all = state.experiments.iter_mut();
-    let found = all.find(|e| e.id == id);
+    let found = all.find(|e| e.id == id).map(Arc::make_mut);
     found.ok_or_else(|| NotReplayed::Unknown(id.to_string()))
 }

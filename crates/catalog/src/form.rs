@@ -5,6 +5,7 @@ use crate::event::{DecidedExperiment, Described, Event, Moved, Weights};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use types::{
     Accuracy, Actor, AliasName, Decision, EventRecord, Experiment, ExperimentDefinition,
     ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName, ModelId, ModelName,
@@ -352,6 +353,9 @@ impl DescribedForm {
     }
 }
 
+/// How deeply a runtime may be nested that stands in an event.
+const MOST_NESTED: usize = 100;
+
 #[derive(Serialize, Deserialize)]
 struct StateForm {
     revision: i64,
@@ -374,13 +378,18 @@ impl StateForm {
             versions: state.versions.iter().map(VersionForm::of).collect(),
             aliases: state.aliases.clone(),
             metrics: state.metrics.clone(),
-            experiments: state.experiments.iter().map(ExperimentForm::of).collect(),
+            experiments: state
+                .experiments
+                .iter()
+                .map(|experiment| ExperimentForm::of(experiment))
+                .collect(),
         }
     }
 
     fn state(self, name: &ModelName) -> Option<ModelState> {
         let versions = self.versions.into_iter().map(|form| form.version(name));
-        let experiments = self.experiments.into_iter().map(ExperimentForm::experiment);
+        let experiments = self.experiments.into_iter();
+        let experiments = experiments.map(|form| form.experiment().map(Arc::new));
         Some(ModelState {
             name: name.clone(),
             changes: 0,
@@ -418,6 +427,8 @@ impl VersionForm {
     fn of(version: &Version) -> Self {
         let (runtime, unreadable) = match &version.runtime {
             RuntimeSpec::Unreadable(why) => (None, Some(why.clone())),
+            // Within an event it could not be read again.
+            deep if deep.depth() > MOST_NESTED => (None, Some("it is nested too deeply".into())),
             runtime => (Some(runtime.clone()), None),
         };
         Self {

@@ -1,7 +1,8 @@
 //! A state from its events.
 
 use crate::event::Event;
-use types::{ModelName, ModelState, Progress, Timestamp, VersionName};
+use std::sync::Arc;
+use types::{ModelName, ModelState, Progress, RuntimeSpec, Timestamp, Version, VersionName};
 
 /// Why a state cannot be made from events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,13 @@ pub fn differences(stored: &ModelState, replayed: &ModelState) -> Vec<String> {
         "whether another version answers",
         stored.fallback == replayed.fallback,
     );
-    compare("the versions", stored.versions == replayed.versions);
+    let same = stored.versions.len() == replayed.versions.len();
+    let mut versions = stored.versions.iter().zip(&replayed.versions);
+    let differs = versions.find(|(stored, replayed)| !same_version(stored, replayed));
+    match differs {
+        Some((stored, _)) => compare(&format!("the version {}", stored.version), false),
+        None => compare("which versions there are", same),
+    }
     compare("the aliases", stored.aliases == replayed.aliases);
     compare("the metrics", stored.metrics == replayed.metrics);
     compare(
@@ -61,10 +68,28 @@ pub fn differences(stored: &ModelState, replayed: &ModelState) -> Vec<String> {
     found
 }
 
+/// What could not be read when the first event was written may be mended since.
+fn same_version(stored: &Version, replayed: &Version) -> bool {
+    let unknown = matches!(replayed.runtime, RuntimeSpec::Unreadable(_));
+    if !unknown {
+        return stored == replayed;
+    }
+    let known = |v: &Version| {
+        (
+            v.key,
+            v.model_id,
+            v.status,
+            v.traffic_percent,
+            v.activated_at,
+        )
+    };
+    known(stored) == known(replayed)
+}
+
 /// A state without what only passes by.
 fn decided(state: &ModelState) -> ModelState {
     let mut state = state.clone();
-    for experiment in &mut state.experiments {
+    for experiment in state.experiments.iter_mut().map(Arc::make_mut) {
         (experiment.history, experiment.verdict, experiment.decided) = (None, None, None);
         experiment.progress = experiment
             .progress

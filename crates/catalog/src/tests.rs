@@ -37,6 +37,7 @@ fn check(state: &ModelState) {
     let running: Vec<&Experiment> = state
         .experiments
         .iter()
+        .map(|experiment| &**experiment)
         .filter(|e| e.status == ExperimentStatus::Running)
         .collect();
     assert!(running.len() <= 1, "two experiments run");
@@ -86,7 +87,7 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
             assert!(decided.state.revision >= state.revision);
             // What has ended stays as it is.
             for ended in state.experiments.iter().filter(|e| e.status.has_ended()) {
-                assert_eq!(decided.state.experiment(ended.id), Some(ended));
+                assert_eq!(decided.state.experiment(ended.id), Some(&**ended));
             }
             *happened
                 .entry(decided.change.event.action.clone())
@@ -245,7 +246,11 @@ fn while_an_experiment_runs_nobody_else_sets_the_weights() {
 #[test]
 fn a_rollout_begins_with_the_version_that_has_the_traffic() {
     let (mut state, id) = with_a_draft();
-    let draft = state.experiments.iter_mut().find(|e| e.id == id).unwrap();
+    let mut all = state.experiments.iter_mut();
+    let draft = all
+        .find(|e| e.id == id)
+        .map(std::sync::Arc::make_mut)
+        .unwrap();
     draft.definition.policy = types::Policy::Rollout(types::RolloutSettings::default());
     draft.definition.arms.reverse();
     let refused = decide(&state, &starting(id), Timestamp::from_micros(9)).unwrap_err();
@@ -389,4 +394,41 @@ fn a_decision_about_what_is_not_there_is_refused() {
             .unwrap()
             .is_some()
     );
+}
+
+#[test]
+fn what_could_not_be_read_at_the_baseline_may_be_mended() {
+    let (mut state, _) = with_a_draft();
+    let whole = state.versions[0].clone();
+    state.changes = 0;
+    state.versions[0].runtime = types::RuntimeSpec::Unreadable("its tags cannot be read".into());
+    let now = Timestamp::from_micros(100);
+    let baseline = decide(&state, &Command::Baseline, now).unwrap().unwrap();
+    let told = vec![(now, baseline.change.event)];
+    assert_eq!(differences(&baseline.state, &replayed(&told)), [""; 0]);
+    let mut mended = baseline.state;
+    mended.versions[0] = whole;
+    assert_eq!(differences(&mended, &replayed(&told)), [""; 0]);
+    mended.versions[0].traffic_percent = types::Percent::ZERO;
+    let found = differences(&mended, &replayed(&told));
+    assert_eq!(
+        found,
+        [format!("the version {}", mended.versions[0].version)]
+    );
+}
+
+#[test]
+fn an_alias_of_a_version_that_cannot_be_read_goes_all_the_same() {
+    let (mut state, _) = with_a_draft();
+    let alias = types::AliasName::parse("lost").unwrap();
+    state.aliases.insert(alias.clone(), types::VersionKey(999));
+    let now = Timestamp::from_micros(100);
+    let deleted = decide(&state, &Command::DeleteAlias(alias), now)
+        .unwrap()
+        .unwrap();
+    assert!(deleted.state.aliases.is_empty());
+    assert!(matches!(
+        &deleted.change.writes[..],
+        [Write::Alias { version: None, .. }]
+    ));
 }

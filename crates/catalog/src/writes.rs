@@ -1,5 +1,6 @@
 //! The rows that differ between two states.
 
+use std::sync::Arc;
 use types::{Experiment, ExperimentStatus, ModelState, Version, Write};
 
 /// What has to be written so that rows of the one state become those of the next.
@@ -84,34 +85,32 @@ fn version(before: &Version, after: &Version) -> Vec<Write> {
     writes
 }
 
+/// Both are in the order of their keys, and nearly all are the same.
 fn experiments(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
-    for before in &old.experiments {
-        if !new.experiments.iter().any(|after| after.key == before.key) {
-            writes.push(Write::DeleteExperiment(before.key));
-        }
-    }
+    let mut before = old.experiments.iter().peekable();
     for after in &new.experiments {
-        let before = old
-            .experiments
-            .iter()
-            .find(|before| before.key == after.key);
-        match before {
-            None => writes.push(Write::NewExperiment(Box::new(after.clone()))),
-            Some(before) if before != after => {
-                writes.push(experiment(after));
-                // While one runs nothing else moves the weights.
-                let began = before.status != after.status || old.epoch != new.epoch;
-                if after.status == ExperimentStatus::Running && began {
-                    writes.push(Write::Epoch {
-                        experiment: after.key,
-                        epoch: new.epoch,
-                        shares: after.shares.clone(),
-                    });
-                }
-            }
-            Some(_) => {}
+        while let Some(gone) = before.next_if(|before| before.key < after.key) {
+            writes.push(Write::DeleteExperiment(gone.key));
+        }
+        let Some(before) = before.next_if(|before| before.key == after.key) else {
+            writes.push(Write::NewExperiment(Box::new((**after).clone())));
+            continue;
+        };
+        if Arc::ptr_eq(before, after) || before == after {
+            continue;
+        }
+        writes.push(experiment(after));
+        // While one runs nothing else moves the weights.
+        let began = before.status != after.status || old.epoch != new.epoch;
+        if after.status == ExperimentStatus::Running && began {
+            writes.push(Write::Epoch {
+                experiment: after.key,
+                epoch: new.epoch,
+                shares: after.shares.clone(),
+            });
         }
     }
+    writes.extend(before.map(|gone| Write::DeleteExperiment(gone.key)));
 }
 
 fn experiment(experiment: &Experiment) -> Write {

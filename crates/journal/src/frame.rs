@@ -177,15 +177,20 @@ pub(crate) fn written(bytes: &[u8]) -> usize {
         .map_or(0, |last| last + 1)
 }
 
-/// Whether what was written, up to the last byte that is not 0, is the beginning of the frame that comes next and
-/// no more: a process was killed in the middle of writing it.
-pub(crate) fn is_unfinished(written: &[u8], next: Option<u64>, salt: Salt) -> bool {
+/// The kernel copies what is written page by page, and a killed process leaves whole ones.
+const PAGE: usize = 4096;
+
+/// Whether what was written at an offset of a file, up to the last byte that is not 0, is the beginning of the frame
+/// that comes next and no more: a process was killed in the middle of writing it. It ends with a page then, and the
+/// frame does not.
+pub(crate) fn is_unfinished(written: &[u8], offset: usize, next: Option<u64>, salt: Salt) -> bool {
+    let page = (offset + written.len()).next_multiple_of(PAGE);
     let Some(head) = written.first_chunk::<HEAD>() else {
-        return !written.is_empty();
+        return !written.is_empty() && page < offset + HEAD;
     };
     Head::read(head, salt).is_some_and(|head| {
         let expected = next.is_none_or(|next| head.position == next);
-        expected && written.len() < HEAD + head.length
+        expected && page < offset + HEAD + head.length
     })
 }
 
@@ -272,18 +277,24 @@ mod tests {
     fn a_frame_whose_writing_did_not_end_is_told_from_a_damaged_one() {
         let bytes = sealed(5, b"what was said");
         for cut in 1..bytes.len() {
-            assert!(is_unfinished(&bytes[..cut], Some(5), SALT), "{cut}");
+            // A page ends there, or goes on.
+            assert!(
+                is_unfinished(&bytes[..cut], PAGE - cut, Some(5), SALT),
+                "{cut}"
+            );
+            assert!(!is_unfinished(&bytes[..cut], 0, Some(5), SALT), "{cut}");
         }
-        assert!(!is_unfinished(&[], Some(5), SALT));
-        assert!(!is_unfinished(&bytes, Some(5), SALT), "it is whole");
-        assert!(
-            !is_unfinished(&bytes[..30], Some(6), SALT),
-            "another comes next"
-        );
+        // The last bytes before the end of the page may be zeros.
+        assert!(is_unfinished(&bytes[..25], PAGE - 28, Some(5), SALT));
+        assert!(!is_unfinished(&[], 0, Some(5), SALT));
+        assert!(!is_unfinished(&bytes, 0, Some(5), SALT), "it is whole");
+        let other = is_unfinished(&bytes[..30], PAGE - 30, Some(6), SALT);
+        assert!(!other, "another comes next");
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(!is_unfinished(&changed, Some(5), SALT), "bit {bit}");
+            let changed = &changed[..written(&changed)];
+            assert!(!is_unfinished(changed, 0, Some(5), SALT), "bit {bit}");
         }
     }
 

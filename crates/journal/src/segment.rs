@@ -123,7 +123,7 @@ pub(crate) fn walk(
     Walked {
         end: end as u64,
         garbage: written.saturating_sub(end) as u64,
-        unfinished: frame::is_unfinished(&content[end..written.max(end)], next, salt),
+        unfinished: frame::is_unfinished(&content[end..written.max(end)], end, next, salt),
         hole,
     }
 }

@@ -7,12 +7,15 @@ use catalog::{Command, Decided, Refusal, Step, decide, decide_by_takeover};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use store::{Conflict, Store, StoreError};
 use tokio::sync::Mutex;
 use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
 
 /// How often a command is decided again because the state had moved.
 const ATTEMPTS: u32 = 5;
+/// How long a command waits for those before it.
+const TURN: Duration = Duration::from_secs(2);
 
 /// The states of all models.
 pub(crate) struct Catalogue {
@@ -196,7 +199,10 @@ impl AppState {
         name: &ModelName,
         mut deciding: impl FnMut(&ModelState, &mut Keys, Timestamp) -> Result<Vec<Decided>, Refusal>,
     ) -> Result<Arc<ModelState>, CommandError> {
-        let mut keys = self.catalogue.turn.lock().await;
+        // While the database does not answer, each that waits would wait for those before it.
+        let turn = tokio::time::timeout(TURN, self.catalogue.turn.lock()).await;
+        let busy = |_| StoreError::Unavailable("other changes wait for the database".into());
+        let mut keys = turn.map_err(busy)?;
         for _ in 0..ATTEMPTS {
             let state = self.catalogue.state(name)?;
             let decided = deciding(&state, &mut keys, self.clock.now())?;

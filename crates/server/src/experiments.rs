@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{ExperimentFilter, VersionFilter};
 use types::{
-    Arm, BuiltIn, Command, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus,
-    Hold, MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, ModelState, Policy, Progress,
-    Version,
+    Arm, BuiltIn, Command, EVIDENCE_RULES, ExperimentDefinition, ExperimentId, ExperimentKey,
+    ExperimentStatus, Hold, MAX_CANDIDATES, MAX_METRICS, Metric, MetricName, ModelName, ModelState,
+    Policy, Progress, Version,
 };
 use utoipa::IntoParams;
 
@@ -139,6 +139,7 @@ fn define(
             enrolment: body.enrolment,
             salt,
             slo_ms: body.slo_ms,
+            evidence_rules: EVIDENCE_RULES,
         });
     let definition = fields.finish(definition)?;
     let problems = definition.problems();

@@ -10,12 +10,9 @@
 mod catalog;
 pub mod entry;
 mod error;
-mod evidence;
-mod exact;
 mod feedback;
 mod log;
 mod receipt;
-mod rollup;
 mod sqlite;
 
 pub use catalog::{
@@ -23,12 +20,12 @@ pub use catalog::{
     StoredEvent, VersionFilter, Webhook,
 };
 pub use error::{OpenError, StoreError};
+pub use evidence::{Rollup, Tier};
 pub use feedback::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoredFeedback,
 };
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use receipt::{Refused, RequestReceipt};
-pub use rollup::{Rollup, Tier};
 pub use sqlite::{
     Appended, FeedbackResult, Gone, Incoming, LogState, OpenOptions, Part, ServerId, SetAside,
     Store, StoredModel, VerifyReport, server_of, stored_models, verify,

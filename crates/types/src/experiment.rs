@@ -128,7 +128,13 @@ pub struct ExperimentDefinition {
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.
     pub slo_ms: Option<f64>,
+    /// By which rules its evidence is counted: [`EVIDENCE_RULES`] since it was made.
+    #[serde(default)]
+    pub evidence_rules: u32,
 }
+
+/// The rules by which evidence is counted now. 0: `confidence` counts also where another version answered.
+pub const EVIDENCE_RULES: u32 = 1;
 
 /// What does not fit in a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +171,7 @@ impl ExperimentDefinition {
             enrolment: 1.0,
             salt: String::new(),
             slo_ms: None,
+            evidence_rules: EVIDENCE_RULES,
         }
     }
 

@@ -23,8 +23,8 @@ pub use evidence::{
     ArmEvidence, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums,
 };
 pub use experiment::{
-    Arm, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, InvalidExperiment,
-    MAX_CANDIDATES, MAX_METRICS,
+    Arm, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
+    InvalidExperiment, MAX_CANDIDATES, MAX_METRICS,
 };
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;

@@ -278,9 +278,10 @@ impl BuiltIn {
             Self::Slow => slo_ms
                 .filter(|_| taken)
                 .map(|slo| f64::from(latency_ms > slo)),
+            // How sure another version is says nothing about this one.
             Self::Confidence => measured
                 .confidence
-                .filter(|value| value.abs() <= MAX_COUNTED),
+                .filter(|value| status == Status::Ok && value.abs() <= MAX_COUNTED),
             Self::Correct => None,
         }
     }

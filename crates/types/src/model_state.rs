@@ -7,6 +7,7 @@ use crate::{
     Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that is decided of a model.
 ///
@@ -34,8 +35,9 @@ pub struct ModelState {
     pub metrics: BTreeMap<MetricName, Metric>,
     /// An experiment runs on it that cannot be read: which, and why. Its traffic goes by the weights of its versions.
     pub unreadable: Option<String>,
-    /// Its experiments, oldest first. Their `history`, `verdict` and `decided` are not part of the state.
-    pub experiments: Vec<Experiment>,
+    /// Its experiments, in the order of their keys. Their `history`, `verdict` and `decided` are not part of the
+    /// state. They are shared by the states before and after, because there may be thousands.
+    pub experiments: Vec<Arc<Experiment>>,
 }
 
 impl ModelState {
@@ -63,13 +65,15 @@ impl ModelState {
 
     /// The experiment with this id.
     pub fn experiment(&self, id: ExperimentId) -> Option<&Experiment> {
-        self.experiments.iter().find(|e| e.id == id)
+        let mut all = self.experiments.iter();
+        all.find(|e| e.id == id).map(|found| &**found)
     }
 
     /// The experiment whose weights rule.
     pub fn running(&self) -> Option<&Experiment> {
-        let runs = |e: &&Experiment| e.status == ExperimentStatus::Running;
-        self.experiments.iter().find(runs)
+        let mut all = self.experiments.iter().rev();
+        let running = all.find(|e| e.status == ExperimentStatus::Running);
+        running.map(|found| &**found)
     }
 
     /// The same as routing sees it.

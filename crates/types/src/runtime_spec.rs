@@ -131,12 +131,36 @@ impl RuntimeSpec {
     pub fn check(&self) -> Result<(), InvalidRuntime> {
         match self {
             Self::Sentiment { .. } => Ok(()),
+            // Whoever keeps it keeps it within other JSON, and readers have a limit.
+            Self::Http(http) if depth(&http.probe) > MOST_NESTED => Err(InvalidRuntime {
+                pointer: "/probe",
+                problem: "must be nested at most 32 levels deep",
+            }),
             Self::Http(http) => http.endpoint().map(drop),
             Self::Unreadable(_) => Err(InvalidRuntime {
                 pointer: "",
                 problem: "cannot be read",
             }),
         }
+    }
+
+    /// How deeply the JSON within it is nested.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Http(http) => depth(&http.probe),
+            Self::Sentiment { .. } | Self::Unreadable(_) => 0,
+        }
+    }
+}
+
+/// How deeply a probe may be nested.
+const MOST_NESTED: usize = 32;
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(items) => 1 + items.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -5,7 +5,7 @@
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
 use super::checkpoint::Checkpointer;
-use super::evidence::{Exposure, OpenEvidence, unit_number};
+use super::evidence::{OpenEvidence, exposure_of, unit_number};
 use super::feedback::{FeedbackResult, OpenFeedback};
 use super::journal_state;
 use super::predictions::{self, Inserter, PurgeCursor};
@@ -14,6 +14,7 @@ use super::rollups::OpenRollups;
 use super::{ServerId, Store, closed};
 use crate::StoreError;
 use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
+use evidence::Exposure;
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::ops::RangeInclusive;
@@ -215,7 +216,7 @@ impl<'a> Decoded<'a> {
         match &entry.kind {
             Kind::Prediction(prediction) => {
                 let experiment = prediction.experiment?;
-                Some(Exposure::of(prediction, experiment, self.unit))
+                Some(exposure_of(prediction, experiment, self.unit))
             }
             Kind::Feedback(_) => None,
         }
@@ -445,7 +446,7 @@ impl Writer {
         Inserter::new(connection)?.insert(prediction)?;
         self.rollups.add(connection, prediction)?;
         if let Some(experiment) = prediction.experiment {
-            let exposure = Exposure::of(prediction, experiment, unit);
+            let exposure = exposure_of(prediction, experiment, unit);
             self.evidence.expose(connection, prediction, exposure)?;
         }
         self.feedback

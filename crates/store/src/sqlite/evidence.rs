@@ -5,13 +5,12 @@ mod units;
 
 use crate::StoreError;
 use crate::entry::PredictionEntry;
-use crate::evidence::{Change, Step, UnitMetric, cutoff, start_of};
-use crate::exact::ExactSum;
+use evidence::{Delta, ExactSum, Exposure, Step, UnitMetric, cutoff, exposed, start_of, valued};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use types::{ExperimentDefinition, ExperimentKey, Metric, Missing, Status, Timestamp, VersionKey};
+use types::{ExperimentDefinition, ExperimentKey, Metric, Timestamp, VersionKey};
 pub(super) use units::unit_number;
 use units::{UnitPlace, Units};
 
@@ -30,41 +29,27 @@ pub(super) struct Old {
     pub(super) event: bool,
 }
 
-/// A prediction's place in an experiment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Exposure {
-    pub(super) experiment: ExperimentKey,
-    pub(super) epoch: i64,
-    pub(super) version: VersionKey,
-    /// `None` for a prediction that is a unit of its own.
-    pub(super) unit: Option<i64>,
-    /// When it was made, in seconds.
-    pub(super) seconds: i64,
+/// The exposure of a prediction; `unit` is the number of its unit.
+pub(super) fn exposure_of(
+    prediction: &PredictionEntry<'_>,
+    experiment: ExperimentKey,
+    unit: Option<i64>,
+) -> Exposure {
+    Exposure {
+        experiment,
+        epoch: prediction.epoch,
+        version: prediction.version,
+        unit,
+        seconds: prediction.id.time().seconds(),
+    }
 }
 
-impl Exposure {
-    /// The exposure of a prediction; `unit` is the number of its unit.
-    pub(super) fn of(
-        prediction: &PredictionEntry<'_>,
-        experiment: ExperimentKey,
-        unit: Option<i64>,
-    ) -> Self {
-        Self {
-            experiment,
-            epoch: prediction.epoch,
-            version: prediction.version,
-            unit,
-            seconds: prediction.id.time().seconds(),
-        }
-    }
-
-    /// The place of its unit; that of nobody where it has none.
-    fn unit_place(&self) -> UnitPlace {
-        UnitPlace {
-            experiment: self.experiment,
-            unit: self.unit.unwrap_or_default(),
-            epoch: self.epoch,
-        }
+/// The place of the unit of an exposure; that of nobody where it has none.
+fn unit_place(exposure: &Exposure) -> UnitPlace {
+    UnitPlace {
+        experiment: exposure.experiment,
+        unit: exposure.unit.unwrap_or_default(),
+        epoch: exposure.epoch,
     }
 }
 
@@ -80,7 +65,7 @@ struct Place {
 struct Open {
     /// Its row; `None` before it is written for the first time.
     row: Option<i64>,
-    sums: Change,
+    sums: Delta,
     changed: bool,
 }
 
@@ -94,7 +79,7 @@ pub(super) struct OpenEvidence {
     newest: HashMap<Place, i64>,
     units: Units,
     /// What the present prediction or value changes.
-    changes: Vec<(Place, Change)>,
+    changes: Vec<(Place, Delta)>,
     /// The newest moment that was seen, in seconds.
     now: i64,
 }
@@ -103,7 +88,7 @@ impl OpenEvidence {
     /// Looks at the units of exposures that will be counted next.
     pub(super) fn fetch(&self, exposures: impl Iterator<Item = Exposure>) {
         self.units
-            .fetch(exposures.map(|exposure| exposure.unit_place()));
+            .fetch(exposures.map(|exposure| unit_place(&exposure)));
     }
 
     /// Counts a prediction of an experiment.
@@ -117,29 +102,8 @@ impl OpenEvidence {
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
         let measured = prediction.measured();
-        let mut steps = SmallVec::<[(usize, Step); 8]>::new();
-        for (at, metric) in definition.metrics.iter().enumerate() {
-            let built_in = metric.built_in();
-            let value =
-                built_in.and_then(|built_in| built_in.value_of(measured, definition.slo_ms));
-            // Without a value it counts as a failure until that arrives, where the metric says so.
-            let fails = metric.from_feedback() && metric.missing == Missing::Failure;
-            if value.is_some() || fails {
-                let step = Step {
-                    count: 1,
-                    sum: value.unwrap_or(0.0).into(),
-                    valued: value.is_some(),
-                    bad: value.is_some_and(|value| metric.is_bad(value)),
-                };
-                steps.push((at, step));
-            }
-        }
-        let mut exposures = Change {
-            units: 1,
-            count: 1,
-            events: i64::from(measured.status == Status::Fallback),
-            ..Change::default()
-        };
+        let mut steps = exposed(&definition, measured);
+        let mut new = true;
         let mut version = exposure.version;
         if exposure.unit.is_none() {
             for (at, step) in steps {
@@ -148,9 +112,7 @@ impl OpenEvidence {
                 self.counted().step(&exposure, at, metric, &step, own);
             }
         } else {
-            let new;
             (version, new) = self.step_unit(connection, &exposure, &definition, &mut steps)?;
-            exposures.units = i64::from(new);
         }
         let place = Place {
             experiment,
@@ -159,6 +121,7 @@ impl OpenEvidence {
             metric: EXPOSURES,
             start: ALL_TIME,
         };
+        let exposures = Exposure::delta(measured.status, new);
         self.changes.push((place, exposures));
         self.apply(connection)
     }
@@ -180,20 +143,12 @@ impl OpenEvidence {
             return Ok(None);
         };
         let metric = &definition.metrics[at];
-        // The metric was declared otherwise since: the experiment counts what it was made for.
-        if !metric.counts(new) {
+        let replaced = old.map(|old| old.value);
+        let Some(step) = valued(&definition, metric, replaced, new) else {
             return Ok(None);
-        }
-        let counted = old.is_some() || metric.missing == Missing::Failure;
-        let mut sum = ExactSum::from(new);
-        sum.add(-old.map_or(0.0, |old| old.value));
-        let step = Step {
-            count: u64::from(!counted),
-            sum,
-            valued: old.is_none(),
-            // A first event stands when its value is replaced, so it is not counted again.
-            bad: metric.is_bad(new),
         };
+        // Whether the prediction counts already.
+        let counted = step.count == 0;
         if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
@@ -227,7 +182,7 @@ impl OpenEvidence {
         definition: &ExperimentDefinition,
         steps: &mut SmallVec<A>,
     ) -> Result<(VersionKey, bool), StoreError> {
-        let place = exposure.unit_place();
+        let place = unit_place(exposure);
         let (slot, new) = self.units.open(connection, place, exposure.version)?;
         for (at, step) in steps.iter_mut().filter(|(_, step)| step.bad) {
             let known = self.units.at(slot).had_event(*at);
@@ -274,7 +229,7 @@ impl OpenEvidence {
         &mut self,
         connection: &Connection,
         place: Place,
-        change: &Change,
+        change: &Delta,
     ) -> Result<(), StoreError> {
         let open = match self.open.get_mut(&place) {
             Some(open) => open,
@@ -363,7 +318,7 @@ impl OpenEvidence {
 
 /// What the present prediction or value changes.
 struct Counted<'a> {
-    changes: &'a mut Vec<(Place, Change)>,
+    changes: &'a mut Vec<(Place, Delta)>,
     now: i64,
 }
 
@@ -411,7 +366,7 @@ impl Open {
             place.start
         ];
         let found = |row: &Row<'_>| Ok((row.get(0)?, read_sums(row, 1)?));
-        let stored: Option<(i64, Change)> = select.query_row(key, found).optional()?;
+        let stored: Option<(i64, Delta)> = select.query_row(key, found).optional()?;
         let (row, sums) = stored.map_or_else(Default::default, |(row, sums)| (Some(row), sums));
         Ok(Self {
             row,
@@ -461,7 +416,7 @@ impl Open {
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
      value_count, value_units, events, exact";
 
-pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Change> {
+pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Delta> {
     let number = |column: usize| row.get::<_, f64>(first + column).map(ExactSum::from);
     let exact = row.get_ref(first + 9)?.as_blob()?;
     let [sum, sum_squares, sum_products] = if exact.is_empty() {
@@ -470,7 +425,7 @@ pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Change>
         let corrupt = |_| rusqlite::Error::IntegralValueOutOfRange(first + 9, 0);
         postcard::from_bytes(exact).map_err(corrupt)?
     };
-    Ok(Change {
+    Ok(Delta {
         units: row.get(first)?,
         count: row.get(first + 1)?,
         sum,
@@ -484,7 +439,7 @@ pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Change>
 }
 
 /// The exact sums, where the plain columns do not say all of them.
-fn exact_parts(sums: &Change) -> Result<Vec<u8>, StoreError> {
+fn exact_parts(sums: &Delta) -> Result<Vec<u8>, StoreError> {
     let parts = [&sums.sum, &sums.sum_squares, &sums.sum_products];
     if parts.iter().all(|sum| sum.is_plain()) {
         return Ok(Vec::new());

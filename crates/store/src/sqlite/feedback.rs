@@ -1,13 +1,14 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
 use super::Store;
-use super::evidence::{Exposure, Old, OpenEvidence, unit_number};
+use super::evidence::{Old, OpenEvidence, unit_number};
 use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use crate::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError,
     StoredFeedback, Tier,
 };
+use ::evidence::Exposure;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use std::collections::HashMap;

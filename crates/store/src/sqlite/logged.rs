@@ -36,7 +36,7 @@ impl Store {
                 Some(BuiltIn::Error) => ("CAST(p.status IN (1, 2) AS REAL)", ""),
                 Some(BuiltIn::Rejected) => ("CAST(p.status = 3 AS REAL)", ""),
                 Some(BuiltIn::LatencyMs) => ("IIF(p.status = 3, NULL, p.latency_ns / 1e6)", ""),
-                Some(BuiltIn::Confidence) => ("p.confidence", ""),
+                Some(BuiltIn::Confidence) => ("IIF(p.status = 0, p.confidence, NULL)", ""),
                 Some(BuiltIn::Slow) => ("NULL", ""),
                 Some(BuiltIn::Correct) | None => {
                     values.push(Sql::Text(metric.to_string()));

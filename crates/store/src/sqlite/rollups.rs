@@ -1,11 +1,11 @@
 //! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
 
 use crate::entry::PredictionEntry;
-use crate::rollup::{Sample, decode, encode};
 use crate::{Rollup, StoreError, Tier};
+use evidence::{Sample, decode, encode};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::HashMap;
-use types::{PredictionId, TimeRange, Timestamp, VersionKey};
+use types::{Measured, PredictionId, TimeRange, Timestamp, VersionKey};
 
 /// How long minutes are kept, in seconds.
 const MINUTES_KEPT: i64 = 3 * 86_400;
@@ -55,7 +55,7 @@ impl OpenRollups {
     ) -> Result<(), StoreError> {
         let time = prediction.id.time();
         let horizon = self.fold_minutes(transaction, time)?;
-        let sample = Sample::of(prediction);
+        let sample = Sample::new(prediction.measured());
         let (version, epoch) = (prediction.version, prediction.epoch);
         let series = self.series.entry((version, epoch)).or_default();
         if !series.touched {
@@ -307,7 +307,11 @@ pub(super) fn totals(
 fn read_row(row: &Row<'_>) -> Result<(VersionKey, Sample, Option<f64>), StoreError> {
     let status = super::predictions::status_of(row.get(1)?)?;
     let latency_ns = row.get::<_, i64>(3)? as u64;
-    let sample = Sample::new(status, row.get(2)?, latency_ns);
+    let sample = Sample::new(Measured {
+        status,
+        latency_ns,
+        confidence: row.get(2)?,
+    });
     Ok((VersionKey(row.get(0)?), sample, row.get(4)?))
 }
 

@@ -7,12 +7,12 @@ use super::journal_state::{self, LogState};
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
-use crate::rollup::Sample;
 use crate::{OpenError, Rollup, StoreError, StoredEvent, Tier};
+use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::Path;
-use types::{ModelName, ModelState, PredictionId, Timestamp, VersionKey};
+use types::{Measured, ModelName, ModelState, PredictionId, Timestamp, VersionKey};
 
 /// The most problems that are written out.
 const MAX_PROBLEMS: usize = 100;
@@ -144,7 +144,11 @@ struct Recount<'a> {
 fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64), StoreError> {
     let status = status_of(row.get(3)?)?;
     let latency_ns = row.get::<_, i64>(5)? as u64;
-    let sample = Sample::new(status, row.get(4)?, latency_ns);
+    let sample = Sample::new(Measured {
+        status,
+        latency_ns,
+        confidence: row.get(4)?,
+    });
     Ok((sample, row.get(8)?, row.get(2)?))
 }
 

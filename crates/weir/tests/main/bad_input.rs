@@ -16,6 +16,10 @@ async fn check(weir: &Weir, path: &str, body: Value, status: u16, code: &str, po
     }
 }
 
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(json!(1), |inner, _| json!([inner]))
+}
+
 #[tokio::test]
 async fn bad_input_changes_nothing() {
     let data = directory();
@@ -50,6 +54,9 @@ async fn bad_input_changes_nothing() {
         };
         check(&weir, "/models", with(key, value), 422, invalid, &pointer).await;
     }
+    let deep = json!({"type": "http", "url": "http://127.0.0.1:1/", "probe": nested(33)});
+    let deep = with("runtime", deep);
+    check(&weir, "/models", deep, 422, invalid, "/runtime/probe").await;
     let ftp = json!({"type": "http", "url": "ftp://x"});
     check(
         &weir,

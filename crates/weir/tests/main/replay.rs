@@ -46,7 +46,7 @@ async fn verify_replays_the_events_of_every_model() {
     for (sql, told) in [
         (
             "UPDATE versions SET traffic_percent = 30 WHERE version = '2.0.0'",
-            "the versions",
+            "the version 2.0.0",
         ),
         ("UPDATE models SET revision = revision + 1", "the revision"),
         (

@@ -3,9 +3,9 @@
 use super::corrupt;
 use super::experiments::each_running;
 use crate::StoreError;
-use crate::evidence::Change;
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
+use evidence::Delta;
 use rusqlite::{OptionalExtension, Transaction, params};
 use types::{
     ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, Timestamp,
@@ -102,7 +102,7 @@ fn add_sums(
                 let all = all_time(t, key, at)?;
                 let mut matured = all.clone();
                 if metric.window_seconds > 0 {
-                    let cutoff = crate::evidence::cutoff(metric, now.seconds());
+                    let cutoff = evidence::cutoff(metric, now.seconds());
                     take_young(t, key, at, cutoff, &mut matured)?;
                 }
                 *evidence = MetricEvidence {
@@ -118,7 +118,7 @@ fn add_sums(
 /// Experiment, epoch and version.
 type Key = (i64, i64, i64);
 
-fn all_time(t: &Transaction<'_>, key: Key, metric: i64) -> Result<Change, StoreError> {
+fn all_time(t: &Transaction<'_>, key: Key, metric: i64) -> Result<Delta, StoreError> {
     let mut select = t.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
          AND version_key = ?3 AND metric = ?4 AND start = ?5"
@@ -135,7 +135,7 @@ fn take_young(
     key: Key,
     metric: i64,
     cutoff: i64,
-    matured: &mut Change,
+    matured: &mut Delta,
 ) -> Result<(), StoreError> {
     let mut select = t.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
@@ -144,7 +144,7 @@ fn take_young(
     let mut rows = select.query(params![key.0, key.1, key.2, metric, cutoff.max(ALL_TIME)])?;
     while let Some(row) = rows.next()? {
         // Events count at once: they are what guards.
-        let young = Change {
+        let young = Delta {
             events: 0,
             ..read_sums(row, 0)?
         };

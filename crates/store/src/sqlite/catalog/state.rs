@@ -6,8 +6,10 @@ use crate::sqlite::Store;
 use crate::{StoreError, StoredEvent, VersionFilter};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use types::{
-    AliasName, ExperimentKey, Metric, ModelName, ModelState, Timestamp, VersionKey, VersionName,
+    AliasName, Experiment, ExperimentKey, Metric, ModelName, ModelState, Timestamp, VersionKey,
+    VersionName,
 };
 
 impl Store {
@@ -135,11 +137,17 @@ pub(in crate::sqlite) fn model(
     state.metrics = declared
         .map(|metric: Metric| (metric.name.clone(), metric))
         .collect();
-    state.experiments = of_model(t, name)?;
+    let stripped = |experiment: Experiment| Experiment {
+        history: None,
+        verdict: None,
+        decided: None,
+        ..experiment
+    };
+    let all = of_model(t, name)?.into_iter();
+    state.experiments = all
+        .map(|experiment| Arc::new(stripped(experiment)))
+        .collect();
     state.unreadable = unreadable_running(t, name)?;
-    for experiment in &mut state.experiments {
-        (experiment.history, experiment.verdict, experiment.decided) = (None, None, None);
-    }
     Ok(Some(state))
 }
 

@@ -10,7 +10,7 @@
 mod stored;
 
 use crate::StoreError;
-use crate::evidence::UnitMetric;
+use evidence::UnitMetric;
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -383,7 +383,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Step;
+    use evidence::Step;
     use std::collections::HashMap;
 
     /// Units with room for few in memory, as after a start.

@@ -2,16 +2,15 @@
 
 use super::VerifyReport;
 use crate::StoreError;
-use crate::evidence::Change;
-use crate::exact::ExactSum;
 use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
 };
 use crate::sqlite::predictions::status_of;
+use ::evidence::{Delta, ExactSum, Exposure, Outcome};
 use rusqlite::{Connection, Row};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use types::{ExperimentDefinition, ExperimentKey, Measured, MetricSums, Missing, Status};
+use types::{ExperimentDefinition, ExperimentKey, Measured, MetricSums};
 
 /// A unit in an epoch; a prediction without a `unit_id` is one of its own.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
@@ -36,7 +35,7 @@ struct Recount {
     /// `None` where one cannot be read.
     definitions: HashMap<i64, Option<ExperimentDefinition>>,
     units: HashMap<(Place, Unit), Gathered>,
-    exposures: HashMap<Place, Change>,
+    exposures: HashMap<Place, Delta>,
     exposed: HashSet<(Place, Unit)>,
     /// By experiment and metric: how many first events, of predictions and of feedback.
     events: HashMap<(i64, i64), i64>,
@@ -81,10 +80,9 @@ impl Recount {
     }
 
     fn add(&mut self, p: &Prediction, feedback: &HashMap<String, (f64, bool)>) {
+        let new = self.exposed.insert((p.place, p.unit));
         let exposures = self.exposures.entry(p.place).or_default();
-        exposures.count += 1;
-        exposures.events += i64::from(p.measured.status == Status::Fallback);
-        exposures.units += i64::from(self.exposed.insert((p.place, p.unit)));
+        exposures.add(&Exposure::delta(p.measured.status, new));
         let (experiment, epoch, version, _) = p.place;
         let Some(Some(definition)) = self.definitions.get(&experiment) else {
             return;
@@ -92,14 +90,9 @@ impl Recount {
         for (at, metric) in definition.metrics.iter().enumerate() {
             let at = at as i64;
             let given = feedback.get(metric.name.as_str());
-            let value = if metric.from_feedback() {
-                let fits = |value: &f64| metric.counts(*value);
-                given.map(|(value, _)| *value).filter(fits)
-            } else {
-                metric
-                    .built_in()
-                    .and_then(|built_in| built_in.value_of(p.measured, definition.slo_ms))
-            };
+            let feedback = given.map(|(value, _)| *value);
+            let outcome = Outcome::of(definition, metric, p.measured, feedback);
+            let value = outcome.value;
             let first_event = if metric.from_feedback() {
                 given.is_some_and(|(_, event)| *event)
             } else {
@@ -107,9 +100,7 @@ impl Recount {
                     && self.had_event.insert((experiment, at, p.unit))
             };
             *self.events.entry((experiment, at)).or_default() += i64::from(first_event);
-            let counts =
-                value.is_some() || (metric.from_feedback() && metric.missing == Missing::Failure);
-            if counts {
+            if outcome.counts {
                 let place = (experiment, epoch, version, at);
                 let gathered = self.units.entry((place, p.unit)).or_default();
                 gathered.count += 1;
@@ -119,10 +110,10 @@ impl Recount {
         }
     }
 
-    fn totals(&self) -> HashMap<Place, Change> {
+    fn totals(&self) -> HashMap<Place, Delta> {
         let mut totals = self.exposures.clone();
         for ((place, _), unit) in &self.units {
-            let change = Change::of_unit(unit.count, &unit.sum, unit.values);
+            let change = Delta::of_unit(unit.count, &unit.sum, unit.values);
             totals.entry(*place).or_default().add(&change);
         }
         totals

@@ -2,7 +2,7 @@
 
 use super::{Unit, UnitPlace};
 use crate::StoreError;
-use crate::evidence::{UnitMetric, before};
+use evidence::{UnitMetric, before};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use types::{ExperimentKey, VersionKey};

@@ -1,8 +1,7 @@
 //! Sums over many predictions, kept as they are written, so that a report costs the same at a
 //! thousand and at a hundred million.
 
-use crate::entry::PredictionEntry;
-use types::{LatencyHistogram, Status, Timestamp};
+use types::{BuiltIn, LatencyHistogram, Measured, Status, Timestamp};
 
 /// How much time one roll-up covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,10 +21,10 @@ impl Tier {
     pub const ALL: [Self; 4] = [Self::Total, Self::Day, Self::Hour, Self::Minute];
 
     /// The tiers that cover a stretch of time, coarsest first.
-    pub(crate) const TIMED: [Self; 3] = [Self::Day, Self::Hour, Self::Minute];
+    pub const TIMED: [Self; 3] = [Self::Day, Self::Hour, Self::Minute];
 
     /// Its length in seconds; `None` for all of time.
-    pub(crate) fn seconds(self) -> Option<i64> {
+    pub fn seconds(self) -> Option<i64> {
         match self {
             Self::Total => None,
             Self::Day => Some(86_400),
@@ -35,7 +34,7 @@ impl Tier {
     }
 
     /// The number by which rows name it.
-    pub(crate) fn code(self) -> i64 {
+    pub fn code(self) -> i64 {
         match self {
             Self::Total => 0,
             Self::Day => 1,
@@ -45,7 +44,7 @@ impl Tier {
     }
 
     /// Where the bucket of a moment begins, in seconds since 1970.
-    pub(crate) fn start_of(self, time: Timestamp) -> i64 {
+    pub fn start_of(self, time: Timestamp) -> i64 {
         match self.seconds() {
             None => 0,
             Some(seconds) => time.seconds().div_euclid(seconds) * seconds,
@@ -54,30 +53,20 @@ impl Tier {
 }
 
 /// What a roll-up takes of a prediction; made once and added to every tier.
-pub(crate) struct Sample {
-    status: Status,
+pub struct Sample {
+    measured: Measured,
     confidence: Option<f64>,
-    latency_ns: u64,
     latency_bucket: u16,
 }
 
 impl Sample {
-    /// From the columns of a row.
-    pub(crate) fn new(status: Status, confidence: Option<f64>, latency_ns: u64) -> Self {
+    /// Of a prediction.
+    pub fn new(measured: Measured) -> Self {
         Self {
-            status,
-            confidence,
-            latency_ns,
-            latency_bucket: LatencyHistogram::bucket_of(latency_ns),
+            measured,
+            confidence: BuiltIn::Confidence.value_of(measured, None),
+            latency_bucket: LatencyHistogram::bucket_of(measured.latency_ns),
         }
-    }
-
-    pub(crate) fn of(prediction: &PredictionEntry<'_>) -> Self {
-        Self::new(
-            prediction.status(),
-            prediction.confidence,
-            prediction.latency_ns,
-        )
     }
 }
 
@@ -111,11 +100,10 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Counts one prediction. The confidence of another version's answer says nothing about this
-    /// one, so it is left out.
-    pub(crate) fn add(&mut self, sample: &Sample) {
+    /// Counts one prediction.
+    pub fn add(&mut self, sample: &Sample) {
         self.count += 1;
-        match sample.status {
+        match sample.measured.status {
             Status::Ok => {}
             Status::Fallback => self.fallbacks += 1,
             Status::Error => self.errors += 1,
@@ -124,19 +112,20 @@ impl Rollup {
                 return;
             }
         }
-        if let Some(confidence) = sample.confidence.filter(|_| sample.status == Status::Ok) {
+        if let Some(confidence) = sample.confidence {
             self.confidence_count += 1;
             self.confidence_sum += confidence;
             self.confidence_sum_squares += confidence * confidence;
         }
-        let milliseconds = sample.latency_ns as f64 / 1e6;
-        self.latency_sum_ns += sample.latency_ns;
+        let latency_ns = sample.measured.latency_ns;
+        let milliseconds = latency_ns as f64 / 1e6;
+        self.latency_sum_ns += latency_ns;
         self.latency_sum_squares_ms += milliseconds * milliseconds;
         self.latency.add_bucket(sample.latency_bucket, 1);
     }
 
     /// Counts the value of `correct` that came for a prediction.
-    pub(crate) fn add_label(&mut self, correct: Option<f64>) {
+    pub fn add_label(&mut self, correct: Option<f64>) {
         self.labelled += u64::from(correct.is_some());
         self.correct += u64::from(correct == Some(1.0));
     }
@@ -158,7 +147,7 @@ impl Rollup {
     }
 
     /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
-    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+    pub fn agrees_with(&self, other: &Self) -> bool {
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
         // What a sum of numbers of both signs is measured by: √(n Σx²) is no less than Σ|x|.
         let scale = (self.confidence_count as f64 * self.confidence_sum_squares).sqrt();
@@ -191,7 +180,7 @@ impl Rollup {
 
 /// The histogram as stored: for each bucket, the distance from the last one and the count, as
 /// variable-length integers (LEB128).
-pub(crate) fn encode(histogram: &LatencyHistogram) -> Vec<u8> {
+pub fn encode(histogram: &LatencyHistogram) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     let mut last = 0;
     for (bucket, count) in histogram.buckets() {
@@ -203,7 +192,7 @@ pub(crate) fn encode(histogram: &LatencyHistogram) -> Vec<u8> {
 }
 
 /// Reads what [`encode`] wrote; `None` for anything else.
-pub(crate) fn decode(mut bytes: &[u8]) -> Option<LatencyHistogram> {
+pub fn decode(mut bytes: &[u8]) -> Option<LatencyHistogram> {
     let mut histogram = LatencyHistogram::default();
     let mut bucket = 0u16;
     while !bytes.is_empty() {

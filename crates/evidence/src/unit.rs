@@ -1,5 +1,4 @@
-//! How the sums of an arm change when a unit gains a prediction or a value. Pure, so that the
-//! writer and a recount do the same.
+//! How the sums of an arm change when a unit gains a prediction or a value.
 
 use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
@@ -8,27 +7,38 @@ use types::{Metric, MetricSums};
 
 /// Changes of [`MetricSums`]; corrections can be negative.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Change {
-    pub(crate) units: i64,
-    pub(crate) count: i64,
-    pub(crate) sum: ExactSum,
-    pub(crate) sum_squares: ExactSum,
-    pub(crate) sum_count_squares: f64,
-    pub(crate) sum_products: ExactSum,
-    pub(crate) values: i64,
-    pub(crate) value_units: i64,
-    pub(crate) events: i64,
+pub struct Delta {
+    /// Units with predictions that count.
+    pub units: i64,
+    /// ΣD: predictions that count.
+    pub count: i64,
+    /// ΣM: their values.
+    pub sum: ExactSum,
+    /// ΣM² over units.
+    pub sum_squares: ExactSum,
+    /// ΣD² over units.
+    pub sum_count_squares: f64,
+    /// ΣMD over units.
+    pub sum_products: ExactSum,
+    /// Predictions with a value.
+    pub values: i64,
+    /// Units with a value.
+    pub value_units: i64,
+    /// Units with a bad value, the first one of each.
+    pub events: i64,
 }
 
-impl Change {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl Delta {
+    /// Adds what others have added.
+    pub fn add(&mut self, other: &Self) {
         self.shift(other, 1);
         self.sum.add_sum(&other.sum);
         self.sum_squares.add_sum(&other.sum_squares);
         self.sum_products.add_sum(&other.sum_products);
     }
 
-    pub(crate) fn subtract(&mut self, other: &Self) {
+    /// Takes away what was added.
+    pub fn subtract(&mut self, other: &Self) {
         self.shift(other, -1);
         self.sum.subtract_sum(&other.sum);
         self.sum_squares.subtract_sum(&other.sum_squares);
@@ -44,7 +54,8 @@ impl Change {
         self.events += sign * other.events;
     }
 
-    pub(crate) fn sums(&self) -> MetricSums {
+    /// The sums that have come together, where these are all.
+    pub fn sums(&self) -> MetricSums {
         let whole = |n: i64| u64::try_from(n).unwrap_or(0);
         MetricSums {
             units: whole(self.units),
@@ -60,7 +71,7 @@ impl Change {
     }
 
     /// What a unit with these predictions adds, that was not there before.
-    pub(crate) fn of_unit(count: u64, sum: &ExactSum, values: i64) -> Self {
+    pub fn of_unit(count: u64, sum: &ExactSum, values: i64) -> Self {
         let d = count as f64;
         let mut change = Self {
             units: i64::from(count > 0),
@@ -79,26 +90,26 @@ impl Change {
 
 /// What happened to one prediction of a unit, for one metric.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Step {
+pub struct Step {
     /// Begins to count: 1 when it did not before, else 0.
-    pub(crate) count: u64,
+    pub count: u64,
     /// Its value, minus the one it had.
-    pub(crate) sum: ExactSum,
+    pub sum: ExactSum,
     /// A value has come that was not there before.
-    pub(crate) valued: bool,
+    pub valued: bool,
     /// The value is the bad one of a binary metric.
-    pub(crate) bad: bool,
+    pub bad: bool,
 }
 
 /// What is known of a unit for one metric: by stretch of exposure time, oldest first, how many of
 /// its predictions count and the sum of their values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct UnitMetric {
+pub struct UnitMetric {
     /// One, where the metric has no window.
     stretches: SmallVec<[Stretch; 1]>,
     valued: bool,
     /// A bad value was counted as an event of the unit.
-    pub(crate) event: bool,
+    pub event: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,7 +146,7 @@ const MANY: usize = 8;
 
 impl UnitMetric {
     /// Of a unit with one prediction: whether it counts, and its value so far.
-    pub(crate) fn of_one(start: i64, counts: bool, value: Option<f64>) -> Self {
+    pub fn of_one(start: i64, counts: bool, value: Option<f64>) -> Self {
         let one = Stretch {
             start,
             count: u64::from(counts),
@@ -154,12 +165,12 @@ impl UnitMetric {
     ///
     /// With R and N the sum and the count of the unit before a stretch, and s and d its own, the stretch
     /// has (R + s)² − R² = 2Rs + s² of the squares, and so on; x and δ are what is added to s and d.
-    pub(crate) fn take(
+    pub fn take(
         &mut self,
         start: i64,
         step: &Step,
         cutoff: i64,
-        mut changes: impl FnMut(i64, Change),
+        mut changes: impl FnMut(i64, Delta),
     ) {
         if self.stretches.len() >= MANY {
             self.put_together(cutoff);
@@ -171,7 +182,7 @@ impl UnitMetric {
         self.stretches[..at].iter().for_each(|s| until.add(s));
         let own = &mut self.stretches[at];
         let count = until.count as f64;
-        let mut change = Change {
+        let mut change = Delta {
             units: i64::from(until.count == 0 && step.count > 0),
             count: step.count as i64,
             sum: x.clone(),
@@ -179,7 +190,7 @@ impl UnitMetric {
             values: i64::from(step.valued),
             value_units: i64::from(step.valued && !self.valued),
             events: i64::from(step.bad && !self.event),
-            ..Change::default()
+            ..Delta::default()
         };
         // 2(R + s)x + x², and x(N + d + δ) + (R + s)δ.
         change.sum_squares.add_product(&until.sum, x, 2.0);
@@ -195,11 +206,11 @@ impl UnitMetric {
         let mut counted = until.count;
         for stretch in &self.stretches[at + 1..] {
             let d = stretch.count as f64;
-            let mut change = Change {
+            let mut change = Delta {
                 // The unit was new there, and is not any more.
                 units: -i64::from(counted == 0 && step.count > 0 && stretch.count > 0),
                 sum_count_squares: 2.0 * d * delta,
-                ..Change::default()
+                ..Delta::default()
             };
             change.sum_squares.add_product(&stretch.sum, x, 2.0);
             change.sum_products.add_multiple(x, d);
@@ -250,12 +261,13 @@ impl UnitMetric {
 }
 
 /// The state of a unit as releases before the journal stored it: sums were plain numbers.
-pub(crate) mod before {
+pub mod before {
+    #![expect(missing_docs, reason = "the same as the present forms")]
     use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric};
     use serde::Deserialize;
 
     #[derive(Deserialize)]
-    pub(crate) struct UnitMetric {
+    pub struct UnitMetric {
         stretches: SmallVec<[Stretch; 1]>,
         valued: bool,
         event: bool,
@@ -285,13 +297,13 @@ pub(crate) mod before {
 }
 
 /// The stretch that a moment falls into, in seconds; 0 for a metric without a window.
-pub(crate) fn start_of(metric: &Metric, seconds: i64) -> i64 {
+pub fn start_of(metric: &Metric, seconds: i64) -> i64 {
     let bucket = metric.bucket_seconds();
     bucket.map_or(0, |bucket| seconds.div_euclid(bucket) * bucket)
 }
 
 /// Stretches that begin at or before this have matured at `now`, in seconds.
-pub(crate) fn cutoff(metric: &Metric, now: i64) -> i64 {
+pub fn cutoff(metric: &Metric, now: i64) -> i64 {
     let window = i64::try_from(metric.window_seconds).unwrap_or(i64::MAX);
     now.saturating_sub(window)
         .saturating_sub(metric.bucket_seconds().unwrap_or(0))
@@ -302,14 +314,14 @@ mod tests {
     use super::*;
 
     /// The sums of one unit from all of its predictions, at once.
-    fn whole(predictions: &[(i64, f64)], until: i64) -> Change {
+    fn whole(predictions: &[(i64, f64)], until: i64) -> Delta {
         let counted = predictions.iter().filter(|(start, _)| *start <= until);
         let (mut n, mut sum) = (0, ExactSum::default());
         for (_, value) in counted {
             n += 1;
             sum.add(*value);
         }
-        Change::of_unit(n, &sum, 0)
+        Delta::of_unit(n, &sum, 0)
     }
 
     #[test]
@@ -318,7 +330,7 @@ mod tests {
         for _ in 0..200 {
             let mut unit = UnitMetric::default();
             let mut predictions = Vec::new();
-            let mut by_start = std::collections::BTreeMap::<i64, Change>::new();
+            let mut by_start = std::collections::BTreeMap::<i64, Delta>::new();
             for _ in 0..random.usize(1..12) {
                 let start = random.i64(0..6) * 10;
                 let value = (random.f64() - 0.5) * 10f64.powi(random.i32(-9..15));
@@ -334,7 +346,7 @@ mod tests {
                 });
             }
             for until in (0..60).step_by(10) {
-                let mut sum = Change::default();
+                let mut sum = Delta::default();
                 for (_, change) in by_start.range(..=until) {
                     sum.add(change);
                 }
@@ -351,7 +363,7 @@ mod tests {
     #[test]
     fn a_value_that_is_corrected_leaves_nothing_behind() {
         for (wrong, right) in [(1e12, 1.0), (1e15, 1e-9), (-1e15, 0.3), (1e100, 7.0)] {
-            let mut sums = Change::default();
+            let mut sums = Delta::default();
             let mut unit = UnitMetric::default();
             let mut take = |sum: ExactSum, count| {
                 let step = Step {
@@ -371,10 +383,10 @@ mod tests {
             expected.add(right);
             assert_eq!(
                 sums,
-                Change {
+                Delta {
                     values: 2,
                     value_units: 1,
-                    ..Change::of_unit(2, &expected, 0)
+                    ..Delta::of_unit(2, &expected, 0)
                 }
             );
         }
@@ -383,7 +395,7 @@ mod tests {
     #[test]
     fn matured_stretches_are_put_together_without_changing_the_total() {
         let mut unit = UnitMetric::default();
-        let mut total = Change::default();
+        let mut total = Delta::default();
         let mut predictions = Vec::new();
         for n in 0..40 {
             let step = Step {

@@ -11,13 +11,14 @@ use smallvec::SmallVec;
 
 /// An exact sum.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct ExactSum {
+pub struct ExactSum {
     /// Without zeros, the largest last.
     parts: SmallVec<[f64; 2]>,
 }
 
 impl ExactSum {
-    pub(crate) fn add(&mut self, number: f64) {
+    /// Adds a number.
+    pub fn add(&mut self, number: f64) {
         let mut rest = number;
         let mut kept = 0;
         for at in 0..self.parts.len() {
@@ -34,16 +35,18 @@ impl ExactSum {
         }
     }
 
-    pub(crate) fn add_sum(&mut self, other: &Self) {
+    /// Adds a sum.
+    pub fn add_sum(&mut self, other: &Self) {
         other.parts.iter().for_each(|part| self.add(*part));
     }
 
-    pub(crate) fn subtract_sum(&mut self, other: &Self) {
+    /// Takes a sum away.
+    pub fn subtract_sum(&mut self, other: &Self) {
         other.parts.iter().for_each(|part| self.add(-part));
     }
 
     /// Adds `factor` · `a` · `b`, where `factor` is a power of two.
-    pub(crate) fn add_product(&mut self, a: &Self, b: &Self, factor: f64) {
+    pub fn add_product(&mut self, a: &Self, b: &Self, factor: f64) {
         for x in &a.parts {
             for y in &b.parts {
                 let (high, low) = two_product(*x, *y);
@@ -54,7 +57,7 @@ impl ExactSum {
     }
 
     /// Adds `a` · n, where n is a whole number.
-    pub(crate) fn add_multiple(&mut self, a: &Self, n: f64) {
+    pub fn add_multiple(&mut self, a: &Self, n: f64) {
         for x in &a.parts {
             let (high, low) = two_product(*x, n);
             self.add(high);
@@ -63,12 +66,12 @@ impl ExactSum {
     }
 
     /// The nearest floating number, to the last digit or the one beside it.
-    pub(crate) fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         self.parts.iter().fold(0.0, |sum, part| sum + part)
     }
 
     /// Whether its value is all of it.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.parts.len() <= 1
     }
 }

@@ -1,0 +1,17 @@
+//! From an entry of the log to units, maturity and sums.
+//!
+//! What a prediction is worth for a metric is said once ([`Outcome`]); what an entry adds to which sum is the
+//! difference of two outcomes ([`exposed`], [`valued`]), taken by its unit ([`UnitMetric`]), whose squares are kept
+//! by stretch of exposure time. Roll-ups ([`Rollup`]) sum predictions as they are. A writer, a recount and a simulation
+//! call the same functions; none of them does IO.
+#![warn(missing_docs)]
+
+mod exact;
+mod outcome;
+mod rollup;
+mod unit;
+
+pub use exact::ExactSum;
+pub use outcome::{Exposure, Outcome, exposed, valued};
+pub use rollup::{Rollup, Sample, Tier, decode, encode};
+pub use unit::{Delta, Step, UnitMetric, before, cutoff, start_of};

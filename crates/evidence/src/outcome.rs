@@ -1,0 +1,210 @@
+//! What a prediction is worth for a metric, and what changes when it is made or a value comes for it.
+
+use crate::exact::ExactSum;
+use crate::unit::{Delta, Step};
+use smallvec::SmallVec;
+use types::{
+    BuiltIn, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Status, VersionKey,
+};
+
+/// A prediction's place in an experiment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exposure {
+    /// The experiment.
+    pub experiment: ExperimentKey,
+    /// The epoch of the weights.
+    pub epoch: i64,
+    /// The version that was chosen.
+    pub version: VersionKey,
+    /// The number of its unit; `None` for a prediction that is a unit of its own.
+    pub unit: Option<i64>,
+    /// When it was made, in seconds.
+    pub seconds: i64,
+}
+
+impl Exposure {
+    /// What one exposure of a kind adds to the sums of exposures; `new` is whether its unit was not exposed in the
+    /// epoch before.
+    pub fn delta(status: Status, new: bool) -> Delta {
+        Delta {
+            units: i64::from(new),
+            count: 1,
+            events: i64::from(status == Status::Fallback),
+            ..Delta::default()
+        }
+    }
+}
+
+/// What a prediction is worth for a metric of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Outcome {
+    /// Whether it counts.
+    pub counts: bool,
+    /// Its value, where it has one. One that counts without a value is a failure so far, and counts as 0.
+    pub value: Option<f64>,
+}
+
+impl Outcome {
+    /// Of a prediction, and of the value that feedback gave for the metric, where it has.
+    pub fn of(
+        definition: &ExperimentDefinition,
+        metric: &Metric,
+        measured: Measured,
+        feedback: Option<f64>,
+    ) -> Self {
+        let value = if metric.from_feedback() {
+            // The metric was declared otherwise since: the experiment counts what it was made for.
+            feedback.filter(|value| metric.counts(*value))
+        } else {
+            let built_in = metric.built_in();
+            built_in.and_then(|built_in| built_in_value(definition, built_in, measured))
+        };
+        // Without a value it counts as a failure until that arrives, where the metric says so.
+        let fails = metric.from_feedback() && metric.missing == Missing::Failure;
+        Self {
+            counts: value.is_some() || fails,
+            value,
+        }
+    }
+
+    /// What has to be added so that what was worth `before` is worth this.
+    fn since(self, before: Self, metric: &Metric) -> Step {
+        let mut sum = ExactSum::from(self.value.unwrap_or(0.0));
+        sum.add(-before.value.unwrap_or(0.0));
+        Step {
+            count: u64::from(self.counts && !before.counts),
+            sum,
+            valued: self.value.is_some() && before.value.is_none(),
+            // A first event stands when its value is replaced, so it is not counted again.
+            bad: self.value.is_some_and(|value| metric.is_bad(value)),
+        }
+    }
+}
+
+/// Experiments of the first rules counted the confidence of whoever answered, also in place of the chosen version.
+fn built_in_value(
+    definition: &ExperimentDefinition,
+    built_in: BuiltIn,
+    measured: Measured,
+) -> Option<f64> {
+    let whoever = definition.evidence_rules == 0 && built_in == BuiltIn::Confidence;
+    let measured = Measured {
+        status: if whoever { Status::Ok } else { measured.status },
+        ..measured
+    };
+    built_in.value_of(measured, definition.slo_ms)
+}
+
+/// What a prediction adds to its unit when it is made, by the place of the metric in the definition.
+pub fn exposed(
+    definition: &ExperimentDefinition,
+    measured: Measured,
+) -> SmallVec<[(usize, Step); 8]> {
+    let each = definition.metrics.iter().enumerate();
+    let steps = each.filter_map(|(at, metric)| {
+        let outcome = Outcome::of(definition, metric, measured, None);
+        let step = || outcome.since(Outcome::default(), metric);
+        outcome.counts.then(|| (at, step()))
+    });
+    steps.collect()
+}
+
+/// What a value that came for a prediction, perhaps in place of an older one, adds to its unit; `None` where the
+/// experiment does not count it.
+pub fn valued(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    old: Option<f64>,
+    new: f64,
+) -> Option<Step> {
+    // A metric of feedback needs to know nothing of the prediction.
+    let nothing = Measured {
+        status: Status::Ok,
+        latency_ns: 0,
+        confidence: None,
+    };
+    let before = Outcome::of(definition, metric, nothing, old);
+    let after = Outcome::of(definition, metric, nothing, Some(new));
+    after.value.is_some().then(|| after.since(before, metric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{Arm, MetricName, ModelId, ModelName, VersionName};
+
+    fn definition(metrics: Vec<Metric>, rules: u32) -> ExperimentDefinition {
+        let arm = |n: i64| Arm {
+            key: VersionKey(n),
+            model_id: ModelId::from_bits(n as u64),
+            version: VersionName::parse(&n.to_string()).expect("a version"),
+            weight: 1.0,
+        };
+        let name = ModelName::parse("m").expect("a name");
+        ExperimentDefinition {
+            evidence_rules: rules,
+            ..ExperimentDefinition::new(name, vec![arm(1), arm(2)], metrics)
+        }
+    }
+
+    fn clicked(missing: Missing) -> Metric {
+        Metric {
+            name: MetricName::parse("clicked").expect("a metric"),
+            window_seconds: 60,
+            missing,
+            ..BuiltIn::Correct.metric()
+        }
+    }
+
+    fn measured(status: Status) -> Measured {
+        Measured {
+            status,
+            latency_ns: 2_000_000,
+            confidence: Some(0.9),
+        }
+    }
+
+    #[test]
+    fn the_confidence_of_another_version_counts_by_the_first_rules_only() {
+        for (rules, status, counted) in [
+            (1, Status::Ok, Some(0.9)),
+            (1, Status::Fallback, None),
+            (0, Status::Ok, Some(0.9)),
+            (0, Status::Fallback, Some(0.9)),
+        ] {
+            let definition = definition(vec![BuiltIn::Confidence.metric()], rules);
+            let metric = &definition.metrics[0];
+            let outcome = Outcome::of(&definition, metric, measured(status), None);
+            assert_eq!(outcome.value, counted, "{rules} {status:?}");
+            assert_eq!(
+                exposed(&definition, measured(status)).len(),
+                usize::from(counted.is_some())
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_counts_once_and_a_correction_adds_the_difference() {
+        for missing in [Missing::Failure, Missing::Excluded] {
+            let definition = definition(vec![clicked(missing)], 1);
+            let metric = &definition.metrics[0];
+            let made = exposed(&definition, measured(Status::Ok));
+            let waits = missing == Missing::Failure;
+            assert_eq!(made.len(), usize::from(waits));
+            let first = valued(&definition, metric, None, 1.0).expect("it counts");
+            assert_eq!(
+                (first.count, first.valued, first.bad),
+                (u64::from(!waits), true, false)
+            );
+            assert_eq!(first.sum, ExactSum::from(1.0));
+            let second = valued(&definition, metric, Some(1.0), 0.0).expect("it counts");
+            assert_eq!((second.count, second.valued, second.bad), (0, false, true));
+            assert_eq!(second.sum, ExactSum::from(-1.0));
+            assert_eq!(
+                valued(&definition, metric, None, 0.5),
+                None,
+                "it is no click"
+            );
+        }
+    }
+}
