@@ -13,5 +13,5 @@ mod unit;
 
 pub use exact::ExactSum;
 pub use outcome::{Exposure, Outcome, exposed, valued};
-pub use rollup::{Rollup, Sample, Tier, decode, encode};
+pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use unit::{Delta, Step, UnitMetric, before, cutoff, start_of};

@@ -52,11 +52,21 @@ impl Tier {
     }
 }
 
+/// Hashes of a row: over the columns that stay, and over those that may be erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowHash {
+    /// Over the columns that stay as long as the row.
+    pub kept: u64,
+    /// Over inputs, outputs and whoever asked.
+    pub content: u64,
+}
+
 /// What a roll-up takes of a prediction; made once and added to every tier.
 pub struct Sample {
     measured: Measured,
     confidence: Option<f64>,
     latency_bucket: u16,
+    hash: Option<RowHash>,
 }
 
 impl Sample {
@@ -66,7 +76,24 @@ impl Sample {
             measured,
             confidence: BuiltIn::Confidence.value_of(measured, None),
             latency_bucket: LatencyHistogram::bucket_of(measured.latency_ns),
+            hash: None,
         }
+    }
+
+    /// The same with the hash of its row.
+    #[must_use]
+    pub fn hashed(self, hash: RowHash) -> Self {
+        Self {
+            hash: Some(hash),
+            ..self
+        }
+    }
+}
+
+impl RowHash {
+    fn add(&mut self, other: Self) {
+        self.kept = self.kept.wrapping_add(other.kept);
+        self.content = self.content.wrapping_add(other.content);
     }
 }
 
@@ -97,12 +124,20 @@ pub struct Rollup {
     pub labelled: u64,
     /// Of these, how many were right.
     pub correct: u64,
+    /// Rows whose hashes are in the sums: all, but for those of releases that made none.
+    pub hashed: u64,
+    /// The sums of the hashes of the rows, modulo 2^64.
+    pub hash: RowHash,
 }
 
 impl Rollup {
     /// Counts one prediction.
     pub fn add(&mut self, sample: &Sample) {
         self.count += 1;
+        if let Some(hash) = sample.hash {
+            self.hashed += 1;
+            self.hash.add(hash);
+        }
         match sample.measured.status {
             Status::Ok => {}
             Status::Fallback => self.fallbacks += 1,
@@ -144,6 +179,8 @@ impl Rollup {
         self.latency.merge(&other.latency);
         self.labelled += other.labelled;
         self.correct += other.correct;
+        self.hashed += other.hashed;
+        self.hash.add(other.hash);
     }
 
     /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
@@ -152,7 +189,11 @@ impl Rollup {
         // What a sum of numbers of both signs is measured by: √(n Σx²) is no less than Σ|x|.
         let scale = (self.confidence_count as f64 * self.confidence_sum_squares).sqrt();
         let sums_close = (self.confidence_sum - other.confidence_sum).abs() <= 1e-9 * scale;
-        self.count == other.count
+        // Where rows were counted by a release that made no hashes, their sums cannot be compared.
+        let all_hashed = |of: &Self| of.hashed == of.count;
+        let hashes = !(all_hashed(self) && all_hashed(other)) || self.hash == other.hash;
+        hashes
+            && self.count == other.count
             && self.errors == other.errors
             && self.fallbacks == other.fallbacks
             && self.rejected == other.rejected

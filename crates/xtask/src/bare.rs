@@ -19,6 +19,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
         stream.set_nodelay(true)?;
         let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
         // The bench kills this process; nothing waits for its connections.
+        #[expect(clippy::disallowed_methods, reason = "it ends with the process")]
         tokio::spawn(connection);
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod metrics;
 mod state;
 mod webhooks;
 
+pub(super) use audit::changed_rows;
 pub(super) use state::{events_of, model};
 
 use super::Store;

@@ -3,6 +3,7 @@
 
 mod units;
 
+use super::hash::Columns;
 use crate::StoreError;
 use crate::entry::PredictionEntry;
 use evidence::{Delta, ExactSum, Exposure, Step, UnitMetric, cutoff, exposed, start_of, valued};
@@ -392,9 +393,11 @@ impl Open {
         let mut update = connection.prepare_cached(
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
-             events = ?10, exact = ?11 WHERE evidence_id = ?1",
+             events = ?10, exact = ?11, row_hash = ?12 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
+        let exact = exact_parts(s)?;
+        let row_hash = row_hash(place, s, &exact);
         update.execute(params![
             row,
             s.units,
@@ -406,10 +409,71 @@ impl Open {
             s.values,
             s.value_units,
             s.events,
-            exact_parts(s)?,
+            exact,
+            row_hash,
         ])?;
         Ok(())
     }
+}
+
+fn row_hash(place: Place, s: &Delta, exact: &[u8]) -> i64 {
+    let columns = Columns::new()
+        .number(place.experiment.0)
+        .number(place.epoch)
+        .number(place.version.0)
+        .number(place.metric)
+        .number(place.start)
+        .number(s.units)
+        .number(s.count)
+        .float(s.sum.value())
+        .float(s.sum_squares.value())
+        .float(s.sum_count_squares)
+        .float(s.sum_products.value())
+        .number(s.values)
+        .number(s.value_units)
+        .number(s.events)
+        .bytes(exact);
+    columns.hash() as i64
+}
+
+/// Sums that are not what was written; those of releases that made no hashes are passed over.
+pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare(&format!(
+        "SELECT {COLUMNS}, experiment_key, epoch, version_key, metric, start, sum, sum_squares, sum_products, \
+         row_hash FROM evidence WHERE row_hash IS NOT NULL"
+    ))?;
+    let mut rows = select.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
+            let place = Place {
+                experiment: ExperimentKey(row.get("experiment_key")?),
+                epoch: row.get("epoch")?,
+                version: VersionKey(row.get("version_key")?),
+                metric: row.get("metric")?,
+                start: row.get("start")?,
+            };
+            let sums = read_sums(row, 0)?;
+            // The plain columns say the same as the exact sums, in short.
+            let plain = |name: &str, sum: &ExactSum| {
+                Ok::<_, rusqlite::Error>(row.get::<_, f64>(name)? == sum.value())
+            };
+            let agree = plain("sum", &sums.sum)?
+                && plain("sum_squares", &sums.sum_squares)?
+                && plain("sum_products", &sums.sum_products)?;
+            let hash = row_hash(place, &sums, row.get_ref("exact")?.as_blob()?);
+            Ok(if agree { hash } else { !hash })
+        };
+        if hash(row).ok() != row.get("row_hash").ok() {
+            let places = ["experiment_key", "epoch", "version_key", "metric", "start"];
+            let place: Vec<String> = places
+                .iter()
+                .map(|name| format!("{:?}", row.get_ref(*name)))
+                .collect();
+            changed.push(format!("evidence ({places:?} = {})", place.join(", ")));
+        }
+    }
+    Ok(changed)
 }
 
 /// The columns that [`read_sums`] reads.

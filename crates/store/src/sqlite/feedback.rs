@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::evidence::{Old, OpenEvidence, unit_number};
+use super::hash::Columns;
 use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use crate::{
@@ -307,11 +308,21 @@ impl OpenFeedback {
                 receipt.count_for(self.experiment(connection, experiment)?);
             }
         }
+        // One that was counted as the first event of its unit stays it.
+        event |= stored.is_some_and(|old| old.event);
+        let row_hash = row_hash(
+            order,
+            metric.as_str(),
+            value,
+            label.as_deref(),
+            now.micros(),
+            event,
+        );
         let mut write = connection.prepare_cached(
-            "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (prediction_order, metric) DO UPDATE \
-             SET value = excluded.value, label = excluded.label, \
-                 received_at = excluded.received_at, event = max(event, excluded.event)",
+            "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event, row_hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (prediction_order, metric) DO UPDATE \
+             SET value = excluded.value, label = excluded.label, received_at = excluded.received_at, \
+                 event = excluded.event, row_hash = excluded.row_hash",
         )?;
         write.execute(params![
             order,
@@ -319,7 +330,8 @@ impl OpenFeedback {
             value,
             label,
             now.micros(),
-            event
+            event,
+            row_hash
         ])?;
         if metric.as_str() == BuiltIn::Correct.as_str() {
             let old = stored.map(|old| old.value);
@@ -596,6 +608,56 @@ fn is_right(prediction: Option<&str>, label: &Value) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => prediction == *label,
     }
+}
+
+fn row_hash(
+    order: i64,
+    metric: &str,
+    value: f64,
+    label: Option<&str>,
+    received_at: i64,
+    event: bool,
+) -> i64 {
+    let columns = Columns::new()
+        .number(order)
+        .text(metric)
+        .float(value)
+        .optional_text(label)
+        .number(received_at)
+        .number(i64::from(event));
+    columns.hash() as i64
+}
+
+/// Rows of feedback that are not what was written; those of releases that made no hashes are passed over.
+pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare(
+        "SELECT prediction_order, metric, value, label, received_at, event, row_hash FROM feedback \
+         WHERE row_hash IS NOT NULL",
+    )?;
+    let mut rows = select.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let order: i64 = row.get("prediction_order")?;
+        let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
+            let (metric, label): (String, Option<String>) = (row.get("metric")?, row.get("label")?);
+            let (value, received_at) = (row.get("value")?, row.get("received_at")?);
+            let event: i64 = row.get("event")?;
+            let hash = row_hash(
+                order,
+                &metric,
+                value,
+                label.as_deref(),
+                received_at,
+                event == 1,
+            );
+            Ok(if event > 1 { !hash } else { hash })
+        };
+        if hash(row).ok() != row.get("row_hash").ok() {
+            let id = PredictionId::new(order as u64, 0);
+            changed.push(format!("feedback for the prediction {id}"));
+        }
+    }
+    Ok(changed)
 }
 
 #[cfg(test)]

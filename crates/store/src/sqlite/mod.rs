@@ -6,6 +6,7 @@ mod checkpoint;
 mod directory;
 mod evidence;
 mod feedback;
+mod hash;
 mod journal_state;
 mod logged;
 mod predictions;

@@ -1,6 +1,7 @@
 //! Predictions as rows.
 
 use super::catalog::first_readable;
+use super::hash::PredictionRow;
 use super::{Store, rollups};
 use crate::entry::PredictionEntry;
 use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
@@ -93,26 +94,49 @@ impl<'t> Inserter<'t> {
     }
 
     pub(super) fn insert(&mut self, prediction: &PredictionEntry<'_>) -> Result<(), StoreError> {
-        let p = prediction;
+        let p = row_of(prediction);
         self.0.execute(params![
-            p.id.order() as i64,
-            p.id.random() as i64,
-            p.version.0,
-            p.served.map(|served| served.0),
-            status_code(p.status()),
-            reason_code(p.reason),
+            p.order,
+            p.random,
+            p.version,
+            p.served,
+            p.status,
+            p.reason,
             p.epoch,
             p.propensity,
             p.unit_id,
-            i64::from(!p.is_text),
+            p.input_kind,
             p.input,
             p.prediction,
             p.confidence,
-            p.latency_ns as i64,
+            p.latency_ns,
             p.error,
-            p.experiment.map(|experiment| experiment.0),
+            p.experiment,
         ])?;
         Ok(())
+    }
+}
+
+/// The row of a prediction.
+pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>) -> PredictionRow<'a> {
+    let p = prediction;
+    PredictionRow {
+        order: p.id.order() as i64,
+        random: p.id.random() as i64,
+        version: p.version.0,
+        served: p.served.map(|served| served.0),
+        status: status_code(p.status()),
+        reason: reason_code(p.reason),
+        epoch: p.epoch,
+        propensity: p.propensity,
+        unit_id: p.unit_id,
+        input_kind: i64::from(!p.is_text),
+        input: p.input,
+        prediction: p.prediction,
+        confidence: p.confidence,
+        latency_ns: p.latency_ns as i64,
+        error: p.error,
+        experiment: p.experiment.map(|experiment| experiment.0),
     }
 }
 

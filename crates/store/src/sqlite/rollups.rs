@@ -1,8 +1,10 @@
 //! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
 
+use super::hash::Columns;
+use super::predictions::row_of;
 use crate::entry::PredictionEntry;
 use crate::{Rollup, StoreError, Tier};
-use evidence::{Sample, decode, encode};
+use evidence::{RowHash, Sample, decode, encode};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::HashMap;
 use types::{Measured, PredictionId, TimeRange, Timestamp, VersionKey};
@@ -55,7 +57,7 @@ impl OpenRollups {
     ) -> Result<(), StoreError> {
         let time = prediction.id.time();
         let horizon = self.fold_minutes(transaction, time)?;
-        let sample = Sample::new(prediction.measured());
+        let sample = Sample::new(prediction.measured()).hashed(row_of(prediction).hash());
         let (version, epoch) = (prediction.version, prediction.epoch);
         let series = self.series.entry((version, epoch)).or_default();
         if !series.touched {
@@ -169,9 +171,12 @@ impl Open {
         let mut update = transaction.prepare_cached(
             "UPDATE rollups SET count = ?2, errors = ?3, fallbacks = ?4, confidence_count = ?5, \
              confidence_sum = ?6, confidence_sum_squares = ?7, latency_sum_ns = ?8, \
-             latency_sum_squares_ms = ?9, latency = ?10, rejected = ?11 WHERE rollup_id = ?1",
+             latency_sum_squares_ms = ?9, latency = ?10, rejected = ?11, hashed = ?12, kept_hash = ?13, \
+             content_hash = ?14, row_hash = ?15 WHERE rollup_id = ?1",
         )?;
         let r = &self.rollup;
+        let latency = encode(&r.latency);
+        let row_hash = row_hash(self.bucket, r, &latency);
         update.execute(params![
             self.row,
             r.count as i64,
@@ -182,11 +187,61 @@ impl Open {
             r.confidence_sum_squares,
             r.latency_sum_ns as i64,
             r.latency_sum_squares_ms,
-            encode(&r.latency),
+            latency,
             r.rejected as i64,
+            r.hashed as i64,
+            r.hash.kept as i64,
+            r.hash.content as i64,
+            row_hash,
         ])?;
         Ok(())
     }
+}
+
+/// Over what is written of a roll-up; labels are added beside it.
+fn row_hash(bucket: Bucket, r: &Rollup, latency: &[u8]) -> i64 {
+    let columns = Columns::new()
+        .number(bucket.tier.code())
+        .number(bucket.start)
+        .number(bucket.version.0)
+        .number(bucket.epoch)
+        .number(r.count as i64)
+        .number(r.errors as i64)
+        .number(r.fallbacks as i64)
+        .number(r.rejected as i64)
+        .number(r.confidence_count as i64)
+        .float(r.confidence_sum)
+        .float(r.confidence_sum_squares)
+        .number(r.latency_sum_ns as i64)
+        .float(r.latency_sum_squares_ms)
+        .bytes(latency)
+        .number(r.hashed as i64)
+        .number(r.hash.kept as i64)
+        .number(r.hash.content as i64);
+    columns.hash() as i64
+}
+
+/// Whether the roll-up of a bucket is what was written; one of a release that made no hashes is taken to be.
+pub(super) fn is_unchanged(
+    connection: &Connection,
+    bucket: Bucket,
+    rollup: &Rollup,
+) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT latency, row_hash FROM rollups \
+         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4",
+    )?;
+    let key = params![
+        bucket.tier.code(),
+        bucket.start,
+        bucket.version.0,
+        bucket.epoch
+    ];
+    Ok(select.query_row(key, |row| {
+        let latency = row.get_ref("latency")?.as_blob()?;
+        let stored: Option<i64> = row.get("row_hash")?;
+        Ok(stored.is_none_or(|stored| stored == row_hash(bucket, rollup, latency)))
+    })?)
 }
 
 /// Adds labels to the roll-up of a bucket; one whose minute is folded away is left out.
@@ -218,7 +273,7 @@ pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError>
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confidence_count, \
      confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency, \
-     labelled, correct, rejected";
+     labelled, correct, rejected, hashed, kept_hash, content_hash";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
@@ -239,6 +294,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
         labelled: count(11)?,
         correct: count(12)?,
         rejected: count(13)?,
+        hashed: count(14)?,
+        hash: RowHash {
+            kept: count(15)?,
+            content: count(16)?,
+        },
     };
     Ok((VersionKey(row.get(1)?), rollup))
 }
@@ -381,8 +441,8 @@ impl Sums<'_> {
                     self.by_version.entry(version).or_default().merge(&rollup);
                 }
                 Err(_) => unreadable.push(Unreadable {
-                    start: row.get(14)?,
-                    of: (row.get(1)?, row.get(15)?),
+                    start: row.get(17)?,
+                    of: (row.get(1)?, row.get(18)?),
                 }),
             }
         }

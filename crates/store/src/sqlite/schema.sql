@@ -43,7 +43,8 @@ CREATE TABLE audit (
     revision INTEGER NOT NULL,
     detail TEXT NOT NULL,
     experiment_key INTEGER,
-    change INTEGER                  -- which change of the model it tells of; null for entries that are not replayed
+    change INTEGER,                 -- which change of the model it tells of; null for entries that are not replayed
+    row_hash INTEGER                -- of the other columns
 );
 CREATE INDEX audit_by_name ON audit (name, id);
 CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;
@@ -96,6 +97,10 @@ CREATE TABLE rollups (
     labelled INTEGER NOT NULL DEFAULT 0,
     correct INTEGER NOT NULL DEFAULT 0,
     rejected INTEGER NOT NULL DEFAULT 0,
+    hashed INTEGER NOT NULL DEFAULT 0, -- rows that the sums of hashes are of
+    kept_hash INTEGER NOT NULL DEFAULT 0, -- over the columns that stay as long as the row
+    row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
+    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error
     UNIQUE (tier, start, version_key, epoch)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
@@ -174,6 +179,7 @@ CREATE TABLE evidence (
     value_count INTEGER NOT NULL DEFAULT 0,
     value_units INTEGER NOT NULL DEFAULT 0,
     events INTEGER NOT NULL DEFAULT 0,
+    row_hash INTEGER,               -- of the other columns
     exact BLOB NOT NULL DEFAULT x'', -- sum, sum_squares and sum_products, where plain numbers are not exact
     UNIQUE (experiment_key, epoch, version_key, metric, start)
 );
@@ -185,6 +191,7 @@ CREATE TABLE feedback (
     label TEXT,                     -- JSON, where the value came from one
     received_at INTEGER NOT NULL,
     event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
+    row_hash INTEGER,               -- of the other columns
     PRIMARY KEY (prediction_order, metric)
 ) WITHOUT ROWID;
 

@@ -3,6 +3,8 @@
 mod evidence;
 
 use super::catalog;
+use super::feedback;
+use super::hash::PredictionRow;
 use super::journal_state::{self, LogState};
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
@@ -60,6 +62,7 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
     recount.check_catalogue()?;
     recount.count_rows()?;
     recount.check_leftovers()?;
+    recount.check_row_hashes()?;
     evidence::check(&transaction, &mut recount.report)?;
     Ok(recount.report)
 }
@@ -142,14 +145,35 @@ struct Recount<'a> {
 
 /// What a row adds to roll-ups, whether it was answered rightly, and its epoch.
 fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64), StoreError> {
-    let status = status_of(row.get(3)?)?;
-    let latency_ns = row.get::<_, i64>(5)? as u64;
-    let sample = Sample::new(Measured {
-        status,
-        latency_ns,
-        confidence: row.get(4)?,
-    });
-    Ok((sample, row.get(8)?, row.get(2)?))
+    let text = |name: &str| {
+        let text = row.get_ref(name)?.as_str_or_null();
+        text.map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
+    };
+    let measured = Measured {
+        status: status_of(row.get("status")?)?,
+        latency_ns: row.get::<_, i64>("latency_ns")? as u64,
+        confidence: row.get("confidence")?,
+    };
+    let stored = PredictionRow {
+        order: row.get("prediction_order")?,
+        random: row.get("random")?,
+        version: row.get("version_key")?,
+        served: row.get("served_key")?,
+        status: row.get("status")?,
+        reason: row.get("reason")?,
+        epoch: row.get("epoch")?,
+        propensity: row.get("propensity")?,
+        unit_id: text("unit_id")?,
+        input_kind: row.get("input_kind")?,
+        input: text("input")?.unwrap_or_default(),
+        prediction: text("prediction")?,
+        confidence: measured.confidence,
+        latency_ns: row.get("latency_ns")?,
+        error: text("error")?,
+        experiment: row.get("experiment_key")?,
+    };
+    let sample = Sample::new(measured).hashed(stored.hash());
+    Ok((sample, row.get("value")?, stored.epoch))
 }
 
 impl VerifyReport {
@@ -189,7 +213,9 @@ impl Recount<'_> {
         // Buckets close in the order of time.
         let mut select = self.connection.prepare(
             "SELECT p.prediction_order, p.version_key, p.epoch, p.status, p.confidence, \
-             p.latency_ns, v.version_key IS NULL, v.deleted_at IS NOT NULL, f.value \
+             p.latency_ns, v.version_key IS NULL AS lost, v.deleted_at IS NOT NULL AS deleted, f.value, \
+             p.random, p.served_key, p.reason, p.propensity, p.unit_id, p.input_kind, p.input, p.prediction, \
+             p.error, p.experiment_key \
              FROM predictions p LEFT JOIN versions v ON v.version_key = p.version_key \
              LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
              ORDER BY p.prediction_order",
@@ -263,8 +289,26 @@ impl Recount<'_> {
                      (or other sums differ)",
                     counted.count, counted.errors, stored.count, stored.errors
                 )),
-                Some(_) => {}
+                Some((_, stored)) => {
+                    match rollups::is_unchanged(self.connection, bucket, &stored) {
+                        Ok(true) => {}
+                        _ => {
+                            self.problem(format!("{bucket:?}: the roll-up is not what was written"))
+                        }
+                    }
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Rows that are not what was written.
+    fn check_row_hashes(&mut self) -> Result<(), StoreError> {
+        let mut changed = feedback::changed_rows(self.connection)?;
+        changed.extend(catalog::changed_rows(self.connection)?);
+        changed.extend(super::evidence::changed_rows(self.connection)?);
+        for what in changed {
+            self.problem(format!("{what} is not what was written"));
         }
         Ok(())
     }

@@ -219,3 +219,242 @@ async fn a_database_of_the_first_schema_is_brought_to_the_present_one() {
     let report = store::verify(directory.path()).unwrap();
     assert_eq!((report.predictions, report.problems), (2, vec![]));
 }
+
+/// What a table, its indexes and its triggers are, whatever the order of its columns.
+fn shape(connection: &Connection) -> std::collections::BTreeMap<String, Vec<String>> {
+    let mut objects = connection
+        .prepare("SELECT type, name, COALESCE(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        .unwrap();
+    let objects = objects.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let mut shape = std::collections::BTreeMap::new();
+    for object in objects.unwrap() {
+        let (kind, name, sql): (String, String, String) = object.unwrap();
+        let mut lines: Vec<String> = if kind == "table" {
+            let columns = format!(
+                "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{name}')"
+            );
+            let mut columns = connection.prepare(&columns).unwrap();
+            let rows = columns.query_map([], |row| {
+                let texts = (0..2).map(|at| row.get::<_, String>(at));
+                let texts = texts.collect::<Result<Vec<_>, _>>()?.join(" ");
+                let default: Option<String> = row.get(3)?;
+                Ok(format!(
+                    "{texts} {} {default:?} {}",
+                    row.get::<_, i64>(2)?,
+                    row.get::<_, i64>(4)?
+                ))
+            });
+            rows.unwrap().map(Result::unwrap).collect()
+        } else {
+            vec![sql.split_whitespace().collect::<Vec<_>>().join(" ")]
+        };
+        lines.sort();
+        shape.insert(format!("{kind} {name}"), lines);
+    }
+    shape
+}
+
+#[tokio::test]
+async fn migrations_lead_to_the_schema_that_a_new_database_has() {
+    let old = tempfile::tempdir().unwrap();
+    let connection = Connection::open(old.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(include_str!("schema_1.sql"))
+        .unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    let new = tempfile::tempdir().unwrap();
+    let shapes = [&old, &new].map(|directory| {
+        drop(Store::open(directory.path()).unwrap());
+        let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+        shape(&connection)
+    });
+    assert!(shapes[1].len() > 20, "{:?}", shapes[1].keys());
+    assert_eq!(shapes[0], shapes[1]);
+}
+
+/// What of a row is looked at when bits flip: its table, where its rows are, and what is no content.
+const FLIPPED: [(&str, &str, &[&str]); 9] = [
+    ("predictions", "1", &[]),
+    ("feedback", "1", &[]),
+    ("rollups", "1", &["rollup_id"]),
+    ("evidence", "1", &["evidence_id"]),
+    ("audit", "1", &["id"]),
+    ("versions", "deleted_at IS NULL", &["purged_at"]),
+    ("models", "1", &[]),
+    ("aliases", "1", &["updated_at"]),
+    ("metrics", "1", &["updated_at"]),
+];
+
+/// Flips a bit of a value; nothing where it has none.
+fn flipped(
+    value: &rusqlite::types::Value,
+    random: &mut fastrand::Rng,
+) -> Option<rusqlite::types::Value> {
+    use rusqlite::types::Value;
+    let mut bytes = match value {
+        Value::Null => return None,
+        Value::Integer(number) => number.to_le_bytes().to_vec(),
+        Value::Real(number) => number.to_bits().to_le_bytes().to_vec(),
+        Value::Text(text) => text.clone().into_bytes(),
+        Value::Blob(bytes) => bytes.clone(),
+    };
+    if bytes.is_empty() {
+        return None;
+    }
+    let at = random.usize(..bytes.len());
+    bytes[at] ^= 1 << random.u8(..8);
+    let eight = || <[u8; 8]>::try_from(&bytes[..]).unwrap();
+    let flipped = match value {
+        Value::Integer(_) => Value::Integer(i64::from_le_bytes(eight())),
+        Value::Real(_) => Value::Real(f64::from_bits(u64::from_le_bytes(eight()))),
+        // A text that is none any more cannot be bound as one.
+        Value::Text(_) => Value::Text(String::from_utf8(bytes).ok()?),
+        _ => Value::Blob(bytes),
+    };
+    // SQLite keeps no NaN.
+    (!matches!(flipped, Value::Real(number) if number.is_nan())).then_some(flipped)
+}
+
+/// Whether two texts declare the same metric: a null under another name says what no field says.
+fn same_metric(column: &str, old: &rusqlite::types::Value, new: &rusqlite::types::Value) -> bool {
+    use rusqlite::types::Value::Text;
+    let (Text(old), Text(new)) = (old, new) else {
+        return false;
+    };
+    let metric = |text: &str| serde_json::from_str::<types::Metric>(text).ok();
+    column == "definition" && metric(new).is_some() && metric(old) == metric(new)
+}
+
+/// What `weir verify` says: the recount, and the replay of the events.
+fn problems(directory: &std::path::Path) -> Vec<String> {
+    let mut problems = store::verify(directory).unwrap().problems;
+    for model in store::stored_models(directory).unwrap() {
+        let (Ok(state), Ok(events)) = (model.state, model.events) else {
+            problems.push(format!("{} cannot be read", model.name));
+            continue;
+        };
+        let each = events.iter().map(|event| {
+            let version = event.version.as_ref();
+            (
+                event.at,
+                event.action.as_str(),
+                version,
+                event.detail.as_str(),
+            )
+        });
+        let numbers = events.iter().map(|event| event.change);
+        if !numbers.eq(1..=state.changes) {
+            problems.push("events are missing".into());
+        }
+        match catalog::replay(state.name.clone(), each) {
+            Ok(replayed) => problems.extend(catalog::differences(&state, &replayed)),
+            Err(error) => problems.push(format!("{error:?}")),
+        }
+    }
+    problems
+}
+
+#[tokio::test]
+async fn every_flipped_bit_that_changes_content_is_found() {
+    let asked = std::env::var("STORE_FLIPS").ok();
+    let flips = asked.map_or(200, |asked| asked.parse().unwrap());
+    let Opened { store, directory } = open_sqlite();
+    let metrics = vec![
+        crate::experiments::clicked(),
+        BuiltIn::Confidence.metric(),
+        BuiltIn::Error.metric(),
+    ];
+    let (experiment, versions) = running(&store, metrics).await;
+    let set = catalog::Command::SetAlias {
+        alias: types::AliasName::parse("champion").unwrap(),
+        version: crate::version_name("1"),
+    };
+    crate::command(&store, set, at(3)).await.unwrap();
+    for n in 0..60 {
+        let record = PredictionRecord {
+            experiment: (n % 2 == 0).then_some(experiment.key),
+            epoch: 1,
+            unit_id: UnitId::parse(&format!("user-{}", n % 7)).ok(),
+            ..record(
+                versions[n as usize % 2].key,
+                n * 40_000_000,
+                0.1 * n as f64,
+                5_000 + n as u64,
+            )
+        };
+        append(&store, record.clone()).await;
+        if n % 3 == 0 {
+            let clicked = value(&record, "clicked", f64::from(n % 2 == 0));
+            feedback(&store, vec![clicked], at(n * 40))
+                .await
+                .remove(0)
+                .unwrap();
+        }
+    }
+    store.close().await.unwrap();
+    let database = directory.path().join("weir.db");
+    let whole = std::fs::read(&database).unwrap();
+    assert_eq!(problems(directory.path()), [""; 0]);
+    let mut random = fastrand::Rng::with_seed(11);
+    let (mut seen, mut missed) = (0, Vec::new());
+    while seen < flips {
+        std::fs::write(&database, &whole).unwrap();
+        let connection = Connection::open(&database).unwrap();
+        connection
+            .execute_batch("DROP TRIGGER audit_is_never_updated")
+            .unwrap();
+        let (table, condition, passed_over) = FLIPPED[random.usize(..FLIPPED.len())];
+        let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+        let mut select = connection.prepare(&columns).unwrap();
+        let columns = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let columns: Vec<String> = columns.map(Result::unwrap).collect();
+        let column = &columns[random.usize(..columns.len())];
+        let rows: i64 = connection
+            .query_row(
+                &format!("SELECT count(*) FROM {table} WHERE {condition}"),
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let offset = random.i64(..rows);
+        // Tables without row numbers are told by their place.
+        let old: rusqlite::types::Value = connection
+            .query_row(
+                &format!("SELECT {column} FROM {table} WHERE {condition} LIMIT 1 OFFSET {offset}"),
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let Some(new) = flipped(&old, &mut random) else {
+            continue;
+        };
+        if passed_over.contains(&column.as_str()) || same_metric(column, &old, &new) {
+            continue;
+        }
+        let keys =
+            format!("SELECT group_concat(name) FROM pragma_table_info('{table}') WHERE pk > 0");
+        let keys: String = connection.query_row(&keys, [], |row| row.get(0)).unwrap();
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .unwrap();
+        let update = format!(
+            "UPDATE OR IGNORE {table} SET {column} = ?1 WHERE ({keys}) = \
+             (SELECT {keys} FROM {table} WHERE {condition} LIMIT 1 OFFSET {offset})"
+        );
+        if connection.execute(&update, [&new]).unwrap() != 1 {
+            continue;
+        }
+        drop(select);
+        drop(connection);
+        seen += 1;
+        if problems(directory.path()).is_empty() {
+            missed.push(format!("{table}.{column}: {old:?} became {new:?}"));
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{} of {flips} passed: {missed:#?}",
+        missed.len()
+    );
+}

@@ -148,6 +148,10 @@ impl Running {
         let server = Server::bind(config, clock).await?;
         let address = format!("http://{}", server.address());
         let (stop, stopped) = oneshot::channel::<()>();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "`Running` owns it and waits for its end"
+        )]
         let task = tokio::spawn(server.run(async {
             // A dropped sender means that the demonstration failed: stop as well.
             let _ = stopped.await;

@@ -317,14 +317,62 @@ async fn an_entry_that_cannot_be_stored_is_set_aside_and_tried_again() {
     assert_clean(data.path());
 }
 
-#[tokio::test]
-async fn a_directory_of_the_last_release_goes_on_with_its_rollout() {
+/// A directory as an earlier release left it, with a running rollout.
+fn of_an_earlier_release() -> tempfile::TempDir {
     let data = directory();
     let database = Connection::open(data.path().join("weir.db")).unwrap();
     let dump = include_str!("../before_the_journal.sql");
     database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
     database.execute_batch(dump).unwrap();
-    drop(database);
+    data
+}
+
+/// A process that is killed while it brings a directory to the present schema, or gives its models their first
+/// events, has done all of a step or nothing.
+#[tokio::test]
+async fn a_migration_may_be_killed_at_any_moment() {
+    let mut killed_before_ready = 0;
+    for round in 0..20 {
+        let data = of_an_earlier_release();
+        let mut command = serve(data.path());
+        let mut process = command
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The moment is what this test is about.
+        tokio::time::sleep(std::time::Duration::from_millis(2 * round)).await;
+        process.kill().unwrap();
+        let output = process.wait_with_output().unwrap();
+        killed_before_ready += u32::from(output.stdout.is_empty());
+        let weir = Weir::start(data.path());
+        let (_, events) = weir.get("/audit?limit=1000").await;
+        let entries = events["entries"].as_array().unwrap();
+        let baselines = entries
+            .iter()
+            .filter(|entry| entry["action"] == "model.baseline");
+        let (_, models) = weir.get("/models").await;
+        let mut names: Vec<&str> = models
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["name"].as_str().unwrap())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(baselines.count(), names.len(), "one for each model");
+        drop(weir);
+        let report = verify(data.path());
+        assert_eq!(report["problems"], json!([]), "{report}");
+    }
+    assert!(
+        killed_before_ready > 3,
+        "{killed_before_ready} were killed in time"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_of_the_last_release_goes_on_with_its_rollout() {
+    let data = of_an_earlier_release();
     let mut command = serve(data.path());
     command.args(["--tick-ms", "50"]);
     let weir = Weir::spawn(command);

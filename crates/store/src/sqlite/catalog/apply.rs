@@ -1,6 +1,6 @@
 //! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
 
-use super::{corrupt, to_text};
+use super::{audit, corrupt, to_text};
 use crate::sqlite::{Store, newest_event};
 use crate::{Checkpoint, Conflict, StoreError};
 use rusqlite::{Transaction, params};
@@ -96,9 +96,11 @@ fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
         }
     }
     let event = &change.event;
+    let number = change.decided_on + 1;
+    let row_hash = audit::row_hash(change.at.micros(), name, event, number);
     t.execute(
-        "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key, change) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key, change, row_hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             change.at.micros(),
             event.action,
@@ -107,7 +109,8 @@ fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
             event.revision,
             event.detail,
             event.experiment.map(|key| key.0),
-            change.decided_on + 1,
+            number,
+            row_hash,
         ],
     )?;
     Ok(Ok(()))

@@ -2,10 +2,11 @@
 
 use super::{experiments, first_readable};
 use crate::sqlite::Store;
+use crate::sqlite::hash::Columns;
 use crate::{AuditEntry, AuditFilter, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde_json::Value;
-use types::{ModelName, Timestamp};
+use types::{EventRecord, ExperimentKey, ModelName, Timestamp, VersionName};
 
 impl Store {
     /// The audit, newest first.
@@ -95,4 +96,51 @@ fn entries(
         })
     })?;
     first_readable(rows, filter.limit as usize)
+}
+
+pub(super) fn row_hash(at: i64, name: &str, event: &EventRecord, change: i64) -> i64 {
+    let version = event.version.as_ref().map(VersionName::as_str);
+    let columns = Columns::new()
+        .number(at)
+        .text(&event.action)
+        .text(name)
+        .optional_text(version)
+        .number(event.revision)
+        .text(&event.detail)
+        .optional_number(event.experiment.map(|key| key.0))
+        .number(change);
+    columns.hash() as i64
+}
+
+/// Entries of the audit that are not what was written; those of releases that made no hashes are passed over.
+pub(in crate::sqlite) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare(
+        "SELECT id, at, action, name, version, revision, detail, experiment_key, change, row_hash FROM audit \
+         WHERE row_hash IS NOT NULL",
+    )?;
+    let mut rows = select.query([])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let hash = |row: &Row<'_>| -> Result<i64, StoreError> {
+            let version: Option<String> = row.get("version")?;
+            let version = version
+                .map(|version| VersionName::parse(&version))
+                .transpose();
+            let event = EventRecord {
+                action: row.get("action")?,
+                version: version.map_err(|error| StoreError::Corrupt(error.to_string()))?,
+                experiment: row
+                    .get::<_, Option<i64>>("experiment_key")?
+                    .map(ExperimentKey),
+                revision: row.get("revision")?,
+                detail: row.get("detail")?,
+            };
+            let name: String = row.get("name")?;
+            Ok(row_hash(row.get("at")?, &name, &event, row.get("change")?))
+        };
+        if hash(row).ok() != row.get("row_hash").ok() {
+            changed.push(format!("entry {} of the audit", row.get::<_, i64>("id")?));
+        }
+    }
+    Ok(changed)
 }

@@ -34,5 +34,9 @@ pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)
 
 /// From its name and its definition.
 fn read_metric(row: &Row<'_>) -> rusqlite::Result<Metric> {
-    serde_json::from_str(&row.get::<_, String>(1)?).map_err(|_| corrupt(1))
+    let metric: Metric = serde_json::from_str(&row.get::<_, String>(1)?).map_err(|_| corrupt(1))?;
+    if metric.name.as_str() != row.get_ref(0)?.as_str()? {
+        return Err(corrupt(0));
+    }
+    Ok(metric)
 }

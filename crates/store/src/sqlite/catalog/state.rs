@@ -119,7 +119,11 @@ pub(in crate::sqlite) fn model(
             revision: row.get("revision")?,
             epoch: row.get("epoch")?,
             salt: row.get("salt")?,
-            fallback: row.get("fallback")?,
+            fallback: match row.get("fallback")? {
+                0i64 => false,
+                1 => true,
+                _ => return Err(corrupt(4)),
+            },
             ..ModelState::new(name.clone())
         })
     });

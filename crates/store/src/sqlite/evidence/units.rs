@@ -24,7 +24,7 @@ use types::{ExperimentKey, VersionKey};
 const MANY_UNITS: usize = 131_072;
 /// So many bytes of journal are kept per unit in memory, and so many at least, before those are appended
 /// again whose states are in its older rows.
-const JOURNAL_PER_UNIT: usize = 512;
+const JOURNAL_PER_UNIT: usize = 1024;
 const MUCH_JOURNAL: usize = 4 << 20;
 /// Units that are written to their rows, or appended again, with a group, at least.
 const LEAST_MOVED_ON: usize = 64;
