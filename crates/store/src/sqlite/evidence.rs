@@ -417,7 +417,8 @@ impl Open {
 }
 
 fn row_hash(place: Place, s: &Delta, exact: &[u8]) -> i64 {
-    let columns = Columns::new()
+    let mut columns = Columns::new();
+    columns
         .number(place.experiment.0)
         .number(place.epoch)
         .number(place.version.0)

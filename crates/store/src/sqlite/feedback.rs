@@ -618,7 +618,8 @@ fn row_hash(
     received_at: i64,
     event: bool,
 ) -> i64 {
-    let columns = Columns::new()
+    let mut columns = Columns::new();
+    columns
         .number(order)
         .text(metric)
         .float(value)

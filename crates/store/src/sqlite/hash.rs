@@ -2,59 +2,71 @@
 //! every release.
 
 use evidence::RowHash;
-use xxhash_rust::xxh3::Xxh3;
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Takes the columns of a row, one after the other.
-pub(super) struct Columns(Xxh3);
+/// Takes the columns of a row, one after the other. They are hashed at once: that is several times faster than one by
+/// one.
+pub(super) struct Columns(SmallVec<[u8; 512]>);
 
 impl Columns {
     pub(super) fn new() -> Self {
-        Self(Xxh3::new())
+        Self(SmallVec::new())
     }
 
-    pub(super) fn number(mut self, number: i64) -> Self {
-        self.0.update(&number.to_le_bytes());
+    #[inline]
+    pub(super) fn number(&mut self, number: i64) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
         self
     }
 
-    pub(super) fn float(self, number: f64) -> Self {
+    #[inline]
+    pub(super) fn float(&mut self, number: f64) -> &mut Self {
         // 0 and -0 are one number to SQLite.
         self.number((number + 0.0).to_bits() as i64)
     }
 
-    /// What may be missing says so, so that it is told from what is empty.
-    pub(super) fn optional<T>(self, value: Option<T>, add: impl FnOnce(Self, T) -> Self) -> Self {
-        match value {
-            None => self.number(0),
-            Some(value) => add(self.number(1), value),
-        }
-    }
-
     /// With its length, so that two texts do not run together.
-    pub(super) fn text(self, text: &str) -> Self {
-        self.bytes(text.as_bytes())
-    }
-
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self = self.number(bytes.len() as i64);
-        self.0.update(bytes);
+    #[inline]
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.number(bytes.len() as i64);
+        self.0.extend_from_slice(bytes);
         self
     }
 
-    pub(super) fn optional_text(self, text: Option<&str>) -> Self {
-        self.optional(text, Self::text)
+    #[inline]
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
     }
 
-    pub(super) fn optional_number(self, number: Option<i64>) -> Self {
-        self.optional(number, Self::number)
+    // What may be missing says so, so that it is told from what is empty.
+
+    #[inline]
+    pub(super) fn optional_text(&mut self, text: Option<&str>) -> &mut Self {
+        match text {
+            None => self.number(0),
+            Some(text) => self.number(1).text(text),
+        }
     }
 
-    pub(super) fn optional_float(self, number: Option<f64>) -> Self {
-        self.optional(number, Self::float)
+    #[inline]
+    pub(super) fn optional_number(&mut self, number: Option<i64>) -> &mut Self {
+        match number {
+            None => self.number(0),
+            Some(number) => self.number(1).number(number),
+        }
+    }
+
+    #[inline]
+    pub(super) fn optional_float(&mut self, number: Option<f64>) -> &mut Self {
+        match number {
+            None => self.number(0),
+            Some(number) => self.number(1).float(number),
+        }
     }
 
     pub(super) fn hash(&self) -> u64 {
-        self.0.digest()
+        xxh3_64(&self.0)
     }
 }
 
@@ -80,8 +92,8 @@ pub(super) struct PredictionRow<'a> {
 
 impl PredictionRow<'_> {
     pub(super) fn hash(&self) -> RowHash {
-        let kept = Columns::new()
-            .number(self.order)
+        let (mut kept, mut content) = (Columns::new(), Columns::new());
+        kept.number(self.order)
             .number(self.random)
             .number(self.version)
             .optional_number(self.served)
@@ -93,7 +105,7 @@ impl PredictionRow<'_> {
             .optional_float(self.confidence)
             .number(self.latency_ns)
             .optional_number(self.experiment);
-        let content = Columns::new()
+        content
             .number(self.order)
             .optional_text(self.unit_id)
             .text(self.input)

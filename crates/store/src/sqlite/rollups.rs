@@ -200,7 +200,8 @@ impl Open {
 
 /// Over what is written of a roll-up; labels are added beside it.
 fn row_hash(bucket: Bucket, r: &Rollup, latency: &[u8]) -> i64 {
-    let columns = Columns::new()
+    let mut columns = Columns::new();
+    columns
         .number(bucket.tier.code())
         .number(bucket.start)
         .number(bucket.version.0)

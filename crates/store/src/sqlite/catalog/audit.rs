@@ -100,7 +100,8 @@ fn entries(
 
 pub(super) fn row_hash(at: i64, name: &str, event: &EventRecord, change: i64) -> i64 {
     let version = event.version.as_ref().map(VersionName::as_str);
-    let columns = Columns::new()
+    let mut columns = Columns::new();
+    columns
         .number(at)
         .text(&event.action)
         .text(name)
