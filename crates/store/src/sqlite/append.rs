@@ -267,7 +267,10 @@ impl Writer {
     ) -> Result<T, E> {
         self.feedback.forget_catalog();
         self.deleted.clear();
-        in_transaction(&mut self.connection, change)
+        let value = in_transaction(&mut self.connection, change)?;
+        // A start after a crash reads all of the log, so changes alone must not let it grow.
+        self.checkpointer.after_commit(&self.connection);
+        Ok(value)
     }
 
     fn append(

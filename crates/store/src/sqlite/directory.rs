@@ -121,9 +121,11 @@ impl Directory {
         let found = fs::metadata(self.path.join(DATABASE)).map_err(fail)?;
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((found.dev(), found.ino()));
-        // The names of the files reach the disk.
-        self.with_locks(|[_, itself]| itself.sync_all())
-            .map_err(fail)?;
+        if newest == 0 {
+            // The names of new files reach the disk.
+            self.with_locks(|[_, itself]| itself.sync_all())
+                .map_err(fail)?;
+        }
         self.say(newest);
         Ok(())
     }
