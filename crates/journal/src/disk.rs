@@ -68,6 +68,14 @@ pub trait DiskFile: Send + Sync {
     /// When that cannot be told.
     fn len(&self) -> io::Result<u64>;
 
+    /// Where what was ever written ends, as far as that is known: from there on all is zeros.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn data_end(&self) -> io::Result<u64> {
+        self.len()
+    }
+
     /// Whether it holds nothing.
     ///
     /// # Errors
@@ -205,6 +213,23 @@ impl DiskFile for File {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    /// Room that was allocated ahead is a hole to the file system: a start need not read it.
+    #[cfg(target_os = "linux")]
+    fn data_end(&self) -> io::Result<u64> {
+        use rustix::fs::{SeekFrom, seek};
+        use rustix::io::Errno;
+        let mut end = 0;
+        loop {
+            let found = seek(self, SeekFrom::Data(end));
+            match found.and_then(|data| seek(self, SeekFrom::Hole(data))) {
+                Ok(hole) => end = hole,
+                Err(Errno::NXIO) => return Ok(end),
+                // Some file systems cannot tell.
+                Err(_) => return self.metadata().map(|found| found.len()),
+            }
+        }
     }
 
     fn cut(&self, len: u64) -> io::Result<()> {

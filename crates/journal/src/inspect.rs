@@ -118,7 +118,7 @@ pub fn inspect(
 
 fn read_segment(disk: &dyn Disk, number: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(&segment::name(number))?;
-    read_all(&*file, 0, file.len()?)
+    read_all(&*file, 0, file.data_end()?)
 }
 
 #[cfg(test)]

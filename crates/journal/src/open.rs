@@ -233,7 +233,7 @@ impl Scanned {
     fn read(disk: &dyn Disk, number: u64, server: &ServerId) -> Result<Self, OpenError> {
         let file = disk.open(&segment::name(number))?;
         let bytes = file.len()?;
-        let content = read_all(&*file, 0, bytes)?;
+        let content = read_all(&*file, 0, file.data_end()?)?;
         let head = head::read(&content);
         if let Some(head) = head {
             head.check(server)?;
