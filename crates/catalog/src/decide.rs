@@ -83,15 +83,7 @@ pub fn decide_by_takeover(
     let free = way.as_ref().map_or(state, |way| &way.state);
     let mut command = command.clone();
     if let Command::SetTraffic { revision, .. } = &mut command {
-        let (present, given) = (state.revision, *revision);
-        if present != given {
-            let name = state.name.clone();
-            return Err(Refusal::Stale {
-                name,
-                present,
-                given,
-            });
-        }
+        at_revision(state, *revision)?;
         // What made way is a change of its own.
         *revision = free.revision;
     }
@@ -289,15 +281,7 @@ fn set_traffic(
     fallback: Option<bool>,
 ) -> Result<Option<Event>, Refusal> {
     known(state)?;
-    let present = state.revision;
-    if present != given {
-        let name = state.name.clone();
-        return Err(Refusal::Stale {
-            name,
-            present,
-            given,
-        });
-    }
+    at_revision(state, given)?;
     no_experiment(state)?;
     for (version, _) in weights {
         named(state, version)?;
@@ -511,6 +495,20 @@ fn known(state: &ModelState) -> Result<(), Refusal> {
         return Err(Refusal::UnknownModel(state.name.clone()));
     }
     Ok(())
+}
+
+/// The traffic has not changed since it was read.
+fn at_revision(state: &ModelState, given: i64) -> Result<(), Refusal> {
+    let present = state.revision;
+    if present == given {
+        return Ok(());
+    }
+    let name = state.name.clone();
+    Err(Refusal::Stale {
+        name,
+        present,
+        given,
+    })
 }
 
 fn with_id(state: &ModelState, id: ModelId) -> Result<&Version, Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use std::sync::Arc;
-use types::{ModelName, ModelState, Progress, RuntimeSpec, Timestamp, Version, VersionName};
+use types::{ModelName, ModelState, Progress, RuntimeSpec, StoredEvent, Version};
 
 /// Why a state cannot be made from events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,22 +15,19 @@ pub enum NotReplayed {
     Unknown(String),
 }
 
-/// The state of a model after its events: when each happened, its action, the version it was done to, and its
-/// detail.
+/// The state of a model after its events, oldest first.
 ///
 /// # Errors
 /// The place of an event that could not be applied, and why.
-pub fn replay<'a>(
-    name: ModelName,
-    events: impl IntoIterator<Item = (Timestamp, &'a str, Option<&'a VersionName>, &'a str)>,
-) -> Result<ModelState, (usize, NotReplayed)> {
+pub fn replay(name: ModelName, events: &[StoredEvent]) -> Result<ModelState, (usize, NotReplayed)> {
     let mut state = ModelState::new(name);
-    for (at_event, (at, action, version, detail)) in events.into_iter().enumerate() {
-        let event = Event::read(&state.name, action, version, detail);
-        let event = event.ok_or((at_event, NotReplayed::Unreadable))?;
-        event
-            .apply(&mut state, at)
-            .map_err(|error| (at_event, error))?;
+    for (place, stored) in events.iter().enumerate() {
+        let version = stored.version.as_ref();
+        let event = Event::read(&state.name, &stored.action, version, &stored.detail);
+        let applied = event
+            .ok_or(NotReplayed::Unreadable)
+            .and_then(|event| event.apply(&mut state, stored.at));
+        applied.map_err(|error| (place, error))?;
     }
     Ok(state)
 }

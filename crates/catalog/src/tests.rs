@@ -4,8 +4,8 @@ use crate::random::Dice;
 use crate::{Command, Event, Refusal, decide, decide_by_takeover, differences, replay};
 use std::collections::BTreeMap;
 use types::{
-    EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState, Timestamp,
-    VersionStatus, Write,
+    EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState, StoredEvent,
+    Timestamp, VersionStatus, Write,
 };
 
 /// Sequences of so many commands in the everyday suite; `CATALOG_SEQUENCES` asks for others.
@@ -25,11 +25,15 @@ fn name() -> ModelName {
 type Told = Vec<(Timestamp, EventRecord)>;
 
 fn replayed(told: &Told) -> ModelState {
-    let events = told.iter().map(|(at, event)| {
-        let version = event.version.as_ref();
-        (*at, event.action.as_str(), version, event.detail.as_str())
-    });
-    replay(name(), events).unwrap()
+    let stored = |(change, (at, event)): (i64, &(Timestamp, EventRecord))| StoredEvent {
+        change,
+        at: *at,
+        action: event.action.clone(),
+        version: event.version.clone(),
+        detail: event.detail.clone(),
+    };
+    let events: Vec<StoredEvent> = (1..).zip(told).map(stored).collect();
+    replay(name(), &events).unwrap()
 }
 
 /// What holds of every state that can be.

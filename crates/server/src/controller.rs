@@ -226,12 +226,11 @@ fn look(
     let same = next.progress == experiment.progress
         && Some(&look.history) == experiment.history.as_ref()
         && Some(&look.verdict) == experiment.verdict.as_ref();
-    (!same).then_some({
-        Seen::Checkpoint(Checkpoint {
-            key: experiment.key,
-            revision: experiment.revision,
-            progress: next.progress,
-            look,
-        })
-    })
+    let checkpoint = Checkpoint {
+        key: experiment.key,
+        revision: experiment.revision,
+        progress: next.progress,
+        look,
+    };
+    (!same).then_some(Seen::Checkpoint(checkpoint))
 }

@@ -56,21 +56,6 @@ pub struct Checkpoint {
     pub look: types::LookRecord,
 }
 
-/// An event of a model as it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
-    /// Which change of the model it tells of, from 1.
-    pub change: i64,
-    /// When.
-    pub at: Timestamp,
-    /// What was done.
-    pub action: String,
-    /// The version it was done to, where it was one.
-    pub version: Option<VersionName>,
-    /// What changed, as JSON.
-    pub detail: String,
-}
-
 /// Which entries of the audit to list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {

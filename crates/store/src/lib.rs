@@ -17,7 +17,7 @@ mod sqlite;
 
 pub use catalog::{
     Alias, AuditEntry, AuditFilter, Checkpoint, Conflict, ExperimentFilter, NewWebhook,
-    StoredEvent, VersionFilter, Webhook,
+    VersionFilter, Webhook,
 };
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};

@@ -32,7 +32,9 @@ pub use metric::{
     BuiltIn, Direction, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric, MetricKind,
     Missing,
 };
-pub use model_state::{Actor, Change, Decision, EventRecord, LookRecord, ModelState, Write};
+pub use model_state::{
+    Actor, Change, Decision, EventRecord, LookRecord, ModelState, StoredEvent, Write,
+};
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{

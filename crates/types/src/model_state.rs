@@ -245,6 +245,21 @@ pub struct EventRecord {
     pub detail: String,
 }
 
+/// An event of a model as it is read again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Which change of the model it tells of, from 1.
+    pub change: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub action: String,
+    /// The version it was done to, where it was one.
+    pub version: Option<VersionName>,
+    /// What changed, as JSON.
+    pub detail: String,
+}
+
 /// A row that changes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {

@@ -86,16 +86,7 @@ fn not_replayed(model: &StoredModel) -> Option<String> {
         // Its first event is written when a server of this release starts.
         return None;
     }
-    let each = events.iter().map(|event| {
-        let version = event.version.as_ref();
-        (
-            event.at,
-            event.action.as_str(),
-            version,
-            event.detail.as_str(),
-        )
-    });
-    match catalog::replay(state.name.clone(), each) {
+    match catalog::replay(state.name.clone(), events) {
         Err((at, error)) => {
             let event = &events[at];
             Some(format!(

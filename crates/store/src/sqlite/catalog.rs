@@ -10,7 +10,7 @@ mod state;
 mod webhooks;
 
 pub(super) use audit::changed_rows;
-pub(super) use state::{events_of, model};
+pub(super) use state::{events_of, model, names};
 
 use super::Store;
 use crate::{StoreError, VersionFilter};

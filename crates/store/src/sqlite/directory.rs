@@ -42,14 +42,7 @@ impl Directory {
                 .create(path)
                 .map_err(fail)?;
         }
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let named = options.open(path.join(LOCK)).map_err(fail)?;
+        let named = open_own(&path.join(LOCK)).map_err(fail)?;
         let itself = File::open(path).map_err(fail)?;
         for file in [&named, &itself] {
             match file.try_lock() {
@@ -81,14 +74,7 @@ impl Directory {
             };
             return Err(self.emptied(format!("it is gone or empty, beside {beside}")));
         }
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        options.open(&database).map_err(fail)?;
+        open_own(&database).map_err(fail)?;
         // Earlier releases made files that others could read.
         for name in [DATABASE, "weir.db-wal", "weir.db-shm", LOCK] {
             let path = self.path.join(name);
@@ -207,6 +193,13 @@ impl Directory {
             reason,
         }
     }
+}
+
+/// Opens a file, which is made for its owner alone where it is missing.
+fn open_own(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).open(path)
 }
 
 fn failed(path: &Path, error: &io::Error) -> OpenError {

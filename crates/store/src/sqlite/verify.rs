@@ -9,12 +9,12 @@ use super::journal_state::{self, LogState};
 use super::predictions::status_of;
 use super::rollups::{self, Bucket};
 use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
-use crate::{OpenError, Rollup, StoreError, StoredEvent, Tier};
+use crate::{OpenError, Rollup, StoreError, Tier};
 use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::Path;
-use types::{Measured, ModelName, ModelState, PredictionId, Timestamp, VersionKey};
+use types::{Measured, ModelState, PredictionId, StoredEvent, Timestamp, VersionKey};
 
 /// The most problems that are written out.
 const MAX_PROBLEMS: usize = 100;
@@ -85,28 +85,23 @@ pub struct StoredModel {
 pub fn stored_models(directory: &Path) -> Result<Vec<StoredModel>, OpenError> {
     let mut connection = open(directory)?;
     let transaction = connection.transaction()?;
-    let mut select = transaction.prepare("SELECT name FROM models ORDER BY name")?;
-    let names = select.query_map([], |row| row.get::<_, String>(0))?;
-    let mut models = Vec::new();
-    for text in names {
-        let text = text?;
-        let Ok(name) = ModelName::parse(&text) else {
-            let corrupt = |what: &str| StoreError::Corrupt(format!("the name of a model: {what}"));
-            models.push(StoredModel {
-                state: Err(corrupt(&text)),
-                events: Err(corrupt(&text)),
-                name: text,
-            });
-            continue;
+    let gone = || StoreError::Corrupt("its row is gone".into());
+    let each = catalog::names(&transaction)?.into_iter();
+    let stored = each.map(|(text, name)| {
+        let (state, events) = match name {
+            Ok(name) => (
+                catalog::model(&transaction, &name).and_then(|found| found.ok_or_else(gone)),
+                catalog::events_of(&transaction, &name),
+            ),
+            Err(error) => (Err(error.clone()), Err(error)),
         };
-        let gone = || StoreError::Corrupt("its row is gone".into());
-        models.push(StoredModel {
+        StoredModel {
             name: text,
-            state: catalog::model(&transaction, &name).and_then(|found| found.ok_or_else(gone)),
-            events: catalog::events_of(&transaction, &name),
-        });
-    }
-    Ok(models)
+            state,
+            events,
+        }
+    });
+    Ok(stored.collect())
 }
 
 /// Opens the database of a directory for reading, where it is of the present schema.

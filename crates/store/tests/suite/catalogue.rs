@@ -37,16 +37,7 @@ pub(crate) async fn rows_and_events_say_the_same_whatever_happens(opened: Opened
         let events = store.events_of(name.clone()).await.unwrap();
         let numbers: Vec<i64> = events.iter().map(|event| event.change).collect();
         assert_eq!(numbers, (1..=state.changes).collect::<Vec<_>>());
-        let each = events.iter().map(|event| {
-            let version = event.version.as_ref();
-            (
-                event.at,
-                event.action.as_str(),
-                version,
-                event.detail.as_str(),
-            )
-        });
-        let replayed = catalog::replay(name, each).unwrap();
+        let replayed = catalog::replay(name, &events).unwrap();
         assert_eq!(differences(&stored, &replayed), [""; 0], "seed {seed}");
     }
     let models = store.models().await.unwrap();

@@ -155,16 +155,7 @@ async fn command(store: &Store, command: Command, now: Timestamp) -> Result<Mode
 /// The state of the model `m` from its events alone.
 async fn replayed(store: &Store) -> ModelState {
     let events = store.events_of(name("m")).await.unwrap();
-    let each = events.iter().map(|event| {
-        let version = event.version.as_ref();
-        (
-            event.at,
-            event.action.as_str(),
-            version,
-            event.detail.as_str(),
-        )
-    });
-    replay(name("m"), each).unwrap()
+    replay(name("m"), &events).unwrap()
 }
 
 async fn register(store: &Store, id: u64, version: &str) -> Version {

@@ -334,20 +334,11 @@ fn problems(directory: &std::path::Path) -> Vec<String> {
             problems.push(format!("{} cannot be read", model.name));
             continue;
         };
-        let each = events.iter().map(|event| {
-            let version = event.version.as_ref();
-            (
-                event.at,
-                event.action.as_str(),
-                version,
-                event.detail.as_str(),
-            )
-        });
         let numbers = events.iter().map(|event| event.change);
         if !numbers.eq(1..=state.changes) {
             problems.push("events are missing".into());
         }
-        match catalog::replay(state.name.clone(), each) {
+        match catalog::replay(state.name.clone(), &events) {
             Ok(replayed) => problems.extend(catalog::differences(&state, &replayed)),
             Err(error) => problems.push(format!("{error:?}")),
         }

@@ -3,13 +3,13 @@
 use super::experiments::{of_model, unreadable_running};
 use super::{corrupt, list as list_versions, metrics};
 use crate::sqlite::Store;
-use crate::{StoreError, StoredEvent, VersionFilter};
+use crate::{StoreError, VersionFilter};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AliasName, Experiment, ExperimentKey, Metric, ModelName, ModelState, Timestamp, VersionKey,
-    VersionName,
+    AliasName, Experiment, ExperimentKey, Metric, ModelName, ModelState, StoredEvent, Timestamp,
+    VersionKey, VersionName,
 };
 
 impl Store {
@@ -31,15 +31,9 @@ impl Store {
     ) -> Result<Vec<Result<ModelState, (String, StoreError)>>, StoreError> {
         self.read(|connection| {
             let transaction = connection.transaction()?;
-            let mut select = transaction.prepare("SELECT name FROM models ORDER BY name")?;
-            let names = select.query_map([], |row| row.get::<_, String>(0))?;
             let mut models = Vec::new();
-            for text in names {
-                let text = text?;
-                let state = match ModelName::parse(&text) {
-                    Ok(name) => model(&transaction, &name),
-                    Err(error) => Err(StoreError::Corrupt(error.to_string())),
-                };
+            for (text, name) in names(&transaction)? {
+                let state = name.and_then(|name| model(&transaction, &name));
                 match state {
                     Ok(state) => models.extend(state.map(Ok)),
                     Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -80,6 +74,21 @@ impl Store {
         self.read(move |connection| events_of(connection, &name))
             .await
     }
+}
+
+/// The name of a model as it is stored, and as it is read.
+type StoredName = (String, Result<ModelName, StoreError>);
+
+/// The names of all models.
+pub(in crate::sqlite) fn names(t: &Transaction<'_>) -> Result<Vec<StoredName>, StoreError> {
+    let mut select = t.prepare("SELECT name FROM models ORDER BY name")?;
+    let names = select.query_map([], |row| {
+        let text: String = row.get("name")?;
+        let name = ModelName::parse(&text);
+        let name = name.map_err(|error| StoreError::Corrupt(format!("its name {error}")));
+        Ok((text, name))
+    })?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 pub(in crate::sqlite) fn events_of(
