@@ -141,6 +141,30 @@ pub struct FeedbackError {
     pub detail: String,
 }
 
+/// Values in the order in which they came.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackPage {
+    /// The values. What came together is never cut, so there may be more than the limit.
+    pub feedback: Vec<PlacedFeedback>,
+    /// The `after_position` of the next page: the last position of this one.
+    pub next_position: u64,
+    /// What was answered and is not listed yet; left out when everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
+}
+
+/// A value, the prediction that it came for, and its place in the journal.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PlacedFeedback {
+    /// The prediction.
+    pub prediction_id: String,
+    /// The value.
+    #[serde(flatten)]
+    pub value: StoredFeedback,
+    /// Its place in the journal, which only grows; a value that is replaced moves to the place of the new one.
+    pub position: u64,
+}
+
 /// A value that came for a prediction.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredFeedback {

@@ -26,8 +26,8 @@ pub use experiment::{
     StartedExperiment,
 };
 pub use feedback::{
-    AcceptedFeedback, Feedback, FeedbackBody, FeedbackError, FeedbackReceipt, FeedbackReply,
-    RequestReceipt, StoredFeedback,
+    AcceptedFeedback, Feedback, FeedbackBody, FeedbackError, FeedbackPage, FeedbackReceipt,
+    FeedbackReply, PlacedFeedback, RequestReceipt, StoredFeedback,
 };
 pub use health::{Health, LogLag, LogReadiness, Readiness, Retried, SetAside, SetAsidePage};
 pub use metric::{DeclareMetric, Metric};

@@ -95,6 +95,8 @@ pub struct LoggedPrediction {
     pub error: Option<String>,
     /// The experiment that it takes part in.
     pub experiment: Option<String>,
+    /// Its place in the journal, which only grows; null where an early release stored it.
+    pub position: Option<u64>,
     /// The values that came for it; left out of lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Vec<crate::StoredFeedback>>,
@@ -107,6 +109,9 @@ pub struct PredictionPage {
     pub predictions: Vec<LoggedPrediction>,
     /// The `cursor` of the next page; null on the last one.
     pub next_cursor: Option<String>,
+    /// The `after_position` of the next page, where one was given: the last position of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_position: Option<u64>,
     /// What was answered and is not listed yet; left out when everything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_lag: Option<crate::LogLag>,

@@ -12,7 +12,17 @@ use catalog::Command;
 use types::{AliasName, ModelName, VersionName};
 
 /// Lists the aliases of a model.
-#[utoipa::path(get, path = "/aliases/{name}", tag = "aliases", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the aliases of the model", body = Vec<Alias>), problems::NoModel, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/aliases/{name}",
+    tag = "aliases",
+    params(("name" = String, Path, description = "the model")),
+    responses(
+        (status = 200, description = "the aliases of the model", body = Vec<Alias>),
+        problems::NoModel,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
@@ -25,7 +35,20 @@ pub(crate) async fn list(
 }
 
 /// Reads an alias.
-#[utoipa::path(get, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), responses((status = 200, description = "where it points", body = Alias), problems::NoAlias, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/aliases/{name}/{alias}",
+    tag = "aliases",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("alias" = String, Path, description = "the alias"),
+    ),
+    responses(
+        (status = 200, description = "where it points", body = Alias),
+        problems::NoAlias,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,
@@ -39,7 +62,22 @@ pub(crate) async fn read(
 }
 
 /// Points an alias at a version.
-#[utoipa::path(put, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), request_body = SetAlias, responses((status = 200, description = "where it points now", body = Alias), problems::NoModelOrVersion, problems::Body, problems::Stored))]
+#[utoipa::path(
+    put,
+    path = "/aliases/{name}/{alias}",
+    tag = "aliases",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("alias" = String, Path, description = "the alias"),
+    ),
+    request_body = SetAlias,
+    responses(
+        (status = 200, description = "where it points now", body = Alias),
+        problems::NoModelOrVersion,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn set(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,
@@ -61,7 +99,20 @@ pub(crate) async fn set(
 }
 
 /// Deletes an alias.
-#[utoipa::path(delete, path = "/aliases/{name}/{alias}", tag = "aliases", params(("name" = String, Path, description = "the model"), ("alias" = String, Path, description = "the alias")), responses((status = 200, description = "what was deleted", body = Message), problems::NoAlias, problems::Stored))]
+#[utoipa::path(
+    delete,
+    path = "/aliases/{name}/{alias}",
+    tag = "aliases",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("alias" = String, Path, description = "the alias"),
+    ),
+    responses(
+        (status = 200, description = "what was deleted", body = Message),
+        problems::NoAlias,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     TextPath((name, alias)): TextPath<(String, String)>,

@@ -28,7 +28,17 @@ pub(crate) struct ListParams {
 }
 
 /// Every change that somebody made.
-#[utoipa::path(get, path = "/audit", tag = "audit", params(ListParams), responses((status = 200, description = "changes, newest first", body = AuditPage), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/audit",
+    tag = "audit",
+    params(ListParams),
+    responses(
+        (status = 200, description = "changes, newest first", body = AuditPage),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,

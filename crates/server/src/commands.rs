@@ -40,7 +40,19 @@ pub(crate) struct PromoteParams {
 }
 
 /// Stops a running experiment: the weights stay as they are.
-#[utoipa::path(post, path = "/experiments/{experiment}/stop", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, stopped", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/stop",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, stopped", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn stop(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -50,7 +62,19 @@ pub(crate) async fn stop(
 }
 
 /// Aborts a running experiment: everything goes to the control, and the candidates become inactive.
-#[utoipa::path(post, path = "/experiments/{experiment}/abort", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, aborted", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/abort",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, aborted", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn abort(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -60,7 +84,19 @@ pub(crate) async fn abort(
 }
 
 /// Pauses a rollout or a bandit: its weights stay. Harm still takes a candidate back.
-#[utoipa::path(post, path = "/experiments/{experiment}/pause", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, paused", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/pause",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, paused", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn pause(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -70,7 +106,19 @@ pub(crate) async fn pause(
 }
 
 /// Resumes what was paused. A rollout observes its step from the beginning again.
-#[utoipa::path(post, path = "/experiments/{experiment}/resume", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, going on", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/resume",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, going on", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn resume(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -80,7 +128,19 @@ pub(crate) async fn resume(
 }
 
 /// Takes the next step of a rollout, whatever it waits for: its approval by a person too.
-#[utoipa::path(post, path = "/experiments/{experiment}/advance", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, a step further", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/advance",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, a step further", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn advance(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -90,7 +150,19 @@ pub(crate) async fn advance(
 }
 
 /// Gives everything to a candidate, and the alias `champion`.
-#[utoipa::path(post, path = "/experiments/{experiment}/promote", tag = "experiments", params(PromoteParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, ended", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/promote",
+    tag = "experiments",
+    params(PromoteParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, ended", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn promote(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -105,7 +177,19 @@ pub(crate) async fn promote(
 }
 
 /// Gives everything to the control at once: the candidates are no good.
-#[utoipa::path(post, path = "/experiments/{experiment}/rollback", tag = "experiments", params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment, ended", body = Experiment), problems::NoExperiment, problems::WrongStateOrStale, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/rollback",
+    tag = "experiments",
+    params(CommandParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment, ended", body = Experiment),
+        problems::NoExperiment,
+        problems::WrongStateOrStale,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn rollback(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,

@@ -19,7 +19,19 @@ const MOST_PERIODS: usize = 10_000;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 /// What a split or a policy would have earned.
-#[utoipa::path(post, path = "/evaluate", tag = "experiments", request_body = EvaluateRequest, responses((status = 200, description = "the estimates", body = EvaluateReply), problems::NoModelOrMetric, problems::CannotAnswer, problems::Body, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/evaluate",
+    tag = "experiments",
+    request_body = EvaluateRequest,
+    responses(
+        (status = 200, description = "the estimates", body = EvaluateReply),
+        problems::NoModelOrMetric,
+        problems::CannotAnswer,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn answer(
     State(state): State<AppState>,
     Json(body): Json<EvaluateRequest>,

@@ -38,7 +38,22 @@ pub(crate) struct StreamParams {
 
 /// Every change as it happens: the id of an event is that of the audit entry, its type is the action, and
 /// its data is the entry as JSON.
-#[utoipa::path(get, path = "/events", tag = "audit", params(StreamParams), responses((status = 200, description = "a stream of server-sent events", content_type = "text/event-stream", body = AuditEvent), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "audit",
+    params(StreamParams),
+    responses(
+        (
+            status = 200,
+            description = "a stream of server-sent events",
+            content_type = "text/event-stream",
+            body = AuditEvent,
+        ),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn stream(
     State(state): State<AppState>,
     headers: HeaderMap,

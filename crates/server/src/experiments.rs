@@ -24,7 +24,18 @@ use types::{
 use utoipa::IntoParams;
 
 /// Makes an experiment, a draft that moves no traffic.
-#[utoipa::path(post, path = "/experiments", tag = "experiments", request_body = CreateExperiment, responses((status = 200, description = "the experiment, a draft", body = Experiment), problems::NoModel, problems::Body, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments",
+    tag = "experiments",
+    request_body = CreateExperiment,
+    responses(
+        (status = 200, description = "the experiment, a draft", body = Experiment),
+        problems::NoModel,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Json(body): Json<CreateExperiment>,
@@ -222,7 +233,17 @@ pub(crate) struct ListParams {
 }
 
 /// Lists experiments, newest first.
-#[utoipa::path(get, path = "/experiments", tag = "experiments", params(ListParams), responses((status = 200, description = "experiments, newest first", body = Vec<Experiment>), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/experiments",
+    tag = "experiments",
+    params(ListParams),
+    responses(
+        (status = 200, description = "experiments, newest first", body = Vec<Experiment>),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
@@ -260,7 +281,17 @@ pub(crate) async fn list(
 }
 
 /// Reads an experiment.
-#[utoipa::path(get, path = "/experiments/{experiment}", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment", body = Experiment), problems::NoExperiment, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/experiments/{experiment}",
+    tag = "experiments",
+    params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment", body = Experiment),
+        problems::NoExperiment,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,
@@ -274,7 +305,18 @@ pub(crate) async fn require(state: &AppState, id: ExperimentId) -> ApiResult<typ
 }
 
 /// Deletes a draft. An experiment that ran is kept, with what it decided.
-#[utoipa::path(delete, path = "/experiments/{experiment}", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::NoExperiment, problems::WrongState, problems::Stored))]
+#[utoipa::path(
+    delete,
+    path = "/experiments/{experiment}",
+    tag = "experiments",
+    params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "what was deleted", body = Message),
+        problems::NoExperiment,
+        problems::WrongState,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,

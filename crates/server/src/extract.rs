@@ -195,6 +195,15 @@ impl Fields {
         self.0.push(FieldError { pointer, detail });
     }
 
+    /// A position of the journal to read on from.
+    pub(crate) fn position(&mut self, given: Option<i64>) -> Option<u64> {
+        let position = u64::try_from(given?).ok();
+        if position.is_none() {
+            self.wrong("?after_position", "must be 0 or more");
+        }
+        position
+    }
+
     /// Whether nothing is wrong so far.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

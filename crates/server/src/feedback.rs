@@ -1,16 +1,16 @@
 //! `POST /feedback`: what came later for predictions, one value or a batch.
 
+mod stored;
+
+pub(crate) use stored::{__path_list, __path_receipt, list, receipt, wire_value};
+
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Params, TextPath, content_type, parse, read_bytes};
+use crate::extract::{Params, content_type, parse, read_bytes};
 use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
-use crate::results::fresh;
 use crate::state::AppState;
-use api::{
-    AcceptedFeedback, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply, FieldError,
-    RequestReceipt,
-};
+use api::{AcceptedFeedback, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply, FieldError};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -50,7 +50,26 @@ pub(crate) struct FeedbackParams {
 /// does not fit does not keep the others from being stored. Sending the same again changes nothing. The
 /// answer says what each value counted for; where counting takes too long it is 202, with a receipt to ask
 /// for later.
-#[utoipa::path(post, path = "/feedback", tag = "feedback", params(FeedbackParams), request_body(content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")), description = "an object, an array of them, or a line each"), responses((status = 200, description = "what became of each value", body = FeedbackReply), (status = 202, description = "the values are safe and will be counted", body = AcceptedFeedback), problems::Refused, problems::Busy, problems::NoMetric, problems::Body, problems::NotLogged, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/feedback",
+    tag = "feedback",
+    params(FeedbackParams),
+    request_body(
+        content((api::FeedbackBody = "application/json"), (String = "application/x-ndjson")),
+        description = "an object, an array of them, or a line each",
+    ),
+    responses(
+        (status = 200, description = "what became of each value", body = FeedbackReply),
+        (status = 202, description = "the values are safe and will be counted", body = AcceptedFeedback),
+        problems::Refused,
+        problems::Busy,
+        problems::NoMetric,
+        problems::Body,
+        problems::NotLogged,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn send(
     State(state): State<AppState>,
     Params(params): Params<FeedbackParams>,
@@ -246,64 +265,6 @@ fn error(line: u64, refusal: &Refusal) -> FeedbackError {
         detail: format!("{} {}", refusal.pointer, refusal.detail)
             .trim()
             .into(),
-    }
-}
-
-/// What became of a request with feedback that was accepted, or refused something.
-///
-/// Kept for 7 days; of requests whose caller was told everything at once there is none.
-#[utoipa::path(get, path = "/feedback/receipts/{receipt}", tag = "feedback", params(("receipt" = String, Path, description = "a UUID version 7")), responses((status = 200, description = "what became of it so far", body = RequestReceipt), problems::NoReceipt, problems::Stored))]
-pub(crate) async fn receipt(
-    State(state): State<AppState>,
-    TextPath(text): TextPath<String>,
-) -> ApiResult<Reply<RequestReceipt>> {
-    let missing = || {
-        let detail = format!(
-            "There is no receipt {text}: receipts are kept for 7 days, where the answer was not awaited or \
-             something was refused."
-        );
-        ApiError::new(ErrorCode::ReceiptNotFound, detail)
-    };
-    let id: ReceiptId = text.parse().map_err(|_| missing())?;
-    let behind = fresh(&state).await.is_some();
-    // Asked first: what is stored between both questions is found by the second.
-    let pending = state.log.receipts().is_pending(id);
-    match state.store.receipt(id).await? {
-        Some(receipt) => Ok(Reply(wire_receipt(id, &receipt, pending || behind))),
-        None if pending => Ok(Reply(wire_receipt(
-            id,
-            &store::RequestReceipt::pending(),
-            true,
-        ))),
-        None if behind => Err(ApiError::log_behind()),
-        None => Err(missing()),
-    }
-}
-
-fn wire_receipt(
-    id: ReceiptId,
-    receipt: &store::RequestReceipt,
-    more_to_come: bool,
-) -> RequestReceipt {
-    let status = match (receipt.is_complete(), more_to_come) {
-        (true, _) => "complete",
-        (false, true) => "pending",
-        (false, false) => "incomplete",
-    };
-    let errors = receipt.refusals.iter();
-    RequestReceipt {
-        receipt: id.to_string(),
-        status: status.into(),
-        recorded: receipt.recorded,
-        duplicate: receipt.duplicate,
-        replaced: receipt.replaced,
-        unmatched: receipt.unmatched,
-        dropped: receipt.dropped,
-        set_aside: receipt.set_aside,
-        rejected: receipt.refused,
-        errors: errors
-            .map(|refused_value| error(refused_value.line, &refused(&refused_value.refusal)))
-            .collect(),
     }
 }
 
@@ -551,6 +512,8 @@ fn wire(id: PredictionId, receipt: &Receipt) -> FeedbackReceipt {
         name: counted.map(|c| c.name.to_string()),
         model_id: counted.map(|c| c.model_id.to_string()),
         model_version: counted.map(|c| c.version.to_string()),
-        experiment: counted.and_then(|c| c.experiment).map(|id| id.to_string()),
+        experiment: counted
+            .and_then(|c| c.experiment_id)
+            .map(|id| id.to_string()),
     }
 }

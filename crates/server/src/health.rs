@@ -14,7 +14,12 @@ use std::time::Duration;
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Says hello; shows a browser the dashboard.
-#[utoipa::path(get, path = "/", tag = "health", responses((status = 200, description = "a sentence, or the dashboard for a browser", body = Message)))]
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "health",
+    responses((status = 200, description = "a sentence, or the dashboard for a browser", body = Message)),
+)]
 pub(crate) async fn root(headers: HeaderMap) -> Response {
     let mut response = hello(&headers);
     response
@@ -37,13 +42,23 @@ fn hello(headers: &HeaderMap) -> Response {
 }
 
 /// Whether the server answers.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "the server answers", body = Health)))]
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    responses((status = 200, description = "the server answers", body = Health)),
+)]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health::healthy())
 }
 
 /// The same, for those who ask for liveness.
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "the server answers", body = Health)))]
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "health",
+    responses((status = 200, description = "the server answers", body = Health)),
+)]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health::healthy())
 }
@@ -52,7 +67,15 @@ pub(crate) async fn live() -> Json<Health> {
 // that is degraded. After a failed write this tries one, so that the answer turns as soon as writing works
 // again, with traffic or without.
 /// Whether the server can do its work.
-#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, description = "predictions can be logged", body = Readiness), (status = 503, description = "they cannot, for these reasons", body = Readiness)))]
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "health",
+    responses(
+        (status = 200, description = "predictions can be logged", body = Readiness),
+        (status = 503, description = "they cannot, for these reasons", body = Readiness),
+    ),
+)]
 pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let mut reasons = Vec::new();
     let unlogged = state.log.failure_after(PROBE).await;

@@ -25,7 +25,17 @@ pub(crate) struct ListParams {
 /// Lists entries of the journal that the database does not take.
 ///
 /// They were answered and are not counted. Each is kept with its reason, and blocks nothing.
-#[utoipa::path(get, path = "/journal/set-aside", tag = "log", params(ListParams), responses((status = 200, description = "entries that are set aside, oldest first", body = SetAsidePage), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/journal/set-aside",
+    tag = "log",
+    params(ListParams),
+    responses(
+        (status = 200, description = "entries that are set aside, oldest first", body = SetAsidePage),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
@@ -57,7 +67,12 @@ pub(crate) async fn list(
 }
 
 /// Tries entries again that the database did not take.
-#[utoipa::path(post, path = "/journal/retry", tag = "log", responses((status = 200, description = "what became of them", body = Retried), problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/journal/retry",
+    tag = "log",
+    responses((status = 200, description = "what became of them", body = Retried), problems::Stored),
+)]
 pub(crate) async fn retry(State(state): State<AppState>) -> ApiResult<Reply<Retried>> {
     let stored = state.store.retry_set_aside(state.clock.now()).await?;
     let set_aside = state.store.log_state().await?.set_aside;

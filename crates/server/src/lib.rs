@@ -246,7 +246,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))
-        .routes(routes!(feedback::send))
+        .routes(routes!(feedback::list, feedback::send))
         .routes(routes!(feedback::receipt))
         .routes(routes!(journal_calls::list))
         .routes(routes!(journal_calls::retry))

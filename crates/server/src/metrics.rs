@@ -11,7 +11,17 @@ use catalog::Command;
 use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
 
 /// Lists the metrics of a model, the built-in ones first.
-#[utoipa::path(get, path = "/metrics/{name}", tag = "metrics", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the metrics", body = Vec<Metric>), problems::NoModel, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/metrics/{name}",
+    tag = "metrics",
+    params(("name" = String, Path, description = "the model")),
+    responses(
+        (status = 200, description = "the metrics", body = Vec<Metric>),
+        problems::NoModel,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
@@ -27,7 +37,20 @@ async fn all(state: &AppState, name: &str) -> ApiResult<Vec<Metric>> {
 }
 
 /// Reads a metric.
-#[utoipa::path(get, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), responses((status = 200, description = "the metric", body = Metric), problems::NoMetric, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/metrics/{name}/{metric}",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("metric" = String, Path, description = "the metric"),
+    ),
+    responses(
+        (status = 200, description = "the metric", body = Metric),
+        problems::NoMetric,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath((name, metric)): TextPath<(String, String)>,
@@ -38,7 +61,23 @@ pub(crate) async fn read(
 }
 
 /// Declares a metric, or changes its declaration.
-#[utoipa::path(put, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), request_body = DeclareMetric, responses((status = 200, description = "the metric", body = Metric), problems::NoModel, problems::MetricCounted, problems::Body, problems::Stored))]
+#[utoipa::path(
+    put,
+    path = "/metrics/{name}/{metric}",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("metric" = String, Path, description = "the metric"),
+    ),
+    request_body = DeclareMetric,
+    responses(
+        (status = 200, description = "the metric", body = Metric),
+        problems::NoModel,
+        problems::MetricCounted,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn set(
     State(state): State<AppState>,
     TextPath((name, metric)): TextPath<(String, String)>,
@@ -81,7 +120,21 @@ fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
 }
 
 /// Removes a declaration. Values that are stored stay.
-#[utoipa::path(delete, path = "/metrics/{name}/{metric}", tag = "metrics", params(("name" = String, Path, description = "the model"), ("metric" = String, Path, description = "the metric")), responses((status = 200, description = "what was removed", body = Message), problems::NoMetric, problems::MetricCounted, problems::Stored))]
+#[utoipa::path(
+    delete,
+    path = "/metrics/{name}/{metric}",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "the model"),
+        ("metric" = String, Path, description = "the metric"),
+    ),
+    responses(
+        (status = 200, description = "what was removed", body = Message),
+        problems::NoMetric,
+        problems::MetricCounted,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     TextPath((name, metric)): TextPath<(String, String)>,

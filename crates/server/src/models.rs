@@ -25,7 +25,18 @@ const MAX_DESCRIPTION: usize = 10_000;
 const MAX_TAGS: usize = 100;
 
 /// Registers a version.
-#[utoipa::path(post, path = "/models", tag = "models", request_body = RegisterVersion, responses((status = 200, description = "the version, inactive", body = Version), problems::Duplicate, problems::Body, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/models",
+    tag = "models",
+    request_body = RegisterVersion,
+    responses(
+        (status = 200, description = "the version, inactive", body = Version),
+        problems::Duplicate,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn register(
     State(state): State<AppState>,
     Json(body): Json<RegisterVersion>,
@@ -112,7 +123,21 @@ pub(crate) struct ListParams {
 /// Lists versions.
 ///
 /// An array, newest first; with `limit`, a page, and the next one in `Link`.
-#[utoipa::path(get, path = "/models", tag = "models", params(ListParams), responses((status = 200, description = "versions, newest first; with `limit`, the next page is in the `Link` header", body = Vec<Version>), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/models",
+    tag = "models",
+    params(ListParams),
+    responses(
+        (
+            status = 200,
+            description = "versions, newest first; with `limit`, the next page is in the `Link` header",
+            body = Vec<Version>,
+        ),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
@@ -177,7 +202,17 @@ fn percent_encode(text: &str) -> String {
 }
 
 /// Reads a version.
-#[utoipa::path(get, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version", body = Version), problems::NoVersion, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/models/{model_id}",
+    tag = "models",
+    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the version", body = Version),
+        problems::NoVersion,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -191,7 +226,24 @@ async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
 }
 
 /// Gives a version a weight in the traffic of its model.
-#[utoipa::path(post, path = "/models/{model_id}/activate", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), request_body = Activate, responses((status = 200, description = "the version, active; `warning` where the weights of the model are not 100 together", body = Version), problems::NoVersion, problems::NotReady, problems::Body, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/models/{model_id}/activate",
+    tag = "models",
+    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    request_body = Activate,
+    responses(
+        (
+            status = 200,
+            description = "the version, active; `warning` where the weights of the model are not 100 together",
+            body = Version,
+        ),
+        problems::NoVersion,
+        problems::NotReady,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn activate(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -215,7 +267,19 @@ pub(crate) struct DeactivateParams {
 }
 
 /// Takes a version out of the traffic.
-#[utoipa::path(post, path = "/models/{model_id}/deactivate", tag = "models", params(DeactivateParams, ("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "the version, inactive", body = Version), problems::NoVersion, problems::NotAllowed, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/models/{model_id}/deactivate",
+    tag = "models",
+    params(DeactivateParams, ("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the version, inactive", body = Version),
+        problems::NoVersion,
+        problems::NotAllowed,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn deactivate(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -269,7 +333,20 @@ pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResu
 }
 
 /// Changes the description, the tags or the status of a version.
-#[utoipa::path(patch, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), request_body = PatchVersion, responses((status = 200, description = "the version", body = Version), problems::NoVersion, problems::NotReady, problems::Body, problems::Stored))]
+#[utoipa::path(
+    patch,
+    path = "/models/{model_id}",
+    tag = "models",
+    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    request_body = PatchVersion,
+    responses(
+        (status = 200, description = "the version", body = Version),
+        problems::NoVersion,
+        problems::NotReady,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn patch(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
@@ -304,7 +381,18 @@ pub(crate) async fn patch(
 }
 
 /// Deletes a version and its predictions.
-#[utoipa::path(delete, path = "/models/{model_id}", tag = "models", params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::StillActive, problems::NoVersion, problems::Stored))]
+#[utoipa::path(
+    delete,
+    path = "/models/{model_id}",
+    tag = "models",
+    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "what was deleted", body = Message),
+        problems::StillActive,
+        problems::NoVersion,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,

@@ -27,7 +27,22 @@ pub(crate) struct ReportParams {
 }
 
 /// What was measured.
-#[utoipa::path(get, path = "/models/performance", tag = "predictions", params(ReportParams), responses((status = 200, description = "counts, errors, latencies and confidence by version", body = Performance), problems::NoModel, problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/models/performance",
+    tag = "predictions",
+    params(ReportParams),
+    responses(
+        (
+            status = 200,
+            description = "counts, errors, latencies and confidence by version",
+            body = Performance,
+        ),
+        problems::NoModel,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn performance(
     State(state): State<AppState>,
     Params(params): Params<ReportParams>,

@@ -8,7 +8,13 @@ use axum::Json as Reply;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 
 /// Plans an experiment.
-#[utoipa::path(post, path = "/plan", tag = "experiments", request_body = PlanRequest, responses((status = 200, description = "units, days and curves", body = PlanReply), problems::Body))]
+#[utoipa::path(
+    post,
+    path = "/plan",
+    tag = "experiments",
+    request_body = PlanRequest,
+    responses((status = 200, description = "units, days and curves", body = PlanReply), problems::Body),
+)]
 pub(crate) async fn plan(Json(body): Json<PlanRequest>) -> ApiResult<Reply<PlanReply>> {
     answer(&body).map(Reply).map_err(ApiError::invalid)
 }

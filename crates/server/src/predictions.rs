@@ -2,10 +2,11 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
+use crate::feedback::wire_value;
 use crate::openapi::problems;
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, LoggedPrediction, PredictionPage, StoredFeedback};
+use api::{ErrorCode, LoggedPrediction, PredictionPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
@@ -25,36 +26,81 @@ pub(crate) struct ListParams {
     since: Option<String>,
     until: Option<String>,
     cursor: Option<String>,
+    /// Reads on from this position of the journal, in its order: what came after it, oldest first. It goes with
+    /// `limit` alone.
+    #[param(minimum = 0)]
+    after_position: Option<i64>,
     /// At most this many.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
 /// Lists logged predictions.
-#[utoipa::path(get, path = "/predictions", tag = "predictions", params(ListParams), responses((status = 200, description = "logged predictions, newest first", body = PredictionPage), problems::Query, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/predictions",
+    tag = "predictions",
+    params(ListParams),
+    responses(
+        (status = 200, description = "logged predictions, newest first", body = PredictionPage),
+        problems::Query,
+        problems::Stored,
+    )
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
 ) -> ApiResult<Reply<PredictionPage>> {
-    let filter = check(&params)?;
-    let limit = filter.limit as usize;
+    let (filter, after) = check(&params)?;
+    let limit = filter.limit;
     let log_lag = fresh(&state).await;
-    let found = state.store.predictions(filter).await?;
-    let last = found.last().map(|prediction| prediction.id.to_string());
-    let next_cursor = last.filter(|_| found.len() == limit);
+    let found = match after {
+        None => state.store.predictions(filter).await?,
+        Some(position) => state.store.predictions_after(position, limit).await?,
+    };
+    let last = found.last().filter(|_| found.len() == limit as usize);
+    let (next_cursor, next_position) = match after {
+        None => (last.map(|prediction| prediction.id.to_string()), None),
+        // Whoever has read all asks again from where they are.
+        Some(before) => {
+            let last = found.last().and_then(|prediction| prediction.position);
+            (None, Some(last.unwrap_or(before)))
+        }
+    };
     let predictions = found.into_iter().map(wire).collect();
     Ok(Reply(PredictionPage {
         predictions,
         next_cursor,
+        next_position,
         log_lag,
     }))
 }
 
-fn check(params: &ListParams) -> ApiResult<PredictionFilter> {
+impl ListParams {
+    /// Whether only some predictions are asked for.
+    fn restricts(&self) -> bool {
+        let given = [
+            &self.name,
+            &self.version,
+            &self.model_id,
+            &self.status,
+            &self.since,
+            &self.until,
+            &self.cursor,
+        ];
+        given.into_iter().any(Option::is_some)
+    }
+}
+
+fn check(params: &ListParams) -> ApiResult<(PredictionFilter, Option<u64>)> {
     let mut fields = Fields::default();
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=1000).contains(&limit) {
         fields.wrong("?limit", "must be from 1 to 1000");
+    }
+    let after = fields.position(params.after_position);
+    if after.is_some() && params.restricts() {
+        fields.wrong("?after_position", "goes with `limit` alone");
     }
     let status = params.status.as_deref().map(|text| {
         let unknown = |()| "must be ok, fallback, error or rejected";
@@ -82,7 +128,7 @@ fn check(params: &ListParams) -> ApiResult<PredictionFilter> {
         ),
         limit,
     };
-    fields.finish(Some(filter))
+    fields.finish(Some((filter, after)))
 }
 
 /// `since` (inclusive) and `until` (exclusive) of a query.
@@ -99,7 +145,17 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
 }
 
 /// Reads a logged prediction, with the feedback that came for it.
-#[utoipa::path(get, path = "/predictions/{prediction_id}", tag = "predictions", params(("prediction_id" = String, Path, description = "a UUID version 7")), responses((status = 200, description = "the prediction", body = LoggedPrediction), problems::NoPrediction, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/predictions/{prediction_id}",
+    tag = "predictions",
+    params(("prediction_id" = String, Path, description = "a UUID version 7")),
+    responses(
+        (status = 200, description = "the prediction", body = LoggedPrediction),
+        problems::NoPrediction,
+        problems::Stored,
+    )
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath(text): TextPath<String>,
@@ -117,14 +173,9 @@ pub(crate) async fn read(
         None => return Err(missing()),
     };
     let feedback = state.store.feedback_of(id).await?;
-    let feedback = feedback.into_iter().map(|value| StoredFeedback {
-        metric: value.metric.to_string(),
-        value: value.value,
-        label: value.label,
-        received_at: value.received_at.to_string(),
-    });
+    let feedback = feedback.into_iter().map(wire_value).collect();
     Ok(Reply(LoggedPrediction {
-        feedback: Some(feedback.collect()),
+        feedback: Some(feedback),
         ..wire(found)
     }))
 }
@@ -152,7 +203,8 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         confidence: p.confidence,
         latency_ms: p.latency_ns as f64 / 1e6,
         error: p.error,
-        experiment: p.experiment.map(|id| id.to_string()),
+        experiment: p.experiment_id.map(|id| id.to_string()),
+        position: p.position,
         feedback: None,
     }
 }

@@ -20,7 +20,22 @@ use store::StoreError;
 use types::{Experiment, ExperimentDefinition, Policy, Timestamp};
 
 /// What the evidence of an experiment says.
-#[utoipa::path(get, path = "/experiments/{experiment}/results", tag = "experiments", params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the verdict, and every number that it stands on", body = ExperimentResults), problems::NoExperiment, problems::WrongState, problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/experiments/{experiment}/results",
+    tag = "experiments",
+    params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (
+            status = 200,
+            description = "the verdict, and every number that it stands on",
+            body = ExperimentResults,
+        ),
+        problems::NoExperiment,
+        problems::WrongState,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,

@@ -14,7 +14,13 @@ use store::VersionFilter;
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
 /// How the traffic of a model is split.
-#[utoipa::path(get, path = "/traffic/{name}", tag = "traffic", params(("name" = String, Path, description = "the model")), responses((status = 200, description = "the split and its revision", body = Traffic), problems::NoModel))]
+#[utoipa::path(
+    get,
+    path = "/traffic/{name}",
+    tag = "traffic",
+    params(("name" = String, Path, description = "the model")),
+    responses((status = 200, description = "the split and its revision", body = Traffic), problems::NoModel),
+)]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
@@ -31,7 +37,20 @@ fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {
 }
 
 /// Changes several weights of a model at once.
-#[utoipa::path(put, path = "/traffic/{name}", tag = "traffic", params(("name" = String, Path, description = "the model")), request_body = SetTraffic, responses((status = 200, description = "the new split", body = Traffic), problems::NoModelOrVersion, problems::StaleOrNotReady, problems::Body, problems::Stored))]
+#[utoipa::path(
+    put,
+    path = "/traffic/{name}",
+    tag = "traffic",
+    params(("name" = String, Path, description = "the model")),
+    request_body = SetTraffic,
+    responses(
+        (status = 200, description = "the new split", body = Traffic),
+        problems::NoModelOrVersion,
+        problems::StaleOrNotReady,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn set(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,

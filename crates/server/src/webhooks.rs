@@ -27,7 +27,18 @@ const MOST: usize = 100;
 const SECRET_PREFIX: &str = "whsec_";
 
 /// Makes a webhook. Its secret is in this reply only.
-#[utoipa::path(post, path = "/webhooks", tag = "webhooks", request_body = CreateWebhook, responses((status = 200, description = "the webhook, with its secret", body = Webhook), problems::NoModel, problems::Body, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/webhooks",
+    tag = "webhooks",
+    request_body = CreateWebhook,
+    responses(
+        (status = 200, description = "the webhook, with its secret", body = Webhook),
+        problems::NoModel,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn create(
     State(state): State<AppState>,
     Json(body): Json<CreateWebhook>,
@@ -69,14 +80,32 @@ pub(crate) async fn create(
 }
 
 /// Every webhook, without the secrets.
-#[utoipa::path(get, path = "/webhooks", tag = "webhooks", responses((status = 200, description = "the webhooks, oldest first", body = Vec<Webhook>), problems::Stored))]
+#[utoipa::path(
+    get,
+    path = "/webhooks",
+    tag = "webhooks",
+    responses(
+        (status = 200, description = "the webhooks, oldest first", body = Vec<Webhook>),
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn list(State(state): State<AppState>) -> ApiResult<Reply<Vec<Webhook>>> {
     let found = state.store.webhooks().await?;
     Ok(Reply(found.iter().map(wire).collect()))
 }
 
 /// Deletes a webhook: nothing more is delivered.
-#[utoipa::path(delete, path = "/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path, description = "`hook-` and 12 hexadecimal digits")), responses((status = 200, description = "what was deleted", body = Message), problems::NoWebhook, problems::Stored))]
+#[utoipa::path(
+    delete,
+    path = "/webhooks/{webhook}",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "`hook-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "what was deleted", body = Message),
+        problems::NoWebhook,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     Path(webhook): Path<String>,

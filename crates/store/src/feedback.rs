@@ -68,7 +68,7 @@ pub struct Receipt {
 impl Receipt {
     pub(crate) fn count_for(&mut self, experiment: ExperimentId) {
         if let Some(counted) = &mut self.counted {
-            counted.experiment = Some(experiment);
+            counted.experiment_id = Some(experiment);
         }
     }
 }
@@ -83,7 +83,7 @@ pub struct Counted {
     /// Its version string.
     pub version: VersionName,
     /// The experiment whose evidence it changed.
-    pub experiment: Option<ExperimentId>,
+    pub experiment_id: Option<ExperimentId>,
 }
 
 /// A value as it is read back.
@@ -97,6 +97,17 @@ pub struct StoredFeedback {
     pub label: Option<Value>,
     /// When it came last.
     pub received_at: Timestamp,
+}
+
+/// A value and where it stands in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacedFeedback {
+    /// The prediction that it came for.
+    pub prediction_id: PredictionId,
+    /// The value.
+    pub feedback: StoredFeedback,
+    /// The position of the entry that it came with; of the prediction, where that came later.
+    pub position: u64,
 }
 
 /// Why a value is refused.

@@ -22,7 +22,8 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoredFeedback,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, PlacedFeedback, Receipt,
+    StoredFeedback,
 };
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use receipt::{Refused, RequestReceipt};

@@ -59,7 +59,9 @@ pub struct LoggedPrediction {
     /// Why the chosen version failed.
     pub error: Option<String>,
     /// The experiment it takes part in.
-    pub experiment: Option<ExperimentId>,
+    pub experiment_id: Option<ExperimentId>,
+    /// Its position in the journal that it came from; `None` where a release before the journal stored it.
+    pub position: Option<u64>,
 }
 
 /// The roll-up of one version over the epochs and a stretch of time.

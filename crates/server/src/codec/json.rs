@@ -17,7 +17,17 @@ use std::borrow::Cow;
 use types::{Input, UnitId};
 
 /// Predicts: chooses a version, calls it, logs the prediction, answers.
-#[utoipa::path(post, path = "/predict", tag = "predictions", request_body = PredictRequest, responses((status = 200, description = "the prediction, which is logged", body = PredictReply<'static>), problems::Predict, problems::Body))]
+#[utoipa::path(
+    post,
+    path = "/predict",
+    tag = "predictions",
+    request_body = PredictRequest,
+    responses(
+        (status = 200, description = "the prediction, which is logged", body = PredictReply<'static>),
+        problems::Predict,
+        problems::Body,
+    ),
+)]
 pub(crate) async fn predict(
     State(state): State<AppState>,
     request: axum::extract::Request,

@@ -28,7 +28,20 @@ pub(crate) struct StartParams {
 }
 
 /// Starts a draft: its weights rule from now on. Says what that changes of the traffic.
-#[utoipa::path(post, path = "/experiments/{experiment}/start", tag = "experiments", params(StartParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")), responses((status = 200, description = "the experiment and what changes", body = StartedExperiment), problems::NoExperiment, problems::NoVersion, problems::CannotStart, problems::Query, problems::Stored))]
+#[utoipa::path(
+    post,
+    path = "/experiments/{experiment}/start",
+    tag = "experiments",
+    params(StartParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    responses(
+        (status = 200, description = "the experiment and what changes", body = StartedExperiment),
+        problems::NoExperiment,
+        problems::NoVersion,
+        problems::CannotStart,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
 pub(crate) async fn start(
     State(state): State<AppState>,
     ExperimentPath(id): ExperimentPath,

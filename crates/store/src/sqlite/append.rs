@@ -7,14 +7,15 @@
 use super::checkpoint::Checkpointer;
 use super::evidence::{OpenEvidence, exposure_of, unit_number};
 use super::feedback::{FeedbackResult, OpenFeedback};
-use super::journal_state;
+use super::journal_state::{self, Origin};
 use super::predictions::{self, Inserter, PurgeCursor};
 use super::receipts::Receipts;
 use super::rollups::OpenRollups;
+use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
 use crate::StoreError;
 use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
-use evidence::Exposure;
+use evidence::{Exposure, Sample};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::ops::RangeInclusive;
@@ -170,7 +171,9 @@ pub(super) struct Writer {
     connection: Connection,
     checkpointer: Checkpointer,
     server: ServerId,
+    server_key: i64,
     position: u64,
+    stretches: OpenStretch,
     rollups: OpenRollups,
     evidence: OpenEvidence,
     feedback: OpenFeedback,
@@ -241,15 +244,18 @@ impl Writer {
         server: ServerId,
     ) -> Result<Self, StoreError> {
         let position = journal_state::position(&connection, &server)?;
+        let server_key = journal_state::server_key(&connection, &server)?;
         let checkpointer = Checkpointer::start(path, &mut connection)?;
         Ok(Self {
             connection,
             checkpointer,
             server,
+            server_key,
             position,
-            rollups: OpenRollups::default(),
-            evidence: OpenEvidence::default(),
-            feedback: OpenFeedback::default(),
+            stretches: OpenStretch::default(),
+            rollups: OpenRollups::of(server_key),
+            evidence: OpenEvidence::of(server_key),
+            feedback: OpenFeedback::of(server_key),
             receipts: Receipts::default(),
             deleted: HashMap::default(),
             purge_cursor: PurgeCursor::default(),
@@ -258,6 +264,10 @@ impl Writer {
 
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    pub(super) fn server_key(&self) -> i64 {
+        self.server_key
     }
 
     /// Runs a change in a transaction. What is kept in memory of the catalogue is forgotten.
@@ -350,6 +360,7 @@ impl Writer {
             // Fails when SQLite has rolled back by itself, as it does on a full disk.
             let _ = self.connection.execute_batch("ROLLBACK");
             // What memory added was rolled back in the database.
+            self.stretches = OpenStretch::default();
             self.rollups.forget();
             self.evidence.forget();
             self.feedback.forget();
@@ -392,7 +403,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let (position, bytes) = decoded.placed;
         match decoded.entry {
-            Ok(entry) => self.take(&entry, decoded.unit, incoming, group),
+            Ok(entry) => self.take(position, &entry, decoded.unit, incoming, group),
             Err(error) => {
                 let (reason, now) = (error.to_string(), incoming.now);
                 let (connection, server) = (&self.connection, &self.server);
@@ -406,6 +417,7 @@ impl Writer {
     /// Writes what memory holds, and the position.
     fn finish_group(&mut self, until: u64, incoming: &Incoming<'_>) -> Result<(), StoreError> {
         let connection = &self.connection;
+        self.stretches.write(connection)?;
         self.rollups.write(connection)?;
         self.evidence.write(connection)?;
         self.feedback.write(connection)?;
@@ -417,19 +429,24 @@ impl Writer {
 
     fn take(
         &mut self,
+        position: u64,
         entry: &Entry<'_>,
         unit: Option<i64>,
         incoming: &Incoming<'_>,
         group: &mut Appended,
     ) -> Result<(), StoreError> {
+        let origin = Origin {
+            server_key: self.server_key,
+            position: position as i64,
+        };
         match &entry.kind {
             Kind::Prediction(prediction) => {
-                let taken = self.take_prediction(prediction, unit)?;
+                let taken = self.take_prediction(prediction, unit, origin)?;
                 group.dropped += u64::from(!taken);
             }
             Kind::Feedback(feedback) => {
                 let awaited = (incoming.awaited)(feedback.receipt);
-                let part = self.take_feedback(feedback, entry.at, awaited)?;
+                let part = self.take_feedback(feedback, entry.at, awaited, origin)?;
                 group.parts.push(part);
             }
         }
@@ -441,19 +458,25 @@ impl Writer {
         &mut self,
         prediction: &PredictionEntry<'_>,
         unit: Option<i64>,
+        origin: Origin,
     ) -> Result<bool, StoreError> {
         if self.is_deleted(prediction.version)? {
             return Ok(false);
         }
         let connection = &self.connection;
-        Inserter::new(connection)?.insert(prediction)?;
-        self.rollups.add(connection, prediction)?;
+        let row = predictions::row_of(prediction, origin);
+        Inserter::new(connection)?.insert(&row)?;
+        self.stretches.add(connection, &row)?;
+        let sample = Sample::new(prediction.measured()).hashed(row.hash());
+        let series = (prediction.version, prediction.epoch);
+        self.rollups
+            .add(connection, series, prediction.id.time(), &sample)?;
         if let Some(experiment) = prediction.experiment {
             let exposure = exposure_of(prediction, experiment, unit);
             self.evidence.expose(connection, prediction, exposure)?;
         }
         self.feedback
-            .appeared(connection, &mut self.evidence, prediction.id)?;
+            .appeared(connection, &mut self.evidence, prediction.id, origin)?;
         Ok(true)
     }
 
@@ -462,12 +485,15 @@ impl Writer {
         request: &FeedbackEntry,
         at: Timestamp,
         awaited: bool,
+        origin: Origin,
     ) -> Result<Part, StoreError> {
         let connection = &self.connection;
         let mut results = Vec::with_capacity(request.values.len());
         for (line, value) in &request.values {
             let evidence = &mut self.evidence;
-            let result = self.feedback.store(connection, evidence, value, at)?;
+            let result = self
+                .feedback
+                .store(connection, evidence, value, at, origin)?;
             results.push((*line, result));
         }
         let part = Part {
@@ -569,7 +595,7 @@ impl Writer {
                 .take_back_set_aside(&self.connection, feedback)?;
         }
         let mut group = Appended::default();
-        self.take(entry, unit_of(entry), incoming, &mut group)?;
+        self.take(position, entry, unit_of(entry), incoming, &mut group)?;
         journal_state::count_dropped(&self.connection, group.dropped)?;
         journal_state::forget_set_aside(&self.connection, &self.server, position)?;
         self.finish_group(self.position, incoming)

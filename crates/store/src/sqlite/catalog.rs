@@ -13,6 +13,7 @@ pub(super) use audit::changed_rows;
 pub(super) use state::{events_of, model, names};
 
 use super::Store;
+use super::row::{ByName, corrupt};
 use crate::{StoreError, VersionFilter};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -90,7 +91,7 @@ pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)
     let mut select = connection.prepare(&format!("{SELECT} ORDER BY version_key"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let what = format!("the version {}", row.get::<_, i64>(0)?);
+        let what = format!("the version {}", row.get::<_, i64>("version_key")?);
         match read_version(row) {
             Ok(Version {
                 runtime: RuntimeSpec::Unreadable(why),
@@ -151,10 +152,6 @@ pub(super) fn first_readable<T>(
     Ok(found)
 }
 
-fn corrupt(column: usize) -> rusqlite::Error {
-    rusqlite::Error::IntegralValueOutOfRange(column, 0)
-}
-
 fn to_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
@@ -162,27 +159,27 @@ fn to_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
 /// What no call needs to know may be unreadable: the version keeps its traffic, and says of itself that it is
 /// broken. Left out, its traffic would go elsewhere in silence.
 fn read_version(row: &Row<'_>) -> rusqlite::Result<Version> {
-    let text = |column| row.get::<_, String>(column);
+    let text = |name| row.get::<_, String>(name);
     let mut unreadable = None;
     let mut note = |what: &str| unreadable = Some(format!("its {what} cannot be read"));
-    let description = text(4).unwrap_or_else(|_| {
+    let description = text("description").unwrap_or_else(|_| {
         note("description");
         String::new()
     });
-    let accuracy = row.get(5).ok().and_then(|value| Accuracy::new(value).ok());
+    let accuracy = row
+        .get("accuracy")
+        .ok()
+        .and_then(|value| Accuracy::new(value).ok());
     let accuracy = accuracy.unwrap_or_else(|| {
         note("accuracy");
         Accuracy::ZERO
     });
-    let tags = text(6)
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok());
-    let tags = tags.unwrap_or_else(|| {
+    let tags = row.json("tags").unwrap_or_else(|_| {
         note("tags");
         Tags::default()
     });
     // What another release wrote must not keep the other versions from being read.
-    let runtime = text(7).map_err(|error| error.to_string());
+    let runtime = text("runtime").map_err(|error| error.to_string());
     let runtime =
         runtime.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
     let runtime = match unreadable {
@@ -190,17 +187,20 @@ fn read_version(row: &Row<'_>) -> rusqlite::Result<Version> {
         None => runtime.unwrap_or_else(RuntimeSpec::Unreadable),
     };
     Ok(Version {
-        key: VersionKey(row.get(0)?),
-        model_id: text(1)?.parse().map_err(|_| corrupt(1))?,
-        name: ModelName::parse(&text(2)?).map_err(|_| corrupt(2))?,
-        version: VersionName::parse(&text(3)?).map_err(|_| corrupt(3))?,
+        key: VersionKey(row.get("version_key")?),
+        model_id: row.parsed("model_id", str::parse)?,
+        name: row.parsed("name", ModelName::parse)?,
+        version: row.parsed("version", VersionName::parse)?,
         description,
         accuracy,
         tags,
         runtime,
-        status: text(8)?.parse().map_err(|()| corrupt(8))?,
-        traffic_percent: Percent::new(row.get(9)?).map_err(|_| corrupt(9))?,
-        created_at: Timestamp::from_micros(row.get(10)?),
-        activated_at: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_micros),
+        status: row.parsed("status", str::parse)?,
+        traffic_percent: Percent::new(row.get("traffic_percent")?)
+            .map_err(|_| corrupt("traffic_percent"))?,
+        created_at: row.time("created_at")?,
+        activated_at: row
+            .get::<_, Option<i64>>("activated_at")?
+            .map(Timestamp::from_micros),
     })
 }

@@ -4,6 +4,7 @@
 mod units;
 
 use super::hash::Columns;
+use super::row::corrupt;
 use crate::StoreError;
 use crate::entry::PredictionEntry;
 use evidence::{Delta, ExactSum, Exposure, Step, UnitMetric, cutoff, exposed, start_of, valued};
@@ -73,6 +74,8 @@ struct Open {
 /// The evidence that the writer adds to.
 #[derive(Default)]
 pub(super) struct OpenEvidence {
+    /// Whose sums they are.
+    server_key: i64,
     experiments: HashMap<ExperimentKey, Arc<ExperimentDefinition>>,
     open: HashMap<Place, Open>,
     touched: Vec<Place>,
@@ -86,6 +89,13 @@ pub(super) struct OpenEvidence {
 }
 
 impl OpenEvidence {
+    pub(super) fn of(server_key: i64) -> Self {
+        Self {
+            server_key,
+            ..Self::default()
+        }
+    }
+
     /// Looks at the units of exposures that will be counted next.
     pub(super) fn fetch(&self, exposures: impl Iterator<Item = Exposure>) {
         self.units
@@ -235,7 +245,7 @@ impl OpenEvidence {
         let open = match self.open.get_mut(&place) {
             Some(open) => open,
             None => {
-                let loaded = Open::load(connection, place)?;
+                let loaded = Open::load(connection, place, self.server_key)?;
                 self.open.entry(place).or_insert(loaded)
             }
         };
@@ -263,7 +273,7 @@ impl OpenEvidence {
         let before = cutoff(metric, self.now) - 2 * metric.bucket_seconds().unwrap_or(0);
         let mut delete = connection.prepare_cached(
             "DELETE FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 AND version_key = ?3 \
-             AND metric = ?4 AND start >= 0 AND start < ?5",
+             AND metric = ?4 AND start >= 0 AND start < ?5 AND server_key = ?6",
         )?;
         let p = place;
         delete.execute(params![
@@ -271,7 +281,8 @@ impl OpenEvidence {
             p.epoch,
             p.version.0,
             p.metric,
-            before
+            before,
+            self.server_key,
         ])?;
         self.open.retain(|other, _| {
             let same = Place { start: 0, ..*other } == series;
@@ -297,7 +308,7 @@ impl OpenEvidence {
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         for place in self.touched.drain(..) {
             if let Some(open) = self.open.get_mut(&place) {
-                open.write(connection, place)?;
+                open.write(connection, place, self.server_key)?;
             }
         }
         self.units.write(connection)?;
@@ -312,7 +323,7 @@ impl OpenEvidence {
     pub(super) fn forget(&mut self) {
         *self = Self {
             now: self.now,
-            ..Self::default()
+            ..Self::of(self.server_key)
         };
     }
 }
@@ -354,19 +365,20 @@ impl Counted<'_> {
 }
 
 impl Open {
-    fn load(connection: &Connection, place: Place) -> Result<Self, StoreError> {
+    fn load(connection: &Connection, place: Place, server_key: i64) -> Result<Self, StoreError> {
         let mut select = connection.prepare_cached(&format!(
             "SELECT evidence_id, {COLUMNS} FROM evidence WHERE experiment_key = ?1 AND epoch = ?2 \
-             AND version_key = ?3 AND metric = ?4 AND start = ?5"
+             AND version_key = ?3 AND metric = ?4 AND start = ?5 AND server_key = ?6"
         ))?;
         let key = params![
             place.experiment.0,
             place.epoch,
             place.version.0,
             place.metric,
-            place.start
+            place.start,
+            server_key,
         ];
-        let found = |row: &Row<'_>| Ok((row.get(0)?, read_sums(row, 1)?));
+        let found = |row: &Row<'_>| Ok((row.get("evidence_id")?, read_sums(row)?));
         let stored: Option<(i64, Delta)> = select.query_row(key, found).optional()?;
         let (row, sums) = stored.map_or_else(Default::default, |(row, sums)| (Some(row), sums));
         Ok(Self {
@@ -376,17 +388,29 @@ impl Open {
         })
     }
 
-    fn write(&mut self, connection: &Connection, place: Place) -> Result<(), StoreError> {
+    fn write(
+        &mut self,
+        connection: &Connection,
+        place: Place,
+        server_key: i64,
+    ) -> Result<(), StoreError> {
         self.changed = false;
         let row = match self.row {
             Some(row) => row,
             None => {
                 let mut insert = connection.prepare_cached(
-                    "INSERT INTO evidence (experiment_key, epoch, version_key, metric, start) \
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO evidence (experiment_key, epoch, version_key, metric, start, server_key) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?;
                 let p = place;
-                let key = params![p.experiment.0, p.epoch, p.version.0, p.metric, p.start];
+                let key = params![
+                    p.experiment.0,
+                    p.epoch,
+                    p.version.0,
+                    p.metric,
+                    p.start,
+                    server_key
+                ];
                 *self.row.insert(insert.insert(key)?)
             }
         };
@@ -397,7 +421,7 @@ impl Open {
         )?;
         let s = &self.sums;
         let exact = exact_parts(s)?;
-        let row_hash = row_hash(place, s, &exact);
+        let row_hash = row_hash(place, server_key, s, &exact);
         update.execute(params![
             row,
             s.units,
@@ -416,7 +440,7 @@ impl Open {
     }
 }
 
-fn row_hash(place: Place, s: &Delta, exact: &[u8]) -> i64 {
+fn row_hash(place: Place, server_key: i64, s: &Delta, exact: &[u8]) -> i64 {
     let mut columns = Columns::new();
     columns
         .number(place.experiment.0)
@@ -433,7 +457,8 @@ fn row_hash(place: Place, s: &Delta, exact: &[u8]) -> i64 {
         .number(s.values)
         .number(s.value_units)
         .number(s.events)
-        .bytes(exact);
+        .bytes(exact)
+        .server(server_key);
     columns.hash() as i64
 }
 
@@ -441,7 +466,7 @@ fn row_hash(place: Place, s: &Delta, exact: &[u8]) -> i64 {
 pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut select = connection.prepare(&format!(
         "SELECT {COLUMNS}, experiment_key, epoch, version_key, metric, start, sum, sum_squares, sum_products, \
-         row_hash FROM evidence WHERE row_hash IS NOT NULL"
+         server_key, row_hash FROM evidence WHERE row_hash IS NOT NULL"
     ))?;
     let mut rows = select.query([])?;
     let mut changed = Vec::new();
@@ -454,7 +479,7 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
                 metric: row.get("metric")?,
                 start: row.get("start")?,
             };
-            let sums = read_sums(row, 0)?;
+            let sums = read_sums(row)?;
             // The plain columns say the same as the exact sums, in short.
             let plain = |name: &str, sum: &ExactSum| {
                 Ok::<_, rusqlite::Error>(row.get::<_, f64>(name)? == sum.value())
@@ -462,7 +487,8 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
             let agree = plain("sum", &sums.sum)?
                 && plain("sum_squares", &sums.sum_squares)?
                 && plain("sum_products", &sums.sum_products)?;
-            let hash = row_hash(place, &sums, row.get_ref("exact")?.as_blob()?);
+            let exact = row.get_ref("exact")?.as_blob()?;
+            let hash = row_hash(place, row.get("server_key")?, &sums, exact);
             Ok(if agree { hash } else { !hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
@@ -481,25 +507,28 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
      value_count, value_units, events, exact";
 
-pub(super) fn read_sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Delta> {
-    let number = |column: usize| row.get::<_, f64>(first + column).map(ExactSum::from);
-    let exact = row.get_ref(first + 9)?.as_blob()?;
+pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
+    let number = |name: &str| row.get::<_, f64>(name).map(ExactSum::from);
+    let exact = row.get_ref("exact")?.as_blob()?;
     let [sum, sum_squares, sum_products] = if exact.is_empty() {
-        [number(2)?, number(3)?, number(5)?]
+        [
+            number("sum")?,
+            number("sum_squares")?,
+            number("sum_products")?,
+        ]
     } else {
-        let corrupt = |_| rusqlite::Error::IntegralValueOutOfRange(first + 9, 0);
-        postcard::from_bytes(exact).map_err(corrupt)?
+        postcard::from_bytes(exact).map_err(|_| corrupt("exact"))?
     };
     Ok(Delta {
-        units: row.get(first)?,
-        count: row.get(first + 1)?,
+        units: row.get("units")?,
+        count: row.get("count")?,
         sum,
         sum_squares,
-        sum_count_squares: row.get(first + 4)?,
+        sum_count_squares: row.get("sum_count_squares")?,
         sum_products,
-        values: row.get(first + 6)?,
-        value_units: row.get(first + 7)?,
-        events: row.get(first + 8)?,
+        values: row.get("value_count")?,
+        value_units: row.get("value_units")?,
+        events: row.get("events")?,
     })
 }
 

@@ -3,11 +3,13 @@
 use super::Store;
 use super::evidence::{Old, OpenEvidence, unit_number};
 use super::hash::Columns;
+use super::journal_state::Origin;
 use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
+use super::row::ByName;
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt, StoreError,
-    StoredFeedback, Tier,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, PlacedFeedback, Receipt,
+    StoreError, StoredFeedback, Tier,
 };
 use ::evidence::Exposure;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -35,12 +37,9 @@ impl Store {
     /// When the store cannot be read.
     pub async fn unmatched_feedback(&self) -> Result<(u64, u64), StoreError> {
         self.read(|connection| {
-            let sql = "SELECT (SELECT count(*) FROM pending_feedback), feedback_dropped FROM state";
-            let count = |n: i64| u64::try_from(n).unwrap_or(0);
-            Ok(
-                connection
-                    .query_row(sql, [], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?,
-            )
+            let sql = "SELECT (SELECT count(*) FROM pending_feedback) AS waiting, feedback_dropped FROM state";
+            let read = |row: &Row<'_>| Ok((row.count("waiting")?, row.count("feedback_dropped")?));
+            Ok(connection.query_row(sql, [], read)?)
         })
         .await
     }
@@ -55,21 +54,70 @@ impl Store {
                 "SELECT metric, value, label, received_at FROM feedback \
                  WHERE prediction_order = ?1 ORDER BY metric",
             )?;
-            let mut rows = select.query([id.order() as i64])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                let label: Option<String> = row.get(2)?;
-                found.push(StoredFeedback {
-                    metric: metric_name(&row.get::<_, String>(0)?)?,
-                    value: row.get(1)?,
-                    label: label.and_then(|label| serde_json::from_str(&label).ok()),
-                    received_at: Timestamp::from_micros(row.get(3)?),
-                });
-            }
-            Ok(found)
+            let found = select.query_map([id.order() as i64], read_value)?;
+            Ok(found.collect::<Result<_, _>>()?)
         })
         .await
     }
+
+    /// Values that this server's journal has after a position, in its order, at most so many; a value that was
+    /// replaced is where it was replaced. Those for predictions of deleted versions are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn feedback_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<PlacedFeedback>, StoreError> {
+        let server_key = self.inner.server_key;
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position \
+                 FROM feedback f CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
+                 JOIN versions v ON v.version_key = p.version_key AND v.deleted_at IS NULL \
+                 WHERE f.server_key = ?1 AND f.position > ?2 \
+                 ORDER BY f.position, f.prediction_order, f.metric",
+            )?;
+            let read = |row: &Row<'_>| {
+                Ok(PlacedFeedback {
+                    prediction_id: super::predictions::id_of(row)?,
+                    feedback: read_value(row)?,
+                    position: row.bits("position")?,
+                })
+            };
+            let rows = select.query_map(params![server_key, position as i64], read)?;
+            whole_positions(rows, limit as usize)
+        })
+        .await
+    }
+}
+
+/// The values of the first positions: at most so many, but never a part of what came together, so that whoever
+/// reads on from the last position misses nothing.
+fn whole_positions(
+    rows: impl Iterator<Item = rusqlite::Result<PlacedFeedback>>,
+    most: usize,
+) -> Result<Vec<PlacedFeedback>, StoreError> {
+    let mut found: Vec<PlacedFeedback> = Vec::new();
+    for row in rows {
+        let row = row?;
+        let last = found.last().map(|last| last.position);
+        if found.len() >= most && last != Some(row.position) {
+            break;
+        }
+        found.push(row);
+    }
+    Ok(found)
+}
+
+fn read_value(row: &Row<'_>) -> rusqlite::Result<StoredFeedback> {
+    Ok(StoredFeedback {
+        metric: row.parsed("metric", MetricName::parse)?,
+        value: row.get("value")?,
+        label: row.json_option("label").unwrap_or_default(),
+        received_at: row.time("received_at")?,
+    })
 }
 
 fn metric_name(text: &str) -> Result<MetricName, StoreError> {
@@ -79,6 +127,8 @@ fn metric_name(text: &str) -> Result<MetricName, StoreError> {
 /// What the writer keeps in memory to join feedback.
 #[derive(Default)]
 pub(super) struct OpenFeedback {
+    /// Who writes.
+    server_key: i64,
     versions: HashMap<VersionKey, Known>,
     experiments: HashMap<ExperimentKey, ExperimentId>,
     metrics: HashMap<ModelName, HashMap<String, Metric>>,
@@ -141,7 +191,58 @@ struct Logged {
     rejected: bool,
 }
 
+impl Known {
+    fn counted(&self) -> Counted {
+        Counted {
+            name: self.name.clone(),
+            model_id: self.model_id,
+            version: self.version.clone(),
+            experiment_id: None,
+        }
+    }
+}
+
+impl Logged {
+    fn exposure(&self, experiment: ExperimentKey, id: PredictionId) -> Exposure {
+        Exposure {
+            experiment,
+            epoch: self.epoch,
+            version: self.version,
+            unit: self.unit_id.as_deref().map(unit_number),
+            seconds: id.time().seconds(),
+        }
+    }
+}
+
+/// What came for a prediction before, and the label it came from.
+fn stored(
+    connection: &Connection,
+    order: i64,
+    metric: &MetricName,
+) -> Result<Option<(Old, Option<String>)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT value, event, label FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
+    )?;
+    let read = |row: &Row<'_>| {
+        let old = Old {
+            value: row.get("value")?,
+            event: row.get("event")?,
+        };
+        Ok((old, row.get("label")?))
+    };
+    Ok(select
+        .query_row(params![order, metric.as_str()], read)
+        .optional()?)
+}
+
 impl OpenFeedback {
+    pub(super) fn of(server_key: i64) -> Self {
+        Self {
+            server_key,
+            ..Self::default()
+        }
+    }
+
     /// Stores one value.
     pub(super) fn store(
         &mut self,
@@ -149,10 +250,11 @@ impl OpenFeedback {
         evidence: &mut OpenEvidence,
         item: &Feedback,
         now: Timestamp,
+        origin: Origin,
     ) -> Result<FeedbackResult, StoreError> {
         self.sweep(connection, now)?;
         match self.find(connection, item.prediction_id)? {
-            Found::Live(found) => self.join(connection, evidence, item, &found, now),
+            Found::Live(found) => self.join(connection, evidence, item, &found, (now, origin)),
             Found::Deleted => Ok(Ok(unmatched(item, FeedbackStatus::Dropped))),
             Found::Nothing => self.keep(connection, item, now),
         }
@@ -164,6 +266,7 @@ impl OpenFeedback {
         connection: &Connection,
         evidence: &mut OpenEvidence,
         id: PredictionId,
+        origin: Origin,
     ) -> Result<(), StoreError> {
         if !self.pending(connection)?.by_order.contains_key(&id.order()) {
             return Ok(());
@@ -175,16 +278,15 @@ impl OpenFeedback {
         let key = params![id.order() as i64, id.random() as i64];
         let rows = select.query_map(key, |row| {
             Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, Option<f64>>(1)?,
-                row.get::<_, Option<String>>(2)?,
-                row.get::<_, i64>(3)?,
+                row.get::<_, String>("metric")?,
+                row.get::<_, Option<f64>>("value")?,
+                row.json_option("label").unwrap_or_default(),
+                row.time("received_at")?,
             ))
         })?;
         let waiting = rows.collect::<Result<Vec<_>, _>>()?;
         let mut dropped = 0;
         for (metric, value, label, received_at) in waiting {
-            let label = label.and_then(|label| serde_json::from_str(&label).ok());
             let content = match (label, value) {
                 (Some(label), _) => FeedbackContent::Label(label),
                 (None, Some(value)) => FeedbackContent::Value(metric_name(&metric)?, value),
@@ -195,11 +297,8 @@ impl OpenFeedback {
                 content,
                 replace: false,
             };
-            let received_at = Timestamp::from_micros(received_at);
-            dropped += i64::from(
-                self.store(connection, evidence, &item, received_at)?
-                    .is_err(),
-            );
+            let stored = self.store(connection, evidence, &item, received_at, origin)?;
+            dropped += i64::from(stored.is_err());
         }
         let mut delete = connection.prepare_cached(
             "DELETE FROM pending_feedback WHERE prediction_order = ?1 AND random = ?2",
@@ -219,72 +318,58 @@ impl OpenFeedback {
         let Some(row) = rows.next()? else {
             return Ok(Found::Nothing);
         };
-        let version = VersionKey(row.get(0)?);
+        let version = VersionKey(row.get("version_key")?);
         let Some(known) = self.version(connection, version)? else {
             return Ok(Found::Deleted);
         };
-        let status = status_of(row.get(5)?)?;
+        let status = status_of(row.get("status")?)?;
         Ok(Found::Live(Logged {
             version,
             known,
-            epoch: row.get(1)?,
-            unit_id: row.get(2)?,
-            experiment: row.get::<_, Option<i64>>(3)?.map(ExperimentKey),
-            prediction: row.get(4)?,
+            epoch: row.get("epoch")?,
+            unit_id: row.get("unit_id")?,
+            experiment: row
+                .get::<_, Option<i64>>("experiment_key")?
+                .map(ExperimentKey),
+            prediction: row.get("prediction")?,
             rejected: status == Status::Rejected,
         }))
     }
 
+    /// Stores a value for a prediction that is there, beside or in place of what came for it before.
     fn join(
         &mut self,
         connection: &Connection,
         evidence: &mut OpenEvidence,
         item: &Feedback,
         found: &Logged,
-        now: Timestamp,
+        (now, origin): (Timestamp, Origin),
     ) -> Result<FeedbackResult, StoreError> {
         let (metric, value, label) = match self.value_of(connection, item, found)? {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let order = item.prediction_id.order() as i64;
-        let mut select = connection.prepare_cached(
-            "SELECT value, event, label FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
-        )?;
-        let read = |row: &Row<'_>| {
-            let old = Old {
-                value: row.get(0)?,
-                event: row.get(1)?,
-            };
-            Ok((old, row.get::<_, Option<String>>(2)?))
-        };
-        let key = params![order, metric.as_str()];
-        let stored = select.query_row(key, read).optional()?;
-        let mut receipt = Receipt {
-            status: FeedbackStatus::Recorded,
-            metric: metric.clone(),
-            value: Some(value),
-            counted: Some(Counted {
-                name: found.known.name.clone(),
-                model_id: found.known.model_id,
-                version: found.known.version.clone(),
-                experiment: None,
-            }),
-        };
-        match &stored {
-            // Two wrong labels are two values.
+        let stored = stored(connection, order, &metric)?;
+        let status = match &stored {
+            None => FeedbackStatus::Recorded,
             Some((old, known)) if old.value == value && (label.is_none() || *known == label) => {
-                receipt.status = FeedbackStatus::Duplicate;
+                // Two wrong labels are two values.
+                FeedbackStatus::Duplicate
             }
-            Some((old, known)) if !item.replace => {
+            Some(_) if item.replace => FeedbackStatus::Replaced,
+            Some((old, known)) => {
                 let stored = known.clone().unwrap_or_else(|| old.value.to_string());
                 return Ok(Err(FeedbackRefusal::Conflict { stored }));
             }
-            Some(_) => receipt.status = FeedbackStatus::Replaced,
-            None => {}
-        }
-        let stored = stored.map(|(old, _)| old);
-        if receipt.status == FeedbackStatus::Duplicate {
+        };
+        let mut receipt = Receipt {
+            status,
+            metric: metric.clone(),
+            value: Some(value),
+            counted: Some(found.known.counted()),
+        };
+        if status == FeedbackStatus::Duplicate {
             if let Some(experiment) = found.experiment
                 && evidence.has_metric(connection, experiment, metric.as_str())?
             {
@@ -292,49 +377,28 @@ impl OpenFeedback {
             }
             return Ok(Ok(receipt));
         }
-        let mut event = false;
+        let old = stored.map(|(old, _)| old);
+        let mut row = FeedbackRow {
+            order,
+            metric: metric.as_str(),
+            value,
+            label: label.as_deref(),
+            received_at: now.micros(),
+            // One that was counted as the first event of its unit stays it.
+            event: old.is_some_and(|old| old.event),
+            origin: Some(origin),
+        };
         if let Some(experiment) = found.experiment {
-            let exposure = Exposure {
-                experiment,
-                epoch: found.epoch,
-                version: found.version,
-                unit: found.unit_id.as_deref().map(unit_number),
-                seconds: item.prediction_id.time().seconds(),
-            };
-            let change = (stored, value);
-            let counted = evidence.value(connection, &exposure, metric.as_str(), change, now)?;
+            let exposure = found.exposure(experiment, item.prediction_id);
+            let counted = evidence.value(connection, &exposure, row.metric, (old, value), now)?;
             if let Some(first_event) = counted {
-                event = first_event;
+                row.event |= first_event;
                 receipt.count_for(self.experiment(connection, experiment)?);
             }
         }
-        // One that was counted as the first event of its unit stays it.
-        event |= stored.is_some_and(|old| old.event);
-        let row_hash = row_hash(
-            order,
-            metric.as_str(),
-            value,
-            label.as_deref(),
-            now.micros(),
-            event,
-        );
-        let mut write = connection.prepare_cached(
-            "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event, row_hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (prediction_order, metric) DO UPDATE \
-             SET value = excluded.value, label = excluded.label, received_at = excluded.received_at, \
-                 event = excluded.event, row_hash = excluded.row_hash",
-        )?;
-        write.execute(params![
-            order,
-            metric.as_str(),
-            value,
-            label,
-            now.micros(),
-            event,
-            row_hash
-        ])?;
+        row.write(connection)?;
         if metric.as_str() == BuiltIn::Correct.as_str() {
-            let old = stored.map(|old| old.value);
+            let old = old.map(|old| old.value);
             self.count_label(item.prediction_id, found, old, value);
         }
         Ok(Ok(receipt))
@@ -464,7 +528,7 @@ impl OpenFeedback {
              RETURNING prediction_order"
         ))?;
         let rows = delete.query_map(params![bound, DROPPED_AT_ONCE as i64], |row| {
-            Ok(row.get::<_, i64>(0)? as u64)
+            row.bits("prediction_order")
         })?;
         let gone = rows.collect::<Result<Vec<u64>, _>>()?;
         let pending = self.pending(connection)?;
@@ -482,7 +546,7 @@ impl OpenFeedback {
                 connection.prepare_cached("SELECT prediction_order FROM pending_feedback")?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
-                pending.add(row.get::<_, i64>(0)? as u64);
+                pending.add(row.bits("prediction_order")?);
             }
             self.pending = Some(pending);
         }
@@ -503,8 +567,8 @@ impl OpenFeedback {
              WHERE version_key = ?1 AND deleted_at IS NULL",
         )?;
         let row = select.query_row([key.0], |row| {
-            let text = |column| row.get::<_, String>(column);
-            Ok((text(0)?, text(1)?, text(2)?))
+            let text = |name| row.get::<_, String>(name);
+            Ok((text("name")?, text("model_id")?, text("version")?))
         });
         let Some((name, model_id, version)) = row.optional()? else {
             return Ok(None);
@@ -555,7 +619,7 @@ impl OpenFeedback {
     /// Writes the labels of this group to the roll-ups, whose rows must be there.
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         for (bucket, (labelled, correct)) in self.labels.drain() {
-            add_labels(connection, bucket, labelled, correct)?;
+            add_labels(connection, bucket, self.server_key, labelled, correct)?;
         }
         Ok(())
     }
@@ -564,7 +628,7 @@ impl OpenFeedback {
     pub(super) fn forget(&mut self) {
         *self = Self {
             swept_at: self.swept_at,
-            ..Self::default()
+            ..Self::of(self.server_key)
         };
     }
 
@@ -610,51 +674,82 @@ fn is_right(prediction: Option<&str>, label: &Value) -> bool {
     }
 }
 
-fn row_hash(
+/// A value as its row has it.
+struct FeedbackRow<'a> {
     order: i64,
-    metric: &str,
+    metric: &'a str,
     value: f64,
-    label: Option<&str>,
+    label: Option<&'a str>,
     received_at: i64,
     event: bool,
-) -> i64 {
-    let mut columns = Columns::new();
-    columns
-        .number(order)
-        .text(metric)
-        .float(value)
-        .optional_text(label)
-        .number(received_at)
-        .number(i64::from(event));
-    columns.hash() as i64
+    origin: Option<Origin>,
+}
+
+impl FeedbackRow<'_> {
+    fn hash(&self) -> i64 {
+        let mut columns = Columns::new();
+        columns
+            .number(self.order)
+            .text(self.metric)
+            .float(self.value)
+            .optional_text(self.label)
+            .number(self.received_at)
+            .number(i64::from(self.event))
+            .origin(self.origin);
+        columns.hash() as i64
+    }
+
+    fn write(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut write = connection.prepare_cached(
+            "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event, server_key, \
+             position, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT (prediction_order, metric) DO UPDATE \
+             SET value = excluded.value, label = excluded.label, received_at = excluded.received_at, \
+                 event = excluded.event, server_key = excluded.server_key, position = excluded.position, \
+                 row_hash = excluded.row_hash",
+        )?;
+        let origin = self.origin.map(|o| (o.server_key, o.position));
+        let (server_key, position) = origin.unzip();
+        write.execute(params![
+            self.order,
+            self.metric,
+            self.value,
+            self.label,
+            self.received_at,
+            self.event,
+            server_key,
+            position,
+            self.hash()
+        ])?;
+        Ok(())
+    }
 }
 
 /// Rows of feedback that are not what was written; those of releases that made no hashes are passed over.
 pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut select = connection.prepare(
-        "SELECT prediction_order, metric, value, label, received_at, event, row_hash FROM feedback \
-         WHERE row_hash IS NOT NULL",
+        "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash \
+         FROM feedback WHERE row_hash IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        let order: i64 = row.get("prediction_order")?;
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
-            let (metric, label): (String, Option<String>) = (row.get("metric")?, row.get("label")?);
-            let (value, received_at) = (row.get("value")?, row.get("received_at")?);
             let event: i64 = row.get("event")?;
-            let hash = row_hash(
-                order,
-                &metric,
-                value,
-                label.as_deref(),
-                received_at,
-                event == 1,
-            );
+            let stored = FeedbackRow {
+                order: row.get("prediction_order")?,
+                metric: row.get_ref("metric")?.as_str()?,
+                value: row.get("value")?,
+                label: row.get_ref("label")?.as_str_or_null()?,
+                received_at: row.get("received_at")?,
+                event: event == 1,
+                origin: Origin::read(row)?,
+            };
+            let hash = stored.hash();
             Ok(if event > 1 { !hash } else { hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
-            let id = PredictionId::new(order as u64, 0);
+            let id = PredictionId::new(row.bits("prediction_order")?, 0);
             changed.push(format!("feedback for the prediction {id}"));
         }
     }

@@ -1,6 +1,7 @@
 //! Hashes of rows, from what is written and from what is read again: XXH3, which is the same on every machine and in
 //! every release.
 
+use super::journal_state::{FIRST_SERVER, Origin};
 use evidence::RowHash;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
@@ -65,6 +66,24 @@ impl Columns {
         }
     }
 
+    /// Rows of releases that did not write it have the hashes that they had.
+    #[inline]
+    pub(super) fn origin(&mut self, origin: Option<Origin>) -> &mut Self {
+        match origin {
+            None => self,
+            Some(origin) => self.number(origin.server_key).number(origin.position),
+        }
+    }
+
+    /// Who wrote a sum.
+    #[inline]
+    pub(super) fn server(&mut self, server_key: i64) -> &mut Self {
+        match server_key {
+            FIRST_SERVER => self,
+            later => self.number(later),
+        }
+    }
+
     pub(super) fn hash(&self) -> u64 {
         xxh3_64(&self.0)
     }
@@ -88,6 +107,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) latency_ns: i64,
     pub(super) error: Option<&'a str>,
     pub(super) experiment: Option<i64>,
+    pub(super) origin: Option<Origin>,
 }
 
 impl PredictionRow<'_> {
@@ -105,6 +125,7 @@ impl PredictionRow<'_> {
             .optional_float(self.confidence)
             .number(self.latency_ns)
             .optional_number(self.experiment);
+        kept.origin(self.origin);
         content
             .number(self.order)
             .optional_text(self.unit_id)

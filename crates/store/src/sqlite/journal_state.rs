@@ -1,8 +1,9 @@
 //! How far the journal has been read, what of it is missing, and what was set aside.
 
+use super::row::ByName;
 use super::{ServerId, Store};
 use crate::{OpenError, StoreError};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use types::Timestamp;
@@ -47,15 +48,15 @@ impl Store {
     pub async fn set_aside(&self, after: u64, limit: u32) -> Result<Vec<SetAside>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT position, reason, length(entry), set_aside_at FROM set_aside \
+                "SELECT position, reason, length(entry) AS bytes, set_aside_at FROM set_aside \
                  WHERE position > ?1 ORDER BY position LIMIT ?2",
             )?;
             let rows = select.query_map(params![after as i64, limit], |row| {
                 Ok(SetAside {
-                    position: row.get::<_, i64>(0)? as u64,
-                    reason: row.get(1)?,
-                    bytes: row.get::<_, i64>(2)? as u64,
-                    at: Timestamp::from_micros(row.get(3)?),
+                    position: row.bits("position")?,
+                    reason: row.get("reason")?,
+                    bytes: row.count("bytes")?,
+                    at: row.time("set_aside_at")?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -65,16 +66,40 @@ impl Store {
 }
 
 pub(super) fn log_state(connection: &Connection) -> Result<LogState, StoreError> {
-    let sql = "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM missing_positions), \
-               (SELECT count(*) FROM set_aside), entries_dropped FROM state";
-    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let sql = "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM missing_positions) AS missing, \
+               (SELECT count(*) FROM set_aside) AS set_aside, entries_dropped FROM state";
     Ok(connection.query_row(sql, [], |row| {
         Ok(LogState {
-            missing: count(row.get(0)?),
-            set_aside: count(row.get(1)?),
-            dropped: count(row.get(2)?),
+            missing: row.count("missing")?,
+            set_aside: row.count("set_aside")?,
+            dropped: row.count("entries_dropped")?,
         })
     })?)
+}
+
+/// The server that writes here first. It adds nothing to the hashes of its sums, so that those of older releases
+/// stay right.
+pub(super) const FIRST_SERVER: i64 = 1;
+
+/// Where a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// Whose journal.
+    pub(super) server_key: i64,
+    /// Its place in it.
+    pub(super) position: i64,
+}
+
+impl Origin {
+    /// As a row has it; none in rows of releases that did not write it.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let server_key: Option<i64> = row.get("server_key")?;
+        let position: Option<i64> = row.get("position")?;
+        Ok(server_key.zip(position).map(|(server_key, position)| Self {
+            server_key,
+            position,
+        }))
+    }
 }
 
 /// Who writes here.
@@ -109,11 +134,19 @@ pub fn server_of(directory: &Path) -> Result<ServerId, OpenError> {
 
 /// The position that a server's journal has been read to; 0 before it has.
 pub(super) fn position(connection: &Connection, server: &ServerId) -> Result<u64, StoreError> {
-    let sql = "SELECT position FROM ingested WHERE server = ?1";
+    let sql = "SELECT position FROM servers WHERE server = ?1";
     let found: Option<i64> = connection
-        .query_row(sql, [server], |row| row.get(0))
+        .query_row(sql, [server], |row| row.get("position"))
         .optional()?;
     Ok(u64::try_from(found.unwrap_or(0)).unwrap_or(0))
+}
+
+/// The number by which rows name a server; it gets one where it has none.
+pub(super) fn server_key(connection: &Connection, server: &ServerId) -> Result<i64, StoreError> {
+    let insert = "INSERT OR IGNORE INTO servers (server, position) VALUES (?1, 0)";
+    connection.execute(insert, [server])?;
+    let sql = "SELECT server_key FROM servers WHERE server = ?1";
+    Ok(connection.query_row(sql, [server], |row| row.get("server_key"))?)
 }
 
 pub(super) fn reach(
@@ -122,7 +155,7 @@ pub(super) fn reach(
     position: u64,
 ) -> Result<(), StoreError> {
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO ingested VALUES (?1, ?2) ON CONFLICT (server) \
+        "INSERT INTO servers (server, position) VALUES (?1, ?2) ON CONFLICT (server) \
          DO UPDATE SET position = max(position, excluded.position)",
     )?;
     upsert.execute(params![server, position as i64])?;
@@ -180,7 +213,7 @@ pub(super) fn next_set_aside(
          ORDER BY position LIMIT ?3",
     )?;
     let rows = select.query_map(params![server, after as i64, limit], |row| {
-        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+        Ok((row.bits("position")?, row.get("entry")?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

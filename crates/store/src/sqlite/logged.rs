@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::predictions::{reason_code, reason_of};
+use super::row::{ByName, corrupt};
 use crate::StoreError;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
@@ -47,8 +48,9 @@ impl Store {
             };
             // An order has the milliseconds above its lowest 12 bits.
             let mut select = connection.prepare_cached(&format!(
-                "SELECT ((p.prediction_order >> 12) - (?2 >> 12)) / ?4, p.epoch, p.reason, \
-                 p.version_key, p.propensity, COUNT(*), SUM({value}), SUM({value} * {value}) \
+                "SELECT ((p.prediction_order >> 12) - (?2 >> 12)) / ?4 AS period, p.epoch, p.reason, \
+                 p.version_key, p.propensity, COUNT(*) AS n, SUM({value}) AS sum, \
+                 SUM({value} * {value}) AS sum_squares \
                  FROM predictions p JOIN versions v USING (version_key) {join} \
                  WHERE v.name = ?1 AND p.prediction_order >= ?2 AND p.prediction_order < ?3 \
                  AND p.reason <> ?6 AND {value} IS NOT NULL GROUP BY 1, 2, 3, 4, 5"
@@ -58,16 +60,16 @@ impl Store {
             }
             values.push(Sql::Integer(reason_code(Reason::Pinned)));
             let rows = select.query_map(params_from_iter(values), |row| {
-                let reason: i64 = row.get(2)?;
+                let reason = reason_of(row.get("reason")?);
                 Ok(LoggedGroup {
-                    period: row.get(0)?,
-                    epoch: row.get(1)?,
-                    reason: reason_of(reason).ok_or(rusqlite::Error::InvalidQuery)?,
-                    version: VersionKey(row.get(3)?),
-                    propensity: row.get(4)?,
-                    n: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
-                    sum: row.get(6)?,
-                    sum_squares: row.get(7)?,
+                    period: row.get("period")?,
+                    epoch: row.get("epoch")?,
+                    reason: reason.ok_or_else(|| corrupt("reason"))?,
+                    version: VersionKey(row.get("version_key")?),
+                    propensity: row.get("propensity")?,
+                    n: row.count("n")?,
+                    sum: row.get("sum")?,
+                    sum_squares: row.get("sum_squares")?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

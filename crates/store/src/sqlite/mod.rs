@@ -12,6 +12,8 @@ mod logged;
 mod predictions;
 mod receipts;
 mod rollups;
+mod row;
+mod stretches;
 mod verify;
 
 pub use append::{Appended, Incoming, Part};
@@ -31,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 pub(crate) const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -64,6 +66,8 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     server: ServerId,
+    /// The number by which rows name it.
+    server_key: i64,
     /// Whoever writes takes turns, in the order of asking. `None` when the store is closed.
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
     /// The position that the database has reached.
@@ -110,6 +114,7 @@ impl Store {
             inner: Arc::new(Inner {
                 path,
                 server,
+                server_key: writer.server_key(),
                 position: AtomicU64::new(writer.position()),
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
@@ -336,6 +341,7 @@ const STEPS: [&str; SCHEMA as usize - 1] = [
     include_str!("schema_from_3.sql"),
     include_str!("schema_from_4.sql"),
     include_str!("schema_from_5.sql"),
+    include_str!("schema_from_6.sql"),
 ];
 
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.

@@ -2,6 +2,8 @@
 
 use super::catalog::first_readable;
 use super::hash::PredictionRow;
+use super::journal_state::Origin;
+use super::row::{ByName, corrupt};
 use super::{Store, rollups};
 use crate::entry::PredictionEntry;
 use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
@@ -9,8 +11,9 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
 };
-use serde_json::Value;
-use types::{Input, ModelName, PredictionId, Reason, Status, TimeRange, Timestamp, VersionName};
+use types::{
+    Input, Measured, ModelName, PredictionId, Reason, Status, TimeRange, Timestamp, VersionName,
+};
 
 impl Store {
     /// Writes a row that says nothing, to see whether writing works.
@@ -82,8 +85,8 @@ impl Store {
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error, experiment_key) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+     latency_ns, error, experiment_key, server_key, position) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// Writes predictions.
 pub(super) struct Inserter<'t>(CachedStatement<'t>);
@@ -93,8 +96,8 @@ impl<'t> Inserter<'t> {
         Ok(Self(transaction.prepare_cached(INSERT)?))
     }
 
-    pub(super) fn insert(&mut self, prediction: &PredictionEntry<'_>) -> Result<(), StoreError> {
-        let p = row_of(prediction);
+    pub(super) fn insert(&mut self, p: &PredictionRow<'_>) -> Result<(), StoreError> {
+        let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
         self.0.execute(params![
             p.order,
             p.random,
@@ -112,13 +115,15 @@ impl<'t> Inserter<'t> {
             p.latency_ns,
             p.error,
             p.experiment,
+            server_key,
+            position,
         ])?;
         Ok(())
     }
 }
 
 /// The row of a prediction.
-pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>) -> PredictionRow<'a> {
+pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> PredictionRow<'a> {
     let p = prediction;
     PredictionRow {
         order: p.id.order() as i64,
@@ -137,6 +142,7 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>) -> PredictionRow<'a> 
         latency_ns: p.latency_ns as i64,
         error: p.error,
         experiment: p.experiment.map(|experiment| experiment.0),
+        origin: Some(origin),
     }
 }
 
@@ -159,7 +165,12 @@ pub(super) fn purge(
             "SELECT version_key, deleted_at FROM versions \
              WHERE deleted_at IS NOT NULL AND purged_at IS NULL LIMIT 1",
             [],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            |row| {
+                Ok((
+                    row.get::<_, i64>("version_key")?,
+                    row.get::<_, i64>("deleted_at")?,
+                ))
+            },
         )
         .optional()?;
     let Some((version, deleted_at)) = deleted else {
@@ -175,7 +186,7 @@ pub(super) fn purge(
             "SELECT prediction_order FROM predictions WHERE prediction_order > ?1 \
              ORDER BY prediction_order LIMIT 1 OFFSET ?2",
             params![cursor.order, chunk as i64 - 1],
-            |row| row.get::<_, i64>(0),
+            |row| row.get::<_, i64>("prediction_order"),
         )
         .optional()?;
     let range = params![cursor.order, last.unwrap_or(i64::MAX), version];
@@ -201,9 +212,9 @@ pub(super) fn purge(
 }
 
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
-const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
-     s.model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id \
+pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
+     s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -349,38 +360,50 @@ fn select(
     first_readable(rows, limit)
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
-    let corrupt = |column| rusqlite::Error::IntegralValueOutOfRange(column, 0);
-    let text = |column| row.get::<_, String>(column);
-    let input = match row.get::<_, i64>(11)? {
-        0 => Input::Text(text(12)?),
-        _ => Input::Json(serde_json::from_str(&text(12)?).map_err(|_| corrupt(12))?),
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
+    let input = match row.get("input_kind")? {
+        0i64 => Input::Text(row.get("input")?),
+        _ => Input::Json(row.json("input")?),
     };
-    let served: Option<String> = row.get(5)?;
-    let prediction: Option<String> = row.get(13)?;
-    let to_json = |text: String| serde_json::from_str::<Value>(&text).map_err(|_| corrupt(13));
+    let reason = reason_of(row.get("reason")?);
+    let position: Option<i64> = row.get("position")?;
     Ok(LoggedPrediction {
-        id: PredictionId::new(row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64),
-        name: ModelName::parse(&text(2)?).map_err(|_| corrupt(2))?,
-        model_id: text(3)?.parse().map_err(|_| corrupt(3))?,
-        version: VersionName::parse(&text(4)?).map_err(|_| corrupt(4))?,
-        served_model_id: served
-            .map(|id| id.parse().map_err(|_| corrupt(5)))
-            .transpose()?,
-        status: status_of(row.get(6)?).map_err(|_| corrupt(6))?,
-        reason: reason_of(row.get(7)?).ok_or_else(|| corrupt(7))?,
-        epoch: row.get(8)?,
-        propensity: row.get(9)?,
-        unit_id: row.get(10)?,
+        id: id_of(row)?,
+        name: row.parsed("name", ModelName::parse)?,
+        model_id: row.parsed("model_id", str::parse)?,
+        version: row.parsed("version", VersionName::parse)?,
+        served_model_id: row.parsed_option("served_model_id", str::parse)?,
+        status: status_of(row.get("status")?).map_err(|_| corrupt("status"))?,
+        reason: reason.ok_or_else(|| corrupt("reason"))?,
+        epoch: row.get("epoch")?,
+        propensity: row.get("propensity")?,
+        unit_id: row.get("unit_id")?,
         input,
-        prediction: prediction.map(to_json).transpose()?,
-        confidence: row.get(14)?,
-        latency_ns: row.get::<_, i64>(15)? as u64,
-        error: row.get(16)?,
-        experiment: row
-            .get::<_, Option<String>>(17)?
-            .map(|id| id.parse().map_err(|_| corrupt(17)))
-            .transpose()?,
+        prediction: row.json_option("prediction")?,
+        confidence: row.get("confidence")?,
+        latency_ns: row.bits("latency_ns")?,
+        error: row.get("error")?,
+        experiment_id: row.parsed_option("experiment_id", str::parse)?,
+        position: position.map(|position| position as u64),
+    })
+}
+
+pub(super) fn id_of(row: &Row<'_>) -> rusqlite::Result<PredictionId> {
+    Ok(PredictionId::new(
+        row.bits("prediction_order")?,
+        row.bits("random")?,
+    ))
+}
+
+/// The columns that [`measured`] reads.
+pub(super) const MEASURED: &str = "p.status, p.confidence, p.latency_ns";
+
+/// What built-in metrics are made of.
+pub(super) fn measured(row: &Row<'_>) -> Result<Measured, StoreError> {
+    Ok(Measured {
+        status: status_of(row.get("status")?)?,
+        latency_ns: row.bits("latency_ns")?,
+        confidence: row.get("confidence")?,
     })
 }
 

@@ -1,13 +1,13 @@
 //! Roll-ups as rows: the open ones are kept in memory by the writer and written whole.
 
 use super::hash::Columns;
-use super::predictions::row_of;
-use crate::entry::PredictionEntry;
+use super::predictions::{MEASURED, measured};
+use super::row::corrupt;
 use crate::{Rollup, StoreError, Tier};
 use evidence::{RowHash, Sample, decode, encode};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::HashMap;
-use types::{Measured, PredictionId, TimeRange, Timestamp, VersionKey};
+use types::{PredictionId, TimeRange, Timestamp, VersionKey};
 
 /// How long minutes are kept, in seconds.
 const MINUTES_KEPT: i64 = 3 * 86_400;
@@ -22,9 +22,19 @@ pub(super) struct Bucket {
     pub(super) epoch: i64,
 }
 
+/// The rows of a bucket, by its [key](Bucket::key).
+const OF_BUCKET: &str = "tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4";
+
+impl Bucket {
+    fn key(&self) -> [i64; 4] {
+        [self.tier.code(), self.start, self.version.0, self.epoch]
+    }
+}
+
 /// The roll-ups that the writer adds to: of each series, the one of each tier that it added to last.
-#[derive(Default)]
 pub(super) struct OpenRollups {
+    /// Whose they are.
+    server_key: i64,
     series: HashMap<(VersionKey, i64), Series>,
     /// The series with changes that are not written yet.
     touched: Vec<(VersionKey, i64)>,
@@ -50,15 +60,26 @@ struct Open {
 }
 
 impl OpenRollups {
+    pub(super) fn of(server_key: i64) -> Self {
+        Self {
+            server_key,
+            series: HashMap::new(),
+            touched: Vec::new(),
+            newest_hour: 0,
+            minute_horizon: None,
+        }
+    }
+
+    /// Adds a prediction of a version in an epoch.
     pub(super) fn add(
         &mut self,
         transaction: &Connection,
-        prediction: &PredictionEntry<'_>,
+        (version, epoch): (VersionKey, i64),
+        time: Timestamp,
+        sample: &Sample,
     ) -> Result<(), StoreError> {
-        let time = prediction.id.time();
         let horizon = self.fold_minutes(transaction, time)?;
-        let sample = Sample::new(prediction.measured()).hashed(row_of(prediction).hash());
-        let (version, epoch) = (prediction.version, prediction.epoch);
+        let server_key = self.server_key;
         let series = self.series.entry((version, epoch)).or_default();
         if !series.touched {
             series.touched = true;
@@ -78,13 +99,13 @@ impl OpenRollups {
                 Some(open) if open.bucket == bucket => open,
                 other => {
                     if let Some(mut other) = other {
-                        other.write(transaction)?;
+                        other.write(transaction, server_key)?;
                     }
-                    Open::load(transaction, bucket)?
+                    Open::load(transaction, bucket, server_key)?
                 }
             };
             let open = slot.insert(open);
-            open.rollup.add(&sample);
+            open.rollup.add(sample);
             open.changed = true;
         }
         Ok(())
@@ -127,7 +148,7 @@ impl OpenRollups {
             };
             series.touched = false;
             for open in series.open.iter_mut().flatten() {
-                open.write(transaction)?;
+                open.write(transaction, self.server_key)?;
             }
         }
         if self.series.len() > MAX_SERIES {
@@ -138,13 +159,19 @@ impl OpenRollups {
 
     /// Forgets all, because the database has moved without it.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self::of(self.server_key);
     }
 }
 
 impl Open {
-    fn load(transaction: &Connection, bucket: Bucket) -> Result<Self, StoreError> {
-        let stored = load(transaction, bucket)?;
+    fn load(transaction: &Connection, bucket: Bucket, server_key: i64) -> Result<Self, StoreError> {
+        let mut select = transaction.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM rollups WHERE {OF_BUCKET} AND server_key = ?5"
+        ))?;
+        let [tier, start, version, epoch] = bucket.key();
+        let found = |row: &Row<'_>| Ok((row.get("rollup_id")?, read(row)?.1));
+        let key = params![tier, start, version, epoch, server_key];
+        let stored = select.query_row(key, found).optional()?;
         let (row, rollup) = stored.map_or_else(Default::default, |(row, r)| (Some(row), r));
         Ok(Self {
             bucket,
@@ -156,17 +183,18 @@ impl Open {
 
     /// Writes the sums, where they have changed. An update by the row's number touches one page;
     /// an insert touches both indexes too, but comes once per bucket.
-    fn write(&mut self, transaction: &Connection) -> Result<(), StoreError> {
+    fn write(&mut self, transaction: &Connection, server_key: i64) -> Result<(), StoreError> {
         if !std::mem::take(&mut self.changed) {
             return Ok(());
         }
         if self.row.is_none() {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO rollups (tier, start, version_key, epoch) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO rollups (tier, start, version_key, epoch, server_key) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
-            let b = self.bucket;
-            self.row =
-                Some(insert.insert(params![b.tier.code(), b.start, b.version.0, b.epoch])?);
+            let [tier, start, version, epoch] = self.bucket.key();
+            let row = params![tier, start, version, epoch, server_key];
+            self.row = Some(insert.insert(row)?);
         }
         let mut update = transaction.prepare_cached(
             "UPDATE rollups SET count = ?2, errors = ?3, fallbacks = ?4, confidence_count = ?5, \
@@ -176,7 +204,7 @@ impl Open {
         )?;
         let r = &self.rollup;
         let latency = encode(&r.latency);
-        let row_hash = row_hash(self.bucket, r, &latency);
+        let row_hash = row_hash(self.bucket, server_key, r, &latency);
         update.execute(params![
             self.row,
             r.count as i64,
@@ -199,7 +227,7 @@ impl Open {
 }
 
 /// Over what is written of a roll-up; labels are added beside it.
-fn row_hash(bucket: Bucket, r: &Rollup, latency: &[u8]) -> i64 {
+fn row_hash(bucket: Bucket, server_key: i64, r: &Rollup, latency: &[u8]) -> i64 {
     let mut columns = Columns::new();
     columns
         .number(bucket.tier.code())
@@ -218,52 +246,34 @@ fn row_hash(bucket: Bucket, r: &Rollup, latency: &[u8]) -> i64 {
         .bytes(latency)
         .number(r.hashed as i64)
         .number(r.hash.kept as i64)
-        .number(r.hash.content as i64);
+        .number(r.hash.content as i64)
+        .server(server_key);
     columns.hash() as i64
-}
-
-/// Whether the roll-up of a bucket is what was written; one of a release that made no hashes is taken to be.
-pub(super) fn is_unchanged(
-    connection: &Connection,
-    bucket: Bucket,
-    rollup: &Rollup,
-) -> Result<bool, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT latency, row_hash FROM rollups \
-         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4",
-    )?;
-    let key = params![
-        bucket.tier.code(),
-        bucket.start,
-        bucket.version.0,
-        bucket.epoch
-    ];
-    Ok(select.query_row(key, |row| {
-        let latency = row.get_ref("latency")?.as_blob()?;
-        let stored: Option<i64> = row.get("row_hash")?;
-        Ok(stored.is_none_or(|stored| stored == row_hash(bucket, rollup, latency)))
-    })?)
 }
 
 /// Adds labels to the roll-up of a bucket; one whose minute is folded away is left out.
 pub(super) fn add_labels(
     connection: &Connection,
     bucket: Bucket,
+    server_key: i64,
     labelled: i64,
     correct: i64,
 ) -> Result<(), StoreError> {
-    let mut update = connection.prepare_cached(
-        "UPDATE rollups SET labelled = labelled + ?5, correct = correct + ?6 \
-         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4",
-    )?;
-    update.execute(params![
-        bucket.tier.code(),
-        bucket.start,
-        bucket.version.0,
-        bucket.epoch,
-        labelled,
-        correct
-    ])?;
+    let [tier, start, version, epoch] = bucket.key();
+    let mut update = connection.prepare_cached(&format!(
+        "UPDATE rollups SET labelled = labelled + ?6, correct = correct + ?7 \
+         WHERE {OF_BUCKET} AND server_key = ?5"
+    ))?;
+    let change = params![tier, start, version, epoch, server_key, labelled, correct];
+    if update.execute(change)? == 1 {
+        return Ok(());
+    }
+    // Another server counted the prediction.
+    let mut insert = connection.prepare_cached(&format!(
+        "INSERT INTO rollups (tier, start, version_key, epoch, server_key, labelled, correct) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM rollups WHERE {OF_BUCKET})"
+    ))?;
+    insert.execute(change)?;
     Ok(())
 }
 
@@ -277,50 +287,50 @@ const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confide
      labelled, correct, rejected, hashed, kept_hash, content_hash";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
-    let count = |column| row.get::<_, i64>(column).map(|n| n as u64);
-    let blob = row.get_ref(10)?.as_blob()?;
-    let Some(latency) = decode(blob) else {
-        return Err(rusqlite::Error::IntegralValueOutOfRange(10, 0));
-    };
+    let count = |name| row.get::<_, i64>(name).map(|n| n as u64);
+    let blob = row.get_ref("latency")?.as_blob()?;
     let rollup = Rollup {
-        count: count(2)?,
-        errors: count(3)?,
-        fallbacks: count(4)?,
-        confidence_count: count(5)?,
-        confidence_sum: row.get(6)?,
-        confidence_sum_squares: row.get(7)?,
-        latency_sum_ns: count(8)?,
-        latency_sum_squares_ms: row.get(9)?,
-        latency,
-        labelled: count(11)?,
-        correct: count(12)?,
-        rejected: count(13)?,
-        hashed: count(14)?,
+        count: count("count")?,
+        errors: count("errors")?,
+        fallbacks: count("fallbacks")?,
+        confidence_count: count("confidence_count")?,
+        confidence_sum: row.get("confidence_sum")?,
+        confidence_sum_squares: row.get("confidence_sum_squares")?,
+        latency_sum_ns: count("latency_sum_ns")?,
+        latency_sum_squares_ms: row.get("latency_sum_squares_ms")?,
+        latency: decode(blob).ok_or_else(|| corrupt("latency"))?,
+        labelled: count("labelled")?,
+        correct: count("correct")?,
+        rejected: count("rejected")?,
+        hashed: count("hashed")?,
         hash: RowHash {
-            kept: count(15)?,
-            content: count(16)?,
+            kept: count("kept_hash")?,
+            content: count("content_hash")?,
         },
     };
-    Ok((VersionKey(row.get(1)?), rollup))
+    Ok((VersionKey(row.get("version_key")?), rollup))
 }
 
-/// The stored roll-up of a bucket, and its row.
-pub(super) fn load(
-    connection: &Connection,
-    bucket: Bucket,
-) -> Result<Option<(i64, Rollup)>, StoreError> {
+/// What all servers have stored of a bucket; nothing where none has, and an error where a row is not what was
+/// written. Rows of releases that made no hashes are taken to be.
+pub(super) fn load(connection: &Connection, bucket: Bucket) -> Result<Option<Rollup>, StoreError> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM rollups \
-         WHERE tier = ?1 AND start = ?2 AND version_key = ?3 AND epoch = ?4"
+        "SELECT {COLUMNS}, server_key, row_hash FROM rollups WHERE {OF_BUCKET}"
     ))?;
-    let key = params![
-        bucket.tier.code(),
-        bucket.start,
-        bucket.version.0,
-        bucket.epoch
-    ];
-    let found = |row: &Row<'_>| Ok((row.get(0)?, read(row)?.1));
-    Ok(select.query_row(key, found).optional()?)
+    let mut rows = select.query(bucket.key())?;
+    let mut all: Option<Rollup> = None;
+    while let Some(row) = rows.next()? {
+        let (_, rollup) = read(row)?;
+        let stored: Option<i64> = row.get("row_hash")?;
+        let latency = row.get_ref("latency")?.as_blob_or_null();
+        let latency = latency.map_err(rusqlite::Error::from)?.unwrap_or_default();
+        let hash = row_hash(bucket, row.get("server_key")?, &rollup, latency);
+        if stored.is_some_and(|stored| stored != hash) {
+            return Err(StoreError::Corrupt("it is not what was written".into()));
+        }
+        all.get_or_insert_default().merge(&rollup);
+    }
+    Ok(all)
 }
 
 /// Sums by version over a stretch of time: whole days, hours and minutes from their roll-ups, the
@@ -341,10 +351,10 @@ pub(super) fn totals(
     // Where a total cannot be read, all are counted from what is finer.
     sums.by_version.clear();
     let ends: (Option<i64>, Option<i64>) = transaction.query_row(
-        "SELECT (SELECT min(prediction_order) FROM predictions), \
-                (SELECT max(prediction_order) FROM predictions)",
+        "SELECT (SELECT min(prediction_order) FROM predictions) AS oldest, \
+                (SELECT max(prediction_order) FROM predictions) AS newest",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get("oldest")?, row.get("newest")?)),
     )?;
     let (Some(oldest), Some(newest)) = ends else {
         return Ok(sums.by_version);
@@ -366,14 +376,12 @@ pub(super) fn totals(
 
 /// From version, status, confidence, latency and whether it was right.
 fn read_row(row: &Row<'_>) -> Result<(VersionKey, Sample, Option<f64>), StoreError> {
-    let status = super::predictions::status_of(row.get(1)?)?;
-    let latency_ns = row.get::<_, i64>(3)? as u64;
-    let sample = Sample::new(Measured {
-        status,
-        latency_ns,
-        confidence: row.get(2)?,
-    });
-    Ok((VersionKey(row.get(0)?), sample, row.get(4)?))
+    let sample = Sample::new(measured(row)?);
+    Ok((
+        VersionKey(row.get("version_key")?),
+        sample,
+        row.get("value")?,
+    ))
 }
 
 /// A roll-up that cannot be read.
@@ -442,8 +450,8 @@ impl Sums<'_> {
                     self.by_version.entry(version).or_default().merge(&rollup);
                 }
                 Err(_) => unreadable.push(Unreadable {
-                    start: row.get(17)?,
-                    of: (row.get(1)?, row.get(18)?),
+                    start: row.get("start")?,
+                    of: (row.get("version_key")?, row.get("epoch")?),
                 }),
             }
         }
@@ -453,10 +461,10 @@ impl Sums<'_> {
     fn add_rows(&mut self, since: i64, until: i64) -> Result<(), StoreError> {
         let order = |micros| PredictionId::order_at(Timestamp::from_micros(micros)) as i64;
         let mut select = self.transaction.prepare_cached(
-            "SELECT p.version_key, p.status, p.confidence, p.latency_ns, f.value FROM predictions p \
+            &format!("SELECT p.version_key, {MEASURED}, f.value FROM predictions p \
              LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
              WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 \
-             AND (?3 IS NULL OR (p.version_key = ?3 AND p.epoch = ?4))",
+             AND (?3 IS NULL OR (p.version_key = ?3 AND p.epoch = ?4))"),
         )?;
         let (version, epoch) = self.only.unzip();
         let mut rows = select.query(params![order(since), order(until), version, epoch])?;

@@ -72,7 +72,9 @@ CREATE TABLE predictions (
     confidence REAL,
     latency_ns INTEGER NOT NULL,
     error TEXT,
-    experiment_key INTEGER          -- that it takes part in
+    experiment_key INTEGER,         -- that it takes part in
+    server_key INTEGER,             -- whose journal it comes from; null for rows of releases before schema 7
+    position INTEGER                -- its place in that journal
 );
 -- There is no other index: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
@@ -101,7 +103,8 @@ CREATE TABLE rollups (
     kept_hash INTEGER NOT NULL DEFAULT 0, -- over the columns that stay as long as the row
     row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
     content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error
-    UNIQUE (tier, start, version_key, epoch)
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    UNIQUE (tier, start, version_key, epoch, server_key)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
 
@@ -181,7 +184,8 @@ CREATE TABLE evidence (
     events INTEGER NOT NULL DEFAULT 0,
     row_hash INTEGER,               -- of the other columns
     exact BLOB NOT NULL DEFAULT x'', -- sum, sum_squares and sum_products, where plain numbers are not exact
-    UNIQUE (experiment_key, epoch, version_key, metric, start)
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 
 CREATE TABLE feedback (
@@ -192,8 +196,11 @@ CREATE TABLE feedback (
     received_at INTEGER NOT NULL,
     event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
     row_hash INTEGER,               -- of the other columns
+    server_key INTEGER,             -- as in predictions
+    position INTEGER,
     PRIMARY KEY (prediction_order, metric)
 ) WITHOUT ROWID;
+CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;
 
 -- Feedback for predictions that have not been seen.
 CREATE TABLE pending_feedback (
@@ -221,10 +228,23 @@ CREATE TABLE webhooks (
     given_up INTEGER NOT NULL DEFAULT 0
 );
 
--- How far the journal of each server has been read. The position is written with the rows that it counts.
-CREATE TABLE ingested (
-    server BLOB PRIMARY KEY,
+-- Who has written here, and how far the journal of each has been read. The position is written with the rows that
+-- it counts.
+CREATE TABLE servers (
+    server_key INTEGER PRIMARY KEY,
+    server BLOB NOT NULL UNIQUE,
     position INTEGER NOT NULL
+);
+
+-- Where the predictions of a stretch of a journal are, so that reading on from a position needs no index: their ids
+-- nearly have the order of the journal.
+CREATE TABLE stretches (
+    server_key INTEGER NOT NULL,
+    first INTEGER NOT NULL,         -- position
+    last INTEGER NOT NULL,
+    lowest INTEGER NOT NULL,        -- prediction_order
+    highest INTEGER NOT NULL,
+    PRIMARY KEY (server_key, first)
 ) WITHOUT ROWID;
 
 -- Positions of a journal that could not be read.
@@ -264,3 +284,4 @@ CREATE TABLE state (
     entries_dropped INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO state VALUES (0, 0, 0, randomblob(16), 0);
+INSERT INTO servers SELECT 1, server, 0 FROM state;

@@ -43,7 +43,7 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
     assert_eq!(receipt.value, Some(0.0));
     let counted = receipt.counted.unwrap();
     assert_eq!(counted.model_id, versions[1].model_id);
-    assert_eq!(counted.experiment, Some(experiment.id));
+    assert_eq!(counted.experiment_id, Some(experiment.id));
 
     let again = send(store, label(&record, "negative")).await.unwrap();
     assert_eq!(again.status, FeedbackStatus::Duplicate);

@@ -199,6 +199,44 @@ pub(crate) async fn positions_count_once_and_what_cannot_be_stored_is_set_aside(
     assert_eq!(opened.verify().problems, [""; 0]);
 }
 
+pub(crate) async fn predictions_are_read_on_from_a_position(opened: Opened) {
+    let mut store = opened.store.clone();
+    let version = register(&store, 1, "1").await.key;
+    let mut random = fastrand::Rng::with_seed(9);
+    let mut written = Vec::new();
+    let mut group = |random: &mut fastrand::Rng, count: i64| -> Vec<Vec<u8>> {
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            // Ids were given up to ten seconds before, and nothing has the same.
+            let n = written.len() as i64;
+            let micros = n * 100_000 - random.i64(0..100) * 100_000 + 20_000_000;
+            let mut record = record(version, micros, 0.5, 5);
+            record.id = PredictionId::new(record.id.order() + n as u64 % 4096, n as u64);
+            entries.push(entry_of(&record));
+            written.push(record.id);
+        }
+        entries
+    };
+    for count in [1, 700, 4000, 30, 5000] {
+        let entries = group(&mut random, count);
+        let appended = append_entries(&store, entries).await.unwrap();
+        assert_eq!(appended.set_aside, []);
+        if count == 30 {
+            store = opened.reopen().await;
+        }
+    }
+    let (mut position, mut read) = (0, Vec::new());
+    loop {
+        let limit = random.u32(1..900);
+        let page = store.predictions_after(position, limit).await.unwrap();
+        let Some(last) = page.last() else { break };
+        position = last.position.unwrap();
+        read.extend(page.into_iter().map(|found| found.id));
+    }
+    assert_eq!(read, written);
+    assert_eq!((position, opened.verify().problems), (9731, vec![]));
+}
+
 pub(crate) async fn rejected_inputs_have_no_latency(opened: Opened) {
     let store = &opened.store;
     let version = register(store, 1, "1").await.key;

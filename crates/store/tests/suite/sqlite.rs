@@ -64,7 +64,7 @@ async fn verify_sees_every_kind_of_damage() {
         "UPDATE versions SET accuracy = 7 WHERE version_key = 1",
         "UPDATE experiments SET progress = '{'",
         "INSERT INTO metrics VALUES ('m', 'odd', '[]', 0)",
-        "INSERT INTO rollups (tier, start, version_key, epoch) SELECT tier, 600000, version_key, epoch FROM rollups WHERE tier = 3 LIMIT 1",
+        "INSERT INTO rollups (tier, start, version_key, epoch, server_key) SELECT tier, 600000, version_key, epoch, 1 FROM rollups WHERE tier = 3 LIMIT 1",
     ] {
         assert!(!verify_after(sql).await.is_empty(), "not seen: {sql}");
     }
@@ -121,6 +121,76 @@ async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f
         .collect();
     totals.sort_by_key(|(version, ..)| *version);
     totals
+}
+
+#[tokio::test]
+async fn what_several_servers_add_is_added_up() {
+    let Opened { store, directory } = open_sqlite();
+    let (experiment, versions) = running(
+        &store,
+        vec![crate::experiments::clicked(), BuiltIn::Error.metric()],
+    )
+    .await;
+    let record = |n: i64| PredictionRecord {
+        experiment: Some(experiment.key),
+        epoch: 1,
+        unit_id: UnitId::parse(&format!("user-{}", n % 5)).ok(),
+        ..record(versions[0].key, n * 1_000_000, 0.5, 5)
+    };
+    let right = |n: i64, metric: &str| value(&record(n), metric, 1.0);
+    let fill = async |store: &Store, numbers: std::ops::Range<i64>| {
+        for n in numbers {
+            append(store, record(n)).await;
+            // Every other one has its label from the server that follows.
+            let labelled = if n % 2 == 0 { n } else { (n - 21).max(0) };
+            for metric in ["correct", "clicked"] {
+                let result = feedback(store, vec![right(labelled, metric)], at(n)).await;
+                result.into_iter().next().unwrap().unwrap();
+            }
+        }
+    };
+    let whole = open_sqlite();
+    running(
+        &whole.store,
+        vec![crate::experiments::clicked(), BuiltIn::Error.metric()],
+    )
+    .await;
+    fill(&whole.store, 0..60).await;
+    fill(&store, 0..20).await;
+    let mut store = store;
+    for numbers in [20..40, 40..60] {
+        store.close().await.unwrap();
+        let another = store::OpenOptions {
+            renewed: true,
+            ..store::OpenOptions::default()
+        };
+        store = Store::open_with(directory.path(), another).unwrap();
+        fill(&store, numbers).await;
+    }
+    assert_ne!(store.server(), whole.store.server());
+    let (both, one) = (
+        store.totals(TimeRange::ALL).await.unwrap(),
+        whole.store.totals(TimeRange::ALL).await.unwrap(),
+    );
+    // The hashes of rows are of the servers too.
+    let plain = |totals: &[store::VersionTotals]| {
+        let r = &totals[0].rollup;
+        (r.count, r.labelled, r.correct, r.latency.clone())
+    };
+    assert_eq!(plain(&both), plain(&one));
+    let until = at(61);
+    assert_eq!(
+        store.evidence(experiment.clone(), until).await.unwrap(),
+        whole.store.evidence(experiment, until).await.unwrap()
+    );
+    store.close().await.unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    for table in ["rollups", "evidence", "predictions", "feedback"] {
+        let sql = format!("SELECT count(DISTINCT server_key) FROM {table}");
+        let servers: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(servers, 3, "{table}");
+    }
 }
 
 #[tokio::test]

@@ -247,3 +247,57 @@ async fn metrics_are_declared_and_kept_while_they_are_counted() {
     assert_eq!(weir.get("/metrics/sentiment/click").await.0, 404);
     assert_eq!(weir.get("/metrics/nobody").await.0, 404);
 }
+
+#[tokio::test]
+async fn what_came_is_read_on_in_the_order_of_the_journal() {
+    let (data, weir) = server().await;
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let id = predicted(&weir).await;
+        if n % 2 == 0 {
+            let label = json!({"prediction_id": id, "label": "positive"});
+            assert_eq!(weir.post("/feedback", label).await.0, 200);
+        }
+        ids.push(id);
+    }
+    for (path, list, all) in [
+        ("/predictions", "predictions", ids.clone()),
+        (
+            "/feedback",
+            "feedback",
+            ids.iter().step_by(2).cloned().collect(),
+        ),
+    ] {
+        let (mut position, mut read) = (json!(0), Vec::new());
+        while read.len() < all.len() {
+            let page = format!("{path}?after_position={position}&limit=3");
+            let (status, page) = weir.get(&page).await;
+            assert_eq!(status, 200, "{page}");
+            let found = page[list].as_array().unwrap();
+            assert!(!found.is_empty() && found.len() <= 3, "{page}");
+            assert_eq!(found.last().unwrap()["position"], page["next_position"]);
+            read.extend(
+                found
+                    .iter()
+                    .map(|item| item["prediction_id"].as_str().unwrap().to_owned()),
+            );
+            position = page["next_position"].clone();
+        }
+        assert_eq!(read, all, "{path}");
+        // Whoever has read all stays where they are.
+        let (_, page) = weir.get(&format!("{path}?after_position={position}")).await;
+        assert_eq!(
+            (&page[list], &page["next_position"]),
+            (&json!([]), &position)
+        );
+    }
+    for path in [
+        "/predictions?after_position=1&name=sentiment",
+        "/predictions?after_position=-1",
+        "/feedback?limit=0",
+    ] {
+        assert_eq!(weir.get(path).await.0, 422, "{path}");
+    }
+    drop(weir);
+    assert_clean(data.path());
+}

@@ -1,10 +1,11 @@
 //! Aliases as rows.
 
-use super::{corrupt, readable};
+use super::readable;
 use crate::sqlite::Store;
+use crate::sqlite::row::ByName;
 use crate::{Alias, StoreError};
 use rusqlite::Row;
-use types::{AliasName, ModelName, Timestamp, VersionName};
+use types::{AliasName, ModelName, VersionName};
 
 impl Store {
     /// The aliases of a model.
@@ -25,11 +26,10 @@ impl Store {
 }
 
 fn read_alias(row: &Row<'_>) -> rusqlite::Result<Alias> {
-    let text = |column| row.get::<_, String>(column);
     Ok(Alias {
-        alias: AliasName::parse(&text(0)?).map_err(|_| corrupt(0))?,
-        model_id: text(1)?.parse().map_err(|_| corrupt(1))?,
-        version: VersionName::parse(&text(2)?).map_err(|_| corrupt(2))?,
-        updated_at: Timestamp::from_micros(row.get(3)?),
+        alias: row.parsed("alias", AliasName::parse)?,
+        model_id: row.parsed("model_id", str::parse)?,
+        version: row.parsed("version", VersionName::parse)?,
+        updated_at: row.time("updated_at")?,
     })
 }

@@ -1,6 +1,7 @@
 //! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
 
-use super::{audit, corrupt, to_text};
+use super::{audit, to_text};
+use crate::sqlite::row::corrupt;
 use crate::sqlite::{Store, newest_event};
 use crate::{Checkpoint, Conflict, StoreError};
 use rusqlite::{Transaction, params};
@@ -308,5 +309,5 @@ fn checkpoint(t: &Transaction<'_>, look: &Checkpoint) -> Result<Applied, StoreEr
 }
 
 fn text(value: &impl serde::Serialize) -> rusqlite::Result<String> {
-    to_text(value).map_err(|_| corrupt(0))
+    to_text(value).map_err(|_| corrupt("a value"))
 }

@@ -3,10 +3,11 @@
 use super::{experiments, first_readable};
 use crate::sqlite::Store;
 use crate::sqlite::hash::Columns;
+use crate::sqlite::row::ByName;
 use crate::{AuditEntry, AuditFilter, StoreError};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
-use types::{EventRecord, ExperimentKey, ModelName, Timestamp, VersionName};
+use types::{EventRecord, ExperimentKey, ModelName, VersionName};
 
 impl Store {
     /// The audit, newest first.
@@ -45,7 +46,7 @@ impl Store {
             let newest = transaction.query_row(sql, [], |row| row.get(0))?;
             let mut select =
                 transaction.prepare_cached("SELECT DISTINCT name FROM audit WHERE id > ?1")?;
-            let names = select.query_map([after], |row| row.get::<_, String>(0))?;
+            let names = select.query_map([after], |row| row.get::<_, String>("name"))?;
             let names = names.collect::<Result<Vec<_>, _>>()?;
             let known = names.iter().filter_map(|name| ModelName::parse(name).ok());
             Ok((newest, known.collect()))
@@ -84,15 +85,14 @@ fn entries(
     ))?;
     let name = filter.name.as_ref().map(ModelName::as_str);
     let rows = select.query_map(params![name, key, bound], |row| {
-        let detail: String = row.get(6)?;
         Ok(AuditEntry {
-            id: row.get(0)?,
-            at: Timestamp::from_micros(row.get(1)?),
-            action: row.get(2)?,
-            name: row.get(3)?,
-            version: row.get(4)?,
-            revision: row.get(5)?,
-            detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
+            id: row.get("id")?,
+            at: row.time("at")?,
+            action: row.get("action")?,
+            name: row.get("name")?,
+            version: row.get("version")?,
+            revision: row.get("revision")?,
+            detail: row.json("detail").unwrap_or(Value::Null),
         })
     })?;
     first_readable(rows, filter.limit as usize)

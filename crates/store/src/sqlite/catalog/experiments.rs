@@ -1,7 +1,8 @@
 //! Experiments as rows.
 
-use super::{corrupt, readable, unreadable_rows};
+use super::{readable, unreadable_rows};
 use crate::sqlite::Store;
+use crate::sqlite::row::{ByName, corrupt};
 use crate::{ExperimentFilter, StoreError};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params_from_iter};
@@ -63,28 +64,22 @@ impl Store {
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
      started_at, ended_at, end_reason, decided, history, revision, progress, verdict, \
      starts_at, winner, (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
-     ORDER BY epoch DESC LIMIT 1) FROM experiments";
+     ORDER BY epoch DESC LIMIT 1) AS shares FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
-    let text = |column| row.get::<_, String>(column);
-    let time = |column| {
-        let micros = row.get::<_, Option<i64>>(column)?;
+    let time = |name| {
+        let micros = row.get::<_, Option<i64>>(name)?;
         Ok::<_, rusqlite::Error>(micros.map(Timestamp::from_micros))
     };
-    let definition: ExperimentDefinition =
-        serde_json::from_str(&text(3)?).map_err(|_| corrupt(3))?;
-    let progress: Option<String> = row.get(11)?;
-    let progress = progress.map(|text| serde_json::from_str(&text).map_err(|_| corrupt(11)));
-    let status: ExperimentStatus = text(2)?.parse().map_err(|()| corrupt(2))?;
-    let published: Vec<f64> = match row.get::<_, Option<String>>(15)? {
-        Some(text) => serde_json::from_str(&text).map_err(|_| corrupt(15))?,
-        None => definition.first_shares(),
-    };
+    let definition: ExperimentDefinition = row.json("definition")?;
+    let status: ExperimentStatus = row.parsed("status", str::parse)?;
+    let published: Option<Vec<f64>> = row.json_option("shares")?;
+    let published = published.unwrap_or_else(|| definition.first_shares());
     // Routing relies on one for each arm.
     let sum: f64 = published.iter().sum();
     let each = published.iter().all(|share| *share >= 0.0);
     if published.len() != definition.arms.len() || !each || !(sum > 0.0 && sum.is_finite()) {
-        return Err(corrupt(15));
+        return Err(corrupt("shares"));
     }
     let all_on = |winner: usize| {
         let share = |arm| if arm == winner { 1.0 } else { 0.0 };
@@ -93,26 +88,26 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
     let shares = match status {
         ExperimentStatus::Aborted | ExperimentStatus::RolledBack => all_on(0),
         ExperimentStatus::Promoted => {
-            let winner: Option<i64> = row.get(14)?;
-            all_on(usize::try_from(winner.unwrap_or(0)).map_err(|_| corrupt(14))?)
+            let winner: Option<i64> = row.get("winner")?;
+            all_on(usize::try_from(winner.unwrap_or(0)).map_err(|_| corrupt("winner"))?)
         }
         _ => published,
     };
     Ok(Experiment {
-        key: ExperimentKey(row.get(0)?),
-        id: text(1)?.parse().map_err(|_| corrupt(1))?,
+        key: ExperimentKey(row.get("experiment_key")?),
+        id: row.parsed("experiment_id", str::parse)?,
         status,
         definition,
-        created_at: Timestamp::from_micros(row.get(4)?),
-        starts_at: time(13)?,
-        started_at: time(5)?,
-        ended_at: time(6)?,
-        end_reason: row.get(7)?,
-        decided: row.get(8)?,
-        history: row.get(9)?,
-        revision: row.get(10)?,
-        progress: progress.transpose()?,
-        verdict: row.get(12)?,
+        created_at: row.time("created_at")?,
+        starts_at: time("starts_at")?,
+        started_at: time("started_at")?,
+        ended_at: time("ended_at")?,
+        end_reason: row.get("end_reason")?,
+        decided: row.get("decided")?,
+        history: row.get("history")?,
+        revision: row.get("revision")?,
+        progress: row.json_option("progress")?,
+        verdict: row.get("verdict")?,
         shares,
     })
 }
@@ -149,7 +144,7 @@ pub(super) fn unreadable_running(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let id: String = row.get(1)?;
+    let id: String = row.get("experiment_id")?;
     Ok(read_experiment(row)
         .err()
         .map(|error| format!("{id}: {error}")))

@@ -1,12 +1,12 @@
 //! What experiments have gathered, read back from the sums.
 
-use super::corrupt;
 use super::experiments::each_running;
 use crate::StoreError;
 use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
+use crate::sqlite::row::ByName;
 use evidence::Delta;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use types::{
     ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, Timestamp,
 };
@@ -68,11 +68,10 @@ fn read_evidence(
         metrics: vec![MetricEvidence::default(); definition.metrics.len()],
     };
     while let Some(row) = rows.next()? {
-        let shares: String = row.get(1)?;
         evidence.epochs.push(EpochEvidence {
-            epoch: row.get(0)?,
-            started_at: Timestamp::from_micros(row.get(2)?),
-            shares: serde_json::from_str(&shares).map_err(|_| corrupt(1))?,
+            epoch: row.get("epoch")?,
+            started_at: row.time("started_at")?,
+            shares: row.json("shares")?,
             arms: vec![empty.clone(); definition.arms.len()],
         });
     }
@@ -124,8 +123,12 @@ fn all_time(t: &Transaction<'_>, key: Key, metric: i64) -> Result<Delta, StoreEr
          AND version_key = ?3 AND metric = ?4 AND start = ?5"
     ))?;
     let key = params![key.0, key.1, key.2, metric, ALL_TIME];
-    let sums = select.query_row(key, |row| read_sums(row, 0)).optional()?;
-    Ok(sums.unwrap_or_default())
+    let mut sums = Delta::default();
+    // A row for each server.
+    for of_server in select.query_map(key, read_sums)? {
+        sums.add(&of_server?);
+    }
+    Ok(sums)
 }
 
 /// Takes the stretches that have not matured out of the matured sums: a bounded number of rows,
@@ -146,7 +149,7 @@ fn take_young(
         // Events count at once: they are what guards.
         let young = Delta {
             events: 0,
-            ..read_sums(row, 0)?
+            ..read_sums(row)?
         };
         matured.subtract(&young);
     }
@@ -160,16 +163,14 @@ fn outside(
     evidence: &Evidence,
 ) -> Result<u64, StoreError> {
     let mut select = t.prepare_cached(
-        "SELECT count FROM rollups WHERE tier = 0 AND start = 0 AND version_key = ?1 AND epoch = ?2",
+        "SELECT COALESCE(SUM(count), 0) AS count FROM rollups \
+         WHERE tier = 0 AND start = 0 AND version_key = ?1 AND epoch = ?2",
     )?;
     let (mut all, mut inside) = (0i64, 0u64);
     for epoch in &evidence.epochs {
         for (arm, gathered) in experiment.definition.arms.iter().zip(&epoch.arms) {
             let key = params![arm.key.0, epoch.epoch];
-            all += select
-                .query_row(key, |row| row.get(0))
-                .optional()?
-                .unwrap_or(0);
+            all += select.query_row(key, |row| row.get::<_, i64>("count"))?;
             inside += gathered.exposures.predictions;
         }
     }

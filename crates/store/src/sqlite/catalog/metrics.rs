@@ -1,8 +1,9 @@
 //! Declared metrics as rows.
 
-use super::{corrupt, readable, unreadable_rows};
+use super::{readable, unreadable_rows};
 use crate::StoreError;
 use crate::sqlite::Store;
+use crate::sqlite::row::{ByName, corrupt};
 use rusqlite::{Connection, Row};
 use types::{Metric, ModelName};
 
@@ -34,9 +35,9 @@ pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)
 
 /// From its name and its definition.
 fn read_metric(row: &Row<'_>) -> rusqlite::Result<Metric> {
-    let metric: Metric = serde_json::from_str(&row.get::<_, String>(1)?).map_err(|_| corrupt(1))?;
-    if metric.name.as_str() != row.get_ref(0)?.as_str()? {
-        return Err(corrupt(0));
+    let metric: Metric = row.json("definition")?;
+    if metric.name.as_str() != row.get_ref("metric")?.as_str()? {
+        return Err(corrupt("metric"));
     }
     Ok(metric)
 }

@@ -1,15 +1,16 @@
 //! The states of models, read from their rows, and the events that led to them.
 
 use super::experiments::{of_model, unreadable_running};
-use super::{corrupt, list as list_versions, metrics};
+use super::{list as list_versions, metrics};
 use crate::sqlite::Store;
+use crate::sqlite::row::{ByName, corrupt};
 use crate::{StoreError, VersionFilter};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AliasName, Experiment, ExperimentKey, Metric, ModelName, ModelState, StoredEvent, Timestamp,
-    VersionKey, VersionName,
+    AliasName, Experiment, ExperimentKey, Metric, ModelName, ModelState, StoredEvent, VersionKey,
+    VersionName,
 };
 
 impl Store {
@@ -100,15 +101,11 @@ pub(in crate::sqlite) fn events_of(
          WHERE name = ?1 AND change IS NOT NULL ORDER BY id",
     )?;
     let events = select.query_map([name.as_str()], |row| {
-        let version: Option<String> = row.get("version")?;
-        let version = version
-            .map(|version| VersionName::parse(&version))
-            .transpose();
         Ok(StoredEvent {
             change: row.get("change")?,
-            at: Timestamp::from_micros(row.get("at")?),
+            at: row.time("at")?,
             action: row.get("action")?,
-            version: version.map_err(|_| corrupt(3))?,
+            version: row.parsed_option("version", VersionName::parse)?,
             detail: row.get("detail")?,
         })
     })?;
@@ -131,7 +128,7 @@ pub(in crate::sqlite) fn model(
             fallback: match row.get("fallback")? {
                 0i64 => false,
                 1 => true,
-                _ => return Err(corrupt(4)),
+                _ => return Err(corrupt("fallback")),
             },
             ..ModelState::new(name.clone())
         })
@@ -170,8 +167,7 @@ fn aliases(
 ) -> Result<BTreeMap<AliasName, VersionKey>, StoreError> {
     let mut select = t.prepare_cached("SELECT alias, version_key FROM aliases WHERE name = ?1")?;
     let rows = select.query_map([name.as_str()], |row| {
-        let alias: String = row.get("alias")?;
-        let alias = AliasName::parse(&alias).map_err(|_| corrupt(0))?;
+        let alias = row.parsed("alias", AliasName::parse)?;
         Ok((alias, VersionKey(row.get("version_key")?)))
     })?;
     Ok(super::readable(rows)?.into_iter().collect())

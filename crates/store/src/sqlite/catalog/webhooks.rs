@@ -1,7 +1,8 @@
 //! Webhooks as rows: who is told, and how far each has been told.
 
-use super::{corrupt, readable, unreadable_rows};
+use super::{readable, unreadable_rows};
 use crate::sqlite::Store;
+use crate::sqlite::row::ByName;
 use crate::{NewWebhook, StoreError, Webhook};
 use rusqlite::{Connection, Row, Transaction, params};
 use types::{ModelName, Timestamp, WebhookId};
@@ -111,19 +112,16 @@ fn list(connection: &Connection) -> Result<Vec<Webhook>, StoreError> {
 }
 
 fn read_webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
-    let id: String = row.get(0)?;
-    let name: Option<String> = row.get(1)?;
-    let name = name.map(|name| ModelName::parse(&name)).transpose();
     Ok(Webhook {
-        id: id.parse().map_err(|_| corrupt(0))?,
-        name: name.map_err(|_| corrupt(1))?,
-        url: row.get(2)?,
-        secret: row.get(3)?,
-        created_at: Timestamp::from_micros(row.get(4)?),
-        delivered: row.get(5)?,
-        attempts: row.get(6)?,
-        next_attempt_at: Timestamp::from_micros(row.get(7)?),
-        last_error: row.get(8)?,
-        given_up: u64::try_from(row.get::<_, i64>(9)?).unwrap_or(0),
+        id: row.parsed("webhook_id", str::parse)?,
+        name: row.parsed_option("name", ModelName::parse)?,
+        url: row.get("url")?,
+        secret: row.get("secret")?,
+        created_at: row.time("created_at")?,
+        delivered: row.get("delivered")?,
+        attempts: row.get("attempts")?,
+        next_attempt_at: row.time("next_attempt_at")?,
+        last_error: row.get("last_error")?,
+        given_up: row.count("given_up")?,
     })
 }

@@ -5,7 +5,7 @@ use crate::StoreError;
 use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums, unit_number,
 };
-use crate::sqlite::predictions::status_of;
+use crate::sqlite::predictions::{MEASURED, measured};
 use ::evidence::{Delta, ExactSum, Exposure, Outcome};
 use rusqlite::{Connection, Row};
 use std::collections::hash_map::Entry;
@@ -51,16 +51,15 @@ pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Resul
 impl Recount {
     fn count(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let mut select = connection.prepare(
-            "SELECT prediction_order, experiment_key, epoch, version_key, unit_id, status, \
-             latency_ns, confidence FROM predictions \
-             WHERE experiment_key IS NOT NULL ORDER BY prediction_order",
+            &format!("SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, {MEASURED} \
+             FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"),
         )?;
         let mut feedback = connection
             .prepare("SELECT metric, value, event FROM feedback WHERE prediction_order = ?1")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let order: i64 = row.get(0)?;
-            let experiment: i64 = row.get(1)?;
+            let order: i64 = row.get("prediction_order")?;
+            let experiment: i64 = row.get("experiment_key")?;
             if let Entry::Vacant(place) = self.definitions.entry(experiment) {
                 // One that cannot be read is named with the catalogue.
                 place.insert(definition_of(connection, ExperimentKey(experiment)).ok());
@@ -68,8 +67,8 @@ impl Recount {
             let mut values = HashMap::new();
             let mut given = feedback.query([order])?;
             while let Some(row) = given.next()? {
-                let metric: String = row.get(0)?;
-                values.insert(metric, (row.get::<_, f64>(1)?, row.get::<_, bool>(2)?));
+                let value = (row.get::<_, f64>("value")?, row.get::<_, bool>("event")?);
+                values.insert(row.get::<_, String>("metric")?, value);
             }
             // One that cannot be read is named where rows are counted.
             if let Ok(prediction) = Prediction::read(row) {
@@ -128,26 +127,31 @@ impl Recount {
         let mut events: HashMap<(i64, i64), i64> = HashMap::new();
         let mut incomplete: HashSet<i64> = HashSet::new();
         let mut select = connection.prepare(&format!(
-            "SELECT e.experiment_key, e.epoch, e.version_key, e.metric, v.deleted_at IS NOT NULL, \
+            "SELECT e.experiment_key, e.epoch, e.version_key, e.metric, v.deleted_at IS NOT NULL AS deleted, \
              {COLUMNS} FROM evidence e LEFT JOIN versions v ON v.version_key = e.version_key \
              WHERE e.start = ?1"
         ))?;
         let mut rows = select.query([ALL_TIME])?;
+        // A row for each server.
+        let mut all: HashMap<Place, Delta> = HashMap::new();
         while let Some(row) = rows.next()? {
-            let place: Place = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let mut stored = match read_sums(row, 5) {
-                Ok(stored) => stored,
-                Err(error) => {
-                    report.problem(format!("evidence {place:?} cannot be read: {error}"));
-                    continue;
-                }
-            };
-            let mut counted = totals.remove(&place).unwrap_or_default();
+            let place = place_of(row, row.get("metric")?)?;
             // The predictions of a deleted version are gone; its evidence stays as it was.
-            if row.get(4)? {
+            if row.get("deleted")? {
                 incomplete.insert(place.0);
+                totals.remove(&place);
                 continue;
             }
+            match read_sums(row) {
+                Ok(stored) => all.entry(place).or_default().add(&stored),
+                Err(error) => {
+                    totals.remove(&place);
+                    report.problem(format!("evidence {place:?} cannot be read: {error}"));
+                }
+            }
+        }
+        for (place, mut stored) in all {
+            let mut counted = totals.remove(&place).unwrap_or_default();
             report.evidence += 1;
             if place.3 != EXPOSURES {
                 *events.entry((place.0, place.3)).or_default() += stored.events;
@@ -178,6 +182,15 @@ impl Recount {
     }
 }
 
+fn place_of(row: &Row<'_>, metric: i64) -> rusqlite::Result<Place> {
+    Ok((
+        row.get("experiment_key")?,
+        row.get("epoch")?,
+        row.get("version_key")?,
+        metric,
+    ))
+}
+
 struct Prediction {
     place: Place,
     unit: Unit,
@@ -186,15 +199,11 @@ struct Prediction {
 
 impl Prediction {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let order: i64 = row.get(0)?;
-        let unit_id: Option<String> = row.get(4)?;
-        let measured = Measured {
-            status: status_of(row.get(5)?)?,
-            latency_ns: row.get::<_, i64>(6)? as u64,
-            confidence: row.get(7)?,
-        };
+        let order: i64 = row.get("prediction_order")?;
+        let unit_id: Option<String> = row.get("unit_id")?;
+        let measured = measured(row)?;
         Ok(Self {
-            place: (row.get(1)?, row.get(2)?, row.get(3)?, EXPOSURES),
+            place: place_of(row, EXPOSURES)?,
             unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
             measured,
         })

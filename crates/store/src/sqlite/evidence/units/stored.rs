@@ -64,8 +64,11 @@ pub(super) fn read_journal(
         connection.prepare("SELECT seq, units, format FROM unit_journal ORDER BY seq")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let (seq, format) = (row.get(0)?, row.get(2)?);
-        let mut bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let (seq, format) = (row.get("seq")?, row.get("format")?);
+        let mut bytes = row
+            .get_ref("units")?
+            .as_blob()
+            .map_err(rusqlite::Error::from)?;
         row_of(seq, bytes.len());
         while !bytes.is_empty() {
             let entry = take_entry(&mut bytes, format).map_err(corrupt)?;
@@ -151,7 +154,7 @@ pub(super) fn had_event(
     )?;
     let mut rows = select.query(params![place.experiment.0, place.unit, place.epoch])?;
     while let Some(row) = rows.next()? {
-        if !in_memory(row.get(0)?) && read(row, place)?.had_event(at) {
+        if !in_memory(row.get("epoch")?) && read(row, place)?.had_event(at) {
             return Ok(true);
         }
     }
@@ -165,22 +168,24 @@ pub(super) fn epochs(
 ) -> Result<Vec<i64>, StoreError> {
     let mut select = connection
         .prepare_cached("SELECT DISTINCT epoch FROM evidence WHERE experiment_key = ?1")?;
-    let epochs = select.query_map([experiment.0], |row| row.get(0))?;
+    let epochs = select.query_map([experiment.0], |row| row.get("epoch"))?;
     Ok(epochs.collect::<rusqlite::Result<_>>()?)
 }
 
-/// From epoch, version, state and its format.
 fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
-    let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-    let metrics = match row.get(3)? {
+    let blob = row
+        .get_ref("state")?
+        .as_blob()
+        .map_err(rusqlite::Error::from)?;
+    let metrics = match row.get("format")? {
         PLAIN => postcard::from_bytes(blob).map(present),
         FORMAT => postcard::from_bytes(blob),
         _ => Err(postcard::Error::SerdeDeCustom),
     };
-    let epoch = row.get(0)?;
+    let epoch = row.get("epoch")?;
     Ok(Unit {
         place: UnitPlace { epoch, ..place },
-        version: VersionKey(row.get(1)?),
+        version: VersionKey(row.get("version_key")?),
         metrics: metrics.map_err(|_| StoreError::Corrupt("the state of a unit".into()))?,
         touched: false,
         journaled: 0,
