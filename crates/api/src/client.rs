@@ -171,17 +171,17 @@ impl Client {
         self.send(self.http.delete(url)).await
     }
 
-    /// `POST /experiments/{experiment}/{command}`.
+    /// `POST /experiments/{experiment}/{intervention}`.
     ///
     /// # Errors
     /// When the call fails.
-    pub async fn command(
+    pub async fn intervene(
         &self,
         experiment: &str,
-        command: &str,
+        intervention: types::Intervention,
         query: &[(&str, &str)],
     ) -> Result<Experiment, ClientError> {
-        let path = format!("/experiments/{experiment}/{command}");
+        let path = format!("/experiments/{experiment}/{intervention}");
         let url = self.url(&with_query(&path, query));
         self.send(self.http.post(url)).await
     }

@@ -1,10 +1,13 @@
 //! Experiments on the wire.
 
-use crate::Metric;
+use crate::word::Word;
+use crate::{
+    ArmRole, ExperimentStatus, Finding, Intervention, Metric, MetricRole, SequenceMethod, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use types::{BanditSettings, RolloutSettings};
+use types::{BanditSettings, Hold, RolloutSettings};
 use utoipa::ToSchema;
 
 /// Who sets the weights of an experiment.
@@ -119,16 +122,16 @@ pub struct Experiment {
     /// How a bandit moves the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandit: Option<BanditSettings>,
-    /// `draft`, `scheduled`, `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
-    pub status: String,
+    /// Where it is in its life.
+    pub status: ExperimentStatus,
     /// Counts what happened to it: the number to send with a command, so that it is decided by what you
     /// saw.
     pub revision: i64,
     /// How far its policy has come, where it has one that moves the weights and runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// The commands that it takes now.
-    pub allowed: Vec<String>,
+    /// What may be done to it now.
+    pub allowed: Vec<Intervention>,
     /// The control first.
     pub arms: Vec<ExperimentArm>,
     /// The metric that decides.
@@ -168,15 +171,34 @@ pub struct Experiment {
     pub end_reason: Option<String>,
 }
 
+types::words! {
+    /// What a policy is doing.
+    pub enum PhaseWord as "Phase" {
+        /// A rollout observes its step.
+        Soaking = "soaking",
+        /// A rollout has observed its step for long enough, and the evidence does not allow the next one yet.
+        Evaluating = "evaluating",
+        /// A bandit moves the weights.
+        Adapting = "adapting",
+        /// A bandit has found the best arm.
+        Decided = "decided",
+        /// It waits; `held` says why.
+        Held = "held",
+        /// A person has stopped the clock.
+        Paused = "paused",
+    }
+}
+
+/// What a policy is doing.
+pub type Phase = Word<PhaseWord>;
+
 /// How far a policy has come.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
-    /// Of a rollout: `soaking`, `evaluating`, `held` or `paused`; of a bandit: `adapting`, `decided`,
-    /// `held` or `paused`.
-    pub phase: String,
-    /// Why it waits, where it is `held`: `sample_ratio_mismatch`, `differential_feedback`, `no_traffic`,
-    /// `no_traffic_grace_over`, `no_outcomes` or `approval`.
-    pub held: Option<String>,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Why it waits, where it is `held`.
+    pub held: Option<Hold>,
     /// The step of a rollout, from 1.
     pub step: Option<usize>,
     /// Its steps.
@@ -202,8 +224,8 @@ pub struct ExperimentArm {
     pub model_id: String,
     /// Its version string.
     pub version: String,
-    /// `control` or `candidate`.
-    pub role: String,
+    /// Its part in the experiment.
+    pub role: ArmRole,
     /// Its weight.
     pub weight: f64,
     /// Its share of the enrolled units, from 0 to 1.
@@ -219,7 +241,7 @@ pub struct StartedExperiment {
     pub dry_run: bool,
     /// `traffic_percent` by version, before.
     pub traffic_before: BTreeMap<String, f64>,
-    /// And after.
+    /// `traffic_percent` by version, after.
     pub traffic_after: BTreeMap<String, f64>,
 }
 
@@ -239,13 +261,12 @@ pub struct ExperimentResults {
     pub experiment: String,
     /// The model.
     pub name: String,
-    /// `running`, `stopped`, `aborted`, `promoted` or `rolled_back`.
-    pub status: String,
+    /// Where it is in its life.
+    pub status: ExperimentStatus,
     /// The moment of the evidence.
     pub as_of: String,
-    /// `keep_going`, `winner`, `control_better`, `no_relevant_difference`, `guardrail_harmed`,
-    /// `sample_ratio_mismatch` or `differential_feedback`.
-    pub verdict: String,
+    /// What the evidence says, in a word.
+    pub verdict: Verdict,
     /// The version that won, or that harms a guardrail.
     pub verdict_version: Option<String>,
     /// The same in a few sentences.
@@ -278,8 +299,8 @@ pub struct ResultArm {
     pub model_id: String,
     /// Its version string.
     pub version: String,
-    /// `control` or `candidate`.
-    pub role: String,
+    /// Its part in the experiment.
+    pub role: ArmRole,
     /// Its share of the enrolled units.
     pub share: f64,
     /// Units: users, and predictions without a `unit_id`.
@@ -330,8 +351,8 @@ pub struct Excluded {
 pub struct MetricResults {
     /// The metric.
     pub metric: Metric,
-    /// `primary`, `secondary` or `guardrail`.
-    pub role: String,
+    /// What it is for.
+    pub role: MetricRole,
     /// The control first.
     pub arms: Vec<MetricArm>,
     /// By candidate.
@@ -390,8 +411,8 @@ pub struct MetricArm {
 pub struct Comparison {
     /// The candidate.
     pub version: String,
-    /// `better`, `worse`, `unclear` or `too_little`.
-    pub finding: String,
+    /// What can be said of it. As a guardrail a metric is never `better`.
+    pub finding: Finding,
     /// candidate − control.
     pub difference: Option<f64>,
     /// The difference over the control's mean.
@@ -424,8 +445,8 @@ pub struct Sequential {
     pub adjusted_p: f64,
     /// ln of the e-value against no difference; 0 unless `asymptotic`.
     pub ln_e: f64,
-    /// `asymptotic`, `exact_bernoulli` or `none`.
-    pub method: String,
+    /// How the interval was made.
+    pub method: SequenceMethod,
 }
 
 /// A fixed-horizon test.

@@ -1,5 +1,7 @@
 //! Feedback on the wire.
 
+use crate::word::Word;
+use crate::{ErrorCode, FeedbackStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -72,8 +74,8 @@ pub struct FeedbackReply {
 pub struct FeedbackReceipt {
     /// The prediction.
     pub prediction_id: String,
-    /// `recorded`, `duplicate`, `replaced`, `unmatched` or `dropped`.
-    pub status: String,
+    /// What became of it.
+    pub status: FeedbackStatus,
     /// The metric.
     pub metric: String,
     /// Its value; null while a label waits for its prediction.
@@ -88,11 +90,38 @@ pub struct FeedbackReceipt {
     pub experiment: Option<String>,
 }
 
+types::words! {
+    /// That values are safe.
+    pub enum AcceptedWord as "Accepted" {
+        /// They will be counted.
+        Accepted = "accepted",
+    }
+}
+
+/// That values are safe.
+pub type Accepted = Word<AcceptedWord>;
+
+types::words! {
+    /// Whether a request has been counted.
+    pub enum ReceiptWord as "ReceiptStatus" {
+        /// Some of it is still to be counted.
+        Pending = "pending",
+        /// All of it has been counted.
+        Complete = "complete",
+        /// A part of it was damaged in the log before it was counted. Send the same again: what was counted stays
+        /// as it is.
+        Incomplete = "incomplete",
+    }
+}
+
+/// Whether a request has been counted.
+pub type ReceiptStatus = Word<ReceiptWord>;
+
 /// Feedback that is safe and has not been counted yet.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedFeedback {
-    /// `accepted`.
-    pub status: String,
+    /// That they are safe.
+    pub status: Accepted,
     /// By which `GET /feedback/receipts/{receipt}` says what became of it, for 7 days.
     pub receipt: String,
     /// Values that will be counted, or refused then.
@@ -108,9 +137,8 @@ pub struct AcceptedFeedback {
 pub struct RequestReceipt {
     /// Identifies the request.
     pub receipt: String,
-    /// `pending`; `complete` when all of it has been counted; `incomplete` when a part of it was damaged in the
-    /// log before it was counted: send the same again, what was counted stays as it is.
-    pub status: String,
+    /// Whether all of it has been counted.
+    pub status: ReceiptStatus,
     /// Values that were stored and counted.
     pub recorded: u64,
     /// Values that were there already.
@@ -134,9 +162,8 @@ pub struct RequestReceipt {
 pub struct FeedbackError {
     /// Its line, or its place in the array, from 1.
     pub line: u64,
-    /// A stable code: `invalid_request`, `feedback_conflict`, `metric_not_found`, `prediction_rejected` or
-    /// `set_aside`.
-    pub code: String,
+    /// A stable code.
+    pub code: ErrorCode,
     /// What is wrong and what to do.
     pub detail: String,
 }

@@ -1,20 +1,47 @@
 //! The state of the server on the wire.
 
+use crate::word::Word;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+types::words! {
+    /// Whether the server answers.
+    pub enum LivenessWord as "Liveness" {
+        /// It does.
+        Healthy = "healthy",
+    }
+}
+
+/// Whether the server answers.
+pub type Liveness = Word<LivenessWord>;
+
+types::words! {
+    /// Whether the server can do its work.
+    pub enum ReadinessWord as "ReadinessStatus" {
+        /// It can.
+        Ready = "ready",
+        /// Predictions are answered; something else does not work.
+        Degraded = "degraded",
+        /// Predictions cannot be logged.
+        NotReady = "not_ready",
+    }
+}
+
+/// Whether the server can do its work.
+pub type ReadinessStatus = Word<ReadinessWord>;
 
 /// That the server answers.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `healthy`.
-    pub status: String,
+    /// That it does.
+    pub status: Liveness,
 }
 
 impl Health {
     /// The only thing it can say.
     pub fn healthy() -> Self {
         Self {
-            status: "healthy".into(),
+            status: LivenessWord::Healthy.into(),
         }
     }
 }
@@ -22,9 +49,8 @@ impl Health {
 /// Whether the server can do its work.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`; `degraded` when predictions are answered and something else does not work; `not_ready` when
-    /// predictions cannot be logged.
-    pub status: String,
+    /// Whether it is ready.
+    pub status: ReadinessStatus,
     /// Why it is not ready, or degraded.
     pub reasons: Vec<String>,
     /// The log between an answer and the database.

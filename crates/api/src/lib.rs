@@ -1,6 +1,6 @@
 //! What goes over the wire: JSON in and out, error codes, and the client that the CLI uses.
 //!
-//! Only the types here derive `Serialize`. This crate decides nothing and serves nothing.
+//! This crate decides nothing and serves nothing.
 #![warn(missing_docs)]
 
 mod client;
@@ -16,20 +16,25 @@ mod problem;
 mod traffic;
 mod version;
 mod webhook;
+mod word;
 
 pub use client::{Client, ClientError, EventStream};
 pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
     Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm,
-    MetricResults, Needed, Policy, Progress, ResultArm, SampleRatio, Sequential, Shown,
-    StartedExperiment,
+    MetricResults, Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio, Sequential,
+    Shown, StartedExperiment,
 };
 pub use feedback::{
-    AcceptedFeedback, Feedback, FeedbackBody, FeedbackError, FeedbackPage, FeedbackReceipt,
-    FeedbackReply, PlacedFeedback, RequestReceipt, StoredFeedback,
+    Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackError, FeedbackPage,
+    FeedbackReceipt, FeedbackReply, PlacedFeedback, ReceiptStatus, ReceiptWord, RequestReceipt,
+    StoredFeedback,
 };
-pub use health::{Health, LogLag, LogReadiness, Readiness, Retried, SetAside, SetAsidePage};
+pub use health::{
+    Health, Liveness, LivenessWord, LogLag, LogReadiness, Readiness, ReadinessStatus,
+    ReadinessWord, Retried, SetAside, SetAsidePage,
+};
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
@@ -40,3 +45,7 @@ pub use traffic::{
 };
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};
+pub use word::{
+    Action, ArmRole, AssignmentReason, ExperimentStatus, FeedbackStatus, Finding, Intervention,
+    MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus, Word,
+};

@@ -1,5 +1,6 @@
 //! The performance report on the wire.
 
+use crate::VersionStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,8 +38,8 @@ pub struct VersionPerformance {
     pub name: String,
     /// Its version string.
     pub version: String,
-    /// `inactive`, `active`, `testing` or `deprecated`.
-    pub status: String,
+    /// What it may do.
+    pub status: VersionStatus,
     /// Its weight.
     pub traffic_percent: f64,
     /// Predictions, failed ones included.

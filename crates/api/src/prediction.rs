@@ -1,5 +1,6 @@
 //! Predictions on the wire.
 
+use crate::{AssignmentReason, PredictionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -70,11 +71,11 @@ pub struct LoggedPrediction {
     pub model_version: String,
     /// The version that answered; null when none did.
     pub served_model_id: Option<String>,
-    /// `ok`, `fallback` (another version answered), `error` (none did) or `rejected` (the version refused the
-    /// input).
-    pub status: String,
-    /// Why the version was chosen: `weights`, `experiment` or `pinned`.
-    pub reason: String,
+    /// How it ended: `fallback` means that another version answered, `error` that none did, `rejected` that the
+    /// version refused the input.
+    pub status: PredictionStatus,
+    /// Why the version was chosen.
+    pub reason: AssignmentReason,
     /// Counts the changes of the model's weights.
     pub epoch: i64,
     /// The probability with which the version was chosen.

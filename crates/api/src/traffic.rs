@@ -1,5 +1,6 @@
 //! Traffic, aliases and the audit on the wire.
 
+use crate::{Action, VersionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,8 +33,8 @@ pub struct TrafficShare {
     pub model_id: String,
     /// Its version string.
     pub version: String,
-    /// `active` or `testing`.
-    pub status: String,
+    /// `active` or `testing`: the others answer nothing.
+    pub status: VersionStatus,
     /// Its weight.
     pub traffic_percent: f64,
     /// The share of requests that it gets, from 0 to 1: its weight over the sum.
@@ -80,12 +81,12 @@ pub struct Alias {
 /// A change that somebody made.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    /// Ascending.
+    /// Unique, ascending with time.
     pub id: i64,
-    /// When.
+    /// When it happened.
     pub at: String,
-    /// What was done, such as `version.activated`.
-    pub action: String,
+    /// What was done.
+    pub action: Action,
     /// The model.
     pub name: String,
     /// The version, where it was done to one.
@@ -101,8 +102,8 @@ pub struct AuditEntry {
 pub struct AuditEvent {
     /// The id of the audit entry.
     pub id: String,
-    /// What was done, such as `experiment.advanced`.
-    pub event: String,
+    /// What was done.
+    pub event: Action,
     /// The audit entry, as JSON.
     pub data: String,
 }

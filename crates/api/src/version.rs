@@ -1,5 +1,6 @@
 //! Versions on the wire.
 
+use crate::VersionStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use types::RuntimeSpec;
@@ -41,8 +42,8 @@ pub struct Version {
     pub description: String,
     /// What its author claims; what was measured is in the performance report.
     pub accuracy: f64,
-    /// `inactive`, `active`, `testing` or `deprecated`.
-    pub status: String,
+    /// What it may do.
+    pub status: VersionStatus,
     /// Its weight among the active versions of the model.
     pub traffic_percent: f64,
     /// When it was registered.
@@ -73,7 +74,7 @@ impl From<types::Version> for Version {
             version: v.version.to_string(),
             description: v.description,
             accuracy: v.accuracy.get(),
-            status: v.status.to_string(),
+            status: v.status.into(),
             traffic_percent: v.traffic_percent.get(),
             created_at: v.created_at.to_string(),
             activated_at: v.activated_at.map(|at| at.to_string()),
@@ -103,13 +104,13 @@ pub struct PatchVersion {
     pub description: Option<String>,
     /// The new tags, all of them.
     pub tags: Option<BTreeMap<String, String>>,
-    /// `inactive`, `testing` or `deprecated`.
-    pub status: Option<String>,
+    /// `inactive`, `testing` or `deprecated`; a version becomes active by being activated.
+    pub status: Option<VersionStatus>,
 }
 
-/// A sentence.
+/// A confirmation.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Message {
-    /// The sentence.
+    /// What was done, for people.
     pub message: String,
 }

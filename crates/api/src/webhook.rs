@@ -1,6 +1,6 @@
 //! Webhooks on the wire.
 
-use crate::AuditEntry;
+use crate::{Action, AuditEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,9 +47,9 @@ pub struct Webhook {
 /// HMAC-SHA256 of `id.timestamp.body`): the Standard Webhooks specification.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WebhookDelivery {
-    /// What happened, such as `experiment.rolled_back`.
-    pub r#type: String,
-    /// When.
+    /// What happened.
+    pub r#type: Action,
+    /// When it happened.
     pub timestamp: String,
     /// The entry of the audit.
     pub data: AuditEntry,

@@ -89,7 +89,7 @@ pub enum Command {
     /// A draft goes.
     DeleteExperiment(ExperimentId),
     /// A running experiment moves.
-    Step(Box<Step>),
+    DecideExperiment(Box<ExperimentDecision>),
     /// Whatever experiment runs stops, because the weights are to be moved by hand. The results of one of them are
     /// given with its id.
     MakeWay(Option<(ExperimentId, Value)>),
@@ -133,7 +133,7 @@ pub struct Patch {
 
 /// What happens to a running experiment.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct ExperimentDecision {
     /// The experiment.
     pub id: ExperimentId,
     /// The revision that it was decided by.

@@ -1,6 +1,6 @@
 //! The rules: whether a state takes a command, and what follows.
 
-use crate::command::{Command, NewVersion, Patch, Step};
+use crate::command::{Command, ExperimentDecision, NewVersion, Patch};
 use crate::event::{CHAMPION, DecidedExperiment, Described, Event, Moved};
 use crate::refusal::Refusal;
 use crate::writes;
@@ -41,7 +41,7 @@ pub fn decide(
         let experiment = state
             .experiment(decided.id)
             .map(|experiment| experiment.key);
-        if let Command::Step(step) = command {
+        if let Command::DecideExperiment(step) = command {
             let look = experiment.zip(step.look.clone());
             writes.extend(look.map(|(experiment, look)| Write::Look { experiment, look }));
         }
@@ -176,7 +176,7 @@ fn event_of(
             draft(state, *id)?;
             Ok(Some(Event::ExperimentDeleted(*id)))
         }
-        Command::Step(step) => take_step(state, step),
+        Command::DecideExperiment(step) => decide_experiment(state, step),
         Command::MakeWay(results) => make_way(state, results.as_ref()),
         Command::Baseline => {
             Ok((state.changes == 0).then(|| Event::Baseline(Box::new(state.clone()))))
@@ -374,7 +374,10 @@ fn has_the_traffic(state: &ModelState, experiment: &Experiment) -> Result<(), Re
     }
 }
 
-fn take_step(state: &ModelState, step: &Step) -> Result<Option<Event>, Refusal> {
+fn decide_experiment(
+    state: &ModelState,
+    step: &ExperimentDecision,
+) -> Result<Option<Event>, Refusal> {
     let experiment = experiment(state, step.id)?;
     if experiment.status != ExperimentStatus::Running {
         return Err(Refusal::ExperimentStatus(experiment.status));
@@ -423,9 +426,9 @@ fn make_way(
     };
     let because = "a change of the weights by hand took over";
     let results = results.filter(|(id, _)| *id == running.id);
-    take_step(
+    decide_experiment(
         state,
-        &Step {
+        &ExperimentDecision {
             id: running.id,
             revision: running.revision,
             decision: Decision::Stop,
@@ -537,7 +540,7 @@ fn experiment(state: &ModelState, id: ExperimentId) -> Result<&Experiment, Refus
 fn draft(state: &ModelState, id: ExperimentId) -> Result<(), Refusal> {
     let status = experiment(state, id)?.status;
     status
-        .is_open()
+        .has_not_begun()
         .then_some(())
         .ok_or(Refusal::ExperimentStatus(status))
 }

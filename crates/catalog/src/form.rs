@@ -7,38 +7,35 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Accuracy, Actor, AliasName, Decision, EventRecord, Experiment, ExperimentDefinition,
+    Accuracy, Action, Actor, AliasName, Decision, EventRecord, Experiment, ExperimentDefinition,
     ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName, ModelId, ModelName,
     ModelState, Percent, Progress, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
     VersionStatus,
 };
 
 impl Event {
-    /// In a word, such as `version.activated`.
-    pub fn action(&self) -> String {
-        let fixed = match self {
-            Self::Baseline(_) => "model.baseline",
-            Self::VersionRegistered(..) => "version.registered",
-            Self::VersionActivated(..) => "version.activated",
-            Self::VersionDeactivated(..) => "version.deactivated",
-            Self::VersionPatched(..) => "version.patched",
-            Self::VersionDeleted(..) => "version.deleted",
-            Self::TrafficSet(..) => "traffic.set",
-            Self::AliasSet(..) => "alias.set",
-            Self::AliasDeleted(..) => "alias.deleted",
-            Self::MetricSet(..) => "metric.set",
-            Self::MetricDeleted(_) => "metric.deleted",
-            Self::ExperimentCreated(_) => "experiment.created",
-            Self::ExperimentScheduled(_, Some(_), ..) => "experiment.scheduled",
-            Self::ExperimentScheduled(_, None, None, _) => "experiment.unscheduled",
-            Self::ExperimentScheduled(_, None, Some(_), _) => "experiment.start_failed",
-            Self::ExperimentStarted(..) => "experiment.started",
-            Self::ExperimentDeleted(_) => "experiment.deleted",
-            Self::ExperimentDecided(decided) => {
-                return format!("experiment.{}", decided.decision.as_str());
-            }
-        };
-        fixed.to_owned()
+    /// The kind of it, in a word.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Baseline(_) => Action::ModelBaseline,
+            Self::VersionRegistered(..) => Action::VersionRegistered,
+            Self::VersionActivated(..) => Action::VersionActivated,
+            Self::VersionDeactivated(..) => Action::VersionDeactivated,
+            Self::VersionPatched(..) => Action::VersionPatched,
+            Self::VersionDeleted(..) => Action::VersionDeleted,
+            Self::TrafficSet(..) => Action::TrafficSet,
+            Self::AliasSet(..) => Action::AliasSet,
+            Self::AliasDeleted(..) => Action::AliasDeleted,
+            Self::MetricSet(..) => Action::MetricSet,
+            Self::MetricDeleted(_) => Action::MetricDeleted,
+            Self::ExperimentCreated(_) => Action::ExperimentCreated,
+            Self::ExperimentScheduled(_, Some(_), ..) => Action::ExperimentScheduled,
+            Self::ExperimentScheduled(_, None, None, _) => Action::ExperimentUnscheduled,
+            Self::ExperimentScheduled(_, None, Some(_), _) => Action::ExperimentStartFailed,
+            Self::ExperimentStarted(..) => Action::ExperimentStarted,
+            Self::ExperimentDeleted(_) => Action::ExperimentDeleted,
+            Self::ExperimentDecided(decided) => decided.decision.action(),
+        }
     }
 
     /// The version that it is about.
@@ -55,7 +52,7 @@ impl Event {
     }
 
     /// The experiment that it is about.
-    fn experiment(&self) -> Option<ExperimentId> {
+    fn experiment_id(&self) -> Option<ExperimentId> {
         match self {
             Self::ExperimentCreated(draft) => Some(draft.id),
             Self::ExperimentScheduled(id, ..)
@@ -68,12 +65,12 @@ impl Event {
 
     /// The form that is kept, of an event between two states.
     pub(crate) fn record(&self, old: &ModelState, new: &ModelState) -> EventRecord {
-        let id = self.experiment();
+        let id = self.experiment_id();
         let found = id.and_then(|id| new.experiment(id).or_else(|| old.experiment(id)));
         EventRecord {
             action: self.action(),
             version: self.version().cloned(),
-            experiment: found.map(|experiment| experiment.key),
+            experiment_key: found.map(|experiment| experiment.key),
             revision: new.revision,
             detail: self.detail().to_string(),
         }
@@ -132,66 +129,67 @@ impl Event {
     /// Reads an event again; `None` where it is none of these.
     pub fn read(
         name: &ModelName,
-        action: &str,
+        action: Action,
         version: Option<&VersionName>,
         detail: &str,
     ) -> Option<Self> {
         let detail: Detail = serde_json::from_str(detail).ok()?;
         let version = version.cloned();
         Some(match action {
-            "model.baseline" => {
+            Action::ModelBaseline => {
                 let form: StateForm = detail.whole()?;
                 Self::Baseline(Box::new(form.state(name)?))
             }
-            "version.registered" => {
+            Action::VersionRegistered => {
                 let form: VersionForm = detail.get("registered")?;
                 let version = Box::new(form.version(name)?);
                 Self::VersionRegistered(version, detail.get("salt")?)
             }
-            "version.activated" => {
+            Action::VersionActivated => {
                 Self::VersionActivated(version?, detail.percent("from")?, detail.percent("to")?)
             }
-            "version.deactivated" => Self::VersionDeactivated(version?, detail.percent("from")?),
-            "version.patched" => {
+            Action::VersionDeactivated => {
+                Self::VersionDeactivated(version?, detail.percent("from")?)
+            }
+            Action::VersionPatched => {
                 let described = |of| detail.get::<DescribedForm>(of)?.read();
                 let (from, to) = (described("from")?, described("to")?);
                 Self::VersionPatched(version?, Box::new(from), Box::new(to))
             }
-            "version.deleted" => {
+            Action::VersionDeleted => {
                 let status = detail.get::<String>("status")?.parse().ok()?;
                 Self::VersionDeleted(version?, detail.get("model_id")?, status)
             }
-            "traffic.set" => Self::TrafficSet(detail.moved()?, detail.get("fallback")?),
-            "alias.set" => {
+            Action::TrafficSet => Self::TrafficSet(detail.moved()?, detail.get("fallback")?),
+            Action::AliasSet => {
                 Self::AliasSet(detail.get("alias")?, detail.get("from")?, detail.get("to")?)
             }
-            "alias.deleted" => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
-            "metric.set" => Self::MetricSet(detail.get("from")?, detail.get("to")?),
-            "metric.deleted" => Self::MetricDeleted(detail.get("metric")?),
-            "experiment.created" => {
+            Action::AliasDeleted => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
+            Action::MetricSet => Self::MetricSet(detail.get("from")?, detail.get("to")?),
+            Action::MetricDeleted => Self::MetricDeleted(detail.get("metric")?),
+            Action::ExperimentCreated => {
                 let key = ExperimentKey(detail.get("key")?);
                 let definition = detail.get::<ExperimentDefinition>("definition")?;
                 let at = Timestamp::from_micros(0);
-                let draft = Experiment::draft(key, detail.experiment()?, definition, at);
+                let draft = Experiment::draft(key, detail.experiment_id()?, definition, at);
                 Self::ExperimentCreated(Box::new(draft))
             }
-            "experiment.scheduled" | "experiment.unscheduled" | "experiment.start_failed" => {
+            Action::ExperimentScheduled
+            | Action::ExperimentUnscheduled
+            | Action::ExperimentStartFailed => {
                 let starts_at = detail.get::<Option<String>>("starts_at")?;
                 let starts_at = starts_at.map(|at| at.parse()).transpose().ok()?;
                 let because = detail.get("because")?;
-                Self::ExperimentScheduled(detail.experiment()?, starts_at, because, detail.by()?)
+                Self::ExperimentScheduled(detail.experiment_id()?, starts_at, because, detail.by()?)
             }
-            "experiment.started" => Self::ExperimentStarted(
-                detail.experiment()?,
+            Action::ExperimentStarted => Self::ExperimentStarted(
+                detail.experiment_id()?,
                 detail.moved()?,
                 detail.get("progress")?,
                 detail.by()?,
             ),
-            "experiment.deleted" => Self::ExperimentDeleted(detail.experiment()?),
-            _ => {
-                let word = action.strip_prefix("experiment.")?;
-                Self::ExperimentDecided(Box::new(DecidedExperiment::read(word, detail)?))
-            }
+            Action::ExperimentDeleted => Self::ExperimentDeleted(detail.experiment_id()?),
+            decided => Self::ExperimentDecided(Box::new(DecidedExperiment::read(decided, detail)?)),
         })
     }
 }
@@ -229,36 +227,36 @@ impl DecidedExperiment {
         detail
     }
 
-    fn read(word: &str, mut detail: Detail) -> Option<Self> {
+    fn read(action: Action, mut detail: Detail) -> Option<Self> {
         let shares = |detail: &Detail| detail.get("shares");
-        let decision = match word {
-            "advanced" => Decision::Advance {
+        let decision = match action {
+            Action::ExperimentAdvanced => Decision::Advance {
                 shares: shares(&detail)?,
             },
-            "reweighted" => Decision::Reweigh {
+            Action::ExperimentReweighted => Decision::Reweigh {
                 shares: shares(&detail)?,
             },
-            "rolled_back" => Decision::RollBack,
-            "promoted" => Decision::Promote {
+            Action::ExperimentRolledBack => Decision::RollBack,
+            Action::ExperimentPromoted => Decision::Promote {
                 arm: detail.get("arm")?,
             },
-            "held" => Decision::Hold(detail.get::<Hold>("hold")?),
-            "released" => Decision::Release,
-            "winner" => Decision::Winner {
+            Action::ExperimentHeld => Decision::Hold(detail.get::<Hold>("hold")?),
+            Action::ExperimentReleased => Decision::Release,
+            Action::ExperimentWinner => Decision::Winner {
                 arm: detail.get("arm")?,
             },
-            "paused" => Decision::Pause,
-            "resumed" => Decision::Resume,
-            "stopped" => Decision::Stop,
-            "aborted" => Decision::Abort,
-            "verdict" => Decision::Verdict,
+            Action::ExperimentPaused => Decision::Pause,
+            Action::ExperimentResumed => Decision::Resume,
+            Action::ExperimentStopped => Decision::Stop,
+            Action::ExperimentAborted => Decision::Abort,
+            Action::ExperimentVerdict => Decision::Verdict,
             _ => return None,
         };
         let champion: Option<Value> = detail.get("champion");
         let champion = champion.and_then(|moved| moved["from"].as_str().map(VersionName::parse));
         let moved = detail.0.contains_key("to").then(|| detail.moved());
         Some(Self {
-            id: detail.experiment()?,
+            id: detail.experiment_id()?,
             revision: detail.get("experiment_revision")?,
             decision,
             by: detail.by()?,
@@ -293,16 +291,12 @@ impl Detail {
         Percent::new(self.get(key)?).ok()
     }
 
-    fn experiment(&self) -> Option<ExperimentId> {
+    fn experiment_id(&self) -> Option<ExperimentId> {
         self.get("experiment")
     }
 
     fn by(&self) -> Option<Actor> {
-        match self.get::<String>("by")?.as_str() {
-            "controller" => Some(Actor::Controller),
-            "person" => Some(Actor::Person),
-            _ => None,
-        }
+        self.get::<String>("by")?.parse().ok()
     }
 
     fn moved(&self) -> Option<Moved> {

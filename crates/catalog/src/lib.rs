@@ -21,7 +21,7 @@ mod replay;
 mod tests;
 mod writes;
 
-pub use command::{Command, NewVersion, Patch, Step};
+pub use command::{Command, ExperimentDecision, NewVersion, Patch};
 pub use decide::{Decided, decide, decide_by_takeover};
 pub use event::{Event, Moved, Weights};
 pub use refusal::Refusal;

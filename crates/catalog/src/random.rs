@@ -1,11 +1,12 @@
 //! Random commands for tests: mostly ones that fit the state, and some that do not.
 
-use crate::{Command, NewVersion, Patch, Step};
+use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
     Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, ExperimentDefinition, ExperimentId,
     ExperimentKey, Hold, LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy,
-    Progress, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName, VersionStatus,
+    Progress, RuntimeSpec, Tags, Timestamp, VerdictKind, Version, VersionKey, VersionName,
+    VersionStatus,
 };
 
 /// Whole numbers below a bound, by chance.
@@ -221,7 +222,7 @@ impl<'a> Dice<'a> {
             bandit @ Progress::Bandit(_) => bandit,
         });
         let person = self.one_in(2);
-        Command::Step(Box::new(Step {
+        Command::DecideExperiment(Box::new(ExperimentDecision {
             id,
             revision: found.map_or(0, |found| found.revision - i64::from(self.one_in(10))),
             decision,
@@ -236,7 +237,7 @@ impl<'a> Dice<'a> {
             evidence: json!({"looks": self.below(100)}),
             look: (!person).then(|| LookRecord {
                 history: "[]".into(),
-                verdict: "keep_going".into(),
+                verdict: VerdictKind::KeepGoing,
             }),
         }))
     }

@@ -23,7 +23,7 @@ pub fn replay(name: ModelName, events: &[StoredEvent]) -> Result<ModelState, (us
     let mut state = ModelState::new(name);
     for (place, stored) in events.iter().enumerate() {
         let version = stored.version.as_ref();
-        let event = Event::read(&state.name, &stored.action, version, &stored.detail);
+        let event = Event::read(&state.name, stored.action, version, &stored.detail);
         let applied = event
             .ok_or(NotReplayed::Unreadable)
             .and_then(|event| event.apply(&mut state, stored.at));

@@ -4,8 +4,8 @@ use crate::random::Dice;
 use crate::{Command, Event, Refusal, decide, decide_by_takeover, differences, replay};
 use std::collections::BTreeMap;
 use types::{
-    EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState, StoredEvent,
-    Timestamp, VersionStatus, Write,
+    Action, EventRecord, Experiment, ExperimentKey, ExperimentStatus, ModelName, ModelState,
+    StoredEvent, Timestamp, VersionStatus, Write,
 };
 
 /// Sequences of so many commands in the everyday suite; `CATALOG_SEQUENCES` asks for others.
@@ -28,7 +28,7 @@ fn replayed(told: &Told) -> ModelState {
     let stored = |(change, (at, event)): (i64, &(Timestamp, EventRecord))| StoredEvent {
         change,
         at: *at,
-        action: event.action.clone(),
+        action: event.action,
         version: event.version.clone(),
         detail: event.detail.clone(),
     };
@@ -94,14 +94,13 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
                 assert_eq!(decided.state.experiment(ended.id), Some(&**ended));
             }
             *happened
-                .entry(decided.change.event.action.clone())
+                .entry(decided.change.event.action.to_string())
                 .or_default() += 1;
             let event = &decided.change.event;
             let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
             let version = event.version.as_ref().map(ToString::to_string);
-            let line =
-                serde_json::json!({"action": event.action, "version": version, "detail": detail});
-            examples.insert(event.action.clone(), format!("{line}\n"));
+            let line = serde_json::json!({"action": event.action.as_str(), "version": version, "detail": detail});
+            examples.insert(event.action.to_string(), format!("{line}\n"));
             told.push((now, decided.change.event));
             state = decided.state;
         }
@@ -278,7 +277,7 @@ fn what_cannot_be_read_is_no_event() {
     ] {
         let version = types::VersionName::parse("1").unwrap();
         assert_eq!(
-            Event::read(&name(), action, Some(&version), detail),
+            Event::read(&name(), action.parse().unwrap(), Some(&version), detail),
             None,
             "{action}"
         );
@@ -292,7 +291,7 @@ fn events_that_were_kept_are_still_understood() {
     let mut seen = std::collections::BTreeSet::new();
     for line in kept.lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        let action = event["action"].as_str().unwrap();
+        let action: Action = event["action"].as_str().unwrap().parse().unwrap();
         let version = event["version"].as_str();
         let version = version.map(|version| types::VersionName::parse(version).unwrap());
         let detail = event["detail"].to_string();
@@ -304,7 +303,7 @@ fn events_that_were_kept_are_still_understood() {
             serde_json::from_str(&read.record(&state, &state).detail).unwrap();
         let once_more = Event::read(&name(), action, version.as_ref(), &again.to_string());
         assert_eq!(once_more, Some(read), "{action}");
-        seen.insert(action.to_owned());
+        seen.insert(action.to_string());
     }
     assert_eq!(seen.len(), 29, "an event of every kind: {seen:?}");
 }
@@ -370,7 +369,7 @@ fn a_decision_about_what_is_not_there_is_refused() {
     // The row of the candidate cannot be read any more.
     state.versions.truncate(1);
     let step = |decision| {
-        Command::Step(Box::new(crate::Step {
+        Command::DecideExperiment(Box::new(crate::ExperimentDecision {
             id,
             revision: 1,
             decision,

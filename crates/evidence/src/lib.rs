@@ -14,4 +14,4 @@ mod unit;
 pub use exact::ExactSum;
 pub use outcome::{Exposure, Outcome, exposed, valued};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
-pub use unit::{Delta, Step, UnitMetric, before, cutoff, start_of};
+pub use unit::{Delta, Gain, UnitMetric, before, cutoff, start_of};

@@ -1,7 +1,7 @@
 //! What a prediction is worth for a metric, and what changes when it is made or a value comes for it.
 
 use crate::exact::ExactSum;
-use crate::unit::{Delta, Step};
+use crate::unit::{Delta, Gain};
 use smallvec::SmallVec;
 use types::{
     BuiltIn, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Status, VersionKey,
@@ -68,10 +68,10 @@ impl Outcome {
     }
 
     /// What has to be added so that what was worth `before` is worth this.
-    fn since(self, before: Self, metric: &Metric) -> Step {
+    fn since(self, before: Self, metric: &Metric) -> Gain {
         let mut sum = ExactSum::from(self.value.unwrap_or(0.0));
         sum.add(-before.value.unwrap_or(0.0));
-        Step {
+        Gain {
             count: u64::from(self.counts && !before.counts),
             sum,
             valued: self.value.is_some() && before.value.is_none(),
@@ -99,7 +99,7 @@ fn built_in_value(
 pub fn exposed(
     definition: &ExperimentDefinition,
     measured: Measured,
-) -> SmallVec<[(usize, Step); 8]> {
+) -> SmallVec<[(usize, Gain); 8]> {
     let each = definition.metrics.iter().enumerate();
     let steps = each.filter_map(|(at, metric)| {
         let outcome = Outcome::of(definition, metric, measured, None);
@@ -116,7 +116,7 @@ pub fn valued(
     metric: &Metric,
     old: Option<f64>,
     new: f64,
-) -> Option<Step> {
+) -> Option<Gain> {
     // A metric of feedback needs to know nothing of the prediction.
     let nothing = Measured {
         status: Status::Ok,

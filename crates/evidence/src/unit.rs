@@ -90,7 +90,7 @@ impl Delta {
 
 /// What happened to one prediction of a unit, for one metric.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct Gain {
     /// Begins to count: 1 when it did not before, else 0.
     pub count: u64,
     /// Its value, minus the one it had.
@@ -168,7 +168,7 @@ impl UnitMetric {
     pub fn take(
         &mut self,
         start: i64,
-        step: &Step,
+        step: &Gain,
         cutoff: i64,
         mut changes: impl FnMut(i64, Delta),
     ) {
@@ -335,7 +335,7 @@ mod tests {
                 let start = random.i64(0..6) * 10;
                 let value = (random.f64() - 0.5) * 10f64.powi(random.i32(-9..15));
                 predictions.push((start, value));
-                let step = Step {
+                let step = Gain {
                     count: 1,
                     sum: value.into(),
                     valued: true,
@@ -366,7 +366,7 @@ mod tests {
             let mut sums = Delta::default();
             let mut unit = UnitMetric::default();
             let mut take = |sum: ExactSum, count| {
-                let step = Step {
+                let step = Gain {
                     count,
                     sum,
                     valued: count > 0,
@@ -398,7 +398,7 @@ mod tests {
         let mut total = Delta::default();
         let mut predictions = Vec::new();
         for n in 0..40 {
-            let step = Step {
+            let step = Gain {
                 count: 1,
                 sum: f64::from(n).into(),
                 valued: true,

@@ -9,7 +9,7 @@ pub(crate) mod bandit;
 mod rollout;
 
 use crate::results::Results;
-use types::{Command, Decision, Evidence, Experiment, Hold, Policy, Progress, Timestamp};
+use types::{Decision, Evidence, Experiment, Hold, Intervention, Policy, Progress, Timestamp};
 
 /// All that a step looks at.
 #[derive(Debug, Clone, Copy)]
@@ -70,18 +70,22 @@ pub fn step(look: &Look<'_>) -> Next {
     }
 }
 
-/// The next state by a command; `arm` is the candidate that [`Command::Promote`] means.
+/// The next state by what a person wants; `arm` is the candidate that [`Intervention::Promote`] means.
 ///
 /// # Errors
-/// When the experiment does not take the command now.
-pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<Next, NotAllowed> {
-    if !experiment.allowed().contains(&command) || arm >= experiment.definition.arms.len() {
+/// When the experiment does not allow that now.
+pub fn by_person(
+    experiment: &Experiment,
+    intervention: Intervention,
+    arm: usize,
+) -> Result<Next, NotAllowed> {
+    if !experiment.allowed().contains(&intervention) || arm >= experiment.definition.arms.len() {
         return Err(NotAllowed);
     }
     let mut progress = experiment.progress.clone();
-    let decision = match command {
-        Command::Pause | Command::Resume => {
-            let paused = command == Command::Pause;
+    let decision = match intervention {
+        Intervention::Pause | Intervention::Resume => {
+            let paused = intervention == Intervention::Pause;
             match progress.as_mut().ok_or(NotAllowed)? {
                 Progress::Rollout(progress) => {
                     progress.paused = paused;
@@ -97,14 +101,18 @@ pub fn command(experiment: &Experiment, command: Command, arm: usize) -> Result<
                 Decision::Resume
             }
         }
-        Command::Advance => match (&experiment.definition.policy, &mut progress) {
+        Intervention::Advance => match (&experiment.definition.policy, &mut progress) {
             (Policy::Rollout(settings), Some(Progress::Rollout(progress))) => {
                 rollout::advance(settings, progress)
             }
             _ => return Err(NotAllowed),
         },
-        Command::Promote => Decision::Promote { arm },
-        Command::RollBack => Decision::RollBack,
+        Intervention::Promote => Decision::Promote { arm },
+        Intervention::RollBack => Decision::RollBack,
+        Intervention::Stop => Decision::Stop,
+        Intervention::Abort => Decision::Abort,
+        // These are no decisions about a running experiment.
+        Intervention::Start | Intervention::Delete => return Err(NotAllowed),
     };
     Ok(Next {
         progress,

@@ -21,30 +21,9 @@ use checks::{feedback_checks, ratio_check};
 use compare::compare;
 pub use history::{History, Shown};
 use types::{
-    BuiltIn, Evidence, Experiment, ExperimentDefinition, Metric, MetricKind, MetricSums, Timestamp,
+    BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
+    MetricSums, SequenceMethod, Timestamp, VerdictKind,
 };
-
-/// What a metric is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It decides.
-    Primary,
-    /// It informs.
-    Secondary,
-    /// It must not get worse.
-    Guardrail,
-}
-
-impl Role {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
-            Self::Guardrail => "guardrail",
-        }
-    }
-}
 
 /// What the evidence says about an experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,16 +78,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
+    /// The same in a word.
+    pub fn kind(self) -> VerdictKind {
         match self {
-            Self::SampleRatioMismatch => "sample_ratio_mismatch",
-            Self::DifferentialFeedback => "differential_feedback",
-            Self::GuardrailHarmed { .. } => "guardrail_harmed",
-            Self::Winner { .. } => "winner",
-            Self::ControlBetter => "control_better",
-            Self::NoRelevantDifference => "no_relevant_difference",
-            Self::KeepGoing => "keep_going",
+            Self::SampleRatioMismatch => VerdictKind::SampleRatioMismatch,
+            Self::DifferentialFeedback => VerdictKind::DifferentialFeedback,
+            Self::GuardrailHarmed { .. } => VerdictKind::GuardrailHarmed,
+            Self::Winner { .. } => VerdictKind::Winner,
+            Self::ControlBetter => VerdictKind::ControlBetter,
+            Self::NoRelevantDifference => VerdictKind::NoRelevantDifference,
+            Self::KeepGoing => VerdictKind::KeepGoing,
         }
     }
 }
@@ -143,7 +122,7 @@ pub struct FeedbackCheck {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricResult {
     /// What it is for.
-    pub role: Role,
+    pub role: MetricRole,
     /// The control first.
     pub arms: Vec<ArmResult>,
     /// By candidate.
@@ -212,29 +191,7 @@ pub struct Sequential {
     /// ln of the e-value against no difference.
     pub ln_e: f64,
     /// How the interval was made.
-    pub method: Method,
-}
-
-/// How an always-valid interval was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// The asymptotic confidence sequence, epoch by epoch.
-    Asymptotic,
-    /// Exact sequences of both shares: few units or events.
-    ExactBernoulli,
-    /// Nothing can be said yet.
-    None,
-}
-
-impl Method {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Asymptotic => "asymptotic",
-            Self::ExactBernoulli => "exact_bernoulli",
-            Self::None => "none",
-        }
-    }
+    pub method: SequenceMethod,
 }
 
 /// Bad events of a candidate and of the control.
@@ -244,31 +201,6 @@ pub struct EventComparison {
     pub ln_e: f64,
     /// The confidence sequence of the ratio of the rates.
     pub rate_ratio: Interval,
-}
-
-/// What can be said of a candidate on a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
-    /// It is better.
-    Better,
-    /// It is worse.
-    Worse,
-    /// Neither is shown.
-    Unclear,
-    /// There is too little to say anything.
-    TooLittle,
-}
-
-impl Finding {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Unclear => "unclear",
-            Self::TooLittle => "too_little",
-        }
-    }
 }
 
 /// What is missing for a decision.
@@ -347,12 +279,12 @@ pub fn view(
             comparison.remember(shown);
         }
     }
-    adjust(&mut metrics, Role::Primary);
-    adjust(&mut metrics, Role::Secondary);
+    adjust(&mut metrics, MetricRole::Primary);
+    adjust(&mut metrics, MetricRole::Secondary);
     adjust_guardrails(&mut metrics, definition);
     for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
         for comparison in &mut result.comparisons {
-            comparison.finding = if result.role == Role::Guardrail {
+            comparison.finding = if result.role == MetricRole::Guardrail {
                 compare::guardrail_finding(comparison, harm_threshold(definition, metric))
             } else {
                 compare::finding(metric, comparison, definition.alpha)
@@ -388,13 +320,13 @@ pub fn view(
 }
 
 /// The role that a metric has first.
-fn role(definition: &ExperimentDefinition, metric: &Metric) -> Role {
+fn role(definition: &ExperimentDefinition, metric: &Metric) -> MetricRole {
     if metric.name == definition.primary_metric {
-        Role::Primary
+        MetricRole::Primary
     } else if definition.guardrails.contains(&metric.name) {
-        Role::Guardrail
+        MetricRole::Guardrail
     } else {
-        Role::Secondary
+        MetricRole::Secondary
     }
 }
 
@@ -543,7 +475,7 @@ fn sample(metric: &Metric, sums: &MetricSums) -> Option<Sample> {
 }
 
 /// Adjusts the p-values of the metrics of a role by Holm: always-valid p-values may be fed in.
-fn adjust(metrics: &mut [MetricResult], role: Role) {
+fn adjust(metrics: &mut [MetricResult], role: MetricRole) {
     let family = |metrics: &mut [MetricResult]| -> Vec<f64> {
         let of_role = metrics.iter().filter(|metric| metric.role == role);
         let comparisons = of_role.flat_map(|metric| &metric.comparisons);
@@ -560,7 +492,7 @@ fn adjust(metrics: &mut [MetricResult], role: Role) {
 /// Bonferroni: each guardrail of each candidate has its part of alpha.
 fn adjust_guardrails(metrics: &mut [MetricResult], definition: &ExperimentDefinition) {
     for (result, metric) in metrics.iter_mut().zip(&definition.metrics) {
-        if result.role != Role::Guardrail {
+        if result.role != MetricRole::Guardrail {
             continue;
         }
         let family = guarded_by(definition, metric);
@@ -580,7 +512,11 @@ fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
     if let Some((arm, metric)) = results.harm(definition).next() {
         return Verdict::GuardrailHarmed { arm, metric };
     }
-    let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
+    let Some(primary) = results
+        .metrics
+        .iter()
+        .position(|m| m.role == MetricRole::Primary)
+    else {
         return Verdict::KeepGoing;
     };
     let unlike = |check: &FeedbackCheck| check.alarm && check.metric == primary;

@@ -146,7 +146,7 @@ async function follow(running) {
 function showPrediction(p) {
   const json = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   const input = p.text ?? JSON.stringify(p.inputs);
-  const status = { ok: "ok", fallback: "answered by another", error: "failed" }[p.status];
+  const status = { ok: "ok", fallback: "answered by another", error: "failed", rejected: "input refused" }[p.status] ?? p.status;
   const made = row([
     [new Date(p.created_at).toLocaleTimeString()],
     [p.name, "text"],
@@ -175,7 +175,9 @@ async function refresh() {
   $("predictions").replaceChildren(...page.predictions.map(showPrediction));
   $("no-predictions").hidden = page.predictions.length > 0;
   const logged = `${count(report.total_requests)} predictions logged`;
-  return ready.status === "ready" ? [`Ready. ${logged}.`, false] : [`Not ready: ${ready.reasons.join("; ")}`, true];
+  const word = { ready: "Ready", degraded: "Answering, but degraded", not_ready: "Not ready" }[ready.status] ?? ready.status;
+  const why = [...ready.reasons, ...ready.overdue].join("; ");
+  return ready.status === "ready" ? [`Ready. ${logged}.`, false] : [`${word}: ${why}`, true];
 }
 
 async function keepShowing() {

@@ -3,7 +3,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, TextPath};
 use crate::metrics::model;
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{Alias, ErrorCode, Message, SetAlias};
 use axum::Json as Reply;
@@ -16,7 +16,7 @@ use types::{AliasName, ModelName, VersionName};
     get,
     path = "/aliases/{name}",
     tag = "aliases",
-    params(("name" = String, Path, description = "the model")),
+    params(path::Model),
     responses(
         (status = 200, description = "the aliases of the model", body = Vec<Alias>),
         problems::NoModel,
@@ -40,8 +40,7 @@ pub(crate) async fn list(
     path = "/aliases/{name}/{alias}",
     tag = "aliases",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("alias" = String, Path, description = "the alias"),
+        path::Alias,
     ),
     responses(
         (status = 200, description = "where it points", body = Alias),
@@ -67,8 +66,7 @@ pub(crate) async fn read(
     path = "/aliases/{name}/{alias}",
     tag = "aliases",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("alias" = String, Path, description = "the alias"),
+        path::Alias,
     ),
     request_body = SetAlias,
     responses(
@@ -104,8 +102,7 @@ pub(crate) async fn set(
     path = "/aliases/{name}/{alias}",
     tag = "aliases",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("alias" = String, Path, description = "the alias"),
+        path::Alias,
     ),
     responses(
         (status = 200, description = "what was deleted", body = Message),

@@ -46,7 +46,7 @@ pub(crate) async fn list(
     let mut fields = Fields::default();
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
-    let experiment = fields.take_option("?experiment", experiment);
+    let experiment_id = fields.take_option("?experiment", experiment);
     let limit = params.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
         fields.wrong("?limit", "must be from 1 to 1000");
@@ -54,7 +54,7 @@ pub(crate) async fn list(
     fields.finish(Some(()))?;
     let filter = AuditFilter {
         name,
-        experiment,
+        experiment_id,
         experiments_only: params.experiments_only,
         before: params.cursor,
         limit,
@@ -72,7 +72,7 @@ pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
     AuditEntry {
         id: entry.id,
         at: entry.at.to_string(),
-        action: entry.action,
+        action: entry.action.into(),
         name: entry.name,
         version: entry.version,
         revision: entry.revision,

@@ -3,12 +3,12 @@
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use catalog::{Command, Decided, Refusal, Step, decide, decide_by_takeover};
+use catalog::{Command, Decided, ExperimentDecision, Refusal, decide, decide_by_takeover};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use store::{Conflict, Store, StoreError};
+use store::{NotApplied, Store, StoreError};
 use tokio::sync::Mutex;
 use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
 
@@ -217,12 +217,12 @@ impl AppState {
                     return Ok(after);
                 }
                 // Somebody was faster, or the state in memory is not what the database has.
-                Some(Conflict::Moved(_)) => {
+                Some(NotApplied::Moved(_)) => {
                     let again = self.read_again(name).await;
                     again.inspect_err(|_| self.unpublished.notify_one())?;
                     *keys = Keys::load(&self.store).await?;
                 }
-                Some(conflict @ Conflict::Refused(_)) => {
+                Some(conflict @ NotApplied::Refused(_)) => {
                     return Err(StoreError::Corrupt(conflict.to_string()).into());
                 }
             }
@@ -232,15 +232,15 @@ impl AppState {
     }
 
     /// Carries out steps of experiments of several models, in one transaction, each by itself.
-    pub(crate) async fn steps(
+    pub(crate) async fn decide_all(
         &self,
-        steps: Vec<(ModelName, Step)>,
+        steps: Vec<(ModelName, ExperimentDecision)>,
     ) -> Result<Vec<Result<(), CommandError>>, StoreError> {
         let _turn = self.catalogue.turn.lock().await;
         let now = self.clock.now();
-        let decide_one = |(name, step): (ModelName, Step)| {
+        let decide_one = |(name, step): (ModelName, ExperimentDecision)| {
             let state = self.catalogue.state(&name)?;
-            let decided = decide(&state, &Command::Step(Box::new(step)), now)?;
+            let decided = decide(&state, &Command::DecideExperiment(Box::new(step)), now)?;
             let none = || StoreError::Corrupt("a step has led to nothing".into());
             Ok::<Decided, CommandError>(decided.ok_or_else(none)?)
         };
@@ -267,7 +267,7 @@ impl AppState {
         Ok(done)
     }
 
-    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Result<(), Conflict>>, StoreError> {
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Result<(), NotApplied>>, StoreError> {
         let applied = self.store.apply(changes).await;
         // Whether it was done is not known then.
         applied.inspect_err(|_| self.unpublished.notify_one())

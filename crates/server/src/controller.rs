@@ -7,7 +7,7 @@ use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
 use api::LogLag;
-use catalog::{Refusal, Step};
+use catalog::{ExperimentDecision, Refusal};
 use judge::control::{Look, step};
 use judge::results::{View, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +15,7 @@ use store::{Checkpoint, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
     Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Timestamp,
+    VerdictKind,
 };
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
@@ -104,7 +105,7 @@ enum Seen {
     /// Nothing but what it has shown.
     Checkpoint(Checkpoint),
     /// A decision.
-    Step(ModelName, Box<Step>),
+    Decision(ModelName, Box<ExperimentDecision>),
 }
 
 /// Takes the steps, which publishes what has moved, and keeps what the other looks have shown.
@@ -113,9 +114,9 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
     for seen in seen {
         match seen {
             Seen::Checkpoint(checkpoint) => checkpoints.push(checkpoint),
-            Seen::Step(name, step) => {
-                let what = step.decision.as_str();
-                told.push(format!("{name}: experiment {what}: {}", step.because));
+            Seen::Decision(name, step) => {
+                let what = step.decision.action();
+                told.push(format!("{name}: {what}: {}", step.because));
                 steps.push((name, *step));
             }
         }
@@ -123,7 +124,7 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
     let taken = if steps.is_empty() {
         Ok(Vec::new())
     } else {
-        state.steps(steps).await
+        state.decide_all(steps).await
     };
     let taken = taken.inspect_err(|_| state.set_overdue(told.clone()))?;
     let mut overdue = Vec::new();
@@ -177,8 +178,8 @@ fn look(
         now,
         complete: lag.is_none(),
     });
-    let verdict = judged.verdict.as_str();
-    let before = experiment.verdict.as_deref().unwrap_or("keep_going");
+    let verdict = judged.verdict.kind();
+    let before = experiment.verdict.unwrap_or(VerdictKind::KeepGoing);
     // Where something happens, all that people are shown is on the record. What has ended is spoken of as
     // ended.
     let whole = |status| {
@@ -192,7 +193,7 @@ fn look(
     };
     let look = LookRecord {
         history: results::history_text(&judged.history()),
-        verdict: verdict.to_owned(),
+        verdict,
     };
     let decided = match &next.decision {
         Some(decision) => {
@@ -207,7 +208,7 @@ fn look(
     };
     if let Some((decision, because, evidence)) = decided {
         let ends = decision.leads_to().has_ended();
-        let step = Step {
+        let step = ExperimentDecision {
             id: experiment.id,
             revision: experiment.revision,
             decision,
@@ -218,14 +219,14 @@ fn look(
             evidence,
             look: Some(look),
         };
-        return Some(Seen::Step(
+        return Some(Seen::Decision(
             experiment.definition.name.clone(),
             Box::new(step),
         ));
     }
     let same = next.progress == experiment.progress
         && Some(&look.history) == experiment.history.as_ref()
-        && Some(&look.verdict) == experiment.verdict.as_ref();
+        && Some(look.verdict) == experiment.verdict;
     let checkpoint = Checkpoint {
         key: experiment.key,
         revision: experiment.revision,

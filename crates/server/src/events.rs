@@ -62,7 +62,7 @@ pub(crate) async fn stream(
     let mut fields = Fields::default();
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
-    let experiment = fields.take_option("?experiment", experiment);
+    let experiment_id = fields.take_option("?experiment", experiment);
     fields.finish(Some(()))?;
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
@@ -77,7 +77,7 @@ pub(crate) async fn stream(
         news,
         filter: AuditFilter {
             name,
-            experiment,
+            experiment_id,
             experiments_only: params.experiments_only,
             before: None,
             limit: CHUNK,
@@ -95,7 +95,7 @@ pub(crate) async fn stream(
 fn event(found: AuditEntry) -> Event {
     let named = Event::default()
         .id(found.id.to_string())
-        .event(&found.action);
+        .event(found.action.as_str());
     let data = serde_json::to_string(&entry(found)).unwrap_or_default();
     named.data(data)
 }

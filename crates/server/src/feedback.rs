@@ -10,7 +10,10 @@ use crate::extract::{Params, content_type, parse, read_bytes};
 use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::{AcceptedFeedback, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply, FieldError};
+use api::{
+    AcceptedFeedback, AcceptedWord, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply,
+    FieldError,
+};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -22,8 +25,8 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Instant;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Receipt};
-use types::{BuiltIn, MetricName, PredictionId, ReceiptId};
+use store::{Feedback, FeedbackContent, FeedbackRefusal, Receipt};
+use types::{BuiltIn, FeedbackStatus, MetricName, PredictionId, ReceiptId};
 use utoipa::IntoParams;
 
 /// The most values in a batch.
@@ -238,7 +241,7 @@ fn fill_in(answers: &mut [Answer], numbers: &[u64], results: Answered) {
 /// The values are safe; what becomes of them is said later.
 fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Response {
     let mut accepted = AcceptedFeedback {
-        status: "accepted".into(),
+        status: AcceptedWord::Accepted.into(),
         receipt: receipt.to_string(),
         accepted: 0,
         rejected: 0,
@@ -261,7 +264,7 @@ fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Respon
 fn error(line: u64, refusal: &Refusal) -> FeedbackError {
     FeedbackError {
         line,
-        code: refusal.code.as_str().into(),
+        code: refusal.code,
         detail: format!("{} {}", refusal.pointer, refusal.detail)
             .trim()
             .into(),
@@ -506,7 +509,7 @@ fn wire(id: PredictionId, receipt: &Receipt) -> FeedbackReceipt {
     let counted = receipt.counted.as_ref();
     FeedbackReceipt {
         prediction_id: id.to_string(),
-        status: receipt.status.as_str().into(),
+        status: receipt.status.into(),
         metric: receipt.metric.to_string(),
         value: receipt.value,
         name: counted.map(|c| c.name.to_string()),

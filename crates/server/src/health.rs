@@ -2,7 +2,7 @@
 
 use crate::dashboard;
 use crate::state::AppState;
-use api::{Health, LogReadiness, Message, Readiness};
+use api::{Health, LogReadiness, Message, Readiness, ReadinessWord};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, VARY};
@@ -97,9 +97,9 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
         ));
     }
     let (status, word) = match (&unlogged, reasons.is_empty() && overdue.is_empty()) {
-        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-        (None, true) => (StatusCode::OK, "ready"),
-        (None, false) => (StatusCode::OK, "degraded"),
+        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, ReadinessWord::NotReady),
+        (None, true) => (StatusCode::OK, ReadinessWord::Ready),
+        (None, false) => (StatusCode::OK, ReadinessWord::Degraded),
     };
     let readiness = Readiness {
         status: word.into(),

@@ -9,7 +9,6 @@ mod audit;
 mod catalogue;
 mod clock;
 mod codec;
-mod commands;
 mod controller;
 mod cors;
 mod dashboard;
@@ -21,6 +20,7 @@ mod extract;
 mod feedback;
 mod front;
 mod health;
+mod interventions;
 mod journal_calls;
 mod listener;
 mod log;
@@ -255,13 +255,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(experiments::list, experiments::create))
         .routes(routes!(experiments::read, experiments::delete))
         .routes(routes!(experiments::start::start))
-        .routes(routes!(commands::stop))
-        .routes(routes!(commands::abort))
-        .routes(routes!(commands::pause))
-        .routes(routes!(commands::resume))
-        .routes(routes!(commands::advance))
-        .routes(routes!(commands::promote))
-        .routes(routes!(commands::rollback))
+        .routes(routes!(interventions::intervene))
         .routes(routes!(results::read))
         .routes(routes!(plan::plan))
         .routes(routes!(evaluate::answer))

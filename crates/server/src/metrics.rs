@@ -2,7 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, TextPath};
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
@@ -15,7 +15,7 @@ use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, 
     get,
     path = "/metrics/{name}",
     tag = "metrics",
-    params(("name" = String, Path, description = "the model")),
+    params(path::Model),
     responses(
         (status = 200, description = "the metrics", body = Vec<Metric>),
         problems::NoModel,
@@ -42,8 +42,7 @@ async fn all(state: &AppState, name: &str) -> ApiResult<Vec<Metric>> {
     path = "/metrics/{name}/{metric}",
     tag = "metrics",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("metric" = String, Path, description = "the metric"),
+        path::Metric,
     ),
     responses(
         (status = 200, description = "the metric", body = Metric),
@@ -66,8 +65,7 @@ pub(crate) async fn read(
     path = "/metrics/{name}/{metric}",
     tag = "metrics",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("metric" = String, Path, description = "the metric"),
+        path::Metric,
     ),
     request_body = DeclareMetric,
     responses(
@@ -125,8 +123,7 @@ fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
     path = "/metrics/{name}/{metric}",
     tag = "metrics",
     params(
-        ("name" = String, Path, description = "the model"),
-        ("metric" = String, Path, description = "the metric"),
+        path::Metric,
     ),
     responses(
         (status = 200, description = "what was removed", body = Message),

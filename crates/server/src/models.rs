@@ -4,7 +4,7 @@ use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
 use crate::extract::{Fields, Json, ModelIdPath, Params};
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
 use axum::Json as Reply;
@@ -112,6 +112,7 @@ fn check_tags(fields: &mut Fields, tags: &Tags) {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
+    #[param(value_type = Option<api::VersionStatus>)]
     status: Option<String>,
     name: Option<String>,
     /// At most this many.
@@ -143,10 +144,7 @@ pub(crate) async fn list(
     Params(params): Params<ListParams>,
 ) -> ApiResult<(HeaderMap, Reply<Vec<Version>>)> {
     let mut fields = Fields::default();
-    let status = params.status.as_deref().map(|text| {
-        let unknown = |()| "must be inactive, active, testing or deprecated";
-        text.parse::<VersionStatus>().map_err(unknown)
-    });
+    let status = params.status.as_deref().map(str::parse::<VersionStatus>);
     let status = fields.take_option("?status", status);
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     if params
@@ -206,7 +204,7 @@ fn percent_encode(text: &str) -> String {
     get,
     path = "/models/{model_id}",
     tag = "models",
-    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    params(path::Version),
     responses(
         (status = 200, description = "the version", body = Version),
         problems::NoVersion,
@@ -230,7 +228,7 @@ async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
     post,
     path = "/models/{model_id}/activate",
     tag = "models",
-    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    params(path::Version),
     request_body = Activate,
     responses(
         (
@@ -271,7 +269,7 @@ pub(crate) struct DeactivateParams {
     post,
     path = "/models/{model_id}/deactivate",
     tag = "models",
-    params(DeactivateParams, ("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    params(DeactivateParams, path::Version),
     responses(
         (status = 200, description = "the version, inactive", body = Version),
         problems::NoVersion,
@@ -337,7 +335,7 @@ pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResu
     patch,
     path = "/models/{model_id}",
     tag = "models",
-    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    params(path::Version),
     request_body = PatchVersion,
     responses(
         (status = 200, description = "the version", body = Version),
@@ -353,13 +351,12 @@ pub(crate) async fn patch(
     Json(body): Json<PatchVersion>,
 ) -> ApiResult<Reply<Version>> {
     let mut fields = Fields::default();
-    let status = body
-        .status
-        .as_deref()
-        .map(|text| match text.parse::<VersionStatus>() {
-            Ok(status) if status != VersionStatus::Active => Ok(status),
-            _ => Err("must be inactive, testing or deprecated; `activate` makes a version active"),
-        });
+    let status = body.status.map(|status| match status.0 {
+        VersionStatus::Active => {
+            Err("must be inactive, testing or deprecated; `activate` makes a version active")
+        }
+        status => Ok(status),
+    });
     let status = fields.take_option("/status", status);
     check_description(&mut fields, body.description.as_deref().unwrap_or_default());
     check_tags(&mut fields, &body.tags.clone().unwrap_or_default());
@@ -385,7 +382,7 @@ pub(crate) async fn patch(
     delete,
     path = "/models/{model_id}",
     tag = "models",
-    params(("model_id" = String, Path, description = "`model-` and 12 hexadecimal digits")),
+    params(path::Version),
     responses(
         (status = 200, description = "what was deleted", body = Message),
         problems::StillActive,

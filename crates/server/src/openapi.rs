@@ -22,7 +22,69 @@ pub(crate) fn pages(document: utoipa::openapi::OpenApi) -> SwaggerUi {
     SwaggerUi::new("/docs").url("/openapi.json", document)
 }
 
-/// The refusals of the calls, by what they have in common.
+/// What paths name.
+#[expect(dead_code, reason = "they only describe paths; extractors read them")]
+pub(crate) mod path {
+    use utoipa::IntoParams;
+
+    macro_rules! paths {
+        ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+            $(#[$meta])*
+            #[derive(IntoParams)]
+            #[into_params(parameter_in = Path)]
+            pub(crate) struct $name {
+                $($(#[$doc])* $field: $type,)*
+            }
+        )*};
+    }
+
+    paths! {
+        Version {
+            /// `model-` and 12 hexadecimal digits.
+            model_id: String,
+        }
+        Model {
+            /// The model.
+            name: String,
+        }
+        Alias {
+            /// The model.
+            name: String,
+            /// The alias.
+            alias: String,
+        }
+        Metric {
+            /// The model.
+            name: String,
+            /// The metric.
+            metric: String,
+        }
+        Experiment {
+            /// `exp-` and 12 hexadecimal digits.
+            experiment: String,
+        }
+        Intervention {
+            /// `exp-` and 12 hexadecimal digits.
+            experiment: String,
+            /// What to do.
+            intervention: api::Intervention,
+        }
+        Prediction {
+            /// A UUID version 7.
+            prediction_id: String,
+        }
+        Receipt {
+            /// A UUID version 7.
+            receipt: String,
+        }
+        Webhook {
+            /// `hook-` and 12 hexadecimal digits.
+            webhook: String,
+        }
+    }
+}
+
+/// Groups of error responses that calls share.
 pub(crate) mod problems {
     use api::{ErrorCode, Problem};
     use std::collections::BTreeMap;

@@ -99,7 +99,7 @@ fn report(version: &Version, rollup: &Rollup) -> VersionPerformance {
         model_id: version.model_id.to_string(),
         name: version.name.to_string(),
         version: version.version.to_string(),
-        status: version.status.to_string(),
+        status: version.status.into(),
         traffic_percent: version.traffic_percent.get(),
         request_count: rollup.count,
         error_count: rollup.errors + rollup.fallbacks,

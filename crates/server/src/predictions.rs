@@ -3,7 +3,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::feedback::wire_value;
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::results::fresh;
 use crate::state::AppState;
 use api::{ErrorCode, LoggedPrediction, PredictionPage};
@@ -22,6 +22,7 @@ pub(crate) struct ListParams {
     name: Option<String>,
     version: Option<String>,
     model_id: Option<String>,
+    #[param(value_type = Option<api::PredictionStatus>)]
     status: Option<String>,
     since: Option<String>,
     until: Option<String>,
@@ -102,10 +103,7 @@ fn check(params: &ListParams) -> ApiResult<(PredictionFilter, Option<u64>)> {
     if after.is_some() && params.restricts() {
         fields.wrong("?after_position", "goes with `limit` alone");
     }
-    let status = params.status.as_deref().map(|text| {
-        let unknown = |()| "must be ok, fallback, error or rejected";
-        text.parse::<Status>().map_err(unknown)
-    });
+    let status = params.status.as_deref().map(str::parse::<Status>);
     let filter = PredictionFilter {
         name: fields.take_option("?name", params.name.as_deref().map(ModelName::parse)),
         version: fields.take_option(
@@ -149,7 +147,7 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
     get,
     path = "/predictions/{prediction_id}",
     tag = "predictions",
-    params(("prediction_id" = String, Path, description = "a UUID version 7")),
+    params(path::Prediction),
     responses(
         (status = 200, description = "the prediction", body = LoggedPrediction),
         problems::NoPrediction,
@@ -192,8 +190,8 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         model_id: p.model_id.to_string(),
         model_version: p.version.to_string(),
         served_model_id: p.served_model_id.map(|id| id.to_string()),
-        status: p.status.to_string(),
-        reason: p.reason.as_str().into(),
+        status: p.status.into(),
+        reason: p.reason.into(),
         epoch: p.epoch,
         propensity: p.propensity,
         unit_id: p.unit_id,

@@ -1,10 +1,10 @@
 //! `GET /experiments/{experiment}/results`: what the judge says of the evidence now.
 
 use crate::error::ApiResult;
-use crate::experiments::{never_started, require, role};
+use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
 use crate::log::{FRESH_WITHIN, Lag};
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
@@ -17,14 +17,14 @@ use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
 use serde_json::Value;
 use store::StoreError;
-use types::{Experiment, ExperimentDefinition, Policy, Timestamp};
+use types::{ArmRole, Experiment, ExperimentDefinition, Policy, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(
     get,
     path = "/experiments/{experiment}/results",
     tag = "experiments",
-    params(("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    params(path::Experiment),
     responses(
         (
             status = 200,
@@ -173,9 +173,9 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
     ExperimentResults {
         experiment: experiment.id.to_string(),
         name: definition.name.to_string(),
-        status: experiment.status.to_string(),
+        status: experiment.status.into(),
         as_of: now.to_string(),
-        verdict: judged.verdict.as_str().into(),
+        verdict: judged.verdict.kind().into(),
         verdict_version,
         summary: judged.summary.clone(),
         arms: arms(definition, &experiment.shares, judged),
@@ -198,7 +198,7 @@ fn arms(definition: &ExperimentDefinition, shares: &[f64], judged: &Results) -> 
     let arm = |(at, arm): (usize, &types::Arm)| ResultArm {
         model_id: arm.model_id.to_string(),
         version: arm.version.to_string(),
-        role: role(at).into(),
+        role: ArmRole::of(at).into(),
         share: shares[at],
         units: judged.units[at],
         predictions: judged.predictions[at],
@@ -281,7 +281,7 @@ fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> Met
     let arms = definition.arms.iter().zip(&result.arms);
     MetricResults {
         metric: definition.metrics[at].clone().into(),
-        role: result.role.as_str().into(),
+        role: result.role.into(),
         arms: arms
             .map(|(arm, result)| MetricArm {
                 version: arm.version.to_string(),
@@ -326,7 +326,7 @@ fn adaptive(definition: &ExperimentDefinition, judged: &AdaptiveResult) -> Adapt
 fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison) -> Comparison {
     Comparison {
         version: definition.arms[c.arm].version.to_string(),
-        finding: c.finding.as_str().into(),
+        finding: c.finding.into(),
         difference: c.difference,
         lift: c.lift,
         sequential: Sequential {
@@ -335,7 +335,7 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             p: c.sequential.p,
             adjusted_p: c.sequential.adjusted_p,
             ln_e: c.sequential.ln_e,
-            method: c.sequential.method.as_str().into(),
+            method: c.sequential.method.into(),
         },
         fixed_horizon: c.fixed.map(|test| FixedHorizon {
             interval: interval(test.interval),

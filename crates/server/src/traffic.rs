@@ -4,7 +4,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::experiments;
 use crate::extract::{Fields, Json, TextPath};
 use crate::models::probe;
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
@@ -18,7 +18,7 @@ use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
     get,
     path = "/traffic/{name}",
     tag = "traffic",
-    params(("name" = String, Path, description = "the model")),
+    params(path::Model),
     responses((status = 200, description = "the split and its revision", body = Traffic), problems::NoModel),
 )]
 pub(crate) async fn read(
@@ -41,7 +41,7 @@ fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {
     put,
     path = "/traffic/{name}",
     tag = "traffic",
-    params(("name" = String, Path, description = "the model")),
+    params(path::Model),
     request_body = SetTraffic,
     responses(
         (status = 200, description = "the new split", body = Traffic),
@@ -99,7 +99,7 @@ fn wire(traffic: &ModelTraffic) -> Traffic {
         TrafficShare {
             model_id: v.model_id.to_string(),
             version: v.version.to_string(),
-            status: v.status.to_string(),
+            status: v.status.into(),
             traffic_percent: v.weight.get(),
             share: if active { share(v.weight.get()) } else { 0.0 },
         }

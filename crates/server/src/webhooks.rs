@@ -9,7 +9,7 @@ use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json};
 use crate::metrics::model;
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{CreateWebhook, ErrorCode, Message, Webhook};
 use axum::Json as Reply;
@@ -99,7 +99,7 @@ pub(crate) async fn list(State(state): State<AppState>) -> ApiResult<Reply<Vec<W
     delete,
     path = "/webhooks/{webhook}",
     tag = "webhooks",
-    params(("webhook" = String, Path, description = "`hook-` and 12 hexadecimal digits")),
+    params(path::Webhook),
     responses(
         (status = 200, description = "what was deleted", body = Message),
         problems::NoWebhook,

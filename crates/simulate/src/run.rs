@@ -3,7 +3,7 @@
 use crate::method::{Method, Said, look};
 use crate::world::{Arm, Batch, Design, draw, outcome};
 use judge::bounded::{EmpiricalBernstein, HedgedCapital};
-use judge::results::{Finding, History, results};
+use judge::results::{History, results};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use types::{
     ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Exposures, Metric, MetricEvidence, ModelId, ModelName, Timestamp, VersionKey,
-    VersionName,
+    ExperimentKey, Exposures, Finding, Metric, MetricEvidence, ModelId, ModelName, Timestamp,
+    VersionKey, VersionName,
 };
 
 /// What became of one experiment.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use types::{
-    AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName, Progress,
+    Action, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName, Progress,
     Timestamp, VersionKey, VersionName, VersionStatus, WebhookId,
 };
 
@@ -34,7 +34,7 @@ pub struct ExperimentFilter {
 
 /// Why a change was not applied. Nothing of it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
+pub enum NotApplied {
     /// It was decided on a state that is not the present one: it has to be decided again.
     #[error("{0} has changed since")]
     Moved(String),
@@ -62,7 +62,7 @@ pub struct AuditFilter {
     /// Only those of this model.
     pub name: Option<ModelName>,
     /// Only those of this experiment.
-    pub experiment: Option<ExperimentId>,
+    pub experiment_id: Option<ExperimentId>,
     /// Only those of experiments.
     pub experiments_only: bool,
     /// Only those before this one.
@@ -91,8 +91,8 @@ pub struct AuditEntry {
     pub id: i64,
     /// When.
     pub at: Timestamp,
-    /// What was done, such as `version.activated`.
-    pub action: String,
+    /// What was done.
+    pub action: Action,
     /// The model it was done to.
     pub name: String,
     /// The version it was done to, where it was one.

@@ -345,9 +345,8 @@ fn reason_number(reason: Reason) -> u64 {
 }
 
 fn reason_of(number: u64) -> Result<Reason, NotUnderstood> {
-    let found = Reason::ALL
-        .into_iter()
-        .find(|&reason| reason_number(reason) == number);
+    let mut all = Reason::ALL.iter().copied();
+    let found = all.find(|reason| reason_number(*reason) == number);
     found.ok_or(NotUnderstood::Malformed(
         "its version was chosen for an unknown reason",
     ))

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use types::{ExperimentId, MetricName, ModelId, ModelName, PredictionId, Timestamp, VersionName};
+use types::{
+    ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, Timestamp,
+    VersionName,
+};
 
 /// A value that came for a prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,34 +25,6 @@ pub enum FeedbackContent {
     Label(Value),
     /// A value of a metric.
     Value(MetricName, f64),
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedbackStatus {
-    /// It is stored and counted.
-    Recorded,
-    /// The same value was there already.
-    Duplicate,
-    /// It took the place of another value.
-    Replaced,
-    /// No such prediction has been seen; it is kept and joined when one appears.
-    Unmatched,
-    /// The version of its prediction was deleted, so it counts for nothing.
-    Dropped,
-}
-
-impl FeedbackStatus {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Duplicate => "duplicate",
-            Self::Replaced => "replaced",
-            Self::Unmatched => "unmatched",
-            Self::Dropped => "dropped",
-        }
-    }
 }
 
 /// What a value counted for.

@@ -16,14 +16,13 @@ mod receipt;
 mod sqlite;
 
 pub use catalog::{
-    Alias, AuditEntry, AuditFilter, Checkpoint, Conflict, ExperimentFilter, NewWebhook,
+    Alias, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, NewWebhook, NotApplied,
     VersionFilter, Webhook,
 };
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, PlacedFeedback, Receipt,
-    StoredFeedback,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, PlacedFeedback, Receipt, StoredFeedback,
 };
 pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
 pub use receipt::{Refused, RequestReceipt};

@@ -1,7 +1,8 @@
 //! What became of a request with feedback whose caller did not wait for the answer.
 
-use crate::{FeedbackRefusal, FeedbackResult, FeedbackStatus};
+use crate::{FeedbackRefusal, FeedbackResult};
 use serde::{Deserialize, Serialize};
+use types::FeedbackStatus;
 
 /// Of the values that were refused, so many are said why.
 const MAX_REFUSED: usize = 100;

@@ -2,8 +2,8 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, Command, ExperimentId, Metric, MetricKind, MetricName, ModelId, ModelName, Policy,
-    Progress, Timestamp, VersionKey, VersionName,
+    BuiltIn, ExperimentId, Intervention, Metric, MetricKind, MetricName, ModelId, ModelName,
+    Policy, Progress, Timestamp, VerdictKind, VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,72 +11,35 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExperimentKey(pub i64);
 
-/// Where an experiment is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExperimentStatus {
-    /// Defined; moves no traffic.
-    Draft,
-    /// Defined, and starts by itself at its time; moves no traffic yet.
-    Scheduled,
-    /// Its weights rule.
-    Running,
-    /// Ended with the weights as they were.
-    Stopped,
-    /// Ended with everything on the control.
-    Aborted,
-    /// Ended with everything on a candidate.
-    Promoted,
-    /// Ended with everything on the control, because a candidate was no good.
-    RolledBack,
+crate::words! {
+    /// Where an experiment is in its life.
+    pub enum ExperimentStatus as "ExperimentStatus" {
+        /// Defined; moves no traffic.
+        Draft = "draft",
+        /// Defined, and starts by itself at its time; moves no traffic yet.
+        Scheduled = "scheduled",
+        /// Its weights rule.
+        Running = "running",
+        /// Ended with the weights as they were.
+        Stopped = "stopped",
+        /// Ended with everything on the control.
+        Aborted = "aborted",
+        /// Ended with everything on a candidate.
+        Promoted = "promoted",
+        /// Ended with everything on the control, because a candidate was no good.
+        RolledBack = "rolled_back",
+    }
 }
 
 impl ExperimentStatus {
-    /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Draft,
-        Self::Scheduled,
-        Self::Running,
-        Self::Stopped,
-        Self::Aborted,
-        Self::Promoted,
-        Self::RolledBack,
-    ];
-
-    /// The word for it in JSON and SQL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Scheduled => "scheduled",
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Aborted => "aborted",
-            Self::Promoted => "promoted",
-            Self::RolledBack => "rolled_back",
-        }
-    }
-
     /// Whether it ran and runs no more.
     pub fn has_ended(self) -> bool {
         !matches!(self, Self::Draft | Self::Scheduled | Self::Running)
     }
 
-    /// Whether it has not begun, so that it can be started or deleted.
-    pub fn is_open(self) -> bool {
+    /// Whether it can still be started or deleted.
+    pub fn has_not_begun(self) -> bool {
         matches!(self, Self::Draft | Self::Scheduled)
-    }
-}
-
-impl std::fmt::Display for ExperimentStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ExperimentStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
     }
 }
 
@@ -372,7 +335,7 @@ pub struct Experiment {
     /// What earlier looks have shown, as JSON.
     pub history: Option<String>,
     /// What the last look said, in a word.
-    pub verdict: Option<String>,
+    pub verdict: Option<VerdictKind>,
     /// The results as they were when it ended, as JSON.
     pub decided: Option<String>,
 }
@@ -413,19 +376,22 @@ impl Experiment {
         }
     }
 
-    /// What a person may do to it now. `start`, `stop`, `abort` and `delete` are not among them.
-    pub fn allowed(&self) -> Vec<Command> {
-        if self.status != ExperimentStatus::Running {
-            return Vec::new();
-        }
+    /// What a person may do to it now.
+    pub fn allowed(&self) -> Vec<Intervention> {
+        let running = self.status == ExperimentStatus::Running;
         let paused = self.progress.as_ref().is_some_and(Progress::is_paused);
-        let fits = |command: &Command| match command {
-            Command::Pause => self.progress.is_some() && !paused,
-            Command::Resume => paused,
-            Command::Advance => matches!(self.progress, Some(Progress::Rollout(_))) && !paused,
-            Command::Promote | Command::RollBack => true,
+        let fits = |intervention: &Intervention| match intervention {
+            Intervention::Start | Intervention::Delete => self.status.has_not_begun(),
+            _ if !running => false,
+            Intervention::Pause => self.progress.is_some() && !paused,
+            Intervention::Resume => paused,
+            Intervention::Advance => matches!(self.progress, Some(Progress::Rollout(_))) && !paused,
+            Intervention::Promote
+            | Intervention::RollBack
+            | Intervention::Stop
+            | Intervention::Abort => true,
         };
-        Command::ALL.into_iter().filter(fits).collect()
+        Intervention::ALL.iter().copied().filter(fits).collect()
     }
 
     /// The share of all traffic that each arm gets.

@@ -4,8 +4,10 @@
 //! prediction. This crate knows nothing of storage, HTTP, async, clocks or randomness.
 #![warn(missing_docs)]
 
+mod action;
 mod evidence;
 mod experiment;
+mod feedback;
 mod id;
 mod latency;
 mod metric;
@@ -14,11 +16,14 @@ mod name;
 mod number;
 mod policy;
 mod prediction;
+mod results;
 mod runtime_spec;
 mod time;
 mod traffic;
 mod version;
+mod word;
 
+pub use action::Action;
 pub use evidence::{
     ArmEvidence, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums,
 };
@@ -26,6 +31,7 @@ pub use experiment::{
     Arm, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
     InvalidExperiment, MAX_CANDIDATES, MAX_METRICS,
 };
+pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;
 pub use metric::{
@@ -38,13 +44,15 @@ pub use model_state::{
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{
-    Algorithm, BanditProgress, BanditSettings, Command, Hold, NoTraffic, Policy, Progress,
+    Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
     Promotion, RolloutProgress, RolloutSettings,
 };
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
+pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
 };
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
 pub use version::{Tags, Version, VersionKey, VersionStatus};
+pub use word::{UnknownWord, Word, find_word};

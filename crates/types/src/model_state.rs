@@ -2,9 +2,9 @@
 //! [`Change`], which a store applies as it is.
 
 use crate::{
-    AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
-    ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Tags, Timestamp, TrafficVersion,
-    Version, VersionKey, VersionName, VersionStatus,
+    Action, AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric,
+    MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Tags, Timestamp,
+    TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -149,21 +149,21 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The word for it in events.
-    pub fn as_str(&self) -> &'static str {
+    /// The event that tells of it.
+    pub fn action(&self) -> Action {
         match self {
-            Self::Advance { .. } => "advanced",
-            Self::Reweigh { .. } => "reweighted",
-            Self::RollBack => "rolled_back",
-            Self::Promote { .. } => "promoted",
-            Self::Hold(_) => "held",
-            Self::Release => "released",
-            Self::Winner { .. } => "winner",
-            Self::Pause => "paused",
-            Self::Resume => "resumed",
-            Self::Stop => "stopped",
-            Self::Abort => "aborted",
-            Self::Verdict => "verdict",
+            Self::Advance { .. } => Action::ExperimentAdvanced,
+            Self::Reweigh { .. } => Action::ExperimentReweighted,
+            Self::RollBack => Action::ExperimentRolledBack,
+            Self::Promote { .. } => Action::ExperimentPromoted,
+            Self::Hold(_) => Action::ExperimentHeld,
+            Self::Release => Action::ExperimentReleased,
+            Self::Winner { .. } => Action::ExperimentWinner,
+            Self::Pause => Action::ExperimentPaused,
+            Self::Resume => Action::ExperimentResumed,
+            Self::Stop => Action::ExperimentStopped,
+            Self::Abort => Action::ExperimentAborted,
+            Self::Verdict => Action::ExperimentVerdict,
         }
     }
 
@@ -187,22 +187,13 @@ impl Decision {
     }
 }
 
-/// Who did something to an experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// The controller, by the evidence.
-    Controller,
-    /// Somebody.
-    Person,
-}
-
-impl Actor {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Controller => "controller",
-            Self::Person => "person",
-        }
+crate::words! {
+    /// Who did something to an experiment.
+    pub enum Actor as "Actor" {
+        /// The controller, by the evidence.
+        Controller = "controller",
+        /// Somebody.
+        Person = "person",
     }
 }
 
@@ -211,8 +202,8 @@ impl Actor {
 pub struct LookRecord {
     /// What all looks have shown now, as JSON.
     pub history: String,
-    /// What this one said, in a word.
-    pub verdict: String,
+    /// What this one said.
+    pub verdict: VerdictKind,
 }
 
 /// One thing that happened to a model: what is written, and what is told of it for ever.
@@ -234,11 +225,11 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
     /// What was done, such as `version.activated`.
-    pub action: String,
+    pub action: Action,
     /// The version it was done to, where it was one.
     pub version: Option<VersionName>,
     /// The experiment it was done to, where it was one.
-    pub experiment: Option<ExperimentKey>,
+    pub experiment_key: Option<ExperimentKey>,
     /// The revision of the model after it.
     pub revision: i64,
     /// What changed, as JSON: enough to do the same to a state again.
@@ -253,7 +244,7 @@ pub struct StoredEvent {
     /// When.
     pub at: Timestamp,
     /// What was done.
-    pub action: String,
+    pub action: Action,
     /// The version it was done to, where it was one.
     pub version: Option<VersionName>,
     /// What changed, as JSON.

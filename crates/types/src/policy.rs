@@ -542,47 +542,26 @@ pub struct BanditProgress {
     pub winner: Option<usize>,
 }
 
-/// What a person may do to a running experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Command {
-    /// The weights stay until it is resumed; rollback stays armed.
-    Pause,
-    /// It goes on. A rollout begins its step again.
-    Resume,
-    /// A rollout takes the next step, whatever it waits for: so a person agrees to one, too.
-    Advance,
-    /// A candidate gets everything, and the alias `champion`.
-    Promote,
-    /// Everything goes to the control: the candidate is no good.
-    RollBack,
-}
-
-impl Command {
-    /// Every command.
-    pub const ALL: [Self; 5] = [
-        Self::Pause,
-        Self::Resume,
-        Self::Advance,
-        Self::Promote,
-        Self::RollBack,
-    ];
-
-    /// The word for it in paths.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Advance => "advance",
-            Self::Promote => "promote",
-            Self::RollBack => "rollback",
-        }
-    }
-}
-
-impl std::str::FromStr for Command {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|c| c.as_str() == text).ok_or(())
+crate::words! {
+    /// What a person may do to an experiment.
+    pub enum Intervention as "Intervention" {
+        /// The weights stay until it is resumed; rollback stays armed.
+        Pause = "pause",
+        /// It goes on. A rollout begins its step again.
+        Resume = "resume",
+        /// A rollout takes the next step, whatever it waits for: so a person agrees to one, too.
+        Advance = "advance",
+        /// A candidate gets everything, and the alias `champion`.
+        Promote = "promote",
+        /// Everything goes to the control: the candidate is no good.
+        RollBack = "rollback",
+        /// Its weights begin to rule.
+        Start = "start",
+        /// A draft goes.
+        Delete = "delete",
+        /// It ends with the weights as they are.
+        Stop = "stop",
+        /// It ends with everything on the control.
+        Abort = "abort",
     }
 }

@@ -2,8 +2,6 @@
 
 use crate::{ExperimentKey, PredictionId, UnitId, VersionKey};
 use serde_json::Value;
-use std::fmt;
-use std::str::FromStr;
 
 /// What came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,75 +21,36 @@ pub struct Output {
     pub confidence: Option<f64>,
 }
 
-/// Why a version was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// By the weights of the active versions.
-    Weights,
-    /// The caller named it.
-    Pinned,
-    /// By the weights of a running experiment, in which the request takes part.
-    Experiment,
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Weights, Self::Pinned, Self::Experiment];
-
-    /// The word for it in JSON and SQL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Weights => "weights",
-            Self::Pinned => "pinned",
-            Self::Experiment => "experiment",
-        }
+crate::words! {
+    /// Why a version was chosen.
+    pub enum Reason as "AssignmentReason" {
+        /// By the weights of the active versions.
+        Weights = "weights",
+        /// The caller named it.
+        Pinned = "pinned",
+        /// By the weights of a running experiment, in which the request takes part.
+        Experiment = "experiment",
     }
 }
 
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// The chosen version answered.
-    Ok,
-    /// The chosen version failed and another one answered.
-    Fallback,
-    /// Nobody answered.
-    Error,
-    /// The chosen version refused the input: whose fault that is, a comparison of the arms tells.
-    Rejected,
+crate::words! {
+    /// How a call ended.
+    pub enum Status as "PredictionStatus" {
+        /// The chosen version answered.
+        Ok = "ok",
+        /// The chosen version failed and another one answered.
+        Fallback = "fallback",
+        /// Nobody answered.
+        Error = "error",
+        /// The chosen version refused the input; comparing the arms shows whose fault that was.
+        Rejected = "rejected",
+    }
 }
 
 impl Status {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Ok, Self::Fallback, Self::Error, Self::Rejected];
-
-    /// The word for it in JSON and in queries.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Fallback => "fallback",
-            Self::Error => "error",
-            Self::Rejected => "rejected",
-        }
-    }
-
     /// Whether the chosen version failed: it answered nothing, or another one did in its place.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Fallback | Self::Error)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Status {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
     }
 }
 

@@ -2,8 +2,6 @@
 
 use crate::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, VersionName};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 /// Free labels of a version.
 pub type Tags = BTreeMap<String, String>;
@@ -24,38 +22,21 @@ pub type Tags = BTreeMap<String, String>;
 )]
 pub struct VersionKey(pub i64);
 
-/// What a version may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum VersionStatus {
-    /// Registered; answers nothing.
-    Inactive,
-    /// Takes its share of the traffic.
-    Active,
-    /// Answers requests that name it, and no others.
-    Testing,
-    /// Answers nothing, kept for the record.
-    Deprecated,
+crate::words! {
+    /// What a version may do.
+    pub enum VersionStatus as "VersionStatus" {
+        /// Registered; answers nothing.
+        Inactive = "inactive",
+        /// Takes its share of the traffic.
+        Active = "active",
+        /// Answers requests that name it, and no others.
+        Testing = "testing",
+        /// Answers nothing, kept for the record.
+        Deprecated = "deprecated",
+    }
 }
 
 impl VersionStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [
-        Self::Inactive,
-        Self::Active,
-        Self::Testing,
-        Self::Deprecated,
-    ];
-
-    /// The word for it in JSON, SQL and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inactive => "inactive",
-            Self::Active => "active",
-            Self::Testing => "testing",
-            Self::Deprecated => "deprecated",
-        }
-    }
-
     /// Whether a request that names the version is answered.
     pub fn answers(self) -> bool {
         matches!(self, Self::Active | Self::Testing)
@@ -70,20 +51,6 @@ impl VersionStatus {
             (Self::Deprecated, to) => to == Self::Inactive,
             _ => true,
         }
-    }
-}
-
-impl fmt::Display for VersionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for VersionStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
     }
 }
 

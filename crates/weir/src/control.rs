@@ -11,6 +11,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use types::Intervention;
 
 pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
     run(async {
@@ -19,12 +20,12 @@ pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
             RolloutCommand::Start(start) => cli.start_rollout(start).await,
             RolloutCommand::Status(one) => cli.show(one).await,
             RolloutCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
-            RolloutCommand::Pause(one) => cli.command(one, "pause").await,
-            RolloutCommand::Resume(one) => cli.command(one, "resume").await,
-            RolloutCommand::Advance(one) => cli.command(one, "advance").await,
+            RolloutCommand::Pause(one) => cli.intervene(one, Intervention::Pause).await,
+            RolloutCommand::Resume(one) => cli.intervene(one, Intervention::Resume).await,
+            RolloutCommand::Advance(one) => cli.intervene(one, Intervention::Advance).await,
             RolloutCommand::Promote(promote) => cli.promote(promote).await,
-            RolloutCommand::Rollback(one) => cli.command(one, "rollback").await,
-            RolloutCommand::Abort(one) => cli.command(one, "abort").await,
+            RolloutCommand::Rollback(one) => cli.intervene(one, Intervention::RollBack).await,
+            RolloutCommand::Abort(one) => cli.intervene(one, Intervention::Abort).await,
         }
     })
 }
@@ -46,13 +47,13 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
                 let started = cli.client.start(&id, false).await?;
                 cli.print(&started, || describe(&started.experiment))
             }
-            ExperimentCommand::Pause(one) => cli.command(one, "pause").await,
-            ExperimentCommand::Resume(one) => cli.command(one, "resume").await,
-            ExperimentCommand::Advance(one) => cli.command(one, "advance").await,
+            ExperimentCommand::Pause(one) => cli.intervene(one, Intervention::Pause).await,
+            ExperimentCommand::Resume(one) => cli.intervene(one, Intervention::Resume).await,
+            ExperimentCommand::Advance(one) => cli.intervene(one, Intervention::Advance).await,
             ExperimentCommand::Promote(promote) => cli.promote(promote).await,
-            ExperimentCommand::Rollback(one) => cli.command(one, "rollback").await,
-            ExperimentCommand::Stop(one) => cli.command(one, "stop").await,
-            ExperimentCommand::Abort(one) => cli.command(one, "abort").await,
+            ExperimentCommand::Rollback(one) => cli.intervene(one, Intervention::RollBack).await,
+            ExperimentCommand::Stop(one) => cli.intervene(one, Intervention::Stop).await,
+            ExperimentCommand::Abort(one) => cli.intervene(one, Intervention::Abort).await,
         }
     })
 }
@@ -259,19 +260,19 @@ impl Cli {
         })
     }
 
-    async fn command(&self, one: &OneArgs, command: &str) -> anyhow::Result<()> {
-        self.give(one, command, None).await
+    async fn intervene(&self, one: &OneArgs, intervention: Intervention) -> anyhow::Result<()> {
+        self.give(one, intervention, None).await
     }
 
     async fn promote(&self, args: &PromoteArgs) -> anyhow::Result<()> {
-        self.give(&args.one, "promote", args.candidate.as_deref())
+        self.give(&args.one, Intervention::Promote, args.candidate.as_deref())
             .await
     }
 
     async fn give(
         &self,
         one: &OneArgs,
-        command: &str,
+        intervention: Intervention,
         version: Option<&str>,
     ) -> anyhow::Result<()> {
         let id = self.find(&one.which.target).await?;
@@ -285,7 +286,7 @@ impl Cli {
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
             .collect();
-        let experiment = self.client.command(&id, command, &query).await?;
+        let experiment = self.client.intervene(&id, intervention, &query).await?;
         self.print(&experiment, || describe(&experiment))
     }
 
@@ -299,9 +300,7 @@ impl Cli {
             } else {
                 say(&line(&entry))?;
             }
-            let ended = ["stopped", "aborted", "promoted", "rolled_back", "deleted"];
-            let ends = |end: &&str| entry.action == format!("experiment.{end}");
-            if ended.iter().any(ends) {
+            if entry.action.0.ends_experiment() {
                 return Ok(());
             }
         }
@@ -335,10 +334,10 @@ fn describe(experiment: &Experiment) -> String {
         format!(" ({})", why.trim_end_matches('.'))
     });
     let progress = experiment.progress.as_ref().map_or(why, phase);
-    let allowed = if experiment.allowed.is_empty() {
-        String::new()
-    } else {
-        format!(" (takes: {})", experiment.allowed.join(", "))
+    let allowed: Vec<String> = experiment.allowed.iter().map(ToString::to_string).collect();
+    let allowed = match allowed.as_slice() {
+        [] => String::new(),
+        some => format!(" (takes: {})", some.join(", ")),
     };
     format!(
         "{} {} {policy} {}{progress}: {}{allowed}, revision {}",
@@ -353,7 +352,7 @@ fn describe(experiment: &Experiment) -> String {
 fn phase(progress: &Progress) -> String {
     let mut text = format!(", {}", progress.phase);
     if let Some(held) = &progress.held {
-        text.push_str(&format!(" for {held}"));
+        text.push_str(&format!(" for {}", held.as_str()));
     }
     if let Some((step, steps)) = progress.step.zip(progress.steps) {
         text.push_str(&format!(", step {step} of {steps}"));
@@ -372,7 +371,7 @@ fn phase(progress: &Progress) -> String {
 
 /// An event in a line.
 pub(crate) fn line(entry: &AuditEntry) -> String {
-    let action = entry.action.trim_start_matches("experiment.");
+    let action = entry.action.0.as_str().trim_start_matches("experiment.");
     let weights = entry.detail["to"].as_object().map(|to| {
         let each = to.iter().map(|(version, percent)| {
             format!("{version} {:.1} %", percent.as_f64().unwrap_or_default())

@@ -3,11 +3,11 @@
 use super::{Look, Next, because_held, unhealthy};
 use crate::bounded::bernoulli;
 use crate::power::{Design, two_proportions_unequal};
-use crate::results::{Role, guarded, guards_both};
+use crate::results::{guarded, guards_both};
 use crate::words::significant;
 use types::{
-    BuiltIn, Decision, Hold, MetricKind, NoTraffic, Progress, Promotion, RolloutProgress,
-    RolloutSettings, Timestamp,
+    BuiltIn, Decision, Hold, MetricKind, MetricRole, NoTraffic, Progress, Promotion,
+    RolloutProgress, RolloutSettings, Timestamp,
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
@@ -222,7 +222,7 @@ fn without_outcomes(
     let definition = &look.experiment.definition;
     let pending = definition.metrics.iter().enumerate().any(|(at, metric)| {
         let role = look.results.metrics[at].role;
-        let counts = role != Role::Secondary && metric.from_feedback();
+        let counts = role != MetricRole::Secondary && metric.from_feedback();
         let came = look.evidence.epochs.iter();
         counts
             && came

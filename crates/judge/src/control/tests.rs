@@ -121,8 +121,8 @@ impl World {
         }
     }
 
-    fn command(&mut self, command: Command) -> Result<Next, NotAllowed> {
-        let next = super::command(&self.experiment, command, 1)?;
+    fn by_person(&mut self, command: Intervention) -> Result<Next, NotAllowed> {
+        let next = super::by_person(&self.experiment, command, 1)?;
         self.take(&next);
         Ok(next)
     }
@@ -207,7 +207,7 @@ fn harm_goes_back_before_any_minimum_even_when_paused() {
     for paused in [false, true] {
         let mut world = World::rollout(RolloutSettings::default());
         if paused {
-            world.command(Command::Pause).unwrap();
+            world.by_person(Intervention::Pause).unwrap();
         }
         world.has(&[(&[0.99, 0.01], &[(5, 990), (8, 10)])]);
         let next = world.look(minutes(1));
@@ -323,16 +323,16 @@ fn people_pause_resume_agree_and_push() {
     let actions = climb(&mut world, 0, 6);
     let held = |action: &Decision| *action == Decision::Hold(Hold::Approval);
     assert!(actions.len() == 1 && held(&actions[0].1), "{actions:?}");
-    let next = world.command(Command::Advance).unwrap();
+    let next = world.by_person(Intervention::Advance).unwrap();
     assert_eq!(next.decision.unwrap().shares(), Some(&[0.95, 0.05][..]));
 
-    world.command(Command::Pause).unwrap();
-    assert_eq!(world.command(Command::Advance), Err(NotAllowed));
-    assert_eq!(world.command(Command::Pause), Err(NotAllowed));
+    world.by_person(Intervention::Pause).unwrap();
+    assert_eq!(world.by_person(Intervention::Advance), Err(NotAllowed));
+    assert_eq!(world.by_person(Intervention::Pause), Err(NotAllowed));
     assert_eq!(climb(&mut world, 10, 10), []);
-    world.command(Command::Resume).unwrap();
+    world.by_person(Intervention::Resume).unwrap();
     assert_eq!(world.rollout_progress().soaked_micros, 0);
-    let promoted = world.command(Command::Promote).unwrap();
+    let promoted = world.by_person(Intervention::Promote).unwrap();
     assert_eq!(promoted.decision, Some(Decision::Promote { arm: 1 }));
 }
 

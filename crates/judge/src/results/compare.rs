@@ -2,8 +2,8 @@
 
 use super::checks::pair_stages;
 use super::{
-    Comparison, EventComparison, Finding, Method, Needed, Sequential, View, guarded_by, one_each,
-    pooled, role, sample,
+    Comparison, EventComparison, Needed, Sequential, View, guarded_by, one_each, pooled, role,
+    sample,
 };
 use crate::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, ln_e, p_of_ln_e, rho};
 use crate::bayes::{self, NormalPrior, Posterior};
@@ -14,7 +14,8 @@ use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
 use crate::stage_product::{self, MIN_TREATED};
 use types::{
-    Direction, Evidence, ExperimentDefinition, Metric, MetricKind, MetricSums, Missing, Policy,
+    Direction, Evidence, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole, MetricSums,
+    Missing, Policy, SequenceMethod,
 };
 
 /// 1 where more is better, −1 where less is.
@@ -108,9 +109,9 @@ pub(super) fn compare(
     let pair = Pair::new(definition, evidence, at, arm);
     // Intervals of the primary metric hold for all candidates together.
     let family = match role(definition, metric) {
-        super::Role::Primary => (definition.arms.len() - 1) as f64,
-        super::Role::Guardrail => guarded_by(definition, metric),
-        super::Role::Secondary => 1.0,
+        MetricRole::Primary => (definition.arms.len() - 1) as f64,
+        MetricRole::Guardrail => guarded_by(definition, metric),
+        MetricRole::Secondary => 1.0,
     };
     let alpha = definition.alpha / family;
     let (sequential, estimate) = sequential(definition, metric, &pair, alpha);
@@ -121,7 +122,7 @@ pub(super) fn compare(
     let base = mean(&pair.control).filter(|base| *base != 0.0);
     let lift = difference.zip(base).map(|(d, base)| d / base.abs());
     let relative = pair.only.and_then(|(a, b)| Effect::relative(&a, &b));
-    let asymptotic = sequential.method == Method::Asymptotic;
+    let asymptotic = sequential.method == SequenceMethod::Asymptotic;
     let lift_interval = relative.filter(|_| asymptotic).map(|effect| {
         let rho = rho(alpha, definition.planned_units);
         let half = crate::asymptotic::half_width(&effect, alpha, rho);
@@ -188,14 +189,14 @@ fn sequential(
         p: 1.0,
         adjusted_p: 1.0,
         ln_e: 0.0,
-        method: Method::None,
+        method: SequenceMethod::None,
     };
     if pair.effects.is_empty() {
         let interval = exact(metric, pair, alpha);
         let method = if interval.is_some() {
-            Method::ExactBernoulli
+            SequenceMethod::ExactBernoulli
         } else {
-            Method::None
+            SequenceMethod::None
         };
         let p = exact_p(metric, pair);
         let sequential = Sequential {
@@ -228,7 +229,7 @@ fn sequential(
         interval: Some(Interval::around(center, rest.max(0.0).sqrt())),
         p: p_of_ln_e(ln_e),
         ln_e,
-        method: Method::Asymptotic,
+        method: SequenceMethod::Asymptotic,
         ..nothing
     };
     (sequential, Some(center))
@@ -345,12 +346,12 @@ fn ln_e_worse(
 /// What the adjusted always-valid p-value allows to say.
 pub(super) fn finding(metric: &Metric, comparison: &Comparison, alpha: f64) -> Finding {
     let sequential = &comparison.sequential;
-    if sequential.method == Method::None {
+    if sequential.method == SequenceMethod::None {
         return Finding::TooLittle;
     }
     if sequential.adjusted_p > alpha {
         return match sequential.method {
-            Method::ExactBernoulli => Finding::TooLittle,
+            SequenceMethod::ExactBernoulli => Finding::TooLittle,
             _ => Finding::Unclear,
         };
     }

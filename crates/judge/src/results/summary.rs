@@ -1,12 +1,16 @@
 //! The verdict in words. Every sentence says a number that is in the results, and none claims more.
 
-use super::{ArmResult, Comparison, Finding, MetricResult, Results, Role, Verdict};
+use super::{ArmResult, Comparison, MetricResult, Results, Verdict};
 use crate::words::{significant, thousands};
-use types::{ExperimentDefinition, Metric, MetricKind};
+use types::{ExperimentDefinition, Finding, Metric, MetricKind, MetricRole};
 
 /// A few sentences for people.
 pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: bool) -> String {
-    let Some(primary) = results.metrics.iter().position(|m| m.role == Role::Primary) else {
+    let Some(primary) = results
+        .metrics
+        .iter()
+        .position(|m| m.role == MetricRole::Primary)
+    else {
         return String::new();
     };
     let words = Words {

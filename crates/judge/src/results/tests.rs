@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use types::{
     Arm, ArmEvidence, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey, Exposures,
-    MetricEvidence, ModelId, ModelName, VersionKey, VersionName,
+    Finding, MetricEvidence, ModelId, ModelName, SequenceMethod, VersionKey, VersionName,
 };
 
 /// A binary metric of units with one prediction each.
@@ -309,7 +309,7 @@ fn what_was_shown_stays_shown() {
 fn without_events_the_exact_form_keeps_a_width() {
     let got = judge_shares(&[(0, 5000), (0, 5000)], Direction::Down);
     let sequential = got.metrics[0].comparisons[0].sequential;
-    assert_eq!(sequential.method, Method::ExactBernoulli);
+    assert_eq!(sequential.method, SequenceMethod::ExactBernoulli);
     let interval = sequential.interval.unwrap();
     assert!(
         interval.lower < -1e-4 && interval.upper > 1e-4,

@@ -5,7 +5,7 @@ use crate::catalogue::CommandError;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ExperimentPath, Params};
 use crate::models::probe;
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{ErrorCode, StartedExperiment};
 use axum::Json as Reply;
@@ -32,7 +32,7 @@ pub(crate) struct StartParams {
     post,
     path = "/experiments/{experiment}/start",
     tag = "experiments",
-    params(StartParams, ("experiment" = String, Path, description = "`exp-` and 12 hexadecimal digits")),
+    params(StartParams, path::Experiment),
     responses(
         (status = 200, description = "the experiment and what changes", body = StartedExperiment),
         problems::NoExperiment,

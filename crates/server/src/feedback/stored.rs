@@ -3,10 +3,10 @@
 use super::{error, refused};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
-use crate::openapi::problems;
+use crate::openapi::{path, problems};
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, FeedbackPage, PlacedFeedback, RequestReceipt, StoredFeedback};
+use api::{ErrorCode, FeedbackPage, PlacedFeedback, ReceiptWord, RequestReceipt, StoredFeedback};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
@@ -80,7 +80,7 @@ pub(crate) fn wire_value(value: store::StoredFeedback) -> StoredFeedback {
     get,
     path = "/feedback/receipts/{receipt}",
     tag = "feedback",
-    params(("receipt" = String, Path, description = "a UUID version 7")),
+    params(path::Receipt),
     responses(
         (status = 200, description = "what became of it so far", body = RequestReceipt),
         problems::NoReceipt,
@@ -120,9 +120,9 @@ fn wire_receipt(
     more_to_come: bool,
 ) -> RequestReceipt {
     let status = match (receipt.is_complete(), more_to_come) {
-        (true, _) => "complete",
-        (false, true) => "pending",
-        (false, false) => "incomplete",
+        (true, _) => ReceiptWord::Complete,
+        (false, true) => ReceiptWord::Pending,
+        (false, false) => ReceiptWord::Incomplete,
     };
     let errors = receipt.refusals.iter();
     RequestReceipt {

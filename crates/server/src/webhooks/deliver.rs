@@ -169,7 +169,7 @@ async fn post(
 ) -> Result<(), String> {
     let id = format!("weir-{}", found.id);
     let delivery = WebhookDelivery {
-        r#type: found.action.clone(),
+        r#type: found.action.into(),
         timestamp: found.at.to_string(),
         data: entry(found),
     };

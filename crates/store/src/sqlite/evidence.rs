@@ -7,7 +7,7 @@ use super::hash::Columns;
 use super::row::corrupt;
 use crate::StoreError;
 use crate::entry::PredictionEntry;
-use evidence::{Delta, ExactSum, Exposure, Step, UnitMetric, cutoff, exposed, start_of, valued};
+use evidence::{Delta, ExactSum, Exposure, Gain, UnitMetric, cutoff, exposed, start_of, valued};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
@@ -123,7 +123,7 @@ impl OpenEvidence {
                 self.counted().step(&exposure, at, metric, &step, own);
             }
         } else {
-            (version, new) = self.step_unit(connection, &exposure, &definition, &mut steps)?;
+            (version, new) = self.gain_of_unit(connection, &exposure, &definition, &mut steps)?;
         }
         let place = Place {
             experiment,
@@ -167,7 +167,7 @@ impl OpenEvidence {
             self.counted().step(exposure, at, metric, &step, &mut own);
         } else {
             let mut steps = SmallVec::from_buf([(at, step)]);
-            self.step_unit(connection, exposure, &definition, &mut steps)?;
+            self.gain_of_unit(connection, exposure, &definition, &mut steps)?;
         }
         let event = self.changes.iter().any(|(_, change)| change.events > 0);
         self.apply(connection)?;
@@ -186,7 +186,7 @@ impl OpenEvidence {
     }
 
     /// Takes steps of a named unit; gives its arm, and whether it was not seen in this epoch before.
-    fn step_unit<A: smallvec::Array<Item = (usize, Step)>>(
+    fn gain_of_unit<A: smallvec::Array<Item = (usize, Gain)>>(
         &mut self,
         connection: &Connection,
         exposure: &Exposure,
@@ -341,7 +341,7 @@ impl Counted<'_> {
         exposure: &Exposure,
         at: usize,
         metric: &Metric,
-        step: &Step,
+        step: &Gain,
         unit: &mut UnitMetric,
     ) {
         let cutoff = cutoff(metric, self.now);

@@ -8,16 +8,16 @@ use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, PlacedFeedback, Receipt,
-    StoreError, StoredFeedback, Tier,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, PlacedFeedback, Receipt, StoreError,
+    StoredFeedback, Tier,
 };
 use ::evidence::Exposure;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 use std::collections::HashMap;
 use types::{
-    BuiltIn, ExperimentId, ExperimentKey, InvalidValue, Metric, MetricName, ModelId, ModelName,
-    PredictionId, Status, Timestamp, VersionKey, VersionName,
+    BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, Metric, MetricName,
+    ModelId, ModelName, PredictionId, Status, Timestamp, VersionKey, VersionName,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.

@@ -417,7 +417,8 @@ fn status_code(status: Status) -> i64 {
 }
 
 pub(super) fn status_of(code: i64) -> Result<Status, StoreError> {
-    let found = Status::ALL.into_iter().find(|&s| status_code(s) == code);
+    let mut all = Status::ALL.iter().copied();
+    let found = all.find(|status| status_code(*status) == code);
     found.ok_or_else(|| StoreError::Corrupt(format!("status {code} of a prediction")))
 }
 
@@ -430,5 +431,6 @@ pub(super) fn reason_code(reason: Reason) -> i64 {
 }
 
 pub(super) fn reason_of(code: i64) -> Option<Reason> {
-    Reason::ALL.into_iter().find(|&r| reason_code(r) == code)
+    let mut all = Reason::ALL.iter().copied();
+    all.find(|reason| reason_code(*reason) == code)
 }

@@ -3,7 +3,7 @@
 use crate::{Opened, append, at, command, delete, name, record, register, replayed, version_name};
 use catalog::random::Dice;
 use catalog::{Command, Patch, decide, differences};
-use store::{AuditFilter, Conflict, PredictionFilter, VersionFilter};
+use store::{AuditFilter, NotApplied, PredictionFilter, VersionFilter};
 use types::{AliasName, ModelState, Percent, VersionStatus, Write};
 
 /// Sequences of random commands in the everyday suite; `STORE_SEQUENCES` asks for others.
@@ -64,7 +64,7 @@ pub(crate) async fn a_change_is_applied_to_the_state_it_was_decided_on_or_not_at
     assert_eq!(store.model(name("m")).await.unwrap().unwrap(), state);
     assert_eq!(store.apply(vec![first.change]).await.unwrap(), [Ok(())]);
     let moved = store.apply(vec![second.change.clone()]).await.unwrap();
-    assert_eq!(moved, [Err(Conflict::Moved("m".into()))]);
+    assert_eq!(moved, [Err(NotApplied::Moved("m".into()))]);
     let stored = store.model(name("m")).await.unwrap().unwrap();
     assert_eq!(stored, first.state);
     // One from the future, and one that breaks in the middle.

@@ -1,13 +1,14 @@
 //! Experiments, and the evidence that the log keeps for them.
 
 use crate::{Opened, append, at, command, feedback, name, record, register, replayed};
-use catalog::{Command, Step, differences};
+use catalog::{Command, ExperimentDecision, differences};
 use std::collections::HashMap;
 use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, NewWebhook, Store};
 use types::{
-    Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    LookRecord, Metric, MetricKind, MetricName, Missing, ModelState, PredictionRecord, Progress,
-    Reason, RolloutProgress, TimeRange, Timestamp, UnitId, Version, VersionStatus, WebhookId,
+    Action, Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition,
+    ExperimentId, LookRecord, Metric, MetricKind, MetricName, Missing, ModelState,
+    PredictionRecord, Progress, Reason, RolloutProgress, TimeRange, Timestamp, UnitId, VerdictKind,
+    Version, VersionStatus, WebhookId,
 };
 
 pub(crate) fn metric_name(text: &str) -> MetricName {
@@ -80,8 +81,8 @@ pub(crate) async fn running(store: &Store, metrics: Vec<Metric>) -> (Experiment,
     (store.experiment(id).await.unwrap().unwrap(), versions)
 }
 
-fn step(experiment: &Experiment, decision: Decision) -> Step {
-    Step {
+fn step(experiment: &Experiment, decision: Decision) -> ExperimentDecision {
+    ExperimentDecision {
         id: experiment.id,
         revision: experiment.revision,
         decision,
@@ -94,8 +95,8 @@ fn step(experiment: &Experiment, decision: Decision) -> Step {
     }
 }
 
-async fn take(store: &Store, step: Step, now: Timestamp) -> ModelState {
-    let step = Command::Step(Box::new(step));
+async fn take(store: &Store, step: ExperimentDecision, now: Timestamp) -> ModelState {
+    let step = Command::DecideExperiment(Box::new(step));
     command(store, step, now).await.unwrap()
 }
 
@@ -117,7 +118,7 @@ pub(crate) async fn looks_are_kept_while_an_experiment_runs(opened: Opened) {
         progress: Some(progress.clone()),
         look: LookRecord {
             history: history.into(),
-            verdict: "keep_going".into(),
+            verdict: VerdictKind::KeepGoing,
         },
     };
     let looks = vec![shown("[]", experiment.revision), shown("[1]", 99)];
@@ -125,7 +126,7 @@ pub(crate) async fn looks_are_kept_while_an_experiment_runs(opened: Opened) {
     assert!(kept[0].is_ok() && kept[1].is_err(), "{kept:?}");
     let seen = store.experiment(experiment.id).await.unwrap().unwrap();
     assert_eq!(seen.progress, Some(progress.clone()));
-    assert_eq!(seen.verdict.as_deref(), Some("keep_going"));
+    assert_eq!(seen.verdict, Some(VerdictKind::KeepGoing));
     // That is no change, and has no event.
     assert_eq!(seen.revision, experiment.revision);
     let events = store.events_of(name("m")).await.unwrap().len();
@@ -150,14 +151,14 @@ pub(crate) async fn steps_open_epochs_and_leave_an_event(opened: Opened) {
     assert_eq!((ran.id, ran.enrolment), (experiment.id, 0.5));
     assert_eq!(ran.shares, [(versions[0].key, 0.5), (versions[1].key, 0.5)]);
     assert_eq!(traffic.epoch, 1);
-    let advance = Step {
+    let advance = ExperimentDecision {
         progress: Some(Progress::Rollout(RolloutProgress {
             step: 1,
             ..RolloutProgress::default()
         })),
         look: Some(LookRecord {
             history: "[3]".into(),
-            verdict: "keep_going".into(),
+            verdict: VerdictKind::KeepGoing,
         }),
         ..step(
             &experiment,
@@ -185,12 +186,12 @@ pub(crate) async fn steps_open_epochs_and_leave_an_event(opened: Opened) {
     assert_eq!(epochs[1], (at(3), &vec![0.9, 0.1]));
     let filter = AuditFilter {
         name: Some(name("m")),
-        experiment: Some(experiment.id),
+        experiment_id: Some(experiment.id),
         limit: 10,
         ..AuditFilter::default()
     };
     let newest = store.audit(filter).await.unwrap().remove(0);
-    assert_eq!(newest.action, "experiment.advanced");
+    assert_eq!(newest.action, Action::ExperimentAdvanced);
     assert_eq!(newest.detail["to"]["2"], 5.0);
     assert_eq!(newest.detail["evidence"]["verdict"], "keep_going");
     let due = store.due_experiments(at(100)).await.unwrap();

@@ -4,10 +4,10 @@ use crate::experiments::{clicked, declare, running, score, value};
 use crate::{Opened, append, at, command, feedback, record, register};
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{
-    Appended, Feedback, FeedbackContent, FeedbackRefusal, FeedbackStatus, Incoming, Receipt, Store,
+use store::{Appended, Feedback, FeedbackContent, FeedbackRefusal, Incoming, Receipt, Store};
+use types::{
+    BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
 };
-use types::{BuiltIn, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey};
 
 async fn send(store: &Store, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
     feedback(store, vec![item], at(50)).await.remove(0)

@@ -78,8 +78,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
                         anyhow::bail!("the server ended the stream");
                     };
                     println!("{}", line(&entry));
-                    let ended = ["experiment.promoted", "experiment.rolled_back"];
-                    if ended.contains(&entry.action.as_str()) {
+                    if entry.action.0.ends_experiment() {
                         return anyhow::Ok(());
                     }
                 }

@@ -60,7 +60,7 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
     send(2500, 0).await;
     let share = loop {
         let entry = events.next().await.unwrap().unwrap();
-        if entry.action == "experiment.reweighted" {
+        if entry.action == types::Action::ExperimentReweighted {
             assert_eq!(entry.detail["because"], "thompson by the matured evidence.");
             break entry.detail["to"]["2.0.0"].as_f64().unwrap() / 100.0;
         }

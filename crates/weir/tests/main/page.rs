@@ -68,6 +68,9 @@ async fn a_browser_sees_models_and_predictions() {
     for text in ["a good day", script] {
         weir.post("/predict", json!({"text": text})).await;
     }
+    // A text model refuses what is no text.
+    let (status, _) = weir.post("/predict", json!({"inputs": [1, 2]})).await;
+    assert_eq!(status, 422);
     let experiment = json!({
         "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "error",
         "policy": "rollout",
@@ -90,7 +93,8 @@ async fn a_browser_sees_models_and_predictions() {
     }
     let (page, complaints) = load(&browser, &weir.address);
     for expected in [
-        "Ready. 2 predictions logged.",
+        "Ready. 3 predictions logged.",
+        "input refused",
         "aria-label=\"Traffic: 1.0.0 70 %, 2.0.0 30 %\"",
         "a good day",
         "&lt;img src=x",

@@ -96,7 +96,7 @@ async fn until(events: &mut EventStream, action: &str) -> Vec<AuditEntry> {
     let mut seen = Vec::new();
     loop {
         let entry = events.next().await.unwrap().unwrap();
-        let found = entry.action == action;
+        let found = entry.action.0.as_str() == action;
         seen.push(entry);
         if found {
             return seen;

@@ -213,7 +213,7 @@ async fn back(binary: &Path, directory: &Path) -> anyhow::Result<()> {
         let killed = Instant::now();
         drop(service);
         while let Some(entry) = events.next().await? {
-            if entry.action == "experiment.rolled_back" {
+            if entry.action == types::Action::ExperimentRolledBack {
                 return anyhow::Ok(killed.elapsed());
             }
         }

@@ -1,21 +1,22 @@
 //! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
 
-use super::{audit, to_text};
+use super::audit::AuditRow;
+use super::to_text;
 use crate::sqlite::row::corrupt;
 use crate::sqlite::{Store, newest_event};
-use crate::{Checkpoint, Conflict, StoreError};
+use crate::{Checkpoint, NotApplied, StoreError};
 use rusqlite::{Transaction, params};
 use types::{Change, Experiment, ExperimentKey, LookRecord, ModelName, Timestamp, Version, Write};
 
 /// What became of a change, where the database could be written.
-type Applied = Result<(), Conflict>;
+type Applied = Result<(), NotApplied>;
 
 impl Store {
     /// Applies changes in their order, in one transaction. Each is applied to the state that it was decided on; those
     /// of one model that follow each other are applied all or none, and what cannot be is left out alone.
     ///
     /// # Errors
-    /// When the database cannot be written now: nothing has changed then. By change: [`Conflict`].
+    /// When the database cannot be written now: nothing has changed then. By change: [`NotApplied`].
     pub async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Applied>, StoreError> {
         let mut writes = changes.iter().flat_map(|change| &change.writes);
         let tidies = writes.any(|write| matches!(write, Write::DeleteVersion(_)));
@@ -39,7 +40,7 @@ impl Store {
     /// Keeps what looks at running experiments have shown, where nothing was decided: no event.
     ///
     /// # Errors
-    /// As [`Store::apply`]; a look at another revision than the present one is a [`Conflict`].
+    /// As [`Store::apply`]; a look at another revision than the present one is a [`NotApplied`].
     pub async fn checkpoint(&self, looks: Vec<Checkpoint>) -> Result<Vec<Applied>, StoreError> {
         self.change(move |t| {
             let each = looks.iter().map(|look| alone(t, |t| checkpoint(t, look)));
@@ -61,7 +62,7 @@ fn alone(
         Err(error) if error.may_pass() => return written,
         Ok(Err(_)) | Err(_) => t.execute_batch("ROLLBACK TO alone; RELEASE alone")?,
     }
-    Ok(written.unwrap_or_else(|error| Err(Conflict::Refused(error.to_string()))))
+    Ok(written.unwrap_or_else(|error| Err(NotApplied::Refused(error.to_string()))))
 }
 
 fn apply_all(t: &Transaction<'_>, changes: &[Change]) -> Result<Applied, StoreError> {
@@ -87,31 +88,39 @@ fn apply(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
         )?;
     }
     if counted == 0 {
-        return Ok(Err(Conflict::Moved(name.to_owned())));
+        return Ok(Err(NotApplied::Moved(name.to_owned())));
     }
     for write in &change.writes {
         let written = write_row(t, &change.name, write, change.at)?;
         if written != 1 {
             let what = format!("{written} rows of {name} instead of one for {write:?}");
-            return Ok(Err(Conflict::Refused(what)));
+            return Ok(Err(NotApplied::Refused(what)));
         }
     }
     let event = &change.event;
-    let number = change.decided_on + 1;
-    let row_hash = audit::row_hash(change.at.micros(), name, event, number);
+    let row = AuditRow {
+        at: change.at.micros(),
+        action: event.action.as_str(),
+        name,
+        version: event.version.as_ref().map(|version| version.as_str()),
+        revision: event.revision,
+        detail: &event.detail,
+        experiment_key: event.experiment_key.map(|key| key.0),
+        change: change.decided_on + 1,
+    };
     t.execute(
         "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key, change, row_hash) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
-            change.at.micros(),
-            event.action,
-            name,
-            event.version.as_ref().map(|version| version.as_str()),
-            event.revision,
-            event.detail,
-            event.experiment.map(|key| key.0),
-            number,
-            row_hash,
+            row.at,
+            row.action,
+            row.name,
+            row.version,
+            row.revision,
+            row.detail,
+            row.experiment_key,
+            row.change,
+            row.hash(),
         ],
     )?;
     Ok(Ok(()))
@@ -287,7 +296,7 @@ fn write_look(
 ) -> rusqlite::Result<usize> {
     t.execute(
         "UPDATE experiments SET history = ?2, verdict = ?3 WHERE experiment_key = ?1",
-        params![experiment.0, look.history, look.verdict],
+        params![experiment.0, look.history, look.verdict.as_str()],
     )
 }
 
@@ -302,9 +311,9 @@ fn checkpoint(t: &Transaction<'_>, look: &Checkpoint) -> Result<Applied, StoreEr
         look.revision,
         progress,
         look.look.history,
-        look.look.verdict
+        look.look.verdict.as_str()
     ])?;
-    let moved = || Conflict::Moved("the experiment".into());
+    let moved = || NotApplied::Moved("the experiment".into());
     Ok((updated > 0).then_some(()).ok_or_else(moved))
 }
 

@@ -7,7 +7,7 @@ use crate::sqlite::row::ByName;
 use crate::{AuditEntry, AuditFilter, StoreError};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
-use types::{EventRecord, ExperimentKey, ModelName, VersionName};
+use types::ModelName;
 
 impl Store {
     /// The audit, newest first.
@@ -62,7 +62,7 @@ fn entries(
     filter: &AuditFilter,
     bound: i64,
 ) -> Result<Vec<AuditEntry>, StoreError> {
-    let key = match filter.experiment {
+    let key = match filter.experiment_id {
         None => None,
         Some(id) => match experiments::find(connection, id)? {
             None => return Ok(Vec::new()),
@@ -88,7 +88,7 @@ fn entries(
         Ok(AuditEntry {
             id: row.get("id")?,
             at: row.time("at")?,
-            action: row.get("action")?,
+            action: row.parsed("action", str::parse)?,
             name: row.get("name")?,
             version: row.get("version")?,
             revision: row.get("revision")?,
@@ -98,19 +98,32 @@ fn entries(
     first_readable(rows, filter.limit as usize)
 }
 
-pub(super) fn row_hash(at: i64, name: &str, event: &EventRecord, change: i64) -> i64 {
-    let version = event.version.as_ref().map(VersionName::as_str);
-    let mut columns = Columns::new();
-    columns
-        .number(at)
-        .text(&event.action)
-        .text(name)
-        .optional_text(version)
-        .number(event.revision)
-        .text(&event.detail)
-        .optional_number(event.experiment.map(|key| key.0))
-        .number(change);
-    columns.hash() as i64
+/// An entry as its row has it.
+pub(super) struct AuditRow<'a> {
+    pub(super) at: i64,
+    pub(super) action: &'a str,
+    pub(super) name: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) revision: i64,
+    pub(super) detail: &'a str,
+    pub(super) experiment_key: Option<i64>,
+    pub(super) change: i64,
+}
+
+impl AuditRow<'_> {
+    pub(super) fn hash(&self) -> i64 {
+        let mut columns = Columns::new();
+        columns
+            .number(self.at)
+            .text(self.action)
+            .text(self.name)
+            .optional_text(self.version)
+            .number(self.revision)
+            .text(self.detail)
+            .optional_number(self.experiment_key)
+            .number(self.change);
+        columns.hash() as i64
+    }
 }
 
 /// Entries of the audit that are not what was written; those of releases that made no hashes are passed over.
@@ -122,22 +135,18 @@ pub(in crate::sqlite) fn changed_rows(connection: &Connection) -> Result<Vec<Str
     let mut rows = select.query([])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        let hash = |row: &Row<'_>| -> Result<i64, StoreError> {
-            let version: Option<String> = row.get("version")?;
-            let version = version
-                .map(|version| VersionName::parse(&version))
-                .transpose();
-            let event = EventRecord {
-                action: row.get("action")?,
-                version: version.map_err(|error| StoreError::Corrupt(error.to_string()))?,
-                experiment: row
-                    .get::<_, Option<i64>>("experiment_key")?
-                    .map(ExperimentKey),
+        let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
+            let stored = AuditRow {
+                at: row.get("at")?,
+                action: row.get_ref("action")?.as_str()?,
+                name: row.get_ref("name")?.as_str()?,
+                version: row.get_ref("version")?.as_str_or_null()?,
                 revision: row.get("revision")?,
-                detail: row.get("detail")?,
+                detail: row.get_ref("detail")?.as_str()?,
+                experiment_key: row.get("experiment_key")?,
+                change: row.get("change")?,
             };
-            let name: String = row.get("name")?;
-            Ok(row_hash(row.get("at")?, &name, &event, row.get("change")?))
+            Ok(stored.hash())
         };
         if hash(row).ok() != row.get("row_hash").ok() {
             changed.push(format!("entry {} of the audit", row.get::<_, i64>("id")?));

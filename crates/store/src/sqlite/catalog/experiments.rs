@@ -107,7 +107,7 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         history: row.get("history")?,
         revision: row.get("revision")?,
         progress: row.json_option("progress")?,
-        verdict: row.get("verdict")?,
+        verdict: row.parsed_option("verdict", str::parse)?,
         shares,
     })
 }

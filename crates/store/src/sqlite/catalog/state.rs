@@ -104,7 +104,7 @@ pub(in crate::sqlite) fn events_of(
         Ok(StoredEvent {
             change: row.get("change")?,
             at: row.time("at")?,
-            action: row.get("action")?,
+            action: row.parsed("action", str::parse)?,
             version: row.parsed_option("version", VersionName::parse)?,
             detail: row.get("detail")?,
         })

@@ -383,7 +383,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::Step;
+    use evidence::Gain;
     use std::collections::HashMap;
 
     /// Units with room for few in memory, as after a start.
@@ -411,7 +411,7 @@ mod tests {
         for group in 0..400 {
             for _ in 0..random.usize(1..20) {
                 let number = random.i64(0..1000);
-                let step = Step {
+                let step = Gain {
                     count: 1,
                     sum: random.f64().into(),
                     valued: true,

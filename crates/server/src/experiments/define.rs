@@ -1,0 +1,198 @@
+//! What an experiment compares and how, from the body that asks for it.
+
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::Fields;
+use api::{CreateExperiment, FieldError};
+use types::{
+    Arm, BuiltIn, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_METRICS, Metric,
+    MetricName, ModelName, Policy, Version,
+};
+
+pub(super) fn define(
+    name: ModelName,
+    mut body: CreateExperiment,
+    versions: &[Version],
+    declared: &[Metric],
+) -> ApiResult<ExperimentDefinition> {
+    let mut fields = Fields::default();
+    check_lengths(&mut fields, &body);
+    if !fields.is_empty() {
+        return fields.finish(None);
+    }
+    let policy = policy(&mut fields, &mut body);
+    let arms = arms(&mut fields, &body, versions);
+    let mut metrics = Metrics {
+        name: &body.name,
+        declared,
+        found: Vec::new(),
+    };
+    let primary = [body.primary_metric.clone()];
+    let primary = metrics.named(&mut fields, "/primary_metric", &primary);
+    let secondary = metrics.named(&mut fields, "/secondary_metrics", &body.secondary_metrics);
+    let guardrails = body.guardrails.clone().unwrap_or_else(guardrails);
+    let guardrails = metrics.named(&mut fields, "/guardrails", &guardrails);
+    let metrics = metrics.found;
+    if body.title.chars().count() > 200 {
+        fields.wrong("/title", "must have at most 200 characters");
+    }
+    let salt = body.salt.unwrap_or_else(new_salt);
+    if salt.is_empty() || salt.chars().count() > 200 {
+        fields.wrong("/salt", "must have from 1 to 200 characters");
+    }
+    let primary = primary.into_iter().next();
+    let definition = primary.map(|primary_metric| ExperimentDefinition {
+        name,
+        title: body.title,
+        policy,
+        arms,
+        primary_metric,
+        secondary_metrics: secondary,
+        guardrails,
+        metrics,
+        alpha: body.alpha,
+        power: body.power,
+        minimum_detectable_effect: body.minimum_detectable_effect,
+        relative: body.relative,
+        planned_units: body.planned_units,
+        enrolment: body.enrolment,
+        salt,
+        slo_ms: body.slo_ms,
+        evidence_rules: EVIDENCE_RULES,
+    });
+    without_problems(fields.finish(definition)?)
+}
+
+/// What guards where nothing is said.
+fn guardrails() -> Vec<String> {
+    [BuiltIn::Error, BuiltIn::Rejected]
+        .map(|metric| metric.as_str().to_owned())
+        .into()
+}
+
+fn new_salt() -> String {
+    format!("{:016x}{:016x}", clock::random(), clock::random())
+}
+
+fn check_lengths(fields: &mut Fields, body: &CreateExperiment) {
+    let weights = body.weights.as_ref().map_or(0, |weights| weights.len());
+    let guardrails = body.guardrails.as_ref().map_or(0, Vec::len);
+    for (pointer, length, most) in [
+        ("/candidates", body.candidates.len(), MAX_CANDIDATES),
+        ("/weights", weights, MAX_CANDIDATES + 1),
+        (
+            "/secondary_metrics",
+            body.secondary_metrics.len(),
+            MAX_METRICS,
+        ),
+        ("/guardrails", guardrails, MAX_METRICS),
+    ] {
+        if length > most {
+            fields.wrong(pointer, format!("must be at most {most}"));
+        }
+    }
+}
+
+fn without_problems(definition: ExperimentDefinition) -> ApiResult<ExperimentDefinition> {
+    let problems = definition.problems();
+    if problems.is_empty() {
+        return Ok(definition);
+    }
+    let field = |problem: types::InvalidExperiment| FieldError {
+        pointer: problem.pointer.into(),
+        detail: problem.problem,
+    };
+    Err(ApiError::invalid(problems.into_iter().map(field).collect()))
+}
+
+/// The metrics that an experiment names, as they are declared now.
+struct Metrics<'a> {
+    /// The model.
+    name: &'a str,
+    declared: &'a [Metric],
+    found: Vec<Metric>,
+}
+
+impl Metrics<'_> {
+    fn named(&mut self, fields: &mut Fields, pointer: &str, names: &[String]) -> Vec<MetricName> {
+        let mut named: Vec<MetricName> = Vec::new();
+        for text in names {
+            let built_in = BuiltIn::find(text).map(BuiltIn::metric);
+            let declared = self
+                .declared
+                .iter()
+                .find(|metric| metric.name.as_str() == text);
+            let Some(metric) = built_in.or_else(|| declared.cloned()) else {
+                let detail = format!(
+                    "names {text}, which is neither built in nor declared: `PUT /metrics/{}/{text}` declares it",
+                    self.name
+                );
+                fields.wrong(pointer, detail);
+                continue;
+            };
+            if !named.contains(&metric.name) {
+                named.push(metric.name.clone());
+            }
+            if !self.found.contains(&metric) {
+                self.found.push(metric);
+            }
+        }
+        named
+    }
+}
+
+/// The policy with its settings, or their defaults.
+fn policy(fields: &mut Fields, body: &mut CreateExperiment) -> Policy {
+    let (rollout, bandit) = (body.rollout.take(), body.bandit.take());
+    if rollout.is_some() && body.policy != api::Policy::Rollout {
+        fields.wrong("/rollout", "goes with the policy rollout only");
+    }
+    if bandit.is_some() && body.policy != api::Policy::Bandit {
+        fields.wrong("/bandit", "goes with the policy bandit only");
+    }
+    match body.policy {
+        api::Policy::Fixed => Policy::Fixed,
+        api::Policy::Bandit => Policy::Bandit(bandit.unwrap_or_default()),
+        api::Policy::Rollout => {
+            if body.weights.is_some() {
+                let detail = "do not go with a rollout: rollout.steps say what the candidate gets";
+                fields.wrong("/weights", detail);
+            }
+            Policy::Rollout(rollout.unwrap_or_default())
+        }
+    }
+}
+
+fn arms(fields: &mut Fields, body: &CreateExperiment, versions: &[Version]) -> Vec<Arm> {
+    let mut arms = Vec::new();
+    let candidates = body
+        .candidates
+        .iter()
+        .map(|version| ("/candidates", version));
+    for (pointer, text) in [("/control", &body.control)].into_iter().chain(candidates) {
+        let Some(version) = versions.iter().find(|v| v.version.as_str() == text) else {
+            let detail = format!("names {text}, which is no version of {}", body.name);
+            fields.wrong(pointer, detail);
+            continue;
+        };
+        let weight = body
+            .weights
+            .as_ref()
+            .map_or(Some(1.0), |weights| weights.get(text).copied());
+        if weight.is_none() {
+            fields.wrong("/weights", format!("has no weight for {text}"));
+        }
+        arms.push(Arm {
+            key: version.key,
+            model_id: version.model_id,
+            version: version.version.clone(),
+            weight: weight.unwrap_or(1.0),
+        });
+    }
+    for named in body.weights.iter().flatten().map(|(version, _)| version) {
+        if *named != body.control && !body.candidates.contains(named) {
+            fields.wrong("/weights", format!("names {named}, which is no arm"));
+        }
+    }
+    arms
+}

@@ -1,0 +1,82 @@
+//! What can happen to a model and its experiments, in a word each.
+
+crate::words! {
+    /// What was done: the kind of an event.
+    pub enum Action as "Action" {
+        /// A snapshot of a model; later events apply to it.
+        ModelBaseline = "model.baseline",
+        /// A version was registered.
+        VersionRegistered = "version.registered",
+        /// A version got a weight.
+        VersionActivated = "version.activated",
+        /// A version takes no more traffic.
+        VersionDeactivated = "version.deactivated",
+        /// What is said of a version has changed.
+        VersionPatched = "version.patched",
+        /// A version was deleted.
+        VersionDeleted = "version.deleted",
+        /// Several weights were set at once.
+        TrafficSet = "traffic.set",
+        /// An alias points at a version.
+        AliasSet = "alias.set",
+        /// An alias was deleted.
+        AliasDeleted = "alias.deleted",
+        /// A metric was declared.
+        MetricSet = "metric.set",
+        /// A metric was deleted.
+        MetricDeleted = "metric.deleted",
+        /// A draft was made.
+        ExperimentCreated = "experiment.created",
+        /// A draft got a time to start at.
+        ExperimentScheduled = "experiment.scheduled",
+        /// A scheduled experiment is a draft again.
+        ExperimentUnscheduled = "experiment.unscheduled",
+        /// A scheduled experiment could not start.
+        ExperimentStartFailed = "experiment.start_failed",
+        /// Its weights began to rule.
+        ExperimentStarted = "experiment.started",
+        /// A draft was deleted.
+        ExperimentDeleted = "experiment.deleted",
+        /// A rollout took a step.
+        ExperimentAdvanced = "experiment.advanced",
+        /// A bandit moved the weights, or began a new epoch with the same.
+        ExperimentReweighted = "experiment.reweighted",
+        /// Everything went to the control: a candidate was no good.
+        ExperimentRolledBack = "experiment.rolled_back",
+        /// Everything went to an arm, and the alias `champion`.
+        ExperimentPromoted = "experiment.promoted",
+        /// It waits for something.
+        ExperimentHeld = "experiment.held",
+        /// It waits no more.
+        ExperimentReleased = "experiment.released",
+        /// A bandit has found the best arm.
+        ExperimentWinner = "experiment.winner",
+        /// A person has stopped the clock.
+        ExperimentPaused = "experiment.paused",
+        /// It goes on.
+        ExperimentResumed = "experiment.resumed",
+        /// It ended with the weights as they were.
+        ExperimentStopped = "experiment.stopped",
+        /// It ended with everything on the control.
+        ExperimentAborted = "experiment.aborted",
+        /// Only the verdict has changed.
+        ExperimentVerdict = "experiment.verdict",
+        /// What this release does not know: a later one has written it.
+        Unknown = "unknown",
+    }
+    other = Unknown;
+}
+
+impl Action {
+    /// Whether the experiment that it is about has ended with it.
+    pub fn ends_experiment(self) -> bool {
+        matches!(
+            self,
+            Self::ExperimentStopped
+                | Self::ExperimentAborted
+                | Self::ExperimentPromoted
+                | Self::ExperimentRolledBack
+                | Self::ExperimentDeleted
+        )
+    }
+}
