@@ -3,11 +3,11 @@
 use crate::VersionStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use types::RuntimeSpec;
+use types::{DescribedChange, RuntimeSpec};
 use utoipa::ToSchema;
 
 /// A version to be registered.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct RegisterVersion {
     /// The model, at most 200 characters.
     #[schema(min_length = 1, max_length = 200)]
@@ -21,12 +21,22 @@ pub struct RegisterVersion {
     /// What its author says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How it is run; VADER sentiment where it is not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<RuntimeSpec>,
     /// Free labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
+    /// How it is run; VADER sentiment where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeSpec>,
+}
+
+impl RegisterVersion {
+    /// What people say of it, which stays in `self` no more.
+    pub fn take_described(&mut self) -> DescribedChange {
+        DescribedChange {
+            description: self.description.take(),
+            tags: self.tags.take(),
+        }
+    }
 }
 
 /// A registered version.
@@ -72,7 +82,7 @@ impl From<types::Version> for Version {
             model_id: v.model_id.to_string(),
             name: v.name.to_string(),
             version: v.version.to_string(),
-            description: v.description,
+            description: v.described.description,
             accuracy: v.accuracy.get(),
             status: v.status.into(),
             traffic_percent: v.traffic_percent.get(),
@@ -80,7 +90,7 @@ impl From<types::Version> for Version {
             activated_at: v.activated_at.map(|at| at.to_string()),
             runtime,
             broken,
-            tags: v.tags,
+            tags: v.described.tags,
             warning: None,
         }
     }
@@ -106,6 +116,16 @@ pub struct PatchVersion {
     pub tags: Option<BTreeMap<String, String>>,
     /// `inactive`, `testing` or `deprecated`; a version becomes active by being activated.
     pub status: Option<VersionStatus>,
+}
+
+impl PatchVersion {
+    /// What is to be said of the version.
+    pub fn take_described(&mut self) -> DescribedChange {
+        DescribedChange {
+            description: self.description.take(),
+            tags: self.tags.take(),
+        }
+    }
 }
 
 /// A confirmation.

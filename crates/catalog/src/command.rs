@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use types::{
-    Accuracy, Actor, AliasName, Decision, ExperimentDefinition, ExperimentId, ExperimentKey,
-    LookRecord, Metric, MetricName, ModelId, Percent, Progress, RuntimeSpec, Tags, Timestamp,
-    VersionKey, VersionName, VersionStatus,
+    Accuracy, Actor, AliasName, Decision, Described, DescribedChange, ExperimentDefinition,
+    ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId, Percent, Progress,
+    RuntimeSpec, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
 /// What somebody wants of a model: a person, the controller, the demo.
@@ -106,12 +106,10 @@ pub struct NewVersion {
     pub model_id: ModelId,
     /// Its version string.
     pub version: VersionName,
-    /// What its author says.
-    pub description: String,
+    /// What its author says of it.
+    pub described: Described,
     /// What its author claims.
     pub accuracy: Accuracy,
-    /// Free labels.
-    pub tags: Tags,
     /// How it is run.
     pub runtime: RuntimeSpec,
     /// The salt of the model's hash, used when this is its first version.
@@ -123,10 +121,8 @@ pub struct NewVersion {
 pub struct Patch {
     /// The version.
     pub id: ModelId,
-    /// The new description.
-    pub description: Option<String>,
-    /// The new tags, all of them.
-    pub tags: Option<Tags>,
+    /// What is to be said of it.
+    pub described: DescribedChange,
     /// The new status.
     pub status: Option<VersionStatus>,
 }

@@ -1,7 +1,7 @@
 //! The rules: whether a state takes a command, and what follows.
 
 use crate::command::{Command, ExperimentDecision, NewVersion, Patch};
-use crate::event::{CHAMPION, DecidedExperiment, Described, Event, Moved};
+use crate::event::{CHAMPION, DecidedExperiment, Event, Moved, Patched};
 use crate::refusal::Refusal;
 use crate::writes;
 use serde_json::Value;
@@ -199,9 +199,8 @@ fn register(
         model_id: new.model_id,
         name,
         version: new.version.clone(),
-        description: new.description.clone(),
+        described: new.described.clone(),
         accuracy: new.accuracy,
-        tags: new.tags.clone(),
         runtime: new.runtime.clone(),
         status: VersionStatus::Inactive,
         traffic_percent: Percent::ZERO,
@@ -236,19 +235,13 @@ fn deactivate(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal>
 
 fn patched(state: &ModelState, patch: &Patch) -> Result<Option<Event>, Refusal> {
     let version = with_id(state, patch.id)?;
-    let from = Described {
+    let from = Patched {
         status: version.status,
-        description: version.description.clone(),
-        tags: version.tags.clone(),
+        described: version.described.clone(),
     };
-    let to = Described {
+    let to = Patched {
         status: patch.status.unwrap_or(from.status),
-        description: patch
-            .description
-            .as_ref()
-            .unwrap_or(&from.description)
-            .clone(),
-        tags: patch.tags.as_ref().unwrap_or(&from.tags).clone(),
+        described: from.described.clone().changed(&patch.described),
     };
     if !from.status.may_become(to.status) {
         let (from, to) = (from.status, to.status);

@@ -5,8 +5,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Actor, AliasName, Decision, Experiment, ExperimentId, ExperimentStatus, Metric, MetricName,
-    ModelId, ModelState, Percent, Progress, Tags, Timestamp, Version, VersionName, VersionStatus,
+    Actor, AliasName, Decision, Described, Experiment, ExperimentId, ExperimentStatus, Metric,
+    MetricName, ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName,
+    VersionStatus,
 };
 
 /// Weights in percent by version.
@@ -18,24 +19,23 @@ pub(crate) const CHAMPION: &str = "champion";
 /// Weights before and after.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Moved {
-    /// Before.
+    /// The weights before.
     pub from: Weights,
-    /// After.
+    /// The weights after.
     pub to: Weights,
 }
 
 /// What may be changed of a version by hand.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Described {
+pub struct Patched {
     pub(crate) status: VersionStatus,
-    pub(crate) description: String,
-    pub(crate) tags: Tags,
+    pub(crate) described: Described,
 }
 
 /// What happened to a model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Nothing: this is its state, from which the next ones count.
+    /// A snapshot; later events apply to it.
     Baseline(Box<ModelState>),
     /// A version is new. The salt is the model's, which may be new too.
     VersionRegistered(Box<Version>, String),
@@ -43,8 +43,8 @@ pub enum Event {
     VersionActivated(VersionName, Percent, Percent),
     /// A version is inactive, and had this weight.
     VersionDeactivated(VersionName, Percent),
-    /// A version is described otherwise.
-    VersionPatched(VersionName, Box<Described>, Box<Described>),
+    /// What is said of a version has changed.
+    VersionPatched(VersionName, Box<Patched>, Box<Patched>),
     /// A version is gone.
     VersionDeleted(VersionName, ModelId, VersionStatus),
     /// Several weights have moved, and perhaps whether another version answers.
@@ -120,8 +120,7 @@ impl Event {
             Self::VersionPatched(version, _, to) => {
                 let version = version_of(state, version)?;
                 version.status = to.status;
-                version.description.clone_from(&to.description);
-                version.tags.clone_from(&to.tags);
+                version.described.clone_from(&to.described);
                 moved(state, false);
             }
             Self::VersionDeleted(version, ..) => {

@@ -1,16 +1,16 @@
 //! Events as JSON: what is kept, shown and read again. A field that is not known is passed over, so later
 //! releases add some.
 
-use crate::event::{DecidedExperiment, Described, Event, Moved, Weights};
+use crate::event::{DecidedExperiment, Event, Moved, Patched, Weights};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Accuracy, Action, Actor, AliasName, Decision, EventRecord, Experiment, ExperimentDefinition,
-    ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName, ModelId, ModelName,
-    ModelState, Percent, Progress, RuntimeSpec, Tags, Timestamp, Version, VersionKey, VersionName,
-    VersionStatus,
+    Accuracy, Action, Actor, AliasName, Decision, Described, EventRecord, Experiment,
+    ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
+    ModelId, ModelName, ModelState, Percent, Progress, RuntimeSpec, Tags, Timestamp, Version,
+    VersionKey, VersionName, VersionStatus,
 };
 
 impl Event {
@@ -87,7 +87,7 @@ impl Event {
             Self::VersionActivated(_, from, to) => json!({"from": from.get(), "to": to.get()}),
             Self::VersionDeactivated(_, from) => json!({"from": from.get(), "to": 0}),
             Self::VersionPatched(_, from, to) => {
-                json!({"from": described(from), "to": described(to)})
+                json!({"from": PatchedForm::of(from), "to": PatchedForm::of(to)})
             }
             Self::VersionDeleted(_, id, status) => {
                 json!({"model_id": id, "status": status.as_str()})
@@ -152,8 +152,8 @@ impl Event {
                 Self::VersionDeactivated(version?, detail.percent("from")?)
             }
             Action::VersionPatched => {
-                let described = |of| detail.get::<DescribedForm>(of)?.read();
-                let (from, to) = (described("from")?, described("to")?);
+                let patched = |of| detail.get::<PatchedForm>(of)?.read();
+                let (from, to) = (patched("from")?, patched("to")?);
                 Self::VersionPatched(version?, Box::new(from), Box::new(to))
             }
             Action::VersionDeleted => {
@@ -318,31 +318,52 @@ fn numbers(weights: &Weights) -> Value {
     Value::Object(weights.iter().map(number).collect())
 }
 
-fn described(described: &Described) -> Value {
-    json!({
-        "status": described.status.as_str(),
-        "description": described.description,
-        "tags": described.tags,
-    })
-}
-
 fn to_value(form: &impl Serialize) -> Value {
     serde_json::to_value(form).expect("plain structs with texts as keys are JSON")
 }
 
-#[derive(Deserialize)]
+/// What people say of a version. An event of a release that had less of it says nothing of the rest.
+#[derive(Serialize, Deserialize)]
 struct DescribedForm {
-    status: String,
     description: String,
     tags: Tags,
 }
 
 impl DescribedForm {
-    fn read(self) -> Option<Described> {
-        Some(Described {
-            status: self.status.parse().ok()?,
+    fn of(described: &Described) -> Self {
+        Self {
+            description: described.description.clone(),
+            tags: described.tags.clone(),
+        }
+    }
+
+    fn read(self) -> Described {
+        Described {
             description: self.description,
             tags: self.tags,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PatchedForm {
+    status: String,
+    #[serde(flatten)]
+    described: DescribedForm,
+}
+
+impl PatchedForm {
+    fn of(patched: &Patched) -> Self {
+        Self {
+            status: patched.status.to_string(),
+            described: DescribedForm::of(&patched.described),
+        }
+    }
+
+    fn read(self) -> Option<Patched> {
+        Some(Patched {
+            status: self.status.parse().ok()?,
+            described: self.described.read(),
         })
     }
 }
@@ -405,9 +426,9 @@ struct VersionForm {
     key: i64,
     model_id: ModelId,
     version: VersionName,
-    description: String,
+    #[serde(flatten)]
+    described: DescribedForm,
     accuracy: f64,
-    tags: Tags,
     runtime: Option<RuntimeSpec>,
     /// Why the runtime is not known.
     unreadable: Option<String>,
@@ -429,9 +450,8 @@ impl VersionForm {
             key: version.key.0,
             model_id: version.model_id,
             version: version.version.clone(),
-            description: version.description.clone(),
+            described: DescribedForm::of(&version.described),
             accuracy: version.accuracy.get(),
-            tags: version.tags.clone(),
             runtime,
             unreadable,
             status: version.status.to_string(),
@@ -448,9 +468,8 @@ impl VersionForm {
             model_id: self.model_id,
             name: name.clone(),
             version: self.version,
-            description: self.description,
+            described: self.described.read(),
             accuracy: Accuracy::new(self.accuracy).ok()?,
-            tags: self.tags,
             runtime: self.runtime.unwrap_or_else(unreadable),
             status: self.status.parse::<VersionStatus>().ok()?,
             traffic_percent: Percent::new(self.traffic_percent).ok()?,

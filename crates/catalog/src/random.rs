@@ -3,10 +3,10 @@
 use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
-    Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Hold, LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy,
-    Progress, RuntimeSpec, Tags, Timestamp, VerdictKind, Version, VersionKey, VersionName,
-    VersionStatus,
+    Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, Described, DescribedChange,
+    ExperimentDefinition, ExperimentId, ExperimentKey, Hold, LookRecord, Metric, MetricName,
+    ModelId, ModelState, Percent, Policy, Progress, RuntimeSpec, Tags, Timestamp, VerdictKind,
+    Version, VersionKey, VersionName, VersionStatus,
 };
 
 /// Whole numbers below a bound, by chance.
@@ -103,9 +103,11 @@ impl<'a> Dice<'a> {
             key: VersionKey(key),
             model_id: ModelId::from_bits(0x1000 + key as u64),
             version: version_name(self.below(12)),
-            description: format!("the one with {}", self.below(100)),
+            described: Described {
+                description: format!("the one with {}", self.below(100)),
+                tags: Tags::from([("stage".into(), self.below(3).to_string())]),
+            },
             accuracy: Accuracy::new(self.below(101) as f64 / 100.0).unwrap_or(Accuracy::ZERO),
-            tags: Tags::from([("stage".into(), self.below(3).to_string())]),
             runtime: RuntimeSpec::default(),
             salt: format!("salt {}", self.below(100)),
         }))
@@ -115,8 +117,10 @@ impl<'a> Dice<'a> {
         let status = self.below(VersionStatus::ALL.len());
         Command::Patch(Box::new(Patch {
             id: self.id(state),
-            description: self.one_in(2).then(|| format!("now {}", self.below(5))),
-            tags: self.one_in(3).then(Tags::new),
+            described: DescribedChange {
+                description: self.one_in(2).then(|| format!("now {}", self.below(5))),
+                tags: self.one_in(3).then(Tags::new),
+            },
             status: self.one_in(2).then_some(VersionStatus::ALL[status]),
         }))
     }

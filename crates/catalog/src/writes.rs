@@ -1,7 +1,7 @@
 //! The rows that differ between two states.
 
 use std::sync::Arc;
-use types::{Experiment, ExperimentStatus, ModelState, Version, Write};
+use types::{Experiment, ExperimentRow, ExperimentStatus, ModelState, Version, Write};
 
 /// What has to be written so that rows of the one state become those of the next.
 pub(crate) fn between(old: &ModelState, new: &ModelState) -> Vec<Write> {
@@ -75,11 +75,10 @@ fn version(before: &Version, after: &Version) -> Vec<Write> {
             activated_at: after.activated_at,
         });
     }
-    if before.description != after.description || before.tags != after.tags {
-        writes.push(Write::Description {
+    if before.described != after.described {
+        writes.push(Write::Described {
             key: after.key,
-            description: after.description.clone(),
-            tags: after.tags.clone(),
+            described: after.described.clone(),
         });
     }
     writes
@@ -116,7 +115,7 @@ fn experiments(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
 fn experiment(experiment: &Experiment) -> Write {
     let promoted = experiment.status == ExperimentStatus::Promoted;
     let winner = experiment.shares.iter().position(|share| *share == 1.0);
-    Write::Experiment {
+    Write::Experiment(Box::new(ExperimentRow {
         key: experiment.key,
         status: experiment.status,
         revision: experiment.revision,
@@ -126,5 +125,5 @@ fn experiment(experiment: &Experiment) -> Write {
         end_reason: experiment.end_reason.clone(),
         winner: winner.filter(|_| promoted),
         progress: experiment.progress.clone(),
-    }
+    }))
 }

@@ -9,6 +9,7 @@ use api::{Alias, ErrorCode, Message, SetAlias};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
+use store::ModelStore;
 use types::{AliasName, ModelName, VersionName};
 
 /// Lists the aliases of a model.

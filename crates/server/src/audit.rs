@@ -8,7 +8,7 @@ use api::{AuditEntry, AuditPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
-use store::AuditFilter;
+use store::{AuditFilter, ModelStore};
 use types::{ExperimentId, ModelName};
 use utoipa::IntoParams;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use store::{NotApplied, Store, StoreError};
+use store::{ModelStore, NotApplied, Store, StoreError};
 use tokio::sync::Mutex;
 use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
 

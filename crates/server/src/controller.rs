@@ -11,7 +11,7 @@ use catalog::{ExperimentDecision, Refusal};
 use judge::control::{Look, step};
 use judge::results::{View, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use store::{Checkpoint, StoreError};
+use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
     Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Timestamp,
@@ -53,7 +53,7 @@ pub(crate) async fn start(state: &AppState) {
 }
 
 fn ticks(state: &AppState) -> Interval {
-    let mut ticks = tokio::time::interval(state.limits.tick);
+    let mut ticks = tokio::time::interval(state.config.tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
@@ -66,7 +66,7 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
         tracing::error!(%error, "the routes are not what the catalogue says");
     }
     // Who looks wants to see everything that was answered; harm that is seen without it is acted on.
-    let within = FRESH_WITHIN.max(state.limits.tick / 4);
+    let within = FRESH_WITHIN.max(state.config.tick / 4);
     let lag = state.log.catch_up(within).await.err();
     if let Some(lag) = lag {
         tracing::warn!(

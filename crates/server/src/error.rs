@@ -153,115 +153,91 @@ impl From<StoreError> for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Duplicate { name, version } => Self::new(
-                ErrorCode::DuplicateVersion,
-                format!(
-                    "Version {version} of {name} exists already; choose another version string."
-                ),
-            ),
-            Refusal::UnknownModel(name) => Self::model_not_found(name.as_str()),
-            Refusal::UnknownVersion(version) => Self::version_not_found(&version),
-            Refusal::Transition { from, to } => Self::new(
-                ErrorCode::TransitionNotAllowed,
-                format!(
-                    "A version that is {from} cannot become {to}: an active version is deactivated \
-                     first, a deprecated one goes back to inactive only, and only activation makes \
-                     a version active."
-                ),
-            ),
-            Refusal::Active => Self::new(
-                ErrorCode::VersionActive,
-                "An active version cannot be deleted; deactivate it first.",
-            ),
-            Refusal::Stale {
-                name,
-                present,
-                given,
-            } => Self::new(
-                ErrorCode::StaleRevision,
-                format!(
-                    "The traffic of {name} is at revision {present}, not {given}: somebody changed it; read \
-                     it again with `GET /traffic/{name}`."
-                ),
-            ),
-            Refusal::ExperimentRunning(id) => Self::new(
-                ErrorCode::ExperimentRunning,
-                format!(
-                    "The experiment {id} sets the weights of this model. Stop it with `POST \
-                     /experiments/{id}/stop`, or say `takeover` to stop it with this change."
-                ),
-            ),
-            Refusal::AnotherRuns(id) => Self::new(
-                ErrorCode::ExperimentRunning,
-                format!(
-                    "The experiment {id} runs on this model, and one at a time can; `POST \
-                     /experiments/{id}/stop` ends it."
-                ),
-            ),
-            Refusal::UnknownExperiment(id) => Self::experiment_not_found(&id.to_string()),
-            Refusal::ExperimentStatus(status) => Self::new(
-                ErrorCode::ExperimentState,
-                format!(
-                    "The experiment is {status}: only a draft can be started or deleted, and only a \
-                     running one takes commands."
-                ),
-            ),
-            Refusal::StaleExperiment { present, given } => Self::new(
-                ErrorCode::StaleRevision,
-                format!(
-                    "The experiment is at revision {present}, not {given}: something happened to it; read it \
-                     again and decide anew."
-                ),
-            ),
-            Refusal::MetricInUse(id) => Self::new(
-                ErrorCode::MetricInUse,
-                format!(
-                    "The experiment {id} counts this metric as it was declared; change it when the \
-                     experiment has ended."
-                ),
-            ),
-            Refusal::MetricChanged(metric) => Self::new(
-                ErrorCode::ExperimentState,
-                format!(
-                    "The metric {metric} is not declared as it was when the experiment was made; make \
-                     the experiment again."
-                ),
-            ),
-            Refusal::ControlWithoutTraffic {
-                name,
-                control,
-                has,
-                most,
-                most_has,
-            } => Self::new(
-                ErrorCode::ExperimentState,
-                format!(
-                    "The control {control} has {has} % of the traffic and {most} has {most_has} %: a rollout \
-                     begins with the version that has most of it. Name that one as the control, or give the \
-                     traffic to {control} first with `PUT /traffic/{name}`."
-                ),
-            ),
-            Refusal::UnreadableRuns(name, why) => Self::new(
-                ErrorCode::ExperimentState,
-                format!(
-                    "On {name} runs an experiment that cannot be read ({why}), so no other one can start; \
-                     `weir verify` says what is wrong."
-                ),
-            ),
-            refusal @ (Refusal::Shares(..)
-            | Refusal::NotThere(_)
-            | Refusal::NoBaseline(_)
-            | Refusal::DuplicateExperiment(_)) => {
-                tracing::error!(%refusal, "a command does not fit the state of its model");
-                Self::new(
-                    ErrorCode::Internal,
-                    "The command does not fit what the database holds of the model, so nothing was changed; run \
-                     `weir verify` and see the server's log.",
-                )
-            }
+        match &refusal {
+            Refusal::UnknownModel(name) => return Self::model_not_found(name.as_str()),
+            Refusal::UnknownVersion(version) => return Self::version_not_found(version),
+            Refusal::UnknownExperiment(id) => return Self::experiment_not_found(&id.to_string()),
+            _ => {}
         }
+        let code = code_of(&refusal);
+        if code == ErrorCode::Internal {
+            tracing::error!(%refusal, "a command does not fit the state of its model");
+        }
+        let said = refusal.to_string();
+        let advice = advice(&refusal).unwrap_or_default();
+        // A sentence, and what to do.
+        let mut letters = said.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string());
+        let detail = format!("{}{}{advice}", first.unwrap_or_default(), letters.as_str());
+        Self::new(code, detail)
     }
+}
+
+/// What is refused without a code of its own is not allowed now.
+fn code_of(refusal: &Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::Duplicate { .. } => ErrorCode::DuplicateVersion,
+        Refusal::Active => ErrorCode::VersionActive,
+        Refusal::Stale { .. } | Refusal::StaleExperiment { .. } => ErrorCode::StaleRevision,
+        Refusal::ExperimentRunning(_) | Refusal::AnotherRuns(_) => ErrorCode::ExperimentRunning,
+        Refusal::MetricInUse(_) => ErrorCode::MetricInUse,
+        Refusal::ExperimentStatus(_)
+        | Refusal::MetricChanged(_)
+        | Refusal::ControlWithoutTraffic { .. }
+        | Refusal::UnreadableRuns(..) => ErrorCode::ExperimentState,
+        Refusal::Shares(..)
+        | Refusal::NotThere(_)
+        | Refusal::NoBaseline(_)
+        | Refusal::DuplicateExperiment(_) => ErrorCode::Internal,
+        _ => ErrorCode::TransitionNotAllowed,
+    }
+}
+
+/// What to do about a refusal, where its own sentence does not say it.
+fn advice(refusal: &Refusal) -> Option<String> {
+    let advice = match refusal {
+        Refusal::Duplicate { .. } => "; choose another version string.".into(),
+        Refusal::Transition { .. } => {
+            ": an active version is deactivated first, a deprecated one goes back to \
+             inactive only, and only activation makes a version active."
+                .into()
+        }
+        Refusal::Active => " and cannot be deleted; deactivate it first.".into(),
+        Refusal::Stale { name, .. } => {
+            format!(": somebody changed it; read it again with `GET /traffic/{name}`.")
+        }
+        Refusal::ExperimentRunning(id) => format!(
+            " of this model. Stop it with `POST /experiments/{id}/stop`, or say `takeover` to stop it with this \
+             change."
+        ),
+        Refusal::AnotherRuns(id) => {
+            format!(", and one at a time can; `POST /experiments/{id}/stop` ends it.")
+        }
+        Refusal::ExperimentStatus(_) => {
+            ": only a draft can be started or deleted, and only a running one takes commands."
+                .into()
+        }
+        Refusal::StaleExperiment { .. } => {
+            ": something happened to it; read it again and decide anew.".into()
+        }
+        Refusal::MetricInUse(_) => {
+            " as it was declared; change it when the experiment has ended.".into()
+        }
+        Refusal::MetricChanged(_) => {
+            " when the experiment was made; make the experiment again.".into()
+        }
+        Refusal::ControlWithoutTraffic { name, control, .. } => format!(
+            ". Name that one as the control, or give the traffic to {control} first with `PUT /traffic/{name}`."
+        ),
+        Refusal::UnreadableRuns(..) => {
+            ", so no other one can start; `weir verify` says what is wrong.".into()
+        }
+        internal if code_of(internal) == ErrorCode::Internal => {
+            ": nothing was changed; run `weir verify` and see the server's log.".into()
+        }
+        _ => return None,
+    };
+    Some(advice)
 }
 
 impl IntoResponse for ApiError {

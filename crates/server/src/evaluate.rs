@@ -11,7 +11,7 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
 use std::collections::{BTreeMap, BTreeSet};
-use store::VersionFilter;
+use store::{LogStore, ModelStore, VersionFilter};
 use types::{BuiltIn, Metric, MetricName, TimeRange, Timestamp, Version, VersionKey};
 
 /// Periods for which the weights of a bandit are made.

@@ -13,7 +13,7 @@ use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use store::{AuditEntry, AuditFilter};
+use store::{AuditEntry, AuditFilter, ModelStore};
 use tokio::sync::watch;
 use types::{ExperimentId, ModelName};
 use utoipa::IntoParams;

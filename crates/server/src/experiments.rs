@@ -19,7 +19,7 @@ use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
-use store::{ExperimentFilter, VersionFilter};
+use store::{ExperimentFilter, ModelStore, VersionFilter};
 use types::{ExperimentId, ExperimentKey, ExperimentStatus, ModelName, ModelState};
 use utoipa::IntoParams;
 

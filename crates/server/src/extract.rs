@@ -1,7 +1,8 @@
 //! From bytes to checked values.
 
+use crate::Config;
 use crate::error::{ApiError, ApiResult};
-use crate::state::{AppState, Limits};
+use crate::state::AppState;
 use api::{ErrorCode, FieldError};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -24,25 +25,25 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        let (value, _) = read_json(request, &state.limits).await?;
+        let (value, _) = read_json(request, &state.config).await?;
         Ok(Self(value))
     }
 }
 
 /// The same from a request that came past the router, and how many bytes it had.
-pub(crate) async fn read_json<T, B>(request: Request<B>, limits: &Limits) -> ApiResult<(T, usize)>
+pub(crate) async fn read_json<T, B>(request: Request<B>, config: &Config) -> ApiResult<(T, usize)>
 where
     T: DeserializeOwned,
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     check_content_type(request.headers())?;
-    let bytes = read_bytes(request.into_body(), limits.body_bytes, limits).await?;
+    let bytes = read_bytes(request.into_body(), config.max_body_bytes, config).await?;
     Ok((parse(&bytes)?, bytes.len()))
 }
 
 /// The bytes of a body, up to a limit.
-pub(crate) async fn read_bytes<B>(body: B, limit: usize, limits: &Limits) -> ApiResult<Bytes>
+pub(crate) async fn read_bytes<B>(body: B, limit: usize, config: &Config) -> ApiResult<Bytes>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -53,7 +54,7 @@ where
     let at_once = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await;
     let body = match at_once {
         Poll::Ready(body) => body,
-        Poll::Pending => tokio::time::timeout(limits.body_timeout, body)
+        Poll::Pending => tokio::time::timeout(config.body_timeout, body)
             .await
             .map_err(late)?,
     };

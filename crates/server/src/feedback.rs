@@ -103,7 +103,7 @@ pub(crate) async fn send(
         let (receipt, awaited) = append(&state, values).await?;
         // What waits now waits for the database, and takes no place of a prediction.
         drop(permit);
-        let wait = state.limits.feedback_wait;
+        let wait = state.config.feedback_wait;
         let Some(results) = state.log.receipts().wait(awaited, wait).await else {
             return Ok(accepted(receipt, answers, &numbers));
         };
@@ -138,7 +138,7 @@ pub(crate) async fn send(
 async fn append(state: &AppState, values: Vec<(u64, Feedback)>) -> ApiResult<(ReceiptId, Awaited)> {
     let now = state.clock.now();
     let receipt = ReceiptId::new(now, clock::random());
-    let deadline = Instant::now() + state.limits.predict_timeout;
+    let deadline = Instant::now() + state.config.predict_timeout;
     let cut = cut(values, state.log.largest() / 2);
     let parts = cut.len() as u32;
     let mut frames = Vec::with_capacity(cut.len());
@@ -332,7 +332,7 @@ struct Lines {
 async fn read(request: Request, state: &AppState) -> ApiResult<Lines> {
     let (parts, body) = request.into_parts();
     let media = content_type(&parts.headers).to_ascii_lowercase();
-    let limit = state.limits.body_bytes.max(MAX_BYTES);
+    let limit = state.config.max_body_bytes.max(MAX_BYTES);
     let by_line = matches!(
         media.as_str(),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl"
@@ -342,7 +342,7 @@ async fn read(request: Request, state: &AppState) -> ApiResult<Lines> {
                       `Content-Type: application/x-ndjson`.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
-    let bytes = read_bytes(body, limit, &state.limits).await?;
+    let bytes = read_bytes(body, limit, &state.config).await?;
     let lines = if by_line {
         let lines = bytes.split(|byte| *byte == b'\n');
         let lines: Vec<&[u8]> = lines.map(<[u8]>::trim_ascii).collect();

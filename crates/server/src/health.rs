@@ -9,6 +9,7 @@ use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
+use store::LogStore;
 
 /// How long a write that only asks whether writing works may take.
 const PROBE: Duration = Duration::from_secs(2);

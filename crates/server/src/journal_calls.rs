@@ -8,6 +8,7 @@ use api::{Retried, SetAside, SetAsidePage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
+use store::LogStore;
 use utoipa::IntoParams;
 
 const DEFAULT_LIMIT: u32 = 100;

@@ -8,6 +8,7 @@ use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
+use store::ModelStore;
 use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
 
 /// Lists the metrics of a model, the built-in ones first.

@@ -13,10 +13,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use catalog::{Command, NewVersion, Patch};
 use runtime::Runtime;
 use serde::Deserialize;
-use store::VersionFilter;
+use store::{ModelStore, VersionFilter};
 use types::{
-    Accuracy, ModelId, ModelName, ModelState, Percent, RuntimeSpec, Tags, VersionKey, VersionName,
-    VersionStatus,
+    Accuracy, Described, DescribedChange, ModelId, ModelName, ModelState, Percent, RuntimeSpec,
+    VersionKey, VersionName, VersionStatus,
 };
 use utoipa::IntoParams;
 
@@ -57,15 +57,13 @@ fn version_in(after: &ModelState, id: ModelId) -> ApiResult<types::Version> {
         .ok_or_else(|| ApiError::version_not_found(&id.to_string()))
 }
 
-fn check(body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
+fn check(mut body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     let mut fields = Fields::default();
     let name = fields.take("/name", ModelName::parse(&body.name));
     let version = fields.take("/version", VersionName::parse(&body.version));
     let accuracy = fields.take("/accuracy", Accuracy::new(body.accuracy));
-    let description = body.description.unwrap_or_default();
-    check_description(&mut fields, &description);
-    let tags = body.tags.unwrap_or_default();
-    check_tags(&mut fields, &tags);
+    let described = body.take_described();
+    check_described(&mut fields, &described);
     let runtime: RuntimeSpec = body.runtime.unwrap_or_default();
     if let Err(error) = runtime.check() {
         fields.wrong(&format!("/runtime{}", error.pointer), error.problem);
@@ -79,9 +77,8 @@ fn check(body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
                 key: VersionKey::default(),
                 model_id: ModelId::from_bits(clock::random()),
                 version,
-                description,
+                described: Described::default().changed(&described),
                 accuracy,
-                tags,
                 runtime,
                 salt: format!("{:016x}{:016x}", clock::random(), clock::random()),
             };
@@ -90,22 +87,17 @@ fn check(body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     fields.finish(new)
 }
 
-fn check_description(fields: &mut Fields, description: &str) {
+fn check_described(fields: &mut Fields, described: &DescribedChange) {
+    let description = described.description.as_deref().unwrap_or_default();
     if description.chars().count() > MAX_DESCRIPTION {
-        fields.wrong(
-            "/description",
-            format!("must have at most {MAX_DESCRIPTION} characters"),
-        );
+        let detail = format!("must have at most {MAX_DESCRIPTION} characters");
+        fields.wrong("/description", detail);
     }
-}
-
-fn check_tags(fields: &mut Fields, tags: &Tags) {
-    let long = |text: &String| text.chars().count() > 200;
-    if tags.len() > MAX_TAGS || tags.iter().any(|(key, value)| long(key) || long(value)) {
-        fields.wrong(
-            "/tags",
-            format!("must be at most {MAX_TAGS}, of at most 200 characters each"),
-        );
+    let mut tags = described.tags.iter().flatten();
+    let long = |text: &str| text.chars().count() > 200;
+    if tags.clone().count() > MAX_TAGS || tags.any(|(key, tag)| long(key) || long(tag)) {
+        let detail = format!("must be at most {MAX_TAGS}, of at most 200 characters each");
+        fields.wrong("/tags", detail);
     }
 }
 
@@ -348,9 +340,11 @@ pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResu
 pub(crate) async fn patch(
     State(state): State<AppState>,
     ModelIdPath(id): ModelIdPath,
-    Json(body): Json<PatchVersion>,
+    Json(mut body): Json<PatchVersion>,
 ) -> ApiResult<Reply<Version>> {
     let mut fields = Fields::default();
+    let described = body.take_described();
+    check_described(&mut fields, &described);
     let status = body.status.map(|status| match status.0 {
         VersionStatus::Active => {
             Err("must be inactive, testing or deprecated; `activate` makes a version active")
@@ -358,12 +352,9 @@ pub(crate) async fn patch(
         status => Ok(status),
     });
     let status = fields.take_option("/status", status);
-    check_description(&mut fields, body.description.as_deref().unwrap_or_default());
-    check_tags(&mut fields, &body.tags.clone().unwrap_or_default());
     let patch = Patch {
         id,
-        description: body.description,
-        tags: body.tags,
+        described,
         status,
     };
     let patch = fields.finish(Some(patch))?;

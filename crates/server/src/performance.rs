@@ -14,7 +14,7 @@ use judge::Labels;
 use judge::fixed::{Proportion, wilson};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use store::{ExperimentFilter, Rollup, VersionFilter};
+use store::{ExperimentFilter, LogStore, ModelStore, Rollup, VersionFilter};
 use types::{Experiment, ExperimentStatus, ModelName, Version, VersionKey};
 use utoipa::IntoParams;
 

@@ -131,7 +131,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         .map_err(Failure::Model)?;
     let random = clock::random();
     let assignment = assign(&model, &call, random)?;
-    let timeout = state.limits.predict_timeout;
+    let timeout = state.config.predict_timeout;
     let mut start = Instant::now();
     let deadline = start + timeout;
     // Room in the log first: no call without a record.

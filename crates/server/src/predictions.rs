@@ -10,7 +10,7 @@ use api::{ErrorCode, LoggedPrediction, PredictionPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
-use store::PredictionFilter;
+use store::{LogStore, PredictionFilter};
 use types::{Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp, VersionName};
 use utoipa::IntoParams;
 

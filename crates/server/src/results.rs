@@ -16,7 +16,7 @@ use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
 use serde_json::Value;
-use store::StoreError;
+use store::{LogStore, StoreError};
 use types::{ArmRole, Experiment, ExperimentDefinition, Policy, Timestamp};
 
 /// What the evidence of an experiment says.

@@ -9,8 +9,7 @@ use journal::{Folder, Journal, Options};
 use runtime::HttpClient;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::Duration;
-use store::{Gone, OpenOptions, Store};
+use store::{Gone, LogStore, ModelStore, OpenOptions, Store};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) limits: Limits,
+    pub(crate) config: Config,
     /// Counts what happens, for those who wait for it.
     pub(crate) news: watch::Sender<u64>,
     /// Cancelled when the server ends, for those who would wait longer.
@@ -43,16 +42,6 @@ pub(crate) struct Shared {
     /// Work that goes on without its caller.
     tasks: TaskTracker,
     panics: AtomicU64,
-}
-
-/// The limits that handlers need.
-pub(crate) struct Limits {
-    pub(crate) body_bytes: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) predict_timeout: Duration,
-    pub(crate) feedback_wait: Duration,
-    pub(crate) tick: Duration,
-    pub(crate) private_webhooks: bool,
 }
 
 impl std::ops::Deref for AppState {
@@ -90,14 +79,7 @@ impl AppState {
             snapshot,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
-            limits: Limits {
-                body_bytes: config.max_body_bytes,
-                body_timeout: config.body_timeout,
-                predict_timeout: config.predict_timeout,
-                feedback_wait: config.feedback_wait,
-                tick: config.tick,
-                private_webhooks: config.private_webhooks,
-            },
+            config: config.clone(),
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
             published: Mutex::new(published),

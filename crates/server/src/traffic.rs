@@ -10,7 +10,7 @@ use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
-use store::VersionFilter;
+use store::{ModelStore, VersionFilter};
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
 /// How the traffic of a model is split.

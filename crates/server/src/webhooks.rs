@@ -46,7 +46,7 @@ pub(crate) async fn create(
     let name = body.name.as_deref().map(|name| model(&state, name));
     let name = name.transpose()?;
     let mut fields = Fields::default();
-    if let Err(problem) = address::check_url(&body.url, state.limits.private_webhooks) {
+    if let Err(problem) = address::check_url(&body.url, state.config.private_webhooks) {
         fields.wrong("/url", problem);
     }
     let secret = match body.secret {

@@ -109,3 +109,6 @@ pub enum FeedbackRefusal {
     #[error("the prediction was rejected, so it has nothing that a label could be compared with")]
     Rejected,
 }
+
+/// What became of each value of a batch.
+pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;

@@ -14,6 +14,7 @@ mod feedback;
 mod log;
 mod receipt;
 mod sqlite;
+mod traits;
 
 pub use catalog::{
     Alias, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, NewWebhook, NotApplied,
@@ -22,11 +23,14 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, PlacedFeedback, Receipt, StoredFeedback,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, PlacedFeedback, Receipt,
+    StoredFeedback,
 };
-pub use log::{LoggedPrediction, PredictionFilter, VersionTotals};
+pub use log::{
+    Appended, Incoming, LogState, LoggedPrediction, Part, PredictionFilter, SetAside, VersionTotals,
+};
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
-    Appended, FeedbackResult, Gone, Incoming, LogState, OpenOptions, Part, ServerId, SetAside,
-    Store, StoredModel, VerifyReport, server_of, stored_models, verify,
+    Gone, OpenOptions, ServerId, Store, StoredModel, VerifyReport, server_of, stored_models, verify,
 };
+pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

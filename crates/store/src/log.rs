@@ -1,9 +1,10 @@
 //! The words of the prediction log.
 
-use crate::Rollup;
+use crate::{FeedbackResult, Rollup};
+use std::ops::RangeInclusive;
 use types::{
-    ExperimentId, Input, ModelId, ModelName, PredictionId, Reason, Status, TimeRange, VersionKey,
-    VersionName,
+    ExperimentId, Input, ModelId, ModelName, PredictionId, Reason, ReceiptId, Status, TimeRange,
+    Timestamp, VersionKey, VersionName,
 };
 
 /// Which predictions to list: newest first.
@@ -71,4 +72,75 @@ pub struct VersionTotals {
     pub version: VersionKey,
     /// Its sums.
     pub rollup: Rollup,
+}
+
+/// What a journal has to say next.
+pub struct Incoming<'a> {
+    /// Positions and entries, in order.
+    pub entries: Vec<(u64, &'a [u8])>,
+    /// Positions that cannot be read.
+    pub missing: &'a [RangeInclusive<u64>],
+    /// Whether somebody waits for the receipt of a request, so that none need be kept.
+    pub awaited: &'a dyn Fn(ReceiptId) -> bool,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// What was counted of requests with feedback, in order.
+    pub parts: Vec<Part>,
+    /// Entries of deleted versions.
+    pub dropped: u64,
+    /// Positions and reasons of entries that were set aside.
+    pub set_aside: Vec<(u64, String)>,
+}
+
+/// What became of a part of a request with feedback.
+#[derive(Debug)]
+pub struct Part {
+    /// The request.
+    pub receipt: ReceiptId,
+    /// How many parts it has.
+    pub parts: u32,
+    /// By line; none where it was set aside.
+    pub results: Vec<(u64, FeedbackResult)>,
+}
+
+impl Appended {
+    /// Adds what became of later entries.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.parts.extend(later.parts);
+        self.dropped += later.dropped;
+        self.set_aside.extend(later.set_aside);
+    }
+}
+
+/// What became of the journal beside its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogState {
+    /// Positions that could not be read, by the servers that wrote them.
+    pub missing: u64,
+    /// Entries that are set aside.
+    pub set_aside: u64,
+    /// Entries of versions that were deleted before they were rows.
+    pub dropped: u64,
+    /// Values that wait for their prediction.
+    pub feedback_waiting: u64,
+    /// Values that were dropped because their prediction never came.
+    pub feedback_dropped: u64,
+}
+
+/// An entry that the database would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its position in the journal.
+    pub position: u64,
+    /// Why it could not be stored.
+    pub reason: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was set aside.
+    pub at: Timestamp,
 }

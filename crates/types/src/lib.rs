@@ -39,7 +39,7 @@ pub use metric::{
     Missing,
 };
 pub use model_state::{
-    Actor, Change, Decision, EventRecord, LookRecord, ModelState, StoredEvent, Write,
+    Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,
 };
 pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
@@ -54,5 +54,5 @@ pub use runtime_spec::{
 };
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
-pub use version::{Tags, Version, VersionKey, VersionStatus};
+pub use version::{Described, DescribedChange, Tags, Version, VersionKey, VersionStatus};
 pub use word::{UnknownWord, Word, find_word};

@@ -2,8 +2,8 @@
 //! [`Change`], which a store applies as it is.
 
 use crate::{
-    Action, AliasName, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric,
-    MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Tags, Timestamp,
+    Action, AliasName, Described, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold,
+    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Timestamp,
     TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
@@ -213,11 +213,11 @@ pub struct Change {
     pub name: ModelName,
     /// How many changes the model had when this was decided: it is applied to no other state.
     pub decided_on: i64,
-    /// When.
+    /// When it was decided.
     pub at: Timestamp,
     /// The rows that follow, in order.
     pub writes: Vec<Write>,
-    /// What is told.
+    /// The event that the audit keeps.
     pub event: EventRecord,
 }
 
@@ -241,7 +241,7 @@ pub struct EventRecord {
 pub struct StoredEvent {
     /// Which change of the model it tells of, from 1.
     pub change: i64,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// What was done.
     pub action: Action,
@@ -249,6 +249,29 @@ pub struct StoredEvent {
     pub version: Option<VersionName>,
     /// What changed, as JSON.
     pub detail: String,
+}
+
+/// What may change of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExperimentRow {
+    /// The experiment.
+    pub key: ExperimentKey,
+    /// Where it is in its life.
+    pub status: ExperimentStatus,
+    /// Its new revision.
+    pub revision: i64,
+    /// When it starts by itself.
+    pub starts_at: Option<Timestamp>,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended, if somebody said so.
+    pub end_reason: Option<String>,
+    /// The place of the arm that was promoted.
+    pub winner: Option<usize>,
+    /// How far its policy has come.
+    pub progress: Option<Progress>,
 }
 
 /// A row that changes.
@@ -269,7 +292,7 @@ pub enum Write {
     NewVersion(Box<Version>),
     /// What a version does in the traffic.
     Weight {
-        /// Which.
+        /// The version.
         key: VersionKey,
         /// Its new status.
         status: VersionStatus,
@@ -278,59 +301,38 @@ pub enum Write {
         /// When it was last activated.
         activated_at: Option<Timestamp>,
     },
-    /// What is said of a version.
-    Description {
-        /// Which.
+    /// What people say of a version.
+    Described {
+        /// The version.
         key: VersionKey,
-        /// What its author says about it.
-        description: String,
-        /// Its labels.
-        tags: Tags,
+        /// All of it.
+        described: Described,
     },
     /// A version goes, and its rows with it.
     DeleteVersion(VersionKey),
     /// An alias points somewhere, or nowhere any more.
     Alias {
-        /// Which.
+        /// The alias.
         alias: AliasName,
-        /// Where.
+        /// Its target; `None` deletes it.
         version: Option<VersionKey>,
     },
     /// A metric is declared, or not any more.
     Metric {
-        /// Which.
+        /// The metric.
         metric: MetricName,
-        /// How.
+        /// Its declaration; `None` deletes it.
         declared: Option<Box<Metric>>,
     },
     /// An experiment that is new.
     NewExperiment(Box<Experiment>),
     /// What may change of an experiment.
-    Experiment {
-        /// Which.
-        key: ExperimentKey,
-        /// Where it is in its life.
-        status: ExperimentStatus,
-        /// Its new revision.
-        revision: i64,
-        /// When it starts by itself.
-        starts_at: Option<Timestamp>,
-        /// When it started.
-        started_at: Option<Timestamp>,
-        /// When it ended.
-        ended_at: Option<Timestamp>,
-        /// Why.
-        end_reason: Option<String>,
-        /// The place of the arm that was promoted.
-        winner: Option<usize>,
-        /// How far its policy has come.
-        progress: Option<Progress>,
-    },
+    Experiment(Box<ExperimentRow>),
     /// A draft goes.
     DeleteExperiment(ExperimentKey),
     /// An epoch of an experiment begins.
     Epoch {
-        /// Which experiment.
+        /// The experiment.
         experiment: ExperimentKey,
         /// The epoch of its model.
         epoch: i64,
@@ -341,7 +343,7 @@ pub enum Write {
     Look {
         /// The experiment.
         experiment: ExperimentKey,
-        /// What.
+        /// What to keep of it.
         look: LookRecord,
     },
     /// The results of an experiment as they were when it ended, as JSON.

@@ -54,6 +54,35 @@ impl VersionStatus {
     }
 }
 
+/// What people say of a version. It moves no traffic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Described {
+    /// What its author says about it.
+    pub description: String,
+    /// Free labels.
+    pub tags: Tags,
+}
+
+/// What is to be changed of it; `None` leaves as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribedChange {
+    /// The new description.
+    pub description: Option<String>,
+    /// The new tags, all of them.
+    pub tags: Option<Tags>,
+}
+
+impl Described {
+    /// The same with a change.
+    #[must_use]
+    pub fn changed(self, change: &DescribedChange) -> Self {
+        Self {
+            description: change.description.clone().unwrap_or(self.description),
+            tags: change.tags.clone().unwrap_or(self.tags),
+        }
+    }
+}
+
 /// One registered version of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Version {
@@ -65,12 +94,10 @@ pub struct Version {
     pub name: ModelName,
     /// Its version string within the model.
     pub version: VersionName,
-    /// What its author says about it.
-    pub description: String,
+    /// What people say of it, which they may change.
+    pub described: Described,
     /// What its author claims.
     pub accuracy: Accuracy,
-    /// Free labels.
-    pub tags: Tags,
     /// How it is run.
     pub runtime: RuntimeSpec,
     /// What it may do.

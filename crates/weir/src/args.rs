@@ -11,11 +11,13 @@ pub(crate) use control::{
     TargetArgs,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use server::{Config, Origin};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// One server between callers and model versions.
@@ -68,20 +70,21 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
 }
 
-#[derive(Args, Default)]
+/// A setting has its default in [`Config::new`]; what it may be stands in its parser.
+#[derive(Args)]
 pub(crate) struct ServeArgs {
     /// A TOML file with these settings, spelled with underscores (data_dir = "...").
     #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on; port 0 takes a free one and prints it [default: 127.0.0.1:8000]
-    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// Where the data is kept; one server per directory [default: ./weir-data]
-    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// When a reply may leave [default: commit]
-    #[arg(long, env = "WEIR_DURABILITY", value_enum)]
-    durability: Option<Durability>,
+    /// The address to listen on; port 0 takes a free one and prints it.
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDRESS", default_value_t = defaults().listen)]
+    listen: SocketAddr,
+    /// Where the data is kept; one server per directory.
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    data_dir: PathBuf,
+    /// When a reply may leave.
+    #[arg(long, env = "WEIR_DURABILITY", value_enum, default_value = "commit")]
+    durability: Durability,
     /// Listen beyond this machine although there are no keys yet: anybody who reaches the address
     /// may do everything.
     #[arg(long, env = "WEIR_INSECURE")]
@@ -89,8 +92,8 @@ pub(crate) struct ServeArgs {
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
-    /// Start although the database has less than it has held, because its file or its write-ahead log is gone, or it
-    /// is a copy from before: what is missing is forgotten. Meant for one start.
+    /// Start although the database has lost data that it has held, because its file or its write-ahead log is gone,
+    /// or it is a copy from before: what is missing is forgotten. Meant for one start.
     #[arg(long, env = "WEIR_ALLOW_EMPTY")]
     allow_empty: bool,
     /// Start although the journal is gone: what waited in it is lost, and the old journal is refused from then
@@ -98,46 +101,136 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "WEIR_ALLOW_EMPTY_JOURNAL")]
     allow_empty_journal: bool,
     /// What the journal may take on the disk, in bytes: so much can be answered while the database is
-    /// away. At least 1048576; one entry may have a 64th of it, up to 8 MiB [default: 1073741824]
-    #[arg(long, env = "WEIR_JOURNAL_MAX_BYTES", value_name = "BYTES")]
-    journal_max_bytes: Option<u64>,
-    /// The largest body of a request, in bytes [default: 1048576]
-    #[arg(long, env = "WEIR_MAX_BODY_BYTES", value_name = "BYTES")]
-    max_body_bytes: Option<usize>,
-    /// Connections that are open at a time [default: 4096]
-    #[arg(long, env = "WEIR_MAX_CONNECTIONS", value_name = "N")]
-    max_connections: Option<usize>,
-    /// Predictions that are under way at a time; more get 429 [default: 1024]
-    #[arg(long, env = "WEIR_MAX_PREDICTIONS", value_name = "N")]
-    max_predictions: Option<usize>,
-    /// A web page whose scripts may call this server, by origin, such as `https://app.example.com`; say it
-    /// again for more, or separate them by commas [default: none]
+    /// away. One entry may have a 64th of it, up to 8 MiB.
+    #[arg(
+        long,
+        env = "WEIR_JOURNAL_MAX_BYTES",
+        value_name = "BYTES",
+        default_value_t = defaults().journal_max_bytes,
+        value_parser = clap::value_parser!(u64).range(LEAST_JOURNAL..)
+    )]
+    journal_max_bytes: u64,
+    /// The largest body of a request, in bytes.
+    #[arg(
+        long,
+        env = "WEIR_MAX_BODY_BYTES",
+        value_name = "BYTES",
+        default_value_t = defaults().max_body_bytes,
+        value_parser = at_least_one
+    )]
+    max_body_bytes: usize,
+    /// Connections that are open at a time.
+    #[arg(
+        long,
+        env = "WEIR_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = defaults().max_connections,
+        value_parser = at_least_one
+    )]
+    max_connections: usize,
+    /// Predictions that are under way at a time; more get 429.
+    #[arg(
+        long,
+        env = "WEIR_MAX_PREDICTIONS",
+        value_name = "N",
+        default_value_t = defaults().max_predictions,
+        value_parser = at_least_one
+    )]
+    max_predictions: usize,
+    /// A web page whose scripts may call this server, by origin, such as `https://app.example.com`; may be
+    /// repeated, or separated by commas [default: none]
     #[arg(
         long = "cors-origin",
         env = "WEIR_CORS_ORIGINS",
         value_name = "ORIGIN",
         value_delimiter = ','
     )]
-    cors_origins: Vec<String>,
-    /// How long the head of a request may take, and an idle connection stay [default: 30000]
-    #[arg(long, env = "WEIR_HEADER_TIMEOUT_MS", value_name = "MS")]
-    header_timeout_ms: Option<u64>,
-    /// How long the body of a request may take [default: 30000]
-    #[arg(long, env = "WEIR_BODY_TIMEOUT_MS", value_name = "MS")]
-    body_timeout_ms: Option<u64>,
-    /// How long a prediction may take, fallbacks included [default: 30000]
-    #[arg(long, env = "WEIR_PREDICT_TIMEOUT_MS", value_name = "MS")]
-    predict_timeout_ms: Option<u64>,
-    /// How long a request with feedback waits for its receipt before it is told where to ask for it
-    /// later [default: 5000]
-    #[arg(long, env = "WEIR_FEEDBACK_WAIT_MS", value_name = "MS")]
-    feedback_wait_ms: Option<u64>,
-    /// How often running experiments are looked at, up to 60000 [default: 30000]
-    #[arg(long, env = "WEIR_TICK_MS", value_name = "MS")]
-    tick_ms: Option<u64>,
+    cors_origins: Vec<Origin>,
+    /// How long the head of a request may take, and an idle connection stay.
+    #[arg(
+        long,
+        env = "WEIR_HEADER_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().header_timeout)
+    )]
+    header_timeout_ms: Millis,
+    /// How long the body of a request may take.
+    #[arg(
+        long,
+        env = "WEIR_BODY_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().body_timeout)
+    )]
+    body_timeout_ms: Millis,
+    /// How long a prediction may take, fallbacks included.
+    #[arg(
+        long,
+        env = "WEIR_PREDICT_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().predict_timeout)
+    )]
+    predict_timeout_ms: Millis,
+    /// How long a request with feedback waits for its receipt before it is told where to ask for it later.
+    #[arg(
+        long,
+        env = "WEIR_FEEDBACK_WAIT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().feedback_wait)
+    )]
+    feedback_wait_ms: Millis,
+    /// How often running experiments are looked at, up to 60000. Looking often costs little: evidence is valid at any
+    /// time.
+    #[arg(
+        long,
+        env = "WEIR_TICK_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().tick),
+        value_parser = tick
+    )]
+    tick_ms: Millis,
     /// Let webhooks lead to addresses of this machine and of private networks.
     #[arg(long, env = "WEIR_PRIVATE_WEBHOOKS")]
     private_webhooks: bool,
+}
+
+/// Where the data is kept where it is not said.
+const DATA_DIR: &str = "./weir-data";
+
+fn defaults() -> Config {
+    Config::new(SocketAddr::from(([127, 0, 0, 1], 8000)), DATA_DIR.into())
+}
+
+/// A time in milliseconds, 1 or more.
+#[derive(Clone, Copy)]
+struct Millis(Duration);
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.as_millis())
+    }
+}
+
+impl FromStr for Millis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let millis = u64::from_str(text).ok().filter(|millis| *millis > 0);
+        let millis = millis.ok_or("must be a whole number of milliseconds, 1 or more")?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+fn tick(text: &str) -> Result<Millis, String> {
+    let millis = Millis::from_str(text)?;
+    let most = Duration::from_secs(60);
+    Some(millis)
+        .filter(|millis| millis.0 <= most)
+        .ok_or_else(|| "must be at most 60000".into())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = usize::from_str(text).ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "must be a whole number, 1 or more".into())
 }
 
 /// What the demonstration shows.
@@ -190,7 +283,7 @@ pub(crate) struct VerifyArgs {
         long,
         env = "WEIR_DATA_DIR",
         value_name = "DIR",
-        default_value = "./weir-data"
+        default_value = DATA_DIR
     )]
     pub(crate) data_dir: PathBuf,
     /// The journal, where it is not in the data directory.
@@ -336,8 +429,7 @@ fn method_help() -> String {
     format!("How it is judged: {}.", methods())
 }
 
-#[derive(Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, ValueEnum)]
 enum Durability {
     /// When its entry is in the journal; a killed process loses nothing that was answered.
     Commit,
@@ -348,35 +440,10 @@ enum Durability {
     Relaxed,
 }
 
-/// The settings as the TOML file has them.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileArgs {
-    listen: Option<SocketAddr>,
-    data_dir: Option<PathBuf>,
-    durability: Option<Durability>,
-    insecure: Option<bool>,
-    journal_dir: Option<PathBuf>,
-    allow_empty_journal: Option<bool>,
-    allow_empty: Option<bool>,
-    journal_max_bytes: Option<u64>,
-    max_body_bytes: Option<usize>,
-    max_connections: Option<usize>,
-    max_predictions: Option<usize>,
-    #[serde(default, alias = "cors_origin")]
-    cors_origins: Vec<String>,
-    header_timeout_ms: Option<u64>,
-    body_timeout_ms: Option<u64>,
-    predict_timeout_ms: Option<u64>,
-    feedback_wait_ms: Option<u64>,
-    tick_ms: Option<u64>,
-    private_webhooks: Option<bool>,
-}
-
 /// The smallest journal: a few segments of the smallest size.
 const LEAST_JOURNAL: u64 = 1 << 20;
 
-/// Settings that cannot be meant.
+/// Invalid settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct InvalidArgs {
@@ -387,14 +454,8 @@ pub(crate) struct InvalidArgs {
 impl ServeArgs {
     /// What the settings mean together.
     pub(crate) fn config(&self) -> Result<Config, InvalidArgs> {
-        let file = match &self.config {
-            Some(path) => read_file(path)?,
-            None => FileArgs::default(),
-        };
-        let loopback = SocketAddr::from(([127, 0, 0, 1], 8000));
-        let listen = self.listen.or(file.listen).unwrap_or(loopback);
-        let insecure = self.insecure || file.insecure == Some(true);
-        if !listen.ip().is_loopback() && !insecure {
+        let listen = self.listen;
+        if !listen.ip().is_loopback() && !self.insecure {
             return Err(InvalidArgs {
                 problem: format!(
                     "{listen} can be reached from other machines, and there are no keys yet"
@@ -402,90 +463,99 @@ impl ServeArgs {
                 hint: "listen on 127.0.0.1, or say --insecure if the network is guarded otherwise",
             });
         }
-        let data_dir = self.data_dir.clone().or(file.data_dir);
-        let data_dir = data_dir.unwrap_or_else(|| "./weir-data".into());
-        let defaults = Config::new(listen, data_dir);
-        let durability = self.durability.or(file.durability);
-        let limit = |name, flag: Option<usize>, file: Option<usize>, default| {
-            at_least_one(name, flag.or(file).unwrap_or(default))
-        };
-        let time = |name, flag: Option<u64>, file: Option<u64>, default: Duration| {
-            let given = flag.or(file).map(|ms| at_least_one(name, ms)).transpose()?;
-            Ok(given.map_or(default, Duration::from_millis))
-        };
-        let d = &defaults;
-        let tick = time("tick-ms", self.tick_ms, file.tick_ms, d.tick)?;
-        if tick > Duration::from_secs(60) {
-            return Err(InvalidArgs {
-                problem: "--tick-ms must be at most 60000".into(),
-                hint: "looking often costs little: evidence is valid at any time",
-            });
-        }
-        let journal_max_bytes = self.journal_max_bytes.or(file.journal_max_bytes);
-        let journal_max_bytes = journal_max_bytes.unwrap_or(d.journal_max_bytes);
-        if journal_max_bytes < LEAST_JOURNAL {
-            return Err(InvalidArgs {
-                problem: format!("--journal-max-bytes must be at least {LEAST_JOURNAL}"),
-                hint: "it is what can be answered while the database is away; 1073741824 is the default",
-            });
-        }
         Ok(Config {
-            durability: durability.map_or(d.durability, Durability::meant),
-            allow_empty: self.allow_empty || file.allow_empty == Some(true),
-            allow_empty_journal: self.allow_empty_journal || file.allow_empty_journal == Some(true),
-            journal_dir: self.journal_dir.clone().or(file.journal_dir),
-            journal_max_bytes,
-            max_body_bytes: limit(
-                "max-body-bytes",
-                self.max_body_bytes,
-                file.max_body_bytes,
-                d.max_body_bytes,
-            )?,
-            max_connections: limit(
-                "max-connections",
-                self.max_connections,
-                file.max_connections,
-                d.max_connections,
-            )?,
-            max_predictions: limit(
-                "max-predictions",
-                self.max_predictions,
-                file.max_predictions,
-                d.max_predictions,
-            )?,
-            cors_origins: origins(if self.cors_origins.is_empty() {
-                &file.cors_origins
-            } else {
-                &self.cors_origins
-            })?,
-            header_timeout: time(
-                "header-timeout-ms",
-                self.header_timeout_ms,
-                file.header_timeout_ms,
-                d.header_timeout,
-            )?,
-            body_timeout: time(
-                "body-timeout-ms",
-                self.body_timeout_ms,
-                file.body_timeout_ms,
-                d.body_timeout,
-            )?,
-            predict_timeout: time(
-                "predict-timeout-ms",
-                self.predict_timeout_ms,
-                file.predict_timeout_ms,
-                d.predict_timeout,
-            )?,
-            feedback_wait: time(
-                "feedback-wait-ms",
-                self.feedback_wait_ms,
-                file.feedback_wait_ms,
-                d.feedback_wait,
-            )?,
-            tick,
-            private_webhooks: self.private_webhooks || file.private_webhooks == Some(true),
-            ..defaults
+            listen,
+            data_dir: self.data_dir.clone(),
+            durability: self.durability.meant(),
+            journal_dir: self.journal_dir.clone(),
+            allow_empty: self.allow_empty,
+            allow_empty_journal: self.allow_empty_journal,
+            journal_max_bytes: self.journal_max_bytes,
+            max_body_bytes: self.max_body_bytes,
+            max_connections: self.max_connections,
+            max_predictions: self.max_predictions,
+            cors_origins: self.cors_origins.clone(),
+            header_timeout: self.header_timeout_ms.0,
+            body_timeout: self.body_timeout_ms.0,
+            predict_timeout: self.predict_timeout_ms.0,
+            feedback_wait: self.feedback_wait_ms.0,
+            tick: self.tick_ms.0,
+            private_webhooks: self.private_webhooks,
         })
+    }
+}
+
+/// What was typed. Settings of a TOML file are taken as if they had been, where neither a flag nor a variable says
+/// something else.
+///
+/// # Errors
+/// When the file cannot be read, or has what is no setting. What is wrong with a value ends the program, as with flags.
+pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let matches = LowArgs::command().get_matches_from(&typed);
+    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (Command::Serve(serve), Some(("serve", matches))) = (&args.command, matches.subcommand())
+    else {
+        return Ok(args);
+    };
+    let Some(path) = &serve.config else {
+        return Ok(args);
+    };
+    let settings = from_file(path, matches)?;
+    Ok(LowArgs::parse_from(typed.into_iter().chain(settings)))
+}
+
+/// The settings of a file as flags, but for those that `typed` has from elsewhere.
+fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidArgs> {
+    let fail = |problem: String| InvalidArgs {
+        problem: format!("{}: {problem}", path.display()),
+        hint: "`weir serve --help` lists the settings; the file spells them with underscores",
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
+    let command = LowArgs::command();
+    let serve = command.find_subcommand("serve").into_iter();
+    let known: Vec<&clap::Arg> = serve.flat_map(|serve| serve.get_arguments()).collect();
+    let mut flags = Vec::new();
+    for (key, value) in table {
+        let named = |arg: &&&clap::Arg| {
+            let long = arg.get_long().map(|long| long.replace('-', "_"));
+            arg.get_id().as_str() == key || long.is_some_and(|long| long == key)
+        };
+        let arg = known
+            .iter()
+            .find(named)
+            .filter(|arg| arg.get_id() != "config");
+        let arg = arg.ok_or_else(|| fail(format!("`{key}` is no setting")))?;
+        let elsewhere = typed.value_source(arg.get_id().as_str());
+        if elsewhere.is_some_and(|source| source != ValueSource::DefaultValue) {
+            continue;
+        }
+        let flag = format!("--{}", arg.get_long().unwrap_or_default());
+        let values = match value {
+            toml::Value::Boolean(on) if !arg.get_action().takes_values() => {
+                flags.extend(on.then(|| flag.into()));
+                continue;
+            }
+            toml::Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in values {
+            let text = text_of(value).ok_or_else(|| fail(format!("`{key}` is no plain value")))?;
+            flags.push(format!("{flag}={text}").into());
+        }
+    }
+    Ok(flags)
+}
+
+/// A plain value; nothing for what no setting is.
+fn text_of(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(on) => Some(on.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     }
 }
 
@@ -502,33 +572,4 @@ impl Durability {
             Self::Fsync => server::Durability::Fsync,
         }
     }
-}
-
-fn at_least_one<T: PartialEq + Default>(name: &str, value: T) -> Result<T, InvalidArgs> {
-    if value == T::default() {
-        return Err(InvalidArgs {
-            problem: format!("--{name} must be at least 1"),
-            hint: "leave it out for the default",
-        });
-    }
-    Ok(value)
-}
-
-fn origins(given: &[String]) -> Result<Vec<Origin>, InvalidArgs> {
-    let parse = |text: &String| {
-        text.parse().map_err(|error| InvalidArgs {
-            problem: format!("--cors-origin {text}: {error}"),
-            hint: "list every origin by itself; `*` is not taken",
-        })
-    };
-    given.iter().map(parse).collect()
-}
-
-fn read_file(path: &Path) -> Result<FileArgs, InvalidArgs> {
-    let fail = |problem: String| InvalidArgs {
-        problem: format!("{}: {problem}", path.display()),
-        hint: "`weir serve --help` lists the settings; the file spells them with underscores",
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| fail(error.to_string()))
 }

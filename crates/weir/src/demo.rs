@@ -99,7 +99,7 @@ async fn start(client: &Client) -> anyhow::Result<String> {
             accuracy: 0.5,
             description: Some(description.into()),
             runtime: Some(RuntimeSpec::Sentiment { method }),
-            tags: None,
+            ..RegisterVersion::default()
         };
         client.register(&new).await?;
         weights.insert(version, weight);

@@ -10,7 +10,6 @@ mod simulation;
 mod verify;
 
 use args::{Command, LowArgs};
-use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -20,8 +19,18 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = LowArgs::parse();
-    let result = match args.command {
+    let result = args::parse().map_err(anyhow::Error::from).and_then(run);
+    result.unwrap_or_else(|error| {
+        talk(&format!("error: {error:#}"));
+        if let Some(hint) = hint(&error) {
+            talk(&format!("hint: {hint}"));
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Demo(demo) => demo::run(&demo),
         Command::Journal(journal) => journal::run(&journal),
@@ -31,14 +40,7 @@ fn main() -> ExitCode {
         Command::Experiment(experiment) => control::experiment(&experiment),
         Command::Evaluate(evaluate) => control::evaluate(&evaluate),
         Command::Simulate(simulate) => simulation::run(&simulate),
-    };
-    result.unwrap_or_else(|error| {
-        talk(&format!("error: {error:#}"));
-        if let Some(hint) = hint(&error) {
-            talk(&format!("hint: {hint}"));
-        }
-        ExitCode::FAILURE
-    })
+    }
 }
 
 /// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.

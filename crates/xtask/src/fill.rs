@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
-use store::{Appended, Feedback, FeedbackContent, Incoming, Store};
+use store::{Appended, Feedback, FeedbackContent, Incoming, LogStore, ModelStore, Store};
 use types::{
-    Accuracy, Arm, BuiltIn, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId,
-    ModelName, ModelState, Outcome, Output, Percent, PredictionId, PredictionRecord, Reason,
-    ReceiptId, RuntimeSpec, Tags, Timestamp, UnitId, VersionKey, VersionName,
+    Accuracy, Arm, BuiltIn, Described, ExperimentDefinition, ExperimentId, ExperimentKey, Input,
+    ModelId, ModelName, ModelState, Outcome, Output, Percent, PredictionId, PredictionRecord,
+    Reason, ReceiptId, RuntimeSpec, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -230,9 +230,8 @@ async fn register(store: &Store, versions: u32, now: Timestamp) -> anyhow::Resul
             key,
             model_id: id,
             version: VersionName::parse(&format!("{n}.0.0"))?,
-            description: String::new(),
+            described: Described::default(),
             accuracy: Accuracy::new(0.8)?,
-            tags: Tags::new(),
             runtime: RuntimeSpec::default(),
             salt: "bench".into(),
         };

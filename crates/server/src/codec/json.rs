@@ -42,7 +42,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (body, bytes) = read_json(request, &state.limits).await?;
+    let (body, bytes) = read_json(request, &state.config).await?;
     let call = check(body, bytes)?;
     let prediction = core(state, call).await.map_err(problem)?;
     Ok(reply(&prediction))

@@ -10,6 +10,7 @@ use api::{ErrorCode, FeedbackPage, PlacedFeedback, ReceiptWord, RequestReceipt, 
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
+use store::LogStore;
 use types::ReceiptId;
 use utoipa::IntoParams;
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
-use store::{Appended, Incoming, StoreError};
+use store::{Appended, Incoming, LogStore, StoreError};
 use types::Timestamp;
 
 /// The most entries in one transaction, so that nobody waits for a very long one.

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{PredictionFilter, Store};
+use store::{LogStore, ModelStore, PredictionFilter, Store};
 use types::{
     Accuracy, Input, ModelId, ModelName, ModelState, Outcome, Output, PredictionId,
-    PredictionRecord, Reason, RuntimeSpec, Tags, Timestamp, VersionKey, VersionName,
+    PredictionRecord, Reason, RuntimeSpec, Timestamp, VersionKey, VersionName,
 };
 
 const ROUNDS: u64 = 100;
@@ -35,9 +35,8 @@ async fn register(store: &Store) -> VersionKey {
         key,
         model_id: ModelId::from_bits(1),
         version: VersionName::parse("1").unwrap(),
-        description: String::new(),
+        described: types::Described::default(),
         accuracy: Accuracy::new(0.5).unwrap(),
-        tags: Tags::new(),
         runtime: RuntimeSpec::default(),
         salt: "salt".into(),
     }));

@@ -12,7 +12,7 @@ use ring::hmac;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AuditEntry, AuditFilter, StoreError, Webhook};
+use store::{AuditEntry, AuditFilter, ModelStore, StoreError, Webhook};
 use tokio::task::{self, JoinSet};
 use types::{Timestamp, WebhookId};
 
@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// Tells every webhook what happens, for ever. A target that hangs delays no other.
 pub(crate) async fn run(state: &AppState) {
-    let client = match client(state.limits.private_webhooks) {
+    let client = match client(state.config.private_webhooks) {
         Ok(client) => client,
         Err(error) => {
             tracing::error!(%error, "webhooks cannot be delivered");
@@ -136,7 +136,7 @@ async fn try_next(
         return Ok(false);
     };
     let id = next.id;
-    let private = state.limits.private_webhooks;
+    let private = state.config.private_webhooks;
     // A literal address is not resolved, and the setting may have changed since it was registered.
     let sent = match check_url(&webhook.url, private) {
         Ok(()) => post(client, webhook, next, state.clock.now()).await,

@@ -6,63 +6,28 @@
 
 use super::checkpoint::Checkpointer;
 use super::evidence::{OpenEvidence, exposure_of, unit_number};
-use super::feedback::{FeedbackResult, OpenFeedback};
+use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
 use super::predictions::{self, Inserter, PurgeCursor};
 use super::receipts::Receipts;
 use super::rollups::OpenRollups;
 use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
-use crate::StoreError;
 use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
+use crate::{Appended, Incoming, LogStore, Part, StoreError};
 use evidence::{Exposure, Sample};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction};
-use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use types::{ReceiptId, Timestamp, VersionKey};
+use types::{Timestamp, VersionKey};
 
 /// Entries that are tried again in one turn.
 const RETRIED: u32 = 100;
 /// Rows that are looked at in one step of removing a deleted version: nothing waits for more.
 const PURGE_CHUNK: usize = 4000;
-
-/// What a journal has to say next.
-pub struct Incoming<'a> {
-    /// Positions and entries, in order.
-    pub entries: Vec<(u64, &'a [u8])>,
-    /// Positions that cannot be read.
-    pub missing: &'a [RangeInclusive<u64>],
-    /// Whether somebody waits for the receipt of a request, so that none need be kept.
-    pub awaited: &'a dyn Fn(ReceiptId) -> bool,
-    /// What time it is.
-    pub now: Timestamp,
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub struct Appended {
-    /// What was counted of requests with feedback, in order.
-    pub parts: Vec<Part>,
-    /// Entries of deleted versions.
-    pub dropped: u64,
-    /// Positions and reasons of entries that were set aside.
-    pub set_aside: Vec<(u64, String)>,
-}
-
-/// What became of a part of a request with feedback.
-#[derive(Debug)]
-pub struct Part {
-    /// The request.
-    pub receipt: ReceiptId,
-    /// How many parts it has.
-    pub parts: u32,
-    /// By line; none where it was set aside.
-    pub results: Vec<(u64, FeedbackResult)>,
-}
 
 /// Entries that are decoded at once, and whose units are fetched at once.
 const CHUNK: usize = 64;
@@ -70,38 +35,46 @@ const CHUNK: usize = 64;
 /// An entry at its position.
 type Placed<'a> = (u64, &'a [u8]);
 
+/// Stores what a journal has to say next, in its turn.
+pub(super) fn append(
+    store: &Store,
+    incoming: &Incoming<'_>,
+    appended: &mut Appended,
+) -> Result<(), StoreError> {
+    store.inner.in_place()?;
+    let mut writer = store.inner.writer.blocking_lock();
+    let writer = writer.as_mut().ok_or_else(closed)?;
+    let result = writer.append(incoming, appended);
+    let failure = result.as_ref().err().map(ToString::to_string);
+    store.inner.note(failure.as_deref());
+    store
+        .inner
+        .position
+        .store(writer.position, Ordering::Release);
+    result
+}
+
+/// Tries the entries again that were set aside.
+pub(super) async fn retry_set_aside(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    let (mut after, mut taken) = (0, 0);
+    loop {
+        // Others take their turns between two pieces.
+        let mut writer = Arc::clone(&store.inner.writer).lock_owned().await;
+        let run = move || {
+            let writer = writer.as_mut().ok_or_else(closed)?;
+            writer.retry_set_aside(after, now)
+        };
+        let gone = |error| StoreError::Unavailable(format!("trying again did not end: {error}"));
+        let (last, more) = tokio::task::spawn_blocking(run).await.map_err(gone)??;
+        taken += more;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(taken),
+        }
+    }
+}
+
 impl Store {
-    /// Stores what a journal has to say next, on this thread. Entries up to the position that the database
-    /// has reached are passed over, so everything counts once however often it is sent.
-    ///
-    /// # Errors
-    /// When the database cannot be written now: what was stored before that is in `appended`, and the
-    /// position says how far it goes.
-    ///
-    /// # Panics
-    /// Within an async task.
-    pub fn append(
-        &self,
-        incoming: &Incoming<'_>,
-        appended: &mut Appended,
-    ) -> Result<(), StoreError> {
-        self.inner.in_place()?;
-        let mut writer = self.inner.writer.blocking_lock();
-        let writer = writer.as_mut().ok_or_else(closed)?;
-        let result = writer.append(incoming, appended);
-        let failure = result.as_ref().err().map(ToString::to_string);
-        self.inner.note(failure.as_deref());
-        self.inner
-            .position
-            .store(writer.position, Ordering::Release);
-        result
-    }
-
-    /// The position that the database has reached.
-    pub fn position(&self) -> u64 {
-        self.inner.position.load(Ordering::Acquire)
-    }
-
     /// Has what the database holds now reach the disk, on this thread: up to the position that is given.
     ///
     /// # Errors
@@ -137,30 +110,6 @@ impl Store {
         Ok(more)
     }
 
-    /// Tries the entries again that were set aside; says how many were taken now.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn retry_set_aside(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let (mut after, mut taken) = (0, 0);
-        loop {
-            // Others take their turns between two pieces.
-            let mut writer = Arc::clone(&self.inner.writer).lock_owned().await;
-            let run = move || {
-                let writer = writer.as_mut().ok_or_else(closed)?;
-                writer.retry_set_aside(after, now)
-            };
-            let gone =
-                |error| StoreError::Unavailable(format!("trying again did not end: {error}"));
-            let (last, more) = tokio::task::spawn_blocking(run).await.map_err(gone)??;
-            taken += more;
-            match last {
-                Some(last) => after = last,
-                None => return Ok(taken),
-            }
-        }
-    }
-
     pub(super) fn wants_tidying(&self) {
         self.inner.untidy.store(true, Ordering::Release);
     }
@@ -181,15 +130,6 @@ pub(super) struct Writer {
     /// Whether versions are deleted.
     deleted: HashMap<VersionKey, bool>,
     purge_cursor: PurgeCursor,
-}
-
-impl Appended {
-    /// Adds what became of later entries.
-    fn add(&mut self, later: Self) {
-        self.parts.extend(later.parts);
-        self.dropped += later.dropped;
-        self.set_aside.extend(later.set_aside);
-    }
 }
 
 /// An entry that is to be stored.

@@ -1,6 +1,5 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
-use super::Store;
 use super::evidence::{Old, OpenEvidence, unit_number};
 use super::hash::Columns;
 use super::journal_state::Origin;
@@ -8,8 +7,8 @@ use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, PlacedFeedback, Receipt, StoreError,
-    StoredFeedback, Tier,
+    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, PlacedFeedback, Receipt,
+    StoreError, StoredFeedback, Tier,
 };
 use ::evidence::Exposure;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -27,70 +26,40 @@ const KEPT_MOST: usize = 1_000_000;
 /// Values that are dropped in one piece.
 const DROPPED_AT_ONCE: usize = 10_000;
 
-/// What became of each value of a batch.
-pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;
+pub(in crate::sqlite) fn of_prediction(
+    connection: &mut Connection,
+    id: PredictionId,
+) -> Result<Vec<StoredFeedback>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT metric, value, label, received_at FROM feedback \
+         WHERE prediction_order = ?1 ORDER BY metric",
+    )?;
+    let found = select.query_map([id.order() as i64], read_value)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
 
-impl Store {
-    /// How much feedback waits for its prediction, and how much was dropped because none came.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn unmatched_feedback(&self) -> Result<(u64, u64), StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT (SELECT count(*) FROM pending_feedback) AS waiting, feedback_dropped FROM state";
-            let read = |row: &Row<'_>| Ok((row.count("waiting")?, row.count("feedback_dropped")?));
-            Ok(connection.query_row(sql, [], read)?)
+pub(super) fn after(
+    connection: &Connection,
+    server_key: i64,
+    position: u64,
+    limit: u32,
+) -> Result<Vec<PlacedFeedback>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position \
+         FROM feedback f CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
+         JOIN versions v ON v.version_key = p.version_key AND v.deleted_at IS NULL \
+         WHERE f.server_key = ?1 AND f.position > ?2 \
+         ORDER BY f.position, f.prediction_order, f.metric",
+    )?;
+    let read = |row: &Row<'_>| {
+        Ok(PlacedFeedback {
+            prediction_id: super::predictions::id_of(row)?,
+            feedback: read_value(row)?,
+            position: row.bits("position")?,
         })
-        .await
-    }
-
-    /// The values that came for a prediction, by metric.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn feedback_of(&self, id: PredictionId) -> Result<Vec<StoredFeedback>, StoreError> {
-        self.read(move |connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT metric, value, label, received_at FROM feedback \
-                 WHERE prediction_order = ?1 ORDER BY metric",
-            )?;
-            let found = select.query_map([id.order() as i64], read_value)?;
-            Ok(found.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
-
-    /// Values that this server's journal has after a position, in its order, at most so many; a value that was
-    /// replaced is where it was replaced. Those for predictions of deleted versions are left out.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn feedback_after(
-        &self,
-        position: u64,
-        limit: u32,
-    ) -> Result<Vec<PlacedFeedback>, StoreError> {
-        let server_key = self.inner.server_key;
-        self.read(move |connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position \
-                 FROM feedback f CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
-                 JOIN versions v ON v.version_key = p.version_key AND v.deleted_at IS NULL \
-                 WHERE f.server_key = ?1 AND f.position > ?2 \
-                 ORDER BY f.position, f.prediction_order, f.metric",
-            )?;
-            let read = |row: &Row<'_>| {
-                Ok(PlacedFeedback {
-                    prediction_id: super::predictions::id_of(row)?,
-                    feedback: read_value(row)?,
-                    position: row.bits("position")?,
-                })
-            };
-            let rows = select.query_map(params![server_key, position as i64], read)?;
-            whole_positions(rows, limit as usize)
-        })
-        .await
-    }
+    };
+    let rows = select.query_map(params![server_key, position as i64], read)?;
+    whole_positions(rows, limit as usize)
 }
 
 /// The values of the first positions: at most so many, but never a part of what came together, so that whoever

@@ -1,78 +1,44 @@
 //! How far the journal has been read, what of it is missing, and what was set aside.
 
+use super::ServerId;
 use super::row::ByName;
-use super::{ServerId, Store};
-use crate::{OpenError, StoreError};
+use crate::{LogState, OpenError, SetAside, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use types::Timestamp;
 
-/// What became of the journal beside its rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogState {
-    /// Positions that could not be read, by the servers that wrote them.
-    pub missing: u64,
-    /// Entries that are set aside.
-    pub set_aside: u64,
-    /// Entries of versions that were deleted before they were rows.
-    pub dropped: u64,
-}
-
-/// An entry that the database would not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
-    /// Its position in the journal.
-    pub position: u64,
-    /// Why it could not be stored.
-    pub reason: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// When it was set aside.
-    pub at: Timestamp,
-}
-
-impl Store {
-    /// What became of the journal beside its rows.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn log_state(&self) -> Result<LogState, StoreError> {
-        self.read(|connection| log_state(connection)).await
-    }
-
-    /// Entries that are set aside, oldest first, after a position and at most so many.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn set_aside(&self, after: u64, limit: u32) -> Result<Vec<SetAside>, StoreError> {
-        self.read(move |connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT position, reason, length(entry) AS bytes, set_aside_at FROM set_aside \
-                 WHERE position > ?1 ORDER BY position LIMIT ?2",
-            )?;
-            let rows = select.query_map(params![after as i64, limit], |row| {
-                Ok(SetAside {
-                    position: row.bits("position")?,
-                    reason: row.get("reason")?,
-                    bytes: row.count("bytes")?,
-                    at: row.time("set_aside_at")?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+pub(in crate::sqlite) fn list_set_aside(
+    connection: &mut Connection,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<SetAside>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT position, reason, length(entry) AS bytes, set_aside_at FROM set_aside \
+         WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
+    let rows = select.query_map(params![after as i64, limit], |row| {
+        Ok(SetAside {
+            position: row.bits("position")?,
+            reason: row.get("reason")?,
+            bytes: row.count("bytes")?,
+            at: row.time("set_aside_at")?,
         })
-        .await
-    }
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn log_state(connection: &Connection) -> Result<LogState, StoreError> {
     let sql = "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM missing_positions) AS missing, \
-               (SELECT count(*) FROM set_aside) AS set_aside, entries_dropped FROM state";
+               (SELECT count(*) FROM set_aside) AS set_aside, entries_dropped, \
+               (SELECT count(*) FROM pending_feedback) AS feedback_waiting, feedback_dropped FROM state";
     Ok(connection.query_row(sql, [], |row| {
         Ok(LogState {
             missing: row.count("missing")?,
             set_aside: row.count("set_aside")?,
             dropped: row.count("entries_dropped")?,
+            feedback_waiting: row.count("feedback_waiting")?,
+            feedback_dropped: row.count("feedback_dropped")?,
         })
     })?)
 }

@@ -1,6 +1,7 @@
 //! The store on SQLite: one writer at a time, many readers, in one directory.
 
 mod append;
+mod calls;
 mod catalog;
 mod checkpoint;
 mod directory;
@@ -16,24 +17,20 @@ mod row;
 mod stretches;
 mod verify;
 
-pub use append::{Appended, Incoming, Part};
 pub use directory::Gone;
-pub use feedback::FeedbackResult;
-pub use journal_state::{LogState, SetAside, server_of};
+pub use journal_state::server_of;
 pub use verify::{StoredModel, VerifyReport, stored_models, verify};
 
 use crate::{OpenError, StoreError};
 use append::Writer;
 use directory::Directory;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The schema that this program writes; kept in `user_version`.
-const SCHEMA: i64 = 7;
 pub(crate) const DATABASE: &str = "weir.db";
 /// Connections kept for the next reader; more are opened and closed when more read at once.
 const IDLE_READERS: usize = 4;
@@ -294,12 +291,18 @@ fn refuse_newer(path: &Path) -> Result<(), OpenError> {
     if !path.exists() {
         return Ok(());
     }
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let found = schema_of(&connection)?;
-    if found > SCHEMA {
+    let found = |flags| schema_of(&Connection::open_with_flags(path, flags)?);
+    let found = match found(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // A transaction that a kill has cut short is taken back first.
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::ReadOnly => {
+            found(OpenFlags::SQLITE_OPEN_READ_WRITE)?
+        }
+        found => found?,
+    };
+    if found > schema() {
         return Err(OpenError::Newer {
             found,
-            known: SCHEMA,
+            known: schema(),
         });
     }
     Ok(())
@@ -334,29 +337,46 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)
 }
 
-/// The steps from each older schema to the next.
-const STEPS: [&str; SCHEMA as usize - 1] = [
-    include_str!("schema_from_1.sql"),
-    include_str!("schema_from_2.sql"),
-    include_str!("schema_from_3.sql"),
-    include_str!("schema_from_4.sql"),
-    include_str!("schema_from_5.sql"),
-    include_str!("schema_from_6.sql"),
-];
+/// The schema that this program writes; kept in `user_version`.
+fn schema() -> i64 {
+    1 + migrations().count() as i64
+}
+
+/// What leads from each schema to the next, the first one first.
+fn migrations() -> impl Iterator<Item = &'static str> {
+    include_str!("migrations.sql")
+        .split("-- To schema ")
+        .skip(1)
+}
 
 /// Brings a database to the present schema: the whole of it where there is none, else step by step.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     match schema_of(&transaction)? {
-        SCHEMA => return Ok(()),
+        present if present == schema() => return Ok(()),
         0 => transaction.execute_batch(include_str!("schema.sql"))?,
         found => {
             let known = usize::try_from(found).unwrap_or(usize::MAX);
-            for step in STEPS.iter().skip(known - 1) {
-                transaction.execute_batch(step)?;
+            for step in migrations().skip(known - 1) {
+                // It begins with its number.
+                let sql = step.split_once('\n').map_or("", |(_, sql)| sql);
+                transaction.execute_batch(sql)?;
             }
         }
     }
-    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    transaction.pragma_update(None, "user_version", schema())?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_migration_names_the_schema_that_it_leads_to() {
+        for (number, step) in (2..).zip(migrations()) {
+            assert_eq!(step.lines().next(), Some(number.to_string().as_str()));
+        }
+        assert!(schema() >= 7);
+    }
 }

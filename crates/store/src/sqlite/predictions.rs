@@ -27,60 +27,31 @@ impl Store {
         };
         self.change(write).await
     }
+}
 
-    /// The order of the newest prediction: later ones must be greater.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn newest_order(&self) -> Result<u64, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT coalesce(max(prediction_order), 0) FROM predictions";
-            Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))? as u64)
-        })
-        .await
-    }
+pub(in crate::sqlite) fn newest_order(connection: &mut Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(prediction_order), 0) FROM predictions";
+    Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))? as u64)
+}
 
-    /// The sums of every version over a stretch of time, the epochs added up.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            let totals = rollups::totals(&transaction, range)?;
-            let each = |(version, rollup)| VersionTotals { version, rollup };
-            Ok(totals.into_iter().map(each).collect())
-        })
-        .await
-    }
+pub(in crate::sqlite) fn totals(
+    connection: &mut Connection,
+    range: TimeRange,
+) -> Result<Vec<VersionTotals>, StoreError> {
+    let transaction = connection.transaction()?;
+    let totals = rollups::totals(&transaction, range)?;
+    let each = |(version, rollup)| VersionTotals { version, rollup };
+    Ok(totals.into_iter().map(each).collect())
+}
 
-    /// Logged predictions, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn predictions(
-        &self,
-        filter: PredictionFilter,
-    ) -> Result<Vec<LoggedPrediction>, StoreError> {
-        self.read(move |connection| list(connection, &filter)).await
-    }
-
-    /// One logged prediction.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn prediction(
-        &self,
-        id: PredictionId,
-    ) -> Result<Option<LoggedPrediction>, StoreError> {
-        self.read(move |connection| {
-            let sql = format!("{SELECT} AND p.prediction_order = ?1 AND p.random = ?2");
-            let mut select = connection.prepare_cached(&sql)?;
-            let key = params![id.order() as i64, id.random() as i64];
-            Ok(select.query_row(key, read_row).optional()?)
-        })
-        .await
-    }
+pub(in crate::sqlite) fn find(
+    connection: &mut Connection,
+    id: PredictionId,
+) -> Result<Option<LoggedPrediction>, StoreError> {
+    let sql = format!("{SELECT} AND p.prediction_order = ?1 AND p.random = ?2");
+    let mut select = connection.prepare_cached(&sql)?;
+    let key = params![id.order() as i64, id.random() as i64];
+    Ok(select.query_row(key, read_row).optional()?)
 }
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
@@ -220,7 +191,7 @@ pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
      WHERE v.deleted_at IS NULL";
 
-fn list(
+pub(super) fn list(
     connection: &mut Connection,
     filter: &PredictionFilter,
 ) -> Result<Vec<LoggedPrediction>, StoreError> {

@@ -1,10 +1,8 @@
 //! Receipts of requests with feedback whose callers did not wait, or were refused something: a row per
 //! request, for a week.
 
-use super::Store;
-use super::append::Part;
 use crate::entry::FeedbackEntry;
-use crate::{RequestReceipt, StoreError};
+use crate::{Part, RequestReceipt, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 use types::{ReceiptId, Timestamp};
 
@@ -14,16 +12,6 @@ const KEPT: i64 = 7 * 86_400 * 1_000_000;
 const KEPT_MOST: i64 = 100_000;
 /// After so many new ones it is looked whether old ones must go.
 const SWEEP_AFTER: u32 = 1000;
-
-impl Store {
-    /// The receipt of a request, where one is kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn receipt(&self, id: ReceiptId) -> Result<Option<RequestReceipt>, StoreError> {
-        self.read(move |connection| load(connection, id)).await
-    }
-}
 
 /// What the writer remembers of receipts.
 #[derive(Default)]
@@ -113,7 +101,10 @@ fn write(
     Ok(())
 }
 
-fn load(connection: &Connection, id: ReceiptId) -> Result<Option<RequestReceipt>, StoreError> {
+pub(super) fn load(
+    connection: &Connection,
+    id: ReceiptId,
+) -> Result<Option<RequestReceipt>, StoreError> {
     let mut select =
         connection.prepare_cached("SELECT outcome FROM receipts WHERE receipt = ?1")?;
     let found: Option<Vec<u8>> = select

@@ -4,7 +4,6 @@
 //! journal lie in a narrow range of ids: one row here says which. An index would cost every prediction more bytes
 //! than its position does.
 
-use super::Store;
 use super::hash::PredictionRow;
 use super::journal_state::Origin;
 use super::predictions::{SELECT, read_row};
@@ -105,27 +104,7 @@ impl Stretch {
     }
 }
 
-impl Store {
-    /// Predictions that this server's journal has after a position, in its order, at most so many. Those of deleted
-    /// versions are left out.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn predictions_after(
-        &self,
-        position: u64,
-        limit: u32,
-    ) -> Result<Vec<LoggedPrediction>, StoreError> {
-        let server_key = self.inner.server_key;
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            after(&transaction, server_key, position as i64, limit as usize)
-        })
-        .await
-    }
-}
-
-fn after(
+pub(super) fn after(
     connection: &Connection,
     server_key: i64,
     position: i64,

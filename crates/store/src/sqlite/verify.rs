@@ -5,12 +5,12 @@ mod evidence;
 use super::catalog;
 use super::feedback;
 use super::hash::PredictionRow;
-use super::journal_state::{self, LogState, Origin};
+use super::journal_state::{self, Origin};
 use super::predictions::{MEASURED, measured};
 use super::rollups::{self, Bucket};
 use super::row::ByName;
-use super::{DATABASE, SCHEMA, ServerId, open_reader, schema_of};
-use crate::{OpenError, Rollup, StoreError, Tier};
+use super::{DATABASE, ServerId, open_reader, schema, schema_of};
+use crate::{LogState, OpenError, Rollup, StoreError, Tier};
 use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -116,16 +116,16 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
     }
     let connection = open_reader(&path)?;
     let found = schema_of(&connection)?;
-    if found > SCHEMA {
+    if found > schema() {
         return Err(OpenError::Newer {
             found,
-            known: SCHEMA,
+            known: schema(),
         });
     }
-    if found < SCHEMA {
+    if found < schema() {
         return Err(OpenError::Older {
             found,
-            known: SCHEMA,
+            known: schema(),
         });
     }
     Ok(connection)

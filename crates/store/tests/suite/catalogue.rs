@@ -3,8 +3,8 @@
 use crate::{Opened, append, at, command, delete, name, record, register, replayed, version_name};
 use catalog::random::Dice;
 use catalog::{Command, Patch, decide, differences};
-use store::{AuditFilter, NotApplied, PredictionFilter, VersionFilter};
-use types::{AliasName, ModelState, Percent, VersionStatus, Write};
+use store::{AuditFilter, LogStore, ModelStore, NotApplied, PredictionFilter, VersionFilter};
+use types::{AliasName, DescribedChange, ModelState, Percent, VersionStatus, Write};
 
 /// Sequences of random commands in the everyday suite; `STORE_SEQUENCES` asks for others.
 const SEQUENCES: u64 = 20;
@@ -160,16 +160,18 @@ pub(crate) async fn versions_are_paged(opened: Opened) {
     ];
     let patch = Patch {
         id: ids[1],
-        description: Some("better".into()),
-        tags: Some([("team".into(), "search".into())].into()),
+        described: DescribedChange {
+            description: Some("better".into()),
+            tags: Some([("team".into(), "search".into())].into()),
+        },
         status: Some(VersionStatus::Testing),
     };
     command(store, Command::Patch(Box::new(patch)), at(1))
         .await
         .unwrap();
     let patched = store.version(ids[1]).await.unwrap().unwrap();
-    assert_eq!(patched.description, "better");
-    assert_eq!(patched.tags["team"], "search");
+    assert_eq!(patched.described.description, "better");
+    assert_eq!(patched.described.tags["team"], "search");
     let list = async |filter| {
         let found = store.versions(filter).await.unwrap();
         found.iter().map(|v| v.model_id).collect::<Vec<_>>()

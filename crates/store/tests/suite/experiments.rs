@@ -3,7 +3,9 @@
 use crate::{Opened, append, at, command, feedback, name, record, register, replayed};
 use catalog::{Command, ExperimentDecision, differences};
 use std::collections::HashMap;
-use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, NewWebhook, Store};
+use store::{
+    AuditFilter, Checkpoint, Feedback, FeedbackContent, LogStore, ModelStore, NewWebhook, Store,
+};
 use types::{
     Action, Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, LookRecord, Metric, MetricKind, MetricName, Missing, ModelState,

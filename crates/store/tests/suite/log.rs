@@ -1,7 +1,7 @@
 //! The prediction log and its sums.
 
 use crate::{Opened, append, append_entries, at, delete, entry_of, record, register};
-use store::{PredictionFilter, Rollup};
+use store::{LogStore, PredictionFilter, Rollup};
 use types::{PredictionId, Status, TimeRange, Timestamp, VersionKey};
 
 const HOUR: i64 = 3_600_000_000;

@@ -12,12 +12,14 @@ mod sqlite;
 use catalog::{Command, NewVersion, Refusal, decide, differences, replay};
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
-use store::{Appended, Feedback, FeedbackResult, Incoming, Store, StoreError, VerifyReport};
+use store::{
+    Appended, Feedback, FeedbackResult, Incoming, LogStore, ModelStore, Store, StoreError,
+    VerifyReport,
+};
 use tempfile::TempDir;
 use types::{
-    Accuracy, Input, ModelId, ModelName, ModelState, Outcome, Output, PredictionId,
-    PredictionRecord, Reason, ReceiptId, RuntimeSpec, Tags, Timestamp, Version, VersionKey,
-    VersionName,
+    Accuracy, Described, Input, ModelId, ModelName, ModelState, Outcome, Output, PredictionId,
+    PredictionRecord, Reason, ReceiptId, RuntimeSpec, Timestamp, Version, VersionKey, VersionName,
 };
 
 /// A store with nothing in it, and how it is checked from outside.
@@ -164,9 +166,8 @@ async fn register(store: &Store, id: u64, version: &str) -> Version {
         key: store.unused_keys().await.unwrap().0,
         model_id,
         version: version_name(version),
-        description: String::new(),
+        described: Described::default(),
         accuracy: Accuracy::new(0.5).unwrap(),
-        tags: Tags::new(),
         runtime: RuntimeSpec::default(),
         salt: "salt".into(),
     };

@@ -5,7 +5,7 @@ use crate::{
     Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
 use rusqlite::Connection;
-use store::{OpenError, Store};
+use store::{LogStore, ModelStore, OpenError, Store};
 use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
@@ -518,4 +518,39 @@ async fn every_flipped_bit_that_changes_content_is_found() {
         "{} of {flips} passed: {missed:#?}",
         missed.len()
     );
+}
+
+/// As a kill leaves it: a transaction has reached the file, and its rollback journal is there to take it back.
+#[tokio::test]
+async fn a_transaction_that_was_cut_short_is_taken_back_at_the_start() {
+    let Opened { store, directory } = open_sqlite();
+    register(&store, 1, "1").await;
+    store.close().await.unwrap();
+    drop(store);
+    let database = directory.path().join("weir.db");
+    let connection = Connection::open(&database).unwrap();
+    connection
+        .pragma_update(None, "journal_mode", "DELETE")
+        .unwrap();
+    connection.pragma_update(None, "cache_size", 1).unwrap();
+    connection
+        .execute_batch(
+            "BEGIN; UPDATE models SET salt = hex(zeroblob(50000)); UPDATE state SET probes = 1",
+        )
+        .unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    for file in ["weir.db", "weir.db-journal", "weir.lock"] {
+        let from = directory.path().join(file);
+        std::fs::copy(from, killed.path().join(file)).unwrap();
+    }
+    let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let hot = Connection::open_with_flags(killed.path().join("weir.db"), read_only).unwrap();
+    let refused = hot.query_row("PRAGMA user_version", [], |_| Ok(()));
+    assert!(refused.is_err(), "there is nothing to take back");
+    drop(hot);
+    let store = Store::open(killed.path()).unwrap();
+    let model = store.model(crate::name("m")).await.unwrap().unwrap();
+    assert_eq!(model.salt, "salt");
+    store.close().await.unwrap();
+    assert_eq!(store::verify(killed.path()).unwrap().problems, [""; 0]);
 }

@@ -208,9 +208,8 @@ async fn register(client: &Client, version: &str, runtime: RuntimeSpec) -> anyho
         name: "sentiment".into(),
         version: version.into(),
         accuracy: 0.5,
-        description: None,
         runtime: Some(runtime),
-        tags: None,
+        ..RegisterVersion::default()
     };
     Ok(client.register(&new).await?.model_id)
 }

@@ -60,7 +60,7 @@ async fn none_is_listed_by_default_and_a_star_is_refused() {
         .unwrap();
     let talk = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && talk.contains("hint: "),
+        !output.status.success() && talk.contains("must be an origin"),
         "{talk}"
     );
 }

@@ -511,7 +511,7 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
         "{text}"
     );
     let (ok, _, errors) = run(&start);
-    assert!(!ok && errors.contains("runs on this model"), "{errors}");
+    assert!(!ok && errors.contains("runs on the model"), "{errors}");
     let (ok, text, errors) = run(&["rollout", "advance", "sentiment", "--reason", "it is fine"]);
     assert!(ok && text.contains("2.0.0 5.0 %"), "{text} {errors}");
     let (ok, text, errors) = run(&["rollout", "abort", "sentiment"]);

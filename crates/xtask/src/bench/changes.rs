@@ -22,9 +22,7 @@ pub(super) async fn run(binary: &Path, directory: &Path) -> anyhow::Result<()> {
                 name: format!("model-{n}"),
                 version: "1".into(),
                 accuracy: 0.5,
-                description: None,
-                runtime: None,
-                tags: None,
+                ..RegisterVersion::default()
             };
             ids.push(client.register(&new).await?.model_id);
         }

@@ -49,9 +49,8 @@ async fn register(
         name: name.into(),
         version: version.into(),
         accuracy: 0.5,
-        description: None,
         runtime: Some(runtime),
-        tags: None,
+        ..RegisterVersion::default()
     };
     Ok(client.register(&new).await?.model_id)
 }

@@ -42,9 +42,8 @@ impl Served {
                 name: "sentiment".into(),
                 version: version.into(),
                 accuracy: 0.5,
-                description: None,
                 runtime: Some(RuntimeSpec::Sentiment { method }),
-                tags: None,
+                ..RegisterVersion::default()
             };
             let registered = client.register(&new).await?;
             client

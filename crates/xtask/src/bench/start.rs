@@ -20,9 +20,7 @@ pub(super) async fn run(args: &BenchArgs, binary: &Path, directory: &Path) -> an
                 name: format!("model-{}", n % 10),
                 version: n.to_string(),
                 accuracy: 0.5,
-                description: None,
-                runtime: None,
-                tags: None,
+                ..RegisterVersion::default()
             };
             let registered = client.register(&new).await?;
             client.activate(&registered.model_id, 1.0).await?;

@@ -1,58 +1,41 @@
 //! The audit: what every change has left behind.
 
 use super::{experiments, first_readable};
-use crate::sqlite::Store;
 use crate::sqlite::hash::Columns;
 use crate::sqlite::row::ByName;
 use crate::{AuditEntry, AuditFilter, StoreError};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde_json::Value;
 use types::ModelName;
 
-impl Store {
-    /// The audit, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |connection| {
-            let sql = "id < ?3 ORDER BY id DESC";
-            entries(connection, sql, &filter, filter.before.unwrap_or(i64::MAX))
-        })
-        .await
-    }
+pub(in crate::sqlite) fn list(
+    connection: &mut Connection,
+    filter: &AuditFilter,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let sql = "id < ?3 ORDER BY id DESC";
+    entries(connection, sql, filter, filter.before.unwrap_or(i64::MAX))
+}
 
-    /// Entries of the audit after one, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn audit_after(
-        &self,
-        filter: AuditFilter,
-        after: i64,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |connection| entries(connection, "id > ?3 ORDER BY id", &filter, after))
-            .await
-    }
+pub(in crate::sqlite) fn after(
+    connection: &mut Connection,
+    filter: &AuditFilter,
+    after: i64,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    entries(connection, "id > ?3 ORDER BY id", filter, after)
+}
 
-    /// The id of the newest entry, 0 without one, and the models that entries after `after` are about.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn changed_models(&self, after: i64) -> Result<(i64, Vec<ModelName>), StoreError> {
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            let sql = "SELECT COALESCE(MAX(id), 0) FROM audit";
-            let newest = transaction.query_row(sql, [], |row| row.get(0))?;
-            let mut select =
-                transaction.prepare_cached("SELECT DISTINCT name FROM audit WHERE id > ?1")?;
-            let names = select.query_map([after], |row| row.get::<_, String>("name"))?;
-            let names = names.collect::<Result<Vec<_>, _>>()?;
-            let known = names.iter().filter_map(|name| ModelName::parse(name).ok());
-            Ok((newest, known.collect()))
-        })
-        .await
-    }
+pub(in crate::sqlite) fn changed_models(
+    connection: &mut Connection,
+    after: i64,
+) -> Result<(i64, Vec<ModelName>), StoreError> {
+    let transaction = connection.transaction()?;
+    let sql = "SELECT COALESCE(MAX(id), 0) FROM audit";
+    let newest = transaction.query_row(sql, [], |row| row.get(0))?;
+    let mut select = transaction.prepare_cached("SELECT DISTINCT name FROM audit WHERE id > ?1")?;
+    let names = select.query_map([after], |row| row.get::<_, String>("name"))?;
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let known = names.iter().filter_map(|name| ModelName::parse(name).ok());
+    Ok((newest, known.collect()))
 }
 
 /// `rest` places ?3 among the ids and says the order.
@@ -111,7 +94,26 @@ pub(super) struct AuditRow<'a> {
 }
 
 impl AuditRow<'_> {
-    pub(super) fn hash(&self) -> i64 {
+    pub(super) fn insert(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
+        t.execute(
+            "INSERT INTO audit (at, action, name, version, revision, detail, experiment_key, change, row_hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                self.at,
+                self.action,
+                self.name,
+                self.version,
+                self.revision,
+                self.detail,
+                self.experiment_key,
+                self.change,
+                self.hash(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn hash(&self) -> i64 {
         let mut columns = Columns::new();
         columns
             .number(self.at)

@@ -1,64 +1,42 @@
 //! Experiments as rows.
 
-use super::{readable, unreadable_rows};
-use crate::sqlite::Store;
+use super::{bound, readable, unreadable_rows};
 use crate::sqlite::row::{ByName, corrupt};
 use crate::{ExperimentFilter, StoreError};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use types::{
-    Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, ModelName,
-    Timestamp,
+    Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentRow, ExperimentStatus,
+    LookRecord, ModelName, Timestamp,
 };
 
-impl Store {
-    /// One experiment.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn experiment(&self, id: ExperimentId) -> Result<Option<Experiment>, StoreError> {
-        self.read(move |connection| find(connection, id)).await
-    }
+pub(in crate::sqlite) fn list(
+    connection: &mut Connection,
+    filter: &ExperimentFilter,
+) -> Result<Vec<Experiment>, StoreError> {
+    let text = |text: Option<String>| text.map_or(Sql::Null, Sql::Text);
+    let values = [
+        text(filter.name.as_ref().map(ToString::to_string)),
+        text(filter.status.map(|status| status.to_string())),
+        Sql::Integer(filter.before.map_or(i64::MAX, |key| key.0)),
+        Sql::Integer(filter.limit.map_or(-1, i64::from)),
+    ];
+    let mut select = connection.prepare_cached(&format!(
+        "{SELECT} WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) \
+         AND experiment_key < ?3 ORDER BY experiment_key DESC LIMIT ?4"
+    ))?;
+    let rows = select.query_map(params_from_iter(values), read_experiment)?;
+    readable(rows)
+}
 
-    /// Experiments, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn experiments(
-        &self,
-        filter: ExperimentFilter,
-    ) -> Result<Vec<Experiment>, StoreError> {
-        self.read(move |connection| {
-            let text = |text: Option<String>| text.map_or(Sql::Null, Sql::Text);
-            let values = [
-                text(filter.name.as_ref().map(ToString::to_string)),
-                text(filter.status.map(|status| status.to_string())),
-                Sql::Integer(filter.before.map_or(i64::MAX, |key| key.0)),
-                Sql::Integer(filter.limit.map_or(-1, i64::from)),
-            ];
-            let mut select = connection.prepare_cached(&format!(
-                "{SELECT} WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) \
-                 AND experiment_key < ?3 ORDER BY experiment_key DESC LIMIT ?4"
-            ))?;
-            let rows = select.query_map(params_from_iter(values), read_experiment)?;
-            readable(rows)
-        })
-        .await
-    }
-
-    /// Scheduled experiments whose time has come.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn due_experiments(&self, now: Timestamp) -> Result<Vec<Experiment>, StoreError> {
-        self.read(move |connection| {
-            let sql = format!("{SELECT} WHERE status = 'scheduled' AND starts_at <= ?1");
-            let mut select = connection.prepare_cached(&sql)?;
-            let rows = select.query_map([now.micros()], read_experiment)?;
-            readable(rows)
-        })
-        .await
-    }
+pub(in crate::sqlite) fn due(
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Vec<Experiment>, StoreError> {
+    let sql = format!("{SELECT} WHERE status = 'scheduled' AND starts_at <= ?1");
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map([now.micros()], read_experiment)?;
+    readable(rows)
 }
 
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
@@ -112,7 +90,7 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
     })
 }
 
-pub(super) fn find(
+pub(in crate::sqlite) fn find(
     connection: &Connection,
     id: ExperimentId,
 ) -> Result<Option<Experiment>, StoreError> {
@@ -151,7 +129,9 @@ pub(super) fn unreadable_running(
 }
 
 /// Experiments that cannot be read, and why.
-pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+pub(in crate::sqlite) fn unreadable(
+    connection: &Connection,
+) -> Result<Vec<(String, String)>, StoreError> {
     unreadable_rows(connection, SELECT, "the experiment", read_experiment)
 }
 
@@ -162,4 +142,77 @@ pub(super) fn each_running(
     let mut select = t.prepare_cached(&format!("{SELECT} WHERE status = 'running'"))?;
     let rows = select.query_map([], read_experiment)?;
     Ok(rows.map(|row| Ok(row?)).collect())
+}
+
+pub(super) fn insert(t: &Transaction<'_>, experiment: &Experiment) -> rusqlite::Result<usize> {
+    t.execute(
+        "INSERT INTO experiments (experiment_key, experiment_id, name, status, definition, created_at, \
+         revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            experiment.key.0,
+            experiment.id.to_string(),
+            experiment.definition.name.as_str(),
+            experiment.status.as_str(),
+            bound(&experiment.definition)?,
+            experiment.created_at.micros(),
+            experiment.revision,
+        ],
+    )
+}
+
+pub(super) fn update(t: &Transaction<'_>, row: &ExperimentRow) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE experiments SET status = ?2, revision = ?3, starts_at = ?4, started_at = ?5, \
+         ended_at = ?6, end_reason = ?7, winner = ?8, progress = ?9 WHERE experiment_key = ?1",
+        params![
+            row.key.0,
+            row.status.as_str(),
+            row.revision,
+            row.starts_at.map(Timestamp::micros),
+            row.started_at.map(Timestamp::micros),
+            row.ended_at.map(Timestamp::micros),
+            row.end_reason,
+            row.winner.map(|winner| winner as i64),
+            row.progress.as_ref().map(bound).transpose()?,
+        ],
+    )
+}
+
+pub(super) fn delete(t: &Transaction<'_>, key: ExperimentKey) -> rusqlite::Result<usize> {
+    t.execute("DELETE FROM experiments WHERE experiment_key = ?1", [key.0])
+}
+
+pub(super) fn begin_epoch(
+    t: &Transaction<'_>,
+    key: ExperimentKey,
+    epoch: i64,
+    shares: &[f64],
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at) VALUES (?1, ?2, ?3, ?4)",
+        params![key.0, epoch, bound(&shares)?, at.micros()],
+    )
+}
+
+pub(super) fn write_look(
+    t: &Transaction<'_>,
+    key: ExperimentKey,
+    look: &LookRecord,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE experiments SET history = ?2, verdict = ?3 WHERE experiment_key = ?1",
+        params![key.0, look.history, look.verdict.as_str()],
+    )
+}
+
+pub(super) fn write_results(
+    t: &Transaction<'_>,
+    key: ExperimentKey,
+    results: &str,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE experiments SET decided = ?2 WHERE experiment_key = ?1",
+        params![key.0, results],
+    )
 }

@@ -2,53 +2,36 @@
 
 use super::experiments::each_running;
 use crate::StoreError;
-use crate::sqlite::Store;
 use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
 use crate::sqlite::row::ByName;
+use crate::traits::RunningEvidence;
 use evidence::Delta;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use types::{
     ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, Timestamp,
 };
 
-impl Store {
-    /// What an experiment has gathered until `now`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn evidence(
-        &self,
-        experiment: Experiment,
-        now: Timestamp,
-    ) -> Result<Evidence, StoreError> {
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            read_evidence(&transaction, &experiment, now)
-        })
-        .await
-    }
+pub(in crate::sqlite) fn evidence(
+    connection: &mut Connection,
+    experiment: &Experiment,
+    now: Timestamp,
+) -> Result<Evidence, StoreError> {
+    let transaction = connection.transaction()?;
+    read_evidence(&transaction, experiment, now)
+}
 
-    /// Every running experiment and what it has gathered until `now`, at one moment. One that cannot be read
-    /// is an error by itself, so that the others can be looked at.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn running_evidence(
-        &self,
-        now: Timestamp,
-    ) -> Result<Vec<Result<(Experiment, Evidence), StoreError>>, StoreError> {
-        self.read(move |connection| {
-            let transaction = connection.transaction()?;
-            let running = each_running(&transaction)?;
-            let each = running.into_iter().map(|experiment| {
-                let experiment = experiment?;
-                let evidence = read_evidence(&transaction, &experiment, now)?;
-                Ok((experiment, evidence))
-            });
-            Ok(each.collect())
-        })
-        .await
-    }
+pub(in crate::sqlite) fn running_evidence(
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Vec<RunningEvidence>, StoreError> {
+    let transaction = connection.transaction()?;
+    let running = each_running(&transaction)?;
+    let each = running.into_iter().map(|experiment| {
+        let experiment = experiment?;
+        let evidence = read_evidence(&transaction, &experiment, now)?;
+        Ok((experiment, evidence))
+    });
+    Ok(each.collect())
 }
 
 fn read_evidence(

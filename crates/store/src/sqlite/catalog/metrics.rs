@@ -1,21 +1,10 @@
 //! Declared metrics as rows.
 
-use super::{readable, unreadable_rows};
+use super::{bound, readable, unreadable_rows};
 use crate::StoreError;
-use crate::sqlite::Store;
 use crate::sqlite::row::{ByName, corrupt};
-use rusqlite::{Connection, Row};
-use types::{Metric, ModelName};
-
-impl Store {
-    /// The metrics that were declared for a model.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
-        self.read(move |connection| list(connection, &name)).await
-    }
-}
+use rusqlite::{Connection, Row, Transaction, params};
+use types::{Metric, MetricName, ModelName, Timestamp};
 
 pub(in crate::sqlite) fn list(
     connection: &Connection,
@@ -28,7 +17,9 @@ pub(in crate::sqlite) fn list(
 }
 
 /// Metrics that cannot be read, and why.
-pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+pub(in crate::sqlite) fn unreadable(
+    connection: &Connection,
+) -> Result<Vec<(String, String)>, StoreError> {
     let select = "SELECT metric, definition FROM metrics";
     unreadable_rows(connection, select, "the metric", read_metric)
 }
@@ -40,4 +31,31 @@ fn read_metric(row: &Row<'_>) -> rusqlite::Result<Metric> {
         return Err(corrupt("metric"));
     }
     Ok(metric)
+}
+
+/// Declares a metric, or deletes it.
+pub(super) fn set(
+    t: &Transaction<'_>,
+    name: &ModelName,
+    metric: &MetricName,
+    declared: Option<&Metric>,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    match declared {
+        None => t.execute(
+            "DELETE FROM metrics WHERE name = ?1 AND metric = ?2",
+            [name.as_str(), metric.as_str()],
+        ),
+        Some(declared) => t.execute(
+            "INSERT INTO metrics (name, metric, definition, updated_at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (name, metric) DO UPDATE SET definition = excluded.definition, \
+             updated_at = excluded.updated_at",
+            params![
+                name.as_str(),
+                metric.as_str(),
+                bound(declared)?,
+                at.micros()
+            ],
+        ),
+    }
 }

@@ -1,9 +1,9 @@
 //! The states of models, read from their rows, and the events that led to them.
 
 use super::experiments::{of_model, unreadable_running};
-use super::{list as list_versions, metrics};
-use crate::sqlite::Store;
+use super::{metrics, versions};
 use crate::sqlite::row::{ByName, corrupt};
+use crate::traits::ReadModel;
 use crate::{StoreError, VersionFilter};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::collections::BTreeMap;
@@ -13,68 +13,34 @@ use types::{
     VersionName,
 };
 
-impl Store {
-    /// The state of a model; `None` where nothing has ever happened to it.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn model(&self, name: ModelName) -> Result<Option<ModelState>, StoreError> {
-        self.read(move |connection| model(&connection.transaction()?, &name))
-            .await
+pub(in crate::sqlite) fn models(connection: &mut Connection) -> Result<Vec<ReadModel>, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut models = Vec::new();
+    for (text, name) in names(&transaction)? {
+        let state = name.and_then(|name| model(&transaction, &name));
+        match state {
+            Ok(state) => models.extend(state.map(Ok)),
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => models.push(Err((text, error))),
+        }
     }
+    Ok(models)
+}
 
-    /// The states of all models. One that cannot be read is an error by itself.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn models(
-        &self,
-    ) -> Result<Vec<Result<ModelState, (String, StoreError)>>, StoreError> {
-        self.read(|connection| {
-            let transaction = connection.transaction()?;
-            let mut models = Vec::new();
-            for (text, name) in names(&transaction)? {
-                let state = name.and_then(|name| model(&transaction, &name));
-                match state {
-                    Ok(state) => models.extend(state.map(Ok)),
-                    Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                    Err(error) => models.push(Err((text, error))),
-                }
-            }
-            Ok(models)
-        })
-        .await
-    }
-
-    /// Keys that no version and no experiment has had.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn unused_keys(&self) -> Result<(VersionKey, ExperimentKey), StoreError> {
-        self.read(|connection| {
-            let next = |table: &str| -> Result<i64, StoreError> {
-                let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
-                let last: Option<i64> = connection
-                    .query_row(sql, [table], |row| row.get(0))
-                    .optional()?;
-                Ok(last.unwrap_or(0) + 1)
-            };
-            Ok((
-                VersionKey(next("versions")?),
-                ExperimentKey(next("experiments")?),
-            ))
-        })
-        .await
-    }
-
-    /// The events of a model that can be replayed, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn events_of(&self, name: ModelName) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |connection| events_of(connection, &name))
-            .await
-    }
+pub(in crate::sqlite) fn unused_keys(
+    connection: &mut Connection,
+) -> Result<(VersionKey, ExperimentKey), StoreError> {
+    let next = |table: &str| -> Result<i64, StoreError> {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+        let last: Option<i64> = connection
+            .query_row(sql, [table], |row| row.get(0))
+            .optional()?;
+        Ok(last.unwrap_or(0) + 1)
+    };
+    Ok((
+        VersionKey(next("versions")?),
+        ExperimentKey(next("experiments")?),
+    ))
 }
 
 /// The name of a model as it is stored, and as it is read.
@@ -140,7 +106,7 @@ pub(in crate::sqlite) fn model(
         name: Some(name.clone()),
         ..VersionFilter::default()
     };
-    state.versions = list_versions(t, &filter)?;
+    state.versions = versions::list(t, &filter)?;
     state.versions.reverse();
     state.aliases = aliases(t, name)?;
     let declared = metrics::list(t, name)?.into_iter();

@@ -101,7 +101,9 @@ const SELECT: &str = "SELECT webhook_id, name, url, secret, created_at, delivere
      next_attempt_at, last_error, given_up FROM webhooks ORDER BY webhook_key";
 
 /// Webhooks that cannot be read, and why.
-pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+pub(in crate::sqlite) fn unreadable(
+    connection: &Connection,
+) -> Result<Vec<(String, String)>, StoreError> {
     unreadable_rows(connection, SELECT, "the webhook", read_webhook)
 }
 

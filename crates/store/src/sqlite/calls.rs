@@ -1,0 +1,208 @@
+//! The calls of the store on SQLite: what each reads is in the module that it names.
+
+use super::{
+    Store, append, catalog, feedback, journal_state, logged, predictions, receipts, stretches,
+};
+use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
+use crate::{
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, Incoming, LogState,
+    LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt, SetAside, StoreError,
+    StoredFeedback, VersionFilter, VersionTotals,
+};
+use std::sync::atomic::Ordering;
+use types::{
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
+    ModelId, ModelName, ModelState, PredictionId, ReceiptId, StoredEvent, TimeRange, Timestamp,
+    Version, VersionKey,
+};
+
+impl ModelStore for Store {
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Applied>, StoreError> {
+        catalog::apply::apply(self, changes).await
+    }
+
+    async fn checkpoint(&self, looks: Vec<Checkpoint>) -> Result<Vec<Applied>, StoreError> {
+        catalog::apply::keep_looks(self, looks).await
+    }
+
+    async fn version(&self, id: ModelId) -> Result<Option<Version>, StoreError> {
+        self.read(move |connection| catalog::versions::find(connection, id))
+            .await
+    }
+
+    async fn versions(&self, filter: VersionFilter) -> Result<Vec<Version>, StoreError> {
+        self.read(move |connection| catalog::versions::list(connection, &filter))
+            .await
+    }
+
+    async fn aliases(&self, name: ModelName) -> Result<Vec<Alias>, StoreError> {
+        self.read(move |connection| catalog::aliases::list(connection, &name))
+            .await
+    }
+
+    async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
+        self.read(move |connection| catalog::metrics::list(connection, &name))
+            .await
+    }
+
+    async fn model(&self, name: ModelName) -> Result<Option<ModelState>, StoreError> {
+        self.read(move |connection| catalog::model(&connection.transaction()?, &name))
+            .await
+    }
+
+    async fn models(&self) -> Result<Vec<ReadModel>, StoreError> {
+        self.read(catalog::state::models).await
+    }
+
+    async fn unused_keys(&self) -> Result<(VersionKey, ExperimentKey), StoreError> {
+        self.read(catalog::state::unused_keys).await
+    }
+
+    async fn events_of(&self, name: ModelName) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection| catalog::events_of(connection, &name))
+            .await
+    }
+
+    async fn experiment(&self, id: ExperimentId) -> Result<Option<Experiment>, StoreError> {
+        self.read(move |connection| catalog::experiments::find(connection, id))
+            .await
+    }
+
+    async fn experiments(&self, filter: ExperimentFilter) -> Result<Vec<Experiment>, StoreError> {
+        self.read(move |connection| catalog::experiments::list(connection, &filter))
+            .await
+    }
+
+    async fn due_experiments(&self, now: Timestamp) -> Result<Vec<Experiment>, StoreError> {
+        self.read(move |connection| catalog::experiments::due(connection, now))
+            .await
+    }
+
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |connection| catalog::audit::list(connection, &filter))
+            .await
+    }
+
+    async fn audit_after(
+        &self,
+        filter: AuditFilter,
+        after: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |connection| catalog::audit::after(connection, &filter, after))
+            .await
+    }
+
+    async fn changed_models(&self, after: i64) -> Result<(i64, Vec<ModelName>), StoreError> {
+        self.read(move |connection| catalog::audit::changed_models(connection, after))
+            .await
+    }
+
+    async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|connection| catalog::unreadable(connection))
+            .await
+    }
+}
+
+impl LogStore for Store {
+    fn append(&self, incoming: &Incoming<'_>, appended: &mut Appended) -> Result<(), StoreError> {
+        append::append(self, incoming, appended)
+    }
+
+    fn position(&self) -> u64 {
+        self.inner.position.load(Ordering::Acquire)
+    }
+
+    async fn retry_set_aside(&self, now: Timestamp) -> Result<u64, StoreError> {
+        append::retry_set_aside(self, now).await
+    }
+
+    async fn evidence(
+        &self,
+        experiment: Experiment,
+        now: Timestamp,
+    ) -> Result<Evidence, StoreError> {
+        self.read(move |connection| catalog::gathered::evidence(connection, &experiment, now))
+            .await
+    }
+
+    async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
+        self.read(move |connection| catalog::gathered::running_evidence(connection, now))
+            .await
+    }
+
+    async fn newest_order(&self) -> Result<u64, StoreError> {
+        self.read(predictions::newest_order).await
+    }
+
+    async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
+        self.read(move |connection| predictions::totals(connection, range))
+            .await
+    }
+
+    async fn predictions(
+        &self,
+        filter: PredictionFilter,
+    ) -> Result<Vec<LoggedPrediction>, StoreError> {
+        self.read(move |connection| predictions::list(connection, &filter))
+            .await
+    }
+
+    async fn prediction(&self, id: PredictionId) -> Result<Option<LoggedPrediction>, StoreError> {
+        self.read(move |connection| predictions::find(connection, id))
+            .await
+    }
+
+    async fn predictions_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<LoggedPrediction>, StoreError> {
+        let server_key = self.inner.server_key;
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            stretches::after(&transaction, server_key, position as i64, limit as usize)
+        })
+        .await
+    }
+
+    async fn feedback_of(&self, id: PredictionId) -> Result<Vec<StoredFeedback>, StoreError> {
+        self.read(move |connection| feedback::of_prediction(connection, id))
+            .await
+    }
+
+    async fn feedback_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<PlacedFeedback>, StoreError> {
+        let server_key = self.inner.server_key;
+        self.read(move |connection| feedback::after(connection, server_key, position, limit))
+            .await
+    }
+
+    async fn logged_groups(
+        &self,
+        name: ModelName,
+        metric: MetricName,
+        range: TimeRange,
+        period_ms: i64,
+    ) -> Result<Vec<LoggedGroup>, StoreError> {
+        self.read(move |connection| logged::groups(connection, &name, &metric, range, period_ms))
+            .await
+    }
+
+    async fn log_state(&self) -> Result<LogState, StoreError> {
+        self.read(|connection| journal_state::log_state(connection))
+            .await
+    }
+
+    async fn set_aside(&self, after: u64, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        self.read(move |connection| journal_state::list_set_aside(connection, after, limit))
+            .await
+    }
+
+    async fn receipt(&self, id: ReceiptId) -> Result<Option<RequestReceipt>, StoreError> {
+        self.read(move |connection| receipts::load(connection, id))
+            .await
+    }
+}

@@ -1,0 +1,318 @@
+-- What leads from each schema to the next. Each step begins with a line that names the schema it leads to; the last is
+-- the present one, which schema.sql shows whole.
+
+-- To schema 2
+-- Roll-ups get a number; predictions lose their second indexes.
+DROP INDEX predictions_by_version;
+DROP INDEX predictions_failed;
+DROP INDEX rollups_by_version;
+ALTER TABLE rollups RENAME TO old_rollups;
+CREATE TABLE rollups (
+    rollup_id INTEGER PRIMARY KEY,
+    tier INTEGER NOT NULL,          -- 0 total, 1 day, 2 hour, 3 minute
+    start INTEGER NOT NULL,         -- seconds since 1970
+    version_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,
+    fallbacks INTEGER NOT NULL DEFAULT 0,
+    confidence_count INTEGER NOT NULL DEFAULT 0,
+    confidence_sum REAL NOT NULL DEFAULT 0,
+    confidence_sum_squares REAL NOT NULL DEFAULT 0,
+    latency_sum_ns INTEGER NOT NULL DEFAULT 0,
+    latency_sum_squares_ms REAL NOT NULL DEFAULT 0,
+    latency BLOB NOT NULL DEFAULT x'', -- distances between buckets and counts, as LEB128
+    UNIQUE (tier, start, version_key, epoch)
+);
+CREATE INDEX rollups_by_version ON rollups (version_key);
+INSERT INTO rollups (
+    tier, start, version_key, epoch, count, errors, fallbacks, confidence_count, confidence_sum,
+    confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency
+)
+SELECT
+    tier, start, version_key, epoch, count, errors, fallbacks, confidence_count, confidence_sum,
+    confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency
+FROM old_rollups;
+DROP TABLE old_rollups;
+
+-- To schema 3
+-- Feedback, metrics, experiments and their evidence.
+ALTER TABLE predictions ADD COLUMN experiment_key INTEGER;
+ALTER TABLE rollups ADD COLUMN labelled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN correct INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN feedback_dropped INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE metrics (
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, metric)
+);
+
+CREATE TABLE experiments (
+    experiment_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    experiment_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    end_reason TEXT,
+    history TEXT,                   -- what earlier looks have shown, JSON
+    decided TEXT                    -- the results when it ended, JSON
+);
+CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
+
+-- The published shares of the arms while an epoch of an experiment lasts.
+CREATE TABLE experiment_epochs (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    shares TEXT NOT NULL,           -- JSON, the control first
+    PRIMARY KEY (experiment_key, epoch)
+);
+
+-- Who was exposed to what first, and what was counted for whom. Predictions without a unit_id are
+-- units of their own and have no row.
+CREATE TABLE experiment_units (
+    experiment_key INTEGER NOT NULL,
+    unit INTEGER NOT NULL,          -- the first 64 bits of the SHA-256 of unit_id
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
+    state BLOB NOT NULL,            -- by metric: stretches of exposure time with counts and sums
+    PRIMARY KEY (experiment_key, unit, epoch)
+) WITHOUT ROWID;
+
+-- The newest states of units that are not in experiment_units yet, one row per group: rewriting a page
+-- per unit would cost a hundred times the bytes.
+CREATE TABLE unit_journal (
+    seq INTEGER PRIMARY KEY,
+    units BLOB NOT NULL
+);
+
+-- Sums over units. Metric -1 counts exposures: units, predictions (count) and fallbacks (events).
+CREATE TABLE evidence (
+    evidence_id INTEGER PRIMARY KEY,
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    metric INTEGER NOT NULL,        -- its place in the definition
+    start INTEGER NOT NULL,         -- of a stretch of exposure time, in seconds; -1 for all of it
+    units INTEGER NOT NULL DEFAULT 0,
+    count INTEGER NOT NULL DEFAULT 0,
+    sum REAL NOT NULL DEFAULT 0,
+    sum_squares REAL NOT NULL DEFAULT 0,
+    sum_count_squares REAL NOT NULL DEFAULT 0,
+    sum_products REAL NOT NULL DEFAULT 0,
+    value_count INTEGER NOT NULL DEFAULT 0,
+    value_units INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (experiment_key, epoch, version_key, metric, start)
+);
+
+CREATE TABLE feedback (
+    prediction_order INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL NOT NULL,
+    label TEXT,                     -- JSON, where the value came from one
+    received_at INTEGER NOT NULL,
+    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
+    PRIMARY KEY (prediction_order, metric)
+) WITHOUT ROWID;
+
+-- Feedback for predictions that have not been seen.
+CREATE TABLE pending_feedback (
+    prediction_order INTEGER NOT NULL,
+    random INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL,                     -- null where a label waits for its prediction
+    label TEXT,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (prediction_order, random, metric)
+) WITHOUT ROWID;
+
+-- To schema 4
+-- Policies that move the weights, what they did, and who is told.
+ALTER TABLE experiments ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE experiments ADD COLUMN progress TEXT;
+ALTER TABLE experiments ADD COLUMN verdict TEXT;
+ALTER TABLE experiments ADD COLUMN starts_at INTEGER;
+ALTER TABLE experiments ADD COLUMN winner INTEGER;
+ALTER TABLE experiment_epochs ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
+UPDATE experiment_epochs SET started_at = COALESCE(
+    (SELECT started_at FROM experiments e WHERE e.experiment_key = experiment_epochs.experiment_key), 0);
+ALTER TABLE audit ADD COLUMN experiment_key INTEGER;
+DROP TRIGGER audit_is_never_updated;
+UPDATE audit SET experiment_key = (SELECT experiment_key FROM experiments
+    WHERE experiment_id = json_extract(audit.detail, '$.experiment'))
+    WHERE action LIKE 'experiment.%';
+CREATE TRIGGER audit_is_never_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;
+
+CREATE TABLE webhooks (
+    webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL UNIQUE,
+    name TEXT,                      -- of the model; null for all
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,     -- the last audit entry that was delivered or given up
+    attempts INTEGER NOT NULL DEFAULT 0, -- of the next one
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    given_up INTEGER NOT NULL DEFAULT 0
+);
+
+-- To schema 5
+-- The journal stands before the database: how far it has been read, by the server that writes it. The
+-- position is written with the rows that it counts.
+CREATE TABLE ingested (
+    server BLOB PRIMARY KEY,
+    position INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Positions of a journal that could not be read.
+CREATE TABLE missing_positions (
+    server BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY (server, first)
+) WITHOUT ROWID;
+
+-- Entries that the database can never take, as they stood in the journal.
+CREATE TABLE set_aside (
+    server BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    entry BLOB NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (server, position)
+);
+
+-- What became of requests with feedback whose callers did not wait, or were refused something.
+CREATE TABLE receipts (
+    receipt BLOB PRIMARY KEY,       -- a UUID version 7, so they sort by time
+    outcome BLOB NOT NULL,
+    awaited INTEGER NOT NULL        -- 1 where its caller was told all the same
+) WITHOUT ROWID;
+
+ALTER TABLE state ADD COLUMN server BLOB NOT NULL DEFAULT x'';
+UPDATE state SET server = randomblob(16);
+-- Entries of versions that were deleted before they were rows.
+ALTER TABLE state ADD COLUMN entries_dropped INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE rollups ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0;
+-- What the plain sums leave out, where they are not exact.
+ALTER TABLE evidence ADD COLUMN exact BLOB NOT NULL DEFAULT x'';
+-- 0: sums of units are plain numbers; 1: exact ones.
+ALTER TABLE experiment_units ADD COLUMN format INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE unit_journal ADD COLUMN format INTEGER NOT NULL DEFAULT 0;
+
+-- To schema 6
+-- Commands are decided on the state of a model, by how many changes it has had. Each change has one event, which
+-- says which change it was; entries of releases before have no number, and are not replayed.
+ALTER TABLE models ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit ADD COLUMN change INTEGER;
+
+-- Sums of the hashes of the rows that a roll-up counts, and of how many of them they are: rows of releases before
+-- have none. So a row that was changed or went missing is found.
+ALTER TABLE rollups ADD COLUMN hashed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN kept_hash INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN content_hash INTEGER NOT NULL DEFAULT 0;
+-- Of what else is told for ever, each row has its own.
+ALTER TABLE feedback ADD COLUMN row_hash INTEGER;
+ALTER TABLE audit ADD COLUMN row_hash INTEGER;
+ALTER TABLE rollups ADD COLUMN row_hash INTEGER;
+ALTER TABLE evidence ADD COLUMN row_hash INTEGER;
+
+-- To schema 7
+-- Sums belong to the server that wrote them. Those that are there are of the one that writes here now.
+CREATE TABLE servers (
+    server_key INTEGER PRIMARY KEY,
+    server BLOB NOT NULL UNIQUE,
+    position INTEGER NOT NULL
+);
+INSERT INTO servers SELECT 1, server, COALESCE((SELECT position FROM ingested i WHERE i.server = s.server), 0)
+    FROM state s;
+INSERT INTO servers SELECT NULL, server, position FROM ingested WHERE server NOT IN (SELECT server FROM servers);
+DROP TABLE ingested;
+
+CREATE TABLE new_rollups (
+    rollup_id INTEGER PRIMARY KEY,
+    tier INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,
+    fallbacks INTEGER NOT NULL DEFAULT 0,
+    confidence_count INTEGER NOT NULL DEFAULT 0,
+    confidence_sum REAL NOT NULL DEFAULT 0,
+    confidence_sum_squares REAL NOT NULL DEFAULT 0,
+    latency_sum_ns INTEGER NOT NULL DEFAULT 0,
+    latency_sum_squares_ms REAL NOT NULL DEFAULT 0,
+    latency BLOB NOT NULL DEFAULT x'',
+    labelled INTEGER NOT NULL DEFAULT 0,
+    correct INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
+    hashed INTEGER NOT NULL DEFAULT 0,
+    kept_hash INTEGER NOT NULL DEFAULT 0,
+    row_hash INTEGER,
+    content_hash INTEGER NOT NULL DEFAULT 0,
+    server_key INTEGER NOT NULL,
+    UNIQUE (tier, start, version_key, epoch, server_key)
+);
+INSERT INTO new_rollups SELECT
+    rollup_id, tier, start, version_key, epoch, count, errors, fallbacks, confidence_count,
+    confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency, labelled,
+    correct, rejected, hashed, kept_hash, row_hash, content_hash, 1
+    FROM rollups;
+DROP TABLE rollups;
+ALTER TABLE new_rollups RENAME TO rollups;
+CREATE INDEX rollups_by_version ON rollups (version_key);
+
+CREATE TABLE new_evidence (
+    evidence_id INTEGER PRIMARY KEY,
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    metric INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    units INTEGER NOT NULL DEFAULT 0,
+    count INTEGER NOT NULL DEFAULT 0,
+    sum REAL NOT NULL DEFAULT 0,
+    sum_squares REAL NOT NULL DEFAULT 0,
+    sum_count_squares REAL NOT NULL DEFAULT 0,
+    sum_products REAL NOT NULL DEFAULT 0,
+    value_count INTEGER NOT NULL DEFAULT 0,
+    value_units INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    row_hash INTEGER,
+    exact BLOB NOT NULL DEFAULT x'',
+    server_key INTEGER NOT NULL,
+    UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
+);
+INSERT INTO new_evidence SELECT
+    evidence_id, experiment_key, epoch, version_key, metric, start, units, count, sum, sum_squares,
+    sum_count_squares, sum_products, value_count, value_units, events, row_hash, exact, 1
+    FROM evidence;
+DROP TABLE evidence;
+ALTER TABLE new_evidence RENAME TO evidence;
+
+-- Rows say from which place of which journal they come; those that are there do not know.
+ALTER TABLE predictions ADD COLUMN server_key INTEGER;
+ALTER TABLE predictions ADD COLUMN position INTEGER;
+ALTER TABLE feedback ADD COLUMN server_key INTEGER;
+ALTER TABLE feedback ADD COLUMN position INTEGER;
+CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;
+CREATE TABLE stretches (
+    server_key INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    lowest INTEGER NOT NULL,
+    highest INTEGER NOT NULL,
+    PRIMARY KEY (server_key, first)
+) WITHOUT ROWID;
