@@ -8,10 +8,12 @@
 
 mod exact;
 mod outcome;
+mod recount;
 mod rollup;
 mod unit;
 
 pub use exact::ExactSum;
 pub use outcome::{Exposure, Outcome, exposed, valued};
+pub use recount::{Cell, Exposed, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use unit::{Delta, Gain, UnitMetric, before, cutoff, start_of};

@@ -22,6 +22,7 @@
 mod wire;
 
 use crate::{Feedback, FeedbackContent};
+use sha2::{Digest, Sha256};
 use types::{
     ExperimentKey, Input, Measured, MetricName, PredictionId, PredictionRecord, Reason, ReceiptId,
     Status, Timestamp, VersionKey,
@@ -350,6 +351,13 @@ fn reason_of(number: u64) -> Result<Reason, NotUnderstood> {
     found.ok_or(NotUnderstood::Malformed(
         "its version was chosen for an unknown reason",
     ))
+}
+
+/// The number of a unit: the first 64 bits of SHA-256.
+pub(crate) fn unit_number(unit_id: &str) -> i64 {
+    let digest = Sha256::digest(unit_id.as_bytes());
+    let first: [u8; 8] = digest[..8].try_into().expect("a digest has 32 bytes");
+    i64::from_be_bytes(first)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
 /// A store that does not answer, or holds what it should not.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be written or read now: full, read-only, failing, or shut down.
     #[error("the database is unavailable: {0}")]

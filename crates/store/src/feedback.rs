@@ -112,3 +112,61 @@ pub enum FeedbackRefusal {
 
 /// What became of each value of a batch.
 pub type FeedbackResult = Result<Receipt, FeedbackRefusal>;
+
+/// What becomes of a value that comes for a prediction, beside the one that is stored, each with the label that it came
+/// from.
+pub(crate) fn joined(
+    stored: Option<(f64, Option<&str>)>,
+    value: f64,
+    label: Option<&str>,
+    replace: bool,
+) -> Result<FeedbackStatus, FeedbackRefusal> {
+    match stored {
+        None => Ok(FeedbackStatus::Recorded),
+        // Two wrong labels are two values.
+        Some((old, known)) if old == value && (label.is_none() || known == label) => {
+            Ok(FeedbackStatus::Duplicate)
+        }
+        Some(_) if replace => Ok(FeedbackStatus::Replaced),
+        Some((old, known)) => Err(FeedbackRefusal::Conflict {
+            stored: known.map_or_else(|| old.to_string(), str::to_owned),
+        }),
+    }
+}
+
+/// Whether a label equals the prediction; one that failed is never right.
+pub(crate) fn is_right(prediction: Option<&str>, label: &Value) -> bool {
+    let Some(prediction) = prediction.and_then(|text| serde_json::from_str::<Value>(text).ok())
+    else {
+        return false;
+    };
+    match (prediction.as_f64(), label.as_f64()) {
+        // 1 and 1.0 are the same label.
+        (Some(a), Some(b)) => a == b,
+        _ => prediction == *label,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn labels_are_compared_as_json() {
+        for (prediction, label, right) in [
+            (Some(r#""positive""#), json!("positive"), true),
+            (Some(r#""positive""#), json!("Positive"), false),
+            (Some("1.0"), json!(1), true),
+            (Some("true"), json!(1), false),
+            (Some("[1,2]"), json!([1, 2]), true),
+            (None, json!(null), false),
+        ] {
+            assert_eq!(
+                is_right(prediction, &label),
+                right,
+                "{prediction:?} {label}"
+            );
+        }
+    }
+}

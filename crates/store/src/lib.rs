@@ -12,9 +12,14 @@ pub mod entry;
 mod error;
 mod feedback;
 mod log;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod receipt;
 mod sqlite;
 mod traits;
+
+use entry::unit_number;
+use feedback::is_right;
 
 pub use catalog::{
     Alias, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, NewWebhook, NotApplied,

@@ -1,6 +1,6 @@
 //! What became of a request with feedback whose caller did not wait for the answer.
 
-use crate::{FeedbackRefusal, FeedbackResult};
+use crate::{FeedbackRefusal, FeedbackResult, Part};
 use serde::{Deserialize, Serialize};
 use types::FeedbackStatus;
 
@@ -41,7 +41,37 @@ pub struct Refused {
     pub refusal: FeedbackRefusal,
 }
 
+/// What is kept of a request after one more of its parts.
+pub(crate) enum Kept {
+    /// What was kept before.
+    AsBefore,
+    /// Nothing any more: its caller was told, and nothing was refused.
+    Nothing,
+    /// This.
+    This(RequestReceipt),
+}
+
 impl RequestReceipt {
+    /// Whether somebody may ask for it later than its only part: where nobody waits, or something was refused.
+    pub(crate) fn is_needed(part: &Part, awaited: bool) -> bool {
+        let refused = part.results.iter().any(|(_, result)| result.is_err());
+        part.parts > 1 || !awaited || refused
+    }
+
+    /// What is kept after a part: of a request in several parts until the last one is there, and then only where nobody
+    /// waits or something was refused.
+    pub(crate) fn after(known: Option<Self>, part: &Part, last: bool, awaited: bool) -> Kept {
+        if !Self::is_needed(part, awaited) {
+            return Kept::AsBefore;
+        }
+        let mut receipt = known.unwrap_or_default();
+        receipt.add(part.parts, &part.results);
+        if last && awaited && receipt.refused == 0 {
+            return Kept::Nothing;
+        }
+        Kept::This(receipt)
+    }
+
     /// Of a request of which nothing has been counted.
     pub fn pending() -> Self {
         Self {

@@ -5,7 +5,7 @@
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
 use super::checkpoint::Checkpointer;
-use super::evidence::{OpenEvidence, exposure_of, unit_number};
+use super::evidence::{OpenEvidence, exposure_of};
 use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
 use super::predictions::{self, Inserter, PurgeCursor};
@@ -14,7 +14,7 @@ use super::rollups::OpenRollups;
 use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
 use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
-use crate::{Appended, Incoming, LogStore, Part, StoreError};
+use crate::{Appended, Incoming, LogStore, Part, StoreError, unit_number};
 use evidence::{Exposure, Sample};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction};

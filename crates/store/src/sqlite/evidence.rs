@@ -13,7 +13,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{ExperimentDefinition, ExperimentKey, Metric, Timestamp, VersionKey};
-pub(super) use units::unit_number;
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.

@@ -1,18 +1,18 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
-use super::evidence::{Old, OpenEvidence, unit_number};
+use super::evidence::{Old, OpenEvidence};
 use super::hash::Columns;
 use super::journal_state::Origin;
 use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
+use crate::feedback::joined;
 use crate::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, PlacedFeedback, Receipt,
-    StoreError, StoredFeedback, Tier,
+    StoreError, StoredFeedback, Tier, is_right, unit_number,
 };
 use ::evidence::Exposure;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
 use std::collections::HashMap;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, Metric, MetricName,
@@ -320,17 +320,11 @@ impl OpenFeedback {
         };
         let order = item.prediction_id.order() as i64;
         let stored = stored(connection, order, &metric)?;
-        let status = match &stored {
-            None => FeedbackStatus::Recorded,
-            Some((old, known)) if old.value == value && (label.is_none() || *known == label) => {
-                // Two wrong labels are two values.
-                FeedbackStatus::Duplicate
-            }
-            Some(_) if item.replace => FeedbackStatus::Replaced,
-            Some((old, known)) => {
-                let stored = known.clone().unwrap_or_else(|| old.value.to_string());
-                return Ok(Err(FeedbackRefusal::Conflict { stored }));
-            }
+        let known = stored.as_ref();
+        let known = known.map(|(old, label)| (old.value, label.as_deref()));
+        let status = match joined(known, value, label.as_deref(), item.replace) {
+            Ok(status) => status,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let mut receipt = Receipt {
             status,
@@ -630,19 +624,6 @@ fn count_dropped(connection: &Connection, dropped: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Whether a label equals the prediction; one that failed is never right.
-fn is_right(prediction: Option<&str>, label: &Value) -> bool {
-    let Some(prediction) = prediction.and_then(|text| serde_json::from_str::<Value>(text).ok())
-    else {
-        return false;
-    };
-    match (prediction.as_f64(), label.as_f64()) {
-        // 1 and 1.0 are the same label.
-        (Some(a), Some(b)) => a == b,
-        _ => prediction == *label,
-    }
-}
-
 /// A value as its row has it.
 struct FeedbackRow<'a> {
     order: i64,
@@ -723,28 +704,4 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
         }
     }
     Ok(changed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn labels_are_compared_as_json() {
-        for (prediction, label, right) in [
-            (Some(r#""positive""#), json!("positive"), true),
-            (Some(r#""positive""#), json!("Positive"), false),
-            (Some("1.0"), json!(1), true),
-            (Some("true"), json!(1), false),
-            (Some("[1,2]"), json!([1, 2]), true),
-            (None, json!(null), false),
-        ] {
-            assert_eq!(
-                is_right(prediction, &label),
-                right,
-                "{prediction:?} {label}"
-            );
-        }
-    }
 }

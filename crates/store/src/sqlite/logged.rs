@@ -1,13 +1,17 @@
 //! What logged choices earned, added up for the evaluation of other policies.
 
-use super::predictions::{reason_code, reason_of};
-use super::row::{ByName, corrupt};
+use super::predictions::{MEASURED, id_of, measured, reason_of};
+use super::row::corrupt;
 use crate::StoreError;
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params};
+use std::collections::BTreeMap;
 use types::{
-    BuiltIn, LoggedGroup, MetricName, ModelName, PredictionId, Reason, TimeRange, VersionKey,
+    BuiltIn, LoggedGroup, MetricName, ModelName, PredictionId, Reason, TimeRange, Timestamp,
+    VersionKey,
 };
+
+/// What predictions of a group have in common: the period, the epoch, the reason, the version and the propensity.
+type Alike = (i64, i64, Reason, VersionKey, u64);
 
 pub(in crate::sqlite) fn groups(
     connection: &mut Connection,
@@ -18,50 +22,59 @@ pub(in crate::sqlite) fn groups(
 ) -> Result<Vec<LoggedGroup>, StoreError> {
     let order = |time| PredictionId::order_at(time) as i64;
     let since = range.since.map_or(0, order);
-    let mut values = vec![
-        Sql::Text(name.to_string()),
-        Sql::Integer(since),
-        Sql::Integer(range.until.map_or(i64::MAX, order)),
-        Sql::Integer(period_ms.max(1)),
-    ];
-    let (value, join) = match BuiltIn::find(metric.as_str()) {
-        Some(BuiltIn::Error) => ("CAST(p.status IN (1, 2) AS REAL)", ""),
-        Some(BuiltIn::Rejected) => ("CAST(p.status = 3 AS REAL)", ""),
-        Some(BuiltIn::LatencyMs) => ("IIF(p.status = 3, NULL, p.latency_ns / 1e6)", ""),
-        Some(BuiltIn::Confidence) => ("IIF(p.status = 0, p.confidence, NULL)", ""),
-        Some(BuiltIn::Slow) => ("NULL", ""),
-        Some(BuiltIn::Correct) | None => {
-            values.push(Sql::Text(metric.to_string()));
-            let join = "JOIN feedback f ON f.prediction_order = p.prediction_order \
-                        AND f.metric = ?5";
-            ("f.value", join)
-        }
-    };
-    // An order has the milliseconds above its lowest 12 bits.
+    let until = range.until.map_or(i64::MAX, order);
     let mut select = connection.prepare_cached(&format!(
-        "SELECT ((p.prediction_order >> 12) - (?2 >> 12)) / ?4 AS period, p.epoch, p.reason, \
-         p.version_key, p.propensity, COUNT(*) AS n, SUM({value}) AS sum, \
-         SUM({value} * {value}) AS sum_squares \
-         FROM predictions p JOIN versions v USING (version_key) {join} \
-         WHERE v.name = ?1 AND p.prediction_order >= ?2 AND p.prediction_order < ?3 \
-         AND p.reason <> ?6 AND {value} IS NOT NULL GROUP BY 1, 2, 3, 4, 5"
+        "SELECT p.prediction_order, p.random, p.epoch, p.reason, p.version_key, p.propensity, {MEASURED}, f.value \
+         FROM predictions p JOIN versions v USING (version_key) \
+         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?4 \
+         WHERE v.name = ?1 AND v.deleted_at IS NULL AND p.prediction_order >= ?2 AND p.prediction_order < ?3"
     ))?;
-    if values.len() == 4 {
-        values.push(Sql::Null);
+    let mut rows = select.query(params![name.as_str(), since, until, metric.as_str()])?;
+    let built_in = BuiltIn::find(metric.as_str()).filter(|metric| *metric != BuiltIn::Correct);
+    let mut groups: BTreeMap<Alike, LoggedGroup> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let value = match built_in {
+            // `slow` has no value here: its objective is an experiment's.
+            Some(built_in) => built_in.value_of(measured(row)?, None),
+            None => row.get("value")?,
+        };
+        let reason = reason_of(row.get("reason")?).ok_or_else(|| corrupt("reason"))?;
+        let Some(value) = value.filter(|_| reason != Reason::Pinned) else {
+            continue;
+        };
+        let new = group(row, reason, range.since, period_ms)?;
+        let alike = (
+            new.period,
+            new.epoch,
+            reason,
+            new.version,
+            new.propensity.to_bits(),
+        );
+        let group = groups.entry(alike).or_insert(new);
+        group.n += 1;
+        group.sum += value;
+        group.sum_squares += value * value;
     }
-    values.push(Sql::Integer(reason_code(Reason::Pinned)));
-    let rows = select.query_map(params_from_iter(values), |row| {
-        let reason = reason_of(row.get("reason")?);
-        Ok(LoggedGroup {
-            period: row.get("period")?,
-            epoch: row.get("epoch")?,
-            reason: reason.ok_or_else(|| corrupt("reason"))?,
-            version: VersionKey(row.get("version_key")?),
-            propensity: row.get("propensity")?,
-            n: row.count("n")?,
-            sum: row.get("sum")?,
-            sum_squares: row.get("sum_squares")?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    Ok(groups.into_values().collect())
+}
+
+/// The group of a row, without anything in it.
+fn group(
+    row: &Row<'_>,
+    reason: Reason,
+    since: Option<Timestamp>,
+    period_ms: i64,
+) -> Result<LoggedGroup, StoreError> {
+    let milliseconds = |time: Timestamp| time.micros().div_euclid(1000);
+    let passed = milliseconds(id_of(row)?.time()) - since.map_or(0, milliseconds);
+    Ok(LoggedGroup {
+        period: passed / period_ms.max(1),
+        epoch: row.get("epoch")?,
+        reason,
+        version: VersionKey(row.get("version_key")?),
+        propensity: row.get("propensity")?,
+        n: 0,
+        sum: 0.0,
+        sum_squares: 0.0,
+    })
 }

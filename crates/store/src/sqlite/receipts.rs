@@ -2,6 +2,7 @@
 //! request, for a week.
 
 use crate::entry::FeedbackEntry;
+use crate::receipt::Kept;
 use crate::{Part, RequestReceipt, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 use types::{ReceiptId, Timestamp};
@@ -20,8 +21,7 @@ pub(super) struct Receipts {
 }
 
 impl Receipts {
-    /// Keeps what became of a part, where its caller may ask for it later: of a request in several parts
-    /// until the last one is there, and then only where nobody waits or something was refused.
+    /// Keeps what became of a part, where its caller may ask for it later.
     pub(super) fn keep(
         &mut self,
         connection: &Connection,
@@ -30,20 +30,21 @@ impl Receipts {
         awaited: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let refused = part.results.iter().any(|(_, result)| result.is_err());
-        let alone = part.parts <= 1;
-        if alone && awaited && !refused {
+        if !RequestReceipt::is_needed(part, awaited) {
             return Ok(());
         }
         // One part alone has a row only where it was set aside before.
-        let mut receipt = load(connection, part.receipt)?.unwrap_or_default();
-        receipt.add(part.parts, &part.results);
-        if last && awaited && receipt.refused == 0 {
-            let mut delete =
-                connection.prepare_cached("DELETE FROM receipts WHERE receipt = ?1")?;
-            delete.execute([part.receipt.to_bytes()])?;
-            return Ok(());
-        }
+        let known = load(connection, part.receipt)?;
+        let receipt = match RequestReceipt::after(known, part, last, awaited) {
+            Kept::AsBefore => return Ok(()),
+            Kept::Nothing => {
+                let sql = "DELETE FROM receipts WHERE receipt = ?1";
+                let mut delete = connection.prepare_cached(sql)?;
+                delete.execute([part.receipt.to_bytes()])?;
+                return Ok(());
+            }
+            Kept::This(receipt) => receipt,
+        };
         write(connection, part.receipt, &receipt, last && awaited)?;
         self.since_sweep += 1;
         if self.since_sweep >= SWEEP_AFTER {

@@ -1,17 +1,15 @@
 //! Feedback: joined, repeated, replaced, early and refused.
 
 use crate::experiments::{clicked, declare, running, score, value};
-use crate::{Opened, append, at, command, feedback, record, register};
+use crate::{Backend, Opened, append, at, command, feedback, record, register};
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{
-    Appended, Feedback, FeedbackContent, FeedbackRefusal, Incoming, LogStore, Receipt, Store,
-};
+use store::{Appended, Feedback, FeedbackContent, FeedbackRefusal, Incoming, Receipt};
 use types::{
     BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
 };
 
-async fn send(store: &Store, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
+async fn send<S: Backend>(store: &S, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
     feedback(store, vec![item], at(50)).await.remove(0)
 }
 
@@ -30,7 +28,7 @@ fn replacing(item: Feedback) -> Feedback {
     }
 }
 
-pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
+pub(crate) async fn values_are_joined_once_and_can_be_replaced<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
     let record = PredictionRecord {
@@ -93,10 +91,10 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced(opened: Opened) {
     assert_eq!((now.sum, now.values, now.events), (1.0, 2, 2));
     let stored = store.feedback_of(record.id).await.unwrap();
     assert_eq!((stored.len(), stored[0].value), (1, 1.0));
-    assert_eq!(opened.verify().problems, Vec::<String>::new());
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
 }
 
-pub(crate) async fn feedback_waits_for_its_prediction(opened: Opened) {
+pub(crate) async fn feedback_waits_for_its_prediction<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let version = register(store, 1, "1").await.key;
     let record = record(version, 1_000_000, 0.5, 1);
@@ -121,10 +119,10 @@ pub(crate) async fn feedback_waits_for_its_prediction(opened: Opened) {
     let later = at(50 + 8 * 86_400);
     feedback(store, vec![other], later).await.remove(0).unwrap();
     assert_eq!(waiting(store).await, (1, 2));
-    assert_eq!(opened.verify().problems, Vec::<String>::new());
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
 }
 
-pub(crate) async fn bad_values_are_refused_one_by_one(opened: Opened) {
+pub(crate) async fn bad_values_are_refused_one_by_one<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let version = register(store, 1, "1").await.key;
     declare(store, score()).await;
@@ -164,7 +162,7 @@ pub(crate) async fn bad_values_are_refused_one_by_one(opened: Opened) {
     );
 }
 
-pub(crate) async fn labels_are_counted_in_every_window(opened: Opened) {
+pub(crate) async fn labels_are_counted_in_every_window<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let versions: [VersionKey; 2] = [
         register(store, 1, "1").await.key,
@@ -204,10 +202,10 @@ pub(crate) async fn labels_are_counted_in_every_window(opened: Opened) {
             assert_eq!(got, (labelled, correct));
         }
     }
-    assert_eq!(opened.verify().problems, Vec::<String>::new());
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
 }
 
-pub(crate) async fn receipts_are_kept_where_nobody_waited(opened: Opened) {
+pub(crate) async fn receipts_are_kept_where_nobody_waited<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let (_, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
     let record = record(versions[0].key, 1_000_000, 0.5, 1);
@@ -248,7 +246,7 @@ pub(crate) async fn receipts_are_kept_where_nobody_waited(opened: Opened) {
     assert_eq!(send(30, 1, right(), true).await, None);
 }
 
-pub(crate) async fn corrections_leave_nothing_behind(opened: Opened) {
+pub(crate) async fn corrections_leave_nothing_behind<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let score = types::Metric {
         lower_bound: None,
@@ -295,11 +293,11 @@ pub(crate) async fn corrections_leave_nothing_behind(opened: Opened) {
         (sum - (0..20).map(small).sum::<f64>()).abs() < 1e-12,
         "{sum}"
     );
-    assert_eq!(opened.verify().problems, [""; 0]);
+    assert_eq!(opened.verify().await.problems, [""; 0]);
 }
 
 /// Values that wait for their prediction, and values that were dropped.
-async fn waiting(store: &Store) -> (u64, u64) {
+async fn waiting<S: Backend>(store: &S) -> (u64, u64) {
     let state = store.log_state().await.unwrap();
     (state.feedback_waiting, state.feedback_dropped)
 }

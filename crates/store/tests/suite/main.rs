@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod catalogue;
+mod compare;
 mod experiments;
 mod feedback;
 mod log;
@@ -12,6 +13,7 @@ mod sqlite;
 use catalog::{Command, NewVersion, Refusal, decide, differences, replay};
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
+use store::memory::MemoryStore;
 use store::{
     Appended, Feedback, FeedbackResult, Incoming, LogStore, ModelStore, Store, StoreError,
     VerifyReport,
@@ -22,21 +24,65 @@ use types::{
     PredictionRecord, Reason, ReceiptId, RuntimeSpec, Timestamp, Version, VersionKey, VersionName,
 };
 
-/// A store with nothing in it, and how it is checked from outside.
-struct Opened {
-    store: Store,
-    directory: TempDir,
+/// A store of some kind, and what a test does to it from outside.
+trait Backend: ModelStore + LogStore {
+    /// The same store, as after a restart.
+    async fn again(&self, directory: Option<&TempDir>) -> Self;
+
+    /// Removes what deleted versions have left behind.
+    async fn tidied(&self);
+
+    /// What a recount says.
+    async fn recount(&self, directory: Option<&TempDir>) -> VerifyReport;
 }
 
-impl Opened {
-    /// The same directory, opened again after its store was closed.
-    async fn reopen(&self) -> Store {
-        self.store.close().await.unwrap();
-        Store::open(self.directory.path()).unwrap()
+impl Backend for Store {
+    async fn again(&self, directory: Option<&TempDir>) -> Self {
+        self.close().await.unwrap();
+        Self::open(directory.unwrap().path()).unwrap()
     }
 
-    fn verify(&self) -> VerifyReport {
-        store::verify(self.directory.path()).unwrap()
+    async fn tidied(&self) {
+        let store = self.clone();
+        let tidy = move || while store.tidy().unwrap() {};
+        tokio::task::spawn_blocking(tidy).await.unwrap();
+    }
+
+    async fn recount(&self, directory: Option<&TempDir>) -> VerifyReport {
+        store::verify(directory.unwrap().path()).unwrap()
+    }
+}
+
+/// It has nothing but rows, so there is nothing to recount, and nothing to tidy.
+impl Backend for MemoryStore {
+    async fn again(&self, _: Option<&TempDir>) -> Self {
+        self.clone()
+    }
+
+    async fn tidied(&self) {}
+
+    async fn recount(&self, _: Option<&TempDir>) -> VerifyReport {
+        let totals = self.totals(types::TimeRange::ALL).await.unwrap();
+        VerifyReport {
+            predictions: totals.iter().map(|totals| totals.rollup.count).sum(),
+            ..VerifyReport::default()
+        }
+    }
+}
+
+/// A store with nothing in it, and where it is kept.
+struct Opened<S> {
+    store: S,
+    directory: Option<TempDir>,
+}
+
+impl<S: Backend> Opened<S> {
+    async fn reopen(&self) -> S {
+        self.store.again(self.directory.as_ref()).await
+    }
+
+    async fn verify(&self) -> VerifyReport {
+        self.store.recount(self.directory.as_ref()).await
     }
 }
 
@@ -50,7 +96,7 @@ macro_rules! suite {
                 what_is_rare_is_found_in_its_hours, rejected_inputs_have_no_latency, entries_of_deleted_versions_are_dropped_and_counted;
             experiments: evidence_counts_units_once_and_survives_a_recount,
                 young_predictions_wait_for_their_window, looks_are_kept_while_an_experiment_runs,
-                steps_open_epochs_and_leave_an_event, webhooks_remember_how_far_they_were_told,
+                steps_open_epochs_and_leave_an_event,
                 logged_choices_are_added_up_by_epoch_and_propensity;
             feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
                 labels_are_counted_in_every_window, receipts_are_kept_where_nobody_waited, corrections_leave_nothing_behind;
@@ -69,15 +115,29 @@ macro_rules! suite {
 }
 
 suite!(on_sqlite, crate::open_sqlite);
+suite!(in_memory, crate::open_memory);
 
-fn open_sqlite() -> Opened {
+fn open_sqlite() -> Opened<Store> {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
-    Opened { store, directory }
+    Opened {
+        store,
+        directory: Some(directory),
+    }
+}
+
+fn open_memory() -> Opened<MemoryStore> {
+    Opened {
+        store: MemoryStore::default(),
+        directory: None,
+    }
 }
 
 /// Stores entries at the positions that follow, as a journal would have it.
-async fn append_entries(store: &Store, entries: Vec<Vec<u8>>) -> Result<Appended, StoreError> {
+async fn append_entries<S: Backend>(
+    store: &S,
+    entries: Vec<Vec<u8>>,
+) -> Result<Appended, StoreError> {
     let store = store.clone();
     let append = move || {
         let mut appended = Appended::default();
@@ -101,7 +161,7 @@ fn entry_of(record: &PredictionRecord) -> Vec<u8> {
 }
 
 /// Stores a prediction, which nothing keeps from being stored.
-async fn append(store: &Store, record: PredictionRecord) {
+async fn append<S: Backend>(store: &S, record: PredictionRecord) {
     let appended = append_entries(store, vec![entry_of(&record)])
         .await
         .unwrap();
@@ -109,8 +169,8 @@ async fn append(store: &Store, record: PredictionRecord) {
 }
 
 /// Stores values that came together, and says what became of each.
-async fn feedback(
-    store: &Store,
+async fn feedback<S: Backend>(
+    store: &S,
     values: Vec<Feedback>,
     received: Timestamp,
 ) -> Vec<FeedbackResult> {
@@ -141,7 +201,11 @@ fn version_name(text: &str) -> VersionName {
 }
 
 /// Carries out a command to the model `m`, as a server does, and checks that rows and events say the same.
-async fn command(store: &Store, command: Command, now: Timestamp) -> Result<ModelState, Refusal> {
+async fn command<S: Backend>(
+    store: &S,
+    command: Command,
+    now: Timestamp,
+) -> Result<ModelState, Refusal> {
     let state = store.model(name("m")).await.unwrap();
     let state = state.unwrap_or_else(|| ModelState::new(name("m")));
     let Some(decided) = decide(&state, &command, now)? else {
@@ -155,12 +219,12 @@ async fn command(store: &Store, command: Command, now: Timestamp) -> Result<Mode
 }
 
 /// The state of the model `m` from its events alone.
-async fn replayed(store: &Store) -> ModelState {
+async fn replayed<S: Backend>(store: &S) -> ModelState {
     let events = store.events_of(name("m")).await.unwrap();
     replay(name("m"), &events).unwrap()
 }
 
-async fn register(store: &Store, id: u64, version: &str) -> Version {
+async fn register<S: Backend>(store: &S, id: u64, version: &str) -> Version {
     let model_id = ModelId::from_bits(id);
     let new = NewVersion {
         key: store.unused_keys().await.unwrap().0,
@@ -176,7 +240,7 @@ async fn register(store: &Store, id: u64, version: &str) -> Version {
     store.version(model_id).await.unwrap().unwrap()
 }
 
-async fn delete(store: &Store, id: ModelId) {
+async fn delete<S: Backend>(store: &S, id: ModelId) {
     command(store, Command::Delete { id }, at(1)).await.unwrap();
 }
 

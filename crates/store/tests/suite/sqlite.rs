@@ -5,12 +5,13 @@ use crate::{
     Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
 use rusqlite::Connection;
-use store::{LogStore, ModelStore, OpenError, Store};
-use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
+use store::{LogStore, ModelStore, NewWebhook, OpenError, Store};
+use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey, WebhookId};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
     let (experiment, versions) = running(&store, metrics).await;
     for n in 0..100 {
@@ -74,6 +75,7 @@ async fn verify_sees_every_kind_of_damage() {
 #[tokio::test]
 async fn a_rollup_that_cannot_be_read_is_counted_from_what_is_finer() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let versions = [
         register(&store, 1, "1").await,
         register(&store, 2, "2").await,
@@ -126,6 +128,7 @@ async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f
 #[tokio::test]
 async fn what_several_servers_add_is_added_up() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let (experiment, versions) = running(
         &store,
         vec![crate::experiments::clicked(), BuiltIn::Error.metric()],
@@ -196,6 +199,7 @@ async fn what_several_servers_add_is_added_up() {
 #[tokio::test]
 async fn the_audit_cannot_be_changed() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     register(&store, 1, "1").await;
     drop(store);
     let connection = Connection::open(directory.path().join("weir.db")).unwrap();
@@ -208,6 +212,7 @@ async fn the_audit_cannot_be_changed() {
 #[tokio::test]
 async fn a_directory_is_opened_once() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let again = Store::open(directory.path());
     assert!(matches!(again, Err(OpenError::InUse(_))));
     store.close().await.unwrap();
@@ -225,6 +230,7 @@ async fn a_directory_is_opened_once() {
 #[tokio::test]
 async fn versions_deleted_one_after_the_other_leave_no_rows() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let ids = [1, 2, 3].map(|n| (n, n.to_string()));
     let mut versions = Vec::new();
     for (id, name) in ids {
@@ -421,6 +427,7 @@ async fn every_flipped_bit_that_changes_content_is_found() {
     let asked = std::env::var("STORE_FLIPS").ok();
     let flips = asked.map_or(200, |asked| asked.parse().unwrap());
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     let metrics = vec![
         crate::experiments::clicked(),
         BuiltIn::Confidence.metric(),
@@ -524,6 +531,7 @@ async fn every_flipped_bit_that_changes_content_is_found() {
 #[tokio::test]
 async fn a_transaction_that_was_cut_short_is_taken_back_at_the_start() {
     let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
     register(&store, 1, "1").await;
     store.close().await.unwrap();
     drop(store);
@@ -553,4 +561,49 @@ async fn a_transaction_that_was_cut_short_is_taken_back_at_the_start() {
     assert_eq!(model.salt, "salt");
     store.close().await.unwrap();
     assert_eq!(store::verify(killed.path()).unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn webhooks_remember_how_far_they_were_told() {
+    let opened = open_sqlite();
+    let store = &opened.store;
+    register(store, 1, "1").await;
+    let new = NewWebhook {
+        id: WebhookId::from_bits(5),
+        name: None,
+        url: "https://example.com/".into(),
+        secret: "s".into(),
+    };
+    let made = store.create_webhook(new, at(1)).await.unwrap();
+    assert_eq!(made.delivered, store.changed_models(0).await.unwrap().0);
+    store
+        .webhook_failed(made.id, "refused".into(), at(9), None)
+        .await
+        .unwrap();
+    let failed = store.webhooks().await.unwrap().remove(0);
+    assert_eq!((failed.attempts, failed.next_attempt_at), (1, at(9)));
+    store
+        .webhook_failed(made.id, "refused".into(), at(9), Some(7))
+        .await
+        .unwrap();
+    let given_up = store.webhooks().await.unwrap().remove(0);
+    assert_eq!(
+        (given_up.attempts, given_up.delivered, given_up.given_up),
+        (0, 7, 1)
+    );
+    store.webhook_delivered(made.id, 8).await.unwrap();
+    let told = store.webhooks().await.unwrap().remove(0);
+    assert_eq!((told.delivered, told.last_error), (8, None));
+    assert!(!format!("{made:?}").contains("secret"));
+    assert!(store.delete_webhook(made.id).await.unwrap());
+    assert!(!store.delete_webhook(made.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_closed_store_takes_nothing() {
+    let Opened { store, .. } = open_sqlite();
+    store.probe().await.unwrap();
+    assert_eq!(store.failure(), None);
+    store.close().await.unwrap();
+    assert!(store.probe().await.is_err(), "a closed store was written");
 }

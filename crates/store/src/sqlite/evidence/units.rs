@@ -15,7 +15,6 @@ use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 use slab::Slab;
 use std::hash::BuildHasher;
 use types::{ExperimentKey, VersionKey};
@@ -28,13 +27,6 @@ const JOURNAL_PER_UNIT: usize = 1024;
 const MUCH_JOURNAL: usize = 4 << 20;
 /// Units that are written to their rows, or appended again, with a group, at least.
 const LEAST_MOVED_ON: usize = 64;
-
-/// The number of a unit: the first 64 bits of SHA-256.
-pub(in crate::sqlite) fn unit_number(unit_id: &str) -> i64 {
-    let digest = Sha256::digest(unit_id.as_bytes());
-    let first: [u8; 8] = digest[..8].try_into().expect("a digest has 32 bytes");
-    i64::from_be_bytes(first)
-}
 
 /// A unit in an epoch of an experiment, in the order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,239 @@
+//! A store in memory, written to be read: it keeps rows in plain maps, and counts whatever is asked from them anew. It
+//! defines what the traits mean, and is slow and forgetful; nothing serves from it.
+
+mod log;
+mod models;
+
+use crate::entry::PredictionEntry;
+use crate::{
+    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, Incoming,
+    LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback, PredictionFilter, ReadModel,
+    RequestReceipt, RunningEvidence, SetAside, StoreError, StoredFeedback, VersionFilter,
+    VersionTotals,
+};
+use evidence::Unit;
+use log::Log;
+use models::Models;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use types::{
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
+    ModelId, ModelName, ModelState, PredictionId, ReceiptId, StoredEvent, TimeRange, Timestamp,
+    Version, VersionKey,
+};
+
+/// A store in memory. Clones are handles to the same one.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    models: Models,
+    log: Log,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The number of the unit of a prediction.
+fn unit_of(prediction: &PredictionEntry<'_>) -> Unit {
+    let named = prediction.unit_id.map(crate::unit_number);
+    named.map_or(Unit::Own(prediction.id.order()), Unit::Named)
+}
+
+impl ModelStore for MemoryStore {
+    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Applied>, StoreError> {
+        Ok(self.lock().models.apply(&changes))
+    }
+
+    async fn checkpoint(&self, looks: Vec<Checkpoint>) -> Result<Vec<Applied>, StoreError> {
+        let mut memory = self.lock();
+        let each = looks.into_iter().map(|look| memory.models.checkpoint(look));
+        Ok(each.collect())
+    }
+
+    async fn version(&self, id: ModelId) -> Result<Option<Version>, StoreError> {
+        let memory = self.lock();
+        let found = memory.models.live().find(|version| version.model_id == id);
+        Ok(found.cloned())
+    }
+
+    async fn versions(&self, filter: VersionFilter) -> Result<Vec<Version>, StoreError> {
+        Ok(self.lock().models.versions(&filter))
+    }
+
+    async fn aliases(&self, name: ModelName) -> Result<Vec<Alias>, StoreError> {
+        Ok(self.lock().models.aliases(&name))
+    }
+
+    async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
+        Ok(self.lock().models.metrics(&name))
+    }
+
+    async fn model(&self, name: ModelName) -> Result<Option<ModelState>, StoreError> {
+        Ok(self.lock().models.state(&name))
+    }
+
+    async fn models(&self) -> Result<Vec<ReadModel>, StoreError> {
+        Ok(self.lock().models.states().map(Ok).collect())
+    }
+
+    async fn unused_keys(&self) -> Result<(VersionKey, ExperimentKey), StoreError> {
+        Ok(self.lock().models.unused_keys())
+    }
+
+    async fn events_of(&self, name: ModelName) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.lock().models.events_of(&name))
+    }
+
+    async fn experiment(&self, id: ExperimentId) -> Result<Option<Experiment>, StoreError> {
+        Ok(self.lock().models.experiment(id).cloned())
+    }
+
+    async fn experiments(&self, filter: ExperimentFilter) -> Result<Vec<Experiment>, StoreError> {
+        Ok(self.lock().models.experiments(&filter))
+    }
+
+    async fn due_experiments(&self, now: Timestamp) -> Result<Vec<Experiment>, StoreError> {
+        Ok(self.lock().models.due(now))
+    }
+
+    async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut entries = self.lock().models.audit(&filter);
+        entries.reverse();
+        let before = filter.before.unwrap_or(i64::MAX);
+        entries.retain(|entry| entry.id < before);
+        entries.truncate(filter.limit as usize);
+        Ok(entries)
+    }
+
+    async fn audit_after(
+        &self,
+        filter: AuditFilter,
+        after: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut entries = self.lock().models.audit(&filter);
+        entries.retain(|entry| entry.id > after);
+        entries.truncate(filter.limit as usize);
+        Ok(entries)
+    }
+
+    async fn changed_models(&self, after: i64) -> Result<(i64, Vec<ModelName>), StoreError> {
+        Ok(self.lock().models.changed(after))
+    }
+
+    async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+impl LogStore for MemoryStore {
+    fn append(&self, incoming: &Incoming<'_>, appended: &mut Appended) -> Result<(), StoreError> {
+        let memory = &mut *self.lock();
+        memory.log.append(&memory.models, incoming, appended);
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.lock().log.position()
+    }
+
+    async fn retry_set_aside(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let memory = &mut *self.lock();
+        Ok(memory.log.retry(&memory.models, now))
+    }
+
+    async fn evidence(
+        &self,
+        experiment: Experiment,
+        now: Timestamp,
+    ) -> Result<Evidence, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.evidence(&memory.models, &experiment, now))
+    }
+
+    async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
+        let memory = self.lock();
+        let running = memory.models.running();
+        let each = running.map(|experiment| {
+            let evidence = memory.log.evidence(&memory.models, experiment, now);
+            Ok((experiment.clone(), evidence))
+        });
+        Ok(each.collect())
+    }
+
+    async fn newest_order(&self) -> Result<u64, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.newest_order(&memory.models))
+    }
+
+    async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.totals(&memory.models, range))
+    }
+
+    async fn predictions(
+        &self,
+        filter: PredictionFilter,
+    ) -> Result<Vec<LoggedPrediction>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.predictions(&memory.models, &filter))
+    }
+
+    async fn prediction(&self, id: PredictionId) -> Result<Option<LoggedPrediction>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.prediction(&memory.models, id))
+    }
+
+    async fn predictions_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<LoggedPrediction>, StoreError> {
+        let memory = self.lock();
+        Ok(memory
+            .log
+            .predictions_after(&memory.models, position, limit))
+    }
+
+    async fn feedback_of(&self, id: PredictionId) -> Result<Vec<StoredFeedback>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.feedback_of(&memory.models, id))
+    }
+
+    async fn feedback_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<PlacedFeedback>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.feedback_after(&memory.models, position, limit))
+    }
+
+    async fn logged_groups(
+        &self,
+        name: ModelName,
+        metric: MetricName,
+        range: TimeRange,
+        period_ms: i64,
+    ) -> Result<Vec<LoggedGroup>, StoreError> {
+        let memory = self.lock();
+        Ok(memory
+            .log
+            .groups(&memory.models, &name, &metric, range, period_ms))
+    }
+
+    async fn log_state(&self) -> Result<LogState, StoreError> {
+        Ok(self.lock().log.state())
+    }
+
+    async fn set_aside(&self, after: u64, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        Ok(self.lock().log.set_aside(after, limit))
+    }
+
+    async fn receipt(&self, id: ReceiptId) -> Result<Option<RequestReceipt>, StoreError> {
+        Ok(self.lock().log.receipt(id))
+    }
+}

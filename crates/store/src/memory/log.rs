@@ -1,0 +1,732 @@
+//! The log, as the entries that came.
+
+use super::models::Models;
+use super::unit_of;
+use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
+use crate::receipt::Kept;
+use crate::{
+    Appended, Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Incoming,
+    LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter, Receipt, RequestReceipt,
+    Rollup, SetAside, StoredFeedback, VersionTotals, is_right,
+};
+use evidence::{Delta, Exposed, Given, Recount, Sample, Unit, exposed, valued};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use types::{
+    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey, Exposures,
+    FeedbackStatus, Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, ModelName,
+    PredictionId, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
+};
+
+/// How long feedback without a prediction is kept, in microseconds.
+const KEPT: i64 = 7 * 86_400 * 1_000_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    position: u64,
+    /// Entries of predictions, by the order of the id.
+    predictions: BTreeMap<u64, Row>,
+    feedback: BTreeMap<(u64, MetricName), Stored>,
+    /// What waits for its prediction.
+    pending: BTreeMap<(PredictionId, MetricName), (FeedbackContent, Timestamp)>,
+    feedback_dropped: u64,
+    dropped: u64,
+    missing: Vec<RangeInclusive<u64>>,
+    set_aside: BTreeMap<u64, Aside>,
+    receipts: HashMap<ReceiptId, RequestReceipt>,
+    /// Whose first event of a metric was counted, by experiment and the place of the metric.
+    had_event: HashSet<(ExperimentKey, usize, Unit)>,
+    /// How many such there were, by epoch and version beside that.
+    events: HashMap<(ExperimentKey, i64, VersionKey, usize), u64>,
+    /// The arm of each unit in each epoch.
+    arms: HashMap<(ExperimentKey, i64, Unit), VersionKey>,
+}
+
+#[derive(Debug)]
+struct Row {
+    position: u64,
+    bytes: Vec<u8>,
+}
+
+/// A value that came for a prediction.
+#[derive(Debug, Clone)]
+struct Stored {
+    value: f64,
+    /// As JSON.
+    label: Option<String>,
+    received_at: Timestamp,
+    event: bool,
+    position: u64,
+}
+
+#[derive(Debug)]
+struct Aside {
+    reason: String,
+    bytes: Vec<u8>,
+    at: Timestamp,
+}
+
+/// Why an entry cannot be stored.
+type Unstorable = String;
+
+impl Row {
+    fn prediction(&self) -> PredictionEntry<'_> {
+        match Entry::decode(&self.bytes).map(|entry| entry.kind) {
+            Ok(Kind::Prediction(prediction)) => prediction,
+            other => unreachable!("only predictions are kept here: {other:?}"),
+        }
+    }
+}
+
+impl Log {
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(super) fn append(
+        &mut self,
+        models: &Models,
+        incoming: &Incoming<'_>,
+        appended: &mut Appended,
+    ) {
+        for (position, bytes) in &incoming.entries {
+            if *position <= self.position {
+                continue;
+            }
+            if let Err(reason) = self.take(models, *position, bytes, incoming, appended) {
+                self.put_aside(*position, reason.clone(), bytes, incoming.now, appended);
+            }
+            self.position = *position;
+        }
+        for missing in incoming
+            .missing
+            .iter()
+            .filter(|missing| *missing.end() > self.position)
+        {
+            self.missing.push(missing.clone());
+        }
+        let missing = incoming.missing.last().map_or(0, |missing| *missing.end());
+        self.position = self.position.max(missing);
+    }
+
+    fn take(
+        &mut self,
+        models: &Models,
+        position: u64,
+        bytes: &[u8],
+        incoming: &Incoming<'_>,
+        appended: &mut Appended,
+    ) -> Result<(), Unstorable> {
+        let entry = Entry::decode(bytes).map_err(|error| error.to_string())?;
+        match &entry.kind {
+            Kind::Prediction(prediction) => {
+                let dropped = self.take_prediction(models, position, prediction, bytes)?;
+                appended.dropped += u64::from(dropped);
+                self.dropped += u64::from(dropped);
+            }
+            Kind::Feedback(request) => {
+                let awaited = (incoming.awaited)(request.receipt);
+                let part = self.take_feedback(models, position, request, entry.at, awaited);
+                appended.parts.push(part);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_aside(
+        &mut self,
+        position: u64,
+        reason: Unstorable,
+        bytes: &[u8],
+        at: Timestamp,
+        appended: &mut Appended,
+    ) {
+        appended.set_aside.push((position, reason.clone()));
+        let bytes = bytes.to_vec();
+        self.set_aside.insert(position, Aside { reason, bytes, at });
+    }
+
+    /// Says whether it was dropped, because its version is deleted.
+    fn take_prediction(
+        &mut self,
+        models: &Models,
+        position: u64,
+        prediction: &PredictionEntry<'_>,
+        bytes: &[u8],
+    ) -> Result<bool, Unstorable> {
+        let key = prediction.version;
+        let known = models.known(key);
+        let (_, deleted) =
+            known.ok_or_else(|| format!("the entry is of no version ({})", key.0))?;
+        if deleted {
+            return Ok(true);
+        }
+        let order = prediction.id.order();
+        if self.predictions.contains_key(&order) {
+            return Err("its id was given before".into());
+        }
+        if let Some(experiment) = prediction.experiment.and_then(|key| models.by_key(key)) {
+            let unit = unit_of(prediction);
+            let arm = (experiment.key, prediction.epoch, unit);
+            let version = *self.arms.entry(arm).or_insert(key);
+            for (at, gain) in exposed(&experiment.definition, prediction.measured()) {
+                self.note_event(
+                    experiment.key,
+                    (prediction.epoch, version),
+                    at,
+                    unit,
+                    gain.bad,
+                );
+            }
+        }
+        let bytes = bytes.to_vec();
+        self.predictions.insert(order, Row { position, bytes });
+        self.join_waiting(models, prediction.id, position);
+        Ok(false)
+    }
+
+    /// Counts a bad value, where it is the first of its unit; says whether it was.
+    fn note_event(
+        &mut self,
+        experiment: ExperimentKey,
+        (epoch, version): (i64, VersionKey),
+        at: usize,
+        unit: Unit,
+        bad: bool,
+    ) -> bool {
+        let first = bad && self.had_event.insert((experiment, at, unit));
+        if first {
+            *self
+                .events
+                .entry((experiment, epoch, version, at))
+                .or_default() += 1;
+        }
+        first
+    }
+
+    fn join_waiting(&mut self, models: &Models, id: PredictionId, position: u64) {
+        let waiting: Vec<_> = self
+            .pending
+            .keys()
+            .filter(|(of, _)| *of == id)
+            .cloned()
+            .collect();
+        for key in waiting {
+            let Some((content, received_at)) = self.pending.remove(&key) else {
+                continue;
+            };
+            let item = Feedback {
+                prediction_id: id,
+                content,
+                replace: false,
+            };
+            let joined = self.store(models, &item, received_at, position);
+            self.feedback_dropped += u64::from(joined.is_err());
+        }
+    }
+
+    fn take_feedback(
+        &mut self,
+        models: &Models,
+        position: u64,
+        request: &FeedbackEntry,
+        at: Timestamp,
+        awaited: bool,
+    ) -> Part {
+        let values = request.values.iter();
+        let results = values.map(|(line, item)| (*line, self.store(models, item, at, position)));
+        let part = Part {
+            receipt: request.receipt,
+            parts: request.parts,
+            results: results.collect(),
+        };
+        let last = request.part + 1 >= request.parts;
+        let known = self.receipts.get(&part.receipt).cloned();
+        match RequestReceipt::after(known, &part, last, awaited) {
+            Kept::AsBefore => {}
+            Kept::Nothing => drop(self.receipts.remove(&part.receipt)),
+            Kept::This(receipt) => drop(self.receipts.insert(part.receipt, receipt)),
+        }
+        part
+    }
+
+    fn store(
+        &mut self,
+        models: &Models,
+        item: &Feedback,
+        now: Timestamp,
+        position: u64,
+    ) -> FeedbackResult {
+        self.sweep(now);
+        let id = item.prediction_id;
+        let row = self.predictions.get(&id.order());
+        let Some(prediction) = row.map(Row::prediction).filter(|found| found.id == id) else {
+            return Ok(self.keep(item, now));
+        };
+        let (version, deleted) = models.known(prediction.version).expect("it was stored");
+        if deleted {
+            return Ok(unjoined(item, FeedbackStatus::Dropped));
+        }
+        let (metric, value, label) = value_of(models, item, &prediction, &version.name)?;
+        let key = (id.order(), metric.clone());
+        let known = self.feedback.get(&key);
+        let stored = known.map(|known| (known.value, known.label.as_deref()));
+        let status = crate::feedback::joined(stored, value, label.as_deref(), item.replace)?;
+        let mut receipt = Receipt {
+            status,
+            metric: metric.clone(),
+            value: Some(value),
+            counted: Some(Counted {
+                name: version.name.clone(),
+                model_id: version.model_id,
+                version: version.version.clone(),
+                experiment_id: None,
+            }),
+        };
+        let experiment = prediction.experiment.and_then(|key| models.by_key(key));
+        let place = experiment.and_then(|found| found.definition.metric(metric.as_str()));
+        let mut event = known.is_some_and(|known| known.event);
+        if let Some((experiment, at)) = experiment.zip(place) {
+            let definition = &experiment.definition;
+            let old = known.map(|known| known.value);
+            let gain = valued(definition, &definition.metrics[at], old, value);
+            if gain.is_some() || status == FeedbackStatus::Duplicate {
+                receipt.count_for(experiment.id);
+            }
+            if status != FeedbackStatus::Duplicate {
+                let (unit, epoch) = (unit_of(&prediction), prediction.epoch);
+                let arm = self.arms.get(&(experiment.key, epoch, unit));
+                let arm = arm.copied().unwrap_or(prediction.version);
+                let bad = gain.is_some_and(|gain| gain.bad);
+                event |= self.note_event(experiment.key, (epoch, arm), at, unit, bad);
+            }
+        }
+        if status != FeedbackStatus::Duplicate {
+            let value = Stored {
+                value,
+                label,
+                received_at: now,
+                event,
+                position,
+            };
+            self.feedback.insert(key, value);
+        }
+        Ok(receipt)
+    }
+
+    fn keep(&mut self, item: &Feedback, now: Timestamp) -> Receipt {
+        let receipt = unjoined(item, FeedbackStatus::Unmatched);
+        let key = (item.prediction_id, receipt.metric.clone());
+        match self.pending.get_mut(&key) {
+            // It stays as old as it was.
+            Some((content, _)) if item.replace => content.clone_from(&item.content),
+            Some(_) => {}
+            None => drop(self.pending.insert(key, (item.content.clone(), now))),
+        }
+        receipt
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        let before = self.pending.len();
+        self.pending
+            .retain(|_, (_, received_at)| received_at.micros() >= now.micros() - KEPT);
+        self.feedback_dropped += (before - self.pending.len()) as u64;
+    }
+
+    pub(super) fn retry(&mut self, models: &Models, now: Timestamp) -> u64 {
+        let mut taken = 0;
+        for (position, aside) in std::mem::take(&mut self.set_aside) {
+            let incoming = Incoming {
+                entries: Vec::new(),
+                missing: &[],
+                awaited: &|_| false,
+                now,
+            };
+            let mut appended = Appended::default();
+            match self.take(models, position, &aside.bytes, &incoming, &mut appended) {
+                Ok(()) => taken += 1,
+                Err(_) => drop(self.set_aside.insert(position, aside)),
+            }
+        }
+        taken
+    }
+
+    /// Predictions whose versions are not deleted, by the order of their ids.
+    fn live<'a>(
+        &'a self,
+        models: &'a Models,
+    ) -> impl DoubleEndedIterator<Item = (&'a Row, PredictionEntry<'a>)> {
+        let rows = self.predictions.values().map(|row| (row, row.prediction()));
+        rows.filter(|(_, prediction)| {
+            models
+                .known(prediction.version)
+                .is_some_and(|(_, deleted)| !deleted)
+        })
+    }
+
+    pub(super) fn newest_order(&self, models: &Models) -> u64 {
+        let newest = self.live(models).next_back();
+        newest.map_or(0, |(_, prediction)| prediction.id.order())
+    }
+
+    pub(super) fn totals(&self, models: &Models, range: TimeRange) -> Vec<VersionTotals> {
+        let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
+        for (_, prediction) in self
+            .live(models)
+            .filter(|(_, p)| within(range, p.id.time()))
+        {
+            let rollup = totals.entry(prediction.version).or_default();
+            rollup.add(&Sample::new(prediction.measured()));
+            let label = (prediction.id.order(), BuiltIn::Correct.metric().name);
+            rollup.add_label(self.feedback.get(&label).map(|label| label.value));
+        }
+        let each = totals.into_iter();
+        each.map(|(version, rollup)| VersionTotals { version, rollup })
+            .collect()
+    }
+
+    pub(super) fn predictions(
+        &self,
+        models: &Models,
+        filter: &PredictionFilter,
+    ) -> Vec<LoggedPrediction> {
+        let all = self
+            .live(models)
+            .rev()
+            .map(|(row, prediction)| logged(models, row, &prediction));
+        let fits = |p: &LoggedPrediction| {
+            filter.name.as_ref().is_none_or(|name| p.name == *name)
+                && filter
+                    .version
+                    .as_ref()
+                    .is_none_or(|version| p.version == *version)
+                && filter.model_id.is_none_or(|id| p.model_id == id)
+                && filter.status.is_none_or(|status| p.status == status)
+                && within(filter.range, p.id.time())
+                && filter
+                    .before
+                    .is_none_or(|before| p.id.order() < before.order())
+        };
+        all.filter(fits).take(filter.limit as usize).collect()
+    }
+
+    pub(super) fn prediction(&self, models: &Models, id: PredictionId) -> Option<LoggedPrediction> {
+        let mut all = self.live(models);
+        let (row, prediction) = all.find(|(_, prediction)| prediction.id == id)?;
+        Some(logged(models, row, &prediction))
+    }
+
+    pub(super) fn predictions_after(
+        &self,
+        models: &Models,
+        position: u64,
+        limit: u32,
+    ) -> Vec<LoggedPrediction> {
+        let later = self.live(models).filter(|(row, _)| row.position > position);
+        let mut found: Vec<_> = later.map(|(row, p)| logged(models, row, &p)).collect();
+        found.sort_by_key(|prediction| prediction.position);
+        found.truncate(limit as usize);
+        found
+    }
+
+    pub(super) fn feedback_of(&self, models: &Models, id: PredictionId) -> Vec<StoredFeedback> {
+        let there = self.live(models).any(|(_, p)| p.id.order() == id.order());
+        let of_prediction = self
+            .feedback
+            .iter()
+            .filter(|((order, _), _)| *order == id.order());
+        of_prediction
+            .filter(|_| there)
+            .map(|((_, metric), value)| value.stored(metric))
+            .collect()
+    }
+
+    pub(super) fn feedback_after(
+        &self,
+        models: &Models,
+        position: u64,
+        limit: u32,
+    ) -> Vec<PlacedFeedback> {
+        let ids: HashMap<u64, PredictionId> = self
+            .live(models)
+            .map(|(_, p)| (p.id.order(), p.id))
+            .collect();
+        let later = self
+            .feedback
+            .iter()
+            .filter(|(_, value)| value.position > position);
+        let placed = later.filter_map(|((order, metric), value)| {
+            Some(PlacedFeedback {
+                prediction_id: *ids.get(order)?,
+                feedback: value.stored(metric),
+                position: value.position,
+            })
+        });
+        let mut found: Vec<PlacedFeedback> = placed.collect();
+        found.sort_by_key(|placed| placed.position);
+        // What came together is never cut.
+        if let Some(last) = found
+            .get((limit as usize).wrapping_sub(1))
+            .map(|last| last.position)
+        {
+            found.retain(|placed| placed.position <= last);
+        }
+        found
+    }
+
+    pub(super) fn groups(
+        &self,
+        models: &Models,
+        name: &ModelName,
+        metric: &MetricName,
+        range: TimeRange,
+        period_ms: i64,
+    ) -> Vec<LoggedGroup> {
+        let built_in = BuiltIn::find(metric.as_str());
+        let milliseconds = |time: Timestamp| time.micros().div_euclid(1000);
+        let since = range.since.map_or(0, milliseconds);
+        let mut groups: BTreeMap<(i64, i64, Reason, VersionKey, u64), LoggedGroup> =
+            BTreeMap::new();
+        for (_, p) in self.live(models) {
+            let of_model = models
+                .known(p.version)
+                .is_some_and(|(version, _)| version.name == *name);
+            let given = self.feedback.get(&(p.id.order(), metric.clone()));
+            let value = match built_in {
+                Some(built_in) if built_in != BuiltIn::Correct => {
+                    built_in.value_of(p.measured(), None)
+                }
+                _ => given.map(|given| given.value),
+            };
+            let counts = of_model && p.reason != Reason::Pinned && within(range, p.id.time());
+            let Some(value) = value.filter(|_| counts) else {
+                continue;
+            };
+            let period = (milliseconds(p.id.time()) - since) / period_ms.max(1);
+            let key = (period, p.epoch, p.reason, p.version, p.propensity.to_bits());
+            let group = groups.entry(key).or_insert(LoggedGroup {
+                period,
+                epoch: p.epoch,
+                reason: p.reason,
+                version: p.version,
+                propensity: p.propensity,
+                n: 0,
+                sum: 0.0,
+                sum_squares: 0.0,
+            });
+            group.n += 1;
+            group.sum += value;
+            group.sum_squares += value * value;
+        }
+        groups.into_values().collect()
+    }
+
+    pub(super) fn evidence(
+        &self,
+        models: &Models,
+        experiment: &Experiment,
+        now: Timestamp,
+    ) -> Evidence {
+        let definition = &Arc::new(experiment.definition.clone());
+        let recount = |matured_at| {
+            let mut recount = Recount::new(Arc::clone(definition), matured_at);
+            for row in self.predictions.values() {
+                let p = row.prediction();
+                if p.experiment == Some(experiment.key) {
+                    recount.add(&exposed_by(&p), |metric| self.given(&p, &metric.name));
+                }
+            }
+            recount.sums()
+        };
+        let (all, matured) = (recount(None), recount(Some(now.seconds())));
+        let of = |sums: &HashMap<_, Delta>, cell| sums.get(&cell).cloned().unwrap_or_default();
+        let mut evidence = Evidence::default();
+        let mut inside = 0;
+        for (epoch, shares, started_at) in models.epochs(experiment.key) {
+            let arms = definition.arms.iter().map(|arm| {
+                let exposures = of(&all, (epoch, arm.key, None)).sums();
+                let metrics = (0..definition.metrics.len()).map(|at| {
+                    let events = self.events.get(&(experiment.key, epoch, arm.key, at));
+                    let events = events.copied().unwrap_or(0);
+                    let (all, matured) = (
+                        of(&all, (epoch, arm.key, Some(at))).sums(),
+                        of(&matured, (epoch, arm.key, Some(at))).sums(),
+                    );
+                    // Events count at once: they are what guards.
+                    MetricEvidence {
+                        all: MetricSums { events, ..all },
+                        matured: MetricSums { events, ..matured },
+                    }
+                });
+                ArmEvidence {
+                    exposures: Exposures {
+                        units: exposures.units,
+                        predictions: exposures.count,
+                        fallbacks: exposures.events,
+                    },
+                    metrics: metrics.collect(),
+                }
+            });
+            let arms: Vec<ArmEvidence> = arms.collect();
+            inside += arms
+                .iter()
+                .map(|arm| arm.exposures.predictions)
+                .sum::<u64>();
+            evidence.epochs.push(EpochEvidence {
+                epoch,
+                started_at,
+                shares: shares.clone(),
+                arms,
+            });
+        }
+        let in_epochs = self.live(models).filter(|(_, p)| {
+            evidence.epochs.iter().any(|epoch| epoch.epoch == p.epoch)
+                && definition.arms.iter().any(|arm| arm.key == p.version)
+        });
+        evidence.outside = (in_epochs.count() as u64).saturating_sub(inside);
+        evidence
+    }
+
+    fn given(&self, prediction: &PredictionEntry<'_>, metric: &MetricName) -> Option<Given> {
+        let given = self
+            .feedback
+            .get(&(prediction.id.order(), metric.clone()))?;
+        Some(Given {
+            value: given.value,
+            event: given.event,
+        })
+    }
+
+    pub(super) fn state(&self) -> LogState {
+        let missing = self
+            .missing
+            .iter()
+            .map(|missing| missing.end() - missing.start() + 1);
+        LogState {
+            missing: missing.sum(),
+            set_aside: self.set_aside.len() as u64,
+            dropped: self.dropped,
+            feedback_waiting: self.pending.len() as u64,
+            feedback_dropped: self.feedback_dropped,
+        }
+    }
+
+    pub(super) fn set_aside(&self, after: u64, limit: u32) -> Vec<SetAside> {
+        let later = self.set_aside.range(after + 1..).take(limit as usize);
+        let each = later.map(|(position, aside)| SetAside {
+            position: *position,
+            reason: aside.reason.clone(),
+            bytes: aside.bytes.len() as u64,
+            at: aside.at,
+        });
+        each.collect()
+    }
+
+    pub(super) fn receipt(&self, id: ReceiptId) -> Option<RequestReceipt> {
+        self.receipts.get(&id).cloned()
+    }
+}
+
+impl Stored {
+    fn stored(&self, metric: &MetricName) -> StoredFeedback {
+        let label = self
+            .label
+            .as_ref()
+            .and_then(|label| serde_json::from_str(label).ok());
+        StoredFeedback {
+            metric: metric.clone(),
+            value: self.value,
+            label,
+            received_at: self.received_at,
+        }
+    }
+}
+
+fn within(range: TimeRange, time: Timestamp) -> bool {
+    range.since.is_none_or(|since| time >= since) && range.until.is_none_or(|until| time < until)
+}
+
+fn exposed_by(p: &PredictionEntry<'_>) -> Exposed {
+    Exposed {
+        epoch: p.epoch,
+        version: p.version,
+        unit: unit_of(p),
+        seconds: p.id.time().seconds(),
+        measured: p.measured(),
+    }
+}
+
+/// The metric, the value, and the label as it is stored.
+fn value_of(
+    models: &Models,
+    item: &Feedback,
+    prediction: &PredictionEntry<'_>,
+    name: &ModelName,
+) -> Result<(MetricName, f64, Option<String>), FeedbackRefusal> {
+    let correct = BuiltIn::Correct.metric();
+    let (metric, value) = match &item.content {
+        FeedbackContent::Label(_) if prediction.rejected => return Err(FeedbackRefusal::Rejected),
+        FeedbackContent::Label(label) => {
+            let right = f64::from(is_right(prediction.prediction, label));
+            return Ok((correct.name, right, Some(label.to_string())));
+        }
+        FeedbackContent::Value(metric, value) => (metric, *value),
+    };
+    let declared = models.metrics(name).into_iter().chain([correct]);
+    let found = declared
+        .into_iter()
+        .find(|declared| declared.name == *metric);
+    let unknown = || FeedbackRefusal::UnknownMetric {
+        name: name.clone(),
+        metric: metric.clone(),
+    };
+    let checked = found.ok_or_else(unknown)?.check_value(value);
+    let value = checked.map_err(|error| FeedbackRefusal::Invalid(error.to_string()))?;
+    Ok((metric.clone(), value, None))
+}
+
+/// Of a value that is joined to no prediction.
+fn unjoined(item: &Feedback, status: FeedbackStatus) -> Receipt {
+    let (metric, value) = match &item.content {
+        FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
+        FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
+    };
+    Receipt {
+        status,
+        metric,
+        value,
+        counted: None,
+    }
+}
+
+fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPrediction {
+    let (version, _) = models.known(p.version).expect("it was stored");
+    let served = p.served.and_then(|key| models.known(key));
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let experiment = p.experiment.and_then(|key| models.by_key(key));
+    LoggedPrediction {
+        id: p.id,
+        name: version.name.clone(),
+        model_id: version.model_id,
+        version: version.version.clone(),
+        served_model_id: served.map(|(version, _)| version.model_id),
+        status: p.status(),
+        reason: p.reason,
+        epoch: p.epoch,
+        propensity: p.propensity,
+        unit_id: p.unit_id.map(str::to_owned),
+        input: if p.is_text {
+            Input::Text(p.input.to_owned())
+        } else {
+            Input::Json(json(p.input))
+        },
+        prediction: p.prediction.map(json),
+        confidence: p.confidence,
+        latency_ns: p.latency_ns,
+        error: p.error.map(str::to_owned),
+        experiment_id: experiment.map(|experiment| experiment.id),
+        position: Some(row.position),
+    }
+}

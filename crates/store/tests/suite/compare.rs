@@ -1,0 +1,626 @@
+//! SQLite does what the plain store in memory does, whatever comes.
+
+use crate::experiments::{clicked, definition, metric_name, score};
+use crate::{
+    Backend, Opened, append_entries, at, entry_of, name, open_memory, open_sqlite, record,
+};
+use catalog::random::Dice;
+use catalog::{Command, NewVersion, decide};
+use fastrand::Rng;
+use serde_json::json;
+use store::entry::{FeedbackEntry, encode_feedback};
+use store::memory::MemoryStore;
+use store::{
+    AuditFilter, Checkpoint, ExperimentFilter, Feedback, FeedbackContent, LogStore, ModelStore,
+    PredictionFilter, Rollup, Store, VersionFilter,
+};
+use types::{
+    Accuracy, Actor, BuiltIn, Described, Evidence, Experiment, ExperimentId, ExperimentStatus,
+    LookRecord, MetricSums, ModelId, ModelState, PredictionId, PredictionRecord, Reason, ReceiptId,
+    RuntimeSpec, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey,
+    VersionStatus,
+};
+
+/// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
+const SEQUENCES: u64 = 12;
+const ROUNDS: i64 = 25;
+
+/// The two stores, and what is known of them.
+struct Both {
+    random: Rng,
+    sqlite: Opened<Store>,
+    memory: MemoryStore,
+    state: ModelState,
+    /// The change before the last, which is applied no second time.
+    stale: Option<types::Change>,
+    /// What was logged, and what may yet be.
+    known: Vec<PredictionRecord>,
+    receipts: Vec<ReceiptId>,
+    now: i64,
+    seen: Seen,
+}
+
+/// That something was there to be compared.
+#[derive(Debug, Default)]
+struct Seen {
+    values: u64,
+    matured: u64,
+    events: u64,
+    joined: usize,
+    set_aside: usize,
+}
+
+/// Asks both the same and compares what they say. What is asked is said twice, so it must not be by chance.
+macro_rules! same {
+    ($both:expr, $($ask:tt)+) => {{
+        let left = $both.sqlite.store.$($ask)+.await.unwrap();
+        let right = $both.memory.$($ask)+.await.unwrap();
+        assert_eq!(left, right, "{}", stringify!($($ask)+));
+        left
+    }};
+}
+
+impl Both {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: Rng::with_seed(seed),
+            sqlite: open_sqlite(),
+            memory: open_memory().store,
+            state: ModelState::new(name("m")),
+            stale: None,
+            known: Vec::new(),
+            receipts: Vec::new(),
+            now: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    async fn change(&mut self, dice_key: i64) {
+        let random = &mut self.random;
+        let mut roll = |bound| random.u64(..bound);
+        let command = Dice::new(&mut roll, dice_key).command(&self.state, at(self.now));
+        self.carry_out(&command).await;
+        if let Some(stale) = self.stale.clone().filter(|_| self.random.u8(..4) == 0) {
+            let refused = same!(self, apply(vec![stale.clone()]));
+            assert!(refused[0].is_err(), "a change was applied twice");
+        }
+    }
+
+    async fn carry_out(&mut self, command: &Command) {
+        let Ok(Some(decided)) = decide(&self.state, command, at(self.now)) else {
+            return;
+        };
+        let applied = same!(self, apply(vec![decided.change.clone()]));
+        assert_eq!(applied, [Ok(())], "{command:?}");
+        self.stale = Some(decided.change);
+        self.state = decided.state;
+    }
+
+    /// Begins with an experiment, so that there is something to count from the first entry on.
+    async fn begin(&mut self) {
+        for number in 1..3 {
+            let new = NewVersion {
+                key: same!(self, unused_keys()).0,
+                model_id: ModelId::from_bits(number),
+                version: crate::version_name(&number.to_string()),
+                described: Described::default(),
+                accuracy: Accuracy::ZERO,
+                runtime: RuntimeSpec::default(),
+                salt: "salt".into(),
+            };
+            self.carry_out(&Command::Register(Box::new(new))).await;
+        }
+        for metric in [clicked(), score()] {
+            self.carry_out(&Command::SetMetric(Box::new(metric))).await;
+        }
+        let metrics = vec![
+            clicked(),
+            score(),
+            BuiltIn::Error.metric(),
+            BuiltIn::LatencyMs.metric(),
+        ];
+        let arms: Vec<&Version> = self.state.versions.iter().collect();
+        let id = ExperimentId::from_bits(7);
+        let create = Command::CreateExperiment {
+            key: same!(self, unused_keys()).1,
+            id,
+            definition: Box::new(definition(&arms, metrics)),
+        };
+        self.carry_out(&create).await;
+        let start = Command::StartExperiment {
+            id,
+            progress: None,
+            revision: None,
+            by: Actor::Person,
+        };
+        self.carry_out(&start).await;
+    }
+
+    async fn look(&mut self) {
+        let running = same!(self, experiments(running()));
+        let Some(experiment) = running.first() else {
+            return;
+        };
+        let looks = [0, self.random.i64(0..3)].map(|later| Checkpoint {
+            key: experiment.key,
+            revision: experiment.revision + later,
+            progress: experiment.progress.clone(),
+            look: LookRecord {
+                history: format!("[{}]", self.now),
+                verdict: VerdictKind::KeepGoing,
+            },
+        });
+        same!(self, checkpoint(looks.to_vec()));
+    }
+
+    /// Entries of every kind: for versions and experiments that are there, that were, and that never were.
+    fn entries(&mut self) -> Vec<Vec<u8>> {
+        let mut entries = Vec::new();
+        for _ in 0..self.random.usize(1..12) {
+            entries.push(match self.random.u8(..20) {
+                0 => b"nothing that was ever written".to_vec(),
+                1..12 => self.prediction(),
+                _ => self.feedback(),
+            });
+        }
+        entries
+    }
+
+    fn prediction(&mut self) -> Vec<u8> {
+        let version = match self.random.u8(..10) {
+            0 => VersionKey(self.random.i64(1..8)),
+            _ => {
+                let live = &self.state.versions;
+                let place = self.random.usize(..live.len().max(1));
+                live.get(place).map_or(VersionKey(1), |version| version.key)
+            }
+        };
+        self.now += self.random.i64(0..40);
+        let micros = self.now * 1_000_000 - self.random.i64(0..20) * 1_000_000;
+        let mut record = PredictionRecord {
+            epoch: self.state.epoch,
+            propensity: 0.25 * self.random.f64().round() + 0.25,
+            reason: [Reason::Weights, Reason::Pinned][self.random.usize(..2)],
+            ..record(
+                version,
+                micros.max(0),
+                self.random.f64(),
+                self.random.u64(1..1 << 30),
+            )
+        };
+        if self.random.bool() {
+            let unit = self.random.u8(..6);
+            record.unit_id = UnitId::parse(&format!("user-{unit}")).ok();
+        }
+        if let Some(running) = self.state.running().filter(|_| self.random.u8(..4) > 0) {
+            let arms = &running.definition.arms;
+            // A unit keeps its arm while the weights stay.
+            let unit = record
+                .unit_id
+                .as_ref()
+                .map_or(micros as usize, |unit| unit.as_str().len());
+            let unit = record
+                .unit_id
+                .as_ref()
+                .map_or(unit, |u| u.as_str().as_bytes()[5].into());
+            record.experiment = Some(running.key);
+            record.reason = Reason::Experiment;
+            record.version = arms[(unit + record.epoch as usize) % arms.len()].key;
+            let answer = record.outcome.answer.as_mut();
+            answer.unwrap().0 = record.version;
+        }
+        match self.random.u8(..10) {
+            0 => record.outcome.answer = None,
+            1 => record.outcome.answer.as_mut().unwrap().0 = VersionKey(1),
+            2 => (record.outcome.answer, record.outcome.rejected) = (None, true),
+            _ => {}
+        }
+        // Some ids are given twice, and some predictions come after their feedback.
+        let order = record.id.order() + self.random.u64(..3);
+        record.id = PredictionId::new(order, order);
+        let bytes = entry_of(&record);
+        self.known.push(record);
+        bytes
+    }
+
+    fn feedback(&mut self) -> Vec<u8> {
+        let mut values = Vec::new();
+        for line in 1..self.random.u64(2..4) {
+            let id = match self.random.usize(..self.known.len() + 3) {
+                // Of a deleted version it depends on how far its rows have gone.
+                at if at < self.known.len() && self.is_live(&self.known[at]) => self.known[at].id,
+                _ => {
+                    let micros = (self.now + self.random.i64(0..60)) * 1_000_000;
+                    let order = PredictionId::order_at(Timestamp::from_micros(micros));
+                    let order = order + self.random.u64(..3);
+                    PredictionId::new(order, order)
+                }
+            };
+            let declared: Vec<_> = self.state.metrics.keys().cloned().collect();
+            let content = match self.random.usize(..declared.len() + 3) {
+                0 => {
+                    FeedbackContent::Label(json!(["positive", "negative"][self.random.usize(..2)]))
+                }
+                1 => FeedbackContent::Value(metric_name("correct"), self.random.u8(..2).into()),
+                2 => FeedbackContent::Value(metric_name("unheard"), 1.0),
+                at => FeedbackContent::Value(declared[at - 3].clone(), self.random.u8(..3).into()),
+            };
+            let value = Feedback {
+                prediction_id: id,
+                content,
+                replace: self.random.bool(),
+            };
+            values.push((line, value));
+        }
+        let receipt = ReceiptId::new(at(self.now), self.receipts.len() as u64);
+        self.receipts.push(receipt);
+        let request = FeedbackEntry {
+            receipt,
+            part: 0,
+            parts: 1,
+            values,
+        };
+        let mut bytes = Vec::new();
+        encode_feedback(&request, at(self.now), &mut bytes);
+        bytes
+    }
+
+    fn is_live(&self, record: &PredictionRecord) -> bool {
+        self.state
+            .versions
+            .iter()
+            .any(|version| version.key == record.version)
+    }
+
+    async fn append(&mut self) {
+        let entries = self.entries();
+        let left = append_entries(&self.sqlite.store, entries.clone())
+            .await
+            .unwrap();
+        let right = append_entries(&self.memory, entries).await.unwrap();
+        assert_eq!(left.dropped, right.dropped);
+        let results = |appended: &store::Appended| -> Vec<_> {
+            let parts = appended.parts.iter();
+            parts
+                .map(|part| (part.receipt, format!("{:?}", part.results)))
+                .collect()
+        };
+        assert_eq!(results(&left), results(&right));
+        let aside = |appended: &store::Appended| -> Vec<u64> {
+            appended
+                .set_aside
+                .iter()
+                .map(|(position, _)| *position)
+                .collect()
+        };
+        assert_eq!(aside(&left), aside(&right));
+        self.seen.set_aside += left.set_aside.len();
+        assert_eq!(self.sqlite.store.position(), self.memory.position());
+    }
+
+    async fn compare_models(&mut self) {
+        let limit = Some(self.random.u32(1..5));
+        for status in [None, Some(VersionStatus::Active)] {
+            same!(
+                self,
+                versions(VersionFilter {
+                    status,
+                    limit,
+                    ..VersionFilter::default()
+                })
+            );
+        }
+        for version in self.state.versions.clone() {
+            same!(self, version(version.model_id));
+        }
+        same!(self, aliases(name("m")));
+        same!(self, metrics(name("m")));
+        same!(self, model(name("m")));
+        same!(self, models());
+        same!(self, unused_keys());
+        same!(self, events_of(name("m")));
+        same!(self, due_experiments(at(self.now)));
+        same!(self, unreadable());
+        let all = same!(self, experiments(ExperimentFilter::default()));
+        same!(
+            self,
+            experiments(ExperimentFilter {
+                limit,
+                ..ExperimentFilter::default()
+            })
+        );
+        for experiment in all {
+            same!(self, experiment(experiment.id));
+            let filter = AuditFilter {
+                experiment_id: Some(experiment.id),
+                limit: 3,
+                ..AuditFilter::default()
+            };
+            same!(self, audit(filter.clone()));
+        }
+        let newest = same!(self, changed_models(0)).0;
+        let after = self.random.i64(0..newest + 2);
+        same!(self, changed_models(after));
+        for experiments_only in [false, true] {
+            let filter = AuditFilter {
+                name: self.random.bool().then(|| name("m")),
+                experiments_only,
+                before: self.random.bool().then_some(after),
+                limit: self.random.u32(1..9),
+                ..AuditFilter::default()
+            };
+            same!(self, audit(filter.clone()));
+            let filter = AuditFilter {
+                before: None,
+                ..filter
+            };
+            same!(self, audit_after(filter.clone(), after));
+        }
+    }
+
+    async fn compare_log(&mut self) {
+        same!(self, log_state());
+        same!(self, newest_order());
+        let positions = |found: Vec<store::SetAside>| -> Vec<_> {
+            found
+                .into_iter()
+                .map(|aside| (aside.position, aside.bytes, aside.at))
+                .collect()
+        };
+        let left = self.sqlite.store.set_aside(3, 5).await.unwrap();
+        let right = self.memory.set_aside(3, 5).await.unwrap();
+        assert_eq!(positions(left), positions(right));
+        for range in [TimeRange::ALL, self.range()] {
+            let left = totals(&self.sqlite.store, range).await;
+            let right = totals(&self.memory, range).await;
+            assert_eq!(left.len(), right.len(), "{range:?}");
+            for ((left, one), (right, other)) in left.iter().zip(&right) {
+                assert!(
+                    left == right && one.agrees_with(other),
+                    "{range:?}: {one:?} {other:?}"
+                );
+            }
+            same!(
+                self,
+                predictions(PredictionFilter {
+                    range,
+                    limit: 7,
+                    ..PredictionFilter::default()
+                })
+            );
+            for metric in [
+                "correct",
+                "latency_ms",
+                "error",
+                "confidence",
+                "rejected",
+                "slow",
+            ] {
+                self.compare_groups(metric, range).await;
+            }
+        }
+        for status in Status::ALL.iter().copied().map(Some) {
+            let model_id = self.state.versions.first().map(|version| version.model_id);
+            let filter = PredictionFilter {
+                status,
+                model_id,
+                limit: 50,
+                ..PredictionFilter::default()
+            };
+            same!(self, predictions(filter.clone()));
+        }
+        let position = self.random.u64(..self.memory.position() + 2);
+        let limit = self.random.u32(1..9);
+        same!(self, predictions_after(position, limit));
+        self.seen.joined += same!(self, feedback_after(position, limit)).len();
+        for record in self.known.clone() {
+            same!(self, prediction(record.id));
+            if self.is_live(&record) {
+                same!(self, feedback_of(record.id));
+            }
+        }
+        for receipt in self.receipts.clone() {
+            same!(self, receipt(receipt));
+        }
+    }
+
+    async fn compare_groups(&mut self, metric: &str, range: TimeRange) {
+        let groups = |found: Vec<types::LoggedGroup>| -> Vec<_> {
+            let each = found.into_iter();
+            each.map(|g| {
+                (
+                    g.period,
+                    g.epoch,
+                    g.reason,
+                    g.version,
+                    g.propensity.to_bits(),
+                    g.n,
+                    g.sum as f32,
+                )
+            })
+            .collect()
+        };
+        let metric = metric_name(metric);
+        let left = self
+            .sqlite
+            .store
+            .logged_groups(name("m"), metric.clone(), range, 60_000);
+        let right = self
+            .memory
+            .logged_groups(name("m"), metric.clone(), range, 60_000);
+        let (mut left, mut right) = (groups(left.await.unwrap()), groups(right.await.unwrap()));
+        left.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        right.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        assert_eq!(left, right, "{metric} {range:?}");
+    }
+
+    async fn compare_evidence(&mut self) {
+        let now = at(self.now + self.random.i64(0..200));
+        for experiment in same!(self, experiments(ExperimentFilter::default())) {
+            let left = self
+                .sqlite
+                .store
+                .evidence(experiment.clone(), now)
+                .await
+                .unwrap();
+            let right = self.memory.evidence(experiment.clone(), now).await.unwrap();
+            assert_same_evidence(&experiment, &left, &right);
+            for metric in left
+                .epochs
+                .iter()
+                .flat_map(|e| &e.arms)
+                .flat_map(|arm| &arm.metrics)
+            {
+                self.seen.values += metric.all.values;
+                self.seen.matured += u64::from(metric.matured.count < metric.all.count);
+                self.seen.events += metric.all.events;
+            }
+        }
+        let left = self.sqlite.store.running_evidence(now).await.unwrap();
+        let right = self.memory.running_evidence(now).await.unwrap();
+        assert_eq!(left.len(), right.len());
+        for (left, right) in left.into_iter().zip(right) {
+            let ((experiment, left), (other, right)) = (left.unwrap(), right.unwrap());
+            assert_eq!(experiment, other);
+            assert_same_evidence(&experiment, &left, &right);
+        }
+    }
+
+    fn range(&mut self) -> TimeRange {
+        let mut ends = [
+            self.random.i64(0..self.now + 2),
+            self.random.i64(0..self.now + 2),
+        ];
+        ends.sort_unstable();
+        TimeRange {
+            since: self.random.bool().then(|| at(ends[0])),
+            until: self.random.bool().then(|| at(ends[1] + 1)),
+        }
+    }
+}
+
+fn running() -> ExperimentFilter {
+    ExperimentFilter {
+        status: Some(ExperimentStatus::Running),
+        ..ExperimentFilter::default()
+    }
+}
+
+async fn totals<S: Backend>(store: &S, range: TimeRange) -> Vec<(VersionKey, Rollup)> {
+    let totals = store.totals(range).await.unwrap();
+    // What no prediction has added to is not told apart from nothing, and hashes are SQLite's.
+    let counted = totals.into_iter().filter(|totals| totals.rollup.count > 0);
+    let plain = |rollup: Rollup| Rollup {
+        hashed: 0,
+        ..rollup
+    };
+    let mut totals: Vec<_> = counted
+        .map(|totals| (totals.version, plain(totals.rollup)))
+        .collect();
+    totals.sort_by_key(|(version, _)| *version);
+    totals
+}
+
+fn assert_same_evidence(experiment: &Experiment, left: &Evidence, right: &Evidence) {
+    assert_eq!(left.outside, right.outside, "{experiment:?}");
+    assert_eq!(left.epochs.len(), right.epochs.len());
+    for (left, right) in left.epochs.iter().zip(&right.epochs) {
+        assert_eq!(
+            (left.epoch, left.started_at, &left.shares),
+            (right.epoch, right.started_at, &right.shares)
+        );
+        for (left, right) in left.arms.iter().zip(&right.arms) {
+            assert_eq!(left.exposures, right.exposures);
+            for (left, right) in left.metrics.iter().zip(&right.metrics) {
+                assert!(left.all.agrees_with(&right.all), "{left:?} {right:?}");
+                // A writer counts a unit with a value where its first value came, however young that was.
+                let matured = |sums: &MetricSums| MetricSums {
+                    value_units: 0,
+                    ..*sums
+                };
+                let (one, other) = (matured(&left.matured), matured(&right.matured));
+                assert!(one.agrees_with(&other), "{left:?} {right:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_does_what_memory_does() {
+    let asked = std::env::var("STORE_COMPARED").ok();
+    let sequences = asked.map_or(SEQUENCES, |asked| asked.parse().unwrap());
+    let mut seen = Seen::default();
+    for seed in 0..sequences {
+        let mut both = Both::new(seed);
+        both.seen = seen;
+        both.begin().await;
+        for round in 0..ROUNDS {
+            both.now += both.random.i64(0..30);
+            let (versions, experiments) = same!(both, unused_keys());
+            if both.random.bool() {
+                both.change(versions.0.max(experiments.0)).await;
+            }
+            both.append().await;
+            both.look().await;
+            // What was set aside because its id was taken fits when the rows of a deleted version are gone.
+            let (unused, _) = same!(both, unused_keys());
+            let deleted = both.state.versions.len() as i64 + 1 < unused.0;
+            if both.random.u8(..5) == 0 && !deleted {
+                same!(both, retry_set_aside(at(both.now)));
+            }
+            both.sqlite.store.tidied().await;
+            if both.random.u8(..8) == 0 {
+                both.sqlite.store = both.sqlite.reopen().await;
+            }
+            if round % 5 == 4 {
+                both.compare_models().await;
+                both.compare_log().await;
+                both.compare_evidence().await;
+            }
+        }
+        let verified = both.sqlite.verify().await;
+        assert_eq!(verified.problems, [""; 0], "seed {seed}");
+        seen = both.seen;
+    }
+    let Seen {
+        values,
+        matured,
+        events,
+        joined,
+        set_aside,
+    } = seen;
+    assert!(values > 1000 && matured > 10 && events > 100, "{seen:?}");
+    assert!(joined > 50 && set_aside > 50, "{seen:?}");
+}
+
+/// Every method of both traits is called by the suite, which is run on every store.
+#[test]
+fn every_method_is_called() {
+    let traits = include_str!("../../src/traits.rs");
+    let suite = [
+        include_str!("catalogue.rs"),
+        include_str!("compare.rs"),
+        include_str!("experiments.rs"),
+        include_str!("feedback.rs"),
+        include_str!("log.rs"),
+        include_str!("main.rs"),
+    ]
+    .concat();
+    let methods = traits.lines().filter_map(|line| {
+        let (name, _) = line.trim().strip_prefix("fn ")?.split_once('(')?;
+        Some(name)
+    });
+    let methods: Vec<&str> = methods.collect();
+    assert!(methods.len() > 30, "{methods:?}");
+    for method in methods {
+        let called = [
+            format!(".{method}("),
+            format!("same!(self, {method}("),
+            format!("same!(both, {method}("),
+        ];
+        assert!(
+            called.iter().any(|call| suite.contains(call)),
+            "{method} is not called"
+        );
+    }
+}
