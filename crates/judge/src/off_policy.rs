@@ -251,98 +251,22 @@ pub fn evaluate(
     metric: &Metric,
     plan: &Plan,
 ) -> Result<Evaluation, Refusal> {
-    let mut by_epoch: BTreeMap<i64, BTreeSet<VersionKey>> = BTreeMap::new();
-    for group in groups {
-        let versions = by_epoch.entry(group.epoch).or_default();
-        versions.insert(group.version);
-    }
-    let arms: Vec<VersionKey> = match plan {
-        Plan::Split(shares) => {
-            let used = shares.iter().filter(|(_, share)| *share > 0.0);
-            used.map(|(version, _)| *version).collect()
-        }
-        Plan::Bandit { .. } => {
-            let mut newest = by_epoch.into_values().rev();
-            let together = newest.find(|versions| versions.len() > 1);
-            together.unwrap_or_default().into_iter().collect()
-        }
-    };
+    let arms = arms_of(groups, plan);
     if arms.is_empty() && !groups.is_empty() {
         return Err(Refusal::NeverTogether);
     }
-    // The most that a version may get under the policy.
-    let most = |version: VersionKey| match plan {
-        Plan::Split(shares) => {
-            let share = shares.iter().find(|(key, _)| *key == version);
-            share.map_or(0.0, |(_, share)| *share)
-        }
-        Plan::Bandit { .. } => f64::from(u8::from(arms.contains(&version))),
-    };
-    let place = |group: &LoggedGroup| arms.iter().position(|arm| *arm == group.version);
-    // By epoch and reason: who had a chance, and how much a prediction may weigh.
-    let mut support: BTreeMap<(i64, Reason), (BTreeSet<VersionKey>, f64)> = BTreeMap::new();
-    for group in groups {
-        let (versions, weight) = support.entry((group.epoch, group.reason)).or_default();
-        versions.insert(group.version);
-        *weight = weight.max(most(group.version) / group.propensity);
-    }
-    let has_all = |group: &LoggedGroup| {
-        let (versions, _) = &support[&(group.epoch, group.reason)];
-        arms.iter().all(|arm| versions.contains(arm))
-    };
-    let weight = |group: &LoggedGroup| support[&(group.epoch, group.reason)].1;
-    let supported = |group: &&LoggedGroup| has_all(group) && weight(group) <= MOST_WEIGHT;
-    let (kept, left): (Vec<&LoggedGroup>, Vec<&LoggedGroup>) = groups.iter().partition(supported);
+    let support = Support::of(groups, plan, &arms);
+    let (kept, left): (Vec<&LoggedGroup>, Vec<&LoggedGroup>) =
+        groups.iter().partition(|group| support.answers(group));
     let without_support = left.iter().map(|group| group.n).sum();
     if kept.is_empty() {
-        let with_all = groups.iter().filter(|group| has_all(group));
-        if let Some(weight) = with_all.map(weight).reduce(f64::min) {
-            return Err(Refusal::LargeWeight { weight });
-        }
-        let ever = |arm: &VersionKey| groups.iter().any(|group| group.version == *arm);
-        return Err(match arms.iter().find(|arm| !ever(arm)) {
-            Some(version) if !groups.is_empty() => Refusal::NoSupport { version: *version },
-            _ if without_support > 0 => Refusal::NeverTogether,
-            _ => Refusal::Empty,
-        });
+        return Err(support.why_not(groups));
     }
-    let mut all = vec![(0.0, 0.0, 0.0); arms.len()];
-    for group in &kept {
-        if let Some(arm) = place(group) {
-            add(&mut all[arm], group);
-        }
-    }
-    let predicted: Vec<f64> = all.iter().map(|(n, sum, _)| sum / n.max(1.0)).collect();
-    let mut periods: BTreeMap<i64, Vec<&LoggedGroup>> = BTreeMap::new();
-    for group in &kept {
-        periods.entry(group.period).or_default().push(group);
-    }
-    let mut known = vec![(0.0, 0.0, 0.0); arms.len()];
-    let mut rows = Vec::with_capacity(kept.len());
-    let mut shares = Vec::new();
-    let mut updates = 0;
-    for groups in periods.values() {
-        shares = match plan {
-            Plan::Split(split) => {
-                let used = split.iter().filter(|(_, share)| *share > 0.0);
-                used.map(|(_, share)| *share).collect()
-            }
-            Plan::Bandit { algorithm, floor } => {
-                let learnt = learnt(metric, *algorithm, *floor, &known);
-                updates += u64::from(learnt.is_some());
-                learnt.unwrap_or_else(|| vec![1.0 / arms.len() as f64; arms.len()])
-            }
-        };
-        let value: f64 = shares.iter().zip(&predicted).map(|(p, q)| p * q).sum();
-        for group in groups {
-            // A version that the policy does not use has the weight 0.
-            let (share, q) = place(group).map_or((0.0, 0.0), |arm| (shares[arm], predicted[arm]));
-            rows.push(Row::of(group, share, q, value));
-            if let Some(arm) = place(group) {
-                add(&mut known[arm], group);
-            }
-        }
-    }
+    let Played {
+        rows,
+        shares,
+        updates,
+    } = play(&kept, metric, plan, &arms);
     let estimates = estimate(&rows).ok_or(Refusal::Empty)?;
     check(&estimates)?;
     let total: f64 = kept.iter().map(|group| group.sum).sum();
@@ -353,6 +277,135 @@ pub fn evaluate(
         updates,
         shares: arms.into_iter().zip(shares).collect(),
     })
+}
+
+/// The versions that a policy may choose: those with a share, or those that a bandit last had together.
+fn arms_of(groups: &[LoggedGroup], plan: &Plan) -> Vec<VersionKey> {
+    match plan {
+        Plan::Split(shares) => {
+            let used = shares.iter().filter(|(_, share)| *share > 0.0);
+            used.map(|(version, _)| *version).collect()
+        }
+        Plan::Bandit { .. } => {
+            let mut by_epoch: BTreeMap<i64, BTreeSet<VersionKey>> = BTreeMap::new();
+            for group in groups {
+                by_epoch
+                    .entry(group.epoch)
+                    .or_default()
+                    .insert(group.version);
+            }
+            let mut newest = by_epoch.into_values().rev();
+            let together = newest.find(|versions| versions.len() > 1);
+            together.unwrap_or_default().into_iter().collect()
+        }
+    }
+}
+
+/// Who had a chance, and how much a prediction may weigh, by epoch and reason.
+struct Support<'a> {
+    arms: &'a [VersionKey],
+    by_choice: BTreeMap<(i64, Reason), (BTreeSet<VersionKey>, f64)>,
+}
+
+impl<'a> Support<'a> {
+    fn of(groups: &[LoggedGroup], plan: &Plan, arms: &'a [VersionKey]) -> Self {
+        // The most that a version may get under the policy.
+        let most = |version: VersionKey| match plan {
+            Plan::Split(shares) => {
+                let share = shares.iter().find(|(key, _)| *key == version);
+                share.map_or(0.0, |(_, share)| *share)
+            }
+            Plan::Bandit { .. } => f64::from(u8::from(arms.contains(&version))),
+        };
+        let mut by_choice: BTreeMap<_, (BTreeSet<VersionKey>, f64)> = BTreeMap::new();
+        for group in groups {
+            let (versions, weight) = by_choice.entry((group.epoch, group.reason)).or_default();
+            versions.insert(group.version);
+            *weight = weight.max(most(group.version) / group.propensity);
+        }
+        Self { arms, by_choice }
+    }
+
+    fn has_all(&self, group: &LoggedGroup) -> bool {
+        let (versions, _) = &self.by_choice[&(group.epoch, group.reason)];
+        self.arms.iter().all(|arm| versions.contains(arm))
+    }
+
+    fn weight(&self, group: &LoggedGroup) -> f64 {
+        self.by_choice[&(group.epoch, group.reason)].1
+    }
+
+    /// Whether a group can say something of the policy.
+    fn answers(&self, group: &LoggedGroup) -> bool {
+        self.has_all(group) && self.weight(group) <= MOST_WEIGHT
+    }
+
+    /// Why none can.
+    fn why_not(&self, groups: &[LoggedGroup]) -> Refusal {
+        let with_all = groups.iter().filter(|group| self.has_all(group));
+        if let Some(weight) = with_all.map(|group| self.weight(group)).reduce(f64::min) {
+            return Refusal::LargeWeight { weight };
+        }
+        let ever = |arm: &VersionKey| groups.iter().any(|group| group.version == *arm);
+        match self.arms.iter().find(|arm| !ever(arm)) {
+            Some(version) if !groups.is_empty() => Refusal::NoSupport { version: *version },
+            _ if groups.iter().any(|group| group.n > 0) => Refusal::NeverTogether,
+            _ => Refusal::Empty,
+        }
+    }
+}
+
+/// What a policy would have chosen, period by period, from what it knew by then.
+struct Played {
+    rows: Vec<Row>,
+    /// The last shares of the arms.
+    shares: Vec<f64>,
+    /// How often a bandit has moved them.
+    updates: u64,
+}
+
+fn play(kept: &[&LoggedGroup], metric: &Metric, plan: &Plan, arms: &[VersionKey]) -> Played {
+    let place = |group: &LoggedGroup| arms.iter().position(|arm| *arm == group.version);
+    let mut all = vec![(0.0, 0.0, 0.0); arms.len()];
+    let mut periods: BTreeMap<i64, Vec<&LoggedGroup>> = BTreeMap::new();
+    for group in kept {
+        if let Some(arm) = place(group) {
+            add(&mut all[arm], group);
+        }
+        periods.entry(group.period).or_default().push(group);
+    }
+    let predicted: Vec<f64> = all.iter().map(|(n, sum, _)| sum / n.max(1.0)).collect();
+    let mut known = vec![(0.0, 0.0, 0.0); arms.len()];
+    let mut played = Played {
+        rows: Vec::with_capacity(kept.len()),
+        shares: Vec::new(),
+        updates: 0,
+    };
+    for groups in periods.values() {
+        played.shares = match plan {
+            Plan::Split(split) => {
+                let used = split.iter().filter(|(_, share)| *share > 0.0);
+                used.map(|(_, share)| *share).collect()
+            }
+            Plan::Bandit { algorithm, floor } => {
+                let learnt = learnt(metric, *algorithm, *floor, &known);
+                played.updates += u64::from(learnt.is_some());
+                learnt.unwrap_or_else(|| vec![1.0 / arms.len() as f64; arms.len()])
+            }
+        };
+        let shares = &played.shares;
+        let value: f64 = shares.iter().zip(&predicted).map(|(p, q)| p * q).sum();
+        for group in groups {
+            // A version that the policy does not use has the weight 0.
+            let arm = place(group);
+            let (share, q) = arm.map_or((0.0, 0.0), |arm| (shares[arm], predicted[arm]));
+            played.rows.push(Row::of(group, share, q, value));
+            if let Some(arm) = arm {
+                add(&mut known[arm], group);
+            }
+        }
+    }
+    played
 }
 
 fn add(sums: &mut (f64, f64, f64), group: &LoggedGroup) {
