@@ -13,6 +13,7 @@ mod performance;
 mod plan;
 mod prediction;
 mod problem;
+mod settings;
 mod traffic;
 mod version;
 mod webhook;
@@ -40,6 +41,7 @@ pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
 pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionPage};
 pub use problem::{ErrorCode, FieldError, Problem};
+pub use settings::{SetDefaultModel, Settings};
 pub use traffic::{
     Alias, AuditEntry, AuditEvent, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare,
 };

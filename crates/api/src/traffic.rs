@@ -87,8 +87,8 @@ pub struct AuditEntry {
     pub at: String,
     /// What was done.
     pub action: Action,
-    /// The model.
-    pub name: String,
+    /// The model; null where it was done to the settings of the server.
+    pub name: Option<String>,
     /// The version, where it was done to one.
     pub version: Option<String>,
     /// The revision of the model's traffic after it.

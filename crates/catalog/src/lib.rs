@@ -17,6 +17,7 @@ mod form;
 pub mod random;
 mod refusal;
 mod replay;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -26,3 +27,6 @@ pub use decide::{Decided, decide, decide_by_takeover};
 pub use event::{Event, Moved, Weights};
 pub use refusal::Refusal;
 pub use replay::{NotReplayed, differences, replay};
+pub use settings::{
+    DecidedSettings, MOST_WEBHOOKS, SettingsCommand, decide_settings, replay_settings,
+};

@@ -1,6 +1,8 @@
 //! Why a command is refused.
 
-use types::{ExperimentId, ExperimentStatus, MetricName, ModelName, VersionName, VersionStatus};
+use types::{
+    ExperimentId, ExperimentStatus, MetricName, ModelName, VersionName, VersionStatus, WebhookId,
+};
 
 /// Why a command is refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -95,6 +97,12 @@ pub enum Refusal {
     /// The state of the model has no first event yet, so nothing could be replayed.
     #[error("the state of {0} has no first event")]
     NoBaseline(ModelName),
+    /// There is no such webhook.
+    #[error("there is no webhook {0}")]
+    UnknownWebhook(WebhookId),
+    /// There are as many webhooks as there may be.
+    #[error("there may be at most {0} webhooks")]
+    TooManyWebhooks(usize),
     /// What is to happen is about something that the state does not have.
     #[error("what is to happen does not fit the state: {0}")]
     NotThere(String),

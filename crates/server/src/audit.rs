@@ -73,7 +73,7 @@ pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
         id: entry.id,
         at: entry.at.to_string(),
         action: entry.action.into(),
-        name: entry.name,
+        name: Some(entry.name).filter(|name| !name.is_empty()),
         version: entry.version,
         revision: entry.revision,
         detail: entry.detail,

@@ -214,6 +214,8 @@ impl AppState {
             match self.apply(changes).await?.into_iter().find_map(Result::err) {
                 None => {
                     self.show(&after);
+                    drop(keys);
+                    self.choose_default().await;
                     return Ok(after);
                 }
                 // Somebody was faster, or the state in memory is not what the database has.

@@ -181,6 +181,7 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         Refusal::Stale { .. } | Refusal::StaleExperiment { .. } => ErrorCode::StaleRevision,
         Refusal::ExperimentRunning(_) | Refusal::AnotherRuns(_) => ErrorCode::ExperimentRunning,
         Refusal::MetricInUse(_) => ErrorCode::MetricInUse,
+        Refusal::UnknownWebhook(_) => ErrorCode::WebhookNotFound,
         Refusal::ExperimentStatus(_)
         | Refusal::MetricChanged(_)
         | Refusal::ControlWithoutTraffic { .. }
@@ -229,6 +230,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
         Refusal::ControlWithoutTraffic { name, control, .. } => format!(
             ". Name that one as the control, or give the traffic to {control} first with `PUT /traffic/{name}`."
         ),
+        Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()
         }

@@ -32,6 +32,7 @@ mod plan;
 mod predict;
 mod predictions;
 mod results;
+mod settings;
 mod snapshot;
 mod state;
 mod traffic;
@@ -260,6 +261,8 @@ fn router(state: AppState) -> Router {
         .routes(routes!(plan::plan))
         .routes(routes!(evaluate::answer))
         .routes(routes!(events::stream))
+        .routes(routes!(settings::read))
+        .routes(routes!(settings::set_default_model))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
         .split_for_parts();

@@ -127,7 +127,11 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
     };
     let model = state
         .snapshot
-        .find(call.name.as_deref(), call.pinned.as_deref())
+        .find(
+            call.name.as_deref(),
+            call.pinned.as_deref(),
+            &state.settings,
+        )
         .map_err(Failure::Model)?;
     let random = clock::random();
     let assignment = assign(&model, &call, random)?;

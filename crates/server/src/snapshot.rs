@@ -6,7 +6,7 @@ use route::Routes;
 use runtime::{HttpClient, Runtime, RuntimeError};
 use std::collections::HashMap;
 use std::sync::Arc;
-use types::{ModelState, ModelTraffic, RuntimeSpec, Version, VersionKey};
+use types::{ModelState, ModelTraffic, RuntimeSpec, Settings, Version, VersionKey};
 
 /// A model as requests see it.
 pub(crate) struct Model {
@@ -185,11 +185,12 @@ impl Snapshot {
         all
     }
 
-    /// The model a request is for: the one it names, else the only one that can answer it.
+    /// The model a request is for: the one it names, else the default one, else the only one that can answer it.
     pub(crate) fn find(
         &self,
         name: Option<&str>,
         pinned: Option<&str>,
+        settings: &ArcSwap<Settings>,
     ) -> Result<Arc<Model>, NoModel> {
         if let Some(name) = name {
             return self
@@ -199,7 +200,14 @@ impl Snapshot {
         match self.active.load().as_slice() {
             [only] => Ok(only.load_full()),
             [] => self.find_pinned(pinned),
-            several => Err(ambiguous(several.iter().map(|cell| cell.load_full()))),
+            several => {
+                let settings = settings.load();
+                let name = settings.default_model.as_ref();
+                let default = name.and_then(|name| self.model(name.as_str()));
+                let default = default.filter(|model| model.routes.is_active());
+                let ambiguous = || ambiguous(several.iter().map(|cell| cell.load_full()));
+                default.ok_or_else(ambiguous)
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::log::{self, Log};
 use crate::snapshot::Snapshot;
-use crate::{Config, StartError};
+use crate::{Config, StartError, settings};
+use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
 use runtime::HttpClient;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) catalogue: Catalogue,
+    pub(crate) settings: ArcSwap<types::Settings>,
+    /// Held from a decision on the settings to its publication.
+    pub(crate) settings_turn: Mutex<()>,
     pub(crate) snapshot: Snapshot,
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
@@ -69,13 +73,16 @@ impl AppState {
         let client = HttpClient::default();
         let (published, _) = store.changed_models(i64::MAX).await?;
         let catalogue = Catalogue::load(&store, clock.now()).await?;
+        let settings = settings::load(&store, clock.now()).await?;
         let snapshot = Snapshot::new(&catalogue.all(), &client);
-        Ok(Self(Arc::new(Shared {
+        let state = Self(Arc::new(Shared {
             ids: Ids::after(newest),
             log,
             store,
             clock,
             catalogue,
+            settings: ArcSwap::from_pointee(settings),
+            settings_turn: Mutex::new(()),
             snapshot,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
@@ -87,7 +94,9 @@ impl AppState {
             overdue: StdMutex::default(),
             tasks: TaskTracker::new(),
             panics: AtomicU64::new(0),
-        })))
+        }));
+        state.choose_default().await;
+        Ok(state)
     }
 
     /// Wakes those who wait for something to happen.

@@ -5,6 +5,7 @@ mod deliver;
 
 pub(crate) use deliver::run;
 
+use crate::catalogue::CommandError;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json};
@@ -16,13 +17,12 @@ use axum::Json as Reply;
 use axum::extract::{Path, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use catalog::{Refusal, SettingsCommand};
 use reqwest::Url;
 use ring::rand::{SecureRandom, SystemRandom};
-use store::NewWebhook;
-use types::WebhookId;
+use store::{ModelStore, StoredWebhook};
+use types::{WebhookDefinition, WebhookId, WebhookSecrets};
 
-/// The most webhooks.
-const MOST: usize = 100;
 /// What the secrets of the Standard Webhooks specification begin with.
 const SECRET_PREFIX: &str = "whsec_";
 
@@ -61,21 +61,36 @@ pub(crate) async fn create(
         }
     };
     fields.finish(Some(()))?;
-    if state.store.webhooks().await?.len() >= MOST {
-        let detail = format!("would be one more than {MOST} webhooks; delete one first");
-        return Err(ApiError::field("/url", detail));
-    }
-    let new = NewWebhook {
-        id: WebhookId::from_bits(clock::random()),
-        name,
+    let id = WebhookId::from_bits(clock::random());
+    let secrets = WebhookSecrets {
         url: body.url,
         secret: secret.clone(),
     };
-    let made = state.store.create_webhook(new, state.clock.now()).await?;
-    state.tell();
+    let create = SettingsCommand::CreateWebhook(id, WebhookDefinition { name }, secrets);
+    match state.set(&create).await {
+        Err(CommandError::Refused(refusal @ Refusal::TooManyWebhooks(_))) => {
+            return Err(ApiError::field(
+                "/url",
+                format!("is one more: {refusal}; delete one first"),
+            ));
+        }
+        set => drop(set?),
+    }
+    let made = state
+        .store
+        .webhooks()
+        .await?
+        .into_iter()
+        .find(|made| made.webhook.id == id);
+    let gone = || {
+        ApiError::new(
+            ErrorCode::WebhookNotFound,
+            "Somebody has deleted it meanwhile.",
+        )
+    };
     Ok(Reply(Webhook {
         secret: Some(secret),
-        ..wire(&made)
+        ..wire(&made.ok_or_else(gone)?)
     }))
 }
 
@@ -115,9 +130,7 @@ pub(crate) async fn delete(
         ApiError::new(ErrorCode::WebhookNotFound, detail)
     };
     let id: WebhookId = webhook.parse().map_err(|_| unknown())?;
-    if !state.store.delete_webhook(id).await? {
-        return Err(unknown());
-    }
+    state.set(&SettingsCommand::DeleteWebhook(id)).await?;
     Ok(Reply(Message {
         message: format!("The webhook {id} is deleted."),
     }))
@@ -135,17 +148,18 @@ fn key_of(secret: &str) -> Option<Vec<u8>> {
     STANDARD.decode(secret.strip_prefix(SECRET_PREFIX)?).ok()
 }
 
-fn wire(webhook: &store::Webhook) -> Webhook {
+fn wire(stored: &StoredWebhook) -> Webhook {
+    let (webhook, delivery) = (&stored.webhook, &stored.delivery);
     Webhook {
         webhook: webhook.id.to_string(),
-        url: without_password(&webhook.url),
-        name: webhook.name.as_ref().map(ToString::to_string),
+        url: without_password(&stored.secrets.url),
+        name: webhook.definition.name.as_ref().map(ToString::to_string),
         secret: None,
         created_at: webhook.created_at.to_string(),
-        last_entry: webhook.delivered,
-        attempts: webhook.attempts,
-        last_error: webhook.last_error.clone(),
-        given_up: webhook.given_up,
+        last_entry: delivery.delivered,
+        attempts: delivery.attempts,
+        last_error: delivery.last_error.clone(),
+        given_up: delivery.given_up,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use types::{
     Action, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName, Progress,
-    Timestamp, VersionKey, VersionName, VersionStatus, WebhookId,
+    Timestamp, VersionKey, VersionName, VersionStatus, Webhook, WebhookSecrets,
 };
 
 /// Which versions to list: newest first.
@@ -93,7 +93,7 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What was done.
     pub action: Action,
-    /// The model it was done to.
+    /// The model it was done to; empty where it was done to the settings of the server.
     pub name: String,
     /// The version it was done to, where it was one.
     pub version: Option<String>,
@@ -103,32 +103,20 @@ pub struct AuditEntry {
     pub detail: Value,
 }
 
-/// A webhook to be made.
-#[derive(Clone)]
-pub struct NewWebhook {
-    /// Its id.
-    pub id: WebhookId,
-    /// Only what happens to this model.
-    pub name: Option<ModelName>,
-    /// Where it is told.
-    pub url: String,
-    /// What deliveries are signed with.
-    pub secret: String,
+/// Who is told of what happens to experiments, where, and how far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredWebhook {
+    /// What was decided of it.
+    pub webhook: Webhook,
+    /// What no event tells.
+    pub secrets: WebhookSecrets,
+    /// How far it was told.
+    pub delivery: Delivery,
 }
 
-/// Who is told of what happens to experiments. Its `Debug` form keeps the secret.
-#[derive(Clone)]
-pub struct Webhook {
-    /// Its id.
-    pub id: WebhookId,
-    /// Only what happens to this model.
-    pub name: Option<ModelName>,
-    /// Where it is told.
-    pub url: String,
-    /// What deliveries are signed with.
-    pub secret: String,
-    /// When it was made.
-    pub created_at: Timestamp,
+/// How far a webhook was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
     /// The last entry of the audit that it was told of, or that was given up.
     pub delivered: i64,
     /// Failed deliveries of the next one.
@@ -141,8 +129,15 @@ pub struct Webhook {
     pub given_up: u64,
 }
 
-impl std::fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Webhook({} to {})", self.id, self.url)
+impl Delivery {
+    /// Of a webhook that was told of everything up to an entry.
+    pub fn up_to(entry: i64) -> Self {
+        Self {
+            delivered: entry,
+            attempts: 0,
+            next_attempt_at: Timestamp::from_micros(0),
+            last_error: None,
+            given_up: 0,
+        }
     }
 }

@@ -22,8 +22,8 @@ use entry::unit_number;
 use feedback::is_right;
 
 pub use catalog::{
-    Alias, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, NewWebhook, NotApplied,
-    VersionFilter, Webhook,
+    Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
+    StoredWebhook, VersionFilter,
 };
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};
@@ -36,6 +36,7 @@ pub use log::{
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
-    Gone, OpenOptions, ServerId, Store, StoredModel, VerifyReport, server_of, stored_models, verify,
+    Gone, OpenOptions, ServerId, Store, StoredModel, VerifyReport, server_of, stored_models,
+    stored_settings, verify,
 };
 pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

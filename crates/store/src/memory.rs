@@ -6,10 +6,10 @@ mod models;
 
 use crate::entry::PredictionEntry;
 use crate::{
-    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, Incoming,
-    LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback, PredictionFilter, ReadModel,
-    RequestReceipt, RunningEvidence, SetAside, StoreError, StoredFeedback, VersionFilter,
-    VersionTotals,
+    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter,
+    Incoming, LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback, PredictionFilter,
+    ReadModel, RequestReceipt, RunningEvidence, SetAside, StoreError, StoredFeedback,
+    StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -17,8 +17,8 @@ use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, StoredEvent, TimeRange, Timestamp,
-    Version, VersionKey,
+    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A store in memory. Clones are handles to the same one.
@@ -85,7 +85,7 @@ impl ModelStore for MemoryStore {
     }
 
     async fn events_of(&self, name: ModelName) -> Result<Vec<StoredEvent>, StoreError> {
-        Ok(self.lock().models.events_of(&name))
+        Ok(self.lock().models.events_of(Some(&name)))
     }
 
     async fn experiment(&self, id: ExperimentId) -> Result<Option<Experiment>, StoreError> {
@@ -126,6 +126,27 @@ impl ModelStore for MemoryStore {
 
     async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn apply_settings(&self, change: SettingsChange) -> Result<Applied, StoreError> {
+        Ok(self.lock().models.apply_settings(change))
+    }
+
+    async fn settings(&self) -> Result<Settings, StoreError> {
+        Ok(self.lock().models.settings())
+    }
+
+    async fn settings_events(&self) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.lock().models.events_of(None))
+    }
+
+    async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
+        Ok(self.lock().models.webhooks())
+    }
+
+    async fn keep_delivery(&self, id: WebhookId, delivery: Delivery) -> Result<(), StoreError> {
+        self.lock().models.keep_delivery(id, delivery);
+        Ok(())
     }
 }
 

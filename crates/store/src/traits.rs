@@ -2,15 +2,15 @@
 //! means; the suite of this crate is run on it and on SQLite, and compares both under random operations.
 
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, Incoming, LogState,
-    LoggedPrediction, NotApplied, PlacedFeedback, PredictionFilter, RequestReceipt, SetAside,
-    StoreError, StoredFeedback, VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, Incoming,
+    LogState, LoggedPrediction, NotApplied, PlacedFeedback, PredictionFilter, RequestReceipt,
+    SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, StoredEvent, TimeRange, Timestamp,
-    Version, VersionKey,
+    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A running experiment and what it has gathered; an error where it cannot be read.
@@ -172,6 +172,44 @@ pub trait ModelStore: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn unreadable(&self) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+
+    /// Writes a change of the settings: whole, with its event, or not at all. It is applied to the settings that it was
+    /// decided on, and to no others.
+    ///
+    /// # Errors
+    /// As [`ModelStore::apply`].
+    fn apply_settings(
+        &self,
+        change: SettingsChange,
+    ) -> impl Future<Output = Result<Applied, StoreError>> + Send;
+
+    /// The settings of the server.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn settings(&self) -> impl Future<Output = Result<Settings, StoreError>> + Send;
+
+    /// The events of the settings, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn settings_events(&self) -> impl Future<Output = Result<Vec<StoredEvent>, StoreError>> + Send;
+
+    /// Every webhook, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn webhooks(&self) -> impl Future<Output = Result<Vec<StoredWebhook>, StoreError>> + Send;
+
+    /// Keeps how far a webhook was told. It is no change, and has no event; for a webhook that is gone it is nothing.
+    ///
+    /// # Errors
+    /// When nothing can be written now.
+    fn keep_delivery(
+        &self,
+        id: WebhookId,
+        delivery: Delivery,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// The log of predictions and feedback, and what is counted of it.

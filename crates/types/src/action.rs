@@ -61,6 +61,14 @@ crate::words! {
         ExperimentAborted = "experiment.aborted",
         /// Only the verdict has changed.
         ExperimentVerdict = "experiment.verdict",
+        /// A snapshot of the settings of the server; later events apply to it.
+        SettingsBaseline = "settings.baseline",
+        /// A request that names no model means another one.
+        DefaultModelSet = "default_model.set",
+        /// Somebody is told of what happens to experiments.
+        WebhookCreated = "webhook.created",
+        /// Nobody is told there any more.
+        WebhookDeleted = "webhook.deleted",
         /// What this release does not know: a later one has written it.
         Unknown = "unknown",
     }

@@ -18,6 +18,7 @@ mod policy;
 mod prediction;
 mod results;
 mod runtime_spec;
+mod settings;
 mod time;
 mod traffic;
 mod version;
@@ -51,6 +52,9 @@ pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
+};
+pub use settings::{
+    Settings, SettingsChange, SettingsWrite, Webhook, WebhookDefinition, WebhookSecrets,
 };
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};

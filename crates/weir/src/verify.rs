@@ -22,6 +22,9 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     report
         .problems
         .extend(models.iter().filter_map(not_replayed));
+    report
+        .problems
+        .extend(settings_not_replayed(&args.data_dir)?);
     let models = models.len();
     let clean = report.problems.is_empty();
     if args.json {
@@ -63,6 +66,27 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// What is wrong with settings that are not what their events say; `None` where nothing is.
+fn settings_not_replayed(data_dir: &Path) -> anyhow::Result<Option<String>> {
+    let (settings, events) = store::stored_settings(data_dir)?;
+    if settings.changes == 0 {
+        // Their first event is written when a server of this release starts.
+        return Ok(None);
+    }
+    Ok(match catalog::replay_settings(&events) {
+        Err((at, error)) => {
+            let event = &events[at];
+            Some(format!(
+                "the event {} of the settings ({}): {error}",
+                event.change, event.action
+            ))
+        }
+        Ok(replayed) => {
+            (replayed != settings).then(|| "the settings are not what their events say".to_owned())
+        }
     })
 }
 

@@ -12,7 +12,7 @@ use ring::hmac;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AuditEntry, AuditFilter, ModelStore, StoreError, Webhook};
+use store::{AuditEntry, AuditFilter, Delivery, ModelStore, StoreError, StoredWebhook};
 use tokio::task::{self, JoinSet};
 use types::{Timestamp, WebhookId};
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(state: &AppState) {
     };
     let mut news = state.news.subscribe();
     let mut under_way: HashMap<task::Id, WebhookId> = HashMap::new();
-    let mut deliveries: JoinSet<Next> = JoinSet::new();
+    let mut deliveries: JoinSet<Again> = JoinSet::new();
     // Whether a webhook waits for its next attempt; without one nothing has to be polled.
     let mut retrying = false;
     // Whether something happened while a webhook was being told.
@@ -50,15 +50,15 @@ pub(crate) async fn run(state: &AppState) {
             retrying = found.is_err();
             let now = state.clock.now();
             for webhook in found.unwrap_or_default() {
-                if webhook.next_attempt_at > now {
+                if webhook.delivery.next_attempt_at > now {
                     retrying = true;
                     continue;
                 }
-                if under_way.values().any(|id| *id == webhook.id) {
+                if under_way.values().any(|id| *id == webhook.webhook.id) {
                     missed = true;
                     continue;
                 }
-                let (id, state, client) = (webhook.id, state.clone(), client.clone());
+                let (id, state, client) = (webhook.webhook.id, state.clone(), client.clone());
                 let delivery = async move { deliver_next(&state, &client, webhook).await };
                 under_way.insert(deliveries.spawn(delivery).id(), id);
             }
@@ -68,11 +68,11 @@ pub(crate) async fn run(state: &AppState) {
             Some(done) = deliveries.join_next_with_id() => {
                 let (task, next) = match done {
                     Ok((task, next)) => (task, next),
-                    Err(error) => (error.id(), Next::Later),
+                    Err(error) => (error.id(), Again::Later),
                 };
                 under_way.remove(&task);
-                retrying |= next == Next::Later;
-                next == Next::Now || std::mem::take(&mut missed)
+                retrying |= next == Again::Later;
+                next == Again::Now || std::mem::take(&mut missed)
             }
             () = tokio::time::sleep(POLL), if retrying => true,
         };
@@ -81,7 +81,7 @@ pub(crate) async fn run(state: &AppState) {
 
 /// When to look for more to tell a webhook.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum Again {
     /// There may be more.
     Now,
     /// There was nothing: when something happens.
@@ -108,13 +108,13 @@ fn client(private: bool) -> reqwest::Result<reqwest::Client> {
 }
 
 /// Tells a webhook of the next entry.
-async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: Webhook) -> Next {
+async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: StoredWebhook) -> Again {
     match try_next(state, client, &webhook).await {
-        Ok(true) => Next::Now,
-        Ok(false) => Next::News,
+        Ok(true) => Again::Now,
+        Ok(false) => Again::News,
         Err(error) => {
-            tracing::warn!(%error, webhook = %webhook.id, "a delivery could not be recorded");
-            Next::Later
+            tracing::warn!(%error, webhook = %webhook.webhook.id, "a delivery could not be recorded");
+            Again::Later
         }
     }
 }
@@ -123,47 +123,61 @@ async fn deliver_next(state: &AppState, client: &reqwest::Client, webhook: Webho
 async fn try_next(
     state: &AppState,
     client: &reqwest::Client,
-    webhook: &Webhook,
+    webhook: &StoredWebhook,
 ) -> Result<bool, StoreError> {
     let filter = AuditFilter {
-        name: webhook.name.clone(),
+        name: webhook.webhook.definition.name.clone(),
         experiments_only: true,
         limit: 1,
         ..AuditFilter::default()
     };
-    let next = state.store.audit_after(filter, webhook.delivered).await?;
+    let told = &webhook.delivery;
+    let next = state.store.audit_after(filter, told.delivered).await?;
     let Some(next) = next.into_iter().next() else {
         return Ok(false);
     };
-    let id = next.id;
-    let private = state.config.private_webhooks;
+    let (id, entry) = (webhook.webhook.id, next.id);
     // A literal address is not resolved, and the setting may have changed since it was registered.
-    let sent = match check_url(&webhook.url, private) {
+    let sent = match check_url(&webhook.secrets.url, state.config.private_webhooks) {
         Ok(()) => post(client, webhook, next, state.clock.now()).await,
         Err(forbidden) => Err(format!("the URL {forbidden}")),
     };
-    match sent {
-        Ok(()) => state.store.webhook_delivered(webhook.id, id).await?,
+    let delivery = match sent {
+        Ok(()) => Delivery {
+            given_up: told.given_up,
+            ..Delivery::up_to(entry)
+        },
         Err(error) => {
-            let last = webhook.attempts + 1 >= ATTEMPTS;
-            let wait = FIRST_WAIT.saturating_mul(1 << webhook.attempts.min(16));
-            let wait = i64::try_from(wait.min(LONGEST_WAIT).as_micros()).unwrap_or(i64::MAX);
-            let wait = if last { 0 } else { wait };
-            let again = Timestamp::from_micros(state.clock.now().micros().saturating_add(wait));
-            tracing::warn!(error, webhook = %webhook.id, entry = id, "a delivery failed");
-            let give_up = last.then_some(id);
-            state
-                .store
-                .webhook_failed(webhook.id, error, again, give_up)
-                .await?;
+            tracing::warn!(error, webhook = %id, entry, "a delivery failed");
+            failed(told, entry, error, state.clock.now())
         }
-    }
+    };
+    state.store.keep_delivery(id, delivery).await?;
     Ok(true)
+}
+
+/// After a delivery of an entry has failed: it is tried again later, or given up.
+fn failed(told: &Delivery, entry: i64, error: String, now: Timestamp) -> Delivery {
+    if told.attempts + 1 >= ATTEMPTS {
+        return Delivery {
+            last_error: Some(error),
+            given_up: told.given_up + 1,
+            ..Delivery::up_to(entry)
+        };
+    }
+    let wait = FIRST_WAIT.saturating_mul(1 << told.attempts.min(16));
+    let wait = i64::try_from(wait.min(LONGEST_WAIT).as_micros()).unwrap_or(i64::MAX);
+    Delivery {
+        attempts: told.attempts + 1,
+        next_attempt_at: Timestamp::from_micros(now.micros().saturating_add(wait)),
+        last_error: Some(error),
+        ..told.clone()
+    }
 }
 
 async fn post(
     client: &reqwest::Client,
-    webhook: &Webhook,
+    webhook: &StoredWebhook,
     found: AuditEntry,
     now: Timestamp,
 ) -> Result<(), String> {
@@ -176,9 +190,9 @@ async fn post(
     let body = serde_json::to_string(&delivery).map_err(|error| error.to_string())?;
     let timestamp = now.seconds().to_string();
     let signature =
-        sign(&webhook.secret, &id, &timestamp, &body).ok_or("the secret is no secret")?;
+        sign(&webhook.secrets.secret, &id, &timestamp, &body).ok_or("the secret is no secret")?;
     let sent = client
-        .post(&webhook.url)
+        .post(&webhook.secrets.url)
         .header("content-type", "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", timestamp)

@@ -1,15 +1,16 @@
 //! Models, as rows in memory.
 
 use crate::{
-    Alias, Applied, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, NotApplied,
-    VersionFilter,
+    Alias, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
+    StoredWebhook, VersionFilter,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey, ExperimentRow,
-    ExperimentStatus, Metric, MetricName, ModelName, ModelState, StoredEvent, Timestamp, Version,
-    VersionKey, VersionStatus, Write,
+    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Settings, SettingsChange,
+    SettingsWrite, StoredEvent, Timestamp, Version, VersionKey, VersionStatus, Webhook, WebhookId,
+    WebhookSecrets, Write,
 };
 
 /// All rows. A group of changes that does not fit is taken back by putting a copy in its place.
@@ -25,6 +26,8 @@ pub(super) struct Models {
     /// The greatest key that an experiment has had.
     newest_experiment: i64,
     events: Vec<Told>,
+    settings: Settings,
+    webhooks: BTreeMap<WebhookId, (WebhookSecrets, Delivery)>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +48,8 @@ struct Row {
 /// An event, whose number is its place.
 #[derive(Debug, Clone)]
 struct Told {
-    name: ModelName,
+    /// `None` where it is of the settings.
+    name: Option<ModelName>,
     at: Timestamp,
     change: i64,
     event: EventRecord,
@@ -91,7 +95,7 @@ impl Models {
                 .ok_or_else(refused)?;
         }
         self.events.push(Told {
-            name: change.name.clone(),
+            name: Some(change.name.clone()),
             at: change.at,
             change: change.decided_on + 1,
             event: change.event.clone(),
@@ -228,6 +232,69 @@ impl Models {
         experiment.history = Some(look.look.history);
         experiment.verdict = Some(look.look.verdict);
         Ok(())
+    }
+
+    pub(super) fn apply_settings(&mut self, change: SettingsChange) -> Applied {
+        if change.decided_on != self.settings.changes {
+            return Err(NotApplied::Moved("the settings".into()));
+        }
+        let before = self.clone();
+        let newest = self.events.len() as i64;
+        for write in &change.writes {
+            if self.write_setting(write, newest).is_none() {
+                *self = before;
+                return Err(NotApplied::Refused(format!("{write:?}")));
+            }
+        }
+        self.settings.changes += 1;
+        self.events.push(Told {
+            name: None,
+            at: change.at,
+            change: change.decided_on + 1,
+            event: change.event,
+        });
+        Ok(())
+    }
+
+    fn write_setting(&mut self, write: &SettingsWrite, newest: i64) -> Written {
+        let webhooks = &mut self.settings.webhooks;
+        match write {
+            SettingsWrite::DefaultModel(name) => self.settings.default_model = Some(name.clone()),
+            SettingsWrite::NewWebhook(webhook, secrets) => {
+                let told = (secrets.clone(), Delivery::up_to(newest));
+                if self.webhooks.insert(webhook.id, told).is_some() {
+                    return None;
+                }
+                webhooks.push(Webhook::clone(webhook));
+            }
+            SettingsWrite::DeleteWebhook(id) => {
+                self.webhooks.remove(id)?;
+                webhooks.retain(|webhook| webhook.id != *id);
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
+    pub(super) fn webhooks(&self) -> Vec<StoredWebhook> {
+        let each = self.settings.webhooks.iter().filter_map(|webhook| {
+            let (secrets, delivery) = self.webhooks.get(&webhook.id)?;
+            Some(StoredWebhook {
+                webhook: webhook.clone(),
+                secrets: secrets.clone(),
+                delivery: delivery.clone(),
+            })
+        });
+        each.collect()
+    }
+
+    pub(super) fn keep_delivery(&mut self, id: WebhookId, delivery: Delivery) {
+        if let Some((_, known)) = self.webhooks.get_mut(&id) {
+            *known = delivery;
+        }
     }
 
     /// Versions that are not deleted, oldest first.
@@ -375,8 +442,9 @@ impl Models {
         of_experiment.map(|((_, epoch), (shares, at))| (*epoch, shares, *at))
     }
 
-    pub(super) fn events_of(&self, name: &ModelName) -> Vec<StoredEvent> {
-        let of_model = self.events.iter().filter(|told| told.name == *name);
+    /// Of a model, or of the settings.
+    pub(super) fn events_of(&self, name: Option<&ModelName>) -> Vec<StoredEvent> {
+        let of_model = self.events.iter().filter(|told| told.name.as_ref() == name);
         let each = of_model.map(|told| StoredEvent {
             change: told.change,
             at: told.at,
@@ -394,7 +462,10 @@ impl Models {
             .map(|id| self.experiment(id).map(|found| found.key));
         let fits = |told: &Told| {
             let of = told.event.experiment_key;
-            filter.name.as_ref().is_none_or(|name| told.name == *name)
+            filter
+                .name
+                .as_ref()
+                .is_none_or(|name| told.name.as_ref() == Some(name))
                 && key.is_none_or(|key| of.is_some() && of == key)
                 && (of.is_some() || !filter.experiments_only)
         };
@@ -403,7 +474,11 @@ impl Models {
             id,
             at: told.at,
             action: told.event.action,
-            name: told.name.to_string(),
+            name: told
+                .name
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             version: told.event.version.as_ref().map(ToString::to_string),
             revision: told.event.revision,
             detail: serde_json::from_str(&told.event.detail).unwrap_or_default(),
@@ -413,10 +488,10 @@ impl Models {
 
     pub(super) fn changed(&self, after: i64) -> (i64, Vec<ModelName>) {
         let later = usize::try_from(after).unwrap_or(0).min(self.events.len());
-        let mut names: Vec<ModelName> = self.events[later..]
+        let names = self.events[later..]
             .iter()
-            .map(|told| told.name.clone())
-            .collect();
+            .filter_map(|told| told.name.clone());
+        let mut names: Vec<ModelName> = names.collect();
         names.sort();
         names.dedup();
         (self.events.len() as i64, names)

@@ -5,15 +5,15 @@ use super::{
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, ExperimentFilter, Incoming, LogState,
-    LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt, SetAside, StoreError,
-    StoredFeedback, VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, Incoming,
+    LogState, LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt, SetAside,
+    StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, StoredEvent, TimeRange, Timestamp,
-    Version, VersionKey,
+    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 impl ModelStore for Store {
@@ -99,6 +99,29 @@ impl ModelStore for Store {
 
     async fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.read(|connection| catalog::unreadable(connection))
+            .await
+    }
+
+    async fn apply_settings(&self, change: SettingsChange) -> Result<Applied, StoreError> {
+        catalog::settings::apply(self, change).await
+    }
+
+    async fn settings(&self) -> Result<Settings, StoreError> {
+        self.read(catalog::settings::settings).await
+    }
+
+    async fn settings_events(&self) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(|connection| catalog::settings::events(connection))
+            .await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
+        self.read(|connection| catalog::settings::list(connection))
+            .await
+    }
+
+    async fn keep_delivery(&self, id: WebhookId, delivery: Delivery) -> Result<(), StoreError> {
+        self.change(move |t| catalog::settings::keep_delivery(t, id, &delivery))
             .await
     }
 }

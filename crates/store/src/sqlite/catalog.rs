@@ -6,9 +6,9 @@ pub(super) mod audit;
 pub(super) mod experiments;
 pub(super) mod gathered;
 pub(super) mod metrics;
+pub(super) mod settings;
 pub(super) mod state;
 pub(super) mod versions;
-mod webhooks;
 
 pub(super) use audit::changed_rows;
 pub(super) use state::{events_of, model, names};
@@ -25,7 +25,7 @@ pub(in crate::sqlite) fn unreadable(
     let mut found = versions::unreadable(connection)?;
     found.extend(experiments::unreadable(connection)?);
     found.extend(metrics::unreadable(connection)?);
-    found.extend(webhooks::unreadable(connection)?);
+    found.extend(settings::unreadable(connection)?);
     Ok(found)
 }
 

@@ -316,3 +316,33 @@ CREATE TABLE stretches (
     highest INTEGER NOT NULL,
     PRIMARY KEY (server_key, first)
 ) WITHOUT ROWID;
+
+-- Webhooks are settings, which have events; their secrets are told by none.
+CREATE TABLE secrets (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (id, kind)
+) WITHOUT ROWID;
+INSERT INTO secrets SELECT webhook_id, 'webhook.url', url FROM webhooks;
+INSERT INTO secrets SELECT webhook_id, 'webhook.secret', secret FROM webhooks;
+CREATE TABLE new_webhooks (
+    webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    definition TEXT NOT NULL,
+    delivered INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    given_up INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO new_webhooks SELECT webhook_key, webhook_id, created_at, json_object('name', name), delivered, attempts,
+    next_attempt_at, last_error, given_up FROM webhooks;
+DROP TABLE webhooks;
+ALTER TABLE new_webhooks RENAME TO webhooks;
+CREATE TABLE settings (
+    changes INTEGER NOT NULL,
+    default_model TEXT
+);
+INSERT INTO settings VALUES (0, NULL);

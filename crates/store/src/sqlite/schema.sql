@@ -213,20 +213,33 @@ CREATE TABLE pending_feedback (
     PRIMARY KEY (prediction_order, random, metric)
 ) WITHOUT ROWID;
 
--- Who is told of experiments.
+-- Who is told of experiments: part of the settings, and beside that how far each has been told.
 CREATE TABLE webhooks (
     webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook_id TEXT NOT NULL UNIQUE,
-    name TEXT,                      -- of the model; null for all
-    url TEXT NOT NULL,
-    secret TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
     delivered INTEGER NOT NULL,     -- the last audit entry that was delivered or given up
     attempts INTEGER NOT NULL DEFAULT 0, -- of the next one
     next_attempt_at INTEGER NOT NULL DEFAULT 0,
     last_error TEXT,
     given_up INTEGER NOT NULL DEFAULT 0
 );
+
+-- What no event tells: it belongs to what id names.
+CREATE TABLE secrets (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,             -- webhook.url, webhook.secret
+    value TEXT NOT NULL,
+    PRIMARY KEY (id, kind)
+) WITHOUT ROWID;
+
+-- One row: the settings of the server. Their events stand in the audit, under no model.
+CREATE TABLE settings (
+    changes INTEGER NOT NULL,       -- how many they have had
+    default_model TEXT
+);
+INSERT INTO settings VALUES (0, NULL);
 
 -- Who has written here, and how far the journal of each has been read. The position is written with the rows that
 -- it counts.

@@ -15,7 +15,7 @@ use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::path::Path;
-use types::{ModelState, PredictionId, StoredEvent, Timestamp, VersionKey};
+use types::{ModelState, PredictionId, Settings, StoredEvent, Timestamp, VersionKey};
 
 /// The most problems that are written out.
 const MAX_PROBLEMS: usize = 100;
@@ -103,6 +103,19 @@ pub fn stored_models(directory: &Path) -> Result<Vec<StoredModel>, OpenError> {
         }
     });
     Ok(stored.collect())
+}
+
+/// The settings of a data directory with their events, at one moment.
+///
+/// # Errors
+/// As [`verify`].
+pub fn stored_settings(directory: &Path) -> Result<(Settings, Vec<StoredEvent>), OpenError> {
+    let mut connection = open(directory)?;
+    let settings = catalog::settings::settings(&mut connection)?;
+    let mut events = catalog::settings::events(&connection)?;
+    // A server may have gone on in between.
+    events.truncate(usize::try_from(settings.changes).unwrap_or(0));
+    Ok((settings, events))
 }
 
 /// Opens the database of a directory for reading, where it is of the present schema.

@@ -5,20 +5,20 @@ use crate::{
     Backend, Opened, append_entries, at, entry_of, name, open_memory, open_sqlite, record,
 };
 use catalog::random::Dice;
-use catalog::{Command, NewVersion, decide};
+use catalog::{Command, NewVersion, SettingsCommand, decide, decide_settings};
 use fastrand::Rng;
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
-    AuditFilter, Checkpoint, ExperimentFilter, Feedback, FeedbackContent, LogStore, ModelStore,
-    PredictionFilter, Rollup, Store, VersionFilter,
+    AuditFilter, Checkpoint, Delivery, ExperimentFilter, Feedback, FeedbackContent, LogStore,
+    ModelStore, PredictionFilter, Rollup, Store, VersionFilter,
 };
 use types::{
     Accuracy, Actor, BuiltIn, Described, Evidence, Experiment, ExperimentId, ExperimentStatus,
     LookRecord, MetricSums, ModelId, ModelState, PredictionId, PredictionRecord, Reason, ReceiptId,
     RuntimeSpec, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey,
-    VersionStatus,
+    VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -134,6 +134,29 @@ impl Both {
             by: Actor::Person,
         };
         self.carry_out(&start).await;
+    }
+
+    async fn set(&mut self) {
+        let bits = self.random.u64(1..6);
+        let id = WebhookId::from_bits(bits);
+        let command = match self.random.u8(..4) {
+            0 => SettingsCommand::SetDefaultModel(name(["m", "n"][self.random.usize(..2)])),
+            1 => SettingsCommand::DeleteWebhook(id),
+            _ => crate::settings::webhook(bits),
+        };
+        let settings = same!(self, settings());
+        if let Ok(Some(decided)) = decide_settings(&settings, &command, at(self.now)) {
+            let applied = same!(self, apply_settings(decided.change.clone()));
+            let again = same!(self, apply_settings(decided.change.clone()));
+            assert!(applied.is_ok() && again.is_err());
+        }
+        let delivery = Delivery {
+            attempts: self.random.u32(..9),
+            ..Delivery::up_to(self.now)
+        };
+        same!(self, keep_delivery(id, delivery.clone()));
+        same!(self, webhooks());
+        same!(self, settings_events());
     }
 
     async fn look(&mut self) {
@@ -562,6 +585,7 @@ async fn sqlite_does_what_memory_does() {
             }
             both.append().await;
             both.look().await;
+            both.set().await;
             // What was set aside because its id was taken fits when the rows of a deleted version are gone.
             let (unused, _) = same!(both, unused_keys());
             let deleted = both.state.versions.len() as i64 + 1 < unused.0;
@@ -603,6 +627,7 @@ fn every_method_is_called() {
         include_str!("experiments.rs"),
         include_str!("feedback.rs"),
         include_str!("log.rs"),
+        include_str!("settings.rs"),
         include_str!("main.rs"),
     ]
     .concat();

@@ -5,8 +5,8 @@ use crate::{
     Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
 use rusqlite::Connection;
-use store::{LogStore, ModelStore, NewWebhook, OpenError, Store};
-use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey, WebhookId};
+use store::{LogStore, ModelStore, OpenError, Store};
+use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
@@ -564,46 +564,55 @@ async fn a_transaction_that_was_cut_short_is_taken_back_at_the_start() {
 }
 
 #[tokio::test]
-async fn webhooks_remember_how_far_they_were_told() {
-    let opened = open_sqlite();
-    let store = &opened.store;
-    register(store, 1, "1").await;
-    let new = NewWebhook {
-        id: WebhookId::from_bits(5),
-        name: None,
-        url: "https://example.com/".into(),
-        secret: "s".into(),
-    };
-    let made = store.create_webhook(new, at(1)).await.unwrap();
-    assert_eq!(made.delivered, store.changed_models(0).await.unwrap().0);
-    store
-        .webhook_failed(made.id, "refused".into(), at(9), None)
-        .await
-        .unwrap();
-    let failed = store.webhooks().await.unwrap().remove(0);
-    assert_eq!((failed.attempts, failed.next_attempt_at), (1, at(9)));
-    store
-        .webhook_failed(made.id, "refused".into(), at(9), Some(7))
-        .await
-        .unwrap();
-    let given_up = store.webhooks().await.unwrap().remove(0);
-    assert_eq!(
-        (given_up.attempts, given_up.delivered, given_up.given_up),
-        (0, 7, 1)
-    );
-    store.webhook_delivered(made.id, 8).await.unwrap();
-    let told = store.webhooks().await.unwrap().remove(0);
-    assert_eq!((told.delivered, told.last_error), (8, None));
-    assert!(!format!("{made:?}").contains("secret"));
-    assert!(store.delete_webhook(made.id).await.unwrap());
-    assert!(!store.delete_webhook(made.id).await.unwrap());
-}
-
-#[tokio::test]
 async fn a_closed_store_takes_nothing() {
     let Opened { store, .. } = open_sqlite();
     store.probe().await.unwrap();
     assert_eq!(store.failure(), None);
     store.close().await.unwrap();
     assert!(store.probe().await.is_err(), "a closed store was written");
+}
+
+/// Webhooks of a release that had no events of settings keep their secrets and how far they were told.
+#[tokio::test]
+async fn webhooks_of_an_earlier_release_are_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(include_str!("schema_1.sql"))
+        .unwrap();
+    for step in include_str!("../../src/sqlite/migrations.sql")
+        .split("-- To schema ")
+        .skip(1)
+        .take(5)
+    {
+        let (_, sql) = step.split_once('\n').unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO webhooks (webhook_id, name, url, secret, created_at, delivered, attempts) VALUES \
+              ('hook-000000000005', NULL, 'https://a.example/', 'one', 7, 3, 2), \
+              ('hook-000000000006', 'm', 'https://b.example/', 'two', 8, 4, 0);
+             PRAGMA user_version = 6;",
+        )
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    let webhooks = store.webhooks().await.unwrap();
+    let told = |at: usize| {
+        let webhook = &webhooks[at];
+        let name = webhook.webhook.definition.name.as_ref();
+        (
+            name.map(ToString::to_string),
+            webhook.secrets.secret.as_str(),
+            webhook.delivery.delivered,
+            webhook.delivery.attempts,
+        )
+    };
+    assert_eq!(told(0), (None, "one", 3, 2));
+    assert_eq!(told(1), (Some("m".into()), "two", 4, 0));
+    let settings = store.settings().await.unwrap();
+    assert_eq!((settings.changes, settings.webhooks.len()), (0, 2));
+    crate::settings::set(&store, catalog::SettingsCommand::Baseline, 9).await;
+    crate::settings::set(&store, crate::settings::webhook(7), 10).await;
 }

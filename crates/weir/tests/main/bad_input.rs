@@ -1,6 +1,6 @@
 //! What does not fit is refused with the right status, changes nothing and is not logged.
 
-use crate::weir::{Weir, directory, vader};
+use crate::weir::{Weir, assert_clean, directory, vader};
 use serde_json::{Value, json};
 
 async fn check(weir: &Weir, path: &str, body: Value, status: u16, code: &str, pointer: &str) {
@@ -171,26 +171,62 @@ async fn of_concurrent_registrations_exactly_one_wins() {
 }
 
 #[tokio::test]
-async fn several_active_models_must_be_told_apart() {
+async fn of_several_models_the_default_one_is_meant_or_the_request_says_which() {
     let data = directory();
     let weir = Weir::start(data.path());
-    for name in ["a", "b"] {
+    assert_eq!(weir.get("/settings").await.1["default_model"], json!(null));
+    let mut ids = Vec::new();
+    for name in ["b", "a", "c"] {
         let body = json!({"name": name, "version": "1", "accuracy": 0.5});
-        let id = weir.post("/models", body).await.1["model_id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        weir.activate(&id, 100.0).await;
+        let (_, made) = weir.post("/models", body).await;
+        ids.push(made["model_id"].as_str().unwrap().to_owned());
+        weir.activate(&ids[ids.len() - 1], 100.0).await;
     }
-    let (status, problem) = weir.post("/predict", json!({"text": "good"})).await;
+    let answers = async |name: Option<&str>| {
+        let mut body = json!({"text": "good"});
+        if let Some(name) = name {
+            body["name"] = name.into();
+        }
+        weir.post("/predict", body).await
+    };
+    // The first that became active.
+    assert_eq!(weir.get("/settings").await.1["default_model"], "b");
+    assert_eq!(answers(None).await.1["name"], "b");
+    assert_eq!(answers(Some("c")).await.1["name"], "c");
+    let set = json!({"name": "a"});
+    let (status, settings) = weir.put("/settings/default_model", set.clone()).await;
+    assert_eq!((status, &settings["default_model"]), (200, &json!("a")));
+    assert_eq!(answers(None).await.1["name"], "a");
+    // The same again is no change.
+    let (_, again) = weir.put("/settings/default_model", set).await;
+    assert_eq!(again["revision"], settings["revision"]);
+    let (status, problem) = weir
+        .put("/settings/default_model", json!({"name": "unknown"}))
+        .await;
+    assert_eq!((status, &problem["code"]), (404, &json!("model_not_found")));
+    // While it has no active version nobody knows which of the others is meant.
+    let deactivate = async |id: &str| {
+        let path = format!("/models/{id}/deactivate");
+        assert_eq!(weir.post(&path, json!({})).await.0, 200);
+    };
+    deactivate(&ids[1]).await;
+    let (status, problem) = answers(None).await;
     assert_eq!((status, &problem["code"]), (400, &json!("ambiguous_model")));
-    assert!(problem["detail"].as_str().unwrap().contains("a, b"));
-    assert_eq!(
-        weir.post("/predict", json!({"text": "good", "name": "b"}))
-            .await
-            .1["name"],
-        "b"
-    );
+    assert!(problem["detail"].as_str().unwrap().contains("b, c"));
+    deactivate(&ids[2]).await;
+    assert_eq!(answers(None).await.1["name"], "b");
+    let (_, audit) = weir.get("/audit?limit=1000").await;
+    let of_settings = audit["entries"].as_array().unwrap().iter();
+    let of_settings: Vec<_> = of_settings
+        .filter(|entry| entry["name"].is_null())
+        .map(|entry| (&entry["action"], &entry["detail"]["to"]))
+        .collect();
+    let action = &json!("default_model.set");
+    assert_eq!(of_settings, [(action, &json!("a")), (action, &json!("b"))]);
+    drop(weir);
+    assert_clean(data.path());
+    let weir = Weir::start(data.path());
+    assert_eq!(weir.get("/settings").await.1["default_model"], "a");
 }
 
 #[tokio::test]

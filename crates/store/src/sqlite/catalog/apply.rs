@@ -44,7 +44,7 @@ pub(in crate::sqlite) async fn keep_looks(
 }
 
 /// Does something whole or not at all, in a transaction that goes on with other things.
-fn alone(
+pub(super) fn alone(
     t: &Transaction<'_>,
     write: impl FnOnce(&Transaction<'_>) -> Result<Applied, StoreError>,
 ) -> Result<Applied, StoreError> {

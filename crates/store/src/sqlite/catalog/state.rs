@@ -62,11 +62,19 @@ pub(in crate::sqlite) fn events_of(
     connection: &Connection,
     name: &ModelName,
 ) -> Result<Vec<StoredEvent>, StoreError> {
+    events_named(connection, name.as_str())
+}
+
+/// The events of a model; those of the settings are of the empty name.
+pub(super) fn events_named(
+    connection: &Connection,
+    name: &str,
+) -> Result<Vec<StoredEvent>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT change, at, action, version, detail FROM audit \
          WHERE name = ?1 AND change IS NOT NULL ORDER BY id",
     )?;
-    let events = select.query_map([name.as_str()], |row| {
+    let events = select.query_map([name], |row| {
         Ok(StoredEvent {
             change: row.get("change")?,
             at: row.time("at")?,

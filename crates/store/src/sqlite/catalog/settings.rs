@@ -1,0 +1,162 @@
+//! The settings of the server as rows, and how far each webhook has been told.
+
+use super::audit::AuditRow;
+use super::{bound, readable, unreadable_rows};
+use crate::sqlite::row::ByName;
+use crate::sqlite::{Store, newest_event};
+use crate::traits::Applied;
+use crate::{Delivery, NotApplied, StoreError, StoredWebhook};
+use rusqlite::{Connection, Row, Transaction, params};
+use types::{
+    ModelName, Settings, SettingsChange, SettingsWrite, StoredEvent, Webhook, WebhookId,
+    WebhookSecrets,
+};
+
+const URL: &str = "webhook.url";
+const SECRET: &str = "webhook.secret";
+
+pub(in crate::sqlite) async fn apply(
+    store: &Store,
+    change: SettingsChange,
+) -> Result<Applied, StoreError> {
+    let (applied, newest) = store
+        .change(move |t| {
+            let applied = super::apply::alone(t, |t| write(t, &change))?;
+            Ok::<_, StoreError>((applied, newest_event(t)?))
+        })
+        .await?;
+    store.inner.directory.say(newest);
+    Ok(applied)
+}
+
+fn write(t: &Transaction<'_>, change: &SettingsChange) -> Result<Applied, StoreError> {
+    let sql = "UPDATE settings SET changes = changes + 1 WHERE changes = ?1";
+    if t.execute(sql, [change.decided_on])? != 1 {
+        return Ok(Err(NotApplied::Moved("the settings".into())));
+    }
+    for row in &change.writes {
+        let written = match row {
+            SettingsWrite::DefaultModel(name) => {
+                t.execute("UPDATE settings SET default_model = ?1", [name.as_str()])?
+            }
+            SettingsWrite::NewWebhook(webhook, secrets) => insert(t, webhook, secrets)?,
+            SettingsWrite::DeleteWebhook(id) => {
+                t.execute("DELETE FROM secrets WHERE id = ?1", [id.to_string()])?;
+                t.execute(
+                    "DELETE FROM webhooks WHERE webhook_id = ?1",
+                    [id.to_string()],
+                )?
+            }
+        };
+        if written != 1 {
+            let what = format!("{written} rows of the settings instead of one for {row:?}");
+            return Ok(Err(NotApplied::Refused(what)));
+        }
+    }
+    let event = &change.event;
+    let row = AuditRow {
+        at: change.at.micros(),
+        action: event.action.as_str(),
+        name: "",
+        version: None,
+        revision: event.revision,
+        detail: &event.detail,
+        experiment_key: None,
+        change: change.decided_on + 1,
+    };
+    row.insert(t)?;
+    Ok(Ok(()))
+}
+
+fn insert(
+    t: &Transaction<'_>,
+    webhook: &Webhook,
+    secrets: &WebhookSecrets,
+) -> rusqlite::Result<usize> {
+    let id = webhook.id.to_string();
+    for (kind, value) in [(URL, &secrets.url), (SECRET, &secrets.secret)] {
+        let sql = "INSERT INTO secrets (id, kind, value) VALUES (?1, ?2, ?3)";
+        t.execute(sql, params![id, kind, value])?;
+    }
+    t.execute(
+        "INSERT INTO webhooks (webhook_id, created_at, definition, delivered) \
+         SELECT ?1, ?2, ?3, COALESCE(MAX(id), 0) FROM audit",
+        params![id, webhook.created_at.micros(), bound(&webhook.definition)?],
+    )
+}
+
+pub(in crate::sqlite) fn settings(connection: &mut Connection) -> Result<Settings, StoreError> {
+    let transaction = connection.transaction()?;
+    let sql = "SELECT changes, default_model FROM settings";
+    let mut settings = transaction.query_row(sql, [], |row| {
+        Ok(Settings {
+            changes: row.get("changes")?,
+            default_model: row.parsed_option("default_model", ModelName::parse)?,
+            webhooks: Vec::new(),
+        })
+    })?;
+    let webhooks = list(&transaction)?.into_iter();
+    settings.webhooks = webhooks.map(|stored| stored.webhook).collect();
+    Ok(settings)
+}
+
+pub(in crate::sqlite) fn events(connection: &Connection) -> Result<Vec<StoredEvent>, StoreError> {
+    super::state::events_named(connection, "")
+}
+
+const SELECT: &str = "SELECT w.webhook_id, w.created_at, w.definition, w.delivered, w.attempts, w.next_attempt_at, \
+     w.last_error, w.given_up, u.value AS url, s.value AS secret FROM webhooks w \
+     LEFT JOIN secrets u ON u.id = w.webhook_id AND u.kind = 'webhook.url' \
+     LEFT JOIN secrets s ON s.id = w.webhook_id AND s.kind = 'webhook.secret' ORDER BY w.webhook_key";
+
+/// Webhooks that cannot be read, and why.
+pub(super) fn unreadable(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    unreadable_rows(connection, SELECT, "the webhook", read)
+}
+
+pub(in crate::sqlite) fn list(connection: &Connection) -> Result<Vec<StoredWebhook>, StoreError> {
+    let mut select = connection.prepare_cached(SELECT)?;
+    let rows = select.query_map([], read)?;
+    readable(rows)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
+    Ok(StoredWebhook {
+        webhook: Webhook {
+            id: row.parsed("webhook_id", str::parse)?,
+            created_at: row.time("created_at")?,
+            definition: row.json("definition")?,
+        },
+        secrets: WebhookSecrets {
+            url: row.get("url")?,
+            secret: row.get("secret")?,
+        },
+        delivery: Delivery {
+            delivered: row.get("delivered")?,
+            attempts: row.get("attempts")?,
+            next_attempt_at: row.time("next_attempt_at")?,
+            last_error: row.get("last_error")?,
+            given_up: row.count("given_up")?,
+        },
+    })
+}
+
+pub(in crate::sqlite) fn keep_delivery(
+    t: &Transaction<'_>,
+    id: WebhookId,
+    delivery: &Delivery,
+) -> Result<(), StoreError> {
+    t.execute(
+        "UPDATE webhooks SET delivered = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, given_up = ?6 \
+         WHERE webhook_id = ?1",
+        params![
+            id.to_string(),
+            delivery.delivered,
+            delivery.attempts,
+            delivery.next_attempt_at.micros(),
+            delivery.last_error,
+            delivery.given_up as i64,
+        ],
+    )?;
+    Ok(())
+}

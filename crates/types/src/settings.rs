@@ -1,0 +1,74 @@
+//! What is set of a server while it runs: one state, changed by commands like a model's.
+
+use crate::{EventRecord, ModelName, Timestamp, WebhookId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// All that is decided of a server. Secrets are not in it: it names what they belong to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// How many changes they have had: each has one event, and is decided by this number.
+    pub changes: i64,
+    /// The model that a request means which names none: the first that became active, unless somebody said another.
+    pub default_model: Option<ModelName>,
+    /// Who is told of what happens to experiments, oldest first.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// Who is told of what happens to experiments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it is told, and how.
+    pub definition: WebhookDefinition,
+}
+
+/// What a webhook is told, and how. It is stored in the form it has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookDefinition {
+    /// Only what happens to this model.
+    #[serde(default)]
+    pub name: Option<ModelName>,
+}
+
+/// What only its owner and its target know of a webhook. Its `Debug` form says nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecrets {
+    /// Where it is told: some targets put their secret into the URL.
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: String,
+}
+
+impl fmt::Debug for WebhookSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecrets")
+    }
+}
+
+/// One thing that happened to the settings: what is written, and what is told of it for ever.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingsChange {
+    /// How many changes they had when this was decided: it is applied to no other state.
+    pub decided_on: i64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The rows that follow, in order.
+    pub writes: Vec<SettingsWrite>,
+    /// The event that the audit keeps.
+    pub event: EventRecord,
+}
+
+/// A row that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingsWrite {
+    /// The default model.
+    DefaultModel(ModelName),
+    /// A webhook that is new, with its secrets. It is told of what happens from then on.
+    NewWebhook(Box<Webhook>, WebhookSecrets),
+    /// A webhook goes, and its secrets with it.
+    DeleteWebhook(WebhookId),
+}
