@@ -36,7 +36,7 @@ pub use log::{
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
-    Gone, OpenOptions, ServerId, Store, StoredModel, VerifyReport, server_of, stored_models,
-    stored_settings, verify,
+    Gone, OpenOptions, ServerId, Store, StoredModel, StoredSettings, VerifyReport, server_of,
+    stored_models, stored_settings, verify,
 };
 pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

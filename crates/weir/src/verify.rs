@@ -71,8 +71,17 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 
 /// What is wrong with settings that are not what their events say; `None` where nothing is.
 fn settings_not_replayed(data_dir: &Path) -> anyhow::Result<Option<String>> {
-    let (settings, events) = store::stored_settings(data_dir)?;
-    if settings.changes == 0 {
+    let stored = store::stored_settings(data_dir)?;
+    let (settings, events) = match (stored.settings, stored.events) {
+        (Ok(settings), Ok(events)) => (settings, events),
+        (Err(error), _) => return Ok(Some(format!("the settings cannot be read: {error}"))),
+        (_, Err(error)) => {
+            return Ok(Some(format!(
+                "the events of the settings cannot be read: {error}"
+            )));
+        }
+    };
+    if settings.changes == 0 && events.is_empty() {
         // Their first event is written when a server of this release starts.
         return Ok(None);
     }

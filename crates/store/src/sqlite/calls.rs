@@ -107,7 +107,8 @@ impl ModelStore for Store {
     }
 
     async fn settings(&self) -> Result<Settings, StoreError> {
-        self.read(catalog::settings::settings).await
+        self.read(|connection| catalog::settings::settings(&connection.transaction()?))
+            .await
     }
 
     async fn settings_events(&self) -> Result<Vec<StoredEvent>, StoreError> {

@@ -19,7 +19,9 @@ mod verify;
 
 pub use directory::Gone;
 pub use journal_state::server_of;
-pub use verify::{StoredModel, VerifyReport, stored_models, stored_settings, verify};
+pub use verify::{
+    StoredModel, StoredSettings, VerifyReport, stored_models, stored_settings, verify,
+};
 
 use crate::{OpenError, StoreError};
 use append::Writer;

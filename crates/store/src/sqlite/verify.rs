@@ -105,17 +105,26 @@ pub fn stored_models(directory: &Path) -> Result<Vec<StoredModel>, OpenError> {
     Ok(stored.collect())
 }
 
+/// The settings of a server as they are kept, and what is told of them.
+#[derive(Debug)]
+pub struct StoredSettings {
+    /// The settings.
+    pub settings: Result<Settings, StoreError>,
+    /// Their events, oldest first.
+    pub events: Result<Vec<StoredEvent>, StoreError>,
+}
+
 /// The settings of a data directory with their events, at one moment.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn stored_settings(directory: &Path) -> Result<(Settings, Vec<StoredEvent>), OpenError> {
+pub fn stored_settings(directory: &Path) -> Result<StoredSettings, OpenError> {
     let mut connection = open(directory)?;
-    let settings = catalog::settings::settings(&mut connection)?;
-    let mut events = catalog::settings::events(&connection)?;
-    // A server may have gone on in between.
-    events.truncate(usize::try_from(settings.changes).unwrap_or(0));
-    Ok((settings, events))
+    let transaction = connection.transaction()?;
+    Ok(StoredSettings {
+        settings: catalog::settings::settings(&transaction),
+        events: catalog::settings::events(&transaction),
+    })
 }
 
 /// Opens the database of a directory for reading, where it is of the present schema.

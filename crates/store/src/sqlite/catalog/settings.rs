@@ -85,17 +85,19 @@ fn insert(
     )
 }
 
-pub(in crate::sqlite) fn settings(connection: &mut Connection) -> Result<Settings, StoreError> {
-    let transaction = connection.transaction()?;
+pub(in crate::sqlite) fn settings(t: &Transaction<'_>) -> Result<Settings, StoreError> {
     let sql = "SELECT changes, default_model FROM settings";
-    let mut settings = transaction.query_row(sql, [], |row| {
+    let mut settings = t.query_row(sql, [], |row| {
         Ok(Settings {
             changes: row.get("changes")?,
-            default_model: row.parsed_option("default_model", ModelName::parse)?,
+            // One that cannot be read is none, and `weir verify` says so.
+            default_model: row
+                .parsed_option("default_model", ModelName::parse)
+                .unwrap_or_default(),
             webhooks: Vec::new(),
         })
     })?;
-    let webhooks = list(&transaction)?.into_iter();
+    let webhooks = list(t)?.into_iter();
     settings.webhooks = webhooks.map(|stored| stored.webhook).collect();
     Ok(settings)
 }
