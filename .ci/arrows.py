@@ -15,7 +15,7 @@ ALLOWED = {
     "api": {"types"},
     "server": {"api", "catalog", "journal", "judge", "route", "runtime", "store", "types"},
     "weir": {"api", "catalog", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
-    "simulate": {"judge", "types"},
+    "simulate": {"evidence", "judge", "types"},
     "xtask": {"api", "catalog", "journal", "store", "types"},
 }
 # Crates that bring IO, async, clocks or randomness.

@@ -2,6 +2,7 @@
 //! metric, and one value per unit.
 
 use crate::run::running;
+use evidence::{Delta, ExactSum};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, view};
 use std::collections::VecDeque;
@@ -102,18 +103,13 @@ impl Stage {
     }
 }
 
-/// The sums of units with one value each, `ones` of them 1, of which `bad` are bad.
+/// The sums of units with one value each, `ones` of them 1, of which `bad` are bad: what a writer adds for each.
 pub(crate) fn sums(units: u64, ones: u64, bad: u64) -> MetricSums {
-    let ones = ones as f64;
+    let of_one = |value: f64| Delta::of_unit(1, &ExactSum::from(value), 1).sums();
+    let mut sums = of_one(1.0).times(ones);
+    sums.add(&of_one(0.0).times(units - ones));
     MetricSums {
-        units,
-        count: units,
-        sum: ones,
-        sum_squares: ones,
-        sum_count_squares: units as f64,
-        sum_products: ones,
-        values: units,
-        value_units: units,
         events: bad,
+        ..sums
     }
 }

@@ -48,6 +48,23 @@ impl MetricSums {
         self.sum_products += sign * other.sum_products;
     }
 
+    /// The sums of so many times as many units that are alike.
+    #[must_use]
+    pub fn times(self, n: u64) -> Self {
+        let factor = n as f64;
+        Self {
+            units: self.units * n,
+            count: self.count * n,
+            sum: self.sum * factor,
+            sum_squares: self.sum_squares * factor,
+            sum_count_squares: self.sum_count_squares * factor,
+            sum_products: self.sum_products * factor,
+            values: self.values * n,
+            value_units: self.value_units * n,
+            events: self.events * n,
+        }
+    }
+
     /// Adds the sums of other units.
     pub fn add(&mut self, other: &Self) {
         self.shift(other, 1.0);
