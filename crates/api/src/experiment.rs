@@ -48,13 +48,13 @@ pub struct CreateExperiment {
     /// its steps instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<BTreeMap<String, f64>>,
-    /// The metric that decides: `correct`, `error`, `latency_ms`, `slow`, `confidence`, or a declared
+    /// The metric that decides: `correct`, `error`, `rejected`, `latency_ms`, `slow`, `confidence`, or a declared
     /// one.
     pub primary_metric: String,
     /// Metrics that inform.
     #[serde(default)]
     pub secondary_metrics: Vec<String>,
-    /// Metrics that must not get worse; `error` when left out.
+    /// Metrics that must not get worse; `error` and `rejected` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrails: Option<Vec<String>>,
     /// The chance of a false claim about the primary metric, over all candidates; 0.05 when left out.
@@ -105,7 +105,7 @@ fn enrolment() -> f64 {
     1.0
 }
 
-/// An experiment.
+/// An experiment as callers see it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Experiment {
     /// Identifies it: `exp-` and 12 hexadecimal digits.
@@ -201,7 +201,7 @@ pub struct Progress {
     pub held: Option<Hold>,
     /// The step of a rollout, from 1.
     pub step: Option<usize>,
-    /// Its steps.
+    /// How many steps the rollout has.
     pub steps: Option<usize>,
     /// Seconds with traffic under observation at this step.
     pub soaked_seconds: Option<f64>,
@@ -342,7 +342,7 @@ pub struct FeedbackCheck {
 pub struct Excluded {
     /// How many predictions.
     pub predictions: u64,
-    /// Why.
+    /// Why they were left out.
     pub reason: String,
 }
 

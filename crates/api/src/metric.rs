@@ -36,7 +36,7 @@ fn up() -> Direction {
 /// A metric.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Metric {
-    /// The metric.
+    /// Its name.
     pub metric: String,
     /// Whether it needs no declaration.
     pub built_in: bool,

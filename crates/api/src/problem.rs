@@ -13,7 +13,7 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// The word.
+            /// The code as it is sent.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
@@ -88,7 +88,7 @@ codes! {
     InvalidRequest = "invalid_request", 422, "The request does not fit";
     /// Too many requests are under way.
     TooManyRequests = "too_many_requests", 429, "Too many requests are under way";
-    /// A bug.
+    /// A bug in the server.
     Internal = "internal", 500, "Something went wrong inside";
     /// The version failed and no other answered.
     ModelFailed = "model_failed", 502, "The model did not answer";

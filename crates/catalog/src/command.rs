@@ -57,7 +57,7 @@ pub enum Command {
     CreateExperiment {
         /// The key of its row: one that was never used.
         key: ExperimentKey,
-        /// Its id.
+        /// The id that it gets.
         id: ExperimentId,
         /// What it compares.
         definition: Box<ExperimentDefinition>,
@@ -66,13 +66,13 @@ pub enum Command {
     ScheduleExperiment {
         /// The experiment.
         id: ExperimentId,
-        /// When.
+        /// The time to start at; `None` makes it a draft again.
         starts_at: Option<Timestamp>,
         /// Why it could not start, where that is why it is a draft again.
         failed: Option<String>,
         /// The revision that this is decided by, where it matters.
         revision: Option<i64>,
-        /// By whom.
+        /// Who decided it.
         by: Actor,
     },
     /// A draft starts now.
@@ -83,7 +83,7 @@ pub enum Command {
         progress: Option<Progress>,
         /// The revision that this is decided by, where it matters.
         revision: Option<i64>,
-        /// By whom.
+        /// Who decided it.
         by: Actor,
     },
     /// A draft goes.
@@ -102,7 +102,7 @@ pub enum Command {
 pub struct NewVersion {
     /// The key of its row: one that was never used.
     pub key: VersionKey,
-    /// Its id.
+    /// The id that it gets.
     pub model_id: ModelId,
     /// Its version string.
     pub version: VersionName,
@@ -134,9 +134,9 @@ pub struct ExperimentDecision {
     pub id: ExperimentId,
     /// The revision that it was decided by.
     pub revision: i64,
-    /// What.
+    /// What is decided.
     pub decision: Decision,
-    /// By whom.
+    /// Who decided it.
     pub by: Actor,
     /// Why, in a sentence.
     pub because: String,

@@ -118,7 +118,7 @@ pub struct Rollup {
     pub latency_sum_ns: u64,
     /// The sum of the squares of the latencies, in square milliseconds.
     pub latency_sum_squares_ms: f64,
-    /// The latencies.
+    /// The histogram of the latencies.
     pub latency: LatencyHistogram,
     /// Predictions with a label.
     pub labelled: u64,

@@ -81,9 +81,9 @@ pub enum AppendError {
     /// The frame is larger than any may be, or than its room, where no more is left.
     #[error("the entry has {bytes} bytes, and there is room for {room}")]
     TooLarge {
-        /// Of the frame.
+        /// The size of the frame.
         bytes: u64,
-        /// For it.
+        /// The room that was kept for it.
         room: u64,
     },
     /// There is no segment to write to.
@@ -98,9 +98,9 @@ pub enum AppendError {
 #[derive(Debug, thiserror::Error)]
 #[error("the journal could not be synced: {source}")]
 pub struct SyncFailed {
-    /// Of these positions it is not known.
+    /// The positions that may be lost.
     pub positions: std::ops::RangeInclusive<u64>,
-    /// Why.
+    /// What the disk said.
     pub source: io::Error,
 }
 

@@ -173,7 +173,7 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    /// Whether it is decided.
+    /// Whether the leader is known to beat every other arm.
     pub fn is_decided(&self) -> bool {
         self.z.iter().all(|z| *z > self.threshold)
     }

@@ -134,7 +134,7 @@ pub struct NormalPrior {
 }
 
 impl NormalPrior {
-    /// Says nothing.
+    /// A flat prior.
     pub const FLAT: Self = Self {
         mean: 0.0,
         deviation: f64::INFINITY,

@@ -18,9 +18,9 @@ pub struct Look<'a> {
     pub experiment: &'a Experiment,
     /// What it has gathered.
     pub evidence: &'a Evidence,
-    /// What that says.
+    /// What the judge makes of the evidence.
     pub results: &'a Results,
-    /// When.
+    /// The time of the look.
     pub now: Timestamp,
     /// Whether the evidence holds everything that was answered. Where some of it is still to be counted,
     /// harm that is seen is acted on all the same, and nothing is said to have gone well.

@@ -108,7 +108,7 @@ impl ApiError {
         )
     }
 
-    /// Nobody expected this.
+    /// The answer where something panicked.
     pub(crate) fn panicked() -> Self {
         Self::new(
             ErrorCode::Internal,

@@ -35,7 +35,7 @@ const MAX_BATCH: usize = 10_000;
 const PART: usize = 250;
 /// What a batch may have in bytes, when the limit for other bodies is smaller.
 const MAX_BYTES: usize = 8 << 20;
-/// Of a batch in which no value fits, so many are said why.
+/// The errors that are listed of a batch in which no value fits.
 const MAX_SAID: usize = 20;
 /// The longest label, in bytes of JSON.
 const MAX_LABEL: usize = 10_000;

@@ -141,7 +141,7 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// What the system said.
         reason: std::io::Error,
     },
     /// The store cannot be read.
@@ -152,7 +152,7 @@ pub enum StartError {
     Journal {
         /// Where it is kept.
         path: PathBuf,
-        /// Why.
+        /// What the journal said.
         #[source]
         reason: journal::OpenError,
     },

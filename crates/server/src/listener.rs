@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 /// How long to wait after the system refused a connection, for instance for want of files.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
-/// How much longer than a prediction the requests under way may take at the end.
+/// How much longer than a prediction requests that are under way may take when the server ends.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(

@@ -87,7 +87,7 @@ impl Prediction {
 pub(crate) enum Failure {
     /// Too many calls are under way.
     Busy,
-    /// No model, or more than one, can be meant.
+    /// The request fits no model, or several.
     Model(NoModel),
     /// No version of the model is active.
     NoneActive { name: String },

@@ -87,9 +87,9 @@ pub struct Alias {
 /// A change that somebody made, as it is kept for ever.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Ascending.
+    /// Unique, ascending with time.
     pub id: i64,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// What was done.
     pub action: Action,

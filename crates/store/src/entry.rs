@@ -53,11 +53,11 @@ pub enum Kind<'a> {
 /// A prediction as it is read: texts stay where they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionEntry<'a> {
-    /// Its id.
+    /// The id that the caller was given.
     pub id: PredictionId,
     /// The version that was chosen.
     pub version: VersionKey,
-    /// Why.
+    /// Why that version was chosen.
     pub reason: Reason,
     /// The experiment it takes part in.
     pub experiment: Option<ExperimentKey>,

@@ -52,7 +52,7 @@ pub enum OpenError {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         reason: String,
     },
     /// Another server has it open.

@@ -29,7 +29,7 @@ pub struct PredictionFilter {
 /// A prediction as it is read back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedPrediction {
-    /// Its id.
+    /// The id that the caller was given.
     pub id: PredictionId,
     /// The model.
     pub name: ModelName,

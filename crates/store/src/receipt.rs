@@ -4,7 +4,7 @@ use crate::{FeedbackRefusal, FeedbackResult, Part};
 use serde::{Deserialize, Serialize};
 use types::FeedbackStatus;
 
-/// Of the values that were refused, so many are said why.
+/// The refusals that a receipt keeps at most.
 const MAX_REFUSED: usize = 100;
 
 /// The receipt of a request. Its form is stored, so fields are added at the end only.
@@ -37,7 +37,7 @@ pub struct RequestReceipt {
 pub struct Refused {
     /// The line it came in, from 1.
     pub line: u64,
-    /// Why.
+    /// Why it was refused.
     pub refusal: FeedbackRefusal,
 }
 

@@ -304,7 +304,7 @@ impl ExperimentDefinition {
     }
 }
 
-/// An experiment.
+/// An experiment as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Experiment {
     /// What stored rows call it.

@@ -233,7 +233,7 @@ impl ReceiptId {
         Self(PredictionId::new(PredictionId::order_at(at), random))
     }
 
-    /// From its bytes.
+    /// Reads the 16 bytes that `to_bytes` gives.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(PredictionId::from_u128(u128::from_be_bytes(bytes)))
     }

@@ -144,7 +144,7 @@ pub enum Decision {
     Stop,
     /// It ends with everything on the control.
     Abort,
-    /// Nothing but what the evidence says has changed.
+    /// Only the verdict has changed.
     Verdict,
 }
 

@@ -27,7 +27,7 @@ macro_rules! ranged {
                 }
             }
 
-            /// The number.
+            /// The value.
             pub fn get(self) -> f64 {
                 self.0
             }

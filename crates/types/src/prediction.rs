@@ -3,7 +3,7 @@
 use crate::{ExperimentKey, PredictionId, UnitId, VersionKey};
 use serde_json::Value;
 
-/// What came in.
+/// The input of a prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A text.
@@ -75,7 +75,7 @@ pub struct PredictionRecord {
     pub id: PredictionId,
     /// The version that was chosen.
     pub version: VersionKey,
-    /// Why.
+    /// Why that version was chosen.
     pub reason: Reason,
     /// The experiment it takes part in.
     pub experiment: Option<ExperimentKey>,

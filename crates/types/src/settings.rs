@@ -18,7 +18,7 @@ pub struct Settings {
 /// Who is told of what happens to experiments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Webhook {
-    /// Its id.
+    /// Identifies it.
     pub id: WebhookId,
     /// When it was made.
     pub created_at: Timestamp,

@@ -69,7 +69,7 @@ impl Receipts {
         waitings.by_id.contains_key(&id) || waitings.left.contains(&id)
     }
 
-    /// It was not appended after all.
+    /// Expects a request no more that was not appended after all.
     pub(crate) fn forget(&self, id: ReceiptId) {
         self.lock().by_id.remove(&id);
     }

@@ -29,9 +29,9 @@ pub struct VerifyReport {
     pub rollups: u64,
     /// Sums of evidence compared.
     pub evidence: u64,
-    /// Who writes here, and the position of its journal that the rows go up to.
+    /// Who writes here.
     pub server: ServerId,
-    /// The same position.
+    /// The position of its journal that the rows go up to.
     pub position: u64,
     /// What of the journal became no rows.
     pub log: LogState,
@@ -71,9 +71,9 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
 /// A model as it is kept, and what is told of it.
 #[derive(Debug)]
 pub struct StoredModel {
-    /// Its name.
+    /// Its name as it is stored.
     pub name: String,
-    /// Its state.
+    /// Its state, or why it cannot be read.
     pub state: Result<ModelState, StoreError>,
     /// Its events, oldest first.
     pub events: Result<Vec<StoredEvent>, StoreError>,

@@ -7,7 +7,7 @@ use types::Algorithm;
 /// Which server, and how to print.
 #[derive(Args)]
 pub(crate) struct ConnectArgs {
-    /// The server.
+    /// The address of the server.
     #[arg(
         long,
         env = "WEIR_URL",
