@@ -11,8 +11,8 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{LogStore, ModelStore, VersionFilter};
-use types::{BuiltIn, Metric, MetricName, TimeRange, Timestamp, Version, VersionKey};
+use store::LogStore;
+use types::{BuiltIn, Metric, MetricName, ModelState, TimeRange, Timestamp, Version, VersionKey};
 
 /// Periods for which the weights of a bandit are made.
 const MOST_PERIODS: usize = 10_000;
@@ -37,15 +37,12 @@ pub(crate) async fn answer(
     Json(body): Json<EvaluateRequest>,
 ) -> ApiResult<Reply<EvaluateReply>> {
     let name = model(&state, &body.name)?;
-    let metric = metric_of(&state, &body).await?;
-    let filter = VersionFilter {
-        name: Some(name.clone()),
-        ..VersionFilter::default()
-    };
-    let versions = state.store.versions(filter).await?;
+    let known = state.catalogue.state(&name)?;
+    let metric = metric_of(&known, &body)?;
+    let versions = &known.versions;
     let log_lag = fresh(&state).await;
     let now = state.clock.now();
-    let (plan, range) = asked(&body, &metric, &versions, now)?;
+    let (plan, range) = asked(&body, &metric, versions, now)?;
     let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
     let period_ms = period_ms.saturating_mul(1000);
     let log = state
@@ -77,16 +74,12 @@ pub(crate) async fn answer(
     }))
 }
 
-async fn metric_of(state: &AppState, body: &EvaluateRequest) -> ApiResult<Metric> {
+fn metric_of(model: &ModelState, body: &EvaluateRequest) -> ApiResult<Metric> {
     if let Some(built_in) = BuiltIn::find(&body.metric) {
         return Ok(built_in.metric());
     }
-    let name = model(state, &body.name)?;
-    let declared = state.store.metrics(name).await?;
     let known = MetricName::parse(&body.metric).ok();
-    let found = declared
-        .into_iter()
-        .find(|m| Some(&m.name) == known.as_ref());
+    let found = known.and_then(|name| model.metrics.get(&name).cloned());
     found.ok_or_else(|| {
         let detail = format!(
             "names {}, which is neither built in nor declared: `PUT /metrics/{}/{}` declares it",

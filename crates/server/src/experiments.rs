@@ -19,7 +19,7 @@ use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use std::sync::Arc;
-use store::{ExperimentFilter, ModelStore, VersionFilter};
+use store::{ExperimentFilter, ModelStore};
 use types::{ExperimentId, ExperimentKey, ExperimentStatus, ModelName, ModelState};
 use utoipa::IntoParams;
 
@@ -41,13 +41,8 @@ pub(crate) async fn create(
     Json(body): Json<CreateExperiment>,
 ) -> ApiResult<Reply<Experiment>> {
     let name = model(&state, &body.name)?;
-    let filter = VersionFilter {
-        name: Some(name.clone()),
-        ..VersionFilter::default()
-    };
-    let versions = state.store.versions(filter).await?;
-    let declared = state.store.metrics(name.clone()).await?;
-    let definition = define(name.clone(), body, &versions, &declared)?;
+    let known = state.catalogue.state(&name)?;
+    let definition = define(body, &known)?;
     let id = ExperimentId::from_bits(clock::random());
     let create = catalog::Command::CreateExperiment {
         // It gets one that was never used.

@@ -8,7 +8,6 @@ use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
-use store::ModelStore;
 use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
 
 /// Lists the metrics of a model, the built-in ones first.
@@ -27,14 +26,17 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
 ) -> ApiResult<Reply<Vec<Metric>>> {
-    Ok(Reply(all(&state, &name).await?))
+    Ok(Reply(all(&state, &name)?))
 }
 
-async fn all(state: &AppState, name: &str) -> ApiResult<Vec<Metric>> {
+fn all(state: &AppState, name: &str) -> ApiResult<Vec<Metric>> {
     let name = model(state, name)?;
     let built_in = BuiltIn::ALL.into_iter().map(BuiltIn::metric);
-    let declared = state.store.metrics(name).await?;
-    Ok(built_in.chain(declared).map(Metric::from).collect())
+    let declared = state.catalogue.state(&name)?.metrics.clone();
+    Ok(built_in
+        .chain(declared.into_values())
+        .map(Metric::from)
+        .collect())
 }
 
 /// Reads a metric.
@@ -55,7 +57,7 @@ pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath((name, metric)): TextPath<(String, String)>,
 ) -> ApiResult<Reply<Metric>> {
-    let all = all(&state, &name).await?;
+    let all = all(&state, &name)?;
     let found = all.into_iter().find(|found| found.metric == metric);
     Ok(Reply(found.ok_or_else(|| missing(&name, &metric))?))
 }

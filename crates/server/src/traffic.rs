@@ -10,7 +10,6 @@ use api::{SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
-use store::{ModelStore, VersionFilter};
 use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
 
 /// How the traffic of a model is split.
@@ -59,14 +58,10 @@ pub(crate) async fn set(
     let missing = |_| ApiError::model_not_found(&name);
     let model = ModelName::parse(&name).map_err(missing)?;
     let weights = check(&body)?;
-    let filter = VersionFilter {
-        name: Some(model.clone()),
-        ..VersionFilter::default()
-    };
-    for version in state.store.versions(filter).await? {
+    for version in &state.catalogue.state(&model)?.versions {
         let named = weights.iter().find(|(named, _)| *named == version.version);
         if named.is_some_and(|(_, weight)| *weight > Percent::ZERO) {
-            probe(&state, &version).await?;
+            probe(&state, version).await?;
         }
     }
     let set = Command::SetTraffic {

@@ -16,8 +16,8 @@ use log::Log;
 use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
+    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
     TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
@@ -66,10 +66,6 @@ impl ModelStore for MemoryStore {
 
     async fn aliases(&self, name: ModelName) -> Result<Vec<Alias>, StoreError> {
         Ok(self.lock().models.aliases(&name))
-    }
-
-    async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
-        Ok(self.lock().models.metrics(&name))
     }
 
     async fn model(&self, name: ModelName) -> Result<Option<ModelState>, StoreError> {

@@ -8,8 +8,8 @@ use crate::{
 };
 use std::future::Future;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
+    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
     TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
@@ -70,15 +70,6 @@ pub trait ModelStore: Clone + Send + Sync + 'static {
         &self,
         name: ModelName,
     ) -> impl Future<Output = Result<Vec<Alias>, StoreError>> + Send;
-
-    /// The metrics that were declared for a model.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn metrics(
-        &self,
-        name: ModelName,
-    ) -> impl Future<Output = Result<Vec<Metric>, StoreError>> + Send;
 
     /// The state of a model; `None` where nothing has ever happened to it.
     ///

@@ -53,9 +53,7 @@ pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
 };
-pub use settings::{
-    Settings, SettingsChange, SettingsWrite, Webhook, WebhookDefinition, WebhookSecrets,
-};
+pub use settings::*;
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
 pub use version::{Described, DescribedChange, Tags, Version, VersionKey, VersionStatus};

@@ -4,16 +4,16 @@ use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Fields;
 use api::{CreateExperiment, FieldError};
+use std::collections::BTreeMap;
 use types::{
     Arm, BuiltIn, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_METRICS, Metric,
-    MetricName, ModelName, Policy, Version,
+    MetricName, ModelState, Policy, Version,
 };
 
+/// Of a model as it is.
 pub(super) fn define(
-    name: ModelName,
     mut body: CreateExperiment,
-    versions: &[Version],
-    declared: &[Metric],
+    model: &ModelState,
 ) -> ApiResult<ExperimentDefinition> {
     let mut fields = Fields::default();
     check_lengths(&mut fields, &body);
@@ -21,10 +21,10 @@ pub(super) fn define(
         return fields.finish(None);
     }
     let policy = policy(&mut fields, &mut body);
-    let arms = arms(&mut fields, &body, versions);
+    let arms = arms(&mut fields, &body, &model.versions);
     let mut metrics = Metrics {
         name: &body.name,
-        declared,
+        declared: &model.metrics,
         found: Vec::new(),
     };
     let primary = [body.primary_metric.clone()];
@@ -42,7 +42,7 @@ pub(super) fn define(
     }
     let primary = primary.into_iter().next();
     let definition = primary.map(|primary_metric| ExperimentDefinition {
-        name,
+        name: model.name.clone(),
         title: body.title,
         policy,
         arms,
@@ -109,7 +109,7 @@ fn without_problems(definition: ExperimentDefinition) -> ApiResult<ExperimentDef
 struct Metrics<'a> {
     /// The model.
     name: &'a str,
-    declared: &'a [Metric],
+    declared: &'a BTreeMap<MetricName, Metric>,
     found: Vec<Metric>,
 }
 
@@ -120,7 +120,7 @@ impl Metrics<'_> {
             let built_in = BuiltIn::find(text).map(BuiltIn::metric);
             let declared = self
                 .declared
-                .iter()
+                .values()
                 .find(|metric| metric.name.as_str() == text);
             let Some(metric) = built_in.or_else(|| declared.cloned()) else {
                 let detail = format!(

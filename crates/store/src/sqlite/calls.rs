@@ -11,8 +11,8 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, Metric, MetricName,
-    ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
+    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
     TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
@@ -37,11 +37,6 @@ impl ModelStore for Store {
 
     async fn aliases(&self, name: ModelName) -> Result<Vec<Alias>, StoreError> {
         self.read(move |connection| catalog::aliases::list(connection, &name))
-            .await
-    }
-
-    async fn metrics(&self, name: ModelName) -> Result<Vec<Metric>, StoreError> {
-        self.read(move |connection| catalog::metrics::list(connection, &name))
             .await
     }
 

@@ -337,7 +337,6 @@ impl Both {
             same!(self, version(version.model_id));
         }
         same!(self, aliases(name("m")));
-        same!(self, metrics(name("m")));
         same!(self, model(name("m")));
         same!(self, models());
         same!(self, unused_keys());
