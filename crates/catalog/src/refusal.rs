@@ -107,3 +107,14 @@ pub enum Refusal {
     #[error("what is to happen does not fit the state: {0}")]
     NotThere(String),
 }
+
+impl Refusal {
+    /// Whether the command does not fit what is known of the model, so that somebody has made a mistake; else a rule
+    /// forbids it, or somebody was faster.
+    pub fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Shares(..) | Self::NotThere(_) | Self::NoBaseline(_) | Self::DuplicateExperiment(_)
+        )
+    }
+}

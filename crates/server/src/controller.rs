@@ -7,7 +7,7 @@ use crate::log::FRESH_WITHIN;
 use crate::results;
 use crate::state::AppState;
 use api::LogLag;
-use catalog::{ExperimentDecision, Refusal};
+use catalog::ExperimentDecision;
 use judge::control::{Look, step};
 use judge::results::{View, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,10 +131,10 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
     for (taken, what) in taken.into_iter().zip(told) {
         match taken {
             Ok(()) => tracing::info!("{what}"),
-            // Somebody was faster: the next look sees what they did.
-            Err(CommandError::Refused(
-                error @ (Refusal::StaleExperiment { .. } | Refusal::ExperimentStatus(_)),
-            )) => tracing::info!(%error, "not done: {what}"),
+            // Somebody was faster, or a rule forbids it: the next look decides anew.
+            Err(CommandError::Refused(refusal)) if !refusal.is_fault() => {
+                tracing::info!(%refusal, "not done: {what}");
+            }
             Err(error) => {
                 tracing::error!(%error, "not done: {what}");
                 overdue.push(what);

@@ -186,10 +186,7 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         | Refusal::MetricChanged(_)
         | Refusal::ControlWithoutTraffic { .. }
         | Refusal::UnreadableRuns(..) => ErrorCode::ExperimentState,
-        Refusal::Shares(..)
-        | Refusal::NotThere(_)
-        | Refusal::NoBaseline(_)
-        | Refusal::DuplicateExperiment(_) => ErrorCode::Internal,
+        fault if fault.is_fault() => ErrorCode::Internal,
         _ => ErrorCode::TransitionNotAllowed,
     }
 }
@@ -234,7 +231,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()
         }
-        internal if code_of(internal) == ErrorCode::Internal => {
+        fault if fault.is_fault() => {
             ": nothing was changed; run `weir verify` and see the server's log.".into()
         }
         _ => return None,

@@ -118,7 +118,7 @@ pub(crate) mod problems {
         NoExperiment = ExperimentNotFound;
         MetricCounted = MetricInUse;
         WrongState = ExperimentState;
-        WrongStateOrStale = ExperimentState StaleRevision;
+        WrongStateOrStale = ExperimentState StaleRevision TransitionNotAllowed;
         NoModelOrMetric = ModelNotFound MetricNotFound;
         NoWebhook = WebhookNotFound;
         CannotAnswer = CannotEvaluate;

@@ -58,10 +58,11 @@ pub(crate) async fn start(
             Err(error) => return Err(ApiError::field("?at", error)),
         },
     };
-    // A schedule can be taken back whatever keeps the experiment from starting.
+    // A schedule can be taken back whatever keeps the experiment from starting; one that is made is judged by its time.
     let moved = match at {
         Some(None) => Moved::default(),
-        _ => startable(&state, &experiment, now).await?,
+        Some(Some(at)) => startable(&state, &experiment, at).await?,
+        None => startable(&state, &experiment, now).await?,
     };
     let name = &experiment.definition.name;
     let experiment = match at {
@@ -101,7 +102,7 @@ fn starting(experiment: &types::Experiment, revision: Option<i64>, by: Actor) ->
     }
 }
 
-/// Checks that an experiment can start now, its versions included; says what that would change of the traffic.
+/// Checks that an experiment can start at a time, its versions included; says what that would change of the traffic.
 async fn startable(
     state: &AppState,
     experiment: &types::Experiment,
