@@ -114,7 +114,10 @@ impl Refusal {
     pub fn is_fault(&self) -> bool {
         matches!(
             self,
-            Self::Shares(..) | Self::NotThere(_) | Self::NoBaseline(_) | Self::DuplicateExperiment(_)
+            Self::Shares(..)
+                | Self::NotThere(_)
+                | Self::NoBaseline(_)
+                | Self::DuplicateExperiment(_)
         )
     }
 }

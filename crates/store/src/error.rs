@@ -74,6 +74,14 @@ pub enum OpenError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// Another program has written it.
+    #[error(
+        "{DATABASE} is the database of another program: it has the schema {found}, which weir never writes"
+    )]
+    NotOurs {
+        /// The schema that it names.
+        found: i64,
+    },
     /// An older program has written it, and it is only read here.
     #[error(
         "the database is of schema {found}; a server of this release brings it to {known} when it starts"

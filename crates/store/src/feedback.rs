@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, Timestamp,
+    BuiltIn, ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, Timestamp,
     VersionName,
 };
 
@@ -41,6 +41,20 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Of a value that is joined to no prediction.
+    pub(crate) fn unjoined(item: &Feedback, status: FeedbackStatus) -> Self {
+        let (metric, value) = match &item.content {
+            FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
+            FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
+        };
+        Self {
+            status,
+            metric,
+            value,
+            counted: None,
+        }
+    }
+
     pub(crate) fn count_for(&mut self, experiment: ExperimentId) {
         if let Some(counted) = &mut self.counted {
             counted.experiment_id = Some(experiment);

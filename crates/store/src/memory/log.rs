@@ -267,7 +267,7 @@ impl Log {
         };
         let (version, deleted) = models.known(prediction.version).expect("it was stored");
         if deleted {
-            return Ok(unjoined(item, FeedbackStatus::Dropped));
+            return Ok(Receipt::unjoined(item, FeedbackStatus::Dropped));
         }
         let (metric, value, label) = value_of(models, item, &prediction, &version.name)?;
         let key = (id.order(), metric.clone());
@@ -317,7 +317,7 @@ impl Log {
     }
 
     fn keep(&mut self, item: &Feedback, now: Timestamp) -> Receipt {
-        let receipt = unjoined(item, FeedbackStatus::Unmatched);
+        let receipt = Receipt::unjoined(item, FeedbackStatus::Unmatched);
         let key = (item.prediction_id, receipt.metric.clone());
         match self.pending.get_mut(&key) {
             // It stays as old as it was.
@@ -685,20 +685,6 @@ fn value_of(
     let checked = found.ok_or_else(unknown)?.check_value(value);
     let value = checked.map_err(|error| FeedbackRefusal::Invalid(error.to_string()))?;
     Ok((metric.clone(), value, None))
-}
-
-/// Of a value that is joined to no prediction.
-fn unjoined(item: &Feedback, status: FeedbackStatus) -> Receipt {
-    let (metric, value) = match &item.content {
-        FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
-        FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
-    };
-    Receipt {
-        status,
-        metric,
-        value,
-        counted: None,
-    }
 }
 
 fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPrediction {

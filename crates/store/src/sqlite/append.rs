@@ -8,7 +8,7 @@ use super::checkpoint::Checkpointer;
 use super::evidence::{OpenEvidence, exposure_of};
 use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
-use super::predictions::{self, Inserter, PurgeCursor};
+use super::predictions::{self, PurgeCursor};
 use super::receipts::Receipts;
 use super::rollups::OpenRollups;
 use super::stretches::OpenStretch;
@@ -60,7 +60,9 @@ pub(super) async fn retry_set_aside(store: &Store, now: Timestamp) -> Result<u64
     loop {
         // Others take their turns between two pieces.
         let mut writer = Arc::clone(&store.inner.writer).lock_owned().await;
+        let inner = Arc::clone(&store.inner);
         let run = move || {
+            inner.in_place()?;
             let writer = writer.as_mut().ok_or_else(closed)?;
             writer.retry_set_aside(after, now)
         };
@@ -206,10 +208,6 @@ impl Writer {
         self.position
     }
 
-    pub(super) fn server_key(&self) -> i64 {
-        self.server_key
-    }
-
     /// Runs a change in a transaction. What is kept in memory of the catalogue is forgotten.
     pub(super) fn change<T, E: From<StoreError>>(
         &mut self,
@@ -258,6 +256,9 @@ impl Writer {
             Err(error) if error.may_pass() => return Err(error),
             Err(error) => error,
         };
+        if entries.is_empty() {
+            return Err(error);
+        }
         if let [(position, bytes)] = entries {
             let reason = error.to_string();
             // It may be what panicked.
@@ -405,7 +406,7 @@ impl Writer {
         }
         let connection = &self.connection;
         let row = predictions::row_of(prediction, origin);
-        Inserter::new(connection)?.insert(&row)?;
+        predictions::insert(connection, &row)?;
         self.stretches.add(connection, &row)?;
         let sample = Sample::new(prediction.measured()).hashed(row.hash());
         let series = (prediction.version, prediction.epoch);

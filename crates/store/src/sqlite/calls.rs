@@ -176,10 +176,9 @@ impl LogStore for Store {
         position: u64,
         limit: u32,
     ) -> Result<Vec<LoggedPrediction>, StoreError> {
-        let server_key = self.inner.server_key;
         self.read(move |connection| {
             let transaction = connection.transaction()?;
-            stretches::after(&transaction, server_key, position as i64, limit as usize)
+            stretches::after(&transaction, position as i64, limit as usize)
         })
         .await
     }
@@ -194,9 +193,11 @@ impl LogStore for Store {
         position: u64,
         limit: u32,
     ) -> Result<Vec<PlacedFeedback>, StoreError> {
-        let server_key = self.inner.server_key;
-        self.read(move |connection| feedback::after(connection, server_key, position, limit))
-            .await
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            feedback::after(&transaction, position as i64, limit as usize)
+        })
+        .await
     }
 
     async fn logged_groups(

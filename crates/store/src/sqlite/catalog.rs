@@ -53,20 +53,18 @@ fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<Vec<T>
     first_readable(rows, usize::MAX)
 }
 
-/// The same of at most so many.
+/// The first of those, at most so many.
 pub(super) fn first_readable<T>(
     rows: impl Iterator<Item = rusqlite::Result<T>>,
     most: usize,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     for row in rows {
+        if found.len() >= most {
+            break;
+        }
         match row.map_err(StoreError::from) {
-            Ok(row) => {
-                found.push(row);
-                if found.len() >= most {
-                    break;
-                }
-            }
+            Ok(row) => found.push(row),
             Err(StoreError::Corrupt(_)) => {}
             Err(error) => return Err(error),
         }
@@ -74,7 +72,7 @@ pub(super) fn first_readable<T>(
     Ok(found)
 }
 
-/// The same of a value to be bound.
+/// The JSON of a value to be bound.
 fn bound(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     to_text(value).map_err(|_| corrupt("a value"))
 }

@@ -6,6 +6,7 @@ mod units;
 use super::hash::Columns;
 use super::row::corrupt;
 use crate::StoreError;
+use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{Delta, ExactSum, Exposure, Gain, UnitMetric, cutoff, exposed, start_of, valued};
 use foldhash::HashMap;
@@ -462,13 +463,15 @@ fn row_hash(place: Place, server_key: i64, s: &Delta, exact: &[u8]) -> i64 {
 }
 
 /// Sums that are not what was written; those of releases that made no hashes are passed over.
-pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(super) fn changed_rows(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
     let mut select = connection.prepare(&format!(
         "SELECT {COLUMNS}, experiment_key, epoch, version_key, metric, start, sum, sum_squares, sum_products, \
          server_key, row_hash FROM evidence WHERE row_hash IS NOT NULL"
     ))?;
     let mut rows = select.query([])?;
-    let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
             let place = Place {
@@ -491,15 +494,21 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
             Ok(if agree { hash } else { !hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
-            let places = ["experiment_key", "epoch", "version_key", "metric", "start"];
-            let place: Vec<String> = places
-                .iter()
-                .map(|name| format!("{:?}", row.get_ref(*name)))
-                .collect();
-            changed.push(format!("evidence ({places:?} = {})", place.join(", ")));
+            let number = |name: &str| -> String {
+                let number = row.get::<_, i64>(name);
+                number.map_or_else(|_| format!("an unreadable {name}"), |n| n.to_string())
+            };
+            report.changed(format_args!(
+                "evidence of experiment number {}, epoch {}, version number {}, metric number {}, from {}",
+                number("experiment_key"),
+                number("epoch"),
+                number("version_key"),
+                number("metric"),
+                number("start")
+            ));
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// The columns that [`read_sums`] reads.

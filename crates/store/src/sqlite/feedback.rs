@@ -1,11 +1,13 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
+use super::catalog::first_readable;
 use super::evidence::{Old, OpenEvidence};
 use super::hash::Columns;
-use super::journal_state::Origin;
+use super::journal_state::{Origin, servers_beyond};
 use super::predictions::status_of;
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
+use crate::VerifyReport;
 use crate::feedback::joined;
 use crate::{
     Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, PlacedFeedback, Receipt,
@@ -35,14 +37,30 @@ pub(in crate::sqlite) fn of_prediction(
          WHERE prediction_order = ?1 ORDER BY metric",
     )?;
     let found = select.query_map([id.order() as i64], read_value)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    first_readable(found, usize::MAX)
 }
 
+/// Values after a position, in the order of the journals that this directory has had.
 pub(super) fn after(
     connection: &Connection,
+    position: i64,
+    limit: usize,
+) -> Result<Vec<PlacedFeedback>, StoreError> {
+    let mut found = Vec::new();
+    for server_key in servers_beyond(connection, position)? {
+        if found.len() < limit {
+            let most = limit - found.len();
+            found.extend(after_of(connection, server_key, position, most)?);
+        }
+    }
+    Ok(found)
+}
+
+fn after_of(
+    connection: &Connection,
     server_key: i64,
-    position: u64,
-    limit: u32,
+    position: i64,
+    limit: usize,
 ) -> Result<Vec<PlacedFeedback>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position \
@@ -58,8 +76,8 @@ pub(super) fn after(
             position: row.bits("position")?,
         })
     };
-    let rows = select.query_map(params![server_key, position as i64], read)?;
-    whole_positions(rows, limit as usize)
+    let rows = select.query_map([server_key, position], read)?;
+    whole_positions(rows, limit)
 }
 
 /// The values of the first positions: at most so many, but never a part of what came together, so that whoever
@@ -70,7 +88,12 @@ fn whole_positions(
 ) -> Result<Vec<PlacedFeedback>, StoreError> {
     let mut found: Vec<PlacedFeedback> = Vec::new();
     for row in rows {
-        let row = row?;
+        let row = match row.map_err(StoreError::from) {
+            Ok(row) => row,
+            // `verify` names it.
+            Err(StoreError::Corrupt(_)) => continue,
+            Err(error) => return Err(error),
+        };
         let last = found.last().map(|last| last.position);
         if found.len() >= most && last != Some(row.position) {
             break;
@@ -224,7 +247,7 @@ impl OpenFeedback {
         self.sweep(connection, now)?;
         match self.find(connection, item.prediction_id)? {
             Found::Live(found) => self.join(connection, evidence, item, &found, (now, origin)),
-            Found::Deleted => Ok(Ok(unmatched(item, FeedbackStatus::Dropped))),
+            Found::Deleted => Ok(Ok(Receipt::unjoined(item, FeedbackStatus::Dropped))),
             Found::Nothing => self.keep(connection, item, now),
         }
     }
@@ -450,7 +473,7 @@ impl OpenFeedback {
             )?;
             update.execute(params![order, random, metric.as_str(), value, label])?;
         }
-        Ok(Ok(unmatched(item, FeedbackStatus::Unmatched)))
+        Ok(Ok(Receipt::unjoined(item, FeedbackStatus::Unmatched)))
     }
 
     /// Drops what has waited for a week, looking once an hour, and at once again where there is more than a
@@ -602,20 +625,6 @@ impl OpenFeedback {
     }
 }
 
-/// A receipt that names no prediction.
-fn unmatched(item: &Feedback, status: FeedbackStatus) -> Receipt {
-    let (metric, value) = match &item.content {
-        FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
-        FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
-    };
-    Receipt {
-        status,
-        metric,
-        value,
-        counted: None,
-    }
-}
-
 fn count_dropped(connection: &Connection, dropped: i64) -> Result<(), StoreError> {
     if dropped > 0 {
         let sql = "UPDATE state SET feedback_dropped = feedback_dropped + ?1";
@@ -676,13 +685,15 @@ impl FeedbackRow<'_> {
 }
 
 /// Rows of feedback that are not what was written; those of releases that made no hashes are passed over.
-pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(super) fn changed_rows(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
     let mut select = connection.prepare(
         "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash \
          FROM feedback WHERE row_hash IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
-    let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
             let event: i64 = row.get("event")?;
@@ -696,12 +707,12 @@ pub(super) fn changed_rows(connection: &Connection) -> Result<Vec<String>, Store
                 origin: Origin::read(row)?,
             };
             let hash = stored.hash();
-            Ok(if event > 1 { !hash } else { hash })
+            Ok(if matches!(event, 0 | 1) { hash } else { !hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
             let id = PredictionId::new(row.bits("prediction_order")?, 0);
-            changed.push(format!("feedback for the prediction {id}"));
+            report.changed(format_args!("feedback for the prediction {id}"));
         }
     }
-    Ok(changed)
+    Ok(())
 }

@@ -107,6 +107,18 @@ pub(super) fn position(connection: &Connection, server: &ServerId) -> Result<u64
     Ok(u64::try_from(found.unwrap_or(0)).unwrap_or(0))
 }
 
+/// The servers whose journals have been read beyond a position, in the order in which they wrote: a directory that
+/// is renewed goes on at the position after.
+pub(super) fn servers_beyond(
+    connection: &Connection,
+    position: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let mut select = connection
+        .prepare_cached("SELECT server_key FROM servers WHERE position > ?1 ORDER BY server_key")?;
+    let keys = select.query_map([position], |row| row.get("server_key"))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
 /// The number by which rows name a server; it gets one where it has none.
 pub(super) fn server_key(connection: &Connection, server: &ServerId) -> Result<i64, StoreError> {
     let insert = "INSERT OR IGNORE INTO servers (server, position) VALUES (?1, 0)";

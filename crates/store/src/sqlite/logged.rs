@@ -33,16 +33,14 @@ pub(in crate::sqlite) fn groups(
     let built_in = BuiltIn::find(metric.as_str()).filter(|metric| *metric != BuiltIn::Correct);
     let mut groups: BTreeMap<Alike, LoggedGroup> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let value = match built_in {
-            // `slow` has no value here: its objective is an experiment's.
-            Some(built_in) => built_in.value_of(measured(row)?, None),
-            None => row.get("value")?,
+        // `verify` names those that cannot be read.
+        let Ok((value, new)) = read(row, built_in, range.since, period_ms) else {
+            continue;
         };
-        let reason = reason_of(row.get("reason")?).ok_or_else(|| corrupt("reason"))?;
+        let reason = new.reason;
         let Some(value) = value.filter(|_| reason != Reason::Pinned) else {
             continue;
         };
-        let new = group(row, reason, range.since, period_ms)?;
         let alike = (
             new.period,
             new.epoch,
@@ -58,23 +56,29 @@ pub(in crate::sqlite) fn groups(
     Ok(groups.into_values().collect())
 }
 
-/// The group of a row, without anything in it.
-fn group(
+/// The value of a row, and its group without anything in it.
+fn read(
     row: &Row<'_>,
-    reason: Reason,
+    built_in: Option<BuiltIn>,
     since: Option<Timestamp>,
     period_ms: i64,
-) -> Result<LoggedGroup, StoreError> {
+) -> Result<(Option<f64>, LoggedGroup), StoreError> {
+    let value = match built_in {
+        // `slow` has no value here: its objective is an experiment's.
+        Some(built_in) => built_in.value_of(measured(row)?, None),
+        None => row.get("value")?,
+    };
     let milliseconds = |time: Timestamp| time.micros().div_euclid(1000);
     let passed = milliseconds(id_of(row)?.time()) - since.map_or(0, milliseconds);
-    Ok(LoggedGroup {
+    let group = LoggedGroup {
         period: passed / period_ms.max(1),
         epoch: row.get("epoch")?,
-        reason,
+        reason: reason_of(row.get("reason")?).ok_or_else(|| corrupt("reason"))?,
         version: VersionKey(row.get("version_key")?),
         propensity: row.get("propensity")?,
         n: 0,
         sum: 0.0,
         sum_squares: 0.0,
-    })
+    };
+    Ok((value, group))
 }

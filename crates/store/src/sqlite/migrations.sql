@@ -311,7 +311,6 @@ CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE posit
 CREATE TABLE stretches (
     server_key INTEGER NOT NULL,
     first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
     lowest INTEGER NOT NULL,
     highest INTEGER NOT NULL,
     PRIMARY KEY (server_key, first)

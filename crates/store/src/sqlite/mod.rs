@@ -65,8 +65,6 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     server: ServerId,
-    /// The number by which rows name it.
-    server_key: i64,
     /// Whoever writes takes turns, in the order of asking. `None` when the store is closed.
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
     /// The position that the database has reached.
@@ -113,7 +111,6 @@ impl Store {
             inner: Arc::new(Inner {
                 path,
                 server,
-                server_key: writer.server_key(),
                 position: AtomicU64::new(writer.position()),
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
@@ -301,11 +298,17 @@ fn refuse_newer(path: &Path) -> Result<(), OpenError> {
         }
         found => found?,
     };
-    if found > schema() {
-        return Err(OpenError::Newer {
-            found,
-            known: schema(),
-        });
+    schema_is_known(found)
+}
+
+/// Refuses what this program cannot have written, or does not know yet.
+pub(super) fn schema_is_known(found: i64) -> Result<(), OpenError> {
+    let known = schema();
+    if found < 0 {
+        return Err(OpenError::NotOurs { found });
+    }
+    if found > known {
+        return Err(OpenError::Newer { found, known });
     }
     Ok(())
 }

@@ -8,9 +8,7 @@ use super::{Store, rollups};
 use crate::entry::PredictionEntry;
 use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
 use rusqlite::types::Value as Sql;
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
-};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use types::{
     Input, Measured, ModelName, PredictionId, Reason, Status, TimeRange, Timestamp, VersionName,
 };
@@ -59,38 +57,29 @@ const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version
      latency_ns, error, experiment_key, server_key, position) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
-/// Writes predictions.
-pub(super) struct Inserter<'t>(CachedStatement<'t>);
-
-impl<'t> Inserter<'t> {
-    pub(super) fn new(transaction: &'t Connection) -> Result<Self, StoreError> {
-        Ok(Self(transaction.prepare_cached(INSERT)?))
-    }
-
-    pub(super) fn insert(&mut self, p: &PredictionRow<'_>) -> Result<(), StoreError> {
-        let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
-        self.0.execute(params![
-            p.order,
-            p.random,
-            p.version,
-            p.served,
-            p.status,
-            p.reason,
-            p.epoch,
-            p.propensity,
-            p.unit_id,
-            p.input_kind,
-            p.input,
-            p.prediction,
-            p.confidence,
-            p.latency_ns,
-            p.error,
-            p.experiment,
-            server_key,
-            position,
-        ])?;
-        Ok(())
-    }
+pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
+    let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
+    connection.prepare_cached(INSERT)?.execute(params![
+        p.order,
+        p.random,
+        p.version,
+        p.served,
+        p.status,
+        p.reason,
+        p.epoch,
+        p.propensity,
+        p.unit_id,
+        p.input_kind,
+        p.input,
+        p.prediction,
+        p.confidence,
+        p.latency_ns,
+        p.error,
+        p.experiment,
+        server_key,
+        position,
+    ])?;
+    Ok(())
 }
 
 /// The row of a prediction.

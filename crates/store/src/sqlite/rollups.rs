@@ -6,7 +6,8 @@ use super::row::corrupt;
 use crate::{Rollup, StoreError, Tier};
 use evidence::{RowHash, Sample, decode, encode};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use types::{PredictionId, TimeRange, Timestamp, VersionKey};
 
 /// How long minutes are kept, in seconds.
@@ -20,6 +21,21 @@ pub(super) struct Bucket {
     pub(super) start: i64,
     pub(super) version: VersionKey,
     pub(super) epoch: i64,
+}
+
+/// As a person reads it.
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (version, epoch) = (self.version.0, self.epoch);
+        let start = Timestamp::from_micros(self.start.saturating_mul(1_000_000));
+        match self.tier {
+            Tier::Total => f.write_str("the roll-up of all time")?,
+            Tier::Day => write!(f, "the roll-up of the day from {start}")?,
+            Tier::Hour => write!(f, "the roll-up of the hour from {start}")?,
+            Tier::Minute => write!(f, "the roll-up of the minute from {start}")?,
+        }
+        write!(f, " for version number {version}, epoch {epoch}")
+    }
 }
 
 /// The rows of a bucket, by its [key](Bucket::key).
@@ -384,12 +400,8 @@ fn read_row(row: &Row<'_>) -> Result<(VersionKey, Sample, Option<f64>), StoreErr
     ))
 }
 
-/// A roll-up that cannot be read.
-struct Unreadable {
-    start: i64,
-    /// Its version and epoch.
-    of: (i64, i64),
-}
+/// A bucket of which some server's roll-up cannot be read: its start, version and epoch.
+type Unreadable = (i64, i64, i64);
 
 struct Sums<'a> {
     transaction: &'a Transaction<'a>,
@@ -419,8 +431,8 @@ impl Sums<'_> {
         }
         self.cover(since, first, finer)?;
         let unreadable = self.add_buckets(*tier, first / 1_000_000, last / 1_000_000)?;
-        for Unreadable { start, of } in unreadable {
-            let whole = self.only.replace(of);
+        for (start, version, epoch) in unreadable {
+            let whole = self.only.replace((version, epoch));
             let since = start * 1_000_000;
             let counted = self.cover(since, since + micros, finer);
             self.only = whole;
@@ -429,33 +441,46 @@ impl Sums<'_> {
         self.cover(last, until, finer)
     }
 
-    /// Adds the roll-ups of a tier; gives the starts, versions and epochs of those that cannot be read, so that
-    /// they are counted from what is finer: one bad row must not end every report.
+    /// Adds the roll-ups of a tier, but those of buckets that cannot be read, which it gives, so that all servers'
+    /// part of them is counted from what is finer: one bad row must not end every report.
     fn add_buckets(
         &mut self,
         tier: Tier,
         first: i64,
         last: i64,
-    ) -> Result<Vec<Unreadable>, StoreError> {
+    ) -> Result<BTreeSet<Unreadable>, StoreError> {
         let mut select = self.transaction.prepare_cached(&format!(
             "SELECT {COLUMNS}, start, epoch FROM rollups WHERE tier = ?1 AND start >= ?2 AND start < ?3 \
              AND (?4 IS NULL OR (version_key = ?4 AND epoch = ?5))"
         ))?;
         let (version, epoch) = self.only.unzip();
-        let mut rows = select.query(params![tier.code(), first, last, version, epoch])?;
-        let mut unreadable = Vec::new();
-        while let Some(row) = rows.next()? {
-            match read(row) {
-                Ok((version, rollup)) => {
+        let mut unreadable = BTreeSet::new();
+        loop {
+            let known = unreadable.len();
+            let mut readable: HashMap<VersionKey, Rollup> = HashMap::new();
+            let mut rows = select.query(params![tier.code(), first, last, version, epoch])?;
+            while let Some(row) = rows.next()? {
+                let bucket: Unreadable = (
+                    row.get("start")?,
+                    row.get("version_key")?,
+                    row.get("epoch")?,
+                );
+                match read(row) {
+                    _ if unreadable.contains(&bucket) => {}
+                    Ok((version, rollup)) => readable.entry(version).or_default().merge(&rollup),
+                    Err(_) => {
+                        unreadable.insert(bucket);
+                    }
+                }
+            }
+            // What was added before a bucket turned out to be unreadable may be of it.
+            if unreadable.len() == known {
+                for (version, rollup) in readable {
                     self.by_version.entry(version).or_default().merge(&rollup);
                 }
-                Err(_) => unreadable.push(Unreadable {
-                    start: row.get("start")?,
-                    of: (row.get("version_key")?, row.get("epoch")?),
-                }),
+                return Ok(unreadable);
             }
         }
-        Ok(unreadable)
     }
 
     fn add_rows(&mut self, since: i64, until: i64) -> Result<(), StoreError> {

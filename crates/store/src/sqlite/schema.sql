@@ -253,8 +253,7 @@ CREATE TABLE servers (
 -- nearly have the order of the journal.
 CREATE TABLE stretches (
     server_key INTEGER NOT NULL,
-    first INTEGER NOT NULL,         -- position
-    last INTEGER NOT NULL,
+    first INTEGER NOT NULL,         -- position, a multiple of 4096
     lowest INTEGER NOT NULL,        -- prediction_order
     highest INTEGER NOT NULL,
     PRIMARY KEY (server_key, first)

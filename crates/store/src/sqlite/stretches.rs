@@ -5,12 +5,14 @@
 //! than its position does.
 
 use super::hash::PredictionRow;
-use super::journal_state::Origin;
+use super::journal_state::{Origin, servers_beyond};
 use super::predictions::{SELECT, read_row};
 use crate::{LoggedPrediction, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
+use types::PredictionId;
 
-/// Positions of a stretch: few enough to be read for one page.
+/// Positions of a stretch: few enough to be read for one page. Every stretch begins at a multiple of it.
 const LONG: i64 = 4096;
 
 /// The stretch that the writer adds to.
@@ -22,16 +24,27 @@ pub(super) struct OpenStretch {
 
 #[derive(Clone, Copy)]
 struct Stretch {
-    server_key: i64,
-    first: i64,
-    last: i64,
-    /// Orders.
+    begin: Begin,
+    ids: Ids,
+}
+
+/// Where a stretch begins, in which server's journal.
+type Begin = (i64, i64);
+
+/// The range of ids in which its predictions lie, as the numbers that order them.
+#[derive(Clone, Copy)]
+struct Ids {
     lowest: i64,
     highest: i64,
 }
 
+fn begin_of(origin: Origin) -> Begin {
+    let first = origin.position - origin.position.rem_euclid(LONG);
+    (origin.server_key, first)
+}
+
 impl OpenStretch {
-    /// Adds a row, whose position is greater than those before; one that was set aside has an earlier one.
+    /// Adds a row.
     pub(super) fn add(
         &mut self,
         connection: &Connection,
@@ -40,101 +53,117 @@ impl OpenStretch {
         let Some(origin) = row.origin else {
             return Ok(());
         };
-        let position = origin.position;
-        let holds = |stretch: &Stretch| (stretch.first..stretch.first + LONG).contains(&position);
+        let begin = begin_of(origin);
         let stretch = match &mut self.stretch {
-            Some(stretch) if holds(stretch) => stretch,
+            Some(stretch) if stretch.begin == begin => stretch,
             _ => {
                 self.write(connection)?;
-                let known = Stretch::find(connection, origin)?.filter(holds);
-                self.stretch.insert(known.unwrap_or(Stretch {
-                    server_key: origin.server_key,
-                    first: position,
-                    last: position,
+                let ids = find(connection, begin)?.unwrap_or(Ids {
                     lowest: row.order,
                     highest: row.order,
-                }))
+                });
+                self.stretch.insert(Stretch { begin, ids })
             }
         };
-        stretch.last = stretch.last.max(position);
-        stretch.lowest = stretch.lowest.min(row.order);
-        stretch.highest = stretch.highest.max(row.order);
+        stretch.ids.lowest = stretch.ids.lowest.min(row.order);
+        stretch.ids.highest = stretch.ids.highest.max(row.order);
         self.changed = true;
         Ok(())
     }
 
     /// Writes the stretch, where it has changed.
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let Some(stretch) = self.stretch.filter(|_| std::mem::take(&mut self.changed)) else {
+        let Some(Stretch { begin, ids }) =
+            self.stretch.filter(|_| std::mem::take(&mut self.changed))
+        else {
             return Ok(());
         };
         let mut upsert = connection.prepare_cached(
-            "INSERT OR REPLACE INTO stretches (server_key, first, last, lowest, highest) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO stretches (server_key, first, lowest, highest) VALUES (?1, ?2, ?3, ?4)",
         )?;
-        upsert.execute(params![
-            stretch.server_key,
-            stretch.first,
-            stretch.last,
-            stretch.lowest,
-            stretch.highest
-        ])?;
+        upsert.execute(params![begin.0, begin.1, ids.lowest, ids.highest])?;
         Ok(())
     }
 }
 
-impl Stretch {
-    /// The last that begins at a place or before it.
-    fn find(connection: &Connection, origin: Origin) -> Result<Option<Self>, StoreError> {
-        let mut select = connection.prepare_cached(
-            "SELECT first, last, lowest, highest FROM stretches WHERE server_key = ?1 AND first <= ?2 \
-             ORDER BY first DESC LIMIT 1",
-        )?;
-        let key = params![origin.server_key, origin.position];
-        let read = |row: &Row<'_>| {
-            Ok(Self {
-                server_key: origin.server_key,
-                first: row.get("first")?,
-                last: row.get("last")?,
-                lowest: row.get("lowest")?,
-                highest: row.get("highest")?,
-            })
-        };
-        Ok(select.query_row(key, read).optional()?)
+impl Ids {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            lowest: row.get("lowest")?,
+            highest: row.get("highest")?,
+        })
     }
 }
 
+fn find(connection: &Connection, begin: Begin) -> Result<Option<Ids>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT lowest, highest FROM stretches WHERE server_key = ?1 AND first = ?2",
+    )?;
+    Ok(select.query_row(begin, Ids::read).optional()?)
+}
+
+/// Predictions after a position, in the order of the journals that this directory has had.
 pub(super) fn after(
+    connection: &Connection,
+    position: i64,
+    limit: usize,
+) -> Result<Vec<LoggedPrediction>, StoreError> {
+    let mut found = Vec::new();
+    for server_key in servers_beyond(connection, position)? {
+        add_after(connection, server_key, position, limit, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn add_after(
     connection: &Connection,
     server_key: i64,
     position: i64,
     limit: usize,
-) -> Result<Vec<LoggedPrediction>, StoreError> {
+    found: &mut Vec<LoggedPrediction>,
+) -> Result<(), StoreError> {
     let mut stretches = connection.prepare_cached(
-        "SELECT first, last, lowest, highest FROM stretches \
-         WHERE server_key = ?1 AND first > ?2 AND last > ?3 ORDER BY first",
+        "SELECT first, lowest, highest FROM stretches WHERE server_key = ?1 AND first > ?2 ORDER BY first",
     )?;
     let mut rows_of = connection.prepare_cached(&format!(
         "{SELECT} AND p.prediction_order BETWEEN ?1 AND ?2 AND p.server_key = ?3 \
          AND p.position > ?4 AND p.position BETWEEN ?5 AND ?6 ORDER BY p.position"
     ))?;
-    let mut found = Vec::new();
-    // Of stretches that begin before the position, only the nearest can reach beyond it.
-    let mut stretches = stretches.query(params![server_key, position - LONG, position])?;
-    while let Some(stretch) = stretches.next()?
-        && found.len() < limit
+    let mut stretches = stretches.query([server_key, position - LONG])?;
+    while found.len() < limit
+        && let Some(stretch) = stretches.next()?
     {
-        let number = |name: &str| stretch.get::<_, i64>(name);
-        let within = params![
-            number("lowest")?,
-            number("highest")?,
-            server_key,
-            position,
-            number("first")?,
-            number("last")?
-        ];
+        let Ids { lowest, highest } = Ids::read(stretch)?;
+        let first: i64 = stretch.get("first")?;
+        let last = first + LONG - 1;
+        let within = params![lowest, highest, server_key, position, first, last];
         let rows = rows_of.query_map(within, read_row)?;
         found.extend(super::catalog::first_readable(rows, limit - found.len())?);
     }
-    Ok(found)
+    Ok(())
+}
+
+/// All stretches, so that `verify` can see whether each prediction would be found.
+pub(super) struct Stretches(HashMap<Begin, Ids>);
+
+impl Stretches {
+    pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let mut select =
+            connection.prepare("SELECT server_key, first, lowest, highest FROM stretches")?;
+        let rows = select.query_map([], |row| {
+            let begin = (row.get("server_key")?, row.get("first")?);
+            Ok((begin, Ids::read(row)?))
+        })?;
+        let read = super::catalog::first_readable(rows, usize::MAX)?;
+        Ok(Self(read.into_iter().collect()))
+    }
+
+    /// Whether a prediction is where its stretch says.
+    pub(super) fn hold(&self, origin: Option<Origin>, id: PredictionId) -> bool {
+        let order = id.order() as i64;
+        origin.is_none_or(|origin| {
+            let ids = self.0.get(&begin_of(origin));
+            ids.is_some_and(|ids| (ids.lowest..=ids.highest).contains(&order))
+        })
+    }
 }

@@ -9,11 +9,13 @@ use super::journal_state::{self, Origin};
 use super::predictions::{MEASURED, measured};
 use super::rollups::{self, Bucket};
 use super::row::ByName;
-use super::{DATABASE, ServerId, open_reader, schema, schema_of};
+use super::stretches::Stretches;
+use super::{DATABASE, ServerId, open_reader, schema, schema_is_known, schema_of};
 use crate::{LogState, OpenError, Rollup, StoreError, Tier};
 use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use types::{ModelState, PredictionId, Settings, StoredEvent, Timestamp, VersionKey};
 
@@ -59,12 +61,18 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
             ..VerifyReport::default()
         },
     };
-    recount.check_pages()?;
-    recount.check_catalogue()?;
-    recount.count_rows()?;
-    recount.check_leftovers()?;
-    recount.check_row_hashes()?;
-    evidence::check(&transaction, &mut recount.report)?;
+    let pages = recount.check_pages();
+    recount.ended("the pages", pages)?;
+    let catalogue = recount.check_catalogue();
+    recount.ended("the catalogue", catalogue)?;
+    let rows = recount.count_rows();
+    recount.ended("the predictions", rows)?;
+    let leftovers = recount.check_leftovers();
+    recount.ended("the roll-ups", leftovers)?;
+    let hashes = recount.check_row_hashes();
+    recount.ended("the rows", hashes)?;
+    let evidence = evidence::check(&transaction, &mut recount.report);
+    recount.ended("the evidence", evidence)?;
     Ok(recount.report)
 }
 
@@ -138,12 +146,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
     }
     let connection = open_reader(&path)?;
     let found = schema_of(&connection)?;
-    if found > schema() {
-        return Err(OpenError::Newer {
-            found,
-            known: schema(),
-        });
-    }
+    schema_is_known(found)?;
     if found < schema() {
         return Err(OpenError::Older {
             found,
@@ -161,8 +164,8 @@ struct Recount<'a> {
     report: VerifyReport,
 }
 
-/// What a row adds to roll-ups, whether it was answered rightly, and its epoch.
-fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64), StoreError> {
+/// What a row adds to roll-ups, whether it was answered rightly, its epoch and its place in a journal.
+fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64, Option<Origin>), StoreError> {
     let text = |name: &str| {
         let text = row.get_ref(name)?.as_str_or_null();
         text.map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
@@ -188,10 +191,15 @@ fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64), StoreError> {
         origin: Origin::read(row)?,
     };
     let sample = Sample::new(measured).hashed(stored.hash());
-    Ok((sample, row.get("value")?, stored.epoch))
+    Ok((sample, row.get("value")?, stored.epoch, stored.origin))
 }
 
 impl VerifyReport {
+    /// Names a row that is not what was written.
+    pub(super) fn changed(&mut self, what: fmt::Arguments<'_>) {
+        self.problem(format!("{what} is not what was written"));
+    }
+
     fn problem(&mut self, text: String) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(text);
@@ -202,6 +210,17 @@ impl VerifyReport {
 impl Recount<'_> {
     fn problem(&mut self, text: String) {
         self.report.problem(text);
+    }
+
+    /// One part that finds what it cannot read is a problem, and keeps no other from being looked at.
+    fn ended(&mut self, part: &str, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        match result {
+            Err(StoreError::Corrupt(why)) => {
+                self.problem(format!("{part} could not be looked at to the end: {why}"));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn check_pages(&mut self) -> Result<(), StoreError> {
@@ -225,6 +244,7 @@ impl Recount<'_> {
     }
 
     fn count_rows(&mut self) -> Result<(), StoreError> {
+        let stretches = Stretches::read(self.connection)?;
         // Buckets close in the order of time.
         let mut select = self.connection.prepare(&format!(
             "SELECT p.prediction_order, p.version_key, p.epoch, {MEASURED}, \
@@ -238,7 +258,10 @@ impl Recount<'_> {
         let mut minute = i64::MIN;
         while let Some(row) = rows.next()? {
             let id = PredictionId::new(row.bits("prediction_order")?, 0);
-            let version = VersionKey(row.get("version_key")?);
+            let Ok(version) = row.get("version_key").map(VersionKey) else {
+                self.problem(format!("prediction {id} names no version"));
+                continue;
+            };
             if row.get("lost")? {
                 self.problem(format!("prediction {id} is of no version"));
             }
@@ -252,13 +275,18 @@ impl Recount<'_> {
                 minute = Tier::Minute.start_of(time);
                 self.close_before(time)?;
             }
-            let (sample, correct, epoch) = match read(row) {
+            let (sample, correct, epoch, origin) = match read(row) {
                 Ok(read) => read,
                 Err(error) => {
                     self.problem(format!("prediction {id} cannot be read: {error}"));
                     continue;
                 }
             };
+            if !stretches.hold(origin, id) {
+                self.problem(format!(
+                    "prediction {id} would not be found from its position: its stretch does not hold it"
+                ));
+            }
             for tier in Tier::ALL {
                 let start = tier.start_of(time);
                 if tier == Tier::Minute && start < self.horizon {
@@ -289,17 +317,17 @@ impl Recount<'_> {
             let stored = match rollups::load(self.connection, bucket) {
                 Ok(stored) => stored,
                 Err(error) => {
-                    self.problem(format!("{bucket:?}: its roll-up cannot be read: {error}"));
+                    self.problem(format!("{bucket} cannot be read: {error}"));
                     continue;
                 }
             };
             match stored {
                 None => self.problem(format!(
-                    "{bucket:?}: {} predictions, no roll-up",
+                    "{bucket} is not there, though {} predictions are",
                     counted.count
                 )),
                 Some(stored) if !counted.agrees_with(&stored) => self.problem(format!(
-                    "{bucket:?}: the rows give {} predictions and {} errors, the roll-up {} and {} \
+                    "{bucket}: the rows give {} predictions and {} errors, the roll-up {} and {} \
                      (or other sums differ)",
                     counted.count, counted.errors, stored.count, stored.errors
                 )),
@@ -311,13 +339,9 @@ impl Recount<'_> {
 
     /// Rows that are not what was written.
     fn check_row_hashes(&mut self) -> Result<(), StoreError> {
-        let mut changed = feedback::changed_rows(self.connection)?;
-        changed.extend(catalog::changed_rows(self.connection)?);
-        changed.extend(super::evidence::changed_rows(self.connection)?);
-        for what in changed {
-            self.problem(format!("{what} is not what was written"));
-        }
-        Ok(())
+        feedback::changed_rows(self.connection, &mut self.report)?;
+        catalog::changed_rows(self.connection, &mut self.report)?;
+        super::evidence::changed_rows(self.connection, &mut self.report)
     }
 
     /// Roll-ups of which no row was counted.

@@ -5,6 +5,7 @@ use crate::{
     Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
 use rusqlite::Connection;
+use std::path::Path;
 use store::{LogStore, ModelStore, OpenError, Store};
 use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
 
@@ -88,7 +89,16 @@ async fn a_rollup_that_cannot_be_read_is_counted_from_what_is_finer() {
             5,
         ))
     };
-    append_entries(&store, (0..60).map(every_hour).collect())
+    let half_past = |n: i64| {
+        let version = versions[n as usize % 2].key;
+        entry_of(&record(version, n * 3_600_000_000 + 1_800_000_000, 0.5, 5))
+    };
+    append_entries(&store, (0..35).map(every_hour).collect())
+        .await
+        .unwrap();
+    // The buckets of this hour and day, and of all time, are of two servers.
+    let store = renewed(store, directory.path()).await;
+    append_entries(&store, (30..60).map(half_past).collect())
         .await
         .unwrap();
     let windows = [
@@ -104,8 +114,11 @@ async fn a_rollup_that_cannot_be_read_is_counted_from_what_is_finer() {
     }
     let connection = Connection::open(directory.path().join("weir.db")).unwrap();
     for tier in 0..4 {
-        let sql =
-            format!("UPDATE rollups SET latency = x'ff' WHERE tier = {tier} AND version_key = 1");
+        // One server's; at last both servers'.
+        let whose = if tier == 3 { "" } else { "AND server_key = 1" };
+        let sql = format!(
+            "UPDATE rollups SET latency = x'ff' WHERE tier = {tier} AND version_key = 1 {whose}"
+        );
         assert!(connection.execute(&sql, []).unwrap() > 0);
         for (window, expected) in windows.iter().zip(&expected) {
             assert_eq!(&by_version(&store, *window).await, expected, "tier {tier}");
@@ -113,6 +126,71 @@ async fn a_rollup_that_cannot_be_read_is_counted_from_what_is_finer() {
     }
     let problems = store::verify(directory.path()).unwrap().problems;
     assert!(problems.len() > 60, "{problems:?}");
+}
+
+/// The same directory, written to by another server from now on.
+async fn renewed(store: Store, directory: &Path) -> Store {
+    store.close().await.unwrap();
+    let another = store::OpenOptions {
+        renewed: true,
+        ..store::OpenOptions::default()
+    };
+    Store::open_with(directory, another).unwrap()
+}
+
+/// What was set aside comes last and keeps its position, which may be the first of a stretch or far behind.
+#[tokio::test]
+async fn what_is_taken_late_is_read_on_from_its_position_once() {
+    let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
+    let version = register(&store, 1, "1").await.key;
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON predictions \
+             WHEN NEW.position IN (1, 5, 4095, 4096, 4097, 9000) BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .unwrap();
+    let entry = |n: i64| entry_of(&record(version, (n * 7919) % 12_289 * 1_000, 0.5, 5));
+    let appended = append_entries(&store, (1..=9_000).map(entry).collect())
+        .await
+        .unwrap();
+    assert_eq!(appended.set_aside.len(), 6);
+    connection.execute_batch("DROP TRIGGER refuse").unwrap();
+    assert_eq!(store.retry_set_aside(at(1)).await.unwrap(), 6);
+    append_entries(&store, (9_001..=9_010).map(entry).collect())
+        .await
+        .unwrap();
+    for limit in [11, 1000] {
+        let (mut position, mut read) = (0, Vec::new());
+        loop {
+            let page = store.predictions_after(position, limit).await.unwrap();
+            read.extend(page.iter().filter_map(|row| row.position));
+            let Some(last) = page.last() else { break };
+            position = last.position.unwrap();
+        }
+        assert!(read.iter().copied().eq(1..=9_010), "pages of {limit}");
+    }
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    // A stretch that hides a prediction is a problem.
+    let all = "CREATE TABLE kept AS SELECT * FROM stretches";
+    connection.execute_batch(all).unwrap();
+    for harm in [
+        "DELETE FROM stretches WHERE first = 4096",
+        "UPDATE stretches SET lowest = highest WHERE first = 0",
+        "UPDATE stretches SET first = 8191 WHERE first = 8192",
+        "UPDATE stretches SET highest = 'far'",
+    ] {
+        connection.execute_batch(harm).unwrap();
+        let problems = store::verify(directory.path()).unwrap().problems;
+        assert!(
+            problems.iter().any(|p| p.contains("its stretch")),
+            "{harm}: {problems:?}"
+        );
+        let mended = "DELETE FROM stretches; INSERT INTO stretches SELECT * FROM kept";
+        connection.execute_batch(mended).unwrap();
+        assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    }
 }
 
 /// Predictions and their confidence by version.
@@ -162,13 +240,22 @@ async fn what_several_servers_add_is_added_up() {
     fill(&store, 0..20).await;
     let mut store = store;
     for numbers in [20..40, 40..60] {
-        store.close().await.unwrap();
-        let another = store::OpenOptions {
-            renewed: true,
-            ..store::OpenOptions::default()
-        };
-        store = Store::open_with(directory.path(), another).unwrap();
+        store = renewed(store, directory.path()).await;
         fill(&store, numbers).await;
+    }
+    // Who reads on from a position reads what all of them wrote.
+    for (limit, after) in [(7, 0), (1000, 0), (7, 100)] {
+        let ids = |page: Vec<store::LoggedPrediction>| -> Vec<_> {
+            page.into_iter().map(|row| (row.id, row.position)).collect()
+        };
+        let page = ids(store.predictions_after(after, limit).await.unwrap());
+        let expected = whole.store.predictions_after(after, limit).await.unwrap();
+        assert_eq!(page, ids(expected));
+        let page = store.feedback_after(after, limit).await.unwrap();
+        assert_eq!(
+            page,
+            whole.store.feedback_after(after, limit).await.unwrap()
+        );
     }
     assert_ne!(store.server(), whole.store.server());
     let (both, one) = (

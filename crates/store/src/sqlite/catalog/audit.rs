@@ -1,6 +1,7 @@
 //! The audit: what every change has left behind.
 
 use super::{experiments, first_readable};
+use crate::VerifyReport;
 use crate::sqlite::hash::Columns;
 use crate::sqlite::row::ByName;
 use crate::{AuditEntry, AuditFilter, StoreError};
@@ -129,13 +130,15 @@ impl AuditRow<'_> {
 }
 
 /// Entries of the audit that are not what was written; those of releases that made no hashes are passed over.
-pub(in crate::sqlite) fn changed_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(in crate::sqlite) fn changed_rows(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
     let mut select = connection.prepare(
         "SELECT id, at, action, name, version, revision, detail, experiment_key, change, row_hash FROM audit \
          WHERE row_hash IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
-    let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
             let stored = AuditRow {
@@ -151,8 +154,11 @@ pub(in crate::sqlite) fn changed_rows(connection: &Connection) -> Result<Vec<Str
             Ok(stored.hash())
         };
         if hash(row).ok() != row.get("row_hash").ok() {
-            changed.push(format!("entry {} of the audit", row.get::<_, i64>("id")?));
+            report.changed(format_args!(
+                "entry {} of the audit",
+                row.get::<_, i64>("id")?
+            ));
         }
     }
-    Ok(changed)
+    Ok(())
 }

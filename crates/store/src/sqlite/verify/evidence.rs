@@ -14,8 +14,29 @@ use types::{ExperimentKey, MetricSums, PredictionId, VersionKey};
 /// Epoch, version and the place of the metric, as rows have them.
 type Place = (i64, i64, i64);
 
+/// As a person reads it.
+fn at(experiment: ExperimentKey, (epoch, version, metric): Place) -> String {
+    let of = format!(
+        "evidence of experiment number {}, epoch {epoch}, version number {version}",
+        experiment.0
+    );
+    if metric == EXPOSURES {
+        format!("{of}, exposures")
+    } else {
+        format!("{of}, metric number {metric}")
+    }
+}
+
+/// What a person sees of sums that do not agree.
+fn in_short(sums: &MetricSums) -> String {
+    format!(
+        "{} units, {} predictions, {} values and a sum of {}",
+        sums.units, sums.count, sums.values, sums.sum
+    )
+}
+
 pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Result<(), StoreError> {
-    let mut counted = count(connection)?;
+    let mut counted = count(connection, report)?;
     let mut select = connection.prepare("SELECT DISTINCT experiment_key FROM evidence")?;
     let stored = select.query_map([], |row| row.get("experiment_key"))?;
     for experiment in stored {
@@ -56,8 +77,11 @@ fn check_one(
         let place = (epoch, version.0, metric.map_or(EXPOSURES, |at| at as i64));
         let Some(mut stored) = sums.remove(&place) else {
             if !incomplete {
-                let what = format!("evidence of experiment {key}, {place:?}");
-                report.problem(format!("{what}: {counted:?} is not stored"));
+                let rows = in_short(&counted.sums());
+                report.problem(format!(
+                    "{}: the rows give {rows}, nothing is stored",
+                    at(experiment, place)
+                ));
             }
             continue;
         };
@@ -65,14 +89,14 @@ fn check_one(
         if metric.is_some() {
             (stored.events, counted.events) = (0, 0);
         }
-        compare(key, place, &stored, &counted, report);
+        compare(experiment, place, &stored, &counted, report);
     }
     for (place, mut stored) in sums {
         report.evidence += 1;
         if place.2 != EXPOSURES {
             stored.events = 0;
         }
-        compare(key, place, &stored, &Delta::default(), report);
+        compare(experiment, place, &stored, &Delta::default(), report);
     }
     for (at, counted) in (0..).zip(recount.events()) {
         let stored = events.remove(&at).unwrap_or(0);
@@ -85,18 +109,29 @@ fn check_one(
     Ok(())
 }
 
-fn compare(key: i64, place: Place, stored: &Delta, counted: &Delta, report: &mut VerifyReport) {
+fn compare(
+    experiment: ExperimentKey,
+    place: Place,
+    stored: &Delta,
+    counted: &Delta,
+    report: &mut VerifyReport,
+) {
     let (stored, counted): (MetricSums, MetricSums) = (stored.sums(), counted.sums());
     if !stored.agrees_with(&counted) {
         report.problem(format!(
-            "evidence of experiment {key}, {place:?} (epoch, version, metric): the rows give {counted:?}, stored is \
-             {stored:?}"
+            "{}: the rows give {}, stored are {} (or other sums differ)",
+            at(experiment, place),
+            in_short(&counted),
+            in_short(&stored)
         ));
     }
 }
 
 /// Counts what the rows say, by experiment; nothing for one whose definition cannot be read.
-fn count(connection: &Connection) -> Result<HashMap<ExperimentKey, Option<Recount>>, StoreError> {
+fn count(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<HashMap<ExperimentKey, Option<Recount>>, StoreError> {
     let mut counted = HashMap::new();
     let mut select = connection.prepare(&format!(
         "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, {MEASURED} \
@@ -112,7 +147,18 @@ fn count(connection: &Connection) -> Result<HashMap<ExperimentKey, Option<Recoun
             .or_insert_with(|| recount_of(connection, experiment));
         // One that cannot be read is named where rows are counted.
         if let (Some(recount), Ok(exposed)) = (recount, exposed(row)) {
-            let given = given(&mut feedback, row.get("prediction_order")?)?;
+            let order: i64 = row.get("prediction_order")?;
+            let given = match given(&mut feedback, order) {
+                Ok(given) => given,
+                Err(StoreError::Corrupt(why)) => {
+                    let id = PredictionId::new(order as u64, 0);
+                    report.problem(format!(
+                        "feedback for the prediction {id} cannot be read: {why}"
+                    ));
+                    HashMap::new()
+                }
+                Err(error) => return Err(error),
+            };
             recount.add(&exposed, |metric| given.get(metric.name.as_str()).copied());
         }
     }
@@ -179,10 +225,9 @@ fn stored(
                 *stored.events.entry(metric).or_default() += sums.events;
                 stored.sums.entry(place).or_default().add(&sums);
             }
-            Err(error) => report.problem(format!(
-                "evidence of experiment {}, {place:?} cannot be read: {error}",
-                experiment.0
-            )),
+            Err(error) => {
+                report.problem(format!("{} cannot be read: {error}", at(experiment, place)))
+            }
         }
     }
     Ok(stored)
