@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 /// What is set of the server while it runs.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
-    /// The model that a request means which names none: the first that became active, unless another was set. While
-    /// it has no active version, the only model that has one is meant.
+    /// The model used when a request names none: the first that became active, unless another was set. While it has
+    /// no active version, the only model that has one is used.
     pub default_model: Option<String>,
     /// Counts the changes of the settings, webhooks included.
     pub revision: i64,
 }
 
-/// The model that a request means which names none.
+/// The model used when a request names none.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetDefaultModel {

@@ -13,7 +13,8 @@ pub struct CreateWebhook {
     /// Only what happens to experiments of this model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What deliveries are signed with, 16 to 200 characters; made when left out, and then in the reply.
+    /// What deliveries are signed with: `whsec_` and the base64 of 16 to 128 bytes. It is made when left out, and is
+    /// in the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }

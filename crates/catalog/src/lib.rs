@@ -28,5 +28,5 @@ pub use event::{Event, Moved, Weights};
 pub use refusal::Refusal;
 pub use replay::{NotReplayed, differences, replay};
 pub use settings::{
-    DecidedSettings, MOST_WEBHOOKS, SettingsCommand, decide_settings, replay_settings,
+    DecidedSettings, SettingsCommand, decide_settings, default_of, replay_settings,
 };

@@ -101,8 +101,11 @@ pub enum Refusal {
     #[error("there is no webhook {0}")]
     UnknownWebhook(WebhookId),
     /// There are as many webhooks as there may be.
-    #[error("there may be at most {0} webhooks")]
+    #[error("there are {0} webhooks, the most there may be")]
     TooManyWebhooks(usize),
+    /// The id is taken.
+    #[error("there is a webhook {0} already")]
+    DuplicateWebhook(WebhookId),
     /// What is to happen is about something that the state does not have.
     #[error("what is to happen does not fit the state: {0}")]
     NotThere(String),
@@ -118,6 +121,7 @@ impl Refusal {
                 | Self::NotThere(_)
                 | Self::NoBaseline(_)
                 | Self::DuplicateExperiment(_)
+                | Self::DuplicateWebhook(_)
         )
     }
 }

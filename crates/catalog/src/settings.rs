@@ -3,19 +3,27 @@
 use crate::refusal::Refusal;
 use crate::replay::NotReplayed;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use types::{
-    Action, EventRecord, ModelName, Settings, SettingsChange, SettingsWrite, StoredEvent,
-    Timestamp, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
+    Action, EventRecord, ModelName, ModelState, Settings, SettingsChange, SettingsWrite,
+    StoredEvent, Timestamp, VersionStatus, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
 };
 
 /// The most webhooks.
-pub const MOST_WEBHOOKS: usize = 100;
+const MOST_WEBHOOKS: usize = 100;
 
 /// What somebody wants of the settings.
 #[derive(Debug, Clone)]
 pub enum SettingsCommand {
-    /// A request that names no model means this one.
+    /// The model used when a request names none.
     SetDefaultModel(ModelName),
+    /// The same, where nobody has set another meanwhile: what [`default_of`] says.
+    ChooseDefault {
+        /// What was set when it was chosen.
+        from: Option<ModelName>,
+        /// What it shall be.
+        to: ModelName,
+    },
     /// Somebody is told from now on. The secrets are kept apart.
     CreateWebhook(WebhookId, WebhookDefinition, WebhookSecrets),
     /// Nobody is told any more.
@@ -62,9 +70,19 @@ pub fn decide_settings(
             let event = SettingsEvent::DefaultModel(from, name.clone());
             (event, vec![SettingsWrite::DefaultModel(name.clone())])
         }
+        SettingsCommand::ChooseDefault { from, .. } if settings.default_model != *from => {
+            return Ok(None);
+        }
+        SettingsCommand::ChooseDefault { from, to } => {
+            let event = SettingsEvent::DefaultModel(from.clone(), to.clone());
+            (event, vec![SettingsWrite::DefaultModel(to.clone())])
+        }
         SettingsCommand::CreateWebhook(id, definition, secrets) => {
-            if settings.webhooks.len() >= MOST_WEBHOOKS || known(id) {
+            if settings.webhooks.len() >= MOST_WEBHOOKS {
                 return Err(Refusal::TooManyWebhooks(MOST_WEBHOOKS));
+            }
+            if known(id) {
+                return Err(Refusal::DuplicateWebhook(*id));
             }
             let webhook = Webhook {
                 id: *id,
@@ -105,6 +123,35 @@ pub fn decide_settings(
         change,
         settings: next,
     }))
+}
+
+/// What makes the model that was active first the default, where none is set, or one of which no version is left.
+pub fn default_of(settings: &Settings, models: &[Arc<ModelState>]) -> Option<SettingsCommand> {
+    let from = settings.default_model.as_ref();
+    let stands = |name: &ModelName| {
+        let model = models.iter().find(|model| model.name == *name);
+        model.is_some_and(|model| !model.versions.is_empty())
+    };
+    if from.is_some_and(stands) {
+        return None;
+    }
+    let first = models
+        .iter()
+        .filter_map(|model| Some((active_since(model)?, &model.name)));
+    let (_, to) = first.min()?;
+    Some(SettingsCommand::ChooseDefault {
+        from: from.cloned(),
+        to: to.clone(),
+    })
+}
+
+/// Since when a model has had an active version.
+fn active_since(model: &ModelState) -> Option<Timestamp> {
+    let active = model
+        .versions
+        .iter()
+        .filter(|version| version.status == VersionStatus::Active);
+    active.filter_map(|version| version.activated_at).min()
 }
 
 /// The settings after their events, oldest first.
@@ -240,8 +287,12 @@ mod tests {
         let mut events: Vec<StoredEvent> = Vec::new();
         for n in 0..400 {
             let name = ["m", "n"][random.usize(..2)];
-            let command = match random.u8(..8) {
+            let command = match random.u8(..9) {
                 _ if n == 0 => SettingsCommand::Baseline,
+                8 => SettingsCommand::ChooseDefault {
+                    from: settings.default_model.clone().filter(|_| random.bool()),
+                    to: ModelName::parse(name).expect("a name"),
+                },
                 0 | 1 => SettingsCommand::SetDefaultModel(ModelName::parse(name).expect("a name")),
                 2 => SettingsCommand::DeleteWebhook(WebhookId::from_bits(random.u64(..200))),
                 _ => webhook(random.u64(..200)),
@@ -265,6 +316,50 @@ mod tests {
         }
         assert!(settings.webhooks.len() > 50, "{}", settings.webhooks.len());
         assert_eq!(replay_settings(&events), Ok(settings));
+    }
+
+    /// A model to which things happen from a moment on until it has an active version.
+    fn active(name: ModelName, since: i64) -> Arc<ModelState> {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut roll = |bound| random.u64(..bound);
+        let mut dice = crate::random::Dice::new(&mut roll, 0);
+        let mut state = ModelState::new(name);
+        for n in since.. {
+            let now = Timestamp::from_micros(n);
+            if let Ok(Some(decided)) = crate::decide(&state, &dice.command(&state, now), now) {
+                state = decided.state;
+            }
+            if active_since(&state).is_some() {
+                break;
+            }
+        }
+        Arc::new(state)
+    }
+
+    #[test]
+    fn what_was_chosen_by_itself_replaces_nothing_that_a_person_set_meanwhile() {
+        let named = |name: &str| ModelName::parse(name).expect("a name");
+        let set = |settings: &Settings, command: &SettingsCommand| {
+            let decided = decide_settings(settings, command, Timestamp::from_micros(0));
+            decided
+                .expect("it is allowed")
+                .map(|decided| decided.settings)
+        };
+        // The later one is first in the alphabet.
+        let mut models = vec![active(named("n"), 10), active(named("m"), 1_000_000)];
+        let [first, second] = [models[0].name.clone(), models[1].name.clone()];
+        let nothing = Settings::default();
+        let choice = default_of(&nothing, &models).expect("a model is active");
+        let chosen = set(&nothing, &choice).expect("none was set");
+        assert_eq!(chosen.default_model, Some(first.clone()));
+        assert!(default_of(&chosen, &models).is_none());
+        let person = set(&nothing, &SettingsCommand::SetDefaultModel(named("other")));
+        assert!(set(&person.expect("it is new"), &choice).is_none());
+        // Of a model that is gone nothing can be the default.
+        models.remove(0);
+        let choice = default_of(&chosen, &models).expect("another is active");
+        let moved = set(&chosen, &choice).expect("nobody changed it");
+        assert_eq!(moved.default_model, Some(second));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestam
 /// How often a command is decided again because the state had moved.
 const ATTEMPTS: u32 = 5;
 /// How long a command waits for those before it.
-const TURN: Duration = Duration::from_secs(2);
+pub(crate) const TURN: Duration = Duration::from_secs(2);
 
 /// The states of all models.
 pub(crate) struct Catalogue {
@@ -229,24 +229,25 @@ impl AppState {
                 }
             }
         }
-        let reason = format!("{name} is changed by others again and again");
+        let reason = format!("others changed {name} five times meanwhile");
         Err(StoreError::Unavailable(reason).into())
     }
 
-    /// Carries out steps of experiments of several models, in one transaction, each by itself.
+    /// Carries out decisions on experiments of several models, in one transaction, each by itself.
     pub(crate) async fn decide_all(
         &self,
-        steps: Vec<(ModelName, ExperimentDecision)>,
+        decisions: Vec<(ModelName, ExperimentDecision)>,
     ) -> Result<Vec<Result<(), CommandError>>, StoreError> {
         let _turn = self.catalogue.turn.lock().await;
         let now = self.clock.now();
-        let decide_one = |(name, step): (ModelName, ExperimentDecision)| {
+        let decide_one = |(name, decision): (ModelName, ExperimentDecision)| {
             let state = self.catalogue.state(&name)?;
-            let decided = decide(&state, &Command::DecideExperiment(Box::new(step)), now)?;
-            let none = || StoreError::Corrupt("a step has led to nothing".into());
+            let decided = decide(&state, &Command::DecideExperiment(Box::new(decision)), now)?;
+            let none =
+                || StoreError::Corrupt("a decision of the controller changed nothing".into());
             Ok::<Decided, CommandError>(decided.ok_or_else(none)?)
         };
-        let decided: Vec<_> = steps.into_iter().map(decide_one).collect();
+        let decided: Vec<_> = decisions.into_iter().map(decide_one).collect();
         let changes = decided.iter().flatten().map(|found| found.change.clone());
         let mut applied = self.apply(changes.collect()).await?.into_iter();
         let mut done = Vec::with_capacity(decided.len());
@@ -310,6 +311,9 @@ impl AppState {
     pub(crate) async fn publish_changed(&self) -> Result<(), StoreError> {
         let mut published = self.published.lock().await;
         let (newest, names) = self.store.changed_models(*published).await?;
+        if newest != *published {
+            self.read_settings_again().await?;
+        }
         for name in &names {
             let _turn = self.catalogue.turn.lock().await;
             self.read_again(name).await?;

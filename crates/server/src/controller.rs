@@ -65,6 +65,7 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     if let Err(error) = state.publish_changed().await {
         tracing::error!(%error, "the routes are not what the catalogue says");
     }
+    state.choose_default().await;
     // Who looks wants to see everything that was answered; harm that is seen without it is acted on.
     let within = FRESH_WITHIN.max(state.config.tick / 4);
     let lag = state.log.catch_up(within).await.err();

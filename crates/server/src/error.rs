@@ -164,7 +164,7 @@ impl From<Refusal> for ApiError {
             tracing::error!(%refusal, "a command does not fit the state of its model");
         }
         let said = refusal.to_string();
-        let advice = advice(&refusal).unwrap_or_default();
+        let advice = advice(&refusal).unwrap_or_else(|| ".".into());
         // A sentence, and what to do.
         let mut letters = said.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string());
@@ -228,6 +228,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
             ". Name that one as the control, or give the traffic to {control} first with `PUT /traffic/{name}`."
         ),
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
+        Refusal::TooManyWebhooks(_) => "; delete one first.".into(),
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()
         }

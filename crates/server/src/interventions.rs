@@ -42,7 +42,7 @@ pub(crate) struct InterventionParams {
     params(path::Intervention, InterventionParams),
     responses(
         (status = 200, description = "the experiment after it", body = Experiment),
-        problems::NoExperiment,
+        problems::NoExperimentOrPath,
         problems::WrongStateOrStale,
         problems::Query,
         problems::Stored,

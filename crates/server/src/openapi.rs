@@ -116,6 +116,7 @@ pub(crate) mod problems {
         NoPrediction = PredictionNotFound LogBehind;
         NoMetric = ModelNotFound MetricNotFound;
         NoExperiment = ExperimentNotFound;
+        NoExperimentOrPath = ExperimentNotFound PathNotFound;
         MetricCounted = MetricInUse;
         WrongState = ExperimentState;
         WrongStateOrStale = ExperimentState StaleRevision TransitionNotAllowed;
@@ -127,6 +128,7 @@ pub(crate) mod problems {
         NotLogged = LogUnavailable;
         NoReceipt = ReceiptNotFound LogBehind;
         Busy = TooManyRequests;
+        NotNow = TransitionNotAllowed;
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;

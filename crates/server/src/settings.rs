@@ -1,6 +1,6 @@
 //! `/settings`: what is set of the server while it runs, and the one way to change it.
 
-use crate::catalogue::CommandError;
+use crate::catalogue::{CommandError, TURN};
 use crate::error::ApiResult;
 use crate::extract::Json;
 use crate::metrics::model;
@@ -9,10 +9,10 @@ use crate::state::AppState;
 use api::{SetDefaultModel, Settings};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::{SettingsCommand, decide_settings};
+use catalog::{SettingsCommand, decide_settings, default_of};
 use std::sync::Arc;
 use store::{ModelStore, NotApplied, Store, StoreError};
-use types::{ModelState, Timestamp, VersionStatus};
+use types::Timestamp;
 
 /// Reads the settings.
 #[utoipa::path(
@@ -25,7 +25,7 @@ pub(crate) async fn read(State(state): State<AppState>) -> Reply<Settings> {
     Reply(wire(&state.settings()))
 }
 
-/// Sets the model that a request means which names none.
+/// Sets the model used when a request names none.
 #[utoipa::path(
     put,
     path = "/settings/default_model",
@@ -63,7 +63,8 @@ pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<types::Setting
     let wrong = |error: String| StoreError::Corrupt(error);
     let decided = decide_settings(&settings, &SettingsCommand::Baseline, now);
     let decided = decided.map_err(|refusal| wrong(refusal.to_string()))?;
-    let decided = decided.ok_or_else(|| wrong("the settings got no first event".into()))?;
+    let decided = decided
+        .ok_or_else(|| wrong("nothing was decided as the first event of the settings".into()))?;
     let applied = store.apply_settings(decided.change).await?;
     applied.map_err(|conflict| wrong(conflict.to_string()))?;
     Ok(decided.settings)
@@ -83,13 +84,26 @@ impl AppState {
         &self,
         command: &SettingsCommand,
     ) -> Result<Arc<types::Settings>, CommandError> {
-        let _turn = self.settings_turn.lock().await;
+        // While the database does not answer, each that waits would wait for those before it.
+        let turn = tokio::time::timeout(TURN, self.settings_turn.lock()).await;
+        let busy = |_| StoreError::Unavailable("other changes wait for the database".into());
+        let _turn = turn.map_err(busy)?;
+        self.decide_set(command).await
+    }
+
+    /// The same of one whose turn it is.
+    async fn decide_set(
+        &self,
+        command: &SettingsCommand,
+    ) -> Result<Arc<types::Settings>, CommandError> {
         for _ in 0..ATTEMPTS {
             let settings = self.settings();
             let Some(decided) = decide_settings(&settings, command, self.clock.now())? else {
                 return Ok(settings);
             };
-            match self.store.apply_settings(decided.change).await? {
+            let applied = self.store.apply_settings(decided.change).await;
+            // Whether it was done is not known where it failed.
+            match applied.inspect_err(|_| self.unpublished.notify_one())? {
                 Ok(()) => {
                     self.settings.store(Arc::new(decided.settings));
                     self.tell();
@@ -104,34 +118,33 @@ impl AppState {
                 }
             }
         }
-        let reason = "the settings are changed by others again and again".into();
+        let reason = "others changed the settings five times meanwhile".into();
         Err(StoreError::Unavailable(reason).into())
     }
 
-    /// The first model that becomes active is the default, where none was set.
+    /// Takes over what the database has of the settings, where that is something else.
+    pub(crate) async fn read_settings_again(&self) -> Result<(), StoreError> {
+        let _turn = self.settings_turn.lock().await;
+        let stored = self.store.settings().await?;
+        if stored != *self.settings() {
+            self.settings.store(Arc::new(stored));
+        }
+        Ok(())
+    }
+
+    /// Sets the default model where none is set that stands. Where another change has its turn, the next tick does.
     pub(crate) async fn choose_default(&self) {
-        if self.settings().default_model.is_some() {
+        let choose = || default_of(&self.settings(), &self.catalogue.all());
+        if choose().is_none() {
             return;
         }
-        let states = self.catalogue.all();
-        let first = states
-            .iter()
-            .filter_map(|state| Some((active_since(state)?, &state.name)));
-        let Some((_, name)) = first.min() else {
+        let Ok(_turn) = self.settings_turn.try_lock() else {
             return;
         };
-        let set = SettingsCommand::SetDefaultModel(name.clone());
-        if let Err(error) = self.set(&set).await {
-            tracing::warn!(%error, %name, "the default model is not set");
+        if let Some(choice) = choose()
+            && let Err(error) = self.decide_set(&choice).await
+        {
+            tracing::warn!(%error, "the default model is not set");
         }
     }
-}
-
-/// Since when a model has had an active version.
-fn active_since(state: &ModelState) -> Option<Timestamp> {
-    let active = state
-        .versions
-        .iter()
-        .filter(|v| v.status == VersionStatus::Active);
-    active.filter_map(|version| version.activated_at).min()
 }

@@ -5,7 +5,6 @@ mod deliver;
 
 pub(crate) use deliver::run;
 
-use crate::catalogue::CommandError;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json};
@@ -17,10 +16,10 @@ use axum::Json as Reply;
 use axum::extract::{Path, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use catalog::{Refusal, SettingsCommand};
+use catalog::SettingsCommand;
 use reqwest::Url;
 use ring::rand::{SecureRandom, SystemRandom};
-use store::{ModelStore, StoredWebhook};
+use store::{Delivery, ModelStore, StoredWebhook};
 use types::{WebhookDefinition, WebhookId, WebhookSecrets};
 
 /// What the secrets of the Standard Webhooks specification begin with.
@@ -35,6 +34,7 @@ const SECRET_PREFIX: &str = "whsec_";
     responses(
         (status = 200, description = "the webhook, with its secret", body = Webhook),
         problems::NoModel,
+        problems::NotNow,
         problems::Body,
         problems::Stored,
     ),
@@ -66,31 +66,25 @@ pub(crate) async fn create(
         url: body.url,
         secret: secret.clone(),
     };
-    let create = SettingsCommand::CreateWebhook(id, WebhookDefinition { name }, secrets);
-    match state.set(&create).await {
-        Err(CommandError::Refused(refusal @ Refusal::TooManyWebhooks(_))) => {
-            return Err(ApiError::field(
-                "/url",
-                format!("is one more: {refusal}; delete one first"),
-            ));
-        }
-        set => drop(set?),
-    }
-    let made = state
-        .store
-        .webhooks()
-        .await?
-        .into_iter()
-        .find(|made| made.webhook.id == id);
-    let gone = || {
-        ApiError::new(
-            ErrorCode::WebhookNotFound,
-            "Somebody has deleted it meanwhile.",
-        )
-    };
+    let definition = WebhookDefinition { name };
+    let create = SettingsCommand::CreateWebhook(id, definition.clone(), secrets.clone());
+    let now = state.clock.now();
+    state.set(&create).await?;
+    // It is made, and only this reply has its secret: that it cannot be read just now is no reason to withhold it.
+    let stored = state.store.webhooks().await.unwrap_or_default();
+    let made = stored.into_iter().find(|made| made.webhook.id == id);
+    let made = made.unwrap_or_else(|| StoredWebhook {
+        webhook: types::Webhook {
+            id,
+            created_at: now,
+            definition,
+        },
+        secrets,
+        delivery: Delivery::up_to(0),
+    });
     Ok(Reply(Webhook {
         secret: Some(secret),
-        ..wire(&made.ok_or_else(gone)?)
+        ..wire(&made)
     }))
 }
 

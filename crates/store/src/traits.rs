@@ -281,8 +281,9 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         id: PredictionId,
     ) -> impl Future<Output = Result<Option<LoggedPrediction>, StoreError>> + Send;
 
-    /// Predictions that this server's journal has after a position, in its order, at most so many. Those of deleted
-    /// versions are left out.
+    /// Predictions that the journal has after a position, in its order, at most so many. Those of deleted versions are
+    /// left out, and so are those of releases that kept no positions. An entry that was set aside and taken later has
+    /// its old position: who has read beyond it does not see it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -301,7 +302,7 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         id: PredictionId,
     ) -> impl Future<Output = Result<Vec<StoredFeedback>, StoreError>> + Send;
 
-    /// Values that this server's journal has after a position, in its order, at most so many; a value that was
+    /// Values that the journal has after a position, in its order, at most so many; a value that was
     /// replaced is where it was replaced. Those for predictions of deleted versions are left out.
     ///
     /// # Errors

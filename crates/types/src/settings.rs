@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Settings {
     /// How many changes they have had: each has one event, and is decided by this number.
     pub changes: i64,
-    /// The model that a request means which names none: the first that became active, unless somebody said another.
+    /// The model used when a request names none: the first that became active, unless somebody set another.
     pub default_model: Option<ModelName>,
     /// Who is told of what happens to experiments, oldest first.
     pub webhooks: Vec<Webhook>,

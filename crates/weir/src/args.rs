@@ -489,7 +489,7 @@ impl ServeArgs {
 /// something else.
 ///
 /// # Errors
-/// When the file cannot be read, or has what is no setting. What is wrong with a value ends the program, as with flags.
+/// When the file cannot be read, or has what is no setting or no value of one.
 pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
     let typed: Vec<OsString> = std::env::args_os().collect();
     let matches = LowArgs::command().get_matches_from(&typed);
@@ -502,15 +502,24 @@ pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
         return Ok(args);
     };
     let settings = from_file(path, matches)?;
-    Ok(LowArgs::parse_from(typed.into_iter().chain(settings)))
+    // What was typed is right by itself.
+    LowArgs::try_parse_from(typed.into_iter().chain(settings)).map_err(|error| {
+        let said = error.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        in_file(path, first.trim_start_matches("error: ").to_owned())
+    })
+}
+
+fn in_file(path: &Path, problem: String) -> InvalidArgs {
+    InvalidArgs {
+        problem: format!("{}: {problem}", path.display()),
+        hint: "`weir serve --help` lists the settings; the file spells them with underscores",
+    }
 }
 
 /// The settings of a file as flags, but for those that `typed` has from elsewhere.
 fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidArgs> {
-    let fail = |problem: String| InvalidArgs {
-        problem: format!("{}: {problem}", path.display()),
-        hint: "`weir serve --help` lists the settings; the file spells them with underscores",
-    };
+    let fail = |problem: String| in_file(path, problem);
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
     let command = LowArgs::command();
@@ -526,7 +535,7 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
             .iter()
             .find(named)
             .filter(|arg| arg.get_id() != "config");
-        let arg = arg.ok_or_else(|| fail(format!("`{key}` is no setting")))?;
+        let arg = arg.ok_or_else(|| fail(format!("`{key}` is not a setting")))?;
         let elsewhere = typed.value_source(arg.get_id().as_str());
         if elsewhere.is_some_and(|source| source != ValueSource::DefaultValue) {
             continue;
@@ -537,11 +546,17 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
                 flags.extend(on.then(|| flag.into()));
                 continue;
             }
+            toml::Value::Array(values) if values.is_empty() => {
+                return Err(fail(format!(
+                    "`{key}` is an empty list; leave it out instead"
+                )));
+            }
             toml::Value::Array(values) => values,
             value => vec![value],
         };
         for value in values {
-            let text = text_of(value).ok_or_else(|| fail(format!("`{key}` is no plain value")))?;
+            let text = text_of(value)
+                .ok_or_else(|| fail(format!("`{key}` must be a text, a number, true or false")))?;
             flags.push(format!("{flag}={text}").into());
         }
     }

@@ -48,6 +48,9 @@ pub(crate) async fn run(state: &AppState) {
             let found = state.store.webhooks().await;
             // What cannot be read now is read again.
             retrying = found.is_err();
+            if let Err(error) = &found {
+                tracing::warn!(%error, "the webhooks cannot be read: nothing is delivered until they can");
+            }
             let now = state.clock.now();
             for webhook in found.unwrap_or_default() {
                 if webhook.delivery.next_attempt_at > now {
@@ -189,8 +192,9 @@ async fn post(
     };
     let body = serde_json::to_string(&delivery).map_err(|error| error.to_string())?;
     let timestamp = now.seconds().to_string();
-    let signature =
-        sign(&webhook.secrets.secret, &id, &timestamp, &body).ok_or("the secret is no secret")?;
+    let signature = sign(&webhook.secrets.secret, &id, &timestamp, &body).ok_or(
+        "the stored secret is not `whsec_` and base64: delete the webhook and make it again",
+    )?;
     let sent = client
         .post(&webhook.secrets.url)
         .header("content-type", "application/json")

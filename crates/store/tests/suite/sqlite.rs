@@ -193,6 +193,57 @@ async fn what_is_taken_late_is_read_on_from_its_position_once() {
     }
 }
 
+/// A directory of the release before, whose rows have hashes and whose sums name no server.
+#[tokio::test]
+async fn a_directory_of_schema_6_is_brought_here_without_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("weir.db");
+    let connection = Connection::open(&database).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_6.sql")
+        ))
+        .unwrap();
+    let sums = |connection: &Connection| -> (i64, i64, i64, i64, i64) {
+        let sql = "SELECT (SELECT count(*) FROM predictions), (SELECT count(*) FROM feedback), \
+                   (SELECT sum(count) FROM rollups WHERE tier = 0), (SELECT sum(units) FROM evidence), \
+                   (SELECT sum(value_count) FROM evidence)";
+        let read = |row: &rusqlite::Row<'_>| row.try_into();
+        connection.query_row(sql, [], read).unwrap()
+    };
+    let before = sums(&connection);
+    assert_eq!((before.0, before.1, before.2), (240, 168, 240));
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    let connection = Connection::open(&database).unwrap();
+    assert_eq!(sums(&connection), before);
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    // It goes on: what comes is added to what is there.
+    let [model] = <[_; 1]>::try_from(store.models().await.unwrap()).unwrap();
+    let model = model.unwrap();
+    let running = model.running().unwrap();
+    let record = PredictionRecord {
+        experiment: Some(running.key),
+        epoch: 1,
+        unit_id: UnitId::parse("u3").ok(),
+        ..record(model.versions[0].key, 1_795_700_000_000_000, 0.5, 5)
+    };
+    append(&store, record.clone()).await;
+    feedback(
+        &store,
+        vec![value(&record, "clicked", 1.0)],
+        at(1_795_700_001),
+    )
+    .await
+    .remove(0)
+    .unwrap();
+    assert_eq!(store.predictions_after(0, 10).await.unwrap().len(), 1);
+    let (predictions, values, counted, ..) = sums(&connection);
+    assert_eq!((predictions, values, counted), (241, 169, 241));
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
 /// Predictions and their confidence by version.
 async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f64)> {
     let totals = store.totals(window).await.unwrap().into_iter();

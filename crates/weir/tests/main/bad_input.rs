@@ -227,6 +227,11 @@ async fn of_several_models_the_default_one_is_meant_or_the_request_says_which() 
     assert_clean(data.path());
     let weir = Weir::start(data.path());
     assert_eq!(weir.get("/settings").await.1["default_model"], "a");
+    // Of a model that is gone nothing can be the default.
+    assert_eq!(weir.delete(&format!("/models/{}", ids[1])).await.0, 200);
+    assert_eq!(weir.get("/settings").await.1["default_model"], "b");
+    drop(weir);
+    assert_clean(data.path());
 }
 
 #[tokio::test]
