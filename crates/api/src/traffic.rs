@@ -91,7 +91,7 @@ pub struct AuditEntry {
     pub name: Option<String>,
     /// The version, where it was done to one.
     pub version: Option<String>,
-    /// The revision of the model's traffic after it.
+    /// The revision of the model's traffic after it; of the settings, the number of their changes.
     pub revision: i64,
     /// What changed.
     pub detail: Value,

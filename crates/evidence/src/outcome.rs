@@ -101,12 +101,12 @@ pub fn exposed(
     measured: Measured,
 ) -> SmallVec<[(usize, Gain); 8]> {
     let each = definition.metrics.iter().enumerate();
-    let steps = each.filter_map(|(at, metric)| {
+    let gains = each.filter_map(|(at, metric)| {
         let outcome = Outcome::of(definition, metric, measured, None);
-        let step = || outcome.since(Outcome::default(), metric);
-        outcome.counts.then(|| (at, step()))
+        let gain = || outcome.since(Outcome::default(), metric);
+        outcome.counts.then(|| (at, gain()))
     });
-    steps.collect()
+    gains.collect()
 }
 
 /// What a value that came for a prediction, perhaps in place of an older one, adds to its unit; `None` where the

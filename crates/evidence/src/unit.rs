@@ -159,7 +159,7 @@ impl UnitMetric {
         }
     }
 
-    /// Takes a step of a prediction in the stretch that begins at `start`, and tells what changes in
+    /// Takes a gain of a prediction in the stretch that begins at `start`, and tells what changes in
     /// the sums of each stretch. The squares of a unit are kept as differences of its running sums,
     /// so that the sums up to any stretch are those of the unit up to there.
     ///
@@ -168,7 +168,7 @@ impl UnitMetric {
     pub fn take(
         &mut self,
         start: i64,
-        step: &Gain,
+        gain: &Gain,
         cutoff: i64,
         mut changes: impl FnMut(i64, Delta),
     ) {
@@ -176,20 +176,20 @@ impl UnitMetric {
             self.put_together(cutoff);
         }
         let at = self.place(start, cutoff);
-        let (x, delta) = (&step.sum, step.count as f64);
+        let (x, delta) = (&gain.sum, gain.count as f64);
         // R + s, and N + d.
         let mut until = Running::of(&self.stretches[at]);
         self.stretches[..at].iter().for_each(|s| until.add(s));
         let own = &mut self.stretches[at];
         let count = until.count as f64;
         let mut change = Delta {
-            units: i64::from(until.count == 0 && step.count > 0),
-            count: step.count as i64,
+            units: i64::from(until.count == 0 && gain.count > 0),
+            count: gain.count as i64,
             sum: x.clone(),
             sum_count_squares: (2.0 * count + delta) * delta,
-            values: i64::from(step.valued),
-            value_units: i64::from(step.valued && !self.valued),
-            events: i64::from(step.bad && !self.event),
+            values: i64::from(gain.valued),
+            value_units: i64::from(gain.valued && !self.valued),
+            events: i64::from(gain.bad && !self.event),
             ..Delta::default()
         };
         // 2(R + s)x + x², and x(N + d + δ) + (R + s)δ.
@@ -198,17 +198,17 @@ impl UnitMetric {
         change.sum_products.add_multiple(x, count + delta);
         change.sum_products.add_multiple(&until.sum, delta);
         changes(own.start, change);
-        own.count += step.count;
+        own.count += gain.count;
         own.sum.add_sum(x);
-        self.valued |= step.valued;
-        self.event |= step.bad;
+        self.valued |= gain.valued;
+        self.event |= gain.bad;
         // The later ones, whose running sums begin higher by x and δ.
         let mut counted = until.count;
         for stretch in &self.stretches[at + 1..] {
             let d = stretch.count as f64;
             let mut change = Delta {
                 // The unit was new there, and is not any more.
-                units: -i64::from(counted == 0 && step.count > 0 && stretch.count > 0),
+                units: -i64::from(counted == 0 && gain.count > 0 && stretch.count > 0),
                 sum_count_squares: 2.0 * d * delta,
                 ..Delta::default()
             };
@@ -335,13 +335,13 @@ mod tests {
                 let start = random.i64(0..6) * 10;
                 let value = (random.f64() - 0.5) * 10f64.powi(random.i32(-9..15));
                 predictions.push((start, value));
-                let step = Gain {
+                let gain = Gain {
                     count: 1,
                     sum: value.into(),
                     valued: true,
                     bad: false,
                 };
-                unit.take(start, &step, i64::MIN, |start, change| {
+                unit.take(start, &gain, i64::MIN, |start, change| {
                     by_start.entry(start).or_default().add(&change);
                 });
             }
@@ -366,13 +366,13 @@ mod tests {
             let mut sums = Delta::default();
             let mut unit = UnitMetric::default();
             let mut take = |sum: ExactSum, count| {
-                let step = Gain {
+                let gain = Gain {
                     count,
                     sum,
                     valued: count > 0,
                     bad: false,
                 };
-                unit.take(0, &step, i64::MIN, |_, change| sums.add(&change));
+                unit.take(0, &gain, i64::MIN, |_, change| sums.add(&change));
             };
             take(0.1.into(), 1);
             take(wrong.into(), 1);
@@ -398,7 +398,7 @@ mod tests {
         let mut total = Delta::default();
         let mut predictions = Vec::new();
         for n in 0..40 {
-            let step = Gain {
+            let gain = Gain {
                 count: 1,
                 sum: f64::from(n).into(),
                 valued: true,
@@ -406,7 +406,7 @@ mod tests {
             };
             let start = i64::from(n) * 10;
             predictions.push((start, f64::from(n)));
-            unit.take(start, &step, start - 50, |_, change| total.add(&change));
+            unit.take(start, &gain, start - 50, |_, change| total.add(&change));
         }
         assert!(unit.stretches.len() <= MANY + 1, "{}", unit.stretches.len());
         assert_eq!((total.values, total.value_units, total.events), (40, 1, 1));

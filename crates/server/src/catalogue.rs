@@ -157,9 +157,9 @@ async fn begin(
         let name = decided.state.name.clone();
         match applied {
             Ok(()) => (name, Known::State(Arc::new(decided.state))),
-            Err(conflict) => {
-                tracing::error!(%conflict, %name, "a model got no first event, and takes no commands");
-                (name, Known::Unreadable(conflict.to_string()))
+            Err(not_applied) => {
+                tracing::error!(%not_applied, %name, "a model got no first event, and takes no commands");
+                (name, Known::Unreadable(not_applied.to_string()))
             }
         }
     });
@@ -224,8 +224,8 @@ impl AppState {
                     again.inspect_err(|_| self.unpublished.notify_one())?;
                     *keys = Keys::load(&self.store).await?;
                 }
-                Some(conflict @ NotApplied::Refused(_)) => {
-                    return Err(StoreError::Corrupt(conflict.to_string()).into());
+                Some(not_applied @ NotApplied::Refused(_)) => {
+                    return Err(StoreError::Corrupt(not_applied.to_string()).into());
                 }
             }
         }
@@ -259,10 +259,10 @@ impl AppState {
                         self.show(&Arc::new(decided.state));
                         Ok(())
                     }
-                    Err(conflict) => {
+                    Err(not_applied) => {
                         // The next look finds what the database has.
                         self.unpublished.notify_one();
-                        Err(StoreError::Unavailable(conflict.to_string()).into())
+                        Err(StoreError::Unavailable(not_applied.to_string()).into())
                     }
                 },
             });

@@ -66,7 +66,7 @@ pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<types::Setting
     let decided = decided
         .ok_or_else(|| wrong("nothing was decided as the first event of the settings".into()))?;
     let applied = store.apply_settings(decided.change).await?;
-    applied.map_err(|conflict| wrong(conflict.to_string()))?;
+    applied.map_err(|not_applied| wrong(not_applied.to_string()))?;
     Ok(decided.settings)
 }
 
@@ -113,8 +113,8 @@ impl AppState {
                 Err(NotApplied::Moved(_)) => {
                     self.settings.store(Arc::new(self.store.settings().await?));
                 }
-                Err(conflict @ NotApplied::Refused(_)) => {
-                    return Err(StoreError::Corrupt(conflict.to_string()).into());
+                Err(not_applied @ NotApplied::Refused(_)) => {
+                    return Err(StoreError::Corrupt(not_applied.to_string()).into());
                 }
             }
         }

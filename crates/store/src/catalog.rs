@@ -97,7 +97,7 @@ pub struct AuditEntry {
     pub name: String,
     /// The version it was done to, where it was one.
     pub version: Option<String>,
-    /// The revision of the model's traffic after it.
+    /// The revision of the model's traffic after it; of the settings, the number of their changes.
     pub revision: i64,
     /// What changed, from what to what.
     pub detail: Value,

@@ -1,4 +1,5 @@
-//! A store in memory, written to be read: it keeps rows in plain maps, and counts whatever is asked from them anew. It
+//! A store in memory, written to be read: it keeps rows in plain maps, and counts sums from them anew whenever it is
+//! asked. What depends on the order in which entries came (first events, the arm of a unit) it keeps beside them. It
 //! defines what the traits mean, and is slow and forgetful; nothing serves from it.
 
 mod log;
@@ -37,7 +38,7 @@ impl MemoryStore {
     }
 }
 
-/// The number of the unit of a prediction.
+/// The unit of a prediction: the named one, or the prediction itself.
 fn unit_of(prediction: &PredictionEntry<'_>) -> Unit {
     let named = prediction.unit_id.map(crate::unit_number);
     named.map_or(Unit::Own(prediction.id.order()), Unit::Named)

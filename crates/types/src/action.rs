@@ -1,4 +1,4 @@
-//! What can happen to a model and its experiments, in a word each.
+//! What can happen to a model, its experiments and the settings of the server, in a word each.
 
 crate::words! {
     /// What was done: the kind of an event.

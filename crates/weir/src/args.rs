@@ -506,11 +506,11 @@ pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
     LowArgs::try_parse_from(typed.into_iter().chain(settings)).map_err(|error| {
         let said = error.to_string();
         let first = said.lines().next().unwrap_or_default();
-        in_file(path, first.trim_start_matches("error: ").to_owned())
+        in_file(path, first.trim_start_matches("error: "))
     })
 }
 
-fn in_file(path: &Path, problem: String) -> InvalidArgs {
+fn in_file(path: &Path, problem: &str) -> InvalidArgs {
     InvalidArgs {
         problem: format!("{}: {problem}", path.display()),
         hint: "`weir serve --help` lists the settings; the file spells them with underscores",
@@ -519,7 +519,7 @@ fn in_file(path: &Path, problem: String) -> InvalidArgs {
 
 /// The settings of a file as flags, but for those that `typed` has from elsewhere.
 fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidArgs> {
-    let fail = |problem: String| in_file(path, problem);
+    let fail = |problem: String| in_file(path, &problem);
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
     let command = LowArgs::command();

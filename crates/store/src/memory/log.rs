@@ -91,6 +91,10 @@ impl Log {
         incoming: &Incoming<'_>,
         appended: &mut Appended,
     ) {
+        let known = self.position;
+        let missing = incoming.missing.iter();
+        self.missing
+            .extend(missing.filter(|missing| *missing.end() > known).cloned());
         for (position, bytes) in &incoming.entries {
             if *position <= self.position {
                 continue;
@@ -99,13 +103,6 @@ impl Log {
                 self.put_aside(*position, reason.clone(), bytes, incoming.now, appended);
             }
             self.position = *position;
-        }
-        for missing in incoming
-            .missing
-            .iter()
-            .filter(|missing| *missing.end() > self.position)
-        {
-            self.missing.push(missing.clone());
         }
         let missing = incoming.missing.last().map_or(0, |missing| *missing.end());
         self.position = self.position.max(missing);

@@ -55,7 +55,7 @@ struct Told {
     event: EventRecord,
 }
 
-/// What a write of one row does to the others: nothing. It fails where its row is missing, or there already.
+/// A row that was written: nothing where its row is missing, or there already.
 type Written = Option<()>;
 
 impl Models {

@@ -113,17 +113,17 @@ impl OpenEvidence {
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
         let measured = prediction.measured();
-        let mut steps = exposed(&definition, measured);
+        let mut gains = exposed(&definition, measured);
         let mut new = true;
         let mut version = exposure.version;
         if exposure.unit.is_none() {
-            for (at, step) in steps {
+            for (at, gain) in gains {
                 let metric = &definition.metrics[at];
                 let own = &mut UnitMetric::default();
-                self.counted().step(&exposure, at, metric, &step, own);
+                self.counted().add_gain(&exposure, at, metric, &gain, own);
             }
         } else {
-            (version, new) = self.gain_of_unit(connection, &exposure, &definition, &mut steps)?;
+            (version, new) = self.gain_of_unit(connection, &exposure, &definition, &mut gains)?;
         }
         let place = Place {
             experiment,
@@ -155,19 +155,20 @@ impl OpenEvidence {
         };
         let metric = &definition.metrics[at];
         let replaced = old.map(|old| old.value);
-        let Some(step) = valued(&definition, metric, replaced, new) else {
+        let Some(gain) = valued(&definition, metric, replaced, new) else {
             return Ok(None);
         };
         // Whether the prediction counts already.
-        let counted = step.count == 0;
+        let counted = gain.count == 0;
         if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
             own.event = old.is_some_and(|old| old.event);
-            self.counted().step(exposure, at, metric, &step, &mut own);
+            self.counted()
+                .add_gain(exposure, at, metric, &gain, &mut own);
         } else {
-            let mut steps = SmallVec::from_buf([(at, step)]);
-            self.gain_of_unit(connection, exposure, &definition, &mut steps)?;
+            let mut gains = SmallVec::from_buf([(at, gain)]);
+            self.gain_of_unit(connection, exposure, &definition, &mut gains)?;
         }
         let event = self.changes.iter().any(|(_, change)| change.events > 0);
         self.apply(connection)?;
@@ -185,32 +186,32 @@ impl OpenEvidence {
         Ok(definition.metric(metric).is_some())
     }
 
-    /// Takes steps of a named unit; gives its arm, and whether it was not seen in this epoch before.
+    /// Takes gains of a named unit; gives its arm, and whether it was not seen in this epoch before.
     fn gain_of_unit<A: smallvec::Array<Item = (usize, Gain)>>(
         &mut self,
         connection: &Connection,
         exposure: &Exposure,
         definition: &ExperimentDefinition,
-        steps: &mut SmallVec<A>,
+        gains: &mut SmallVec<A>,
     ) -> Result<(VersionKey, bool), StoreError> {
         let place = unit_place(exposure);
         let (slot, new) = self.units.open(connection, place, exposure.version)?;
-        for (at, step) in steps.iter_mut().filter(|(_, step)| step.bad) {
+        for (at, gain) in gains.iter_mut().filter(|(_, gain)| gain.bad) {
             let known = self.units.at(slot).had_event(*at);
-            step.bad = !known && !self.units.had_event_elsewhere(connection, place, *at)?;
+            gain.bad = !known && !self.units.had_event_elsewhere(connection, place, *at)?;
         }
         let unit = self.units.at(slot);
         let of_unit = Exposure {
             version: unit.version,
             ..*exposure
         };
-        for (at, step) in steps.iter() {
+        for (at, gain) in gains.iter() {
             let metric = &definition.metrics[*at];
             let counted = &mut Counted {
                 changes: &mut self.changes,
                 now: self.now,
             };
-            counted.step(&of_unit, *at, metric, step, unit.metric(*at));
+            counted.add_gain(&of_unit, *at, metric, gain, unit.metric(*at));
         }
         Ok((unit.version, new))
     }
@@ -335,13 +336,13 @@ struct Counted<'a> {
 }
 
 impl Counted<'_> {
-    /// Takes a step of a unit for the metric at a place of the definition.
-    fn step(
+    /// Takes a gain of a unit for the metric at a place of the definition.
+    fn add_gain(
         &mut self,
         exposure: &Exposure,
         at: usize,
         metric: &Metric,
-        step: &Gain,
+        gain: &Gain,
         unit: &mut UnitMetric,
     ) {
         let cutoff = cutoff(metric, self.now);
@@ -354,7 +355,7 @@ impl Counted<'_> {
         };
         let windowed = metric.bucket_seconds().is_some();
         let start = start_of(metric, exposure.seconds);
-        unit.take(start, step, cutoff, |start, change| {
+        unit.take(start, gain, cutoff, |start, change| {
             // What has matured is never told apart again.
             if windowed && start > cutoff {
                 self.changes.push((place(start), change.clone()));

@@ -49,7 +49,7 @@ impl Bucket {
 
 /// The roll-ups that the writer adds to: of each series, the one of each tier that it added to last.
 pub(super) struct OpenRollups {
-    /// Whose they are.
+    /// The server that added them.
     server_key: i64,
     series: HashMap<(VersionKey, i64), Series>,
     /// The series with changes that are not written yet.

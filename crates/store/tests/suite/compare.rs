@@ -1,18 +1,17 @@
 //! SQLite does what the plain store in memory does, whatever comes.
 
 use crate::experiments::{clicked, definition, metric_name, score};
-use crate::{
-    Backend, Opened, append_entries, at, entry_of, name, open_memory, open_sqlite, record,
-};
+use crate::{Backend, Opened, at, entry_of, name, open_memory, open_sqlite, record};
 use catalog::random::Dice;
 use catalog::{Command, NewVersion, SettingsCommand, decide, decide_settings};
 use fastrand::Rng;
 use serde_json::json;
+use std::ops::RangeInclusive;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
-    AuditFilter, Checkpoint, Delivery, ExperimentFilter, Feedback, FeedbackContent, LogStore,
-    ModelStore, PredictionFilter, Rollup, Store, VersionFilter,
+    Appended, AuditFilter, Checkpoint, Delivery, ExperimentFilter, Feedback, FeedbackContent,
+    Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store, VersionFilter,
 };
 use types::{
     Accuracy, Actor, BuiltIn, Described, Evidence, Experiment, ExperimentId, ExperimentStatus,
@@ -183,10 +182,31 @@ impl Both {
             entries.push(match self.random.u8(..20) {
                 0 => b"nothing that was ever written".to_vec(),
                 1..12 => self.prediction(),
-                _ => self.feedback(),
+                _ => {
+                    entries.extend(self.feedback());
+                    continue;
+                }
             });
         }
         entries
+    }
+
+    /// The positions of so many entries, and those between them that could not be read.
+    fn positions(&mut self, entries: usize) -> (Vec<u64>, Vec<RangeInclusive<u64>>) {
+        let mut next = self.memory.position() + 1;
+        let (mut positions, mut missing) = (Vec::new(), Vec::new());
+        for place in 0..=entries {
+            if self.random.u8(..12) == 0 {
+                let last = next + self.random.u64(..1500);
+                missing.push(next..=last);
+                next = last + 1;
+            }
+            if place < entries {
+                positions.push(next);
+                next += 1;
+            }
+        }
+        (positions, missing)
     }
 
     fn prediction(&mut self) -> Vec<u8> {
@@ -218,14 +238,8 @@ impl Both {
         if let Some(running) = self.state.running().filter(|_| self.random.u8(..4) > 0) {
             let arms = &running.definition.arms;
             // A unit keeps its arm while the weights stay.
-            let unit = record
-                .unit_id
-                .as_ref()
-                .map_or(micros as usize, |unit| unit.as_str().len());
-            let unit = record
-                .unit_id
-                .as_ref()
-                .map_or(unit, |u| u.as_str().as_bytes()[5].into());
+            let unit = record.unit_id.as_ref();
+            let unit = unit.map_or(micros as usize, |u| u.as_str().as_bytes()[5].into());
             record.experiment = Some(running.key);
             record.reason = Reason::Experiment;
             record.version = arms[(unit + record.epoch as usize) % arms.len()].key;
@@ -246,16 +260,39 @@ impl Both {
         bytes
     }
 
-    fn feedback(&mut self) -> Vec<u8> {
+    /// A request, whole or in two parts, of which the second may never have come.
+    fn feedback(&mut self) -> Vec<Vec<u8>> {
+        let receipt = ReceiptId::new(at(self.now), self.receipts.len() as u64);
+        self.receipts.push(receipt);
+        let parts = self.random.u32(1..3);
+        let came = if self.random.u8(..8) == 0 { 1 } else { parts };
+        let part = |part| {
+            let request = FeedbackEntry {
+                receipt,
+                part,
+                parts,
+                values: self.values(),
+            };
+            let mut bytes = Vec::new();
+            encode_feedback(&request, at(self.now), &mut bytes);
+            bytes
+        };
+        (0..came).map(part).collect()
+    }
+
+    fn values(&mut self) -> Vec<(u64, Feedback)> {
         let mut values = Vec::new();
         for line in 1..self.random.u64(2..4) {
             let id = match self.random.usize(..self.known.len() + 3) {
                 // Of a deleted version it depends on how far its rows have gone.
-                at if at < self.known.len() && self.is_live(&self.known[at]) => self.known[at].id,
+                at if at < self.known.len() && self.lives(self.known[at].id.order()) => {
+                    self.known[at].id
+                }
                 _ => {
                     let micros = (self.now + self.random.i64(0..60)) * 1_000_000;
                     let order = PredictionId::order_at(Timestamp::from_micros(micros));
                     let order = order + self.random.u64(..3);
+                    let order = (order..).find(|order| self.lives(*order)).unwrap_or(order);
                     PredictionId::new(order, order)
                 }
             };
@@ -275,17 +312,13 @@ impl Both {
             };
             values.push((line, value));
         }
-        let receipt = ReceiptId::new(at(self.now), self.receipts.len() as u64);
-        self.receipts.push(receipt);
-        let request = FeedbackEntry {
-            receipt,
-            part: 0,
-            parts: 1,
-            values,
-        };
-        let mut bytes = Vec::new();
-        encode_feedback(&request, at(self.now), &mut bytes);
-        bytes
+        values
+    }
+
+    /// Whether none of the predictions with an id, some of which were given twice, is of a deleted version.
+    fn lives(&self, order: u64) -> bool {
+        let mut known = self.known.iter();
+        known.all(|record| record.id.order() != order || self.is_live(record))
     }
 
     fn is_live(&self, record: &PredictionRecord) -> bool {
@@ -297,19 +330,20 @@ impl Both {
 
     async fn append(&mut self) {
         let entries = self.entries();
-        let left = append_entries(&self.sqlite.store, entries.clone())
-            .await
-            .unwrap();
-        let right = append_entries(&self.memory, entries).await.unwrap();
+        let (positions, missing) = self.positions(entries.len());
+        let placed: Vec<(u64, Vec<u8>)> = positions.into_iter().zip(entries).collect();
+        let now = at(self.now);
+        let left = append_at(&self.sqlite.store, placed.clone(), missing.clone(), now).await;
+        let right = append_at(&self.memory, placed, missing, now).await;
         assert_eq!(left.dropped, right.dropped);
-        let results = |appended: &store::Appended| -> Vec<_> {
+        let results = |appended: &Appended| -> Vec<_> {
             let parts = appended.parts.iter();
             parts
                 .map(|part| (part.receipt, format!("{:?}", part.results)))
                 .collect()
         };
         assert_eq!(results(&left), results(&right));
-        let aside = |appended: &store::Appended| -> Vec<u64> {
+        let aside = |appended: &Appended| -> Vec<u64> {
             appended
                 .set_aside
                 .iter()
@@ -521,6 +555,31 @@ impl Both {
     }
 }
 
+/// Stores entries at positions. Somebody waits for every other receipt.
+async fn append_at<S: Backend>(
+    store: &S,
+    entries: Vec<(u64, Vec<u8>)>,
+    missing: Vec<RangeInclusive<u64>>,
+    now: Timestamp,
+) -> Appended {
+    let store = store.clone();
+    let append = move || {
+        let mut appended = Appended::default();
+        let each = entries.iter();
+        let incoming = Incoming {
+            entries: each
+                .map(|(position, bytes)| (*position, &bytes[..]))
+                .collect(),
+            missing: &missing,
+            awaited: &|receipt| receipt.to_string().bytes().map(u64::from).sum::<u64>() % 2 == 0,
+            now,
+        };
+        store.append(&incoming, &mut appended).unwrap();
+        appended
+    };
+    tokio::task::spawn_blocking(append).await.unwrap()
+}
+
 fn running() -> ExperimentFilter {
     ExperimentFilter {
         status: Some(ExperimentStatus::Running),
@@ -630,6 +689,7 @@ fn every_method_is_called() {
         include_str!("main.rs"),
     ]
     .concat();
+    let suite: String = suite.split_whitespace().collect();
     let methods = traits.lines().filter_map(|line| {
         let (name, _) = line.trim().strip_prefix("fn ")?.split_once('(')?;
         Some(name)
@@ -638,9 +698,10 @@ fn every_method_is_called() {
     assert!(methods.len() > 30, "{methods:?}");
     for method in methods {
         let called = [
-            format!(".{method}("),
-            format!("same!(self, {method}("),
-            format!("same!(both, {method}("),
+            format!("store.{method}("),
+            format!("memory.{method}("),
+            format!("same!(self,{method}("),
+            format!("same!(both,{method}("),
         ];
         assert!(
             called.iter().any(|call| suite.contains(call)),

@@ -60,8 +60,8 @@ pub(super) fn alone(
 
 fn apply_all(t: &Transaction<'_>, changes: &[Change]) -> Result<Applied, StoreError> {
     for change in changes {
-        if let Err(conflict) = write(t, change)? {
-            return Ok(Err(conflict));
+        if let Err(not_applied) = write(t, change)? {
+            return Ok(Err(not_applied));
         }
     }
     Ok(Ok(()))
