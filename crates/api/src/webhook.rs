@@ -24,7 +24,7 @@ pub struct CreateWebhook {
 pub struct Webhook {
     /// Identifies it: `hook-` and 12 hexadecimal digits.
     pub webhook: String,
-    /// Where deliveries are posted.
+    /// Where deliveries are posted: scheme, host and port, and `...` for a path, which may be a secret.
     pub url: String,
     /// Only what happens to experiments of this model.
     pub name: Option<String>,

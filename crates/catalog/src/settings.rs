@@ -5,8 +5,8 @@ use crate::replay::NotReplayed;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use types::{
-    Action, EventRecord, ModelName, ModelState, Settings, SettingsChange, SettingsWrite,
-    StoredEvent, Timestamp, VersionStatus, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
+    Action, EventRecord, ModelName, ModelState, Percent, Settings, SettingsChange, SettingsWrite,
+    StoredEvent, Timestamp, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
 };
 
 /// The most webhooks.
@@ -145,13 +145,14 @@ pub fn default_of(settings: &Settings, models: &[Arc<ModelState>]) -> Option<Set
     })
 }
 
-/// Since when a model has had an active version.
+/// When a model first had an active version, if one has traffic now.
 fn active_since(model: &ModelState) -> Option<Timestamp> {
-    let active = model
-        .versions
-        .iter()
-        .filter(|version| version.status == VersionStatus::Active);
-    active.filter_map(|version| version.activated_at).min()
+    let versions = model.versions.iter();
+    let first = versions.clone().filter_map(|version| version.activated_at);
+    let answers = |version: &&types::Version| version.traffic_percent != Percent::ZERO;
+    first
+        .min()
+        .filter(|_| versions.clone().any(|version| answers(&version)))
 }
 
 /// The settings after their events, oldest first.

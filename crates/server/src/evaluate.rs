@@ -28,7 +28,6 @@ const WEEK_MICROS: i64 = 7 * 86_400_000_000;
         (status = 200, description = "the estimates", body = EvaluateReply),
         problems::NoModelOrMetric,
         problems::CannotAnswer,
-        problems::Body,
         problems::Stored,
     ),
 )]

@@ -70,7 +70,6 @@ pub(crate) struct FeedbackParams {
         problems::NoMetric,
         problems::Body,
         problems::NotLogged,
-        problems::Stored,
     ),
 )]
 pub(crate) async fn send(

@@ -2,6 +2,7 @@
 
 use api::Problem;
 use utoipa::OpenApi;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// What the document says before the calls are added.
@@ -18,8 +19,37 @@ use utoipa_swagger_ui::SwaggerUi;
 pub(crate) struct Document;
 
 /// `/openapi.json`, and `/docs` from the binary.
-pub(crate) fn pages(document: utoipa::openapi::OpenApi) -> SwaggerUi {
+pub(crate) fn pages(mut document: utoipa::openapi::OpenApi) -> SwaggerUi {
+    open_parts(&mut document);
     SwaggerUi::new("/docs").url("/openapi.json", document)
+}
+
+/// A schema that is one part of `allOf` says nothing of what else may be there: closed, it would refuse the fields of
+/// the other parts, and nothing would fit.
+fn open_parts(document: &mut utoipa::openapi::OpenApi) {
+    let Some(components) = &mut document.components else {
+        return;
+    };
+    let mut parts = Vec::new();
+    for schema in components.schemas.values() {
+        let RefOr::T(Schema::OneOf(choices)) = schema else {
+            continue;
+        };
+        for choice in &choices.items {
+            let RefOr::T(Schema::AllOf(all)) = choice else {
+                continue;
+            };
+            parts.extend(all.items.iter().filter_map(|part| match part {
+                RefOr::Ref(part) => part.ref_location.rsplit('/').next().map(str::to_owned),
+                RefOr::T(_) => None,
+            }));
+        }
+    }
+    for part in parts {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&part) {
+            object.additional_properties = None;
+        }
+    }
 }
 
 /// What paths name.
@@ -84,7 +114,8 @@ pub(crate) mod path {
     }
 }
 
-/// Groups of error responses that calls share.
+/// Groups of error responses that calls share. Of two groups with the same status a call shows the second alone, so no
+/// call names two such.
 pub(crate) mod problems {
     use api::{ErrorCode, Problem};
     use std::collections::BTreeMap;
@@ -100,7 +131,12 @@ pub(crate) mod problems {
                     of(&[$(ErrorCode::$code),*])
                 }
             }
-        )*};
+        )*
+
+        #[cfg(test)]
+        pub(super) const GROUPS: &[(&str, &[ErrorCode])] =
+            &[$((stringify!($name), &[$(ErrorCode::$code),*])),*];
+        };
     }
 
     problems! {
@@ -113,27 +149,29 @@ pub(crate) mod problems {
         NoModel = ModelNotFound;
         NoModelOrVersion = ModelNotFound VersionNotFound;
         NoAlias = ModelNotFound AliasNotFound;
-        NoPrediction = PredictionNotFound LogBehind;
+        NoPrediction = PredictionNotFound LogBehind Internal StoreUnavailable;
         NoMetric = ModelNotFound MetricNotFound;
         NoExperiment = ExperimentNotFound;
+        NoExperimentOrVersion = ExperimentNotFound VersionNotFound;
         NoExperimentOrPath = ExperimentNotFound PathNotFound;
         MetricCounted = MetricInUse;
         WrongState = ExperimentState;
         WrongStateOrStale = ExperimentState StaleRevision TransitionNotAllowed;
         NoModelOrMetric = ModelNotFound MetricNotFound;
         NoWebhook = WebhookNotFound;
-        CannotAnswer = CannotEvaluate;
+        CannotAnswer = CannotEvaluate BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
         Refused = FeedbackConflict PredictionRejected;
-        NotLogged = LogUnavailable;
-        NoReceipt = ReceiptNotFound LogBehind;
+        NotLogged = LogUnavailable Internal StoreUnavailable;
+        NoReceipt = ReceiptNotFound LogBehind Internal StoreUnavailable;
         Busy = TooManyRequests;
         NotNow = TransitionNotAllowed;
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         Predict = AmbiguousModel ModelNotFound VersionNotFound TooManyRequests ModelFailed
-            NoActiveVersion LogUnavailable ModelTimeout InputRejected;
+            NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
+            InvalidRequest;
     }
 
     /// One response per status, with the codes that come with it.
@@ -158,5 +196,55 @@ pub(crate) mod problems {
             .into_iter()
             .map(|(status, said)| (status, RefOr::T(response(said))))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problems::GROUPS;
+    use std::collections::{HashMap, HashSet};
+    use std::fs;
+    use std::path::Path;
+
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push(fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// The generator lets the last group of a status win, and says nothing of it.
+    #[test]
+    fn no_call_names_two_groups_of_problems_with_the_same_status() {
+        let groups: HashMap<&str, &[api::ErrorCode]> = GROUPS.iter().copied().collect();
+        let mut found = Vec::new();
+        sources(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut found,
+        );
+        let mut calls = 0;
+        for source in &found {
+            for call in source.split("#[utoipa::path(\n").skip(1) {
+                let call = call.split("\n)]").next().unwrap();
+                let mut taken = HashSet::new();
+                calls += 1;
+                for name in call.split("problems::").skip(1) {
+                    let name = name.split(',').next().unwrap();
+                    let codes = groups[name].iter();
+                    let statuses: HashSet<u16> = codes.map(|code| code.status()).collect();
+                    for status in statuses {
+                        assert!(
+                            taken.insert(status),
+                            "{status} twice, the second in {name}:\n{call}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(calls > 30, "{calls}");
     }
 }

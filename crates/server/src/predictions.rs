@@ -151,7 +151,6 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
     responses(
         (status = 200, description = "the prediction", body = LoggedPrediction),
         problems::NoPrediction,
-        problems::Stored,
     )
 )]
 pub(crate) async fn read(

@@ -9,7 +9,7 @@ use crate::state::AppState;
 use api::{SetDefaultModel, Settings};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::{SettingsCommand, decide_settings, default_of};
+use catalog::{SettingsCommand, decide_settings, default_of, replay_settings};
 use std::sync::Arc;
 use store::{ModelStore, NotApplied, Store, StoreError};
 use types::Timestamp;
@@ -54,10 +54,25 @@ fn wire(settings: &types::Settings) -> Settings {
     }
 }
 
-/// The settings at the start. Those of a release that kept no events get their first one.
+/// The settings at the start. Those of a release that kept no events get their first one. Where the rows are damaged,
+/// the events say what they were: they are believed, and `weir verify` finds what differs.
 pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<types::Settings, StoreError> {
-    let settings = store.settings().await?;
-    if settings.changes > 0 || settings == types::Settings::default() {
+    let stored = store.settings().await;
+    let events = store.settings_events().await?;
+    if !events.is_empty() {
+        let Ok(told) = replay_settings(&events) else {
+            return stored;
+        };
+        if stored.as_ref() != Ok(&told) {
+            tracing::error!(
+                "the rows of the settings are not what their events say, which are believed: the webhooks or the \
+                 default model are damaged; `weir verify` says more"
+            );
+        }
+        return Ok(told);
+    }
+    let settings = stored?;
+    if settings == types::Settings::default() {
         return Ok(settings);
     }
     let wrong = |error: String| StoreError::Corrupt(error);
@@ -125,9 +140,16 @@ impl AppState {
     /// Takes over what the database has of the settings, where that is something else.
     pub(crate) async fn read_settings_again(&self) -> Result<(), StoreError> {
         let _turn = self.settings_turn.lock().await;
-        let stored = self.store.settings().await?;
-        if stored != *self.settings() {
-            self.settings.store(Arc::new(stored));
+        match self.store.settings().await {
+            Ok(stored) if stored.changes != self.settings().changes => {
+                self.settings.store(Arc::new(stored));
+            }
+            Ok(_) => {}
+            Err(error) if error.may_pass() => return Err(error),
+            // It was said at the start, and `weir verify` says it.
+            Err(error) => {
+                tracing::debug!(%error, "the settings cannot be read, and stay as they are")
+            }
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ fn wire(stored: &StoredWebhook) -> Webhook {
     let (webhook, delivery) = (&stored.webhook, &stored.delivery);
     Webhook {
         webhook: webhook.id.to_string(),
-        url: without_password(&stored.secrets.url),
+        url: shown(&stored.secrets.url),
         name: webhook.definition.name.as_ref().map(ToString::to_string),
         secret: None,
         created_at: webhook.created_at.to_string(),
@@ -157,12 +157,16 @@ fn wire(stored: &StoredWebhook) -> Webhook {
     }
 }
 
-fn without_password(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else {
+/// Scheme, host and port. The rest may be a secret: many services tell their callers by the path.
+fn shown(url: &str) -> String {
+    let Ok(url) = Url::parse(url) else {
         return String::new();
     };
-    if parsed.password().is_some() {
-        let _ = parsed.set_password(Some("***"));
+    let origin = url.origin().ascii_serialization();
+    let plain = format!("{origin}/");
+    if url.as_str() == plain {
+        plain
+    } else {
+        format!("{origin}/...")
     }
-    parsed.to_string()
 }

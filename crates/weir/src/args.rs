@@ -12,8 +12,11 @@ pub(crate) use control::{
 };
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use server::{Config, Origin};
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -125,7 +128,7 @@ pub(crate) struct ServeArgs {
         env = "WEIR_MAX_CONNECTIONS",
         value_name = "N",
         default_value_t = defaults().max_connections,
-        value_parser = at_least_one
+        value_parser = at_a_time
     )]
     max_connections: usize,
     /// Predictions that are under way at a time; more get 429.
@@ -134,7 +137,7 @@ pub(crate) struct ServeArgs {
         env = "WEIR_MAX_PREDICTIONS",
         value_name = "N",
         default_value_t = defaults().max_predictions,
-        value_parser = at_least_one
+        value_parser = at_a_time
     )]
     max_predictions: usize,
     /// A web page whose scripts may call this server, by origin, such as `https://app.example.com`; may be
@@ -231,6 +234,16 @@ fn tick(text: &str) -> Result<Millis, String> {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = usize::from_str(text).ok().filter(|number| *number > 0);
     number.ok_or_else(|| "must be a whole number, 1 or more".into())
+}
+
+/// What a system could ever have at a time; the semaphores that count it take no more either.
+const MOST_AT_A_TIME: usize = 1_000_000_000;
+
+fn at_a_time(text: &str) -> Result<usize, String> {
+    let number = at_least_one(text)
+        .ok()
+        .filter(|number| *number <= MOST_AT_A_TIME);
+    number.ok_or_else(|| format!("must be a whole number from 1 to {MOST_AT_A_TIME}"))
 }
 
 /// What the demonstration shows.
@@ -503,7 +516,12 @@ pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
     };
     let settings = from_file(path, matches)?;
     // What was typed is right by itself.
-    LowArgs::try_parse_from(typed.into_iter().chain(settings)).map_err(|error| {
+    // What comes after `--` is no flag.
+    let end = typed.iter().position(|arg| arg == "--");
+    let mut all = typed;
+    let end = end.unwrap_or(all.len());
+    all.splice(end..end, settings);
+    LowArgs::try_parse_from(all).map_err(|error| {
         let said = error.to_string();
         let first = said.lines().next().unwrap_or_default();
         in_file(path, first.trim_start_matches("error: "))
@@ -551,9 +569,15 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
                     "`{key}` is an empty list; leave it out instead"
                 )));
             }
-            toml::Value::Array(values) => values,
+            toml::Value::Array(values) if matches!(arg.get_action(), ArgAction::Append) => values,
             value => vec![value],
         };
+        let path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+        if path && !values.iter().all(toml::Value::is_str) {
+            return Err(fail(format!(
+                "`{key}` must be a text: the path of a folder"
+            )));
+        }
         for value in values {
             let text = text_of(value)
                 .ok_or_else(|| fail(format!("`{key}` must be a text, a number, true or false")))?;
@@ -568,7 +592,8 @@ fn text_of(value: toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text),
         toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
+        // Whole ones keep their point, so that they are not taken for integers.
+        toml::Value::Float(number) => Some(format!("{number:?}")),
         toml::Value::Boolean(on) => Some(on.to_string()),
         toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     }

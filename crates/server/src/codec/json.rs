@@ -25,7 +25,6 @@ use types::{Input, UnitId};
     responses(
         (status = 200, description = "the prediction, which is logged", body = PredictReply<'static>),
         problems::Predict,
-        problems::Body,
     ),
 )]
 pub(crate) async fn predict(

@@ -35,8 +35,7 @@ pub(crate) struct StartParams {
     params(StartParams, path::Experiment),
     responses(
         (status = 200, description = "the experiment and what changes", body = StartedExperiment),
-        problems::NoExperiment,
-        problems::NoVersion,
+        problems::NoExperimentOrVersion,
         problems::CannotStart,
         problems::Query,
         problems::Stored,

@@ -85,7 +85,6 @@ pub(crate) fn wire_value(value: store::StoredFeedback) -> StoredFeedback {
     responses(
         (status = 200, description = "what became of it so far", body = RequestReceipt),
         problems::NoReceipt,
-        problems::Stored,
     ),
 )]
 pub(crate) async fn receipt(

@@ -321,10 +321,11 @@ CREATE TABLE secrets (
     id TEXT NOT NULL,
     kind TEXT NOT NULL,
     value TEXT NOT NULL,
+    row_hash INTEGER,
     PRIMARY KEY (id, kind)
 ) WITHOUT ROWID;
-INSERT INTO secrets SELECT webhook_id, 'webhook.url', url FROM webhooks;
-INSERT INTO secrets SELECT webhook_id, 'webhook.secret', secret FROM webhooks;
+INSERT INTO secrets SELECT webhook_id, 'webhook.url', url, NULL FROM webhooks;
+INSERT INTO secrets SELECT webhook_id, 'webhook.secret', secret, NULL FROM webhooks;
 CREATE TABLE new_webhooks (
     webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook_id TEXT NOT NULL UNIQUE,
@@ -336,8 +337,9 @@ CREATE TABLE new_webhooks (
     last_error TEXT,
     given_up INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO new_webhooks SELECT webhook_key, webhook_id, created_at, json_object('name', name), delivered, attempts,
-    next_attempt_at, last_error, given_up FROM webhooks;
+INSERT INTO new_webhooks SELECT webhook_key, webhook_id, created_at,
+    CASE WHEN name IS NULL THEN '{}' WHEN typeof(name) = 'text' THEN json_object('name', name) ELSE 'unreadable' END,
+    delivered, attempts, next_attempt_at, last_error, given_up FROM webhooks;
 DROP TABLE webhooks;
 ALTER TABLE new_webhooks RENAME TO webhooks;
 CREATE TABLE settings (

@@ -231,6 +231,7 @@ CREATE TABLE secrets (
     id TEXT NOT NULL,
     kind TEXT NOT NULL,             -- webhook.url, webhook.secret
     value TEXT NOT NULL,
+    row_hash INTEGER,               -- null where it was written before there were hashes
     PRIMARY KEY (id, kind)
 ) WITHOUT ROWID;
 

@@ -4,6 +4,7 @@
 //! journal lie in a narrow range of ids: one row here says which. An index would cost every prediction more bytes
 //! than its position does.
 
+use super::catalog::first_readable;
 use super::hash::PredictionRow;
 use super::journal_state::{Origin, servers_beyond};
 use super::predictions::{SELECT, read_row};
@@ -87,11 +88,12 @@ impl OpenStretch {
 }
 
 impl Ids {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            lowest: row.get("lowest")?,
-            highest: row.get("highest")?,
-        })
+    /// An end that cannot be read excludes nothing.
+    fn read(row: &Row<'_>) -> Self {
+        Self {
+            lowest: row.get("lowest").unwrap_or(i64::MIN),
+            highest: row.get("highest").unwrap_or(i64::MAX),
+        }
     }
 }
 
@@ -99,7 +101,8 @@ fn find(connection: &Connection, begin: Begin) -> Result<Option<Ids>, StoreError
     let mut select = connection.prepare_cached(
         "SELECT lowest, highest FROM stretches WHERE server_key = ?1 AND first = ?2",
     )?;
-    Ok(select.query_row(begin, Ids::read).optional()?)
+    let found = select.query_row(begin, |row| Ok(Ids::read(row)));
+    Ok(found.optional()?)
 }
 
 /// Predictions after a position, in the order of the journals that this directory has had.
@@ -125,20 +128,28 @@ fn add_after(
     let mut stretches = connection.prepare_cached(
         "SELECT first, lowest, highest FROM stretches WHERE server_key = ?1 AND first > ?2 ORDER BY first",
     )?;
-    let mut rows_of = connection.prepare_cached(&format!(
-        "{SELECT} AND p.prediction_order BETWEEN ?1 AND ?2 AND p.server_key = ?3 \
-         AND p.position > ?4 AND p.position BETWEEN ?5 AND ?6 ORDER BY p.position"
-    ))?;
+    // Rows are sorted by what is short of them: one may hold a megabyte.
+    let mut orders_of = connection.prepare_cached(
+        "SELECT prediction_order FROM predictions WHERE prediction_order BETWEEN ?1 AND ?2 AND server_key = ?3 \
+         AND position > ?4 AND position BETWEEN ?5 AND ?6 ORDER BY position",
+    )?;
+    let mut row_of = connection.prepare_cached(&format!("{SELECT} AND p.prediction_order = ?1"))?;
     let mut stretches = stretches.query([server_key, position - LONG])?;
     while found.len() < limit
         && let Some(stretch) = stretches.next()?
     {
-        let Ids { lowest, highest } = Ids::read(stretch)?;
+        let Ids { lowest, highest } = Ids::read(stretch);
         let first: i64 = stretch.get("first")?;
         let last = first + LONG - 1;
         let within = params![lowest, highest, server_key, position, first, last];
-        let rows = rows_of.query_map(within, read_row)?;
-        found.extend(super::catalog::first_readable(rows, limit - found.len())?);
+        let mut orders = orders_of.query(within)?;
+        while found.len() < limit
+            && let Some(order) = orders.next()?
+        {
+            let order: i64 = order.get("prediction_order")?;
+            let rows = row_of.query_map([order], read_row)?;
+            found.extend(first_readable(rows, 1)?);
+        }
     }
     Ok(())
 }
@@ -152,9 +163,9 @@ impl Stretches {
             connection.prepare("SELECT server_key, first, lowest, highest FROM stretches")?;
         let rows = select.query_map([], |row| {
             let begin = (row.get("server_key")?, row.get("first")?);
-            Ok((begin, Ids::read(row)?))
+            Ok((begin, Ids::read(row)))
         })?;
-        let read = super::catalog::first_readable(rows, usize::MAX)?;
+        let read = first_readable(rows, usize::MAX)?;
         Ok(Self(read.into_iter().collect()))
     }
 

@@ -341,6 +341,7 @@ impl Recount<'_> {
     fn check_row_hashes(&mut self) -> Result<(), StoreError> {
         feedback::changed_rows(self.connection, &mut self.report)?;
         catalog::changed_rows(self.connection, &mut self.report)?;
+        catalog::settings::check_secrets(self.connection, &mut self.report)?;
         super::evidence::changed_rows(self.connection, &mut self.report)
     }
 

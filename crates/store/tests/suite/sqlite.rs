@@ -488,7 +488,7 @@ async fn migrations_lead_to_the_schema_that_a_new_database_has() {
 }
 
 /// What of a row is looked at when bits flip: its table, where its rows are, and what is no content.
-const FLIPPED: [(&str, &str, &[&str]); 11] = [
+const FLIPPED: [(&str, &str, &[&str]); 12] = [
     ("predictions", "1", &[]),
     ("feedback", "1", &[]),
     ("rollups", "1", &["rollup_id"]),
@@ -499,6 +499,7 @@ const FLIPPED: [(&str, &str, &[&str]); 11] = [
     ("aliases", "1", &["updated_at"]),
     ("metrics", "1", &["updated_at"]),
     ("settings", "1", &[]),
+    ("secrets", "1", &[]),
     // How far one was told is no content: it is written again with the next delivery.
     (
         "webhooks",

@@ -18,6 +18,7 @@ mod plan;
 mod replay;
 mod rollout;
 mod serve;
+mod settings;
 mod webhooks;
 mod weir;
 mod worst_day;

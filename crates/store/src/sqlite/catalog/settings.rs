@@ -2,6 +2,8 @@
 
 use super::audit::AuditRow;
 use super::{bound, readable, unreadable_rows};
+use crate::VerifyReport;
+use crate::sqlite::hash::Columns;
 use crate::sqlite::row::ByName;
 use crate::sqlite::{Store, newest_event};
 use crate::traits::Applied;
@@ -75,8 +77,8 @@ fn insert(
 ) -> rusqlite::Result<usize> {
     let id = webhook.id.to_string();
     for (kind, value) in [(URL, &secrets.url), (SECRET, &secrets.secret)] {
-        let sql = "INSERT INTO secrets (id, kind, value) VALUES (?1, ?2, ?3)";
-        t.execute(sql, params![id, kind, value])?;
+        let sql = "INSERT INTO secrets (id, kind, value, row_hash) VALUES (?1, ?2, ?3, ?4)";
+        t.execute(sql, params![id, kind, value, hash_of(&id, kind, value)])?;
     }
     t.execute(
         "INSERT INTO webhooks (webhook_id, created_at, definition, delivered) \
@@ -85,15 +87,42 @@ fn insert(
     )
 }
 
+fn hash_of(id: &str, kind: &str, value: &str) -> i64 {
+    let mut columns = Columns::new();
+    columns.text(id).text(kind).text(value).hash() as i64
+}
+
+/// Secrets that are not what was written, or belong to nothing.
+pub(in crate::sqlite) fn check_secrets(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare(
+        "SELECT s.id, s.kind, s.value, s.row_hash, w.webhook_id IS NULL AS lost FROM secrets s \
+         LEFT JOIN webhooks w ON w.webhook_id = s.id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get::<_, String>("id").unwrap_or_default();
+        let hash = |row: &Row<'_>| -> rusqlite::Result<bool> {
+            let kind = row.get_ref("kind")?.as_str()?;
+            let hash = hash_of(&id, kind, row.get_ref("value")?.as_str()?);
+            let written: Option<i64> = row.get("row_hash")?;
+            Ok(written.is_none_or(|written| written == hash) && [URL, SECRET].contains(&kind))
+        };
+        if row.get("lost")? || !hash(row).unwrap_or(false) {
+            report.changed(format_args!("a secret of the webhook {id:?}"));
+        }
+    }
+    Ok(())
+}
+
 pub(in crate::sqlite) fn settings(t: &Transaction<'_>) -> Result<Settings, StoreError> {
     let sql = "SELECT changes, default_model FROM settings";
     let mut settings = t.query_row(sql, [], |row| {
         Ok(Settings {
             changes: row.get("changes")?,
-            // One that cannot be read is none, and `weir verify` says so.
-            default_model: row
-                .parsed_option("default_model", ModelName::parse)
-                .unwrap_or_default(),
+            default_model: row.parsed_option("default_model", ModelName::parse)?,
             webhooks: Vec::new(),
         })
     })?;
