@@ -233,7 +233,7 @@ mod tests {
                 let mut taken = HashSet::new();
                 calls += 1;
                 for name in call.split("problems::").skip(1) {
-                    let name = name.split(',').next().unwrap();
+                    let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap();
                     let codes = groups[name].iter();
                     let statuses: HashSet<u16> = codes.map(|code| code.status()).collect();
                     for status in statuses {

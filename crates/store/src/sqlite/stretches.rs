@@ -163,7 +163,9 @@ impl Stretches {
             connection.prepare("SELECT server_key, first, lowest, highest FROM stretches")?;
         let rows = select.query_map([], |row| {
             let begin = (row.get("server_key")?, row.get("first")?);
-            Ok((begin, Ids::read(row)))
+            // Here an end that cannot be read is damage.
+            let (lowest, highest) = (row.get("lowest")?, row.get("highest")?);
+            Ok((begin, Ids { lowest, highest }))
         })?;
         let read = first_readable(rows, usize::MAX)?;
         Ok(Self(read.into_iter().collect()))
