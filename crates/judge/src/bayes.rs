@@ -54,6 +54,11 @@ impl Beta {
             -ln_beta(a, b)
         };
         move |x: f64| {
+            // A node of a panel that ends at 0 or 1 may be rounded to it. There a density with both parameters
+            // above 1 is 0, and its formula is ∞ − ∞.
+            if centered && !(x > 0.0 && x < 1.0) {
+                return 0.0;
+            }
             if centered {
                 let (low, high) = ((x - mean) / mean, (mean - x) / (1.0 - mean));
                 let ln = a * low.ln_1p() + b * high.ln_1p() - x.ln() - (-x).ln_1p();
@@ -189,5 +194,22 @@ pub fn normal(effect: &Effect, prior: NormalPrior, alpha: f64) -> NormalPosterio
             loss_candidate: loss(mean),
             loss_control: loss(-mean),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 98 successes in 195 a node of the last panel was rounded to 1, and the answer was no number.
+    #[test]
+    fn two_arms_alike_win_equally_often_whatever_their_counts() {
+        for n in 20..420 {
+            for successes in (n / 2 - 2)..=(n / 2 + 2) {
+                let arm = (f64::from(successes), f64::from(n));
+                let chance = beta_binomial(arm, arm).chance_to_win;
+                assert!((chance - 0.5).abs() < 1e-9, "{successes} of {n}: {chance}");
+            }
+        }
     }
 }

@@ -1,0 +1,318 @@
+//! Is the candidate worse? One martingale for binary, count and mean metrics, in both directions.
+//!
+//! Every unit is a coin whose probability is known: with shares c of the control and d of the candidate it is the
+//! candidate's with e = d/(c + d). If the candidate is no worse, its values are no more (or less) than the
+//! coin gives it on average, so a bet that they are loses money. What 13 bets of different sizes have won is E; it
+//! reaches 1/α with a probability of at most α, however often anybody looks (Ville's inequality). Nothing about tails,
+//! variances, base rates or drift is assumed: only that the shares are what was published, and that one unit does not
+//! change what another does.
+//!
+//! Waudby-Smith and Ramdas, J. R. Stat. Soc. B 86, 2024 (arXiv 2010.09686); by the design of the experiment: Ham,
+//! Bojinov, Lindon and Tingley, arXiv 2210.08639. For a binary metric and a centre of 0 each bet is the likelihood ratio
+//! of [`crate::events`] at one rate ratio.
+
+/// Sizes of bets: ρ = 2⁻⁶, 2⁻⁵, …, 2⁶.
+pub const BETS: usize = 13;
+
+/// Of 72 coins, so many are bet at each size.
+const COINS: [f64; BETS] = [
+    1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 12.0, 11.0, 8.0, 5.0, 3.0, 2.0, 1.0,
+];
+const ALL_COINS: f64 = 72.0;
+
+/// Which way is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// More is worse: errors, milliseconds.
+    More,
+    /// Less is worse: clicks, revenue.
+    Less,
+}
+
+/// What a candidate may be worse by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tolerance {
+    /// Its mean may be this many times the control's (or the control's this many times its own), 1 or more. Above 1
+    /// only where no value is below 0 and the floor is 0.
+    Ratio(f64),
+    /// Its mean may differ by so much in units of the scale, 0 or more.
+    Margin(f64),
+}
+
+impl Tolerance {
+    /// Nothing is tolerated.
+    pub const NONE: Self = Self::Ratio(1.0);
+}
+
+/// How values become numbers from 0 to 1. It is fixed when an epoch opens, from what had matured before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// Values below count as this.
+    pub floor: f64,
+    /// Values above count as this.
+    pub cap: f64,
+    /// About where the control is, from 0 to 1: any value is valid, a near one finds harm sooner.
+    pub centre: f64,
+}
+
+/// Why there is no scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoScale {
+    /// Floor and cap would be one.
+    #[error("all values are equal")]
+    AllEqual,
+    /// A scale from few values is a scale by chance.
+    #[error("too few non-zero values to set a scale: {non_zero} of {wanted}")]
+    TooFew {
+        /// How many there are.
+        non_zero: usize,
+        /// How many it takes.
+        wanted: usize,
+    },
+}
+
+/// So many values that are not 0 make a scale.
+const MIN_NON_ZERO: usize = 20;
+
+impl Scale {
+    /// Of a metric that is 0 or 1, around a rate of the control; 0 where none is known.
+    pub fn binary(rate: f64) -> Self {
+        Self {
+            floor: 0.0,
+            cap: 1.0,
+            centre: rate.clamp(0.0, 1.0),
+        }
+    }
+
+    /// From values of the control's units: the cap leaves `beyond` percent of those that are not 0 above it, the floor as
+    /// many below. Where zeros occur, or `with_zero` says that they may, 0 lies between both.
+    ///
+    /// # Errors
+    /// When they tell no scale.
+    pub fn of(values: &[f64], beyond: usize, with_zero: bool) -> Result<Self, NoScale> {
+        let mut sorted: Vec<f64> = values.iter().copied().filter(|v| *v != 0.0).collect();
+        let non_zero = sorted.len();
+        if non_zero < MIN_NON_ZERO {
+            return Err(NoScale::TooFew {
+                non_zero,
+                wanted: MIN_NON_ZERO,
+            });
+        }
+        sorted.sort_by(f64::total_cmp);
+        let outside = non_zero * beyond / 100;
+        let (mut floor, mut cap) = (sorted[outside], sorted[non_zero - 1 - outside]);
+        if with_zero || non_zero < values.len() {
+            (floor, cap) = (floor.min(0.0), cap.max(0.0));
+        }
+        Self::between(floor, cap, values)
+    }
+
+    /// Between declared bounds, its centre from values of the control's units; the middle where there are none.
+    ///
+    /// # Errors
+    /// When the bounds are one, or the wrong way round.
+    pub fn between(floor: f64, cap: f64, values: &[f64]) -> Result<Self, NoScale> {
+        if floor.is_nan() || cap.is_nan() || cap <= floor {
+            return Err(NoScale::AllEqual);
+        }
+        let mut scale = Self {
+            floor,
+            cap,
+            centre: 0.5,
+        };
+        if !values.is_empty() {
+            let sum: f64 = values.iter().map(|value| scale.number(*value)).sum();
+            scale.centre = (sum / values.len() as f64).clamp(0.0, 1.0);
+        }
+        Ok(scale)
+    }
+
+    /// The number of a value, from 0 to 1.
+    pub fn number(&self, value: f64) -> f64 {
+        // Halved, because the difference of two large bounds is not finite.
+        let (value, floor, cap) = (0.5 * value, 0.5 * self.floor, 0.5 * self.cap);
+        ((value.clamp(floor, cap) - floor) / (cap - floor)).clamp(0.0, 1.0)
+    }
+}
+
+/// The terms of a bet on one unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bet {
+    /// Which way is worse.
+    pub harm: Harm,
+    /// What is tolerated.
+    pub tolerance: Tolerance,
+    /// The probability that the unit is the candidate's, in (0, 1).
+    pub share: f64,
+    /// The centre of the scale, from 0 to 1.
+    pub centre: f64,
+}
+
+impl Bet {
+    /// What a unit with the number g wins for a stake of 1: at least −[`Bet::most_lost`], and on average no more than 0
+    /// where the candidate is no worse.
+    fn won(&self, candidate: bool, g: f64) -> f64 {
+        let (e, m) = (self.share, self.centre);
+        let (mine, theirs) = match (self.harm, self.tolerance) {
+            (Harm::More, Tolerance::Ratio(r)) => (g - r * m, r * (g - m)),
+            (Harm::Less, Tolerance::Ratio(r)) => (m - r * g, m - g),
+            (Harm::More, Tolerance::Margin(d)) => (g - d - m, g - m),
+            (Harm::Less, Tolerance::Margin(d)) => (m - d - g, m - g),
+        };
+        if candidate {
+            (1.0 - e) * mine
+        } else {
+            -e * theirs
+        }
+    }
+
+    /// The most that a unit can lose.
+    fn most_lost(&self) -> f64 {
+        let (e, m) = (self.share, self.centre);
+        match (self.harm, self.tolerance) {
+            (Harm::More, Tolerance::Ratio(r)) => r * f64::max((1.0 - e) * m, e * (1.0 - m)),
+            (Harm::Less, Tolerance::Ratio(r)) => f64::max((1.0 - e) * (r - m), e * m),
+            (Harm::More, Tolerance::Margin(d)) => f64::max((1.0 - e) * (m + d), e * (1.0 - m)),
+            (Harm::Less, Tolerance::Margin(d)) => f64::max((1.0 - e) * (1.0 + d - m), e * m),
+        }
+    }
+}
+
+/// ln of what each bet has won: sums that are added over units, stretches of time, epochs and servers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Winnings([f64; BETS]);
+
+impl Winnings {
+    /// Of one unit with the number g, from 0 to 1.
+    pub fn of(bet: &Bet, candidate: bool, g: f64) -> Self {
+        let (won, lost) = (bet.won(candidate, g), bet.most_lost());
+        let mut rho = 1.0 / 64.0;
+        Self([0.0; BETS].map(|_| {
+            let ln = (rho * won / (1.0 + rho * lost)).ln_1p();
+            rho *= 2.0;
+            ln
+        }))
+    }
+
+    /// Of the units of one arm with a binary metric, all under the same terms: counts are enough.
+    pub fn of_counts(bet: &Bet, candidate: bool, events: f64, units: f64) -> Self {
+        let mut all = Self::of(bet, candidate, 1.0).times(events);
+        all.add(&Self::of(bet, candidate, 0.0).times(units - events));
+        all
+    }
+
+    fn times(mut self, units: f64) -> Self {
+        self.0.iter_mut().for_each(|ln| *ln *= units);
+        self
+    }
+
+    /// Adds what others have won.
+    pub fn add(&mut self, other: &Self) {
+        for (ln, more) in self.0.iter_mut().zip(&other.0) {
+            *ln += more;
+        }
+    }
+
+    /// Takes away what was added, for a value that is replaced.
+    pub fn take_away(&mut self, other: &Self) {
+        for (ln, less) in self.0.iter_mut().zip(&other.0) {
+            *ln -= less;
+        }
+    }
+
+    /// Sums that were made elsewhere, smallest bet first.
+    pub fn from_logs(logs: [f64; BETS]) -> Self {
+        Self(logs)
+    }
+
+    /// ln E = ln Σ w e^L: decides when it reaches ln(1/α).
+    pub fn ln_e(&self) -> f64 {
+        let top = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let coins = self.0.iter().zip(COINS);
+        let sum: f64 = coins.map(|(ln, coins)| coins * (ln - top).exp()).sum();
+        top + (sum / ALL_COINS).ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bet() -> impl Strategy<Value = Bet> {
+        let tolerance = prop_oneof![
+            (1.0f64..3.0).prop_map(Tolerance::Ratio),
+            (0.0f64..0.5).prop_map(Tolerance::Margin),
+        ];
+        let harm = prop_oneof![Just(Harm::More), Just(Harm::Less)];
+        (harm, tolerance, 0.001f64..0.999, 0.0f64..=1.0).prop_map(
+            |(harm, tolerance, share, centre)| Bet {
+                harm,
+                tolerance,
+                share,
+                centre,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_unit_loses_more_than_the_stake(bet in bet(), g in 0.0f64..=1.0, candidate: bool) {
+            prop_assert!(bet.won(candidate, g) >= -bet.most_lost() - 1e-12);
+            prop_assert!(Winnings::of(&bet, candidate, g).0.iter().all(|ln| ln.is_finite()));
+        }
+
+        #[test]
+        fn a_candidate_at_the_edge_of_what_is_tolerated_wins_nothing_on_average(bet in bet(), control in 0.0f64..=1.0) {
+            // The mean that is just tolerated, where it is on the scale.
+            let candidate = match (bet.harm, bet.tolerance) {
+                (Harm::More, Tolerance::Ratio(r)) => control * r,
+                (Harm::Less, Tolerance::Ratio(r)) => control / r,
+                (Harm::More, Tolerance::Margin(d)) => control + d,
+                (Harm::Less, Tolerance::Margin(d)) => control - d,
+            };
+            prop_assume!((0.0..=1.0).contains(&candidate));
+            let mean = bet.share * bet.won(true, candidate) + (1.0 - bet.share) * bet.won(false, control);
+            prop_assert!(mean.abs() < 1e-12, "{}", mean);
+        }
+
+        #[test]
+        fn what_is_taken_away_was_never_there(bet in bet(), g in prop::collection::vec(0.0f64..=1.0, 2..9)) {
+            let mut once = Winnings::default();
+            let mut replaced = Winnings::of(&bet, true, g[0]);
+            for g in &g[1..] {
+                once.add(&Winnings::of(&bet, false, *g));
+                replaced.add(&Winnings::of(&bet, false, *g));
+            }
+            replaced.take_away(&Winnings::of(&bet, true, g[0]));
+            prop_assert!((once.ln_e() - replaced.ln_e()).abs() < 1e-9);
+        }
+
+        #[test]
+        fn a_scale_is_one_or_says_why_not(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 0..60)) {
+            match Scale::of(&values, 1, false) {
+                Ok(scale) => {
+                    prop_assert!(scale.cap > scale.floor && (0.0..=1.0).contains(&scale.centre));
+                    prop_assert!(values.iter().all(|v| (0.0..=1.0).contains(&scale.number(*v))));
+                }
+                Err(why) => prop_assert!(!why.to_string().is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_scale_needs_values_that_differ() {
+        let few = Scale::of(&[0.0, 0.0, 3.0], 1, false);
+        assert_eq!(
+            few,
+            Err(NoScale::TooFew {
+                non_zero: 1,
+                wanted: 20
+            })
+        );
+        assert_eq!(Scale::of(&[7.0; 50], 1, false), Err(NoScale::AllEqual));
+        // With zeros beside them they differ.
+        assert!(Scale::of(&[7.0; 50], 1, true).is_ok());
+        assert_eq!(Scale::between(5.0, 1.0, &[]), Err(NoScale::AllEqual));
+    }
+}

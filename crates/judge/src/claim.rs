@@ -1,0 +1,194 @@
+//! What a fixed experiment may claim of a difference, and the interval that goes with it.
+//!
+//! E = ¼(R₊ + R₋) + ½A: a quarter each on the two directions of [`crate::betting`], which hold for any outcomes, and half
+//! on the asymptotic sequence of [`crate::asymptotic`] on the same capped values, which is sharper on common outcomes and
+//! counts only once both arms are large for how skewed they are. A mean of e-values is an e-value.
+//!
+//! The interval has every difference θ that the same kinds of evidence do not exclude. For a difference other than 0 the
+//! bets are those of Fan, Grama and Liu (Electronic Journal of Probability 20, 2015), which need sums only. It is about
+//! the mean effect so far, and is never intersected over time.
+
+use crate::betting::{BETS, Winnings};
+use crate::sample::Interval;
+use crate::special::bisect;
+
+/// ln of the mean of the parts of a claim: half on `ln_asymptotic`, a quarter on each direction.
+fn ln_mean(ln_more: f64, ln_less: f64, ln_asymptotic: f64) -> f64 {
+    let top = ln_more.max(ln_less).max(ln_asymptotic);
+    let of = |ln: f64| (ln - top).exp();
+    top + (0.25 * (of(ln_more) + of(ln_less)) + 0.5 * of(ln_asymptotic)).ln()
+}
+
+/// ln E that the arms differ, from what bets in both directions have won; `ln_asymptotic` is 0 where it does not count.
+pub fn ln_e(more: &Winnings, less: &Winnings, ln_asymptotic: f64) -> f64 {
+    ln_mean(more.ln_e(), less.ln_e(), ln_asymptotic)
+}
+
+/// An arm, for the question whether asymptotic evidence counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// Its units.
+    pub n: f64,
+    /// The variance of their values.
+    pub variance: f64,
+    /// The skewness of their values.
+    pub skewness: f64,
+}
+
+/// Whether means of these arms are nearly normal: at least 100 units, 50 times the larger squared skewness, and values
+/// that differ.
+pub fn is_asymptotic(control: Shape, candidate: Shape) -> bool {
+    let squared = |arm: Shape| arm.skewness * arm.skewness;
+    let smaller = control.n.min(candidate.n);
+    // What is not a number is not enough.
+    let enough =
+        |arm: Shape| smaller >= 50.0 * squared(arm) && arm.n >= 100.0 && arm.variance > 0.0;
+    enough(control) && enough(candidate)
+}
+
+/// The units of an epoch as sums, all with one probability to be the candidate's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochSums {
+    /// The probability e that a unit is the candidate's, in (0, 1).
+    pub share: f64,
+    /// The centre m of the scale.
+    pub centre: f64,
+    /// Units of both arms.
+    pub n: f64,
+    /// ΣX, with X = (1 − e)(g − m) for a unit of the candidate and −e(g − m) for one of the control.
+    pub sum: f64,
+    /// ΣX².
+    pub sum_squares: f64,
+}
+
+impl EpochSums {
+    /// Of a binary metric: events and units of the control, and of the candidate.
+    pub fn of_counts(share: f64, centre: f64, control: (f64, f64), candidate: (f64, f64)) -> Self {
+        let mut sums = Self {
+            share,
+            centre,
+            n: control.1 + candidate.1,
+            sum: 0.0,
+            sum_squares: 0.0,
+        };
+        for (weight, (events, units)) in [(-share, control), (1.0 - share, candidate)] {
+            for (g, count) in [(1.0, events), (0.0, units - events)] {
+                let x = weight * (g - centre);
+                sums.sum += count * x;
+                sums.sum_squares += count * x * x;
+            }
+        }
+        sums
+    }
+
+    /// The variance of the coin: what a difference of 1 adds to the mean of X.
+    fn variance(&self) -> f64 {
+        self.share * (1.0 - self.share)
+    }
+
+    /// Adds what each bet has won that the difference is above θ, or below it.
+    fn bet(&self, theta: f64, above: bool, winnings: &mut [f64; BETS]) {
+        let (e, m, v) = (self.share, self.centre, self.variance());
+        let mean = v * theta;
+        let (sign, bound) = if above {
+            (1.0, f64::max((1.0 - e) * m, e * (1.0 - m)) + v)
+        } else {
+            (-1.0, f64::max((1.0 - e) * (1.0 - m), e * m) + v)
+        };
+        let sum = sign * (self.sum - self.n * mean) / bound;
+        let squares = self.sum_squares - 2.0 * mean * self.sum + self.n * mean * mean;
+        let squares = squares.max(0.0) / (bound * bound);
+        let mut rho = 1.0 / 64.0;
+        for ln in winnings {
+            let lambda = rho * bound / (1.0 + rho * bound);
+            *ln += lambda * sum + ((-lambda).ln_1p() + lambda) * squares;
+            rho *= 2.0;
+        }
+    }
+}
+
+/// ln of the evidence that the difference is above θ, and that it is below it.
+pub fn ln_e_beside(epochs: &[EpochSums], theta: f64) -> (f64, f64) {
+    let of = |above| {
+        let mut winnings = [0.0; BETS];
+        for epoch in epochs {
+            epoch.bet(theta, above, &mut winnings);
+        }
+        Winnings::from_logs(winnings).ln_e()
+    };
+    (of(true), of(false))
+}
+
+/// ln of the evidence against a difference of θ, in units of the scale; `ln_asymptotic` is 0 where it does not count.
+pub fn ln_e_against(epochs: &[EpochSums], theta: f64, ln_asymptotic: f64) -> f64 {
+    let (above, below) = ln_e_beside(epochs, theta);
+    ln_mean(above, below, ln_asymptotic)
+}
+
+/// The differences around the estimate of which `holds` is true, from −1 to 1 in units of the scale. Without units, all.
+pub fn interval(epochs: &[EpochSums], holds: impl Fn(f64) -> bool) -> Interval {
+    let sum: f64 = epochs.iter().map(|epoch| epoch.sum).sum();
+    let weight: f64 = epochs.iter().map(|epoch| epoch.n * epoch.variance()).sum();
+    let estimate = if weight > 0.0 {
+        (sum / weight).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    };
+    let end = |limit: f64| {
+        if holds(limit) {
+            limit
+        } else {
+            bisect(estimate, limit, &holds)
+        }
+    };
+    Interval {
+        lower: end(-1.0),
+        upper: end(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asymptotics_wait_for_units_as_many_as_skewness_asks_for() {
+        let arm = |n: f64, skewness: f64| Shape {
+            n,
+            variance: 1.0,
+            skewness,
+        };
+        assert!(is_asymptotic(arm(100.0, 0.0), arm(100.0, 1.4)));
+        assert!(!is_asymptotic(arm(99.0, 0.0), arm(100.0, 0.0)));
+        // 1 % of buyers: a skewness near 10.
+        assert!(!is_asymptotic(arm(4_999.0, 10.0), arm(90_000.0, 10.0)));
+        assert!(is_asymptotic(arm(5_000.0, -10.0), arm(90_000.0, 10.0)));
+        let same = Shape {
+            variance: 0.0,
+            ..arm(1e6, 0.0)
+        };
+        assert!(!is_asymptotic(same, arm(1e6, 0.0)));
+        let unknown = arm(1e6, f64::NAN);
+        assert!(!is_asymptotic(unknown, unknown));
+    }
+
+    #[test]
+    fn the_interval_excludes_what_the_evidence_excludes_and_is_everything_without_units() {
+        let holds =
+            |epochs: &[EpochSums], theta: f64| ln_e_against(epochs, theta, 0.0) < 20f64.ln();
+        assert_eq!(
+            interval(&[], |theta| holds(&[], theta)),
+            Interval {
+                lower: -1.0,
+                upper: 1.0
+            }
+        );
+        let young = EpochSums::of_counts(0.05, 0.1, (90.0, 950.0), (9.0, 50.0));
+        let old = EpochSums::of_counts(0.5, 0.1, (500.0, 5_000.0), (800.0, 5_000.0));
+        let epochs = [young, old];
+        let found = interval(&epochs, |theta| holds(&epochs, theta));
+        assert!(found.lower > 0.0 && found.upper < 0.2, "{found:?}");
+        assert!(!holds(&epochs, found.lower - 1e-9) && holds(&epochs, found.lower + 1e-9));
+        assert!(!holds(&epochs, found.upper + 1e-9) && holds(&epochs, found.upper - 1e-9));
+    }
+}
