@@ -189,7 +189,9 @@ impl Shared {
             if let Err(error) = self.store.tidy() {
                 tracing::debug!(%error, "tidying up waits for the store");
             }
-            if going_on && (reader.behind() as usize) < GROUP / 2 {
+            // Large entries fill a group by their bytes: then there are more of the same moment.
+            let cut_short = batch.frames().len() < GROUP && reader.next_position() <= appended;
+            if going_on && !cut_short && (reader.behind() as usize) < GROUP / 2 {
                 // The next moment's entries are gathered first.
                 return true;
             }
