@@ -189,8 +189,9 @@ impl Shared {
             if let Err(error) = self.store.tidy() {
                 tracing::debug!(%error, "tidying up waits for the store");
             }
-            // Large entries fill a group by their bytes: then there are more of the same moment.
-            let cut_short = batch.frames().len() < GROUP && reader.next_position() <= appended;
+            // A group of large entries is cut short by its bytes: then there are more of the same moment.
+            let few = batch.frames().len() < GROUP / 8;
+            let cut_short = few && reader.next_position() <= appended;
             if going_on && !cut_short && (reader.behind() as usize) < GROUP / 2 {
                 // The next moment's entries are gathered first.
                 return true;
