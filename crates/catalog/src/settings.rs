@@ -126,15 +126,17 @@ pub fn decide_settings(
 }
 
 /// What makes the model that was active first the default, where none is set, or one of which no version is left.
-pub fn default_of(settings: &Settings, models: &[Arc<ModelState>]) -> Option<SettingsCommand> {
-    let from = settings.default_model.as_ref();
-    let stands = |name: &ModelName| {
-        let model = models.iter().find(|model| model.name == *name);
-        model.is_some_and(|model| !model.versions.is_empty())
-    };
-    if from.is_some_and(stands) {
+/// `default` is the state of the one that is set; all `models` are asked for only where another has to be found.
+pub fn default_of(
+    settings: &Settings,
+    default: Option<&ModelState>,
+    models: impl FnOnce() -> Vec<Arc<ModelState>>,
+) -> Option<SettingsCommand> {
+    if default.is_some_and(|model| !model.versions.is_empty()) {
         return None;
     }
+    let from = settings.default_model.as_ref();
+    let models = models();
     let first = models
         .iter()
         .filter_map(|model| Some((active_since(model)?, &model.name)));
@@ -350,15 +352,21 @@ mod tests {
         let mut models = vec![active(named("n"), 10), active(named("m"), 1_000_000)];
         let [first, second] = [models[0].name.clone(), models[1].name.clone()];
         let nothing = Settings::default();
-        let choice = default_of(&nothing, &models).expect("a model is active");
+        let choose = |settings: &Settings, models: &Vec<Arc<ModelState>>| {
+            let set =
+                |model: &&Arc<ModelState>| Some(&model.name) == settings.default_model.as_ref();
+            let default = models.iter().find(set).map(|model| &**model);
+            default_of(settings, default, || models.clone())
+        };
+        let choice = choose(&nothing, &models).expect("a model is active");
         let chosen = set(&nothing, &choice).expect("none was set");
         assert_eq!(chosen.default_model, Some(first.clone()));
-        assert!(default_of(&chosen, &models).is_none());
+        assert!(choose(&chosen, &models).is_none());
         let person = set(&nothing, &SettingsCommand::SetDefaultModel(named("other")));
         assert!(set(&person.expect("it is new"), &choice).is_none());
         // Of a model that is gone nothing can be the default.
         models.remove(0);
-        let choice = default_of(&chosen, &models).expect("another is active");
+        let choice = choose(&chosen, &models).expect("another is active");
         let moved = set(&chosen, &choice).expect("nobody changed it");
         assert_eq!(moved.default_model, Some(second));
     }

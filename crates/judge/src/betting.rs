@@ -11,8 +11,13 @@
 //! Bojinov, Lindon and Tingley, arXiv 2210.08639. For a binary metric and a centre of 0 each bet is the likelihood ratio
 //! of [`crate::events`] at one rate ratio.
 
-/// Sizes of bets: ρ = 2⁻⁶, 2⁻⁵, …, 2⁶.
+/// How many bets there are.
 pub const BETS: usize = 13;
+
+/// Their sizes ρ.
+pub(crate) const SIZES: [f64; BETS] = [
+    0.015_625, 0.031_25, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0,
+];
 
 /// Of 72 coins, so many are bet at each size.
 const COINS: [f64; BETS] = [
@@ -186,12 +191,7 @@ impl Winnings {
     /// Of one unit with the number g, from 0 to 1.
     pub fn of(bet: &Bet, candidate: bool, g: f64) -> Self {
         let (won, lost) = (bet.won(candidate, g), bet.most_lost());
-        let mut rho = 1.0 / 64.0;
-        Self([0.0; BETS].map(|_| {
-            let ln = (rho * won / (1.0 + rho * lost)).ln_1p();
-            rho *= 2.0;
-            ln
-        }))
+        Self(SIZES.map(|rho| (rho * won / (1.0 + rho * lost)).ln_1p()))
     }
 
     /// Of the units of one arm with a binary metric, all under the same terms: counts are enough.

@@ -8,7 +8,7 @@
 //! bets are those of Fan, Grama and Liu (Electronic Journal of Probability 20, 2015), which need sums only. It is about
 //! the mean effect so far, and is never intersected over time.
 
-use crate::betting::{BETS, Winnings};
+use crate::betting::{BETS, SIZES, Winnings};
 use crate::sample::Interval;
 use crate::special::bisect;
 
@@ -98,11 +98,9 @@ impl EpochSums {
         let sum = sign * (self.sum - self.n * mean) / bound;
         let squares = self.sum_squares - 2.0 * mean * self.sum + self.n * mean * mean;
         let squares = squares.max(0.0) / (bound * bound);
-        let mut rho = 1.0 / 64.0;
-        for ln in winnings {
+        for (ln, rho) in winnings.iter_mut().zip(SIZES) {
             let lambda = rho * bound / (1.0 + rho * bound);
             *ln += lambda * sum + ((-lambda).ln_1p() + lambda) * squares;
-            rho *= 2.0;
         }
     }
 }

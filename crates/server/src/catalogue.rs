@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use store::{ModelStore, NotApplied, Store, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use types::{Change, ExperimentId, ExperimentKey, ModelName, ModelState, Timestamp, VersionKey};
 
 /// How often a command is decided again because the state had moved.
 const ATTEMPTS: u32 = 5;
 /// How long a command waits for those before it.
-pub(crate) const TURN: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_secs(2);
 
 /// The states of all models.
 pub(crate) struct Catalogue {
@@ -166,6 +166,12 @@ async fn begin(
     Ok(each.collect())
 }
 
+/// The turn of a change: while the database does not answer, each that waits would wait for those before it.
+pub(crate) async fn turn<T>(of: &Mutex<T>) -> Result<MutexGuard<'_, T>, StoreError> {
+    let busy = |_| StoreError::Unavailable("other changes wait for the database".into());
+    tokio::time::timeout(TURN, of.lock()).await.map_err(busy)
+}
+
 impl AppState {
     /// Carries out a command, and publishes what follows.
     pub(crate) async fn command(
@@ -199,10 +205,7 @@ impl AppState {
         name: &ModelName,
         mut deciding: impl FnMut(&ModelState, &mut Keys, Timestamp) -> Result<Vec<Decided>, Refusal>,
     ) -> Result<Arc<ModelState>, CommandError> {
-        // While the database does not answer, each that waits would wait for those before it.
-        let turn = tokio::time::timeout(TURN, self.catalogue.turn.lock()).await;
-        let busy = |_| StoreError::Unavailable("other changes wait for the database".into());
-        let mut keys = turn.map_err(busy)?;
+        let mut keys = turn(&self.catalogue.turn).await?;
         for _ in 0..ATTEMPTS {
             let state = self.catalogue.state(name)?;
             let decided = deciding(&state, &mut keys, self.clock.now())?;

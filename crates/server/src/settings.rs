@@ -1,6 +1,6 @@
 //! `/settings`: what is set of the server while it runs, and the one way to change it.
 
-use crate::catalogue::{CommandError, TURN};
+use crate::catalogue::{CommandError, turn};
 use crate::error::ApiResult;
 use crate::extract::Json;
 use crate::metrics::model;
@@ -99,10 +99,7 @@ impl AppState {
         &self,
         command: &SettingsCommand,
     ) -> Result<Arc<types::Settings>, CommandError> {
-        // While the database does not answer, each that waits would wait for those before it.
-        let turn = tokio::time::timeout(TURN, self.settings_turn.lock()).await;
-        let busy = |_| StoreError::Unavailable("other changes wait for the database".into());
-        let _turn = turn.map_err(busy)?;
+        let _turn = turn(&self.settings_turn).await?;
         self.decide_set(command).await
     }
 
@@ -156,7 +153,12 @@ impl AppState {
 
     /// Sets the default model where none is set that stands. Where another change has its turn, the next tick does.
     pub(crate) async fn choose_default(&self) {
-        let choose = || default_of(&self.settings(), &self.catalogue.all());
+        let choose = || {
+            let settings = self.settings();
+            let default = settings.default_model.as_ref();
+            let default = default.and_then(|name| self.catalogue.state(name).ok());
+            default_of(&settings, default.as_deref(), || self.catalogue.all())
+        };
         if choose().is_none() {
             return;
         }
