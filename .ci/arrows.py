@@ -6,7 +6,7 @@ import sys
 ALLOWED = {
     "types": set(),
     "route": {"types"},
-    "judge": {"types"},
+    "judge": {"evidence", "types"},
     "catalog": {"types"},
     "evidence": {"types"},
     "journal": set(),

@@ -2,7 +2,8 @@
 
 use crate::word::Word;
 use crate::{
-    ArmRole, ExperimentStatus, Finding, Intervention, Metric, MetricRole, SequenceMethod, Verdict,
+    ArmRole, EvidenceRule, ExperimentStatus, Finding, Intervention, Metric, MetricRole,
+    SequenceMethod, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -404,6 +405,8 @@ pub struct MetricArm {
     pub mean: Option<f64>,
     /// Its interval for one look.
     pub interval: Option<Interval>,
+    /// What values lie above the cap (less what they lie below the floor), all together: comparisons leave it out.
+    pub beyond: f64,
 }
 
 /// A candidate against the control.
@@ -425,7 +428,9 @@ pub struct Comparison {
     pub bayesian: Option<Bayesian>,
     /// Bad events of a binary metric.
     pub events: Option<Events>,
-    /// ln of the e-value that the candidate is worse.
+    /// Of a guardrail: the evidence that the candidate is worse, and by what it is decided.
+    pub guard: Option<Guard>,
+    /// ln of the e-value that the candidate is worse, the largest of all looks.
     pub ln_e_harm: Option<f64>,
     /// What is missing for a decision.
     pub needed: Option<Needed>,
@@ -443,7 +448,7 @@ pub struct Sequential {
     /// The p-value adjusted for several comparisons: Holm's for the primary and for secondary metrics,
     /// Bonferroni's for guardrails.
     pub adjusted_p: f64,
-    /// ln of the e-value against no difference; 0 unless `asymptotic`.
+    /// ln of the e-value against no difference; of a guardrail, that the candidate is worse.
     pub ln_e: f64,
     /// How the interval was made.
     pub method: SequenceMethod,
@@ -480,6 +485,31 @@ pub struct Events {
     pub rate_ratio: Interval,
 }
 
+/// What a guardrail is decided by.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Guard {
+    /// How evidence on the metric is counted.
+    pub rule: EvidenceRule,
+    /// The page that explains the rule.
+    pub docs: String,
+    /// ln of the e-value that the candidate is worse, now; null where it is silent.
+    pub ln_e: Option<f64>,
+    /// The candidate goes back when that reaches this line.
+    pub line: f64,
+    /// The ratio of candidate and control up to which nothing is harmed.
+    pub tolerated_ratio: f64,
+    /// Values below count as this, in the epoch that lasts; null where the metric has no such scale.
+    pub floor: Option<f64>,
+    /// Values above count as this.
+    pub cap: Option<f64>,
+    /// Units of both arms that count.
+    pub units: u64,
+    /// Units that are left out: when they came back, nothing was left to chance about their arm.
+    pub left_out: u64,
+    /// Why it is silent, where it is.
+    pub silent: Option<String>,
+}
+
 /// What is missing for a decision.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Needed {
@@ -502,7 +532,10 @@ pub struct Shown {
     pub arm: usize,
     /// The smallest p-value, before any adjustment.
     pub p: f64,
-    /// The lower end of what all intervals had in common.
+    /// Whether the candidate's mean was the greater one then.
+    #[serde(default)]
+    pub more: bool,
+    /// The lower end of the interval of the last look.
     pub lower: Option<f64>,
     /// The upper end.
     pub upper: Option<f64>,

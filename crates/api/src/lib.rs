@@ -23,9 +23,9 @@ pub use client::{Client, ClientError, EventStream};
 pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
-    Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Interval, MetricArm,
-    MetricResults, Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio, Sequential,
-    Shown, StartedExperiment,
+    Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval,
+    MetricArm, MetricResults, Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio,
+    Sequential, Shown, StartedExperiment,
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackError, FeedbackPage,
@@ -48,6 +48,6 @@ pub use traffic::{
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};
 pub use word::{
-    Action, ArmRole, AssignmentReason, ExperimentStatus, FeedbackStatus, Finding, Intervention,
-    MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus, Word,
+    Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, FeedbackStatus, Finding,
+    Intervention, MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus, Word,
 };

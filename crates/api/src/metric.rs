@@ -1,5 +1,6 @@
 //! Metrics on the wire.
 
+use crate::word::EvidenceRule;
 use serde::{Deserialize, Serialize};
 use types::{Direction, MetricKind, Missing};
 use utoipa::ToSchema;
@@ -27,6 +28,13 @@ pub struct DeclareMetric {
     /// `failure` for a binary metric with direction up and a window, else `excluded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
+    /// Values below count as this in comparisons. When left out: found from values that the control had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
+    /// Values above count as this in comparisons, so that one of them cannot decide. When left out: the value under
+    /// which 99 % of the control's lay before, of those that are not 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
 }
 
 fn up() -> Direction {
@@ -52,12 +60,21 @@ pub struct Metric {
     pub upper_bound: Option<f64>,
     /// What a matured prediction without a value counts as.
     pub missing: Missing,
+    /// Values below count as this in comparisons, where it is declared.
+    pub floor: Option<f64>,
+    /// Values above count as this in comparisons, where it is declared.
+    pub cap: Option<f64>,
+    /// How evidence on it is counted.
+    pub rule: EvidenceRule,
 }
 
 impl From<types::Metric> for Metric {
     fn from(metric: types::Metric) -> Self {
         Self {
             built_in: metric.built_in().is_some(),
+            floor: metric.floor,
+            cap: metric.cap,
+            rule: metric.rule().into(),
             metric: metric.name.to_string(),
             kind: metric.kind,
             direction: metric.direction,

@@ -83,6 +83,8 @@ pub type MetricRole = Word<types::MetricRole>;
 pub type PredictionStatus = Word<types::Status>;
 /// How an always-valid interval was made.
 pub type SequenceMethod = Word<types::SequenceMethod>;
+/// How evidence on a metric is counted.
+pub type EvidenceRule = Word<types::EvidenceRule>;
 /// What the evidence of an experiment says.
 pub type Verdict = Word<types::VerdictKind>;
 /// What a version may do.

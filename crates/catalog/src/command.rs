@@ -4,7 +4,7 @@ use serde_json::Value;
 use types::{
     Accuracy, Actor, AliasName, Decision, Described, DescribedChange, ExperimentDefinition,
     ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId, Percent, Progress,
-    RuntimeSpec, Timestamp, VersionKey, VersionName, VersionStatus,
+    RuntimeSpec, Scale, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
 /// What somebody wants of a model: a person, the controller, the demo.
@@ -81,6 +81,8 @@ pub enum Command {
         id: ExperimentId,
         /// Where its policy begins.
         progress: Option<Progress>,
+        /// By metric, the scale of its bets.
+        scales: Vec<Option<Scale>>,
         /// The revision that this is decided by, where it matters.
         revision: Option<i64>,
         /// Who decided it.
@@ -144,6 +146,8 @@ pub struct ExperimentDecision {
     pub reason: Option<String>,
     /// How far its policy has come then.
     pub progress: Option<Progress>,
+    /// By metric, the scale of its bets in the epoch that begins, where one does.
+    pub scales: Vec<Option<Scale>>,
     /// The results that it was decided by; null where there are none.
     pub evidence: Value,
     /// What the look has shown; `None` for a person's, who has not looked.

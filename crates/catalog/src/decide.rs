@@ -1,7 +1,7 @@
 //! The rules: whether a state takes a command, and what follows.
 
 use crate::command::{Command, ExperimentDecision, NewVersion, Patch};
-use crate::event::{CHAMPION, DecidedExperiment, Event, Moved, Patched};
+use crate::event::{CHAMPION, DecidedExperiment, Event, Moved, Patched, Scales};
 use crate::refusal::Refusal;
 use crate::writes;
 use serde_json::Value;
@@ -169,9 +169,16 @@ fn event_of(
         Command::StartExperiment {
             id,
             progress,
+            scales,
             revision,
             by,
-        } => start(state, *id, progress.clone(), *revision, *by),
+        } => start(
+            state,
+            *id,
+            (progress.clone(), scales.clone()),
+            *revision,
+            *by,
+        ),
         Command::DeleteExperiment(id) => {
             draft(state, *id)?;
             Ok(Some(Event::ExperimentDeleted(*id)))
@@ -295,7 +302,7 @@ fn set_traffic(
 fn start(
     state: &ModelState,
     id: ExperimentId,
-    progress: Option<Progress>,
+    (progress, scales): (Option<Progress>, Scales),
     revision: Option<i64>,
     by: Actor,
 ) -> Result<Option<Event>, Refusal> {
@@ -337,7 +344,9 @@ fn start(
         let weight = arm.map_or(Percent::ZERO, |arm| percent(effective[arm]));
         weigh(&mut moved, version, weight);
     }
-    Ok(Some(Event::ExperimentStarted(id, moved, progress, by)))
+    Ok(Some(Event::ExperimentStarted(
+        id, moved, progress, scales, by,
+    )))
 }
 
 /// A rollout gives nearly everything to its control, so that must be the version that has it: with the two
@@ -402,6 +411,7 @@ fn decide_experiment(
             because: step.because.clone(),
             reason: step.reason.clone(),
             progress: step.progress.clone(),
+            scales: step.scales.clone(),
             moved,
             champion: champion.and_then(|champion| target(state, &champion)),
             evidence: step.evidence.clone(),
@@ -429,6 +439,7 @@ fn make_way(
             because: because.into(),
             reason: Some(because.into()),
             progress: running.progress.clone(),
+            scales: Vec::new(),
             evidence: results.map_or(Value::Null, |(_, results)| results.clone()),
             look: None,
         },
@@ -449,7 +460,9 @@ fn shares_after(experiment: &Experiment, decision: &Decision) -> Result<Option<V
     let arms = experiment.definition.arms.len();
     let all_on = |winner| (0..arms).map(move |arm| if arm == winner { 1.0 } else { 0.0 });
     Ok(match decision {
-        Decision::Advance { shares } | Decision::Reweigh { shares } => {
+        Decision::Advance { shares }
+        | Decision::Reweigh { shares }
+        | Decision::Rescale { shares } => {
             let sum: f64 = shares.iter().sum();
             let each = shares.iter().all(|share| *share >= 0.0);
             if shares.len() != arms || !each || (sum - 1.0).abs() > 1e-6 {

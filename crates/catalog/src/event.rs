@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     Actor, AliasName, Decision, Described, Experiment, ExperimentId, ExperimentStatus, Metric,
-    MetricName, ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName,
+    MetricName, ModelId, ModelState, Percent, Progress, Scale, Timestamp, Version, VersionName,
     VersionStatus,
 };
 
 /// Weights in percent by version.
 pub type Weights = BTreeMap<VersionName, Percent>;
+
+/// By metric, the scale of its bets in an epoch.
+pub type Scales = Vec<Option<Scale>>;
 
 /// The alias that a promotion moves.
 pub(crate) const CHAMPION: &str = "champion";
@@ -62,7 +65,7 @@ pub enum Event {
     /// A draft starts at a time; without one it is a draft again, for a reason perhaps.
     ExperimentScheduled(ExperimentId, Option<Timestamp>, Option<String>, Actor),
     /// An experiment runs, and its weights rule.
-    ExperimentStarted(ExperimentId, Moved, Option<Progress>, Actor),
+    ExperimentStarted(ExperimentId, Moved, Option<Progress>, Scales, Actor),
     /// A draft is gone.
     ExperimentDeleted(ExperimentId),
     /// Something was decided of a running experiment.
@@ -80,6 +83,8 @@ pub struct DecidedExperiment {
     pub(crate) because: String,
     pub(crate) reason: Option<String>,
     pub(crate) progress: Option<Progress>,
+    /// By metric, the scale of its bets in the epoch that begins.
+    pub(crate) scales: Scales,
     /// Where weights have moved.
     pub(crate) moved: Option<Moved>,
     /// Where the alias `champion` has moved: where it pointed before.
@@ -155,11 +160,12 @@ impl Event {
                 experiment.starts_at = *starts_at;
                 experiment.revision += 1;
             }
-            Self::ExperimentStarted(id, weights, progress, _) => {
+            Self::ExperimentStarted(id, weights, progress, scales, _) => {
                 let experiment = experiment_of(state, *id)?;
                 experiment.status = ExperimentStatus::Running;
                 experiment.started_at = Some(at);
                 experiment.progress.clone_from(progress);
+                experiment.scales.clone_from(scales);
                 experiment.revision += 1;
                 for (version, weight) in &weights.to {
                     weigh(state, version, VersionStatus::Active, *weight, at)?;
@@ -184,6 +190,7 @@ impl DecidedExperiment {
         let arms = experiment.definition.arms.clone();
         if let Some(shares) = self.decision.shares() {
             experiment.shares = shares.to_vec();
+            experiment.scales.clone_from(&self.scales);
         }
         if status.has_ended() {
             experiment.ended_at = Some(at);

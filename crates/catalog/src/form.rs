@@ -9,8 +9,8 @@ use std::sync::Arc;
 use types::{
     Accuracy, Action, Actor, AliasName, Decision, Described, EventRecord, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
-    ModelId, ModelName, ModelState, Percent, Progress, RuntimeSpec, Tags, Timestamp, Version,
-    VersionKey, VersionName, VersionStatus,
+    ModelId, ModelName, ModelState, Percent, Progress, RuntimeSpec, Scale, Tags, Timestamp,
+    Version, VersionKey, VersionName, VersionStatus,
 };
 
 impl Event {
@@ -114,12 +114,13 @@ impl Event {
                 "starts_at": starts_at.map(|at| at.to_string()),
                 "because": because,
             }),
-            Self::ExperimentStarted(id, moved, progress, by) => json!({
+            Self::ExperimentStarted(id, moved, progress, scales, by) => json!({
                 "experiment": id,
                 "by": by.as_str(),
                 "from": numbers(&moved.from),
                 "to": numbers(&moved.to),
                 "progress": progress,
+                "scales": scales,
             }),
             Self::ExperimentDeleted(id) => json!({"experiment": id, "by": "person"}),
             Self::ExperimentDecided(decided) => decided.detail(),
@@ -186,6 +187,7 @@ impl Event {
                 detail.experiment_id()?,
                 detail.moved()?,
                 detail.get("progress")?,
+                detail.get("scales").unwrap_or_default(),
                 detail.by()?,
             ),
             Action::ExperimentDeleted => Self::ExperimentDeleted(detail.experiment_id()?),
@@ -213,8 +215,11 @@ impl DecidedExperiment {
             add("reason", json!(self.reason));
         }
         match &self.decision {
-            Decision::Advance { shares } | Decision::Reweigh { shares } => {
+            Decision::Advance { shares }
+            | Decision::Reweigh { shares }
+            | Decision::Rescale { shares } => {
                 add("shares", json!(shares));
+                add("scales", json!(self.scales));
             }
             Decision::Promote { arm } => {
                 add("arm", json!(arm));
@@ -234,6 +239,9 @@ impl DecidedExperiment {
                 shares: shares(&detail)?,
             },
             Action::ExperimentReweighted => Decision::Reweigh {
+                shares: shares(&detail)?,
+            },
+            Action::ExperimentRescaled => Decision::Rescale {
                 shares: shares(&detail)?,
             },
             Action::ExperimentRolledBack => Decision::RollBack,
@@ -263,6 +271,7 @@ impl DecidedExperiment {
             because: detail.get("because")?,
             reason: detail.get("reason").unwrap_or_default(),
             progress: detail.get("progress")?,
+            scales: detail.get("scales").unwrap_or_default(),
             moved: match moved {
                 None => None,
                 Some(moved) => Some(moved?),
@@ -492,6 +501,8 @@ struct ExperimentForm {
     end_reason: Option<String>,
     revision: i64,
     shares: Vec<f64>,
+    #[serde(default)]
+    scales: Vec<Option<Scale>>,
     progress: Option<Progress>,
 }
 
@@ -510,6 +521,7 @@ impl ExperimentForm {
             end_reason: experiment.end_reason.clone(),
             revision: experiment.revision,
             shares: experiment.shares.clone(),
+            scales: experiment.scales.clone(),
             progress: experiment.progress.clone(),
         }
     }
@@ -528,6 +540,7 @@ impl ExperimentForm {
             end_reason: self.end_reason,
             revision: self.revision,
             shares: self.shares,
+            scales: self.scales,
             progress: self.progress,
             history: None,
             verdict: None,

@@ -24,7 +24,7 @@ mod writes;
 
 pub use command::{Command, ExperimentDecision, NewVersion, Patch};
 pub use decide::{Decided, decide, decide_by_takeover};
-pub use event::{Event, Moved, Weights};
+pub use event::{Event, Moved, Scales, Weights};
 pub use refusal::Refusal;
 pub use replay::{NotReplayed, differences, replay};
 pub use settings::{

@@ -3,10 +3,10 @@
 use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
-    Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, Described, DescribedChange,
+    Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, Described, DescribedChange, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, Hold, LookRecord, Metric, MetricName,
-    ModelId, ModelState, Percent, Policy, Progress, RuntimeSpec, Tags, Timestamp, VerdictKind,
-    Version, VersionKey, VersionName, VersionStatus,
+    ModelId, ModelState, Percent, Policy, Progress, RuntimeSpec, Scale, Tags, Timestamp,
+    VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 
 /// Whole numbers below a bound, by chance.
@@ -192,9 +192,23 @@ impl<'a> Dice<'a> {
         Command::StartExperiment {
             id,
             progress: rollout.then(|| Progress::Rollout(types::RolloutProgress::default())),
+            scales: self.scales(found),
             revision: revision.filter(|_| self.one_in(2)),
             by: Actor::Person,
         }
+    }
+
+    /// A scale for each metric, or none.
+    fn scales(&mut self, experiment: Option<&Experiment>) -> Vec<Option<Scale>> {
+        let metrics = experiment.map_or(0, |found| found.definition.metrics.len());
+        let scale = |_| {
+            self.one_in(2).then(|| Scale {
+                floor: 0.0,
+                cap: 1.0 + self.below(9) as f64,
+                centre: self.below(101) as f64 / 100.0,
+            })
+        };
+        (0..metrics).map(scale).collect()
     }
 
     fn step(&mut self, state: &ModelState) -> Command {
@@ -202,7 +216,8 @@ impl<'a> Dice<'a> {
         let found = state.experiment(id);
         let share = self.below(101) as f64 / 100.0;
         let shares = vec![1.0 - share, share];
-        let decision = match self.below(14) {
+        let scales = self.scales(found);
+        let decision = match self.below(15) {
             0 | 1 => Decision::Advance { shares },
             2 | 3 => Decision::Reweigh { shares },
             4 => Decision::RollBack,
@@ -214,6 +229,7 @@ impl<'a> Dice<'a> {
             10 => Decision::Resume,
             11 => Decision::Stop,
             12 => Decision::Abort,
+            13 => Decision::Rescale { shares },
             _ => Decision::Verdict,
         };
         let progress = found.and_then(|found| found.progress.clone());
@@ -238,6 +254,7 @@ impl<'a> Dice<'a> {
             because: "by chance".into(),
             reason: self.one_in(2).then(|| "it was time".into()),
             progress,
+            scales,
             evidence: json!({"looks": self.below(100)}),
             look: (!person).then(|| LookRecord {
                 history: "[]".into(),

@@ -122,7 +122,7 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
         assert!(differences.is_empty(), "seed {seed}: {differences:?}");
     }
     // Everything that can happen has.
-    assert_eq!(happened.len(), 28, "{happened:?}");
+    assert_eq!(happened.len(), 29, "{happened:?}");
     if let Ok(path) = std::env::var("CATALOG_EVENTS") {
         std::fs::write(path, examples.into_values().collect::<Vec<_>>().concat()).unwrap();
     }
@@ -202,6 +202,7 @@ fn starting(id: types::ExperimentId) -> Command {
     Command::StartExperiment {
         id,
         progress: None,
+        scales: Vec::new(),
         revision: None,
         by: types::Actor::Person,
     }
@@ -377,6 +378,7 @@ fn a_decision_about_what_is_not_there_is_refused() {
             because: String::new(),
             reason: None,
             progress: None,
+            scales: Vec::new(),
             evidence: serde_json::Value::Null,
             look: None,
         }))

@@ -106,6 +106,7 @@ fn experiments(old: &ModelState, new: &ModelState, writes: &mut Vec<Write>) {
                 experiment: after.key,
                 epoch: new.epoch,
                 shares: after.shares.clone(),
+                scales: after.scales.clone(),
             });
         }
     }

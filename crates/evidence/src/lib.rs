@@ -6,14 +6,17 @@
 //! call the same functions; none of them does IO.
 #![warn(missing_docs)]
 
+mod bets;
+pub mod betting;
 mod exact;
 mod outcome;
 mod recount;
 mod rollup;
 mod unit;
 
+pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
 pub use exact::ExactSum;
-pub use outcome::{Exposure, Outcome, exposed, valued};
-pub use recount::{Cell, Exposed, Given, Recount, Unit};
+pub use outcome::{Exposure, Outcome, UnitOutcomes, exposed, valued, without_value};
+pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
-pub use unit::{Delta, Gain, UnitMetric, before, cutoff, start_of};
+pub use unit::{Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, start_of};

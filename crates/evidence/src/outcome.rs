@@ -1,8 +1,10 @@
 //! What a prediction is worth for a metric, and what changes when it is made or a value comes for it.
 
+use crate::bets::Coin;
 use crate::exact::ExactSum;
 use crate::unit::{Delta, Gain};
 use smallvec::SmallVec;
+use std::collections::HashMap;
 use types::{
     BuiltIn, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Status, VersionKey,
 };
@@ -20,15 +22,20 @@ pub struct Exposure {
     pub unit: Option<i64>,
     /// When it was made, in seconds.
     pub seconds: i64,
+    /// The order of its id.
+    pub order: u64,
 }
 
 impl Exposure {
-    /// What one exposure of a kind adds to the sums of exposures; `new` is whether its unit was not exposed in the
-    /// epoch before.
-    pub fn delta(status: Status, new: bool) -> Delta {
+    /// What one exposure of a kind adds to the sums of exposures; `new` is what is left to chance about its unit, where
+    /// that was not exposed in the epoch before. Its first exposure in the experiment is counted as `value_units`, and
+    /// a unit that is left out of bets as `values`.
+    pub fn delta(status: Status, new: Option<Coin>) -> Delta {
         Delta {
-            units: i64::from(new),
+            units: i64::from(new.is_some()),
             count: 1,
+            value_units: i64::from(new == Some(Coin::Fresh)),
+            values: i64::from(new == Some(Coin::LeftOut)),
             events: i64::from(status == Status::Fallback),
             ..Delta::default()
         }
@@ -59,12 +66,15 @@ impl Outcome {
             let built_in = metric.built_in();
             built_in.and_then(|built_in| built_in_value(definition, built_in, measured))
         };
-        // Without a value it counts as a failure until that arrives, where the metric says so.
-        let fails = metric.from_feedback() && metric.missing == Missing::Failure;
         Self {
-            counts: value.is_some() || fails,
+            counts: value.is_some() || without_value(metric).is_some(),
             value,
         }
+    }
+
+    /// What it is worth so far, where it counts.
+    pub fn worth(self) -> Option<f64> {
+        self.counts.then(|| self.value.unwrap_or(0.0))
     }
 
     /// What has to be added so that what was worth `before` is worth this.
@@ -77,7 +87,46 @@ impl Outcome {
             valued: self.value.is_some() && before.value.is_none(),
             // A first event stands when its value is replaced, so it is not counted again.
             bad: self.value.is_some_and(|value| metric.is_bad(value)),
+            fresh: true,
         }
+    }
+}
+
+/// What a prediction counts as while no value has come for it.
+pub fn without_value(metric: &Metric) -> Option<f64> {
+    (metric.from_feedback() && metric.missing != Missing::Excluded).then_some(0.0)
+}
+
+/// Outcomes of units, each the mean over its predictions.
+#[derive(Debug, Default)]
+pub struct UnitOutcomes {
+    alone: Vec<f64>,
+    named: HashMap<i64, (f64, f64)>,
+}
+
+impl UnitOutcomes {
+    /// Adds what a prediction is worth, of a named unit or of one of its own.
+    pub fn add(&mut self, unit: Option<i64>, worth: f64) {
+        match unit {
+            None => self.alone.push(worth),
+            Some(unit) => {
+                let (count, sum) = self.named.entry(unit).or_default();
+                *count += 1.0;
+                *sum += worth;
+            }
+        }
+    }
+
+    /// How many units there are.
+    pub fn units(&self) -> usize {
+        self.alone.len() + self.named.len()
+    }
+
+    /// Their outcomes, in no order.
+    pub fn values(self) -> Vec<f64> {
+        let mut values = self.alone;
+        values.extend(self.named.values().map(|(count, sum)| sum / count));
+        values
     }
 }
 

@@ -1,12 +1,13 @@
 //! Evidence counted again from predictions and feedback, in the plainest way: what a writer adds up piece by piece must
 //! come to the same.
 
+use crate::bets::{Coin, Terms};
 use crate::exact::ExactSum;
-use crate::outcome::{Exposure, Outcome};
-use crate::unit::{Delta, cutoff, start_of};
+use crate::outcome::{Exposure, Outcome, without_value};
+use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use types::{ExperimentDefinition, Measured, Metric, VersionKey};
+use types::{ExperimentDefinition, Measured, Metric, PredictionId, VersionKey};
 
 /// A unit of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +27,8 @@ pub struct Exposed {
     pub version: VersionKey,
     /// Whose it is.
     pub unit: Unit,
+    /// The order of its id.
+    pub order: u64,
     /// When it was made, in seconds.
     pub seconds: i64,
     /// How it went.
@@ -39,6 +42,19 @@ pub struct Given {
     pub value: f64,
     /// It was counted as the first event of its unit, and stands as one.
     pub event: bool,
+    /// The value that had come in time for bets, where one had.
+    pub in_time: Option<f64>,
+}
+
+/// What was fixed of a named unit in an epoch when it came, by the order in which entries were counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// What was left to chance.
+    pub coin: Coin,
+    /// When it was exposed first, in seconds.
+    pub began: i64,
+    /// By metric, without a window: the prediction whose value it has in bets, by the order of its id.
+    pub of: Vec<Option<u64>>,
 }
 
 /// Where sums belong: an epoch, the version of an arm, and the place of a metric in the definition; without one they
@@ -63,6 +79,10 @@ pub struct Recount {
     arms: HashMap<(i64, Unit), VersionKey>,
     exposures: HashMap<(i64, VersionKey), Delta>,
     units: HashMap<(Cell, Unit), Gathered>,
+    terms: HashMap<i64, Terms>,
+    facts: HashMap<(i64, Unit), Facts>,
+    /// By epoch, unit and metric: its arm, and its outcome as bets see it.
+    outcomes: HashMap<(i64, Unit, usize), (VersionKey, UnitOutcome)>,
     /// Whose first event of a metric was seen.
     had_event: HashSet<(usize, Unit)>,
     /// First events by metric.
@@ -79,8 +99,26 @@ impl Recount {
             arms: HashMap::new(),
             exposures: HashMap::new(),
             units: HashMap::new(),
+            terms: HashMap::new(),
+            facts: HashMap::new(),
+            outcomes: HashMap::new(),
             had_event: HashSet::new(),
         }
+    }
+
+    /// Says by which terms bets are made in an epoch.
+    pub fn epoch(&mut self, epoch: i64, terms: Terms) {
+        self.terms.insert(epoch, terms);
+    }
+
+    /// Whether an epoch is known to have scales.
+    pub fn has_scales(&self, epoch: i64) -> bool {
+        self.terms.get(&epoch).is_some_and(Terms::have_scales)
+    }
+
+    /// Says what was fixed of a named unit.
+    pub fn fixed(&mut self, epoch: i64, unit: i64, facts: Facts) {
+        self.facts.insert((epoch, Unit::Named(unit)), facts);
     }
 
     /// Counts a prediction, with what came for it by metric.
@@ -89,7 +127,9 @@ impl Recount {
         let arm = *self.arms.entry((p.epoch, p.unit)).or_insert(p.version);
         let new = self.arms.len() > arms;
         let exposures = self.exposures.entry((p.epoch, arm)).or_default();
-        exposures.add(&Exposure::delta(p.measured.status, new));
+        let facts = self.facts.get(&(p.epoch, p.unit));
+        let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
+        exposures.add(&Exposure::delta(p.measured.status, new.then_some(coin)));
         for (at, metric) in self.definition.metrics.iter().enumerate() {
             let given = given(metric);
             let feedback = given.map(|given| given.value);
@@ -102,6 +142,28 @@ impl Recount {
             };
             self.events[at] += i64::from(first_event);
             let matured = |now| start_of(metric, p.seconds) <= cutoff(metric, now);
+            if self.terms.get(&p.epoch).is_some_and(|terms| terms.has(at)) {
+                let counted = match given {
+                    Some(given) => given.in_time.or_else(|| without_value(metric)),
+                    None => outcome.worth(),
+                };
+                let of = facts.and_then(|facts| *facts.of.get(at)?);
+                let taken = metric.window_seconds > 0 || facts.is_none() || of == Some(p.order);
+                let began = facts.map_or(p.seconds, |facts| facts.began);
+                let happened = Happening {
+                    order: p.order,
+                    made: p.seconds,
+                    at: p.seconds,
+                    before: None,
+                    after: counted.filter(|_| taken),
+                };
+                let place = (p.epoch, p.unit, at);
+                let (_, outcome) = self
+                    .outcomes
+                    .entry(place)
+                    .or_insert((arm, UnitOutcome::default()));
+                outcome.take(metric, began, &happened);
+            }
             if outcome.counts && self.matured_at.is_none_or(matured) {
                 let cell = (p.epoch, arm, Some(at));
                 let gathered = self.units.entry((cell, p.unit)).or_default();
@@ -118,9 +180,32 @@ impl Recount {
         let mut sums: HashMap<Cell, Delta> = exposures
             .map(|((epoch, arm), delta)| ((*epoch, *arm, None), delta.clone()))
             .collect();
-        for ((cell, _), unit) in &self.units {
-            let of_unit = Delta::of_unit(unit.count, &unit.sum, unit.values);
+        for ((cell, name), unit) in &self.units {
+            let mut of_unit = Delta::of_unit(unit.count, &unit.sum, unit.values);
+            let facts = self.facts.get(&(cell.0, *name));
+            if facts.is_some_and(|facts| facts.coin != Coin::Fresh) {
+                of_unit.fresh_values = 0;
+            }
             sums.entry(*cell).or_default().add(&of_unit);
+        }
+        for ((epoch, unit, at), (version, outcome)) in &self.outcomes {
+            let (Some(terms), Some(arm)) = (self.terms.get(epoch), self.definition.arm(*version))
+            else {
+                continue;
+            };
+            let metric = &self.definition.metrics[*at];
+            let facts = self.facts.get(&(*epoch, *unit));
+            let began = facts.map_or(began_alone(*unit), |facts| facts.began);
+            let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
+            let matured = |now| start_of(metric, began) <= cutoff(metric, now);
+            if let Some(value) = outcome
+                .value()
+                .filter(|_| self.matured_at.is_none_or(matured))
+            {
+                let bets = terms.of_unit(*at, arm, coin, value);
+                let cell = (*epoch, *version, Some(*at));
+                sums.entry(cell).or_default().bets.add(&bets);
+            }
         }
         sums
     }
@@ -128,5 +213,13 @@ impl Recount {
     /// How many units had an event, by the place of the metric.
     pub fn events(&self) -> &[i64] {
         &self.events
+    }
+}
+
+/// When a prediction that is a unit of its own was made.
+fn began_alone(unit: Unit) -> i64 {
+    match unit {
+        Unit::Own(order) => PredictionId::new(order, 0).time().seconds(),
+        Unit::Named(_) => 0,
     }
 }

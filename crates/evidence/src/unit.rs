@@ -1,9 +1,15 @@
 //! How the sums of an arm change when a unit gains a prediction or a value.
 
+use crate::bets::Bets;
 use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{Metric, MetricSums};
+use types::{Exposures, Metric, MetricSums, Scale};
+
+/// Whole numbers up to here are exact.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+/// What values that are all alike may differ by from their mean, as it is rounded: 2^-48.
+const ROUNDING: f64 = 3.552_713_678_800_501e-15;
 
 /// Changes of [`MetricSums`]; corrections can be negative.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,8 +30,12 @@ pub struct Delta {
     pub values: i64,
     /// Units with a value.
     pub value_units: i64,
+    /// Of these, those that came to the experiment in the epoch.
+    pub fresh_values: i64,
     /// Units with a bad value, the first one of each.
     pub events: i64,
+    /// What they put into bets.
+    pub bets: Bets,
 }
 
 impl Delta {
@@ -35,6 +45,7 @@ impl Delta {
         self.sum.add_sum(&other.sum);
         self.sum_squares.add_sum(&other.sum_squares);
         self.sum_products.add_sum(&other.sum_products);
+        self.bets.add(&other.bets);
     }
 
     /// Takes away what was added.
@@ -43,6 +54,7 @@ impl Delta {
         self.sum.subtract_sum(&other.sum);
         self.sum_squares.subtract_sum(&other.sum_squares);
         self.sum_products.subtract_sum(&other.sum_products);
+        self.bets.subtract(&other.bets);
     }
 
     fn shift(&mut self, other: &Self, sign: i64) {
@@ -51,26 +63,82 @@ impl Delta {
         self.sum_count_squares += sign as f64 * other.sum_count_squares;
         self.values += sign * other.values;
         self.value_units += sign * other.value_units;
+        self.fresh_values += sign * other.fresh_values;
         self.events += sign * other.events;
     }
 
     /// The sums that have come together, where these are all.
     pub fn sums(&self) -> MetricSums {
         let whole = |n: i64| u64::try_from(n).unwrap_or(0);
+        let about = self.reference();
+        let (sum, sum_squares, sum_products) = self.about(about);
         MetricSums {
             units: whole(self.units),
             count: whole(self.count),
-            sum: self.sum.value(),
-            sum_squares: self.sum_squares.value(),
+            about,
+            sum,
+            sum_squares,
             sum_count_squares: self.sum_count_squares,
-            sum_products: self.sum_products.value(),
+            sum_products,
             values: whole(self.values),
             value_units: whole(self.value_units),
+            fresh_values: whole(self.fresh_values),
             events: whole(self.events),
         }
     }
 
-    /// What a unit with these predictions adds, that was not there before.
+    /// What its sums are best given about: their mean, or 0 where they are whole numbers that need no help.
+    fn reference(&self) -> f64 {
+        let (sum, squares) = (self.sum.value(), self.sum_squares.value());
+        let whole = sum.fract() == 0.0 && squares.fract() == 0.0 && squares <= WHOLE;
+        if whole || self.count <= 0 {
+            return 0.0;
+        }
+        sum / self.count as f64
+    }
+
+    /// Σ(M − aD), Σ(M − aD)² and Σ(M − aD)D, from the exact sums.
+    fn about(&self, a: f64) -> (f64, f64, f64) {
+        if a == 0.0 {
+            let squares = self.sum_squares.value();
+            return (self.sum.value(), squares, self.sum_products.value());
+        }
+        let mut sum = self.sum.clone();
+        sum.add_multiple(&a.into(), -(self.count as f64));
+        let mut products = self.sum_products.clone();
+        products.add_multiple(&a.into(), -self.sum_count_squares);
+        // ΣM² − 2aΣMD + a²ΣD² = ΣM² − aΣMD − aΣ(M − aD)D.
+        let mut squares = self.sum_squares.clone();
+        squares.add_multiple(&self.sum_products, -a);
+        squares.add_multiple(&products, -a);
+        let rounding = a * ROUNDING;
+        if squares.value() <= rounding * rounding * self.sum_count_squares {
+            // All are alike: the reference point is only the nearest number.
+            return (0.0, 0.0, 0.0);
+        }
+        (sum.value(), squares.value(), products.value())
+    }
+
+    /// Exposures, where these are the sums of them in an epoch with these scales; see [`Exposure::delta`].
+    ///
+    /// [`Exposure::delta`]: crate::Exposure::delta
+    pub fn exposures(&self, scales: &[Option<Scale>]) -> Exposures {
+        let sums = self.sums();
+        Exposures {
+            units: sums.units,
+            // Releases without scales did not tell first ones apart.
+            first: if scales.is_empty() {
+                sums.units
+            } else {
+                sums.value_units
+            },
+            left_out: sums.values,
+            predictions: sums.count,
+            fallbacks: sums.events,
+        }
+    }
+
+    /// What a fresh unit with these predictions adds, that was not there before.
     pub fn of_unit(count: u64, sum: &ExactSum, values: i64) -> Self {
         let d = count as f64;
         let mut change = Self {
@@ -80,6 +148,7 @@ impl Delta {
             sum_count_squares: d * d,
             values,
             value_units: i64::from(values > 0),
+            fresh_values: i64::from(values > 0),
             ..Self::default()
         };
         change.sum_squares.add_product(sum, sum, 1.0);
@@ -99,6 +168,8 @@ pub struct Gain {
     pub valued: bool,
     /// The value is the bad one of a binary metric.
     pub bad: bool,
+    /// Its unit came to the experiment in this epoch.
+    pub fresh: bool,
 }
 
 /// What is known of a unit for one metric: by stretch of exposure time, oldest first, how many of
@@ -110,6 +181,74 @@ pub struct UnitMetric {
     valued: bool,
     /// A bad value was counted as an event of the unit.
     pub event: bool,
+    /// What bets see of it.
+    pub outcome: UnitOutcome,
+}
+
+/// The outcome of a unit as bets see it: one number, fixed at one time. With a window it is the mean of its values over
+/// its first window in the epoch, without one its first value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnitOutcome {
+    count: u32,
+    sum: ExactSum,
+    /// Without a window: the prediction whose value it is, by the order of its id.
+    pub of: Option<u64>,
+}
+
+/// What happened to a prediction for one metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Happening {
+    /// The prediction, by the order of its id.
+    pub order: u64,
+    /// When it was made, in seconds.
+    pub made: i64,
+    /// When this happened, in seconds.
+    pub at: i64,
+    /// What it was worth before; `None` where it did not count.
+    pub before: Option<f64>,
+    /// What it is worth.
+    pub after: Option<f64>,
+}
+
+impl UnitOutcome {
+    /// Of a unit with one prediction.
+    pub fn of_one(order: u64, worth: Option<f64>) -> Self {
+        Self {
+            count: u32::from(worth.is_some()),
+            sum: worth.unwrap_or(0.0).into(),
+            of: worth.map(|_| order),
+        }
+    }
+
+    /// The number, where there is one.
+    pub fn value(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum.value() / f64::from(self.count))
+    }
+
+    /// Takes what happened to a prediction of a unit that was seen first at `began`, in seconds; says whether it was in
+    /// time to count.
+    pub fn take(&mut self, metric: &Metric, began: i64, happened: &Happening) -> bool {
+        if metric.window_seconds > 0 {
+            let window = i64::try_from(metric.window_seconds).unwrap_or(i64::MAX);
+            let until = began.saturating_add(window);
+            if happened.made > until || happened.at > until {
+                return false;
+            }
+        } else if happened.after.is_none()
+            || *self.of.get_or_insert(happened.order) != happened.order
+        {
+            return false;
+        }
+        if let Some(before) = happened.before {
+            self.count = self.count.saturating_sub(1);
+            self.sum.add(-before);
+        }
+        if let Some(after) = happened.after {
+            self.count += 1;
+            self.sum.add(after);
+        }
+        true
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +295,7 @@ impl UnitMetric {
             stretches: SmallVec::from_buf([one]),
             valued: value.is_some(),
             event: false,
+            outcome: UnitOutcome::default(),
         }
     }
 
@@ -189,6 +329,7 @@ impl UnitMetric {
             sum_count_squares: (2.0 * count + delta) * delta,
             values: i64::from(gain.valued),
             value_units: i64::from(gain.valued && !self.valued),
+            fresh_values: i64::from(gain.valued && !self.valued && gain.fresh),
             events: i64::from(gain.bad && !self.event),
             ..Delta::default()
         };
@@ -260,11 +401,32 @@ impl UnitMetric {
     }
 }
 
-/// The state of a unit as releases before the journal stored it: sums were plain numbers.
+/// The state of a unit as earlier releases stored it.
 pub mod before {
     #![expect(missing_docs, reason = "the same as the present forms")]
-    use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric};
+    use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric, UnitOutcome};
     use serde::Deserialize;
+
+    /// Of releases without bets.
+    #[derive(Deserialize)]
+    pub struct WithoutBets {
+        stretches: SmallVec<[Present; 1]>,
+        valued: bool,
+        event: bool,
+    }
+
+    impl From<WithoutBets> for PresentMetric {
+        fn from(old: WithoutBets) -> Self {
+            Self {
+                stretches: old.stretches,
+                valued: old.valued,
+                event: old.event,
+                outcome: UnitOutcome::default(),
+            }
+        }
+    }
+
+    // Of releases before the journal: sums were plain numbers.
 
     #[derive(Deserialize)]
     pub struct UnitMetric {
@@ -291,6 +453,7 @@ pub mod before {
                 stretches: old.stretches.into_iter().map(stretch).collect(),
                 valued: old.valued,
                 event: old.event,
+                outcome: UnitOutcome::default(),
             }
         }
     }
@@ -340,6 +503,7 @@ mod tests {
                     sum: value.into(),
                     valued: true,
                     bad: false,
+                    fresh: true,
                 };
                 unit.take(start, &gain, i64::MIN, |start, change| {
                     by_start.entry(start).or_default().add(&change);
@@ -350,7 +514,7 @@ mod tests {
                 for (_, change) in by_start.range(..=until) {
                     sum.add(change);
                 }
-                (sum.values, sum.value_units) = (0, 0);
+                (sum.values, sum.value_units, sum.fresh_values) = (0, 0, 0);
                 assert_eq!(
                     sum,
                     whole(&predictions, until),
@@ -371,6 +535,7 @@ mod tests {
                     sum,
                     valued: count > 0,
                     bad: false,
+                    fresh: true,
                 };
                 unit.take(0, &gain, i64::MIN, |_, change| sums.add(&change));
             };
@@ -386,6 +551,7 @@ mod tests {
                 Delta {
                     values: 2,
                     value_units: 1,
+                    fresh_values: 1,
                     ..Delta::of_unit(2, &expected, 0)
                 }
             );
@@ -403,6 +569,7 @@ mod tests {
                 sum: f64::from(n).into(),
                 valued: true,
                 bad: n % 2 == 0,
+                fresh: true,
             };
             let start = i64::from(n) * 10;
             predictions.push((start, f64::from(n)));
@@ -411,6 +578,7 @@ mod tests {
         assert!(unit.stretches.len() <= MANY + 1, "{}", unit.stretches.len());
         assert_eq!((total.values, total.value_units, total.events), (40, 1, 1));
         (total.values, total.value_units, total.events) = (0, 0, 0);
+        total.fresh_values = 0;
         assert_eq!(total, whole(&predictions, i64::MAX));
     }
 }

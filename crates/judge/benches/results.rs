@@ -3,9 +3,9 @@
 use divan::Bencher;
 use judge::results::History;
 use types::{
-    Arm, ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
+    Arm, ArmEvidence, BetSums, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence, MetricName, MetricSums,
-    ModelId, ModelName, Timestamp, VersionKey, VersionName,
+    ModelId, ModelName, Scale, Timestamp, VersionKey, VersionName,
 };
 
 const METRICS: usize = 20;
@@ -80,21 +80,37 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
             let sums = MetricSums {
                 units: n,
                 count: n,
+                about: 0.0,
                 sum,
                 sum_squares,
                 sum_count_squares: units,
                 sum_products: sum,
                 values: n,
                 value_units: n,
+                fresh_values: n,
                 events: bad,
+            };
+            let bets = |binary: bool| {
+                let ones = if binary { bad } else { n / 2 };
+                BetSums {
+                    units: n,
+                    fresh: n,
+                    powers: [ones as f64; 3],
+                    counted: n,
+                    ones,
+                    ..BetSums::default()
+                }
             };
             let metric = MetricEvidence {
                 matured: sums,
                 all: sums,
+                bets: bets(binary),
             };
             ArmEvidence {
                 exposures: Exposures {
                     units: n,
+                    first: n,
+                    left_out: 0,
                     predictions: n,
                     fallbacks: 0,
                 },
@@ -105,6 +121,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
             epoch: epoch as i64,
             started_at: Timestamp::from_micros(0),
             shares: all.clone(),
+            scales: vec![Some(Scale::binary(0.05)); METRICS],
             arms: (0..ARMS).map(arm).collect(),
         }
     };

@@ -8,9 +8,9 @@
 //! bets are those of Fan, Grama and Liu (Electronic Journal of Probability 20, 2015), which need sums only. It is about
 //! the mean effect so far, and is never intersected over time.
 
-use crate::betting::{BETS, SIZES, Winnings};
 use crate::sample::Interval;
 use crate::special::bisect;
+use evidence::betting::{BETS, SIZES, Winnings};
 
 /// ln of the mean of the parts of a claim: half on `ln_asymptotic`, a quarter on each direction.
 fn ln_mean(ln_more: f64, ln_less: f64, ln_asymptotic: f64) -> f64 {
@@ -53,6 +53,8 @@ pub struct EpochSums {
     pub share: f64,
     /// The centre m of the scale.
     pub centre: f64,
+    /// The width of the scale in the unit that differences are in: 1 where that is the scale's own.
+    pub width: f64,
     /// Units of both arms.
     pub n: f64,
     /// ΣX, with X = (1 − e)(g − m) for a unit of the candidate and −e(g − m) for one of the control.
@@ -67,6 +69,7 @@ impl EpochSums {
         let mut sums = Self {
             share,
             centre,
+            width: 1.0,
             n: control.1 + candidate.1,
             sum: 0.0,
             sum_squares: 0.0,
@@ -89,7 +92,7 @@ impl EpochSums {
     /// Adds what each bet has won that the difference is above θ, or below it.
     fn bet(&self, theta: f64, above: bool, winnings: &mut [f64; BETS]) {
         let (e, m, v) = (self.share, self.centre, self.variance());
-        let mean = v * theta;
+        let mean = v * theta / self.width;
         let (sign, bound) = if above {
             (1.0, f64::max((1.0 - e) * m, e * (1.0 - m)) + v)
         } else {
@@ -105,6 +108,23 @@ impl EpochSums {
     }
 }
 
+/// The difference that the sums say, in their unit; 0 without units.
+pub fn estimate(epochs: &[EpochSums]) -> f64 {
+    let sum: f64 = epochs.iter().map(|epoch| epoch.sum * epoch.width).sum();
+    let weight: f64 = epochs.iter().map(|epoch| epoch.n * epoch.variance()).sum();
+    let widest = widest(epochs);
+    if weight > 0.0 {
+        (sum / weight).clamp(-widest, widest)
+    } else {
+        0.0
+    }
+}
+
+fn widest(epochs: &[EpochSums]) -> f64 {
+    let widths = epochs.iter().map(|epoch| epoch.width);
+    widths.reduce(f64::max).unwrap_or(1.0)
+}
+
 /// ln of the evidence that the difference is above θ, and that it is below it.
 pub fn ln_e_beside(epochs: &[EpochSums], theta: f64) -> (f64, f64) {
     let of = |above| {
@@ -117,21 +137,16 @@ pub fn ln_e_beside(epochs: &[EpochSums], theta: f64) -> (f64, f64) {
     (of(true), of(false))
 }
 
-/// ln of the evidence against a difference of θ, in units of the scale; `ln_asymptotic` is 0 where it does not count.
+/// ln of the evidence against a difference of θ; `ln_asymptotic` is 0 where it does not count.
 pub fn ln_e_against(epochs: &[EpochSums], theta: f64, ln_asymptotic: f64) -> f64 {
     let (above, below) = ln_e_beside(epochs, theta);
     ln_mean(above, below, ln_asymptotic)
 }
 
-/// The differences around the estimate of which `holds` is true, from −1 to 1 in units of the scale. Without units, all.
+/// The differences around the estimate of which `holds` is true, from one end of the widest scale to the other. Without
+/// units, all.
 pub fn interval(epochs: &[EpochSums], holds: impl Fn(f64) -> bool) -> Interval {
-    let sum: f64 = epochs.iter().map(|epoch| epoch.sum).sum();
-    let weight: f64 = epochs.iter().map(|epoch| epoch.n * epoch.variance()).sum();
-    let estimate = if weight > 0.0 {
-        (sum / weight).clamp(-1.0, 1.0)
-    } else {
-        0.0
-    };
+    let (estimate, widest) = (estimate(epochs), widest(epochs));
     let end = |limit: f64| {
         if holds(limit) {
             limit
@@ -140,8 +155,8 @@ pub fn interval(epochs: &[EpochSums], holds: impl Fn(f64) -> bool) -> Interval {
         }
     };
     Interval {
-        lower: end(-1.0),
-        upper: end(1.0),
+        lower: end(-widest),
+        upper: end(widest),
     }
 }
 

@@ -7,7 +7,6 @@ pub mod adaptive;
 pub mod asymptotic;
 pub mod bandit;
 pub mod bayes;
-pub mod betting;
 pub mod bounded;
 pub mod burst;
 pub mod claim;
@@ -16,6 +15,8 @@ pub mod cuped;
 pub mod drift;
 pub mod events;
 pub mod fixed;
+#[cfg(test)]
+mod made;
 pub mod multiplicity;
 pub mod off_policy;
 pub mod plan;
@@ -24,12 +25,14 @@ pub mod quantile;
 pub mod ratio;
 pub mod results;
 mod sample;
+pub mod scales;
 mod special;
 pub mod srm;
 pub mod stage_product;
 pub mod thompson;
 pub mod words;
 
+pub use evidence::betting;
 pub use sample::{Effect, Interval, Sample};
 
 /// A version's labels, for a recommendation without an experiment.

@@ -1,14 +1,15 @@
 //! What an experiment's evidence says, all of it: every number that a decision uses, and the
 //! decision in words.
 //!
-//! The default view is the asymptotic confidence sequence, which stays valid while people watch.
-//! Sums of epochs with different weights are never pooled: each epoch has its own e-value and they
-//! are multiplied ([`crate::stage_product`]). Before its burn-in, and where events are too few for an
-//! asymptotic form, a share has an exact interval instead.
+//! What is claimed stays valid while people watch: bets on units whose arm was left to chance ([`crate::betting`]), and
+//! beside them asymptotic evidence, once it has earned to count ([`crate::claim`]). Sums of epochs with different weights
+//! are never pooled. Guardrails have the rule that fits their metric ([`Guard`]).
 
 mod adaptive;
 mod checks;
+mod claims;
 mod compare;
+mod guard;
 mod history;
 mod summary;
 
@@ -19,6 +20,7 @@ use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check};
 use compare::compare;
+pub use guard::Guard;
 pub use history::{History, Shown};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
@@ -148,6 +150,8 @@ pub struct ArmResult {
     pub interval: Option<Interval>,
     /// Units with a bad value of a binary metric.
     pub events: Option<u64>,
+    /// Σ of what values lie above the cap, less what they lie below the floor.
+    pub beyond: f64,
 }
 
 /// A candidate against the control on one metric.
@@ -169,7 +173,9 @@ pub struct Comparison {
     pub bayesian: Option<Posterior>,
     /// Of a binary metric: bad events.
     pub events: Option<EventComparison>,
-    /// ln of the e-value that the candidate is worse: what guards.
+    /// Of a guardrail: the evidence that the candidate is worse.
+    pub guard: Option<Guard>,
+    /// ln of the e-value that the candidate is worse, the largest of all looks.
     pub ln_e_harm: Option<f64>,
     /// What can be said.
     pub finding: Finding,
@@ -192,6 +198,8 @@ pub struct Sequential {
     pub ln_e: f64,
     /// How the interval was made.
     pub method: SequenceMethod,
+    /// Whether the candidate's mean is more likely to be the greater one.
+    pub more: bool,
 }
 
 /// Bad events of a candidate and of the control.
@@ -291,6 +299,12 @@ pub fn view(
             };
             if matches!(comparison.finding, Finding::Better | Finding::Worse) {
                 comparison.needed = None;
+                // What was claimed first is not taken back by the interval of the present look.
+                let sequential = &mut comparison.sequential;
+                let more = sequential.more;
+                let clipped = |found| claims::without_zero(found, more);
+                sequential.interval = sequential.interval.map(clipped);
+                comparison.lift_interval = comparison.lift_interval.map(clipped);
             }
         }
     }
@@ -319,15 +333,8 @@ pub fn view(
     results
 }
 
-/// The role that a metric has first.
 fn role(definition: &ExperimentDefinition, metric: &Metric) -> MetricRole {
-    if metric.name == definition.primary_metric {
-        MetricRole::Primary
-    } else if definition.guardrails.contains(&metric.name) {
-        MetricRole::Guardrail
-    } else {
-        MetricRole::Secondary
-    }
+    definition.role(metric)
 }
 
 /// How many comparisons can take a candidate back, ceilings included: each gets its part of alpha. `error`
@@ -414,7 +421,7 @@ fn arm_result(
 ) -> ArmResult {
     let metric = &definition.metrics[at];
     let (matured, all) = pooled(evidence, at, arm);
-    let mean = (matured.count > 0).then(|| matured.sum / matured.count as f64);
+    let mean = (matured.count > 0).then(|| matured.about + matured.sum / matured.count as f64);
     let interval = compare::mean_interval(metric, &matured, definition.alpha);
     ArmResult {
         units: matured.units,
@@ -424,6 +431,11 @@ fn arm_result(
         mean: mean.filter(|mean| mean.is_finite()),
         interval,
         events: (metric.kind == MetricKind::Binary).then_some(all.events),
+        beyond: evidence
+            .epochs
+            .iter()
+            .map(|epoch| epoch.arms[arm].metrics[at].bets.beyond)
+            .sum(),
     }
 }
 
@@ -438,8 +450,8 @@ fn corrected_events(definition: &ExperimentDefinition, evidence: &Evidence, at: 
     let each = arms.map(|arm| pooled(evidence, at, arm).1);
     let beyond = each.filter(one_each).map(|all| {
         let bad = match metric.direction {
-            types::Direction::Up => all.values as f64 - all.sum,
-            types::Direction::Down => all.sum,
+            types::Direction::Up => all.values as f64 - all.total(),
+            types::Direction::Down => all.total(),
         };
         all.events.saturating_sub(bad.round().max(0.0) as u64)
     });
@@ -457,6 +469,10 @@ fn sample(metric: &Metric, sums: &MetricSums) -> Option<Sample> {
         return None;
     }
     let n = sums.units as f64;
+    let about = |sample: Sample| Sample {
+        mean: sums.about + sample.mean,
+        ..sample
+    };
     if !one_each(sums) {
         let ratio = crate::ratio::RatioSums {
             n,
@@ -466,12 +482,12 @@ fn sample(metric: &Metric, sums: &MetricSums) -> Option<Sample> {
             sum_dd: sums.sum_count_squares,
             sum_md: sums.sum_products,
         };
-        return ratio.sample();
+        return ratio.sample().map(about);
     }
     if metric.kind == MetricKind::Binary {
-        return Some(Sample::proportion(sums.sum, n));
+        return Some(Sample::proportion(sums.total(), n));
     }
-    Some(Sample::from_sums(n, sums.sum, sums.sum_squares))
+    Some(about(Sample::from_sums(n, sums.sum, sums.sum_squares)))
 }
 
 /// Adjusts the p-values of the metrics of a role by Holm: always-valid p-values may be fed in.

@@ -4,8 +4,8 @@
 use crate::catalogue::CommandError;
 use crate::experiments::start::start_due;
 use crate::log::FRESH_WITHIN;
-use crate::results;
 use crate::state::AppState;
+use crate::{results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
 use judge::control::{Look, step};
@@ -14,8 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
-    Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Timestamp,
-    VerdictKind,
+    Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Scale,
+    Timestamp, VerdictKind,
 };
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
@@ -82,16 +82,22 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
         return Ok(());
     }
     let experiments = running.len();
+    let mut readable = Vec::with_capacity(experiments);
+    for found in running {
+        match found {
+            Ok((experiment, evidence)) => {
+                let scales = rescaled(state, &experiment, &evidence).await;
+                readable.push((experiment, evidence, scales));
+            }
+            Err(error) => tracing::error!(%error, "an experiment cannot be read"),
+        }
+    }
     let judging = move || -> Vec<Seen> {
-        let readable = running.into_iter().filter_map(|found| {
-            let unreadable = |error| tracing::error!(%error, "an experiment cannot be read");
-            found.map_err(unreadable).ok()
-        });
-        readable
-            .filter_map(|(experiment, evidence)| {
-                look_alone(&experiment, &evidence, now, lag.as_ref())
-            })
-            .collect()
+        let each = readable.into_iter();
+        each.filter_map(|(experiment, evidence, scales)| {
+            look_alone(&experiment, &evidence, scales, now, lag.as_ref())
+        })
+        .collect()
     };
     let seen = results::away(judging).await?;
     let changed = seen.len();
@@ -99,6 +105,50 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
+}
+
+/// The scales of a new epoch, where some are missing and can be told now.
+async fn rescaled(
+    state: &AppState,
+    experiment: &Experiment,
+    evidence: &Evidence,
+) -> Option<Vec<Option<Scale>>> {
+    let units = |at: usize| -> u64 {
+        let epochs = evidence.epochs.iter();
+        let of = epochs.flat_map(|epoch| epoch.arms.iter().map(move |arm| arm.metrics[at].matured));
+        of.filter(|sums| sums.total() != 0.0)
+            .map(|sums| sums.units)
+            .sum()
+    };
+    let found = scales::found_since(state, experiment, units).await;
+    // The others are looked at all the same.
+    found.unwrap_or_else(|error| {
+        tracing::warn!(%error, experiment = %experiment.id, "no scale can be read now");
+        None
+    })
+}
+
+/// The same decisions, with the scales of the epochs that they open.
+async fn with_scales(
+    state: &AppState,
+    mut steps: Vec<(ModelName, ExperimentDecision)>,
+) -> Vec<(ModelName, ExperimentDecision)> {
+    for (name, step) in &mut steps {
+        // One that only sets scales has them; going back waits for nothing.
+        if step.decision.shares().is_none() || matches!(step.decision, Decision::Rescale { .. }) {
+            continue;
+        }
+        let known = state.catalogue.state(name).ok();
+        let experiment = known.as_ref().and_then(|model| model.experiment(step.id));
+        if let Some(experiment) = experiment {
+            let found = scales::after(state, experiment, &step.decision).await;
+            step.scales = found.unwrap_or_else(|error| {
+                tracing::warn!(%error, experiment = %step.id, "scales stay as they are");
+                experiment.scales.clone()
+            });
+        }
+    }
+    steps
 }
 
 /// What a look has led to.
@@ -125,7 +175,7 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
     let taken = if steps.is_empty() {
         Ok(Vec::new())
     } else {
-        state.decide_all(steps).await
+        state.decide_all(with_scales(state, steps).await).await
     };
     let taken = taken.inspect_err(|_| state.set_overdue(told.clone()))?;
     let mut overdue = Vec::new();
@@ -149,14 +199,21 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Why an experiment of a release without scales goes on in a new epoch.
+const OF_AN_OLDER_RELEASE: &str = "This release compares by other rules, which need a scale that is fixed when an epoch \
+     begins: a new one begins with the same weights. Rates are compared over all epochs, other values from here on.";
+const SCALE_IS_KNOWN: &str = "The first units tell the scale of a metric that had none: a new epoch begins with the same \
+     weights. Those units do not count for that metric.";
+
 /// A look that cannot keep others from being looked at.
 fn look_alone(
     experiment: &Experiment,
     evidence: &Evidence,
+    scales: Option<Vec<Option<Scale>>>,
     now: Timestamp,
     lag: Option<&LogLag>,
 ) -> Option<Seen> {
-    let looking = AssertUnwindSafe(|| look(experiment, evidence, now, lag));
+    let looking = AssertUnwindSafe(|| look(experiment, evidence, scales, now, lag));
     catch_unwind(looking).unwrap_or_else(|_| {
         tracing::error!(experiment = %experiment.id, "the judge failed");
         None
@@ -167,6 +224,7 @@ fn look_alone(
 fn look(
     experiment: &Experiment,
     evidence: &Evidence,
+    scales: Option<Vec<Option<Scale>>>,
     now: Timestamp,
     lag: Option<&LogLag>,
 ) -> Option<Seen> {
@@ -201,6 +259,16 @@ fn look(
             let (_, evidence) = whole(decision.leads_to());
             Some((decision.clone(), next.because.clone(), evidence))
         }
+        None if scales.is_some() => {
+            let shares = experiment.shares.clone();
+            let (_, evidence) = whole(ExperimentStatus::Running);
+            let because = if experiment.scales.is_empty() {
+                OF_AN_OLDER_RELEASE
+            } else {
+                SCALE_IS_KNOWN
+            };
+            Some((Decision::Rescale { shares }, because.into(), evidence))
+        }
         None if verdict != before => {
             let (because, evidence) = whole(ExperimentStatus::Running);
             Some((Decision::Verdict, because, evidence))
@@ -217,6 +285,7 @@ fn look(
             reason: ends.then(|| because.clone()),
             because,
             progress: next.progress,
+            scales: scales.unwrap_or_default(),
             evidence,
             look: Some(look),
         };

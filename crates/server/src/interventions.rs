@@ -5,8 +5,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::experiments::{require, wire};
 use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::{path, problems};
-use crate::results;
 use crate::state::AppState;
+use crate::{results, scales};
 use api::{ErrorCode, Experiment};
 use axum::Json as Reply;
 use axum::extract::State;
@@ -121,6 +121,7 @@ async fn decide(
     let reason = params.reason.clone();
     Ok(ExperimentDecision {
         id: experiment.id,
+        scales: scales::after(state, experiment, &decision).await?,
         revision: present,
         decision,
         by: Actor::Person,

@@ -32,6 +32,7 @@ mod plan;
 mod predict;
 mod predictions;
 mod results;
+mod scales;
 mod settings;
 mod snapshot;
 mod state;

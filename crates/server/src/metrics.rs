@@ -93,7 +93,10 @@ pub(crate) async fn set(
             InvalidMetric::BuiltIn(_) => "",
             InvalidMetric::Bounds => "/lower_bound",
             InvalidMetric::Window => "/window_seconds",
-            InvalidMetric::NoWindow | InvalidMetric::NoFailure => "/missing",
+            InvalidMetric::NoWindow | InvalidMetric::NoFailure | InvalidMetric::NoZero => {
+                "/missing"
+            }
+            InvalidMetric::Caps => "/cap",
         };
         ApiError::field(pointer, error)
     })?;
@@ -117,6 +120,8 @@ fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
         } else {
             Missing::Excluded
         }),
+        floor: body.floor,
+        cap: body.cap,
     }
 }
 

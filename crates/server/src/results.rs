@@ -8,8 +8,8 @@ use crate::openapi::{path, problems};
 use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
-    FeedbackCheck, FixedHorizon, Interval, LogLag, MetricArm, MetricResults, Needed, ResultArm,
-    SampleRatio, Sequential,
+    FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm, MetricResults, Needed,
+    ResultArm, SampleRatio, Sequential,
 };
 use axum::Json as Reply;
 use axum::extract::State;
@@ -119,6 +119,10 @@ pub(crate) fn as_value(
 }
 
 pub(crate) fn history_of(experiment: &Experiment) -> History {
+    // What looks of an older release have shown stood on other rules.
+    if experiment.scales.is_empty() {
+        return History::default();
+    }
     let stored = experiment.history.as_deref().unwrap_or("[]");
     let shown: Vec<api::Shown> = serde_json::from_str(stored).unwrap_or_else(|error| {
         tracing::warn!(%error, experiment = %experiment.id, "what was shown cannot be read");
@@ -132,6 +136,7 @@ pub(crate) fn history_of(experiment: &Experiment) -> History {
         metric: shown.metric,
         arm: shown.arm,
         p: shown.p,
+        more: shown.more,
         interval: (shown.lower.is_some() || shown.upper.is_some())
             .then(|| interval(shown.lower, shown.upper)),
         ln_e_harm: shown.ln_e_harm,
@@ -146,6 +151,7 @@ pub(crate) fn history_text(history: &History) -> String {
             metric: shown.metric,
             arm: shown.arm,
             p: shown.p,
+            more: shown.more,
             lower: ends.and_then(|ends| ends.lower),
             upper: ends.and_then(|ends| ends.upper),
             ln_e_harm: shown.ln_e_harm,
@@ -292,6 +298,7 @@ fn metric(definition: &ExperimentDefinition, judged: &Results, at: usize) -> Met
                 events: result.events,
                 mean: result.mean,
                 interval: result.interval.map(interval),
+                beyond: result.beyond,
             })
             .collect(),
         comparisons: result
@@ -351,6 +358,7 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             ln_e: events.ln_e,
             rate_ratio: interval(events.rate_ratio),
         }),
+        guard: c.guard.as_ref().map(guard),
         ln_e_harm: c.ln_e_harm,
         needed: c.needed.map(|needed| Needed {
             units: needed.units,
@@ -358,6 +366,22 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             days: needed.days,
             for_minimum_effect: needed.for_minimum_effect,
         }),
+    }
+}
+
+fn guard(guard: &judge::results::Guard) -> Guard {
+    let scale = guard.scale;
+    Guard {
+        rule: guard.rule.into(),
+        docs: format!("docs/statistics.md#{}", guard.rule.as_str()),
+        ln_e: guard.ln_e,
+        line: guard.line,
+        tolerated_ratio: guard.tolerated_ratio,
+        floor: scale.map(|scale| scale.floor),
+        cap: scale.map(|scale| scale.cap),
+        units: guard.units,
+        left_out: guard.left_out,
+        silent: guard.silent.clone(),
     }
 }
 

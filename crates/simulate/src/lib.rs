@@ -6,6 +6,9 @@
 #![warn(missing_docs)]
 
 mod bandit;
+mod hostile;
+mod law;
+mod ledger;
 mod method;
 mod rollout;
 mod run;
@@ -14,6 +17,11 @@ mod table;
 mod world;
 
 pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
+pub use hostile::{
+    Delays, HostileFixed, HostileReport, HostileRollout, Trouble, declared, simulate_hostile_fixed,
+    simulate_hostile_rollout,
+};
+pub use law::Law;
 pub use method::Method;
 pub use rollout::{RolloutDesign, RolloutReport, Rule, rollout_table, simulate_rollout};
 pub use run::{Outcome, Report, simulate};

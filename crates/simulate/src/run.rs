@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use types::{
-    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Exposures, Finding, Metric, MetricEvidence, ModelId, ModelName, Timestamp,
-    VersionKey, VersionName,
+    ArmEvidence, BetSums, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
+    ExperimentId, ExperimentKey, Exposures, Finding, Metric, MetricEvidence, ModelId, ModelName,
+    Scale, Timestamp, VersionKey, VersionName,
 };
 
 /// What became of one experiment.
@@ -201,6 +201,7 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
         epoch: at as i64,
         started_at: Timestamp::from_micros(0),
         shares: design.shares_of(by_epoch[at]),
+        scales: vec![Some(Scale::binary(design.base))],
         arms: arms.iter().map(evidence).collect(),
     };
     let evidence = Evidence {
@@ -221,12 +222,22 @@ fn evidence(arm: &Arm) -> ArmEvidence {
     ArmEvidence {
         exposures: Exposures {
             units: arm.units,
+            first: arm.units,
+            left_out: 0,
             predictions: arm.events,
             fallbacks: 0,
         },
         metrics: vec![MetricEvidence {
             matured: sums,
             all: sums,
+            bets: BetSums {
+                units: arm.units,
+                fresh: arm.units,
+                powers: [arm.bad as f64; 3],
+                counted: arm.units,
+                ones: arm.bad,
+                ..BetSums::default()
+            },
         }],
     }
 }

@@ -8,7 +8,7 @@ use judge::results::{History, Results, View, view};
 use std::collections::VecDeque;
 use types::{
     ArmEvidence, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Exposures,
-    MetricEvidence, MetricSums, Timestamp,
+    MetricEvidence, MetricSums, Scale, Timestamp,
 };
 
 pub(crate) struct Stage {
@@ -48,6 +48,7 @@ impl Stage {
             started_at: now,
             arms: vec![empty; shares.len()],
             shares: shares.clone(),
+            scales: vec![Some(Scale::binary(0.0))],
         });
         self.experiment.shares = shares;
     }
@@ -57,6 +58,7 @@ impl Stage {
         let arms = self.evidence.epochs.last_mut().map(|epoch| &mut epoch.arms);
         for (arm, units) in arms.into_iter().flatten().zip(units) {
             arm.exposures.units += units;
+            arm.exposures.first += units;
             arm.exposures.predictions += units;
         }
     }

@@ -199,6 +199,7 @@ impl Arm {
         MetricSums {
             units: self.units,
             count: self.events,
+            about: 0.0,
             sum: self.bad_events as f64,
             sum_squares: self.bad_events_squared as f64,
             sum_count_squares: self.events_squared as f64,
@@ -206,6 +207,7 @@ impl Arm {
             sum_products: self.bad_events_squared as f64,
             values: self.events,
             value_units: self.units,
+            fresh_values: self.units,
             events: self.bad,
         }
     }

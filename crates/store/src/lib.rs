@@ -32,7 +32,8 @@ pub use feedback::{
     StoredFeedback,
 };
 pub use log::{
-    Appended, Incoming, LogState, LoggedPrediction, Part, PredictionFilter, SetAside, VersionTotals,
+    Appended, Earlier, Incoming, LogState, LoggedPrediction, Part, PredictionFilter, SetAside,
+    VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{

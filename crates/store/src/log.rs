@@ -2,9 +2,10 @@
 
 use crate::{FeedbackResult, Rollup};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use types::{
-    ExperimentId, Input, ModelId, ModelName, PredictionId, Reason, ReceiptId, Status, TimeRange,
-    Timestamp, VersionKey, VersionName,
+    ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId, ModelName, PredictionId,
+    Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey, VersionName,
 };
 
 /// Which predictions to list: newest first.
@@ -115,6 +116,23 @@ impl Appended {
         self.dropped += later.dropped;
         self.set_aside.extend(later.set_aside);
     }
+}
+
+/// Outcomes of the past that are asked for: what units were worth for a metric, once their window has passed.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// What it is worth by: the metrics, and the objective of `slow`.
+    pub definition: Arc<ExperimentDefinition>,
+    /// The place of the metric.
+    pub metric: usize,
+    /// Of these versions.
+    pub versions: Vec<VersionKey>,
+    /// Only of predictions in this experiment.
+    pub experiment: Option<ExperimentKey>,
+    /// The time by which the window has passed.
+    pub now: Timestamp,
+    /// At most so many units, the newest.
+    pub limit: usize,
 }
 
 /// What became of the journal beside its rows.

@@ -7,10 +7,10 @@ mod models;
 
 use crate::entry::PredictionEntry;
 use crate::{
-    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter,
-    Incoming, LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback, PredictionFilter,
-    ReadModel, RequestReceipt, RunningEvidence, SetAside, StoreError, StoredFeedback,
-    StoredWebhook, VersionFilter, VersionTotals,
+    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier,
+    ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback,
+    PredictionFilter, ReadModel, RequestReceipt, RunningEvidence, SetAside, StoreError,
+    StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -180,6 +180,11 @@ impl LogStore for MemoryStore {
             Ok((experiment.clone(), evidence))
         });
         Ok(each.collect())
+    }
+
+    async fn earlier_outcomes(&self, query: Earlier) -> Result<Vec<f64>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.earlier_outcomes(&memory.models, &query))
     }
 
     async fn newest_order(&self) -> Result<u64, StoreError> {

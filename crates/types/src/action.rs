@@ -41,6 +41,8 @@ crate::words! {
         ExperimentAdvanced = "experiment.advanced",
         /// A bandit moved the weights, or began a new epoch with the same.
         ExperimentReweighted = "experiment.reweighted",
+        /// A new epoch began with the same weights, because a scale of a metric is known now.
+        ExperimentRescaled = "experiment.rescaled",
         /// Everything went to the control: a candidate was no good.
         ExperimentRolledBack = "experiment.rolled_back",
         /// Everything went to an arm, and the alias `champion`.

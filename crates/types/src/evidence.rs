@@ -1,6 +1,6 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
-use crate::{Reason, Timestamp, VersionKey};
+use crate::{Reason, Scale, Timestamp, VersionKey};
 
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
 /// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
@@ -11,23 +11,52 @@ pub struct MetricSums {
     pub units: u64,
     /// ΣD: predictions that count.
     pub count: u64,
-    /// ΣM.
+    /// The reference point a that the next sums are about: squares of large values that differ little would lose
+    /// all of their digits.
+    pub about: f64,
+    /// Σ(M − aD).
     pub sum: f64,
-    /// ΣM².
+    /// Σ(M − aD)².
     pub sum_squares: f64,
     /// ΣD².
     pub sum_count_squares: f64,
-    /// ΣMD.
+    /// Σ(M − aD)D.
     pub sum_products: f64,
     /// Predictions with a value.
     pub values: u64,
     /// Units with a value: the first one counts.
     pub value_units: u64,
+    /// Of these, those that came to the experiment in this epoch.
+    pub fresh_values: u64,
     /// Units with a bad value of a binary metric: the first one in the experiment counts.
     pub events: u64,
 }
 
 impl MetricSums {
+    /// ΣM.
+    pub fn total(&self) -> f64 {
+        self.sum + self.about * self.count as f64
+    }
+
+    /// The same about another reference point.
+    #[must_use]
+    pub fn rebased(self, about: f64) -> Self {
+        // M − bD = (M − aD) + (a − b)D.
+        let shift = self.about - about;
+        if shift == 0.0 {
+            return self;
+        }
+        Self {
+            about,
+            sum: self.sum + shift * self.count as f64,
+            sum_squares: self.sum_squares
+                + 2.0 * shift * self.sum_products
+                + shift * shift * self.sum_count_squares,
+            sum_products: self.sum_products + shift * self.sum_count_squares,
+            ..self
+        }
+    }
+
     /// Adds `other`, or takes it away when `sign` is −1.
     fn shift(&mut self, other: &Self, sign: f64) {
         let whole = |a: u64, b: u64| {
@@ -37,15 +66,20 @@ impl MetricSums {
                 a.saturating_sub(b)
             }
         };
+        if self.count == 0 {
+            *self = self.rebased(other.about);
+        }
+        let moved = other.rebased(self.about);
         self.units = whole(self.units, other.units);
         self.count = whole(self.count, other.count);
         self.values = whole(self.values, other.values);
         self.value_units = whole(self.value_units, other.value_units);
+        self.fresh_values = whole(self.fresh_values, other.fresh_values);
         self.events = whole(self.events, other.events);
-        self.sum += sign * other.sum;
-        self.sum_squares += sign * other.sum_squares;
-        self.sum_count_squares += sign * other.sum_count_squares;
-        self.sum_products += sign * other.sum_products;
+        self.sum += sign * moved.sum;
+        self.sum_squares += sign * moved.sum_squares;
+        self.sum_count_squares += sign * moved.sum_count_squares;
+        self.sum_products += sign * moved.sum_products;
     }
 
     /// The sums of so many times as many units that are alike.
@@ -55,12 +89,14 @@ impl MetricSums {
         Self {
             units: self.units * n,
             count: self.count * n,
+            about: self.about,
             sum: self.sum * factor,
             sum_squares: self.sum_squares * factor,
             sum_count_squares: self.sum_count_squares * factor,
             sum_products: self.sum_products * factor,
             values: self.values * n,
             value_units: self.value_units * n,
+            fresh_values: self.fresh_values * n,
             events: self.events * n,
         }
     }
@@ -78,12 +114,22 @@ impl MetricSums {
     /// Whether a recount agrees: counts and events exactly, sums to 1e-9 relative.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3);
-        let counts = |s: &Self| (s.units, s.count, s.values, s.value_units, s.events);
+        let there = other.rebased(self.about);
+        let counts = |s: &Self| {
+            (
+                s.units,
+                s.count,
+                s.values,
+                s.value_units,
+                s.fresh_values,
+                s.events,
+            )
+        };
         counts(self) == counts(other)
-            && near(self.sum, other.sum)
-            && near(self.sum_squares, other.sum_squares)
-            && near(self.sum_count_squares, other.sum_count_squares)
-            && near(self.sum_products, other.sum_products)
+            && near(self.total(), other.total())
+            && near(self.sum_squares, there.sum_squares)
+            && near(self.sum_count_squares, there.sum_count_squares)
+            && near(self.sum_products, there.sum_products)
     }
 }
 
@@ -92,19 +138,48 @@ impl MetricSums {
 pub struct Exposures {
     /// Units, each counted at its first exposure in the epoch.
     pub units: u64,
+    /// Of these, those that were not exposed in the experiment before.
+    pub first: u64,
+    /// Those that are left out of bets, because nothing was left to chance when they came back.
+    pub left_out: u64,
     /// Predictions.
     pub predictions: u64,
     /// Of these, how many another version answered. They count for this arm all the same.
     pub fallbacks: u64,
 }
 
+/// How many bets there are on each question, of different sizes.
+pub const BETS: usize = 13;
+
+/// What the units of an arm in an epoch add to bets on a metric, each with one number from 0 to 1 (see [`Scale`]).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BetSums {
+    /// Units that count.
+    pub units: u64,
+    /// Of these, those that came to the experiment in this epoch: their probability to be a candidate's is its share.
+    pub fresh: u64,
+    /// Σg, Σg² and Σg³ over these.
+    pub powers: [f64; 3],
+    /// Of them again, those with a 0 or a 1 of a binary metric: counts say all of them, and they are not in `logs`.
+    pub counted: u64,
+    /// Those of them with a 1.
+    pub ones: u64,
+    /// ln of what each bet has won on the other units: by candidate (one, where the arm is a candidate's), and for each
+    /// by question.
+    pub logs: Vec<[f64; BETS]>,
+    /// Σ of what values lie above the cap, less what they lie below the floor.
+    pub beyond: f64,
+}
+
 /// The sums of a metric in an arm and an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MetricEvidence {
     /// Predictions whose window has passed.
     pub matured: MetricSums,
     /// All predictions, the young ones included.
     pub all: MetricSums,
+    /// Units whose window has passed, as bets see them; empty where the epoch has no scale.
+    pub bets: BetSums,
 }
 
 /// What one arm gathered in an epoch.
@@ -125,6 +200,8 @@ pub struct EpochEvidence {
     pub started_at: Timestamp,
     /// The published share of each arm; they sum to 1.
     pub shares: Vec<f64>,
+    /// By metric: the scale of its bets, fixed when the epoch began. Empty in epochs of releases that had none.
+    pub scales: Vec<Option<Scale>>,
     /// By arm, the control first.
     pub arms: Vec<ArmEvidence>,
 }

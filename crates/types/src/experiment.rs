@@ -2,8 +2,8 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, ExperimentId, Intervention, Metric, MetricKind, MetricName, ModelId, ModelName,
-    Policy, Progress, Timestamp, VerdictKind, VersionKey, VersionName,
+    BuiltIn, ExperimentId, Intervention, Metric, MetricKind, MetricName, MetricRole, ModelId,
+    ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +165,42 @@ impl ExperimentDefinition {
         }
         shares[0] += 1.0 - self.enrolment;
         shares
+    }
+
+    /// The ratio of candidate and control up to which a guardrail is not harmed.
+    pub fn tolerated_ratio(&self, metric: &Metric) -> f64 {
+        if !metric.is_never_negative() {
+            return 1.0;
+        }
+        let said = self
+            .policy
+            .rollout()
+            .and_then(|settings| settings.ratio_tolerated);
+        said.unwrap_or_else(|| match metric.built_in() {
+            Some(BuiltIn::Slow | BuiltIn::LatencyMs) => 1.25,
+            _ => 1.0,
+        })
+    }
+
+    /// The difference up to which a guardrail is not harmed, in the unit of the metric, where one is declared.
+    pub fn margin(&self, metric: &Metric) -> Option<f64> {
+        self.policy.rollout()?.margins.get(&metric.name).copied()
+    }
+
+    /// The place of an arm among the arms, by the key of its version.
+    pub fn arm(&self, version: VersionKey) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.key == version)
+    }
+
+    /// The role that a metric has first.
+    pub fn role(&self, metric: &Metric) -> MetricRole {
+        if metric.name == self.primary_metric {
+            MetricRole::Primary
+        } else if self.guardrails.contains(&metric.name) {
+            MetricRole::Guardrail
+        } else {
+            MetricRole::Secondary
+        }
     }
 
     /// The place of a metric in `metrics`.
@@ -330,6 +366,9 @@ pub struct Experiment {
     /// The share of each arm as it is published, or as it was left at the end, the control first; they sum
     /// to 1.
     pub shares: Vec<f64>,
+    /// By metric: the scale of its bets in the present epoch, where there is one. Empty before it starts, and while it
+    /// goes on in the epoch of an older release.
+    pub scales: Vec<Option<Scale>>,
     /// How far its policy has come, where it has one that moves the weights.
     pub progress: Option<Progress>,
     /// What earlier looks have shown, as JSON.
@@ -361,6 +400,7 @@ impl Experiment {
             key,
             id,
             shares: definition.first_shares(),
+            scales: Vec::new(),
             definition,
             status: ExperimentStatus::Draft,
             created_at,

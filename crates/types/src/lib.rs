@@ -18,6 +18,7 @@ mod policy;
 mod prediction;
 mod results;
 mod runtime_spec;
+mod scale;
 mod settings;
 mod time;
 mod traffic;
@@ -26,7 +27,8 @@ mod word;
 
 pub use action::Action;
 pub use evidence::{
-    ArmEvidence, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums,
+    ArmEvidence, BETS, BetSums, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence,
+    MetricSums,
 };
 pub use experiment::{
     Arm, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
@@ -36,8 +38,8 @@ pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;
 pub use metric::{
-    BuiltIn, Direction, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric, MetricKind,
-    Missing,
+    BuiltIn, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric,
+    MetricKind, Missing,
 };
 pub use model_state::{
     Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,
@@ -53,6 +55,7 @@ pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
 };
+pub use scale::{MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};

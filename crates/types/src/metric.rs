@@ -31,8 +31,10 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
-    /// A value of 0.
+    /// A failure of a binary metric, which is a value of 0.
     Failure,
+    /// A value of 0 of a count or another number: who has bought nothing has spent 0.
+    Zero,
     /// Nothing.
     Excluded,
 }
@@ -66,6 +68,26 @@ pub struct Metric {
     pub upper_bound: Option<f64>,
     /// What a matured prediction without a value counts as.
     pub missing: Missing,
+    /// Values below count as this in comparisons. When left out it is found from values that the control had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
+    /// Values above count as this in comparisons, so that one of them cannot decide. When left out it is found likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+}
+
+crate::words! {
+    /// How evidence on a metric is counted, so that it holds when values come late or users come back.
+    pub enum EvidenceRule as "EvidenceRule" {
+        /// Known at once: the first bad outcome of each unit.
+        Events = "events",
+        /// Values that come at their own time, or not at all: bad ones among those that have come.
+        Arrivals = "arrivals",
+        /// One number for each exposed unit, once its window has passed.
+        Exposures = "exposures",
+        /// It is shown, and acts on nothing: nobody knows whether more values are to come. A window would say.
+        None = "none",
+    }
 }
 
 /// Why a metric cannot be declared.
@@ -84,8 +106,20 @@ pub enum InvalidMetric {
     #[error("a missing value can count as a failure only for a binary metric with direction up")]
     NoFailure,
     /// Failure as the missing value needs a window, or nothing would ever be judged fairly.
-    #[error("a missing value can count as a failure only after a window: set window_seconds")]
+    #[error(
+        "a missing value can count as a failure or as zero only after a window: set window_seconds"
+    )]
     NoWindow,
+    /// A binary metric has failures, and a bound may forbid 0.
+    #[error(
+        "a missing value can count as zero only for a count or a number whose bounds hold 0; for a binary metric it is a failure"
+    )]
+    NoZero,
+    /// Floor and cap are no numbers or in the wrong order.
+    #[error(
+        "floor and cap must be numbers from -1e15 to 1e15, the floor below the cap and both within the bounds; a binary metric has none"
+    )]
+    Caps,
 }
 
 /// Why a value is not accepted.
@@ -129,8 +163,33 @@ impl Metric {
         if self.missing == Missing::Failure && !can_fail {
             return Err(InvalidMetric::NoFailure);
         }
-        if self.missing == Missing::Failure && self.window_seconds == 0 {
+        let zero_fits = self.kind != MetricKind::Binary && self.check_counted(0.0).is_ok();
+        if self.missing == Missing::Zero && !zero_fits {
+            return Err(InvalidMetric::NoZero);
+        }
+        if self.missing != Missing::Excluded && self.window_seconds == 0 {
             return Err(InvalidMetric::NoWindow);
+        }
+        self.check_caps()
+    }
+
+    fn check_caps(&self) -> Result<(), InvalidMetric> {
+        let ends = [self.floor, self.cap];
+        if ends == [None, None] {
+            return Ok(());
+        }
+        let within = |end: f64| {
+            end.abs() <= MAX_VALUE
+                && self.lower_bound.is_none_or(|bound| end >= bound)
+                && self.upper_bound.is_none_or(|bound| end <= bound)
+        };
+        let ordered = match ends {
+            [Some(floor), Some(cap)] => floor < cap,
+            _ => true,
+        };
+        if self.kind == MetricKind::Binary || !ordered || !ends.iter().flatten().all(|e| within(*e))
+        {
+            return Err(InvalidMetric::Caps);
         }
         Ok(())
     }
@@ -178,6 +237,24 @@ impl Metric {
     /// Whether its values come with feedback and not with the prediction.
     pub fn from_feedback(&self) -> bool {
         matches!(self.built_in(), None | Some(BuiltIn::Correct))
+    }
+
+    /// Whether no value of it can be below 0.
+    pub fn is_never_negative(&self) -> bool {
+        self.kind != MetricKind::Continuous || self.lower_bound.is_some_and(|bound| bound >= 0.0)
+    }
+
+    /// How evidence on it is counted.
+    pub fn rule(&self) -> EvidenceRule {
+        let binary = self.kind == MetricKind::Binary;
+        match self.built_in() {
+            Some(BuiltIn::Error | BuiltIn::Rejected | BuiltIn::Slow) => EvidenceRule::Events,
+            Some(BuiltIn::LatencyMs | BuiltIn::Confidence) => EvidenceRule::Exposures,
+            _ if self.missing != Missing::Excluded => EvidenceRule::Exposures,
+            _ if binary => EvidenceRule::Arrivals,
+            _ if self.window_seconds > 0 => EvidenceRule::Exposures,
+            _ => EvidenceRule::None,
+        }
     }
 
     /// Whether a value is the bad outcome of a binary metric.
@@ -262,6 +339,8 @@ impl BuiltIn {
             lower_bound,
             upper_bound,
             missing: Missing::Excluded,
+            floor: None,
+            cap: None,
         }
     }
 

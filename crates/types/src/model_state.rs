@@ -3,8 +3,8 @@
 
 use crate::{
     Action, AliasName, Described, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold,
-    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Timestamp,
-    TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
+    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Scale,
+    Timestamp, TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,6 +120,11 @@ pub enum Decision {
         /// The new shares.
         shares: Vec<f64>,
     },
+    /// A new epoch begins with the same weights, because a scale of a metric is known now.
+    Rescale {
+        /// The shares as they are.
+        shares: Vec<f64>,
+    },
     /// Everything goes to the control, because a candidate is no good.
     RollBack,
     /// Everything goes to an arm, and the alias `champion`.
@@ -154,6 +159,7 @@ impl Decision {
         match self {
             Self::Advance { .. } => Action::ExperimentAdvanced,
             Self::Reweigh { .. } => Action::ExperimentReweighted,
+            Self::Rescale { .. } => Action::ExperimentRescaled,
             Self::RollBack => Action::ExperimentRolledBack,
             Self::Promote { .. } => Action::ExperimentPromoted,
             Self::Hold(_) => Action::ExperimentHeld,
@@ -170,7 +176,9 @@ impl Decision {
     /// The weights that it publishes while the experiment goes on.
     pub fn shares(&self) -> Option<&[f64]> {
         match self {
-            Self::Advance { shares } | Self::Reweigh { shares } => Some(shares),
+            Self::Advance { shares } | Self::Reweigh { shares } | Self::Rescale { shares } => {
+                Some(shares)
+            }
             _ => None,
         }
     }
@@ -338,6 +346,8 @@ pub enum Write {
         epoch: i64,
         /// The share of each arm.
         shares: Vec<f64>,
+        /// By metric, the scale of its bets.
+        scales: Vec<Option<Scale>>,
     },
     /// What a look has shown.
     Look {

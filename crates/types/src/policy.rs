@@ -80,8 +80,10 @@ pub struct RolloutSettings {
     pub ratio_margins: Vec<f64>,
     /// For `strict`: or what the harm on a guardrail must be shown to be below, in the unit of the metric.
     pub absolute_margin: Option<f64>,
-    /// The ratio of the rates of bad events up to which a guardrail is not harmed: 1 for any harm.
-    pub ratio_tolerated: f64,
+    /// The ratio of candidate and control up to which a guardrail is not harmed: 1 for any harm. When left out: 1, and
+    /// 1.25 for `slow` and `latency_ms`, whose level wanders in every service. It counts for metrics without negative
+    /// values.
+    pub ratio_tolerated: Option<f64>,
     /// By guardrail that is no rate of events: the difference up to which it is not harmed; 0 when left
     /// out.
     #[schema(value_type = BTreeMap<String, f64>)]
@@ -112,7 +114,7 @@ impl Default for RolloutSettings {
             promotion: Promotion::Permissive,
             ratio_margins: Vec::new(),
             absolute_margin: None,
-            ratio_tolerated: 1.0,
+            ratio_tolerated: None,
             margins: BTreeMap::new(),
             ceilings: BTreeMap::new(),
             holdback: 2.0,
@@ -221,7 +223,7 @@ impl RolloutSettings {
         );
         let tolerated = self.ratio_tolerated;
         need(
-            (1.0..=100.0).contains(&tolerated),
+            tolerated.is_none_or(|ratio| (1.0..=100.0).contains(&ratio)),
             "/rollout/ratio_tolerated",
             "must be from 1 to 100",
         );

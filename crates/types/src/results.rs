@@ -49,10 +49,14 @@ crate::words! {
 crate::words! {
     /// How an always-valid interval was made.
     pub enum SequenceMethod as "SequenceMethod" {
-        /// The asymptotic confidence sequence, epoch by epoch.
+        /// The asymptotic confidence sequence, epoch by epoch: of earlier releases.
         Asymptotic = "asymptotic",
-        /// Exact sequences of both shares: few units or events.
+        /// Exact sequences of both shares: of earlier releases.
         ExactBernoulli = "exact_bernoulli",
+        /// Bets on units whose arm was left to chance.
+        Betting = "betting",
+        /// These, and asymptotic evidence beside them.
+        Mixture = "mixture",
         /// Nothing can be said yet.
         None = "none",
     }

@@ -181,6 +181,7 @@ async fn experiment(
     };
     let id = ExperimentId::from_bits(1);
     let key = ExperimentKey(1);
+    let scales = vec![Some(types::Scale::binary(0.1)); definition.metrics.len()];
     let create = Command::CreateExperiment {
         key,
         id,
@@ -190,6 +191,7 @@ async fn experiment(
     let start = Command::StartExperiment {
         id,
         progress: None,
+        scales,
         revision: None,
         by: types::Actor::Person,
     };

@@ -181,6 +181,8 @@ fn matured_units(look: &Look<'_>, metric: usize, arm: usize) -> f64 {
 pub(crate) struct Sums {
     units: f64,
     count: f64,
+    /// As in [`MetricSums`].
+    about: f64,
     sum: f64,
     sum_squares: f64,
     sum_count_squares: f64,
@@ -193,6 +195,7 @@ impl Sums {
         Self {
             units: n,
             count: n,
+            about: 0.0,
             sum,
             sum_squares,
             sum_count_squares: n,
@@ -201,6 +204,10 @@ impl Sums {
     }
 
     fn add(&mut self, other: &MetricSums, weight: f64) {
+        if self.count == 0.0 {
+            self.about = other.about;
+        }
+        let other = other.rebased(self.about);
         self.units += weight * other.units as f64;
         self.count += weight * other.count as f64;
         self.sum += weight * other.sum;
@@ -217,8 +224,16 @@ impl Sums {
         if self.units < 2.0 {
             return None;
         }
+        let about = |sample: Sample| Sample {
+            mean: self.about + sample.mean,
+            ..sample
+        };
         if self.is_one_each() {
-            return Some(Sample::from_sums(self.units, self.sum, self.sum_squares));
+            return Some(about(Sample::from_sums(
+                self.units,
+                self.sum,
+                self.sum_squares,
+            )));
         }
         let ratio = crate::ratio::RatioSums {
             n: self.units,
@@ -228,7 +243,7 @@ impl Sums {
             sum_dd: self.sum_count_squares,
             sum_md: self.sum_products,
         };
-        ratio.sample()
+        ratio.sample().map(about)
     }
 }
 

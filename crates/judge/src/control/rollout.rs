@@ -185,7 +185,7 @@ fn harmed(look: &Look<'_>) -> Option<String> {
     let mean = |arm: usize| {
         let sums = last.map(|epoch| epoch.arms[arm].metrics[metric].all);
         let mean = sums.filter(|sums| sums.count > 0);
-        let mean = mean.map(|sums| sums.sum / sums.count as f64);
+        let mean = mean.map(|sums| sums.about + sums.sum / sums.count as f64);
         match mean {
             Some(mean) if definition.metrics[metric].kind == MetricKind::Binary => {
                 format!("{} %", significant(100.0 * mean, 3))
@@ -235,8 +235,11 @@ fn without_outcomes(
 
 /// Units that the candidate has at this step.
 fn treated(look: &Look<'_>) -> u64 {
-    let epoch = look.evidence.epochs.last();
-    epoch.map_or(0, |epoch| epoch.arms[1].exposures.units)
+    let mut epochs = look.evidence.epochs.iter().rev().peekable();
+    let shares = epochs.peek().map(|epoch| epoch.shares.clone());
+    // A step may go on in a new epoch, when a scale is known.
+    let same = epochs.take_while(|epoch| Some(&epoch.shares) == shares.as_ref());
+    same.map(|epoch| epoch.arms[1].exposures.units).sum()
 }
 
 /// The units that a step needs: as they are set, or as many as find twice the control's rate of bad events

@@ -1,4 +1,5 @@
 use super::*;
+use crate::made::with_values;
 use crate::results::{History, results};
 use types::{
     Algorithm, Arm, ArmEvidence, BanditProgress, BanditSettings, BuiltIn, Decision, EpochEvidence,
@@ -22,17 +23,20 @@ fn binary(metric: &Metric, bad: u64, n: u64) -> MetricEvidence {
     let sums = MetricSums {
         units: n,
         count: n,
+        about: 0.0,
         sum: ones,
         sum_squares: ones,
         sum_count_squares: n as f64,
         sum_products: ones,
         values: n,
         value_units: n,
+        fresh_values: n,
         events: bad,
     };
     MetricEvidence {
         matured: sums,
         all: sums,
+        bets: types::BetSums::default(),
     }
 }
 
@@ -84,6 +88,8 @@ impl World {
         let arm = |&(bad, n): &(u64, u64)| ArmEvidence {
             exposures: Exposures {
                 units: n,
+                first: n,
+                left_out: 0,
                 predictions: n,
                 fallbacks: 0,
             },
@@ -96,6 +102,10 @@ impl World {
             epoch: at as i64,
             started_at: minutes(60 * at as i64),
             shares: shares.to_vec(),
+            scales: metrics
+                .iter()
+                .map(|_| Some(types::Scale::binary(0.1)))
+                .collect(),
             arms: arms.iter().map(arm).collect(),
         };
         self.evidence.epochs = epochs.iter().enumerate().map(epoch).collect();
@@ -445,23 +455,6 @@ fn guardrails_that_are_means_or_must_stay_high_take_back_too() {
     assert_eq!(world.look(minutes(1)).decision, Some(Decision::RollBack));
 
     // A mean, up to a margin.
-    let latency = |mean: f64| {
-        let sums = MetricSums {
-            units: 1000,
-            count: 1000,
-            sum: 1000.0 * mean,
-            sum_squares: 1000.0 * (mean * mean + 100.0),
-            sum_count_squares: 1000.0,
-            sum_products: 1000.0 * mean,
-            values: 1000,
-            value_units: 1000,
-            events: 0,
-        };
-        MetricEvidence {
-            matured: sums,
-            all: sums,
-        }
-    };
     for (margin, taken_back) in [(0.0, true), (10.0, false)] {
         let name = BuiltIn::LatencyMs.metric().name;
         let settings = RolloutSettings {
@@ -471,8 +464,9 @@ fn guardrails_that_are_means_or_must_stay_high_take_back_too() {
         let metrics = vec![BuiltIn::LatencyMs.metric()];
         let mut world = World::new(Policy::Rollout(settings), 2, metrics);
         world.has(&[(&[0.5, 0.5], &[(0, 1000), (0, 1000)])]);
-        world.evidence.epochs[0].arms[0].metrics[0] = latency(50.0);
-        world.evidence.epochs[0].arms[1].metrics[0] = latency(55.0);
+        let latencies = [(1000, 50.0, 10.0), (1000, 55.0, 10.0)];
+        let definition = &world.experiment.definition;
+        with_values(&mut world.evidence.epochs[0], definition, 0, &latencies);
         let back = world.look(minutes(1)).decision == Some(Decision::RollBack);
         assert_eq!(back, taken_back, "margin {margin}");
     }

@@ -50,7 +50,11 @@ pub(super) fn adaptive(
         return None;
     }
     let arms = definition.arms.len();
-    let ratios: Vec<Ratio> = (0..arms).map(|arm| Ratio::of(evidence, at, arm)).collect();
+    // Squares of large values that differ little would lose all of their digits.
+    let about = super::pooled(evidence, at, 0).0.about;
+    let ratios: Vec<Ratio> = (0..arms)
+        .map(|arm| Ratio::of(evidence, at, arm, about))
+        .collect();
     let mut epochs = Vec::new();
     for epoch in &evidence.epochs {
         let sums = |arm: usize| ratios[arm].linearised(&epoch.arms[arm].metrics[at].matured);
@@ -72,9 +76,9 @@ pub(super) fn adaptive(
     let arm = |arm: usize| {
         let (mean, error) = (estimate.means[arm], estimate.errors[arm]);
         known(arm).then(|| AdaptiveArm {
-            mean,
+            mean: about + mean,
             error,
-            interval: Interval::around(mean, z * error),
+            interval: Interval::around(about + mean, z * error),
         })
     };
     let comparison = |arm: usize| {
@@ -99,16 +103,18 @@ pub(super) fn adaptive(
 /// ΣM/ΣD of an arm: where units have several predictions, a unit stands for its linearised value
 /// (M − R D)/D̄ + R.
 struct Ratio {
+    about: f64,
     ratio: f64,
     mean_count: f64,
     one_each: bool,
 }
 
 impl Ratio {
-    fn of(evidence: &Evidence, at: usize, arm: usize) -> Self {
-        let (matured, _) = super::pooled(evidence, at, arm);
+    fn of(evidence: &Evidence, at: usize, arm: usize, about: f64) -> Self {
+        let matured = super::pooled(evidence, at, arm).0.rebased(about);
         let count = (matured.count as f64).max(1.0);
         Self {
+            about,
             ratio: matured.sum / count,
             mean_count: count / (matured.units as f64).max(1.0),
             one_each: one_each(&matured),
@@ -116,6 +122,7 @@ impl Ratio {
     }
 
     fn linearised(&self, sums: &MetricSums) -> ArmSums {
+        let sums = sums.rebased(self.about);
         let n = sums.units as f64;
         if self.one_each {
             return ArmSums {

@@ -6,8 +6,9 @@ use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
 use crate::srm::{
     ALARM, Allocation, DEFAULT_CONCENTRATION, MIN_UNITS, chi_square, ln_e_sequential,
 };
+use evidence::pair_share;
 use std::collections::HashMap;
-use types::{Evidence, ExperimentDefinition, Missing};
+use types::{EpochEvidence, Evidence, ExperimentDefinition, Missing};
 
 /// The units of each epoch against its published shares.
 pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
@@ -19,7 +20,7 @@ pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
             let arms = epoch.arms.iter().zip(&epoch.shares);
             let open = arms.filter(|(_, share)| **share > 0.0);
             let (counts, shares) = open
-                .map(|(arm, share)| (arm.exposures.units as f64, *share))
+                .map(|(arm, share)| (arm.exposures.first as f64, *share))
                 .unzip();
             Allocation { counts, shares }
         })
@@ -39,7 +40,7 @@ fn chi_square_p(evidence: &Evidence) -> Option<f64> {
     let arms = evidence.epochs.first()?.arms.len();
     let (mut counts, mut expected) = (vec![0.0; arms], vec![0.0; arms]);
     for epoch in &evidence.epochs {
-        let units = |arm: usize| epoch.arms[arm].exposures.units as f64;
+        let units = |arm: usize| epoch.arms[arm].exposures.first as f64;
         let total: f64 = (0..arms).map(units).sum();
         for arm in 0..arms {
             counts[arm] += units(arm);
@@ -58,12 +59,20 @@ pub(super) fn feedback_checks(
 ) -> Vec<FeedbackCheck> {
     let mut checks = Vec::new();
     for (metric, declared) in definition.metrics.iter().enumerate() {
-        // Where a missing value is a failure, more values are the effect itself.
-        if !declared.from_feedback() || declared.missing == Missing::Failure {
+        // Where a missing value counts, more values are the effect itself.
+        if !declared.from_feedback() || declared.missing != Missing::Excluded {
             continue;
         }
         for arm in 1..definition.arms.len() {
-            let stages = pair_stages(evidence, arm, |arm| arm.metrics[metric].all.value_units);
+            let stages = pair_stages(evidence, arm, |epoch, arm| {
+                let sums = &epoch.arms[arm].metrics[metric].all;
+                // Releases without scales did not tell first exposures apart.
+                if epoch.scales.is_empty() {
+                    sums.value_units
+                } else {
+                    sums.fresh_values
+                }
+            });
             let p = p_of_ln_e(ln_e_two_sided(&stages, 1.0, DEFAULT_TAU));
             checks.push(FeedbackCheck {
                 metric,
@@ -81,13 +90,13 @@ pub(super) fn feedback_checks(
 pub(super) fn pair_stages(
     evidence: &Evidence,
     arm: usize,
-    count: impl Fn(&types::ArmEvidence) -> u64,
+    count: impl Fn(&EpochEvidence, usize) -> u64,
 ) -> Vec<EventStage> {
     let mut stages: Vec<EventStage> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
     for epoch in &evidence.epochs {
-        let share = epoch.shares[arm] / (epoch.shares[arm] + epoch.shares[0]);
-        let (treated, control) = (count(&epoch.arms[arm]) as f64, count(&epoch.arms[0]) as f64);
+        let share = pair_share(&epoch.shares, arm);
+        let (treated, control) = (count(epoch, arm) as f64, count(epoch, 0) as f64);
         if treated + control == 0.0 || !(share > 0.0 && share < 1.0) {
             continue;
         }

@@ -1,11 +1,11 @@
-//! What looks leave for the next one.
+//! What looks leave for the next one: the smallest p-value and the largest evidence of harm, which are as valid as any
+//! single look. Intervals are about the effect so far, and are not intersected.
 
 use super::{Comparison, Results};
 use crate::sample::Interval;
 
-/// What earlier looks have shown, so that a decision does not go away when chance swings back: the
-/// running minimum of p, the running intersection of the intervals and the running maximum of the
-/// e-values of harm are as valid as any single look.
+/// What earlier looks have shown, so that a decision does not go away when chance swings back: p is evidence against "no
+/// effect at any time".
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History(pub Vec<Shown>);
 
@@ -18,7 +18,9 @@ pub struct Shown {
     pub arm: usize,
     /// The smallest p-value, before any adjustment.
     pub p: f64,
-    /// What all intervals had in common.
+    /// Which way that was: whether the candidate's mean is the greater one.
+    pub more: bool,
+    /// The interval of the last look.
     pub interval: Option<Interval>,
     /// The largest ln of the e-value that the candidate is worse.
     pub ln_e_harm: Option<f64>,
@@ -30,6 +32,7 @@ impl Shown {
             metric,
             arm: comparison.arm,
             p: comparison.sequential.p,
+            more: comparison.sequential.more,
             interval: comparison.sequential.interval,
             ln_e_harm: comparison.ln_e_harm,
         }
@@ -45,11 +48,9 @@ impl Comparison {
         if pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower) {
             return;
         }
-        sequential.p = sequential.p.min(shown.p);
-        sequential.interval = match (sequential.interval, shown.interval) {
-            (Some(now), Some(before)) => Some(now.intersect(before)),
-            (now, before) => now.or(before),
-        };
+        if shown.p < sequential.p {
+            (sequential.p, sequential.more) = (shown.p, shown.more);
+        }
         self.ln_e_harm = match (self.ln_e_harm, shown.ln_e_harm) {
             (Some(now), Some(before)) => Some(now.max(before)),
             (now, before) => now.or(before),

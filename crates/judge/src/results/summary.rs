@@ -2,7 +2,7 @@
 
 use super::{ArmResult, Comparison, MetricResult, Results, Verdict};
 use crate::words::{significant, thousands};
-use types::{ExperimentDefinition, Finding, Metric, MetricKind, MetricRole};
+use types::{EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole};
 
 /// A few sentences for people.
 pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: bool) -> String {
@@ -174,19 +174,7 @@ impl Words<'_> {
                     format!("{without} has no value of {name} yet")
                 }
             }
-            Finding::TooLittle => {
-                let missing = [(self.arm(0), control), (arm, candidate)];
-                let missing: Vec<String> = missing
-                    .iter()
-                    .filter_map(|(version, result)| self.missing(version, result))
-                    .collect();
-                let missing = if missing.is_empty() {
-                    "no epoch has 100 units of both, and 10 of both outcomes".into()
-                } else {
-                    missing.join(" and ")
-                };
-                format!("too little is known of {name}: {missing}")
-            }
+            Finding::TooLittle => format!("too little is known of {name}: {}", self.too_little()),
             Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
             Finding::Better | Finding::Unclear => format!(
                 "{arm} is at {}, which does not exclude that they are equal",
@@ -195,17 +183,19 @@ impl Words<'_> {
         }
     }
 
-    /// What an arm lacks for a comparison.
-    fn missing(&self, version: &str, arm: &ArmResult) -> Option<String> {
-        if arm.units < 100 {
-            return Some(format!("{version} has {} of 100 units", arm.units));
+    /// What a comparison lacks where both arms have units.
+    fn too_little(&self) -> &'static str {
+        match self.metric.rule() {
+            EvidenceRule::None => {
+                "without a window nobody knows whether more values are to come, so it is shown and decides nothing; \
+                 declare window_seconds"
+            }
+            EvidenceRule::Arrivals => "no value has come yet",
+            EvidenceRule::Exposures | EvidenceRule::Events => {
+                "no scale is set yet, which takes 200 units whose window has passed, 20 of them with a value other \
+                 than 0 and not all alike"
+            }
         }
-        let mean = arm
-            .mean
-            .filter(|_| self.metric.kind == MetricKind::Binary)?;
-        let rare = (mean.min(1.0 - mean) * arm.predictions as f64).round();
-        let outcome = if mean <= 0.5 { 1 } else { 0 };
-        (rare < 10.0).then(|| format!("{version} has {rare:.0} of 10 values that are {outcome}"))
     }
 
     /// Means, difference and always-valid interval.

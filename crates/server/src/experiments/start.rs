@@ -4,13 +4,15 @@ use super::{experiment_in, require, wire};
 use crate::catalogue::CommandError;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ExperimentPath, Params};
+use crate::log::FRESH_WITHIN;
 use crate::models::probe;
 use crate::openapi::{path, problems};
+use crate::scales;
 use crate::state::AppState;
 use api::{ErrorCode, StartedExperiment};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::{Command, Event, Moved, Refusal, Weights, decide};
+use catalog::{Command, Event, Moved, Refusal, Scales, Weights, decide};
 use judge::control::begin;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -67,7 +69,7 @@ pub(crate) async fn start(
     let experiment = match at {
         _ if params.dry_run => experiment,
         None => {
-            let start = starting(&experiment, None, Actor::Person);
+            let start = starting(&state, &experiment, None, Actor::Person).await?;
             let after = state.command(name, start).await?;
             experiment_in(&after, id)?.clone()
         }
@@ -92,10 +94,28 @@ pub(crate) async fn start(
 }
 
 /// What starts a draft; with a `revision`, only if nothing happened to it since.
-fn starting(experiment: &types::Experiment, revision: Option<i64>, by: Actor) -> Command {
+async fn starting(
+    state: &AppState,
+    experiment: &types::Experiment,
+    revision: Option<i64>,
+    by: Actor,
+) -> ApiResult<Command> {
+    // The scales are of everything that was answered before, as far as that is counted.
+    let _ = state.log.catch_up(FRESH_WITHIN).await;
+    let scales = scales::at_start(state, &experiment.definition).await?;
+    Ok(start_with(experiment, scales, revision, by))
+}
+
+fn start_with(
+    experiment: &types::Experiment,
+    scales: Scales,
+    revision: Option<i64>,
+    by: Actor,
+) -> Command {
     Command::StartExperiment {
         id: experiment.id,
         progress: begin(&experiment.definition.policy),
+        scales,
         revision,
         by,
     }
@@ -108,7 +128,7 @@ async fn startable(
     now: Timestamp,
 ) -> ApiResult<Moved> {
     let model = state.catalogue.state(&experiment.definition.name)?;
-    let start = starting(experiment, None, Actor::Person);
+    let start = start_with(experiment, Scales::new(), None, Actor::Person);
     let decided = decide(&model, &start, now)?;
     for arm in &experiment.definition.arms {
         let version = model.versions.iter().find(|v| v.key == arm.key);
@@ -133,7 +153,8 @@ pub(crate) async fn start_due(state: &AppState, experiment: &types::Experiment) 
     let name = &experiment.definition.name;
     let started = async {
         startable(state, experiment, state.clock.now()).await?;
-        let start = starting(experiment, Some(experiment.revision), Actor::Controller);
+        let revision = Some(experiment.revision);
+        let start = starting(state, experiment, revision, Actor::Controller).await?;
         Ok::<_, ApiError>(state.command(name, start).await?)
     };
     if let Err(error) = started.await {

@@ -5,19 +5,22 @@ use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
 use crate::receipt::Kept;
 use crate::{
-    Appended, Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Incoming,
-    LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter, Receipt, RequestReceipt,
-    Rollup, SetAside, StoredFeedback, VersionTotals, is_right,
+    Appended, Counted, Earlier, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult,
+    Incoming, LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter, Receipt,
+    RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right, unit_number,
 };
-use evidence::{Delta, Exposed, Given, Recount, Sample, Unit, exposed, valued};
+use evidence::{
+    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
+    exposed, start_of, valued,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey, Exposures,
-    FeedbackStatus, Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, ModelName,
-    PredictionId, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
+    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey, FeedbackStatus,
+    Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, ModelName, PredictionId, Reason,
+    ReceiptId, TimeRange, Timestamp, VersionKey,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.
@@ -38,13 +41,15 @@ pub(super) struct Log {
     receipts: HashMap<ReceiptId, RequestReceipt>,
     /// Whose first event of a metric was counted, by experiment and the place of the metric.
     had_event: HashSet<(ExperimentKey, usize, Unit)>,
-    /// How many such there were, by epoch and version beside that.
-    events: HashMap<(ExperimentKey, i64, VersionKey, usize), u64>,
+    /// When the predictions of such were made, in seconds, by epoch and version beside that.
+    events: HashMap<(ExperimentKey, i64, VersionKey, usize), Vec<i64>>,
     /// The arm of each unit in each epoch.
     arms: HashMap<(ExperimentKey, i64, Unit), VersionKey>,
+    /// What was fixed of each named unit in each epoch.
+    facts: HashMap<(ExperimentKey, i64, i64), Facts>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Row {
     position: u64,
     bytes: Vec<u8>,
@@ -58,6 +63,7 @@ struct Stored {
     label: Option<String>,
     received_at: Timestamp,
     event: bool,
+    in_time: Option<f64>,
     position: u64,
 }
 
@@ -167,11 +173,22 @@ impl Log {
         if let Some(experiment) = prediction.experiment.and_then(|key| models.by_key(key)) {
             let unit = unit_of(prediction);
             let arm = (experiment.key, prediction.epoch, unit);
+            if let (Unit::Named(number), false) = (unit, self.arms.contains_key(&arm)) {
+                let facts = Facts {
+                    coin: self.coin(models, experiment, prediction.epoch, unit),
+                    began: prediction.id.time().seconds(),
+                    of: vec![None; experiment.definition.metrics.len()],
+                };
+                let place = (experiment.key, prediction.epoch, number);
+                self.facts.insert(place, facts);
+            }
             let version = *self.arms.entry(arm).or_insert(key);
             for (at, gain) in exposed(&experiment.definition, prediction.measured()) {
+                let made = prediction.id.time();
+                self.is_in_time(experiment, prediction, at, made);
                 self.note_event(
                     experiment.key,
-                    (prediction.epoch, version),
+                    (prediction.epoch, version, made),
                     at,
                     unit,
                     gain.bad,
@@ -184,21 +201,61 @@ impl Log {
         Ok(false)
     }
 
+    /// What is left to chance about a unit that comes to an epoch.
+    fn coin(&self, models: &Models, experiment: &Experiment, epoch: i64, unit: Unit) -> Coin {
+        let before = self.arms.iter().filter(|((of, other, same), _)| {
+            *of == experiment.key && *other != epoch && *same == unit
+        });
+        let seen = before.map(|((_, other, _), version)| Seen {
+            share: models.terms(experiment, *other).share().unwrap_or_default(),
+            candidate: experiment.definition.control().key != *version,
+        });
+        let mut seen = seen.peekable();
+        match models.terms(experiment, epoch).share() {
+            Some(share) => Coin::between(seen, share),
+            None if seen.peek().is_none() => Coin::Fresh,
+            None => Coin::LeftOut,
+        }
+    }
+
+    /// Whether what comes for a prediction now is in time for bets.
+    fn is_in_time(
+        &mut self,
+        experiment: &Experiment,
+        prediction: &PredictionEntry<'_>,
+        at: usize,
+        now: Timestamp,
+    ) -> bool {
+        let (order, made) = (prediction.id.order(), prediction.id.time().seconds());
+        let mut began = made;
+        let mut first = order;
+        if let Unit::Named(unit) = unit_of(prediction) {
+            let place = (experiment.key, prediction.epoch, unit);
+            let Some(facts) = self.facts.get_mut(&place) else {
+                return false;
+            };
+            began = facts.began;
+            first = *facts.of[at].get_or_insert(order);
+        }
+        match experiment.definition.metrics[at].window_seconds as i64 {
+            0 => first == order,
+            window => made <= began + window && now.seconds() <= began + window,
+        }
+    }
+
     /// Counts a bad value, where it is the first of its unit; says whether it was.
     fn note_event(
         &mut self,
         experiment: ExperimentKey,
-        (epoch, version): (i64, VersionKey),
+        (epoch, version, made): (i64, VersionKey, Timestamp),
         at: usize,
         unit: Unit,
         bad: bool,
     ) -> bool {
         let first = bad && self.had_event.insert((experiment, at, unit));
         if first {
-            *self
-                .events
-                .entry((experiment, epoch, version, at))
-                .or_default() += 1;
+            let place = (experiment, epoch, version, at);
+            self.events.entry(place).or_default().push(made.seconds());
         }
         first
     }
@@ -258,8 +315,12 @@ impl Log {
     ) -> FeedbackResult {
         self.sweep(now);
         let id = item.prediction_id;
-        let row = self.predictions.get(&id.order());
-        let Some(prediction) = row.map(Row::prediction).filter(|found| found.id == id) else {
+        let row = self.predictions.get(&id.order()).cloned();
+        let Some(prediction) = row
+            .as_ref()
+            .map(Row::prediction)
+            .filter(|found| found.id == id)
+        else {
             return Ok(self.keep(item, now));
         };
         let (version, deleted) = models.known(prediction.version).expect("it was stored");
@@ -285,6 +346,7 @@ impl Log {
         let experiment = prediction.experiment.and_then(|key| models.by_key(key));
         let place = experiment.and_then(|found| found.definition.metric(metric.as_str()));
         let mut event = known.is_some_and(|known| known.event);
+        let mut in_time = known.and_then(|known| known.in_time);
         if let Some((experiment, at)) = experiment.zip(place) {
             let definition = &experiment.definition;
             let old = known.map(|known| known.value);
@@ -296,8 +358,13 @@ impl Log {
                 let (unit, epoch) = (unit_of(&prediction), prediction.epoch);
                 let arm = self.arms.get(&(experiment.key, epoch, unit));
                 let arm = arm.copied().unwrap_or(prediction.version);
+                let counts = gain.is_some();
                 let bad = gain.is_some_and(|gain| gain.bad);
-                event |= self.note_event(experiment.key, (epoch, arm), at, unit, bad);
+                event |= self.note_event(experiment.key, (epoch, arm, id.time()), at, unit, bad);
+                let has_bets = models.terms(experiment, epoch).has(at);
+                if has_bets && counts && self.is_in_time(experiment, &prediction, at, now) {
+                    in_time = Some(value);
+                }
             }
         }
         if status != FeedbackStatus::Duplicate {
@@ -306,6 +373,7 @@ impl Log {
                 label,
                 received_at: now,
                 event,
+                in_time,
                 position,
             };
             self.feedback.insert(key, value);
@@ -529,6 +597,14 @@ impl Log {
         let definition = &Arc::new(experiment.definition.clone());
         let recount = |matured_at| {
             let mut recount = Recount::new(Arc::clone(definition), matured_at);
+            for (epoch, _) in models.epochs(experiment.key) {
+                recount.epoch(epoch, models.terms(experiment, epoch));
+            }
+            for ((of, epoch, unit), facts) in &self.facts {
+                if *of == experiment.key {
+                    recount.fixed(*epoch, *unit, facts.clone());
+                }
+            }
             for row in self.predictions.values() {
                 let p = row.prediction();
                 if p.experiment == Some(experiment.key) {
@@ -541,28 +617,35 @@ impl Log {
         let of = |sums: &HashMap<_, Delta>, cell| sums.get(&cell).cloned().unwrap_or_default();
         let mut evidence = Evidence::default();
         let mut inside = 0;
-        for (epoch, shares, started_at) in models.epochs(experiment.key) {
+        for (epoch, opened) in models.epochs(experiment.key) {
             let arms = definition.arms.iter().map(|arm| {
-                let exposures = of(&all, (epoch, arm.key, None)).sums();
+                let exposures = of(&all, (epoch, arm.key, None));
                 let metrics = (0..definition.metrics.len()).map(|at| {
-                    let events = self.events.get(&(experiment.key, epoch, arm.key, at));
-                    let events = events.copied().unwrap_or(0);
-                    let (all, matured) = (
-                        of(&all, (epoch, arm.key, Some(at))).sums(),
-                        of(&matured, (epoch, arm.key, Some(at))).sums(),
-                    );
-                    // Events count at once: they are what guards.
+                    let place = (experiment.key, epoch, arm.key, at);
+                    let events = self.events.get(&place).map_or(&[][..], Vec::as_slice);
+                    let metric = &definition.metrics[at];
+                    let due = cutoff(metric, now.seconds());
+                    let is_due = |made: &&i64| start_of(metric, **made) <= due;
+                    let due = match metric.window_seconds {
+                        0 => events.len(),
+                        _ => events.iter().filter(is_due).count(),
+                    };
+                    let all = of(&all, (epoch, arm.key, Some(at)));
+                    let matured = of(&matured, (epoch, arm.key, Some(at)));
                     MetricEvidence {
-                        all: MetricSums { events, ..all },
-                        matured: MetricSums { events, ..matured },
+                        all: MetricSums {
+                            events: events.len() as u64,
+                            ..all.sums()
+                        },
+                        matured: MetricSums {
+                            events: due as u64,
+                            ..matured.sums()
+                        },
+                        bets: matured.bets.sums(),
                     }
                 });
                 ArmEvidence {
-                    exposures: Exposures {
-                        units: exposures.units,
-                        predictions: exposures.count,
-                        fallbacks: exposures.events,
-                    },
+                    exposures: exposures.exposures(&opened.scales),
                     metrics: metrics.collect(),
                 }
             });
@@ -573,8 +656,9 @@ impl Log {
                 .sum::<u64>();
             evidence.epochs.push(EpochEvidence {
                 epoch,
-                started_at,
-                shares: shares.clone(),
+                started_at: opened.started_at,
+                shares: opened.shares.clone(),
+                scales: opened.scales.clone(),
                 arms,
             });
         }
@@ -586,6 +670,26 @@ impl Log {
         evidence
     }
 
+    pub(super) fn earlier_outcomes(&self, models: &Models, query: &Earlier) -> Vec<f64> {
+        let metric = &query.definition.metrics[query.metric];
+        let until = cutoff(metric, query.now.seconds());
+        let asked = self.live(models).rev().filter(|(_, p)| {
+            query.versions.contains(&p.version)
+                && p.id.time().seconds() < until
+                && p.reason != Reason::Pinned
+                && (query.experiment.is_none() || p.experiment == query.experiment)
+        });
+        let mut found = UnitOutcomes::default();
+        for (_, p) in asked.take(3 * query.limit) {
+            let given = self.given(&p, &metric.name).map(|given| given.value);
+            let outcome = Outcome::of(&query.definition, metric, p.measured(), given);
+            if let Some(worth) = outcome.worth().filter(|_| found.units() < query.limit) {
+                found.add(p.unit_id.map(unit_number), worth);
+            }
+        }
+        found.values()
+    }
+
     fn given(&self, prediction: &PredictionEntry<'_>, metric: &MetricName) -> Option<Given> {
         let given = self
             .feedback
@@ -593,6 +697,7 @@ impl Log {
         Some(Given {
             value: given.value,
             event: given.event,
+            in_time: given.in_time,
         })
     }
 
@@ -650,6 +755,7 @@ fn exposed_by(p: &PredictionEntry<'_>) -> Exposed {
         epoch: p.epoch,
         version: p.version,
         unit: unit_of(p),
+        order: p.id.order(),
         seconds: p.id.time().seconds(),
         measured: p.measured(),
     }

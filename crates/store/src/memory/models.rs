@@ -4,11 +4,12 @@ use crate::{
     Alias, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
     StoredWebhook, VersionFilter,
 };
+use evidence::Terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey, ExperimentRow,
-    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Settings, SettingsChange,
+    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Scale, Settings, SettingsChange,
     SettingsWrite, StoredEvent, Timestamp, Version, VersionKey, VersionStatus, Webhook, WebhookId,
     WebhookSecrets, Write,
 };
@@ -22,7 +23,7 @@ pub(super) struct Models {
     aliases: BTreeMap<(ModelName, AliasName), (VersionKey, Timestamp)>,
     metrics: BTreeMap<(ModelName, MetricName), Metric>,
     experiments: BTreeMap<ExperimentKey, Experiment>,
-    epochs: BTreeMap<(ExperimentKey, i64), (Vec<f64>, Timestamp)>,
+    epochs: BTreeMap<(ExperimentKey, i64), Epoch>,
     /// The greatest key that an experiment has had.
     newest_experiment: i64,
     events: Vec<Told>,
@@ -43,6 +44,14 @@ struct Model {
 struct Row {
     version: Version,
     deleted: bool,
+}
+
+/// While the weights of an experiment stay the same.
+#[derive(Debug, Clone)]
+pub(super) struct Epoch {
+    pub(super) shares: Vec<f64>,
+    pub(super) scales: Vec<Option<Scale>>,
+    pub(super) started_at: Timestamp,
 }
 
 /// An event, whose number is its place.
@@ -159,7 +168,8 @@ impl Models {
                 experiment,
                 epoch,
                 shares,
-            } => self.begin_epoch(*experiment, *epoch, shares, at)?,
+                scales,
+            } => self.begin_epoch(*experiment, *epoch, (shares, scales), at)?,
             Write::Look { experiment, look } => {
                 let experiment = self.experiment_mut(*experiment)?;
                 experiment.history = Some(look.history.clone());
@@ -204,13 +214,18 @@ impl Models {
         &mut self,
         experiment: ExperimentKey,
         epoch: i64,
-        shares: &[f64],
-        at: Timestamp,
+        (shares, scales): (&[f64], &[Option<Scale>]),
+        started_at: Timestamp,
     ) -> Written {
-        let begun = self
-            .epochs
-            .insert((experiment, epoch), (shares.to_vec(), at));
-        self.experiment_mut(experiment)?.shares = shares.to_vec();
+        let opened = Epoch {
+            shares: shares.to_vec(),
+            scales: scales.to_vec(),
+            started_at,
+        };
+        let begun = self.epochs.insert((experiment, epoch), opened);
+        let experiment = self.experiment_mut(experiment)?;
+        experiment.shares = shares.to_vec();
+        experiment.scales = scales.to_vec();
         begun.is_none().then_some(())
     }
 
@@ -433,13 +448,17 @@ impl Models {
         self.experiments.values().filter(due).cloned().collect()
     }
 
-    /// The epochs of an experiment with the published shares, oldest first.
-    pub(super) fn epochs(
-        &self,
-        key: ExperimentKey,
-    ) -> impl Iterator<Item = (i64, &Vec<f64>, Timestamp)> {
+    /// The epochs of an experiment, oldest first.
+    pub(super) fn epochs(&self, key: ExperimentKey) -> impl Iterator<Item = (i64, &Epoch)> {
         let of_experiment = self.epochs.range((key, i64::MIN)..=(key, i64::MAX));
-        of_experiment.map(|((_, epoch), (shares, at))| (*epoch, shares, *at))
+        of_experiment.map(|((_, epoch), opened)| (*epoch, opened))
+    }
+
+    /// The terms of the bets of an epoch.
+    pub(super) fn terms(&self, experiment: &Experiment, epoch: i64) -> Terms {
+        let opened = self.epochs.get(&(experiment.key, epoch));
+        let (shares, scales) = opened.map_or((&[][..], &[][..]), |e| (&e.shares, &e.scales));
+        Terms::new(&experiment.definition, shares, scales)
     }
 
     /// Of a model, or of the settings.

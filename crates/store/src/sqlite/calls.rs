@@ -1,13 +1,14 @@
 //! The calls of the store on SQLite: what each reads is in the module that it names.
 
 use super::{
-    Store, append, catalog, feedback, journal_state, logged, predictions, receipts, stretches,
+    Store, append, catalog, feedback, journal_state, logged, outcomes, predictions, receipts,
+    stretches,
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, Incoming,
-    LogState, LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt, SetAside,
-    StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter,
+    Incoming, LogState, LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt,
+    SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
@@ -146,6 +147,11 @@ impl LogStore for Store {
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
         self.read(move |connection| catalog::gathered::running_evidence(connection, now))
+            .await
+    }
+
+    async fn earlier_outcomes(&self, query: Earlier) -> Result<Vec<f64>, StoreError> {
+        self.read(move |connection| outcomes::earlier(connection, &query))
             .await
     }
 

@@ -4,16 +4,19 @@
 mod units;
 
 use super::hash::Columns;
-use super::row::corrupt;
+use super::row::{ByName, corrupt};
 use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
-use evidence::{Delta, ExactSum, Exposure, Gain, UnitMetric, cutoff, exposed, start_of, valued};
+use evidence::{
+    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, Terms, UnitMetric,
+    UnitOutcome, cutoff, exposed, start_of, valued, without_value,
+};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use types::{ExperimentDefinition, ExperimentKey, Metric, Timestamp, VersionKey};
+use types::{ExperimentDefinition, ExperimentKey, Metric, Scale, Timestamp, VersionKey};
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
@@ -29,6 +32,17 @@ pub(super) struct Old {
     pub(super) value: f64,
     /// It was counted as the first event of its unit.
     pub(super) event: bool,
+    /// The value that had come in time for bets, where one had.
+    pub(super) in_time: Option<f64>,
+}
+
+/// What became of a value that came.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct CountedValue {
+    /// It was the first event of its unit.
+    pub(super) event: bool,
+    /// As in [`Old`].
+    pub(super) in_time: Option<f64>,
 }
 
 /// The exposure of a prediction; `unit` is the number of its unit.
@@ -43,6 +57,7 @@ pub(super) fn exposure_of(
         version: prediction.version,
         unit,
         seconds: prediction.id.time().seconds(),
+        order: prediction.id.order(),
     }
 }
 
@@ -77,6 +92,7 @@ pub(super) struct OpenEvidence {
     /// Whose sums they are.
     server_key: i64,
     experiments: HashMap<ExperimentKey, Arc<ExperimentDefinition>>,
+    terms: HashMap<(ExperimentKey, i64), Arc<Terms>>,
     open: HashMap<Place, Open>,
     touched: Vec<Place>,
     /// Of each series of stretches, the newest.
@@ -112,18 +128,34 @@ impl OpenEvidence {
         let experiment = exposure.experiment;
         self.now = self.now.max(exposure.seconds);
         let definition = self.definition(connection, experiment)?;
+        let terms = self.terms(connection, experiment, exposure.epoch, &definition)?;
+        let rules = (&*definition, &*terms);
         let measured = prediction.measured();
         let mut gains = exposed(&definition, measured);
-        let mut new = true;
+        let mut new = Some(Coin::Fresh);
         let mut version = exposure.version;
         if exposure.unit.is_none() {
+            let arm = definition.arm(version);
             for (at, gain) in gains {
                 let metric = &definition.metrics[at];
+                let bets = arm.filter(|_| terms.has(at)).map(|arm| {
+                    let bets = terms.of_unit(at, arm, Coin::Fresh, gain.sum.value());
+                    (start_of(metric, exposure.seconds), bets)
+                });
                 let own = &mut UnitMetric::default();
-                self.counted().add_gain(&exposure, at, metric, &gain, own);
+                self.counted()
+                    .add_gain(&exposure, (at, metric), &gain, own, bets);
             }
         } else {
-            (version, new) = self.gain_of_unit(connection, &exposure, &definition, &mut gains)?;
+            let happened = |gain: &Gain| Happening {
+                order: exposure.order,
+                made: exposure.seconds,
+                at: exposure.seconds,
+                before: None,
+                after: Some(gain.sum.value()),
+            };
+            let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;
+            (version, new) = (of_unit.version, of_unit.new);
         }
         let place = Place {
             experiment,
@@ -138,8 +170,7 @@ impl OpenEvidence {
     }
 
     /// Counts a value that came for a prediction of an experiment; `old` is the value it replaces.
-    /// Says whether it was the first event of its unit; `None` when the experiment does not count
-    /// the metric.
+    /// `None` when the experiment does not count the metric.
     pub(super) fn value(
         &mut self,
         connection: &Connection,
@@ -147,14 +178,24 @@ impl OpenEvidence {
         metric: &str,
         (old, new): (Option<Old>, f64),
         now: Timestamp,
-    ) -> Result<Option<bool>, StoreError> {
+    ) -> Result<Option<CountedValue>, StoreError> {
         self.now = self.now.max(now.seconds());
         let definition = self.definition(connection, exposure.experiment)?;
         let Some(at) = definition.metric(metric) else {
             return Ok(None);
         };
         let metric = &definition.metrics[at];
+        let terms = self.terms(connection, exposure.experiment, exposure.epoch, &definition)?;
         let replaced = old.map(|old| old.value);
+        let was_in_time = old.and_then(|old| old.in_time);
+        let happened = Happening {
+            order: exposure.order,
+            made: exposure.seconds,
+            at: now.seconds(),
+            before: was_in_time.or_else(|| without_value(metric)),
+            after: Some(new),
+        };
+        let mut in_time = false;
         let Some(gain) = valued(&definition, metric, replaced, new) else {
             return Ok(None);
         };
@@ -164,15 +205,30 @@ impl OpenEvidence {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
             own.event = old.is_some_and(|old| old.event);
+            own.outcome = UnitOutcome::of_one(exposure.order, happened.before);
+            let bets = match definition.arm(exposure.version) {
+                Some(arm) if terms.has(at) => {
+                    let place = (at, arm, Coin::Fresh);
+                    take_outcome(&terms, place, metric, exposure.seconds, &happened, &mut own)
+                }
+                _ => None,
+            };
+            in_time = bets.is_some();
             self.counted()
-                .add_gain(exposure, at, metric, &gain, &mut own);
+                .add_gain(exposure, (at, metric), &gain, &mut own, bets);
         } else {
             let mut gains = SmallVec::from_buf([(at, gain)]);
-            self.gain_of_unit(connection, exposure, &definition, &mut gains)?;
+            let rules = (&*definition, &*terms);
+            let of_unit =
+                self.gain_of_unit(connection, exposure, rules, &mut gains, |_| happened)?;
+            in_time |= of_unit.in_time;
         }
         let event = self.changes.iter().any(|(_, change)| change.events > 0);
         self.apply(connection)?;
-        Ok(Some(event))
+        Ok(Some(CountedValue {
+            event,
+            in_time: if in_time { Some(new) } else { was_in_time },
+        }))
     }
 
     /// Whether the experiment has a metric.
@@ -186,16 +242,22 @@ impl OpenEvidence {
         Ok(definition.metric(metric).is_some())
     }
 
-    /// Takes gains of a named unit; gives its arm, and whether it was not seen in this epoch before.
+    /// Takes gains of a named unit, and what happened for each.
     fn gain_of_unit<A: smallvec::Array<Item = (usize, Gain)>>(
         &mut self,
         connection: &Connection,
         exposure: &Exposure,
-        definition: &ExperimentDefinition,
+        (definition, terms): (&ExperimentDefinition, &Terms),
         gains: &mut SmallVec<A>,
-    ) -> Result<(VersionKey, bool), StoreError> {
+        happened: impl Fn(&Gain) -> Happening,
+    ) -> Result<OfUnit, StoreError> {
         let place = unit_place(exposure);
         let (slot, new) = self.units.open(connection, place, exposure.version)?;
+        if new {
+            let coin = self.coin(connection, place, (definition, terms))?;
+            let unit = self.units.at(slot);
+            (unit.coin, unit.began) = (coin, exposure.seconds);
+        }
         for (at, gain) in gains.iter_mut().filter(|(_, gain)| gain.bad) {
             let known = self.units.at(slot).had_event(*at);
             gain.bad = !known && !self.units.had_event_elsewhere(connection, place, *at)?;
@@ -205,15 +267,76 @@ impl OpenEvidence {
             version: unit.version,
             ..*exposure
         };
-        for (at, gain) in gains.iter() {
+        let (version, coin, began) = (unit.version, unit.coin, unit.began);
+        let arm = definition.arm(version);
+        let mut in_time = false;
+        for (at, gain) in gains.iter_mut() {
+            gain.fresh = coin == Coin::Fresh;
             let metric = &definition.metrics[*at];
+            let own = unit.metric(*at);
+            let bets = match arm {
+                Some(arm) if terms.has(*at) => {
+                    let place = (*at, arm, coin);
+                    take_outcome(terms, place, metric, began, &happened(gain), own)
+                }
+                _ => None,
+            };
+            in_time |= bets.is_some();
             let counted = &mut Counted {
                 changes: &mut self.changes,
                 now: self.now,
             };
-            counted.add_gain(&of_unit, *at, metric, gain, unit.metric(*at));
+            counted.add_gain(&of_unit, (*at, metric), gain, own, bets);
         }
-        Ok((unit.version, new))
+        Ok(OfUnit {
+            version,
+            new: new.then_some(coin),
+            in_time,
+        })
+    }
+
+    /// What is left to chance about a unit that comes to an epoch.
+    fn coin(
+        &mut self,
+        connection: &Connection,
+        place: UnitPlace,
+        (definition, terms): (&ExperimentDefinition, &Terms),
+    ) -> Result<Coin, StoreError> {
+        let elsewhere = self.units.elsewhere(connection, place)?;
+        let Some(share) = terms.share() else {
+            // With more arms only the first exposure in the experiment is left to chance.
+            let new = elsewhere.is_empty();
+            return Ok(if new { Coin::Fresh } else { Coin::LeftOut });
+        };
+        let mut seen = SmallVec::<[Seen; 8]>::new();
+        for (epoch, version) in elsewhere {
+            let then = self.terms(connection, place.experiment, epoch, definition)?;
+            match (then.share(), definition.arm(version)) {
+                (Some(share), Some(arm)) => seen.push(Seen {
+                    share,
+                    candidate: arm > 0,
+                }),
+                // It cannot be told where it was.
+                _ => return Ok(Coin::LeftOut),
+            }
+        }
+        Ok(Coin::between(seen, share))
+    }
+
+    /// The terms of the bets of an epoch; there are none where its row cannot be read.
+    fn terms(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        epoch: i64,
+        definition: &ExperimentDefinition,
+    ) -> Result<Arc<Terms>, StoreError> {
+        if let Some(terms) = self.terms.get(&(experiment, epoch)) {
+            return Ok(Arc::clone(terms));
+        }
+        let terms = Arc::new(terms_of(connection, experiment, epoch, definition)?);
+        self.terms.insert((experiment, epoch), Arc::clone(&terms));
+        Ok(terms)
     }
 
     fn counted(&mut self) -> Counted<'_> {
@@ -329,6 +452,33 @@ impl OpenEvidence {
     }
 }
 
+/// What became of gains of a named unit.
+struct OfUnit {
+    /// Its arm.
+    version: VersionKey,
+    /// What was left to chance, where it was not seen in the epoch before.
+    new: Option<Coin>,
+    /// Whether the last one came in time for bets.
+    in_time: bool,
+}
+
+/// Takes what happened to a prediction of a unit; gives the stretch of the unit and what changes in the bets, where it
+/// was in time.
+fn take_outcome(
+    terms: &Terms,
+    place: (usize, usize, Coin),
+    metric: &Metric,
+    began: i64,
+    happened: &Happening,
+    unit: &mut UnitMetric,
+) -> Option<(i64, Bets)> {
+    let before = unit.outcome.value();
+    unit.outcome.take(metric, began, happened).then(|| {
+        let change = terms.change(place, before, unit.outcome.value());
+        (start_of(metric, began), change)
+    })
+}
+
 /// What the present prediction or value changes.
 struct Counted<'a> {
     changes: &'a mut Vec<(Place, Delta)>,
@@ -336,14 +486,15 @@ struct Counted<'a> {
 }
 
 impl Counted<'_> {
-    /// Takes a gain of a unit for the metric at a place of the definition.
+    /// Takes a gain of a unit for the metric at a place of the definition, and what it changes in the bets, with the
+    /// stretch of the unit.
     fn add_gain(
         &mut self,
         exposure: &Exposure,
-        at: usize,
-        metric: &Metric,
+        (at, metric): (usize, &Metric),
         gain: &Gain,
         unit: &mut UnitMetric,
+        mut bets: Option<(i64, Bets)>,
     ) {
         let cutoff = cutoff(metric, self.now);
         let place = |start| Place {
@@ -355,13 +506,27 @@ impl Counted<'_> {
         };
         let windowed = metric.bucket_seconds().is_some();
         let start = start_of(metric, exposure.seconds);
-        unit.take(start, gain, cutoff, |start, change| {
+        let changes = &mut *self.changes;
+        let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
             if windowed && start > cutoff {
-                self.changes.push((place(start), change.clone()));
+                changes.push((place(start), change.clone()));
             }
-            self.changes.push((place(ALL_TIME), change));
+            changes.push((place(ALL_TIME), change));
+        };
+        unit.take(start, gain, cutoff, |start, mut change| {
+            if let Some((_, bets)) = bets.take_if(|(of_unit, _)| *of_unit == start) {
+                change.bets = bets;
+            }
+            push(start, change);
         });
+        if let Some((start, bets)) = bets.filter(|(_, bets)| !bets.is_empty()) {
+            let change = Delta {
+                bets,
+                ..Delta::default()
+            };
+            push(start, change);
+        }
     }
 }
 
@@ -418,11 +583,12 @@ impl Open {
         let mut update = connection.prepare_cached(
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
-             events = ?10, exact = ?11, row_hash = ?12 WHERE evidence_id = ?1",
+             events = ?10, exact = ?11, row_hash = ?12, bets = ?13, fresh_values = ?14 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
         let exact = exact_parts(s)?;
-        let row_hash = row_hash(place, server_key, s, &exact);
+        let bets = written_bets(s)?;
+        let row_hash = row_hash(place, server_key, s, (&exact, &bets));
         update.execute(params![
             row,
             s.units,
@@ -436,12 +602,14 @@ impl Open {
             s.events,
             exact,
             row_hash,
+            bets,
+            s.fresh_values,
         ])?;
         Ok(())
     }
 }
 
-fn row_hash(place: Place, server_key: i64, s: &Delta, exact: &[u8]) -> i64 {
+fn row_hash(place: Place, server_key: i64, s: &Delta, (exact, bets): (&[u8], &[u8])) -> i64 {
     let mut columns = Columns::new();
     columns
         .number(place.experiment.0)
@@ -460,6 +628,13 @@ fn row_hash(place: Place, server_key: i64, s: &Delta, exact: &[u8]) -> i64 {
         .number(s.events)
         .bytes(exact)
         .server(server_key);
+    // Rows of releases that had none have the hashes that they had.
+    if !bets.is_empty() {
+        columns.bytes(bets);
+    }
+    if s.fresh_values != 0 {
+        columns.text("fresh_values").number(s.fresh_values);
+    }
     columns.hash() as i64
 }
 
@@ -491,7 +666,8 @@ pub(super) fn changed_rows(
                 && plain("sum_squares", &sums.sum_squares)?
                 && plain("sum_products", &sums.sum_products)?;
             let exact = row.get_ref("exact")?.as_blob()?;
-            let hash = row_hash(place, row.get("server_key")?, &sums, exact);
+            let bets = row.get_ref("bets")?.as_blob()?;
+            let hash = row_hash(place, row.get("server_key")?, &sums, (exact, bets));
             Ok(if agree { hash } else { !hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
@@ -514,7 +690,7 @@ pub(super) fn changed_rows(
 
 /// The columns that [`read_sums`] reads.
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
-     value_count, value_units, events, exact";
+     value_count, value_units, events, exact, bets, fresh_values";
 
 pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
     let number = |name: &str| row.get::<_, f64>(name).map(ExactSum::from);
@@ -537,8 +713,52 @@ pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
         sum_products,
         values: row.get("value_count")?,
         value_units: row.get("value_units")?,
+        fresh_values: row.get("fresh_values")?,
         events: row.get("events")?,
+        bets: match row.get_ref("bets")?.as_blob()? {
+            [] => Bets::default(),
+            bytes => postcard::from_bytes(bytes).map_err(|_| corrupt("bets"))?,
+        },
     })
+}
+
+fn written_bets(sums: &Delta) -> Result<Vec<u8>, StoreError> {
+    if sums.bets.is_empty() {
+        return Ok(Vec::new());
+    }
+    postcard::to_allocvec(&sums.bets).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// What was fixed of the named units of an experiment when they came to an epoch.
+pub(super) fn facts_of(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    mut found: impl FnMut(i64, i64, Facts),
+) -> Result<(), StoreError> {
+    units::each(connection, experiment, |place, facts| {
+        found(place.epoch, place.unit, facts)
+    })
+}
+
+/// The terms of the bets of an epoch.
+pub(super) fn terms_of(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    epoch: i64,
+    definition: &ExperimentDefinition,
+) -> Result<Terms, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT shares, scales FROM experiment_epochs WHERE experiment_key = ?1 AND epoch = ?2",
+    )?;
+    let read = |row: &Row<'_>| {
+        let shares: Vec<f64> = row.json("shares").unwrap_or_default();
+        let scales: Vec<Option<Scale>> = row.json("scales").unwrap_or_default();
+        Ok(Terms::new(definition, &shares, &scales))
+    };
+    let found = select.query_row(params![experiment.0, epoch], read);
+    Ok(found
+        .optional()?
+        .unwrap_or_else(|| Terms::new(definition, &[], &[])))
 }
 
 /// The exact sums, where the plain columns do not say all of them.

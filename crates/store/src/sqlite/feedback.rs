@@ -202,6 +202,7 @@ impl Logged {
             version: self.version,
             unit: self.unit_id.as_deref().map(unit_number),
             seconds: id.time().seconds(),
+            order: id.order(),
         }
     }
 }
@@ -213,12 +214,13 @@ fn stored(
     metric: &MetricName,
 ) -> Result<Option<(Old, Option<String>)>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT value, event, label FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
+        "SELECT value, event, label, in_time FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
     )?;
     let read = |row: &Row<'_>| {
         let old = Old {
             value: row.get("value")?,
             event: row.get("event")?,
+            in_time: row.get("in_time")?,
         };
         Ok((old, row.get("label")?))
     };
@@ -372,13 +374,15 @@ impl OpenFeedback {
             received_at: now.micros(),
             // One that was counted as the first event of its unit stays it.
             event: old.is_some_and(|old| old.event),
+            in_time: old.and_then(|old| old.in_time),
             origin: Some(origin),
         };
         if let Some(experiment) = found.experiment {
             let exposure = found.exposure(experiment, item.prediction_id);
             let counted = evidence.value(connection, &exposure, row.metric, (old, value), now)?;
-            if let Some(first_event) = counted {
-                row.event |= first_event;
+            if let Some(counted) = counted {
+                row.event |= counted.event;
+                row.in_time = counted.in_time;
                 receipt.count_for(self.experiment(connection, experiment)?);
             }
         }
@@ -641,6 +645,8 @@ struct FeedbackRow<'a> {
     label: Option<&'a str>,
     received_at: i64,
     event: bool,
+    /// The value that had come in time for bets, where one had.
+    in_time: Option<f64>,
     origin: Option<Origin>,
 }
 
@@ -655,17 +661,21 @@ impl FeedbackRow<'_> {
             .number(self.received_at)
             .number(i64::from(self.event))
             .origin(self.origin);
+        // Rows of releases that did not write it have the hashes that they had.
+        if let Some(in_time) = self.in_time {
+            columns.text("in_time").float(in_time);
+        }
         columns.hash() as i64
     }
 
     fn write(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut write = connection.prepare_cached(
             "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event, server_key, \
-             position, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             position, row_hash, in_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
              ON CONFLICT (prediction_order, metric) DO UPDATE \
              SET value = excluded.value, label = excluded.label, received_at = excluded.received_at, \
                  event = excluded.event, server_key = excluded.server_key, position = excluded.position, \
-                 row_hash = excluded.row_hash",
+                 row_hash = excluded.row_hash, in_time = excluded.in_time",
         )?;
         let origin = self.origin.map(|o| (o.server_key, o.position));
         let (server_key, position) = origin.unzip();
@@ -678,7 +688,8 @@ impl FeedbackRow<'_> {
             self.event,
             server_key,
             position,
-            self.hash()
+            self.hash(),
+            self.in_time,
         ])?;
         Ok(())
     }
@@ -690,7 +701,7 @@ pub(super) fn changed_rows(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let mut select = connection.prepare(
-        "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash \
+        "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash, in_time \
          FROM feedback WHERE row_hash IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
@@ -704,6 +715,7 @@ pub(super) fn changed_rows(
                 label: row.get_ref("label")?.as_str_or_null()?,
                 received_at: row.get("received_at")?,
                 event: event == 1,
+                in_time: row.get("in_time")?,
                 origin: Origin::read(row)?,
             };
             let hash = stored.hash();

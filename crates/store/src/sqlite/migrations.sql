@@ -347,3 +347,10 @@ CREATE TABLE settings (
     default_model TEXT
 );
 INSERT INTO settings VALUES (0, NULL);
+
+-- To schema 8
+-- What units put into bets, by the scale of the epoch.
+ALTER TABLE experiment_epochs ADD COLUMN scales TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE evidence ADD COLUMN bets BLOB NOT NULL DEFAULT x'';
+ALTER TABLE evidence ADD COLUMN fresh_values INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE feedback ADD COLUMN in_time REAL;

@@ -10,6 +10,7 @@ mod feedback;
 mod hash;
 mod journal_state;
 mod logged;
+mod outcomes;
 mod predictions;
 mod receipts;
 mod rollups;

@@ -142,6 +142,7 @@ CREATE TABLE experiment_epochs (
     epoch INTEGER NOT NULL,
     shares TEXT NOT NULL,           -- JSON, the control first
     started_at INTEGER NOT NULL DEFAULT 0,
+    scales TEXT NOT NULL DEFAULT '[]', -- JSON, by metric: how values become numbers from 0 to 1; [] before schema 8
     PRIMARY KEY (experiment_key, epoch)
 );
 
@@ -152,8 +153,8 @@ CREATE TABLE experiment_units (
     unit INTEGER NOT NULL,          -- the first 64 bits of the SHA-256 of unit_id
     epoch INTEGER NOT NULL,
     version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
-    state BLOB NOT NULL,            -- by metric: stretches of exposure time with counts and sums
-    format INTEGER NOT NULL DEFAULT 0, -- 0: their sums are plain numbers; 1: exact ones
+    state BLOB NOT NULL,            -- its coin, its beginning, and by metric stretches of exposure time and outcome
+    format INTEGER NOT NULL DEFAULT 0, -- 0: stretches alone, their sums plain numbers; 1: exact ones; 2: all
     PRIMARY KEY (experiment_key, unit, epoch)
 ) WITHOUT ROWID;
 
@@ -165,7 +166,8 @@ CREATE TABLE unit_journal (
     format INTEGER NOT NULL DEFAULT 0 -- as in experiment_units
 );
 
--- Sums over units. Metric -1 counts exposures: units, predictions (count) and fallbacks (events).
+-- Sums over units. Metric -1 counts exposures: units, predictions (count), fallbacks (events), units that were new to
+-- the experiment (value_units) and units that are left out of bets (value_count).
 CREATE TABLE evidence (
     evidence_id INTEGER PRIMARY KEY,
     experiment_key INTEGER NOT NULL,
@@ -185,6 +187,8 @@ CREATE TABLE evidence (
     row_hash INTEGER,               -- of the other columns
     exact BLOB NOT NULL DEFAULT x'', -- sum, sum_squares and sum_products, where plain numbers are not exact
     server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    bets BLOB NOT NULL DEFAULT x'', -- what units put into bets
+    fresh_values INTEGER NOT NULL DEFAULT 0, -- of value_units, those that came to the experiment in the epoch
     UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 
@@ -198,6 +202,7 @@ CREATE TABLE feedback (
     row_hash INTEGER,               -- of the other columns
     server_key INTEGER,             -- as in predictions
     position INTEGER,
+    in_time REAL,                   -- the value that had come within the window, for bets of an experiment
     PRIMARY KEY (prediction_order, metric)
 ) WITHOUT ROWID;
 CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;

@@ -7,17 +7,19 @@ use catalog::{Command, NewVersion, SettingsCommand, decide, decide_settings};
 use fastrand::Rng;
 use serde_json::json;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
-    Appended, AuditFilter, Checkpoint, Delivery, ExperimentFilter, Feedback, FeedbackContent,
-    Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store, VersionFilter,
+    Appended, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
+    FeedbackContent, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
+    VersionFilter,
 };
 use types::{
     Accuracy, Actor, BuiltIn, Described, Evidence, Experiment, ExperimentId, ExperimentStatus,
-    LookRecord, MetricSums, ModelId, ModelState, PredictionId, PredictionRecord, Reason, ReceiptId,
-    RuntimeSpec, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey,
-    VersionStatus, WebhookId,
+    LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, PredictionId, PredictionRecord,
+    Reason, ReceiptId, RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind,
+    Version, VersionKey, VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -109,12 +111,17 @@ impl Both {
             };
             self.carry_out(&Command::Register(Box::new(new))).await;
         }
-        for metric in [clicked(), score()] {
+        let spent = Metric {
+            window_seconds: 60,
+            missing: Missing::Zero,
+            ..score()
+        };
+        for metric in [clicked(), spent.clone()] {
             self.carry_out(&Command::SetMetric(Box::new(metric))).await;
         }
         let metrics = vec![
             clicked(),
-            score(),
+            spent,
             BuiltIn::Error.metric(),
             BuiltIn::LatencyMs.metric(),
         ];
@@ -126,7 +133,13 @@ impl Both {
             definition: Box::new(definition(&arms, metrics)),
         };
         self.carry_out(&create).await;
+        let scale = Some(Scale {
+            floor: 0.0,
+            cap: 3.0,
+            centre: 0.3,
+        });
         let start = Command::StartExperiment {
+            scales: vec![scale, scale, None, scale],
             id,
             progress: None,
             revision: None,
@@ -417,6 +430,32 @@ impl Both {
     async fn compare_log(&mut self) {
         same!(self, log_state());
         same!(self, newest_order());
+        let running = same!(self, experiments(running()));
+        for experiment in running {
+            for metric in 0..experiment.definition.metrics.len() {
+                let query = Earlier {
+                    definition: Arc::new(experiment.definition.clone()),
+                    metric,
+                    versions: experiment
+                        .definition
+                        .arms
+                        .iter()
+                        .map(|arm| arm.key)
+                        .collect(),
+                    experiment: self.random.bool().then_some(experiment.key),
+                    now: at(self.now),
+                    limit: 1000,
+                };
+                let left = self.sqlite.store.earlier_outcomes(query.clone()).await;
+                let right = self.memory.earlier_outcomes(query).await;
+                let sorted = |found: Result<Vec<f64>, _>| {
+                    let mut found = found.unwrap();
+                    found.sort_by(f64::total_cmp);
+                    found
+                };
+                assert_eq!(sorted(left), sorted(right));
+            }
+        }
         let positions = |found: Vec<store::SetAside>| -> Vec<_> {
             found
                 .into_iter()
@@ -617,10 +656,12 @@ fn assert_same_evidence(experiment: &Experiment, left: &Evidence, right: &Eviden
                 // A writer counts a unit with a value where its first value came, however young that was.
                 let matured = |sums: &MetricSums| MetricSums {
                     value_units: 0,
+                    fresh_values: 0,
                     ..*sums
                 };
                 let (one, other) = (matured(&left.matured), matured(&right.matured));
                 assert!(one.agrees_with(&other), "{left:?} {right:?}");
+                assert_eq!(left.bets, right.bets);
             }
         }
     }

@@ -75,6 +75,7 @@ pub(crate) async fn running<S: Backend>(
     };
     command(store, create, at(1)).await.unwrap();
     let start = Command::StartExperiment {
+        scales: Vec::new(),
         id,
         progress: None,
         revision: None,
@@ -86,6 +87,7 @@ pub(crate) async fn running<S: Backend>(
 
 fn step(experiment: &Experiment, decision: Decision) -> ExperimentDecision {
     ExperimentDecision {
+        scales: Vec::new(),
         id: experiment.id,
         revision: experiment.revision,
         decision,
@@ -364,7 +366,7 @@ pub(crate) async fn young_predictions_wait_for_their_window<S: Backend>(opened: 
     // Matured are: nothing; the early exposure, which counts as a failure; all three.
     for (seconds, units, count, sum) in [(150, 0, 0, 0.0), (165, 1, 1, 0.0), (200, 2, 3, 1.0)] {
         let evidence = evidence(store, &experiment, seconds).await;
-        let got = evidence.epochs[0].arms[1].metrics[0];
+        let got = &evidence.epochs[0].arms[1].metrics[0];
         let matured = (got.matured.units, got.matured.count, got.matured.sum);
         assert_eq!(matured, (units, count, sum), "after {seconds} s");
         assert_eq!((got.all.units, got.all.count, got.all.sum), (2, 3, 1.0));

@@ -287,7 +287,7 @@ pub(crate) async fn corrections_leave_nothing_behind<S: Backend>(opened: Opened<
     let sum: f64 = evidence.epochs[0]
         .arms
         .iter()
-        .map(|arm| arm.metrics[0].all.sum)
+        .map(|arm| arm.metrics[0].all.total())
         .sum();
     assert!(
         (sum - (0..20).map(small).sum::<f64>()).abs() < 1e-12,

@@ -142,7 +142,8 @@ fn write_row(
             experiment,
             epoch,
             shares,
-        } => experiments::begin_epoch(t, *experiment, *epoch, shares, at),
+            scales,
+        } => experiments::begin_epoch(t, *experiment, *epoch, (shares, scales), at),
         Write::Look { experiment, look } => experiments::write_look(t, *experiment, look),
         Write::Decided {
             experiment,

@@ -7,7 +7,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use types::{
     Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentRow, ExperimentStatus,
-    LookRecord, ModelName, Timestamp,
+    LookRecord, ModelName, Scale, Timestamp,
 };
 
 pub(in crate::sqlite) fn list(
@@ -42,7 +42,8 @@ pub(in crate::sqlite) fn due(
 const SELECT: &str = "SELECT experiment_key, experiment_id, status, definition, created_at, \
      started_at, ended_at, end_reason, decided, history, revision, progress, verdict, \
      starts_at, winner, (SELECT shares FROM experiment_epochs e WHERE e.experiment_key = experiments.experiment_key \
-     ORDER BY epoch DESC LIMIT 1) AS shares FROM experiments";
+     ORDER BY epoch DESC LIMIT 1) AS shares, (SELECT scales FROM experiment_epochs e \
+     WHERE e.experiment_key = experiments.experiment_key ORDER BY epoch DESC LIMIT 1) AS scales FROM experiments";
 
 fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
     let time = |name| {
@@ -86,6 +87,7 @@ fn read_experiment(row: &Row<'_>) -> rusqlite::Result<Experiment> {
         revision: row.get("revision")?,
         progress: row.json_option("progress")?,
         verdict: row.parsed_option("verdict", str::parse)?,
+        scales: row.json_option("scales")?.unwrap_or_default(),
         shares,
     })
 }
@@ -186,12 +188,13 @@ pub(super) fn begin_epoch(
     t: &Transaction<'_>,
     key: ExperimentKey,
     epoch: i64,
-    shares: &[f64],
+    (shares, scales): (&[f64], &[Option<Scale>]),
     at: Timestamp,
 ) -> rusqlite::Result<usize> {
     t.execute(
-        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at) VALUES (?1, ?2, ?3, ?4)",
-        params![key.0, epoch, bound(&shares)?, at.micros()],
+        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at, scales) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![key.0, epoch, bound(&shares)?, at.micros(), bound(&scales)?],
     )
 }
 

@@ -42,7 +42,7 @@ fn read_evidence(
     let definition = &experiment.definition;
     let mut evidence = Evidence::default();
     let mut select = t.prepare_cached(
-        "SELECT epoch, shares, started_at FROM experiment_epochs WHERE experiment_key = ?1 \
+        "SELECT epoch, shares, started_at, scales FROM experiment_epochs WHERE experiment_key = ?1 \
          ORDER BY epoch",
     )?;
     let mut rows = select.query([experiment.key.0])?;
@@ -55,6 +55,7 @@ fn read_evidence(
             epoch: row.get("epoch")?,
             started_at: row.time("started_at")?,
             shares: row.json("shares")?,
+            scales: row.json("scales")?,
             arms: vec![empty.clone(); definition.arms.len()],
         });
     }
@@ -73,12 +74,8 @@ fn add_sums(
     for epoch in &mut evidence.epochs {
         for (arm, place) in definition.arms.iter().zip(&mut epoch.arms) {
             let key = (experiment.key.0, epoch.epoch, arm.key.0);
-            let exposures = all_time(t, key, EXPOSURES)?.sums();
-            place.exposures = Exposures {
-                units: exposures.units,
-                predictions: exposures.count,
-                fallbacks: exposures.events,
-            };
+            let exposures = all_time(t, key, EXPOSURES)?;
+            place.exposures = exposures.exposures(&epoch.scales);
             let metrics = definition.metrics.iter().zip(&mut place.metrics);
             for (at, (metric, evidence)) in (0..).zip(metrics) {
                 let all = all_time(t, key, at)?;
@@ -90,6 +87,7 @@ fn add_sums(
                 *evidence = MetricEvidence {
                     matured: matured.sums(),
                     all: all.sums(),
+                    bets: matured.bets.sums(),
                 };
             }
         }
@@ -129,12 +127,7 @@ fn take_young(
     ))?;
     let mut rows = select.query(params![key.0, key.1, key.2, metric, cutoff.max(ALL_TIME)])?;
     while let Some(row) = rows.next()? {
-        // Events count at once: they are what guards.
-        let young = Delta {
-            events: 0,
-            ..read_sums(row)?
-        };
-        matured.subtract(&young);
+        matured.subtract(&read_sums(row)?);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@
 mod stored;
 
 use crate::StoreError;
-use evidence::UnitMetric;
+use evidence::{Coin, Facts, UnitMetric};
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -42,6 +42,10 @@ pub(super) struct Unit {
     place: UnitPlace,
     /// The arm of its first exposure in the epoch.
     pub(super) version: VersionKey,
+    /// What was left to chance when it came to the epoch.
+    pub(super) coin: Coin,
+    /// When it was exposed first in the epoch, in seconds.
+    pub(super) began: i64,
     metrics: Vec<UnitMetric>,
     /// It has changed since the last group.
     touched: bool,
@@ -190,6 +194,8 @@ impl Units {
                 open.insert(stored.unwrap_or(Unit {
                     place,
                     version,
+                    coin: Coin::LeftOut,
+                    began: 0,
                     metrics: Vec::new(),
                     touched: false,
                     journaled: 0,
@@ -230,6 +236,34 @@ impl Units {
         // What is in memory is newer than its row, and was looked at.
         let in_memory = |epoch| open.find(UnitPlace { epoch, ..place }).is_some();
         Ok(elsewhere && stored::had_event(connection, place, at, in_memory)?)
+    }
+
+    /// The epochs in which the unit was exposed beside the present one, and its arm there.
+    pub(super) fn elsewhere(
+        &mut self,
+        connection: &Connection,
+        place: UnitPlace,
+    ) -> Result<Vec<(i64, VersionKey)>, StoreError> {
+        self.opened(connection)?;
+        let (Some(open), Some(epochs)) = (&self.open, self.epochs.get(&place.experiment)) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let mut unknown = false;
+        for epoch in epochs.iter().copied().filter(|epoch| *epoch != place.epoch) {
+            match open.get(UnitPlace { epoch, ..place }) {
+                Some(unit) => found.push((epoch, unit.version)),
+                None => unknown = true,
+            }
+        }
+        if unknown {
+            for row in stored::elsewhere(connection, place)? {
+                if !found.iter().any(|(epoch, _)| *epoch == row.0) {
+                    found.push(row);
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn note_epoch(&mut self, connection: &Connection, place: UnitPlace) -> Result<(), StoreError> {
@@ -323,6 +357,33 @@ impl Units {
     }
 }
 
+/// What was fixed of the units of an experiment: those in rows first, then what the journal has of them, which is newer.
+pub(super) fn each(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    mut found: impl FnMut(UnitPlace, Facts),
+) -> Result<(), StoreError> {
+    let mut of = |unit: &Unit| {
+        let facts = Facts {
+            coin: unit.coin,
+            began: unit.began,
+            of: unit
+                .metrics
+                .iter()
+                .map(|metric| metric.outcome.of)
+                .collect(),
+        };
+        found(unit.place, facts);
+    };
+    stored::each_row(connection, experiment, &mut of)?;
+    let mut of_journal = |unit: Unit| {
+        if unit.place.experiment == experiment {
+            of(&unit);
+        }
+    };
+    stored::read_journal(connection, |_, _| {}, &mut of_journal)
+}
+
 impl Journal {
     /// Appends units again whose newest states are in rows from before the round. Begins a round where
     /// there is much; says whether one ends.
@@ -404,6 +465,7 @@ mod tests {
             for _ in 0..random.usize(1..20) {
                 let number = random.i64(0..1000);
                 let step = Gain {
+                    fresh: true,
                     count: 1,
                     sum: random.f64().into(),
                     valued: true,

@@ -1,13 +1,16 @@
 //! Counts the evidence of every experiment again, from predictions and feedback alone.
 
 use super::VerifyReport;
-use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, definition_of, read_sums};
+use crate::sqlite::evidence::{
+    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, read_sums, terms_of,
+};
 use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
 use ::evidence::{Delta, Exposed, Given, Recount, Unit};
 use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use types::{ExperimentKey, MetricSums, PredictionId, VersionKey};
 
@@ -31,7 +34,10 @@ fn at(experiment: ExperimentKey, (epoch, version, metric): Place) -> String {
 fn in_short(sums: &MetricSums) -> String {
     format!(
         "{} units, {} predictions, {} values and a sum of {}",
-        sums.units, sums.count, sums.values, sums.sum
+        sums.units,
+        sums.count,
+        sums.values,
+        sums.total()
     )
 }
 
@@ -41,9 +47,9 @@ pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Resul
     let stored = select.query_map([], |row| row.get("experiment_key"))?;
     for experiment in stored {
         let experiment = ExperimentKey(experiment?);
-        counted
-            .entry(experiment)
-            .or_insert_with(|| recount_of(connection, experiment));
+        if let Entry::Vacant(entry) = counted.entry(experiment) {
+            entry.insert(recount_of(connection, experiment, report)?);
+        }
     }
     let mut counted: Vec<_> = counted.into_iter().collect();
     counted.sort_by_key(|(experiment, _)| *experiment);
@@ -56,9 +62,36 @@ pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Resul
     Ok(())
 }
 
-fn recount_of(connection: &Connection, experiment: ExperimentKey) -> Option<Recount> {
-    let definition = definition_of(connection, experiment).ok()?;
-    Some(Recount::new(Arc::new(definition), None))
+fn recount_of(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    report: &mut VerifyReport,
+) -> Result<Option<Recount>, StoreError> {
+    // One that cannot be read is named with the catalogue.
+    let Ok(definition) = definition_of(connection, experiment) else {
+        return Ok(None);
+    };
+    let definition = Arc::new(definition);
+    let mut recount = Recount::new(Arc::clone(&definition), None);
+    let sql = "SELECT epoch FROM experiment_epochs WHERE experiment_key = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    for epoch in select.query_map([experiment.0], |row| row.get("epoch"))? {
+        let epoch = epoch?;
+        recount.epoch(epoch, terms_of(connection, experiment, epoch, &definition)?);
+    }
+    let facts = facts_of(connection, experiment, |epoch, unit, facts| {
+        recount.fixed(epoch, unit, facts);
+    });
+    match facts {
+        Err(StoreError::Corrupt(why)) => {
+            let key = experiment.0;
+            report.problem(format!(
+                "units of experiment number {key} cannot be read: {why}"
+            ));
+        }
+        facts => facts?,
+    }
+    Ok(Some(recount))
 }
 
 fn check_one(
@@ -86,8 +119,16 @@ fn check_one(
             continue;
         };
         report.evidence += 1;
+        let told_apart = recount.has_scales(epoch);
         if metric.is_some() {
             (stored.events, counted.events) = (0, 0);
+        }
+        // Releases without scales did not tell first exposures apart.
+        if !told_apart {
+            counted.fresh_values = stored.fresh_values;
+        }
+        if metric.is_none() && !told_apart {
+            (counted.values, counted.value_units) = (stored.values, stored.value_units);
         }
         compare(experiment, place, &stored, &counted, report);
     }
@@ -116,8 +157,9 @@ fn compare(
     counted: &Delta,
     report: &mut VerifyReport,
 ) {
+    let bets_agree = stored.bets == counted.bets;
     let (stored, counted): (MetricSums, MetricSums) = (stored.sums(), counted.sums());
-    if !stored.agrees_with(&counted) {
+    if !stored.agrees_with(&counted) || !bets_agree {
         report.problem(format!(
             "{}: the rows give {}, stored are {} (or other sums differ)",
             at(experiment, place),
@@ -137,14 +179,16 @@ fn count(
         "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, {MEASURED} \
          FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"
     ))?;
-    let mut feedback = connection
-        .prepare_cached("SELECT metric, value, event FROM feedback WHERE prediction_order = ?1")?;
+    let mut feedback = connection.prepare_cached(
+        "SELECT metric, value, event, in_time FROM feedback WHERE prediction_order = ?1",
+    )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let experiment = ExperimentKey(row.get("experiment_key")?);
-        let recount = counted
-            .entry(experiment)
-            .or_insert_with(|| recount_of(connection, experiment));
+        let recount = match counted.entry(experiment) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(recount_of(connection, experiment, report)?),
+        };
         // One that cannot be read is named where rows are counted.
         if let (Some(recount), Ok(exposed)) = (recount, exposed(row)) {
             let order: i64 = row.get("prediction_order")?;
@@ -170,6 +214,7 @@ fn given(feedback: &mut Statement<'_>, order: i64) -> Result<HashMap<String, Giv
         let given = Given {
             value: row.get("value")?,
             event: row.get("event")?,
+            in_time: row.get("in_time")?,
         };
         Ok((row.get("metric")?, given))
     })?;
@@ -182,6 +227,7 @@ fn exposed(row: &Row<'_>) -> Result<Exposed, StoreError> {
     Ok(Exposed {
         epoch: row.get("epoch")?,
         version: VersionKey(row.get("version_key")?),
+        order,
         unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
         seconds: PredictionId::new(order, 0).time().seconds(),
         measured: measured(row)?,

@@ -2,24 +2,41 @@
 
 use super::{Unit, UnitPlace};
 use crate::StoreError;
-use evidence::{UnitMetric, before};
+use evidence::{Coin, UnitMetric, before};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use types::{ExperimentKey, VersionKey};
 
 /// The format of states in which sums are plain numbers: releases before the journal wrote it.
 const PLAIN: i64 = 0;
-/// The format that is written: sums are exact.
-const FORMAT: i64 = 1;
+/// The format of states without bets: releases before schema 8 wrote it.
+const WITHOUT_BETS: i64 = 1;
+/// The format that is written.
+const FORMAT: i64 = 2;
+
+/// The state of a unit as its row has it.
+type State<M> = (Coin, i64, M);
 
 /// A unit in the journal.
 #[derive(Serialize, Deserialize)]
-struct Entry<M> {
+struct Entry<S> {
     experiment: i64,
     unit: i64,
     epoch: i64,
     version: i64,
-    metrics: M,
+    state: S,
+}
+
+impl<S> Entry<S> {
+    fn map<T>(self, state: impl FnOnce(S) -> T) -> Entry<T> {
+        Entry {
+            experiment: self.experiment,
+            unit: self.unit,
+            epoch: self.epoch,
+            version: self.version,
+            state: state(self.state),
+        }
+    }
 }
 
 /// Appends the state of a unit to what will be a row of the journal.
@@ -29,7 +46,7 @@ pub(super) fn append(unit: &Unit, bytes: &mut Vec<u8>) -> Result<(), StoreError>
         unit: unit.place.unit,
         epoch: unit.place.epoch,
         version: unit.version.0,
-        metrics: &unit.metrics,
+        state: (unit.coin, unit.began, &unit.metrics),
     };
     *bytes =
         postcard::to_extend(&entry, std::mem::take(bytes)).map_err(|error| unwritable(&error))?;
@@ -72,6 +89,7 @@ pub(super) fn read_journal(
         row_of(seq, bytes.len());
         while !bytes.is_empty() {
             let entry = take_entry(&mut bytes, format).map_err(corrupt)?;
+            let (coin, began, metrics) = entry.state;
             unit_of(Unit {
                 place: UnitPlace {
                     experiment: ExperimentKey(entry.experiment),
@@ -79,7 +97,9 @@ pub(super) fn read_journal(
                     epoch: entry.epoch,
                 },
                 version: VersionKey(entry.version),
-                metrics: entry.metrics,
+                coin,
+                began,
+                metrics,
                 touched: false,
                 journaled: seq,
             });
@@ -89,19 +109,17 @@ pub(super) fn read_journal(
 }
 
 /// The next entry of a row of the journal.
-fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<Vec<UnitMetric>>> {
+fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<State<Vec<UnitMetric>>>> {
     let (entry, rest) = match format {
         PLAIN => {
             let (old, rest): (Entry<Vec<before::UnitMetric>>, _) =
                 postcard::take_from_bytes(bytes)?;
-            let entry = Entry {
-                experiment: old.experiment,
-                unit: old.unit,
-                epoch: old.epoch,
-                version: old.version,
-                metrics: present(old.metrics),
-            };
-            (entry, rest)
+            (old.map(present), rest)
+        }
+        WITHOUT_BETS => {
+            let (old, rest): (Entry<Vec<before::WithoutBets>>, _) =
+                postcard::take_from_bytes(bytes)?;
+            (old.map(present), rest)
         }
         FORMAT => postcard::take_from_bytes(bytes)?,
         _ => return Err(postcard::Error::SerdeDeCustom),
@@ -117,7 +135,8 @@ pub(super) fn upsert(connection: &Connection, unit: &Unit) -> Result<(), StoreEr
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
          DO UPDATE SET state = excluded.state, format = excluded.format",
     )?;
-    let state = postcard::to_allocvec(&unit.metrics).map_err(|error| unwritable(&error))?;
+    let state: State<_> = (unit.coin, unit.began, &unit.metrics);
+    let state = postcard::to_allocvec(&state).map_err(|error| unwritable(&error))?;
     let place = unit.place;
     let version = unit.version.0;
     upsert.execute(params![
@@ -141,6 +160,27 @@ pub(super) fn load(connection: &Connection, place: UnitPlace) -> Result<Option<U
     rows.next()?.map(|row| read(row, place)).transpose()
 }
 
+/// The units of an experiment that have rows.
+pub(super) fn each_row(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    mut unit_of: impl FnMut(&Unit),
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare(
+        "SELECT unit, epoch, version_key, state, format FROM experiment_units WHERE experiment_key = ?1",
+    )?;
+    let mut rows = select.query([experiment.0])?;
+    while let Some(row) = rows.next()? {
+        let place = UnitPlace {
+            experiment,
+            unit: row.get("unit")?,
+            epoch: row.get("epoch")?,
+        };
+        unit_of(&read(row, place)?);
+    }
+    Ok(())
+}
+
 /// Whether a row of the unit in another epoch has an event, but for those epochs that are in memory.
 pub(super) fn had_event(
     connection: &Connection,
@@ -161,6 +201,20 @@ pub(super) fn had_event(
     Ok(false)
 }
 
+/// The epochs in which rows of the unit are, beside one, and its arms there.
+pub(super) fn elsewhere(
+    connection: &Connection,
+    place: UnitPlace,
+) -> Result<Vec<(i64, VersionKey)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT epoch, version_key FROM experiment_units \
+         WHERE experiment_key = ?1 AND unit = ?2 AND epoch <> ?3",
+    )?;
+    let read = |row: &Row<'_>| Ok((row.get("epoch")?, VersionKey(row.get("version_key")?)));
+    let rows = select.query_map(params![place.experiment.0, place.unit, place.epoch], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The epochs of an experiment that have evidence: whatever exposes a unit writes some.
 pub(super) fn epochs(
     connection: &Connection,
@@ -177,23 +231,30 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
         .get_ref("state")?
         .as_blob()
         .map_err(rusqlite::Error::from)?;
-    let metrics = match row.get("format")? {
-        PLAIN => postcard::from_bytes(blob).map(present),
+    let state: postcard::Result<State<_>> = match row.get("format")? {
+        PLAIN => postcard::from_bytes::<Vec<before::UnitMetric>>(blob).map(present),
+        WITHOUT_BETS => postcard::from_bytes::<Vec<before::WithoutBets>>(blob).map(present),
         FORMAT => postcard::from_bytes(blob),
         _ => Err(postcard::Error::SerdeDeCustom),
     };
+    let unreadable = |_| StoreError::Corrupt("the state of a unit".into());
+    let (coin, began, metrics) = state.map_err(unreadable)?;
     let epoch = row.get("epoch")?;
     Ok(Unit {
         place: UnitPlace { epoch, ..place },
         version: VersionKey(row.get("version_key")?),
-        metrics: metrics.map_err(|_| StoreError::Corrupt("the state of a unit".into()))?,
+        coin,
+        began,
+        metrics,
         touched: false,
         journaled: 0,
     })
 }
 
-fn present(old: Vec<before::UnitMetric>) -> Vec<UnitMetric> {
-    old.into_iter().map(UnitMetric::from).collect()
+/// The state of a unit of an earlier release: it takes no part in bets.
+fn present<M: Into<UnitMetric>>(old: Vec<M>) -> State<Vec<UnitMetric>> {
+    let metrics = old.into_iter().map(Into::into).collect();
+    (Coin::LeftOut, 0, metrics)
 }
 
 fn unwritable(error: &postcard::Error) -> StoreError {

@@ -9,13 +9,12 @@
 //!
 //! Waudby-Smith and Ramdas, J. R. Stat. Soc. B 86, 2024 (arXiv 2010.09686); by the design of the experiment: Ham,
 //! Bojinov, Lindon and Tingley, arXiv 2210.08639. For a binary metric and a centre of 0 each bet is the likelihood ratio
-//! of [`crate::events`] at one rate ratio.
+//! of the event test at one rate ratio.
 
-/// How many bets there are.
-pub const BETS: usize = 13;
+pub use types::{BETS, NoScale, Scale};
 
-/// Their sizes ρ.
-pub(crate) const SIZES: [f64; BETS] = [
+/// The sizes ρ of the bets.
+pub const SIZES: [f64; BETS] = [
     0.015_625, 0.031_25, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0,
 ];
 
@@ -49,97 +48,6 @@ impl Tolerance {
     pub const NONE: Self = Self::Ratio(1.0);
 }
 
-/// How values become numbers from 0 to 1. It is fixed when an epoch opens, from what had matured before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scale {
-    /// Values below count as this.
-    pub floor: f64,
-    /// Values above count as this.
-    pub cap: f64,
-    /// About where the control is, from 0 to 1: any value is valid, a near one finds harm sooner.
-    pub centre: f64,
-}
-
-/// Why there is no scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoScale {
-    /// Floor and cap would be one.
-    #[error("all values are equal")]
-    AllEqual,
-    /// A scale from few values is a scale by chance.
-    #[error("too few non-zero values to set a scale: {non_zero} of {wanted}")]
-    TooFew {
-        /// How many there are.
-        non_zero: usize,
-        /// How many it takes.
-        wanted: usize,
-    },
-}
-
-/// So many values that are not 0 make a scale.
-const MIN_NON_ZERO: usize = 20;
-
-impl Scale {
-    /// Of a metric that is 0 or 1, around a rate of the control; 0 where none is known.
-    pub fn binary(rate: f64) -> Self {
-        Self {
-            floor: 0.0,
-            cap: 1.0,
-            centre: rate.clamp(0.0, 1.0),
-        }
-    }
-
-    /// From values of the control's units: the cap leaves `beyond` percent of those that are not 0 above it, the floor as
-    /// many below. Where zeros occur, or `with_zero` says that they may, 0 lies between both.
-    ///
-    /// # Errors
-    /// When they tell no scale.
-    pub fn of(values: &[f64], beyond: usize, with_zero: bool) -> Result<Self, NoScale> {
-        let mut sorted: Vec<f64> = values.iter().copied().filter(|v| *v != 0.0).collect();
-        let non_zero = sorted.len();
-        if non_zero < MIN_NON_ZERO {
-            return Err(NoScale::TooFew {
-                non_zero,
-                wanted: MIN_NON_ZERO,
-            });
-        }
-        sorted.sort_by(f64::total_cmp);
-        let outside = non_zero * beyond / 100;
-        let (mut floor, mut cap) = (sorted[outside], sorted[non_zero - 1 - outside]);
-        if with_zero || non_zero < values.len() {
-            (floor, cap) = (floor.min(0.0), cap.max(0.0));
-        }
-        Self::between(floor, cap, values)
-    }
-
-    /// Between declared bounds, its centre from values of the control's units; the middle where there are none.
-    ///
-    /// # Errors
-    /// When the bounds are one, or the wrong way round.
-    pub fn between(floor: f64, cap: f64, values: &[f64]) -> Result<Self, NoScale> {
-        if floor.is_nan() || cap.is_nan() || cap <= floor {
-            return Err(NoScale::AllEqual);
-        }
-        let mut scale = Self {
-            floor,
-            cap,
-            centre: 0.5,
-        };
-        if !values.is_empty() {
-            let sum: f64 = values.iter().map(|value| scale.number(*value)).sum();
-            scale.centre = (sum / values.len() as f64).clamp(0.0, 1.0);
-        }
-        Ok(scale)
-    }
-
-    /// The number of a value, from 0 to 1.
-    pub fn number(&self, value: f64) -> f64 {
-        // Halved, because the difference of two large bounds is not finite.
-        let (value, floor, cap) = (0.5 * value, 0.5 * self.floor, 0.5 * self.cap);
-        ((value.clamp(floor, cap) - floor) / (cap - floor)).clamp(0.0, 1.0)
-    }
-}
-
 /// The terms of a bet on one unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bet {
@@ -171,6 +79,12 @@ impl Bet {
         }
     }
 
+    /// ln of what each bet wins on a unit with the number g, from 0 to 1.
+    pub fn logs(&self, candidate: bool, g: f64) -> [f64; BETS] {
+        let (won, lost) = (self.won(candidate, g), self.most_lost());
+        SIZES.map(|rho| (rho * won / (1.0 + rho * lost)).ln_1p())
+    }
+
     /// The most that a unit can lose.
     fn most_lost(&self) -> f64 {
         let (e, m) = (self.share, self.centre);
@@ -190,8 +104,7 @@ pub struct Winnings([f64; BETS]);
 impl Winnings {
     /// Of one unit with the number g, from 0 to 1.
     pub fn of(bet: &Bet, candidate: bool, g: f64) -> Self {
-        let (won, lost) = (bet.won(candidate, g), bet.most_lost());
-        Self(SIZES.map(|rho| (rho * won / (1.0 + rho * lost)).ln_1p()))
+        Self(bet.logs(candidate, g))
     }
 
     /// Of the units of one arm with a binary metric, all under the same terms: counts are enough.
@@ -204,6 +117,11 @@ impl Winnings {
     fn times(mut self, units: f64) -> Self {
         self.0.iter_mut().for_each(|ln| *ln *= units);
         self
+    }
+
+    /// What each has won, smallest bet first.
+    pub fn logs(&self) -> &[f64; BETS] {
+        &self.0
     }
 
     /// Adds what others have won.
@@ -287,32 +205,5 @@ mod tests {
             replaced.take_away(&Winnings::of(&bet, true, g[0]));
             prop_assert!((once.ln_e() - replaced.ln_e()).abs() < 1e-9);
         }
-
-        #[test]
-        fn a_scale_is_one_or_says_why_not(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 0..60)) {
-            match Scale::of(&values, 1, false) {
-                Ok(scale) => {
-                    prop_assert!(scale.cap > scale.floor && (0.0..=1.0).contains(&scale.centre));
-                    prop_assert!(values.iter().all(|v| (0.0..=1.0).contains(&scale.number(*v))));
-                }
-                Err(why) => prop_assert!(!why.to_string().is_empty()),
-            }
-        }
-    }
-
-    #[test]
-    fn a_scale_needs_values_that_differ() {
-        let few = Scale::of(&[0.0, 0.0, 3.0], 1, false);
-        assert_eq!(
-            few,
-            Err(NoScale::TooFew {
-                non_zero: 1,
-                wanted: 20
-            })
-        );
-        assert_eq!(Scale::of(&[7.0; 50], 1, false), Err(NoScale::AllEqual));
-        // With zeros beside them they differ.
-        assert!(Scale::of(&[7.0; 50], 1, true).is_ok());
-        assert_eq!(Scale::between(5.0, 1.0, &[]), Err(NoScale::AllEqual));
     }
 }

@@ -1,0 +1,352 @@
+//! What may be claimed of a difference, and its interval: [`crate::claim`] on the evidence of an experiment.
+
+use super::Sequential;
+use super::guard::{Guard, arrived, scale_of, winnings};
+use crate::asymptotic::{ln_e, p_of_ln_e, rho};
+use crate::claim::{self, EpochSums, Shape, is_asymptotic};
+use crate::sample::{Effect, Interval, Sample};
+use evidence::betting::{Bet, Harm, Tolerance, Winnings};
+use evidence::pair_share;
+use types::{
+    BetSums, Direction, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricRole, Scale,
+    SequenceMethod,
+};
+
+/// A difference, with what is known of it.
+pub(super) struct Claim {
+    pub(super) sequential: Sequential,
+    /// candidate − control, in the unit of the metric.
+    pub(super) difference: Option<f64>,
+    /// The mean of the control, each value counted up to the cap.
+    pub(super) base: Option<f64>,
+}
+
+/// The units of an epoch.
+struct Units {
+    sums: EpochSums,
+    /// The width of the scale in the unit of the metric, and its floor.
+    width: f64,
+    floor: f64,
+    control: Sample,
+    candidate: Sample,
+    /// Whether the asymptotic form holds.
+    asymptotic: bool,
+}
+
+impl Units {
+    fn of(share: f64, scale: &Scale, control: &BetSums, candidate: &BetSums) -> Self {
+        let width = scale.cap - scale.floor;
+        let mut sums = EpochSums {
+            share,
+            centre: scale.centre,
+            width,
+            n: (control.fresh + candidate.fresh) as f64,
+            sum: 0.0,
+            sum_squares: 0.0,
+        };
+        for (weight, bets) in [(-share, control), (1.0 - share, candidate)] {
+            let (n, m) = (bets.fresh as f64, scale.centre);
+            let [g, gg, _] = bets.powers;
+            sums.sum += weight * (g - n * m);
+            sums.sum_squares += weight * weight * (gg - 2.0 * m * g + n * m * m).max(0.0);
+        }
+        let (control, candidate) = (moments(control), moments(candidate));
+        let sample = |(shape, mean): (Shape, f64)| Sample {
+            n: shape.n,
+            mean,
+            variance: shape.variance,
+        };
+        Self {
+            sums,
+            width,
+            floor: scale.floor,
+            control: sample(control),
+            candidate: sample(candidate),
+            asymptotic: is_asymptotic(control.0, candidate.0),
+        }
+    }
+
+    /// ln of the asymptotic evidence against a difference, 0 where it does not count.
+    fn ln_asymptotic(&self, difference: f64, rho: f64) -> f64 {
+        if !self.asymptotic {
+            return 0.0;
+        }
+        let effect = Effect::difference(&self.control, &self.candidate);
+        effect.map_or(0.0, |effect| ln_e(&effect, difference / self.width, rho))
+    }
+}
+
+/// Size, variance and skewness of the numbers of fresh units, and their mean.
+fn moments(bets: &BetSums) -> (Shape, f64) {
+    let n = bets.fresh as f64;
+    let [g, gg, ggg] = bets.powers.map(|power| power / n.max(1.0));
+    let spread = (gg - g * g).max(0.0);
+    let third = ggg - 3.0 * g * gg + 2.0 * g * g * g;
+    let shape = Shape {
+        n,
+        // A share has no Bessel's correction.
+        variance: if bets.counted == bets.fresh {
+            spread
+        } else {
+            spread * n / (n - 1.0).max(1.0)
+        },
+        skewness: if spread > 0.0 {
+            third / spread.powf(1.5)
+        } else {
+            f64::NAN
+        },
+    };
+    (shape, g)
+}
+
+/// What may be claimed of a candidate on the metric at a place of the definition; `alpha` is for the interval.
+pub(super) fn claim(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    pair: (usize, usize),
+    alpha: f64,
+) -> Claim {
+    let metric = &definition.metrics[pair.0];
+    let units = match metric.rule() {
+        EvidenceRule::Arrivals => of_arrivals(metric, evidence, pair),
+        EvidenceRule::Exposures | EvidenceRule::Events => of_exposures(metric, evidence, pair),
+        EvidenceRule::None => Vec::new(),
+    };
+    let counted = |units: &&Units| units.control.n > 0.0 && units.candidate.n > 0.0;
+    let Some(last) = units.iter().rev().find(counted) else {
+        return Claim::nothing();
+    };
+    let rho = rho(alpha, definition.planned_units);
+    let ln_a = |difference: f64| -> f64 {
+        units
+            .iter()
+            .map(|units| units.ln_asymptotic(difference, rho))
+            .sum()
+    };
+    let sums: Vec<EpochSums> = units.iter().map(|units| units.sums).collect();
+    let (more, less) = both_ways(definition, metric, evidence, pair, &units);
+    let ln_e = claim::ln_e(&more, &less, ln_a(0.0));
+    let line = -alpha.ln();
+    let holds = |difference: f64| claim::ln_e_against(&sums, difference, ln_a(difference)) < line;
+    let found = claim::interval(&sums, holds);
+    // The claim and the interval are two tests; what is shown never says both.
+    let guards = definition.role(metric) == MetricRole::Guardrail;
+    let interval = if guards {
+        found
+    } else if ln_e >= line {
+        without_zero(found, more.ln_e() > less.ln_e())
+    } else {
+        Interval {
+            lower: found.lower.min(0.0),
+            upper: found.upper.max(0.0),
+        }
+    };
+    let several = units.iter().filter(counted).count() > 1;
+    let difference = if several {
+        claim::estimate(&sums)
+    } else {
+        last.width * (last.candidate.mean - last.control.mean)
+    };
+    let earned = units.iter().any(|units| units.asymptotic);
+    Claim {
+        sequential: Sequential {
+            interval: Some(interval),
+            p: p_of_ln_e(ln_e),
+            adjusted_p: 1.0,
+            ln_e,
+            method: if earned {
+                SequenceMethod::Mixture
+            } else {
+                SequenceMethod::Betting
+            },
+            more: more.ln_e() > less.ln_e(),
+        },
+        difference: Some(difference),
+        base: Some(last.floor + last.width * last.control.mean),
+    }
+}
+
+/// An interval that holds 0 only where nothing else is left.
+pub(super) fn without_zero(interval: Interval, more: bool) -> Interval {
+    if more {
+        Interval {
+            lower: interval.lower.max(0.0),
+            upper: interval.upper.max(0.0),
+        }
+    } else {
+        Interval {
+            lower: interval.lower.min(0.0),
+            upper: interval.upper.min(0.0),
+        }
+    }
+}
+
+/// What bets have won that the candidate is above the control, and that it is below.
+fn both_ways(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    units: &[Units],
+) -> (Winnings, Winnings) {
+    if metric.rule() != EvidenceRule::Exposures && !evidence::has_bets(definition, metric) {
+        return of_counts(units);
+    }
+    let won = |harm: Harm| {
+        winnings(definition, metric, evidence, (at, arm), |asked| {
+            asked
+                .iter()
+                .position(|question| *question == (harm, Tolerance::NONE))
+        })
+    };
+    // A guardrail asks one way only, and claims nothing.
+    (won(Harm::More), won(Harm::Less))
+}
+
+/// The same of counts: each unit has a 0 or a 1.
+fn of_counts(units: &[Units]) -> (Winnings, Winnings) {
+    let won = |harm: Harm| {
+        let mut won = Winnings::default();
+        for units in units {
+            let bet = Bet {
+                harm,
+                tolerance: Tolerance::NONE,
+                share: units.sums.share,
+                centre: units.sums.centre,
+            };
+            for (candidate, sample) in [(false, &units.control), (true, &units.candidate)] {
+                let ones = (sample.mean * sample.n).round();
+                won.add(&Winnings::of_counts(&bet, candidate, ones, sample.n));
+            }
+        }
+        won
+    };
+    (won(Harm::More), won(Harm::Less))
+}
+
+/// Counts of a metric whose values come at their own time.
+fn of_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize)) -> Vec<Units> {
+    let centre = evidence
+        .epochs
+        .iter()
+        .rev()
+        .find_map(|epoch| scale_of(epoch, pair.0));
+    let scale = centre.unwrap_or(Scale::binary(0.0));
+    let splits = arrived(metric, evidence, pair);
+    let units = splits.iter().map(|split| {
+        let of = |values: f64, bad: f64| {
+            let ones = match metric.direction {
+                Direction::Up => values - bad.min(values),
+                Direction::Down => bad.min(values),
+            };
+            counts(ones, values)
+        };
+        let (control, candidate) = (
+            of(split.values.0, split.bad.0),
+            of(split.values.1, split.bad.1),
+        );
+        Units::of(split.share(), &scale, &control, &candidate)
+    });
+    units.collect()
+}
+
+fn counts(ones: f64, units: f64) -> BetSums {
+    let units = units as u64;
+    BetSums {
+        units,
+        fresh: units,
+        powers: [ones; 3],
+        counted: units,
+        ones: ones as u64,
+        ..BetSums::default()
+    }
+}
+
+/// Fresh units of epochs with a scale.
+fn of_exposures(metric: &Metric, evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<Units> {
+    let units = evidence.epochs.iter().filter_map(|epoch| {
+        let scale = scale_of(epoch, at)?;
+        let share = pair_share(&epoch.shares, arm);
+        let of = |arm: usize| {
+            let sums = &epoch.arms[arm].metrics[at];
+            match metric.rule() {
+                // A guardrail of rates has no bets: its first events say how many units have one.
+                EvidenceRule::Events if sums.bets.units == 0 => {
+                    counts(sums.all.events as f64, sums.all.units as f64)
+                }
+                _ => sums.bets.clone(),
+            }
+        };
+        let open = share > 0.0 && share < 1.0;
+        open.then(|| Units::of(share, &scale, &of(0), &of(arm)))
+    });
+    units.collect()
+}
+
+impl Claim {
+    /// What guards is evidence of harm, and the interval does not contradict it.
+    pub(super) fn guards(&mut self, metric: &Metric, guard: Option<&Guard>) {
+        let Some((guard, ln_e)) = guard.and_then(|guard| Some((guard, guard.ln_e?))) else {
+            return;
+        };
+        let sequential = &mut self.sequential;
+        (sequential.ln_e, sequential.p) = (ln_e, p_of_ln_e(ln_e));
+        if ln_e >= guard.line {
+            let more = metric.direction == Direction::Down;
+            sequential.more = more;
+            sequential.interval = sequential.interval.map(|found| without_zero(found, more));
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            sequential: Sequential {
+                interval: None,
+                p: 1.0,
+                adjusted_p: 1.0,
+                ln_e: 0.0,
+                method: SequenceMethod::None,
+                more: false,
+            },
+            difference: None,
+            base: None,
+        }
+    }
+}
+
+/// The interval of the lift, in the same direction as that of the difference.
+pub(super) fn lift_interval(
+    metric: &Metric,
+    claim: &Claim,
+    relative: Option<Interval>,
+) -> Option<Interval> {
+    let interval = claim.sequential.interval?;
+    let base = claim.base.filter(|base| *base != 0.0)?.abs();
+    let scaled = Interval {
+        lower: interval.lower / base,
+        upper: interval.upper / base,
+    };
+    let found = match (claim.sequential.method, relative) {
+        (SequenceMethod::Mixture, Some(relative)) => relative,
+        _ => scaled,
+    };
+    // It never says what the interval of the difference does not.
+    let found = if interval.contains(0.0) && interval.lower < 0.0 && interval.upper > 0.0 {
+        Interval {
+            lower: found.lower.min(0.0),
+            upper: found.upper.max(0.0),
+        }
+    } else {
+        without_zero(found, interval.lower >= 0.0)
+    };
+    // Nothing that cannot be negative falls by more than all of it.
+    let least = if metric.is_never_negative() {
+        -1.0
+    } else {
+        f64::NEG_INFINITY
+    };
+    Some(Interval {
+        lower: found.lower.max(least),
+        upper: found.upper.max(least),
+    })
+}

@@ -1,0 +1,282 @@
+//! Is a candidate worse on a guardrail? The evidence for each, by the rule that fits the metric.
+
+use super::checks::pair_stages;
+use super::{EventComparison, guarded_by};
+use crate::events::{DEFAULT_TAU, EventStage, one_sided_and_ratio};
+use evidence::betting::{Bet, Harm, Tolerance, Winnings};
+use evidence::{pair_share, questions};
+use std::collections::HashMap;
+use types::{
+    EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricSums,
+    Scale,
+};
+
+/// The evidence that a candidate is worse on a guardrail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guard {
+    /// How evidence on the metric is counted.
+    pub rule: EvidenceRule,
+    /// ln of the e-value; `None` where it is silent.
+    pub ln_e: Option<f64>,
+    /// It is harmed when that reaches this line, the ln of one over its part of alpha.
+    pub line: f64,
+    /// What may be worse by a factor without harm.
+    pub tolerated_ratio: f64,
+    /// The scale of the last epoch, where values need one.
+    pub scale: Option<Scale>,
+    /// Units of both arms that count.
+    pub units: u64,
+    /// Units that are left out, because nothing was left to chance when they came back.
+    pub left_out: u64,
+    /// Why it is silent.
+    pub silent: Option<String>,
+}
+
+/// Of a candidate on the metric at a place of the definition, which guards.
+pub(super) fn guard(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    events: Option<EventComparison>,
+) -> Guard {
+    let metric = &definition.metrics[at];
+    let rule = metric.rule();
+    let ln_e = events.map_or(0.0, |events| events.ln_e);
+    let found = match rule {
+        EvidenceRule::Events => by_events(evidence, (at, arm), ln_e),
+        EvidenceRule::Arrivals => by_arrivals(metric, evidence, (at, arm), ln_e),
+        EvidenceRule::Exposures => by_exposures(definition, metric, evidence, (at, arm)),
+        EvidenceRule::None => {
+            Found::silent("nobody knows whether more values are to come: declare window_seconds")
+        }
+    };
+    let sum = |of: fn(&types::Exposures) -> u64| -> u64 {
+        let epochs = evidence.epochs.iter();
+        let both =
+            epochs.map(|epoch| of(&epoch.arms[0].exposures) + of(&epoch.arms[arm].exposures));
+        both.sum()
+    };
+    let of_bets = rule == EvidenceRule::Exposures;
+    Guard {
+        rule,
+        ln_e: found.ln_e,
+        line: (guarded_by(definition, metric) / definition.alpha).ln(),
+        tolerated_ratio: definition.tolerated_ratio(metric),
+        scale: last_scale(evidence, at).filter(|_| metric.kind != MetricKind::Binary),
+        units: found.units,
+        left_out: if of_bets {
+            sum(|exposures| exposures.left_out)
+        } else {
+            0
+        },
+        silent: found.silent,
+    }
+}
+
+/// What a rule finds.
+struct Found {
+    ln_e: Option<f64>,
+    units: u64,
+    silent: Option<String>,
+}
+
+impl Found {
+    fn silent(why: &str) -> Self {
+        Self {
+            ln_e: None,
+            units: 0,
+            silent: Some(why.into()),
+        }
+    }
+
+    fn of(ln_e: f64, units: u64) -> Self {
+        Self {
+            ln_e: Some(ln_e),
+            units,
+            silent: None,
+        }
+    }
+}
+
+fn last_scale(evidence: &Evidence, at: usize) -> Option<Scale> {
+    let last = evidence.epochs.last()?;
+    last.scales.get(at).copied().flatten()
+}
+
+/// Bad events of a metric that is judged by them: first ones against the published shares, or those among the values
+/// that have come. Of a metric that is not, nothing.
+pub(super) fn events(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+) -> Option<EventComparison> {
+    let stages = match metric.rule() {
+        EvidenceRule::Events => pair_stages(evidence, arm, |epoch, arm| {
+            epoch.arms[arm].metrics[at].all.events
+        }),
+        EvidenceRule::Arrivals => {
+            let stage = |split: &Arrived| EventStage {
+                share: split.share(),
+                treated: split.bad.1,
+                control: split.bad.0,
+            };
+            arrived(metric, evidence, (at, arm))
+                .iter()
+                .map(stage)
+                .collect()
+        }
+        EvidenceRule::Exposures | EvidenceRule::None => return None,
+    };
+    let alpha = definition.alpha / guarded_by(definition, metric);
+    let tolerated = definition.tolerated_ratio(metric);
+    let (ln_e, rate_ratio) = one_sided_and_ratio(&stages, tolerated, alpha, DEFAULT_TAU);
+    Some(EventComparison { ln_e, rate_ratio })
+}
+
+/// First bad events of units.
+fn by_events(evidence: &Evidence, (at, arm): (usize, usize), ln_e: f64) -> Found {
+    let units = |epoch: &EpochEvidence| {
+        epoch.arms[0].metrics[at].all.units + epoch.arms[arm].metrics[at].all.units
+    };
+    Found::of(ln_e, evidence.epochs.iter().map(units).sum())
+}
+
+/// Values that have come in epochs with one split, and the bad ones among them: of the control, of the candidate.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Arrived {
+    pub(super) values: (f64, f64),
+    pub(super) bad: (f64, f64),
+}
+
+impl Arrived {
+    /// The candidate's part of the values that have come.
+    pub(super) fn share(&self) -> f64 {
+        (self.values.1 + 0.5) / (self.values.0 + self.values.1 + 1.0)
+    }
+}
+
+/// What a metric counts where values come at their own time: units that are due, where it has a window.
+pub(super) fn due<'a>(metric: &Metric, sums: &'a types::MetricEvidence) -> &'a MetricSums {
+    if metric.window_seconds > 0 {
+        &sums.matured
+    } else {
+        &sums.all
+    }
+}
+
+/// By published split.
+pub(super) fn arrived(
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+) -> Vec<Arrived> {
+    let mut found: Vec<Arrived> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    for epoch in &evidence.epochs {
+        let share = pair_share(&epoch.shares, arm);
+        let of = |arm: usize| due(metric, &epoch.arms[arm].metrics[at]);
+        let (control, candidate) = (of(0), of(arm));
+        if control.value_units + candidate.value_units == 0 || !(share > 0.0 && share < 1.0) {
+            continue;
+        }
+        let place = *places.entry(share.to_bits()).or_insert(found.len());
+        if place == found.len() {
+            found.push(Arrived::default());
+        }
+        let split = &mut found[place];
+        split.values.0 += control.value_units as f64;
+        split.values.1 += candidate.value_units as f64;
+        split.bad.0 += control.events as f64;
+        split.bad.1 += candidate.events as f64;
+    }
+    found
+}
+
+/// Bad values among those that have come. The delay may depend on the arm or on the outcome, not on both.
+fn by_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize), ln_e: f64) -> Found {
+    let (mut values, mut bad) = (0.0, 0.0);
+    for split in arrived(metric, evidence, pair) {
+        values += split.values.0 + split.values.1;
+        bad += split.bad.0 + split.bad.1;
+    }
+    if values > 0.0 && bad >= values {
+        return Found::silent("only bad outcomes report: declare missing and window_seconds");
+    }
+    Found::of(ln_e, values as u64)
+}
+
+/// One number for each unit whose window has passed.
+fn by_exposures(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    pair: (usize, usize),
+) -> Found {
+    if !evidence
+        .epochs
+        .iter()
+        .any(|epoch| scale_of(epoch, pair.0).is_some())
+    {
+        return Found::silent(
+            "no scale is set yet: it takes 200 units whose window has passed, 20 of them with a value other than 0 \
+             and not all alike",
+        );
+    }
+    // A guardrail asks whether it is worse before anything else.
+    let won = winnings(definition, metric, evidence, pair, |_| Some(0));
+    let (at, arm) = pair;
+    let units = |epoch: &EpochEvidence| {
+        epoch.arms[0].metrics[at].bets.units + epoch.arms[arm].metrics[at].bets.units
+    };
+    Found::of(won.ln_e(), evidence.epochs.iter().map(units).sum())
+}
+
+/// The scale of an epoch, where there is a usable one.
+pub(super) fn scale_of(epoch: &EpochEvidence, at: usize) -> Option<Scale> {
+    let scale = epoch.scales.get(at).copied().flatten();
+    scale.filter(Scale::is_one)
+}
+
+/// What bets on a question of a metric have won, over all epochs; `which` finds it among those that are asked.
+pub(super) fn winnings(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    which: impl Fn(&[(Harm, Tolerance)]) -> Option<usize>,
+) -> Winnings {
+    let mut won = Winnings::default();
+    for epoch in &evidence.epochs {
+        let Some(scale) = scale_of(epoch, at) else {
+            continue;
+        };
+        let share = pair_share(&epoch.shares, arm);
+        let asked = questions(definition, metric, &scale);
+        let Some(question) = which(&asked) else {
+            continue;
+        };
+        let (harm, tolerance) = asked[question];
+        if !(share > 0.0 && share < 1.0) {
+            continue;
+        }
+        let bet = Bet {
+            harm,
+            tolerance,
+            share,
+            centre: scale.centre,
+        };
+        // The control has sums for each candidate, a candidate its own.
+        for (candidate, place) in [(false, arm - 1), (true, 0)] {
+            let bets = &epoch.arms[if candidate { arm } else { 0 }].metrics[at].bets;
+            if let Some(logs) = bets.logs.get(place * asked.len() + question) {
+                won.add(&Winnings::from_logs(*logs));
+            }
+            if bets.counted > 0 {
+                let (ones, counted) = (bets.ones as f64, bets.counted as f64);
+                won.add(&Winnings::of_counts(&bet, candidate, ones, counted));
+            }
+        }
+    }
+    won
+}

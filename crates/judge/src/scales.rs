@@ -1,0 +1,62 @@
+//! How values of a metric become numbers in the epoch that opens: fixed beforehand, from outcomes that had matured, so
+//! that no value can choose its own scale.
+
+use types::{
+    EvidenceRule, ExperimentDefinition, MIN_NON_ZERO, Metric, MetricKind, Missing, NoScale, Scale,
+};
+
+/// So many units tell a scale, the newest ones.
+pub const WANTED: usize = 10_000;
+/// So many are needed at least.
+const MIN_UNITS: usize = 200;
+/// With so many, one value that is not 0 is enough.
+const MANY_UNITS: usize = 5_000;
+/// Of 100 values that are not 0, so many lie above the cap.
+const BEYOND: usize = 1;
+
+/// Whether comparisons on a metric need a scale.
+pub fn needs_scale(metric: &Metric) -> bool {
+    metric.rule() != EvidenceRule::None
+}
+
+/// Whether a scale has to be known before anything can be said: rates have one from 0 to 1.
+pub fn waits_for_scale(metric: &Metric) -> bool {
+    needs_scale(metric) && metric.kind != MetricKind::Binary
+}
+
+/// The scale of a metric by outcomes of the past, of the control or of the first units of the experiment.
+///
+/// # Errors
+/// Why they tell none.
+pub fn scale_of(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    outcomes: &[f64],
+) -> Result<Scale, NoScale> {
+    if metric.kind == MetricKind::Binary {
+        let sum: f64 = outcomes.iter().sum();
+        return Ok(Scale::binary(sum / outcomes.len().max(1) as f64));
+    }
+    if let (Some(floor), Some(cap)) = (metric.floor, metric.cap) {
+        return Scale::between(floor, cap, outcomes);
+    }
+    if outcomes.len() < MIN_UNITS {
+        return Err(NoScale::TooFewUnits {
+            units: outcomes.len(),
+            wanted: MIN_UNITS,
+        });
+    }
+    // A tolerated ratio is about values from 0 on.
+    let with_zero = metric.missing == Missing::Zero || definition.tolerated_ratio(metric) > 1.0;
+    let wanted = if outcomes.len() < MANY_UNITS {
+        MIN_NON_ZERO
+    } else {
+        1
+    };
+    let found = Scale::of_at_least(outcomes, BEYOND, with_zero, wanted)?;
+    let (floor, cap) = (
+        metric.floor.unwrap_or(found.floor),
+        metric.cap.unwrap_or(found.cap),
+    );
+    Scale::between(floor, cap, outcomes)
+}

@@ -1,0 +1,115 @@
+//! The scales of the epoch that opens, from outcomes in the log: `judge::scales` says by which rules.
+
+use crate::state::AppState;
+use judge::scales::{WANTED, needs_scale, scale_of, waits_for_scale};
+use std::sync::Arc;
+use store::{Earlier, LogStore, StoreError};
+use types::{
+    Decision, Experiment, ExperimentDefinition, ExperimentKey, NoScale, Policy, Scale, Timestamp,
+    VersionKey,
+};
+
+/// By metric, the scale of its bets.
+type Scales = Vec<Option<Scale>>;
+
+/// Of an experiment that starts: from what its control has done before.
+pub(crate) async fn at_start(
+    state: &AppState,
+    definition: &ExperimentDefinition,
+) -> Result<Scales, StoreError> {
+    from_log(state, definition, &[]).await
+}
+
+/// Of the epoch that a decision opens, where it opens one. A rollout's are made anew, other experiments keep theirs.
+pub(crate) async fn after(
+    state: &AppState,
+    experiment: &Experiment,
+    decision: &Decision,
+) -> Result<Scales, StoreError> {
+    if decision.shares().is_none() {
+        return Ok(Vec::new());
+    }
+    match experiment.definition.policy {
+        Policy::Rollout(_) => from_log(state, &experiment.definition, &experiment.scales).await,
+        Policy::Fixed | Policy::Bandit(_) => Ok(experiment.scales.clone()),
+    }
+}
+
+/// From what the control has done; `known` stay where that tells none.
+async fn from_log(
+    state: &AppState,
+    definition: &ExperimentDefinition,
+    known: &[Option<Scale>],
+) -> Result<Scales, StoreError> {
+    let control = vec![definition.control().key];
+    let now = state.clock.now();
+    let shared = Arc::new(definition.clone());
+    let mut scales = Vec::with_capacity(definition.metrics.len());
+    for (at, metric) in definition.metrics.iter().enumerate() {
+        let known = known.get(at).copied().flatten();
+        if !needs_scale(metric) {
+            scales.push(None);
+            continue;
+        }
+        let found = found(state, &shared, at, (&control, None), now).await?;
+        scales.push(found.ok().or(known));
+    }
+    Ok(scales)
+}
+
+/// The scales of a running experiment in which some are missing, where its first units, of all arms, tell one of those
+/// now; those of an older release, which had none, from what its control has done.
+pub(crate) async fn found_since(
+    state: &AppState,
+    experiment: &Experiment,
+    units: impl Fn(usize) -> u64,
+) -> Result<Option<Scales>, StoreError> {
+    let definition = &experiment.definition;
+    if experiment.scales.is_empty() {
+        return from_log(state, definition, &[]).await.map(Some);
+    }
+    let mut scales = experiment.scales.clone();
+    scales.resize(definition.metrics.len(), None);
+    let mut some = false;
+    for (at, metric) in definition.metrics.iter().enumerate() {
+        if scales[at].is_some() || !waits_for_scale(metric) || units(at) == 0 {
+            continue;
+        }
+        if let Ok(scale) = of_first_units(state, experiment, at).await? {
+            scales[at] = Some(scale);
+            some = true;
+        }
+    }
+    Ok(some.then_some(scales))
+}
+
+/// What the first units of a running experiment tell of the scale of a metric.
+pub(crate) async fn of_first_units(
+    state: &AppState,
+    experiment: &Experiment,
+    at: usize,
+) -> Result<Result<Scale, NoScale>, StoreError> {
+    let definition = Arc::new(experiment.definition.clone());
+    let arms: Vec<VersionKey> = definition.arms.iter().map(|arm| arm.key).collect();
+    let now = state.clock.now();
+    found(state, &definition, at, (&arms, Some(experiment.key)), now).await
+}
+
+async fn found(
+    state: &AppState,
+    definition: &Arc<ExperimentDefinition>,
+    at: usize,
+    (versions, experiment): (&[VersionKey], Option<ExperimentKey>),
+    now: Timestamp,
+) -> Result<Result<Scale, NoScale>, StoreError> {
+    let query = Earlier {
+        definition: Arc::clone(definition),
+        metric: at,
+        versions: versions.to_vec(),
+        experiment,
+        now,
+        limit: WANTED,
+    };
+    let outcomes = state.store.earlier_outcomes(query).await?;
+    Ok(scale_of(definition, &definition.metrics[at], &outcomes))
+}

@@ -1,0 +1,569 @@
+//! Worlds that are not kind: rare and skewed outcomes, values that come late, outages of one arm. Whole rollouts and fixed
+//! experiments are played in them, by the functions that count, judge and decide in production.
+
+use crate::law::{Drawn, Law, exponential, poisson};
+use crate::ledger::Ledger;
+use crate::run::{definition, play_all};
+use crate::world::binomial;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use types::{
+    BuiltIn, Decision, Direction, ExperimentDefinition, Metric, MetricKind, MetricName, MetricSums,
+    Missing, Policy, RolloutSettings, Timestamp, VerdictKind,
+};
+
+/// What happens beside requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trouble {
+    /// Nothing.
+    None,
+    /// Outages that hit both arms alike: so many a day, of exponential length with this mean in seconds, in which this
+    /// share of the calls fails.
+    Shared(f64, f64, f64),
+    /// Outages of each arm by itself, likewise.
+    Own(f64, f64, f64),
+    /// Slow spells of each arm by itself, likewise; the latency is this many times as long.
+    Spells(f64, f64, f64),
+    /// The logarithm of each arm's latency level wanders by itself: standard deviation and time constant in seconds.
+    Wander(f64, f64),
+    /// Traffic and error rate follow the hour of the day.
+    Days,
+    /// From this second on the candidate fails this share of its calls.
+    Dies(f64, f64),
+}
+
+/// Feedback that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Delays {
+    /// The share of predictions that get feedback.
+    pub answered: f64,
+    /// The share of it that is bad.
+    pub bad: f64,
+    /// The mean delay of the control's, and of the candidate's, in seconds, exponential.
+    pub means: (f64, f64),
+    /// The window of the metric in seconds; 0 for none.
+    pub window: u64,
+    /// Whether only bad outcomes report.
+    pub only_bad: bool,
+}
+
+/// A rollout in a world.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostileRollout {
+    /// What people call it.
+    pub title: String,
+    /// Guardrails with their laws. Those of feedback come at once, and count when their window has passed.
+    pub guardrails: Vec<(Metric, Law)>,
+    /// What the candidate's values are times the control's: 1 for a harmless one.
+    pub ratio: f64,
+    /// Requests a second.
+    pub rate: f64,
+    /// The latency over which a call is `slow`, in milliseconds.
+    pub slo_ms: f64,
+    /// What happens beside.
+    pub trouble: Trouble,
+    /// Feedback that takes its time, on a guardrail of its own.
+    pub delays: Option<Delays>,
+    /// Requests of each step up to 50 %, in place of the default ladder and its soaks.
+    pub ladder: Option<[u64; 4]>,
+    /// How many.
+    pub runs: u64,
+    /// Where the randomness begins.
+    pub seed: u64,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostileReport {
+    /// How many were played.
+    pub runs: u64,
+    /// The share that went back, or made a claim.
+    pub found: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// The share that reached the end.
+    pub promoted: f64,
+    /// The candidate's units until then, in the middle of those that did.
+    pub median_treated: Option<u64>,
+    /// Seconds until then, likewise; units of both arms of a fixed experiment.
+    pub median_until: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    found: bool,
+    promoted: bool,
+    treated: u64,
+    until: u64,
+}
+
+fn report(ended: &[Ended]) -> HostileReport {
+    let runs = ended.len() as f64;
+    let found: Vec<&Ended> = ended.iter().filter(|end| end.found).collect();
+    let middle = |of: fn(&Ended) -> u64| {
+        let mut all: Vec<u64> = found.iter().map(|end| of(end)).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied()
+    };
+    let share = found.len() as f64 / runs;
+    HostileReport {
+        runs: ended.len() as u64,
+        found: share,
+        error: (share * (1.0 - share) / runs).sqrt(),
+        promoted: ended.iter().filter(|end| end.promoted).count() as f64 / runs,
+        median_treated: middle(|end| end.treated),
+        median_until: middle(|end| end.until),
+    }
+}
+
+/// Plays a rollout on `threads` threads; the answer does not depend on how many.
+pub fn simulate_hostile_rollout(
+    design: &HostileRollout,
+    threads: usize,
+    done: impl Fn() + Sync,
+) -> HostileReport {
+    let play = |rng: &mut ChaCha8Rng| Play::new(design, rng).play(rng);
+    report(&play_all(design.runs, design.seed, threads, done, play))
+}
+
+/// A metric of feedback with the window of a minute, in which values come at once.
+pub fn declared(name: &str, kind: MetricKind, direction: Direction) -> Metric {
+    let missing = match (kind, direction) {
+        (MetricKind::Binary, Direction::Up) => Missing::Failure,
+        (MetricKind::Binary, Direction::Down) => Missing::Excluded,
+        _ => Missing::Zero,
+    };
+    Metric {
+        name: MetricName::parse(name).expect("a plain name"),
+        kind,
+        direction,
+        window_seconds: 60,
+        missing,
+        ..BuiltIn::Correct.metric()
+    }
+}
+
+/// Seconds between two looks.
+const TICK: i64 = 30;
+/// The longest that a rollout is played, in seconds.
+const LONGEST: i64 = 30 * 3600;
+/// Outcomes of the control that are known before it starts.
+const BEFORE: u64 = 10_000;
+
+/// Outages of one kind.
+#[derive(Debug, Clone, Copy)]
+struct Outages {
+    per_second: f64,
+    length: f64,
+    next: f64,
+    until: f64,
+}
+
+impl Outages {
+    fn new(per_day: f64, length: f64, rng: &mut ChaCha8Rng) -> Self {
+        let per_second = per_day / 86_400.0;
+        Self {
+            per_second,
+            length,
+            next: exponential(1.0 / per_second, rng),
+            until: -1.0,
+        }
+    }
+
+    /// How many seconds of a stretch are an outage.
+    fn seconds(&mut self, from: f64, to: f64, rng: &mut ChaCha8Rng) -> f64 {
+        let mut seconds = (self.until.min(to) - from).max(0.0);
+        while self.next < to {
+            let ends = self.next + exponential(self.length, rng);
+            seconds += ends.min(to) - self.next.max(from.max(self.until));
+            self.until = self.until.max(ends);
+            self.next += exponential(1.0 / self.per_second, rng);
+        }
+        seconds.clamp(0.0, to - from)
+    }
+}
+
+/// Values of feedback that are under way, by the second in which they come.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    due: i64,
+    made: i64,
+    epoch: usize,
+    arm: usize,
+    bad: bool,
+}
+
+struct Play<'a> {
+    design: &'a HostileRollout,
+    ledger: Ledger,
+    shared: Option<Outages>,
+    own: [Option<Outages>; 2],
+    levels: [f64; 2],
+    under_way: VecDeque<UnderWay>,
+    treated: u64,
+}
+
+impl<'a> Play<'a> {
+    fn new(design: &'a HostileRollout, rng: &mut ChaCha8Rng) -> Self {
+        let mut metrics: Vec<Metric> = design.guardrails.iter().map(|(m, _)| m.clone()).collect();
+        metrics.extend(design.delays.map(answered));
+        let settings = match design.ladder {
+            None => RolloutSettings::default(),
+            Some(requests) => {
+                let steps = vec![1.0, 5.0, 25.0, 50.0, 100.0];
+                let seconds = |n: &u64| (*n as f64 / design.rate) as u64;
+                let mut soak: Vec<u64> = requests.iter().map(seconds).collect();
+                soak.push(u64::from(u32::MAX) / 100);
+                RolloutSettings {
+                    steps,
+                    soak_seconds: soak.iter().map(|s| (*s).min(30_000_000)).collect(),
+                    min_units: vec![1],
+                    max_step_without_outcomes: 100.0,
+                    ..RolloutSettings::default()
+                }
+            }
+        };
+        let guardrails: Vec<MetricName> = metrics.iter().map(|m| m.name.clone()).collect();
+        // The first metric guards too, and decides nothing beside it.
+        let definition = ExperimentDefinition {
+            policy: Policy::Rollout(settings),
+            primary_metric: MetricName::parse("nothing").expect("a plain name"),
+            guardrails,
+            slo_ms: Some(design.slo_ms),
+            ..definition(2, metrics)
+        };
+        let log = design.guardrails.iter().map(|(_, law)| {
+            let drawn = law.many(BEFORE, rng);
+            let mut all = drawn.others;
+            all.resize(all.len() + drawn.zeros as usize, 0.0);
+            all
+        });
+        let mut log: Vec<Vec<f64>> = log.collect();
+        log.extend(design.delays.map(|_| Vec::new()));
+        let own = |rng: &mut ChaCha8Rng| match design.trouble {
+            Trouble::Own(per_day, length, _) | Trouble::Spells(per_day, length, _) => {
+                Some(Outages::new(per_day, length, rng))
+            }
+            _ => None,
+        };
+        Self {
+            design,
+            ledger: Ledger::new(definition, log),
+            shared: match design.trouble {
+                Trouble::Shared(per_day, length, _) => Some(Outages::new(per_day, length, rng)),
+                _ => None,
+            },
+            own: [own(rng), own(rng)],
+            levels: [0.0; 2],
+            under_way: VecDeque::new(),
+            treated: 0,
+        }
+    }
+
+    fn play(mut self, rng: &mut ChaCha8Rng) -> Ended {
+        let longest = match self.design.ladder {
+            None => LONGEST,
+            Some(requests) => (requests.iter().sum::<u64>() as f64 / self.design.rate) as i64,
+        };
+        let mut now = 0;
+        while now < longest {
+            now += TICK;
+            self.draw(now, rng);
+            self.arrive(now);
+            let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
+            let ended = |found, promoted| Ended {
+                found,
+                promoted,
+                treated: self.treated,
+                until: now as u64,
+            };
+            match next.decision {
+                Some(Decision::RollBack) => return ended(true, false),
+                Some(Decision::Promote { .. }) => return ended(false, true),
+                _ => {}
+            }
+        }
+        Ended {
+            found: false,
+            promoted: false,
+            treated: self.treated,
+            until: now as u64,
+        }
+    }
+
+    /// The requests of a tick.
+    fn draw(&mut self, now: i64, rng: &mut ChaCha8Rng) {
+        let design = self.design;
+        let (from, to) = ((now - TICK) as f64, now as f64);
+        let sin = (2.0 * std::f64::consts::PI * from / 86_400.0).sin();
+        let days = design.trouble == Trouble::Days;
+        let traffic = if days { 1.0 + 0.8 * sin } else { 1.0 };
+        let all = poisson(design.rate * traffic * TICK as f64, rng);
+        let treated = binomial(all, self.ledger.experiment.shares[1], rng);
+        self.treated += treated;
+        let shared = self
+            .shared
+            .as_mut()
+            .map_or(0.0, |o| o.seconds(from, to, rng));
+        if let Trouble::Wander(sd, time) = design.trouble {
+            let keep = (-(TICK as f64) / time).exp();
+            for level in &mut self.levels {
+                let noise = Law::Normal(0.0, sd * (1.0 - keep * keep).sqrt()).one(rng);
+                *level = keep * *level + noise;
+            }
+        }
+        for (arm, units) in [(0, all - treated), (1, treated)] {
+            self.ledger.expose(arm, units);
+            let own = self.own[arm]
+                .as_mut()
+                .map_or(0.0, |o| o.seconds(from, to, rng));
+            let out = match design.trouble {
+                Trouble::Shared(_, _, fail) => fail * shared / TICK as f64,
+                Trouble::Own(_, _, fail) => fail * own / TICK as f64,
+                Trouble::Dies(at, share) if arm == 1 && to > at => share,
+                _ => 0.0,
+            };
+            // Failures of an outage come together.
+            let failed = binomial(units, out, rng);
+            let slow = match design.trouble {
+                Trouble::Spells(_, _, factor) => {
+                    Some((binomial(units, own / TICK as f64, rng), factor))
+                }
+                _ => None,
+            };
+            let level = self.levels[arm].exp();
+            for (metric, (declared, law)) in design.guardrails.iter().enumerate() {
+                let law = if arm == 1 {
+                    law.times(design.ratio)
+                } else {
+                    *law
+                };
+                let law = if days {
+                    law.times(1.0 - 0.72 * sin)
+                } else {
+                    law
+                };
+                self.guardrail(
+                    (arm, metric),
+                    declared,
+                    law,
+                    (units, failed),
+                    (level, slow),
+                    now,
+                    rng,
+                );
+            }
+            if let Some(delays) = design.delays {
+                self.feedback(arm, units, delays, now, rng);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place calls it")]
+    fn guardrail(
+        &mut self,
+        (arm, metric): (usize, usize),
+        declared: &Metric,
+        law: Law,
+        (units, failed): (u64, u64),
+        (level, slow): (f64, Option<(u64, f64)>),
+        now: i64,
+        rng: &mut ChaCha8Rng,
+    ) {
+        let drawn = match (declared.built_in(), law) {
+            (Some(BuiltIn::Error), law) => {
+                let mut drawn = law.many(units - failed, rng);
+                drawn
+                    .others
+                    .extend(std::iter::repeat_n(1.0, failed as usize));
+                drawn
+            }
+            (Some(BuiltIn::Slow), Law::Latency(base)) => {
+                let (spelled, factor) = slow.unwrap_or((0, 1.0));
+                let mut all = Law::Latency(base * level).many(units - spelled, rng).others;
+                all.extend(
+                    Law::Latency(base * level * factor)
+                        .many(spelled, rng)
+                        .others,
+                );
+                let over = all
+                    .iter()
+                    .filter(|latency| **latency > self.design.slo_ms)
+                    .count();
+                Drawn {
+                    zeros: units - over as u64,
+                    others: vec![1.0; over],
+                }
+            }
+            (_, Law::Latency(base)) => {
+                let (spelled, factor) = slow.unwrap_or((0, 1.0));
+                let mut drawn = Law::Latency(base * level).many(units - spelled, rng);
+                drawn.others.extend(
+                    Law::Latency(base * level * factor)
+                        .many(spelled, rng)
+                        .others,
+                );
+                drawn
+            }
+            (_, law) => law.many(units, rng),
+        };
+        self.ledger
+            .worth(arm, metric, now, drawn.zeros, &drawn.others);
+    }
+
+    /// Feedback on predictions of this tick, which comes later.
+    fn feedback(&mut self, arm: usize, units: u64, delays: Delays, now: i64, rng: &mut ChaCha8Rng) {
+        let share = if delays.only_bad {
+            delays.answered * delays.bad
+        } else {
+            delays.answered
+        };
+        let mean = if arm == 0 {
+            delays.means.0
+        } else {
+            delays.means.1
+        };
+        let epoch = self.ledger.epoch();
+        for _ in 0..binomial(units, share, rng) {
+            let bad = delays.only_bad || rng.random::<f64>() < delays.bad;
+            let due = now + exponential(mean, rng) as i64;
+            self.under_way.push_back(UnderWay {
+                due,
+                made: now,
+                epoch,
+                arm,
+                bad,
+            });
+        }
+    }
+
+    /// Feedback that comes until now.
+    fn arrive(&mut self, now: i64) {
+        let Some(delays) = self.design.delays else {
+            return;
+        };
+        let metric = self.design.guardrails.len();
+        let mut later = VecDeque::with_capacity(self.under_way.len());
+        for value in std::mem::take(&mut self.under_way) {
+            if value.due > now {
+                later.push_back(value);
+                continue;
+            }
+            let one = f64::from(!value.bad);
+            let sums = MetricSums {
+                units: 1,
+                count: 1,
+                sum: one,
+                sum_squares: one,
+                sum_count_squares: 1.0,
+                sum_products: one,
+                values: 1,
+                value_units: 1,
+                fresh_values: 1,
+                events: u64::from(value.bad),
+                ..MetricSums::default()
+            };
+            let in_time = delays.window == 0 || value.due - value.made <= delays.window as i64;
+            if in_time {
+                let place = (value.arm, metric);
+                self.ledger
+                    .expect(value.epoch, place, value.made, sums, Default::default());
+            }
+        }
+        self.under_way = later;
+    }
+}
+
+/// The metric of feedback that takes its time.
+fn answered(delays: Delays) -> Metric {
+    Metric {
+        name: MetricName::parse("answered").expect("a plain name"),
+        window_seconds: delays.window,
+        ..BuiltIn::Correct.metric()
+    }
+}
+
+/// A fixed experiment in a world.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostileFixed {
+    /// What people call it.
+    pub title: String,
+    /// The primary metric.
+    pub metric: Metric,
+    /// Its law in the control, and in the candidate.
+    pub laws: (Law, Law),
+    /// The candidate's share.
+    pub share: f64,
+    /// Units of both arms when it ends.
+    pub units: u64,
+    /// Whether the control has a log.
+    pub log: bool,
+    /// How many.
+    pub runs: u64,
+    /// Where the randomness begins.
+    pub seed: u64,
+}
+
+/// Plays a fixed experiment on `threads` threads.
+pub fn simulate_hostile_fixed(
+    design: &HostileFixed,
+    threads: usize,
+    done: impl Fn() + Sync,
+) -> HostileReport {
+    let play = |rng: &mut ChaCha8Rng| play_fixed(design, rng);
+    report(&play_all(design.runs, design.seed, threads, done, play))
+}
+
+fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
+    let mut definition = definition(2, vec![design.metric.clone()]);
+    definition.arms[0].weight = 1.0 - design.share;
+    definition.arms[1].weight = design.share;
+    let log = if design.log {
+        let drawn = design.laws.0.many(BEFORE, rng);
+        let mut all = drawn.others;
+        all.resize(all.len() + drawn.zeros as usize, 0.0);
+        all
+    } else {
+        Vec::new()
+    };
+    let mut ledger = Ledger::new(definition, vec![log]);
+    let (mut seen, mut now, mut treated) = (0u64, 0i64, 0u64);
+    while seen < design.units {
+        let batch = if seen == 0 {
+            100
+        } else {
+            100.max(seen * 3 / 100)
+        };
+        let batch = batch.min(design.units - seen);
+        seen += batch;
+        now += 120;
+        let of_candidate = binomial(batch, design.share, rng);
+        treated += of_candidate;
+        for (arm, units, law) in [
+            (0, batch - of_candidate, design.laws.0),
+            (1, of_candidate, design.laws.1),
+        ] {
+            ledger.expose(arm, units);
+            let drawn = law.many(units, rng);
+            ledger.worth(arm, 0, now - 119, drawn.zeros, &drawn.others);
+        }
+        let at = Timestamp::from_micros(now * 1_000_000);
+        ledger.look(at);
+        let verdict = ledger.results(at).verdict.kind();
+        if matches!(verdict, VerdictKind::Winner | VerdictKind::ControlBetter) {
+            return Ended {
+                found: true,
+                promoted: false,
+                treated,
+                until: seen,
+            };
+        }
+    }
+    Ended {
+        found: false,
+        promoted: false,
+        treated,
+        until: seen,
+    }
+}

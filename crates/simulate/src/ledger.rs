@@ -1,0 +1,264 @@
+//! The evidence of a simulated experiment, kept by the functions that keep it in production.
+
+use crate::run::running;
+use evidence::{Bets, Coin, Delta, ExactSum, Terms};
+use judge::control::{Look, Next, step};
+use judge::results::{History, Results, View, view};
+use judge::scales::{WANTED, needs_scale, scale_of};
+use std::collections::VecDeque;
+use types::{
+    ArmEvidence, Decision, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Metric,
+    MetricEvidence, MetricSums, Scale, Timestamp,
+};
+
+/// An experiment that runs, its evidence, and what is still to come.
+pub(crate) struct Ledger {
+    pub(crate) experiment: Experiment,
+    pub(crate) evidence: Evidence,
+    pub(crate) history: History,
+    terms: Vec<Terms>,
+    /// By epoch, arm and metric.
+    bets: Vec<Vec<Vec<Bets>>>,
+    pending: VecDeque<Pending>,
+    /// What the control's units were worth by metric, the newest last.
+    log: Vec<VecDeque<f64>>,
+    /// Outcomes of the first units of the experiment, of metrics that wait for a scale.
+    first: Vec<Vec<f64>>,
+}
+
+/// What counts from a moment on.
+struct Pending {
+    /// In seconds.
+    due: i64,
+    epoch: usize,
+    arm: usize,
+    metric: usize,
+    sums: MetricSums,
+    bets: Bets,
+}
+
+impl Ledger {
+    /// An experiment that starts at the beginning of time, whose control has done this before, by metric.
+    pub(crate) fn new(definition: ExperimentDefinition, log: Vec<Vec<f64>>) -> Self {
+        let metrics = definition.metrics.len();
+        let mut ledger = Self {
+            experiment: running(definition),
+            evidence: Evidence::default(),
+            history: History::default(),
+            terms: Vec::new(),
+            bets: Vec::new(),
+            pending: VecDeque::new(),
+            log: log.into_iter().map(VecDeque::from).collect(),
+            first: vec![Vec::new(); metrics],
+        };
+        ledger.experiment.scales = ledger.scales(&[]);
+        ledger.open(Timestamp::from_micros(0));
+        ledger
+    }
+
+    /// The scales that the control's log tells; `known` stay where it tells none.
+    fn scales(&self, known: &[Option<Scale>]) -> Vec<Option<Scale>> {
+        let definition = &self.experiment.definition;
+        let of = |(at, metric): (usize, &Metric)| {
+            let outcomes: Vec<f64> = self.log[at].iter().copied().collect();
+            let found = scale_of(definition, metric, &outcomes).ok();
+            found
+                .filter(|_| needs_scale(metric))
+                .or(known.get(at).copied().flatten())
+        };
+        definition.metrics.iter().enumerate().map(of).collect()
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        let experiment = &self.experiment;
+        let definition = &experiment.definition;
+        let arm = ArmEvidence {
+            metrics: vec![MetricEvidence::default(); definition.metrics.len()],
+            ..ArmEvidence::default()
+        };
+        self.terms.push(Terms::new(
+            definition,
+            &experiment.shares,
+            &experiment.scales,
+        ));
+        self.bets.push(vec![
+            vec![Bets::default(); definition.metrics.len()];
+            definition.arms.len()
+        ]);
+        self.evidence.epochs.push(EpochEvidence {
+            epoch: self.evidence.epochs.len() as i64,
+            started_at: now,
+            shares: experiment.shares.clone(),
+            scales: experiment.scales.clone(),
+            arms: vec![arm; definition.arms.len()],
+        });
+    }
+
+    /// The present epoch, by its place.
+    pub(crate) fn epoch(&self) -> usize {
+        self.evidence.epochs.len() - 1
+    }
+
+    /// Exposes units of their own in the present epoch.
+    pub(crate) fn expose(&mut self, arm: usize, units: u64) {
+        let epoch = self.epoch();
+        let exposures = &mut self.evidence.epochs[epoch].arms[arm].exposures;
+        exposures.units += units;
+        exposures.first += units;
+        exposures.predictions += units;
+    }
+
+    /// Units of their own that were exposed at a moment, in seconds, and were worth this at once.
+    pub(crate) fn worth(
+        &mut self,
+        arm: usize,
+        metric: usize,
+        now: i64,
+        zeros: u64,
+        others: &[f64],
+    ) {
+        let epoch = self.epoch();
+        let declared = &self.experiment.definition.metrics[metric];
+        let (mut sums, mut bets) = (MetricSums::default(), Bets::default());
+        let mut add = |value: f64, n: u64| {
+            let mut of_one = Delta::of_unit(1, &ExactSum::from(value), 1);
+            of_one.events = i64::from(declared.is_bad(value));
+            sums.add(&of_one.sums().times(n));
+            bets.add(
+                &self.terms[epoch]
+                    .of_unit(metric, arm, Coin::Fresh, value)
+                    .times(n),
+            );
+        };
+        if zeros > 0 {
+            add(0.0, zeros);
+        }
+        // All ones of a binary metric are alike.
+        if declared.kind == types::MetricKind::Binary {
+            if !others.is_empty() {
+                add(1.0, others.len() as u64);
+            }
+        } else {
+            others.iter().for_each(|value| add(*value, 1));
+        }
+        self.remember(arm, metric, zeros, others);
+        self.expect(epoch, (arm, metric), now, sums, bets);
+    }
+
+    /// Sums of units that were exposed at a moment and have come: they count when the window has passed.
+    pub(crate) fn expect(
+        &mut self,
+        epoch: usize,
+        (arm, metric): (usize, usize),
+        now: i64,
+        sums: MetricSums,
+        bets: Bets,
+    ) {
+        self.evidence.epochs[epoch].arms[arm].metrics[metric]
+            .all
+            .add(&sums);
+        let declared = &self.experiment.definition.metrics[metric];
+        let wait = declared.window_seconds as i64 + declared.bucket_seconds().unwrap_or(0);
+        let pending = Pending {
+            due: now + wait,
+            epoch,
+            arm,
+            metric,
+            sums,
+            bets,
+        };
+        if wait == 0 {
+            self.count(&pending);
+        } else {
+            self.pending.push_back(pending);
+        }
+    }
+
+    fn count(&mut self, came: &Pending) {
+        let bets = &mut self.bets[came.epoch][came.arm][came.metric];
+        bets.add(&came.bets);
+        let place = &mut self.evidence.epochs[came.epoch].arms[came.arm].metrics[came.metric];
+        place.matured.add(&came.sums);
+        place.bets = bets.sums();
+    }
+
+    /// Takes what has matured.
+    pub(crate) fn mature(&mut self, now: i64) {
+        let (due, later) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|p| p.due <= now);
+        self.pending = later;
+        let due: VecDeque<Pending> = due;
+        due.iter().for_each(|came| self.count(came));
+    }
+
+    fn remember(&mut self, arm: usize, metric: usize, zeros: u64, others: &[f64]) {
+        if arm == 0 {
+            let log = &mut self.log[metric];
+            log.extend(others);
+            log.extend(std::iter::repeat_n(0.0, (zeros as usize).min(WANTED)));
+            while log.len() > WANTED {
+                log.pop_front();
+            }
+        }
+        let first = &mut self.first[metric];
+        if self.experiment.scales[metric].is_none() && first.len() < WANTED {
+            first.extend(others);
+            first.extend(std::iter::repeat_n(0.0, zeros as usize));
+        }
+    }
+
+    /// What the production judge decides by.
+    pub(crate) fn results(&self, now: Timestamp) -> Results {
+        view(
+            &self.experiment,
+            &self.evidence,
+            &self.history,
+            now,
+            View::Deciding,
+        )
+    }
+
+    /// What the production controller does next, done to the experiment.
+    pub(crate) fn look(&mut self, now: Timestamp) -> Next {
+        self.mature(now.seconds());
+        let results = self.results(now);
+        let next = step(&Look {
+            experiment: &self.experiment,
+            evidence: &self.evidence,
+            results: &results,
+            now,
+            complete: true,
+        });
+        self.history = results.history();
+        self.experiment.progress.clone_from(&next.progress);
+        if let Some(shares) = next.decision.as_ref().and_then(Decision::shares) {
+            self.experiment.shares = shares.to_vec();
+            if self.experiment.definition.policy.rollout().is_some() {
+                self.experiment.scales = self.scales(&self.experiment.scales);
+            }
+            self.open(now);
+        } else if next.decision.is_none() {
+            self.rescale(now);
+        }
+        next
+    }
+
+    /// Begins a new epoch where the first units tell a scale that was missing.
+    fn rescale(&mut self, now: Timestamp) {
+        let definition = &self.experiment.definition;
+        let mut found = false;
+        for (at, metric) in definition.metrics.iter().enumerate() {
+            if self.experiment.scales[at].is_none()
+                && needs_scale(metric)
+                && let Ok(scale) = scale_of(definition, metric, &self.first[at])
+            {
+                self.experiment.scales[at] = Some(scale);
+                found = true;
+            }
+        }
+        if found {
+            self.open(now);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Outcomes of the past, by which scales of bets are set.
+
+use super::predictions::{MEASURED, measured};
+use crate::{Earlier, StoreError, Tier, unit_number};
+use evidence::{Outcome, UnitOutcomes, cutoff};
+use rusqlite::{Connection, Row, params};
+use types::{PredictionId, Timestamp};
+
+/// Predictions that are looked at for each outcome that is asked for: units may have several.
+const ROWS_PER_OUTCOME: usize = 3;
+
+pub(super) fn earlier(
+    connection: &mut Connection,
+    query: &Earlier,
+) -> Result<Vec<f64>, StoreError> {
+    let transaction = connection.transaction()?;
+    let metric = &query.definition.metrics[query.metric];
+    // Those that come later may still get a value.
+    let until = cutoff(metric, query.now.seconds());
+    let order = |seconds: i64| {
+        let micros = seconds.saturating_mul(1_000_000).max(0);
+        PredictionId::order_at(Timestamp::from_micros(micros)) as i64
+    };
+    let mut found = UnitOutcomes::default();
+    let mut rows_left = ROWS_PER_OUTCOME * query.limit;
+    let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
+    let keys = keys.join(", ");
+    let mut hours = transaction.prepare(&format!(
+        "SELECT DISTINCT start FROM rollups WHERE tier = ?1 AND version_key IN ({keys}) AND start <= ?2 \
+         ORDER BY start DESC"
+    ))?;
+    let mut select = transaction.prepare(&format!(
+        "SELECT p.prediction_order, p.unit_id, {MEASURED}, f.value FROM predictions p \
+         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
+         WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
+         AND p.reason <> 1 AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order DESC"
+    ))?;
+    let tier = Tier::Hour;
+    let experiment = query.experiment.map(|key| key.0);
+    let starts = hours.query_map(params![tier.code(), until], |row| {
+        row.get::<_, i64>("start")
+    })?;
+    for start in starts {
+        let start = start?;
+        let end = start + tier.seconds().unwrap_or_default();
+        let range = params![
+            order(start),
+            order(end.min(until)),
+            metric.name.as_str(),
+            experiment
+        ];
+        let mut rows = select.query(range)?;
+        while let Some(row) = rows.next()? {
+            if rows_left == 0 || found.units() >= query.limit {
+                return Ok(found.values());
+            }
+            rows_left -= 1;
+            // `verify` names those that cannot be read.
+            if let Ok((unit, Some(worth))) = read(row, query) {
+                found.add(unit, worth);
+            }
+        }
+    }
+    Ok(found.values())
+}
+
+/// The unit of a row, where it is named, and what it is worth, where it counts.
+fn read(row: &Row<'_>, query: &Earlier) -> Result<(Option<i64>, Option<f64>), StoreError> {
+    let metric = &query.definition.metrics[query.metric];
+    let unit_id: Option<String> = row.get("unit_id")?;
+    let outcome = Outcome::of(&query.definition, metric, measured(row)?, row.get("value")?);
+    Ok((unit_id.as_deref().map(unit_number), outcome.worth()))
+}
