@@ -84,6 +84,14 @@ pub struct CreateExperiment {
     /// The latency over which a prediction is `slow`, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo_ms: Option<f64>,
+    /// Whether bad events of one short burst count as one accident in the guardrails `error`, `rejected` and `slow`; yes
+    /// when left out.
+    #[serde(default = "burst_protection")]
+    pub burst_protection: bool,
+}
+
+fn burst_protection() -> bool {
+    true
 }
 
 fn fixed() -> Policy {
@@ -508,6 +516,10 @@ pub struct Guard {
     pub left_out: u64,
     /// Why it is silent, where it is.
     pub silent: Option<String>,
+    /// ln of the e-value of all events, where those of short bursts count less.
+    pub ln_e_with_bursts: Option<f64>,
+    /// What a burst was, where it keeps the guardrail from deciding.
+    pub burst: Option<String>,
 }
 
 /// What is missing for a decision.

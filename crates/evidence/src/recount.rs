@@ -3,6 +3,7 @@
 
 use crate::bets::{Coin, Terms};
 use crate::exact::ExactSum;
+use crate::minute::{MinuteSums, bad_at_once, minute_of};
 use crate::outcome::{Exposure, Outcome, without_value};
 use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use std::collections::{HashMap, HashSet};
@@ -79,6 +80,8 @@ pub struct Recount {
     arms: HashMap<(i64, Unit), VersionKey>,
     exposures: HashMap<(i64, VersionKey), Delta>,
     units: HashMap<(Cell, Unit), Gathered>,
+    /// By epoch, version of the arm, and minute. First events are those that were counted so.
+    minutes: HashMap<(i64, VersionKey, i64), MinuteSums>,
     terms: HashMap<i64, Terms>,
     facts: HashMap<(i64, Unit), Facts>,
     /// By epoch, unit and metric: its arm, and its outcome as bets see it.
@@ -99,6 +102,7 @@ impl Recount {
             arms: HashMap::new(),
             exposures: HashMap::new(),
             units: HashMap::new(),
+            minutes: HashMap::new(),
             terms: HashMap::new(),
             facts: HashMap::new(),
             outcomes: HashMap::new(),
@@ -130,6 +134,14 @@ impl Recount {
         let facts = self.facts.get(&(p.epoch, p.unit));
         let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
         exposures.add(&Exposure::delta(p.measured.status, new.then_some(coin)));
+        let bad = bad_at_once(&self.definition, p.measured);
+        let minute = self.definition.keeps_minutes().then(|| {
+            let minute = (p.epoch, arm, minute_of(p.seconds));
+            let sums = self.minutes.entry(minute).or_default();
+            sums.calls += 1;
+            bad.iter().for_each(|at| sums.add_events(*at, 0, 1));
+            minute
+        });
         for (at, metric) in self.definition.metrics.iter().enumerate() {
             let given = given(metric);
             let feedback = given.map(|given| given.value);
@@ -141,6 +153,12 @@ impl Recount {
                     && self.had_event.insert((at, p.unit))
             };
             self.events[at] += i64::from(first_event);
+            if first_event
+                && bad.contains(&at)
+                && let Some(sums) = minute.and_then(|minute| self.minutes.get_mut(&minute))
+            {
+                sums.add_events(at, 1, 0);
+            }
             let matured = |now| start_of(metric, p.seconds) <= cutoff(metric, now);
             if self.terms.get(&p.epoch).is_some_and(|terms| terms.has(at)) {
                 let counted = match given {
@@ -208,6 +226,11 @@ impl Recount {
             }
         }
         sums
+    }
+
+    /// What came in each minute, by epoch and version.
+    pub fn minutes(&self) -> &HashMap<(i64, VersionKey, i64), MinuteSums> {
+        &self.minutes
     }
 
     /// How many units had an event, by the place of the metric.

@@ -20,7 +20,7 @@ use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check};
 use compare::compare;
-pub use guard::Guard;
+pub use guard::{Guard, needs_minutes};
 pub use history::{History, Shown};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
@@ -225,6 +225,13 @@ pub struct Needed {
 }
 
 impl Results {
+    /// Whether a guardrail would decide, and the minutes of the evidence are needed to say so.
+    pub fn awaits_minutes(&self) -> bool {
+        let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);
+        let mut guards = comparisons.filter_map(|c| c.guard.as_ref());
+        guards.any(|guard| guard.awaits_minutes)
+    }
+
     /// Candidates and the guardrails that they harm, the first guardrail first.
     pub fn harm(&self, definition: &ExperimentDefinition) -> impl Iterator<Item = (usize, usize)> {
         let metrics = self.metrics.iter().zip(&definition.metrics).enumerate();
@@ -232,7 +239,10 @@ impl Results {
             .filter(|(_, (_, metric))| definition.guardrails.contains(&metric.name))
             .flat_map(|(at, (result, metric))| {
                 let alarm = harm_threshold(definition, metric);
-                let harms = move |c: &&Comparison| c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm);
+                let harms = move |c: &&Comparison| {
+                    let awaits = c.guard.as_ref().is_some_and(|guard| guard.awaits_minutes);
+                    !awaits && c.ln_e_harm.is_some_and(|ln_e| ln_e >= alarm)
+                };
                 result
                     .comparisons
                     .iter()

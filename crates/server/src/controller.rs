@@ -9,7 +9,7 @@ use crate::{results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
 use judge::control::{Look, step};
-use judge::results::{View, view};
+use judge::results::{View, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -85,7 +85,11 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     let mut readable = Vec::with_capacity(experiments);
     for found in running {
         match found {
-            Ok((experiment, evidence)) => {
+            Ok((experiment, mut evidence)) => {
+                if let Err(error) = with_minutes(state, &experiment, &mut evidence).await {
+                    tracing::warn!(%error, experiment = %experiment.id, "its minutes cannot be read now");
+                    continue;
+                }
                 let scales = rescaled(state, &experiment, &evidence).await;
                 readable.push((experiment, evidence, scales));
             }
@@ -104,6 +108,18 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     take(state, seen).await?;
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");
+    Ok(())
+}
+
+/// Adds the minutes to the evidence, where a guardrail needs them to decide.
+pub(crate) async fn with_minutes(
+    state: &AppState,
+    experiment: &Experiment,
+    evidence: &mut Evidence,
+) -> Result<(), StoreError> {
+    if needs_minutes(&experiment.definition, evidence) {
+        evidence.minutes = Some(state.store.minutes(experiment.clone()).await?);
+    }
     Ok(())
 }
 

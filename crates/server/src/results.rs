@@ -1,5 +1,6 @@
 //! `GET /experiments/{experiment}/results`: what the judge says of the evidence now.
 
+use crate::controller::with_minutes;
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
@@ -79,7 +80,8 @@ async fn judge(
     experiment: Experiment,
     now: Timestamp,
 ) -> Result<(Experiment, Results), StoreError> {
-    let evidence = state.store.evidence(experiment.clone(), now).await?;
+    let mut evidence = state.store.evidence(experiment.clone(), now).await?;
+    with_minutes(state, &experiment, &mut evidence).await?;
     let judging = move || {
         let history = history_of(&experiment);
         let judged = results(&experiment, &evidence, &history, now);
@@ -382,6 +384,8 @@ fn guard(guard: &judge::results::Guard) -> Guard {
         units: guard.units,
         left_out: guard.left_out,
         silent: guard.silent.clone(),
+        ln_e_with_bursts: guard.with_bursts,
+        burst: guard.burst.clone(),
     }
 }
 

@@ -314,7 +314,7 @@ impl<'a> Play<'a> {
             }
         }
         for (arm, units) in [(0, all - treated), (1, treated)] {
-            self.ledger.expose(arm, units);
+            self.ledger.expose(arm, units, now - 1);
             let own = self.own[arm]
                 .as_mut()
                 .map_or(0.0, |o| o.seconds(from, to, rng));
@@ -409,7 +409,7 @@ impl<'a> Play<'a> {
             (_, law) => law.many(units, rng),
         };
         self.ledger
-            .worth(arm, metric, now, drawn.zeros, &drawn.others);
+            .worth(arm, metric, now - 1, drawn.zeros, &drawn.others);
     }
 
     /// Feedback on predictions of this tick, which comes later.
@@ -544,7 +544,7 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
             (0, batch - of_candidate, design.laws.0),
             (1, of_candidate, design.laws.1),
         ] {
-            ledger.expose(arm, units);
+            ledger.expose(arm, units, now - 119);
             let drawn = law.many(units, rng);
             ledger.worth(arm, 0, now - 119, drawn.zeros, &drawn.others);
         }

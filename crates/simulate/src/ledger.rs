@@ -1,14 +1,14 @@
 //! The evidence of a simulated experiment, kept by the functions that keep it in production.
 
 use crate::run::running;
-use evidence::{Bets, Coin, Delta, ExactSum, Terms};
+use evidence::{Bets, Coin, Delta, ExactSum, MinuteSums, Terms, minute_of};
 use judge::control::{Look, Next, step};
-use judge::results::{History, Results, View, view};
+use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{WANTED, needs_scale, scale_of};
 use std::collections::VecDeque;
 use types::{
-    ArmEvidence, Decision, EpochEvidence, Evidence, Experiment, ExperimentDefinition, Metric,
-    MetricEvidence, MetricSums, Scale, Timestamp,
+    ArmEvidence, ArmMinute, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
+    ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, Scale, Timestamp,
 };
 
 /// An experiment that runs, its evidence, and what is still to come.
@@ -19,6 +19,7 @@ pub(crate) struct Ledger {
     terms: Vec<Terms>,
     /// By epoch, arm and metric.
     bets: Vec<Vec<Vec<Bets>>>,
+    minutes: Vec<MinuteEvidence>,
     pending: VecDeque<Pending>,
     /// What the control's units were worth by metric, the newest last.
     log: Vec<VecDeque<f64>>,
@@ -47,6 +48,7 @@ impl Ledger {
             history: History::default(),
             terms: Vec::new(),
             bets: Vec::new(),
+            minutes: Vec::new(),
             pending: VecDeque::new(),
             log: log.into_iter().map(VecDeque::from).collect(),
             first: vec![Vec::new(); metrics],
@@ -99,8 +101,28 @@ impl Ledger {
         self.evidence.epochs.len() - 1
     }
 
+    /// What came in the minute of a moment, in seconds, in the present epoch.
+    fn minute(&mut self, arm: usize, now: i64) -> &mut ArmMinute {
+        let (epoch, minute) = (self.epoch() as i64, minute_of(now));
+        let last = self.minutes.last();
+        if last.is_none_or(|last| (last.epoch, last.minute) != (epoch, minute)) {
+            let definition = &self.experiment.definition;
+            let arm = MinuteSums::default().by_metric(definition.metrics.len());
+            self.minutes.push(MinuteEvidence {
+                epoch,
+                minute,
+                arms: vec![arm; definition.arms.len()],
+            });
+        }
+        let last = self.minutes.len() - 1;
+        &mut self.minutes[last].arms[arm]
+    }
+
     /// Exposes units of their own in the present epoch.
-    pub(crate) fn expose(&mut self, arm: usize, units: u64) {
+    pub(crate) fn expose(&mut self, arm: usize, units: u64, now: i64) {
+        if self.experiment.definition.keeps_minutes() {
+            self.minute(arm, now).calls += units;
+        }
         let epoch = self.epoch();
         let exposures = &mut self.evidence.epochs[epoch].arms[arm].exposures;
         exposures.units += units;
@@ -140,6 +162,12 @@ impl Ledger {
             }
         } else {
             others.iter().for_each(|value| add(*value, 1));
+        }
+        if declared.rule() == EvidenceRule::Events && self.experiment.definition.keeps_minutes() {
+            let bad = sums.events;
+            let minute = self.minute(arm, now);
+            minute.first[metric] += bad;
+            minute.bad[metric] += bad;
         }
         self.remember(arm, metric, zeros, others);
         self.expect(epoch, (arm, metric), now, sums, bets);
@@ -210,9 +238,14 @@ impl Ledger {
 
     /// What the production judge decides by.
     pub(crate) fn results(&self, now: Timestamp) -> Results {
+        let needed = needs_minutes(&self.experiment.definition, &self.evidence);
+        let with_minutes = needed.then(|| Evidence {
+            minutes: Some(self.minutes.clone()),
+            ..self.evidence.clone()
+        });
         view(
             &self.experiment,
-            &self.evidence,
+            with_minutes.as_ref().unwrap_or(&self.evidence),
             &self.history,
             now,
             View::Deciding,

@@ -206,6 +206,7 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
     };
     let evidence = Evidence {
         epochs: epochs.iter().enumerate().map(epoch).collect(),
+        minutes: Some(Vec::new()),
         outside: 0,
     };
     let now = Timestamp::from_micros(1);

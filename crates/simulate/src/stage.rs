@@ -31,7 +31,10 @@ impl Stage {
         let shares = experiment.shares.clone();
         let mut stage = Self {
             experiment,
-            evidence: Evidence::default(),
+            evidence: Evidence {
+                minutes: Some(Vec::new()),
+                ..Evidence::default()
+            },
             pending: VecDeque::new(),
         };
         stage.open_epoch(shares, Timestamp::from_micros(0));

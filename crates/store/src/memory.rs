@@ -17,9 +17,9 @@ use log::Log;
 use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
-    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
-    TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
+    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A store in memory. Clones are handles to the same one.
@@ -170,6 +170,11 @@ impl LogStore for MemoryStore {
     ) -> Result<Evidence, StoreError> {
         let memory = self.lock();
         Ok(memory.log.evidence(&memory.models, &experiment, now))
+    }
+
+    async fn minutes(&self, experiment: Experiment) -> Result<Vec<MinuteEvidence>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.minutes(&memory.models, &experiment))
     }
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {

@@ -9,9 +9,9 @@ use crate::{
 };
 use std::future::Future;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
-    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
-    TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
+    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A running experiment and what it has gathered; an error where it cannot be read.
@@ -238,6 +238,15 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         experiment: Experiment,
         now: Timestamp,
     ) -> impl Future<Output = Result<Evidence, StoreError>> + Send;
+
+    /// What an experiment met in each minute, oldest first; nothing where it keeps no minutes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn minutes(
+        &self,
+        experiment: Experiment,
+    ) -> impl Future<Output = Result<Vec<MinuteEvidence>, StoreError>> + Send;
 
     /// Every running experiment and what it has gathered until `now`, at one moment. One that cannot be read
     /// is an error by itself, so that the others can be looked at.

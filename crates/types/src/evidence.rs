@@ -206,11 +206,36 @@ pub struct EpochEvidence {
     pub arms: Vec<ArmEvidence>,
 }
 
+/// What an arm met in a minute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArmMinute {
+    /// Its predictions.
+    pub calls: u64,
+    /// By metric: units with their first bad event of what is known at once.
+    pub first: Vec<u64>,
+    /// By metric: predictions with such an event.
+    pub bad: Vec<u64>,
+}
+
+/// What came in a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MinuteEvidence {
+    /// The epoch.
+    pub epoch: i64,
+    /// Minutes since 1970.
+    pub minute: i64,
+    /// By arm, the control first.
+    pub arms: Vec<ArmMinute>,
+}
+
 /// All that an experiment has gathered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
     /// By epoch, oldest first.
     pub epochs: Vec<EpochEvidence>,
+    /// By minute and epoch, oldest first; `None` where they were not asked for: only a guardrail that is about to decide
+    /// needs them.
+    pub minutes: Option<Vec<MinuteEvidence>>,
     /// Predictions of its versions in its epochs that take no part: they named their version, or
     /// their unit is not enrolled.
     pub outside: u64,

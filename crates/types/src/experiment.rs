@@ -2,8 +2,8 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, ExperimentId, Intervention, Metric, MetricKind, MetricName, MetricRole, ModelId,
-    ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey, VersionName,
+    BuiltIn, EvidenceRule, ExperimentId, Intervention, Metric, MetricKind, MetricName, MetricRole,
+    ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,9 +91,16 @@ pub struct ExperimentDefinition {
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.
     pub slo_ms: Option<f64>,
+    /// Whether bad events of one short burst count as one accident.
+    #[serde(default = "on")]
+    pub burst_protection: bool,
     /// By which rules its evidence is counted: [`EVIDENCE_RULES`] since it was made.
     #[serde(default)]
     pub evidence_rules: u32,
+}
+
+fn on() -> bool {
+    true
 }
 
 /// The rules by which evidence is counted now. 0: `confidence` counts also where another version answered.
@@ -134,6 +141,7 @@ impl ExperimentDefinition {
             enrolment: 1.0,
             salt: String::new(),
             slo_ms: None,
+            burst_protection: true,
             evidence_rules: EVIDENCE_RULES,
         }
     }
@@ -165,6 +173,14 @@ impl ExperimentDefinition {
         }
         shares[0] += 1.0 - self.enrolment;
         shares
+    }
+
+    /// Whether what comes in each minute is kept: some guardrail is about what is known at once.
+    pub fn keeps_minutes(&self) -> bool {
+        let mut metrics = self.metrics.iter();
+        metrics.any(|metric| {
+            metric.rule() == EvidenceRule::Events && self.guardrails.contains(&metric.name)
+        })
     }
 
     /// The ratio of candidate and control up to which a guardrail is not harmed.

@@ -27,8 +27,8 @@ mod word;
 
 pub use action::Action;
 pub use evidence::{
-    ArmEvidence, BETS, BetSums, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence,
-    MetricSums,
+    ArmEvidence, ArmMinute, BETS, BetSums, EpochEvidence, Evidence, Exposures, LoggedGroup,
+    MetricEvidence, MetricSums, MinuteEvidence,
 };
 pub use experiment::{
     Arm, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,

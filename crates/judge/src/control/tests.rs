@@ -74,7 +74,10 @@ impl World {
                 progress,
                 ..draft.running_since(minutes(0))
             },
-            evidence: Evidence::default(),
+            evidence: Evidence {
+                minutes: Some(Vec::new()),
+                ..Evidence::default()
+            },
             complete: true,
         }
     }

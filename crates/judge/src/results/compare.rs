@@ -103,6 +103,8 @@ pub(super) fn compare(
     let lift_interval = claims::lift_interval(metric, &claim, relative);
     let sequential = claim.sequential;
     let ln_e_harm = match &guard {
+        // What is not looked through yet is not remembered.
+        Some(guard) if guard.awaits_minutes => None,
         Some(guard) => guard.ln_e,
         None => events.map(|events| events.ln_e),
     };

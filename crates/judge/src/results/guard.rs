@@ -2,13 +2,14 @@
 
 use super::checks::pair_stages;
 use super::{EventComparison, guarded_by};
-use crate::events::{DEFAULT_TAU, EventStage, one_sided_and_ratio};
+use crate::burst::{Minute, kept};
+use crate::events::{DEFAULT_TAU, EventStage, ln_e_one_sided, one_sided_and_ratio};
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
 use evidence::{pair_share, questions};
 use std::collections::HashMap;
 use types::{
     EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricSums,
-    Scale,
+    MinuteEvidence, Scale,
 };
 
 /// The evidence that a candidate is worse on a guardrail.
@@ -30,6 +31,12 @@ pub struct Guard {
     pub left_out: u64,
     /// Why it is silent.
     pub silent: Option<String>,
+    /// ln of the e-value of all events, where one burst carries so much of them that the other is less.
+    pub with_bursts: Option<f64>,
+    /// It would decide, and the minutes that say whether one burst carries the evidence were not asked for.
+    pub awaits_minutes: bool,
+    /// What a burst was, where it keeps the guardrail from deciding.
+    pub burst: Option<String>,
 }
 
 /// Of a candidate on the metric at a place of the definition, which guards.
@@ -43,7 +50,7 @@ pub(super) fn guard(
     let rule = metric.rule();
     let ln_e = events.map_or(0.0, |events| events.ln_e);
     let found = match rule {
-        EvidenceRule::Events => by_events(evidence, (at, arm), ln_e),
+        EvidenceRule::Events => by_events(definition, metric, evidence, (at, arm), ln_e),
         EvidenceRule::Arrivals => by_arrivals(metric, evidence, (at, arm), ln_e),
         EvidenceRule::Exposures => by_exposures(definition, metric, evidence, (at, arm)),
         EvidenceRule::None => {
@@ -70,22 +77,29 @@ pub(super) fn guard(
             0
         },
         silent: found.silent,
+        with_bursts: found.with_bursts,
+        awaits_minutes: found.awaits_minutes,
+        burst: found.burst,
     }
 }
 
 /// What a rule finds.
+#[derive(Default)]
 struct Found {
     ln_e: Option<f64>,
     units: u64,
     silent: Option<String>,
+    with_bursts: Option<f64>,
+    awaits_minutes: bool,
+    burst: Option<String>,
 }
 
 impl Found {
     fn silent(why: &str) -> Self {
         Self {
             ln_e: None,
-            units: 0,
             silent: Some(why.into()),
+            ..Self::default()
         }
     }
 
@@ -93,7 +107,7 @@ impl Found {
         Self {
             ln_e: Some(ln_e),
             units,
-            silent: None,
+            ..Self::default()
         }
     }
 }
@@ -112,9 +126,7 @@ pub(super) fn events(
     (at, arm): (usize, usize),
 ) -> Option<EventComparison> {
     let stages = match metric.rule() {
-        EvidenceRule::Events => pair_stages(evidence, arm, |epoch, arm| {
-            epoch.arms[arm].metrics[at].all.events
-        }),
+        EvidenceRule::Events => first_events(evidence, (at, arm)),
         EvidenceRule::Arrivals => {
             let stage = |split: &Arrived| EventStage {
                 share: split.share(),
@@ -134,12 +146,160 @@ pub(super) fn events(
     Some(EventComparison { ln_e, rate_ratio })
 }
 
-/// First bad events of units.
-fn by_events(evidence: &Evidence, (at, arm): (usize, usize), ln_e: f64) -> Found {
+/// Whether a guardrail would decide by all events, so that the minutes of the evidence are needed to judge it.
+pub fn needs_minutes(definition: &ExperimentDefinition, evidence: &Evidence) -> bool {
+    let mut guards = definition.metrics.iter().enumerate().filter(|(_, metric)| {
+        metric.rule() == EvidenceRule::Events && definition.guardrails.contains(&metric.name)
+    });
+    let decides = |(at, metric): (usize, &Metric)| {
+        let line = (guarded_by(definition, metric) / definition.alpha).ln();
+        (1..definition.arms.len()).any(|arm| {
+            let stages = first_events(evidence, (at, arm));
+            let tolerated = definition.tolerated_ratio(metric);
+            ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) >= line
+        })
+    };
+    definition.burst_protection && evidence.minutes.is_none() && guards.any(decides)
+}
+
+fn first_events(evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<EventStage> {
+    pair_stages(evidence, arm, |epoch, arm| {
+        epoch.arms[arm].metrics[at].all.events
+    })
+}
+
+/// First bad events of units; those of one short burst count as one accident.
+fn by_events(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    ln_e: f64,
+) -> Found {
     let units = |epoch: &EpochEvidence| {
         epoch.arms[0].metrics[at].all.units + epoch.arms[arm].metrics[at].all.units
     };
-    Found::of(ln_e, evidence.epochs.iter().map(units).sum())
+    let found = Found::of(ln_e, evidence.epochs.iter().map(units).sum());
+    let line = (guarded_by(definition, metric) / definition.alpha).ln();
+    if ln_e < line || !definition.burst_protection {
+        return found;
+    }
+    let Some(minutes) = &evidence.minutes else {
+        return Found {
+            awaits_minutes: true,
+            ..found
+        };
+    };
+    let kept = Bursts::of(evidence, minutes, (at, arm));
+    let tolerated = definition.tolerated_ratio(metric);
+    let without = ln_e_one_sided(&kept.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU);
+    Found {
+        ln_e: Some(without.min(ln_e)),
+        with_bursts: Some(ln_e),
+        burst: (without < line).then(|| kept.say(metric)),
+        ..found
+    }
+}
+
+/// The candidate's events by minute, and how many of them count.
+struct Bursts {
+    /// Epoch, minute, events, and those that count.
+    minutes: Vec<(i64, i64, f64, f64)>,
+}
+
+impl Bursts {
+    fn of(evidence: &Evidence, minutes: &[MinuteEvidence], (at, arm): (usize, usize)) -> Self {
+        let share = |epoch: i64| {
+            let found = evidence.epochs.iter().find(|known| known.epoch == epoch);
+            let share = pair_share(&found?.shares, arm);
+            (share > 0.0 && share < 1.0).then_some(share)
+        };
+        let open = minutes.iter().filter_map(|minute| {
+            let count = |arm: usize| minute.arms.get(arm);
+            let (control, candidate) = (count(0)?, count(arm)?);
+            let of = Minute {
+                share: share(minute.epoch)?,
+                candidate: candidate.calls as f64,
+                candidate_events: *candidate.first.get(at)? as f64,
+                control: control.calls as f64,
+                control_events: *control.first.get(at)? as f64,
+            };
+            Some((minute, of))
+        });
+        let (places, counted): (Vec<_>, Vec<Minute>) = open.unzip();
+        let kept = kept(&counted);
+        let minutes = places.iter().zip(&counted).zip(kept);
+        let minutes = minutes.map(|((place, minute), kept)| {
+            (place.epoch, place.minute, minute.candidate_events, kept)
+        });
+        Self {
+            minutes: minutes.collect(),
+        }
+    }
+
+    /// The stages of the event test with the candidate's events that count. Events of before there were minutes count.
+    fn stages(&self, evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<EventStage> {
+        let mut less: HashMap<i64, f64> = HashMap::new();
+        for (epoch, _, events, kept) in &self.minutes {
+            *less.entry(*epoch).or_default() += events - kept;
+        }
+        let mut stages: Vec<EventStage> = Vec::new();
+        let mut places: HashMap<u64, usize> = HashMap::new();
+        for epoch in &evidence.epochs {
+            let share = pair_share(&epoch.shares, arm);
+            let events = |arm: usize| epoch.arms[arm].metrics[at].all.events as f64;
+            let treated = (events(arm) - less.get(&epoch.epoch).unwrap_or(&0.0)).max(0.0);
+            if treated + events(0) == 0.0 || !(share > 0.0 && share < 1.0) {
+                continue;
+            }
+            let place = *places.entry(share.to_bits()).or_insert(stages.len());
+            if place == stages.len() {
+                stages.push(EventStage {
+                    share,
+                    treated: 0.0,
+                    control: 0.0,
+                });
+            }
+            stages[place].treated += treated;
+            stages[place].control += events(0);
+        }
+        stages
+    }
+
+    /// What happened, for people.
+    fn say(&self, metric: &Metric) -> String {
+        let all: f64 = self.minutes.iter().map(|minute| minute.2).sum();
+        let lost = |minute: &&(i64, i64, f64, f64)| minute.2 - minute.3;
+        let worst = self
+            .minutes
+            .iter()
+            .max_by(|a, b| lost(a).total_cmp(&lost(b)));
+        let Some((_, worst, ..)) = worst else {
+            return String::new();
+        };
+        let near = self
+            .minutes
+            .iter()
+            .filter(|minute| (minute.1 - worst).abs() <= 2 && minute.2 > 0.0);
+        let (mut events, mut first, mut last) = (0.0, *worst, *worst);
+        for minute in near {
+            events += minute.2;
+            (first, last) = (first.min(minute.1), last.max(minute.1));
+        }
+        let clock = |minute: i64| {
+            format!(
+                "{:02}:{:02}",
+                minute.rem_euclid(1440) / 60,
+                minute.rem_euclid(60)
+            )
+        };
+        format!(
+            "one burst carries the evidence ({events:.0} of {all:.0} first bad events of {} came between {} and {} UTC)",
+            metric.name,
+            clock(first),
+            clock(last + 1)
+        )
+    }
 }
 
 /// Values that have come in epochs with one split, and the bad ones among them: of the control, of the candidate.

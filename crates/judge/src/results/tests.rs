@@ -78,7 +78,11 @@ fn epoch(number: i64, arms: &[ArmEvidence]) -> EpochEvidence {
 }
 
 fn evidence(epochs: Vec<EpochEvidence>) -> Evidence {
-    Evidence { epochs, outside: 0 }
+    Evidence {
+        epochs,
+        minutes: Some(Vec::new()),
+        ..Evidence::default()
+    }
 }
 
 fn metric(built_in: BuiltIn, direction: Direction) -> Metric {

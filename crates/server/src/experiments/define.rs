@@ -58,6 +58,7 @@ pub(super) fn define(
         enrolment: body.enrolment,
         salt,
         slo_ms: body.slo_ms,
+        burst_protection: body.burst_protection,
         evidence_rules: EVIDENCE_RULES,
     });
     without_problems(fields.finish(definition)?)

@@ -10,17 +10,17 @@ use crate::{
     RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right, unit_number,
 };
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
-    exposed, start_of, valued,
+    Coin, Delta, Exposed, Facts, Given, MinuteSums, Outcome, Recount, Sample, Seen, Unit,
+    UnitOutcomes, cutoff, exposed, start_of, valued,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ArmEvidence, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey, FeedbackStatus,
-    Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, ModelName, PredictionId, Reason,
-    ReceiptId, TimeRange, Timestamp, VersionKey,
+    ArmEvidence, ArmMinute, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey,
+    FeedbackStatus, Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, MinuteEvidence,
+    ModelName, PredictionId, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.
@@ -594,26 +594,9 @@ impl Log {
         experiment: &Experiment,
         now: Timestamp,
     ) -> Evidence {
-        let definition = &Arc::new(experiment.definition.clone());
-        let recount = |matured_at| {
-            let mut recount = Recount::new(Arc::clone(definition), matured_at);
-            for (epoch, _) in models.epochs(experiment.key) {
-                recount.epoch(epoch, models.terms(experiment, epoch));
-            }
-            for ((of, epoch, unit), facts) in &self.facts {
-                if *of == experiment.key {
-                    recount.fixed(*epoch, *unit, facts.clone());
-                }
-            }
-            for row in self.predictions.values() {
-                let p = row.prediction();
-                if p.experiment == Some(experiment.key) {
-                    recount.add(&exposed_by(&p), |metric| self.given(&p, &metric.name));
-                }
-            }
-            recount.sums()
-        };
-        let (all, matured) = (recount(None), recount(Some(now.seconds())));
+        let definition = &experiment.definition;
+        let sums = |matured_at| self.recount(models, experiment, matured_at).sums();
+        let (all, matured) = (sums(None), sums(Some(now.seconds())));
         let of = |sums: &HashMap<_, Delta>, cell| sums.get(&cell).cloned().unwrap_or_default();
         let mut evidence = Evidence::default();
         let mut inside = 0;
@@ -668,6 +651,57 @@ impl Log {
         });
         evidence.outside = (in_epochs.count() as u64).saturating_sub(inside);
         evidence
+    }
+
+    pub(super) fn minutes(&self, models: &Models, experiment: &Experiment) -> Vec<MinuteEvidence> {
+        let definition = &experiment.definition;
+        let recount = self.recount(models, experiment, None);
+        let mut found: BTreeMap<(i64, i64), Vec<ArmMinute>> = BTreeMap::new();
+        let metrics = definition.metrics.len();
+        for ((epoch, version, minute), sums) in recount.minutes() {
+            let arms = found.entry((*minute, *epoch)).or_insert_with(|| {
+                vec![MinuteSums::default().by_metric(metrics); definition.arms.len()]
+            });
+            if let Some(arm) = definition.arm(*version) {
+                // Which event of a unit was its first is not told by its rows.
+                let first = vec![0; metrics];
+                let minute = sums.by_metric(metrics);
+                arms[arm] = ArmMinute { first, ..minute };
+            }
+        }
+        let minutes = found.into_iter();
+        let minute = |((minute, epoch), arms)| MinuteEvidence {
+            epoch,
+            minute,
+            arms,
+        };
+        minutes.map(minute).collect()
+    }
+
+    /// What the rows of an experiment say, of everything or of what has matured by then.
+    fn recount(
+        &self,
+        models: &Models,
+        experiment: &Experiment,
+        matured_at: Option<i64>,
+    ) -> Recount {
+        let definition = Arc::new(experiment.definition.clone());
+        let mut recount = Recount::new(definition, matured_at);
+        for (epoch, _) in models.epochs(experiment.key) {
+            recount.epoch(epoch, models.terms(experiment, epoch));
+        }
+        for ((of, epoch, unit), facts) in &self.facts {
+            if *of == experiment.key {
+                recount.fixed(*epoch, *unit, facts.clone());
+            }
+        }
+        for row in self.predictions.values() {
+            let p = row.prediction();
+            if p.experiment == Some(experiment.key) {
+                recount.add(&exposed_by(&p), |metric| self.given(&p, &metric.name));
+            }
+        }
+        recount
     }
 
     pub(super) fn earlier_outcomes(&self, models: &Models, query: &Earlier) -> Vec<f64> {

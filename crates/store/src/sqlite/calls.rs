@@ -1,8 +1,8 @@
 //! The calls of the store on SQLite: what each reads is in the module that it names.
 
 use super::{
-    Store, append, catalog, feedback, journal_state, logged, outcomes, predictions, receipts,
-    stretches,
+    Store, append, catalog, evidence, feedback, journal_state, logged, outcomes, predictions,
+    receipts, stretches,
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName, ModelId,
-    ModelName, ModelState, PredictionId, ReceiptId, Settings, SettingsChange, StoredEvent,
-    TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
+    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 impl ModelStore for Store {
@@ -142,6 +142,11 @@ impl LogStore for Store {
         now: Timestamp,
     ) -> Result<Evidence, StoreError> {
         self.read(move |connection| catalog::gathered::evidence(connection, &experiment, now))
+            .await
+    }
+
+    async fn minutes(&self, experiment: Experiment) -> Result<Vec<MinuteEvidence>, StoreError> {
+        self.read(move |connection| evidence::minutes::of_experiment(connection, &experiment))
             .await
     }
 

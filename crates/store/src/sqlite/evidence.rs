@@ -1,6 +1,7 @@
 //! Evidence as rows: sums per experiment, epoch, arm and metric, kept in the log's transaction. The
 //! writer keeps the rows it adds to in memory and writes them once per group.
 
+pub(super) mod minutes;
 mod units;
 
 use super::hash::Columns;
@@ -10,13 +11,14 @@ use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
     Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, Terms, UnitMetric,
-    UnitOutcome, cutoff, exposed, start_of, valued, without_value,
+    UnitOutcome, bad_at_once, cutoff, exposed, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
+use minutes::{MinutePlace, Minutes};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use types::{ExperimentDefinition, ExperimentKey, Metric, Scale, Timestamp, VersionKey};
+use types::{ExperimentDefinition, ExperimentKey, Measured, Metric, Scale, Timestamp, VersionKey};
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
@@ -98,6 +100,7 @@ pub(super) struct OpenEvidence {
     /// Of each series of stretches, the newest.
     newest: HashMap<Place, i64>,
     units: Units,
+    minutes: Minutes,
     /// What the present prediction or value changes.
     changes: Vec<(Place, Delta)>,
     /// The newest moment that was seen, in seconds.
@@ -165,8 +168,36 @@ impl OpenEvidence {
             start: ALL_TIME,
         };
         let exposures = Exposure::delta(measured.status, new);
+        if definition.keeps_minutes() {
+            self.count_minute(connection, &definition, (&exposure, version), measured)?;
+        }
         self.changes.push((place, exposures));
         self.apply(connection)
+    }
+
+    /// Counts a prediction in its minute, when the sums of the others are about to change.
+    fn count_minute(
+        &mut self,
+        connection: &Connection,
+        definition: &ExperimentDefinition,
+        (exposure, version): (&Exposure, VersionKey),
+        measured: Measured,
+    ) -> Result<(), StoreError> {
+        let place = MinutePlace {
+            experiment: exposure.experiment,
+            epoch: exposure.epoch,
+            version,
+            minute: minute_of(exposure.seconds),
+        };
+        let sums = self.minutes.at(connection, place, self.server_key)?;
+        sums.calls += 1;
+        for at in bad_at_once(definition, measured) {
+            let of_metric = |(place, _): &&(Place, Delta)| place.metric == at as i64;
+            let mut changes = self.changes.iter().filter(of_metric);
+            let first = changes.any(|(_, change)| change.events > 0);
+            sums.add_events(at, u64::from(first), 1);
+        }
+        Ok(())
     }
 
     /// Counts a value that came for a prediction of an experiment; `old` is the value it replaces.
@@ -436,6 +467,7 @@ impl OpenEvidence {
             }
         }
         self.units.write(connection)?;
+        self.minutes.write(connection, self.server_key)?;
         if self.open.len() > MAX_OPEN {
             self.open.clear();
             self.newest.clear();

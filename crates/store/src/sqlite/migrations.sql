@@ -354,3 +354,13 @@ ALTER TABLE experiment_epochs ADD COLUMN scales TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE evidence ADD COLUMN bets BLOB NOT NULL DEFAULT x'';
 ALTER TABLE evidence ADD COLUMN fresh_values INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE feedback ADD COLUMN in_time REAL;
+CREATE TABLE experiment_minutes (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    minute INTEGER NOT NULL,
+    server_key INTEGER NOT NULL,
+    sums BLOB NOT NULL,
+    row_hash INTEGER NOT NULL,
+    PRIMARY KEY (experiment_key, epoch, version_key, minute, server_key)
+) WITHOUT ROWID;

@@ -192,6 +192,18 @@ CREATE TABLE evidence (
     UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 
+-- What an arm met in each minute, of experiments with guardrails about what is known at once.
+CREATE TABLE experiment_minutes (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    minute INTEGER NOT NULL,        -- since 1970
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    sums BLOB NOT NULL,             -- predictions, and by metric first events and predictions with one
+    row_hash INTEGER NOT NULL,      -- of the other columns
+    PRIMARY KEY (experiment_key, epoch, version_key, minute, server_key)
+) WITHOUT ROWID;
+
 CREATE TABLE feedback (
     prediction_order INTEGER NOT NULL,
     metric TEXT NOT NULL,

@@ -342,6 +342,7 @@ impl Recount<'_> {
         feedback::changed_rows(self.connection, &mut self.report)?;
         catalog::changed_rows(self.connection, &mut self.report)?;
         catalog::settings::check_secrets(self.connection, &mut self.report)?;
+        super::evidence::minutes::changed_rows(self.connection, &mut self.report)?;
         super::evidence::changed_rows(self.connection, &mut self.report)
     }
 

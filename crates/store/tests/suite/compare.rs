@@ -430,6 +430,19 @@ impl Both {
     async fn compare_log(&mut self) {
         same!(self, log_state());
         same!(self, newest_order());
+        for experiment in same!(self, experiments(ExperimentFilter::default())) {
+            // Which event of a unit was its first is not told by its rows.
+            let plain = |minutes: Vec<types::MinuteEvidence>| -> Vec<_> {
+                let arms = minutes.into_iter().map(|minute| {
+                    let arms = minute.arms.into_iter().map(|arm| (arm.calls, arm.bad));
+                    (minute.epoch, minute.minute, arms.collect::<Vec<_>>())
+                });
+                arms.collect()
+            };
+            let left = self.sqlite.store.minutes(experiment.clone()).await.unwrap();
+            let right = self.memory.minutes(experiment).await.unwrap();
+            assert_eq!(plain(left), plain(right));
+        }
         let running = same!(self, experiments(running()));
         for experiment in running {
             for metric in 0..experiment.definition.metrics.len() {

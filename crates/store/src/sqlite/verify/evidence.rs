@@ -2,12 +2,12 @@
 
 use super::VerifyReport;
 use crate::sqlite::evidence::{
-    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, read_sums, terms_of,
+    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, minutes, read_sums, terms_of,
 };
 use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
-use ::evidence::{Delta, Exposed, Given, Recount, Unit};
+use ::evidence::{Delta, Exposed, Given, MinuteSums, Recount, Unit};
 use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -139,11 +139,53 @@ fn check_one(
         }
         compare(experiment, place, &stored, &Delta::default(), report);
     }
+    check_minutes(connection, experiment, recount, incomplete, report)?;
     for (at, counted) in (0..).zip(recount.events()) {
         let stored = events.remove(&at).unwrap_or(0);
         if stored != *counted && !incomplete {
             report.problem(format!(
                 "events of experiment {key}, metric {at}: the rows give {counted}, stored are {stored}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Predictions of each minute, and those with an event. Which event of a unit was its first is not told by its rows.
+fn check_minutes(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    recount: &Recount,
+    incomplete: bool,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let stored = match minutes::stored(connection, experiment) {
+        Ok(stored) => stored,
+        Err(StoreError::Corrupt(why)) => {
+            let key = experiment.0;
+            report.problem(format!(
+                "minutes of experiment number {key} cannot be read: {why}"
+            ));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let plain = |sums: &MinuteSums| -> (u64, Vec<(u32, u64)>) {
+        let events = sums.events.iter().map(|(metric, _, bad)| (*metric, *bad));
+        (sums.calls, events.collect())
+    };
+    for (place, counted) in recount.minutes() {
+        let (epoch, version, minute) = *place;
+        let known = stored.get(place).map(plain);
+        // Epochs of releases without scales had no minutes.
+        let kept = recount.has_scales(epoch) && !incomplete;
+        if kept && known.as_ref() != Some(&plain(counted)) {
+            report.problem(format!(
+                "minute {minute} of experiment number {}, epoch {epoch}, version number {}: the rows give {:?}, stored \
+                 is {known:?}",
+                experiment.0,
+                version.0,
+                plain(counted)
             ));
         }
     }
