@@ -148,6 +148,8 @@ pub struct ExperimentDecision {
     pub progress: Option<Progress>,
     /// By metric, the scale of its bets in the epoch that begins, where one does.
     pub scales: Vec<Option<Scale>>,
+    /// The damage limit that was passed, where that is why.
+    pub limit: Option<String>,
     /// The results that it was decided by; null where there are none.
     pub evidence: Value,
     /// What the look has shown; `None` for a person's, who has not looked.

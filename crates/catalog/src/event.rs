@@ -83,6 +83,8 @@ pub struct DecidedExperiment {
     pub(crate) because: String,
     pub(crate) reason: Option<String>,
     pub(crate) progress: Option<Progress>,
+    /// The damage limit that was passed.
+    pub(crate) limit: Option<String>,
     /// By metric, the scale of its bets in the epoch that begins.
     pub(crate) scales: Scales,
     /// Where weights have moved.

@@ -214,6 +214,9 @@ impl DecidedExperiment {
         if self.decision.leads_to().has_ended() {
             add("reason", json!(self.reason));
         }
+        if let Some(limit) = &self.limit {
+            add("limit", json!(limit));
+        }
         match &self.decision {
             Decision::Advance { shares }
             | Decision::Reweigh { shares }
@@ -271,6 +274,7 @@ impl DecidedExperiment {
             because: detail.get("because")?,
             reason: detail.get("reason").unwrap_or_default(),
             progress: detail.get("progress")?,
+            limit: detail.get("limit").unwrap_or_default(),
             scales: detail.get("scales").unwrap_or_default(),
             moved: match moved {
                 None => None,

@@ -255,6 +255,7 @@ impl<'a> Dice<'a> {
             reason: self.one_in(2).then(|| "it was time".into()),
             progress,
             scales,
+            limit: self.one_in(3).then(|| "ill".into()),
             evidence: json!({"looks": self.below(100)}),
             look: (!person).then(|| LookRecord {
                 history: "[]".into(),

@@ -379,6 +379,7 @@ fn a_decision_about_what_is_not_there_is_refused() {
             reason: None,
             progress: None,
             scales: Vec::new(),
+            limit: None,
             evidence: serde_json::Value::Null,
             look: None,
         }))

@@ -17,7 +17,7 @@ mod unit;
 
 pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
 pub use exact::ExactSum;
-pub use minute::{MinuteSums, bad_at_once, minute_of};
+pub use minute::minute_of;
 pub use outcome::{Exposure, Outcome, UnitOutcomes, exposed, valued, without_value};
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};

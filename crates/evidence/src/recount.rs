@@ -3,12 +3,13 @@
 
 use crate::bets::{Coin, Terms};
 use crate::exact::ExactSum;
-use crate::minute::{MinuteSums, bad_at_once, minute_of};
+use crate::minute::minute_of;
 use crate::outcome::{Exposure, Outcome, without_value};
 use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
+use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use types::{ExperimentDefinition, Measured, Metric, PredictionId, VersionKey};
+use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, PredictionId, VersionKey};
 
 /// A unit of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +75,7 @@ struct Gathered {
 #[derive(Debug)]
 pub struct Recount {
     definition: Arc<ExperimentDefinition>,
+    at_once: AtOnce,
     /// Only what has matured by then counts, in seconds; all where it is not said.
     matured_at: Option<i64>,
     /// The arm of each unit in each epoch: that of its first exposure there.
@@ -81,7 +83,7 @@ pub struct Recount {
     exposures: HashMap<(i64, VersionKey), Delta>,
     units: HashMap<(Cell, Unit), Gathered>,
     /// By epoch, version of the arm, and minute. First events are those that were counted so.
-    minutes: HashMap<(i64, VersionKey, i64), MinuteSums>,
+    minutes: HashMap<(i64, VersionKey, i64), ArmMinute>,
     terms: HashMap<i64, Terms>,
     facts: HashMap<(i64, Unit), Facts>,
     /// By epoch, unit and metric: its arm, and its outcome as bets see it.
@@ -97,6 +99,7 @@ impl Recount {
     pub fn new(definition: Arc<ExperimentDefinition>, matured_at: Option<i64>) -> Self {
         Self {
             events: vec![0; definition.metrics.len()],
+            at_once: AtOnce::of(&definition),
             definition,
             matured_at,
             arms: HashMap::new(),
@@ -134,10 +137,11 @@ impl Recount {
         let facts = self.facts.get(&(p.epoch, p.unit));
         let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
         exposures.add(&Exposure::delta(p.measured.status, new.then_some(coin)));
-        let bad = bad_at_once(&self.definition, p.measured);
-        let minute = self.definition.keeps_minutes().then(|| {
+        let bad: SmallVec<[usize; 3]> = self.at_once.bad(p.measured).collect();
+        let minute = self.at_once.kept.then(|| {
             let minute = (p.epoch, arm, minute_of(p.seconds));
             let sums = self.minutes.entry(minute).or_default();
+            let sums = sums.slot(p.seconds);
             sums.calls += 1;
             bad.iter().for_each(|at| sums.add_events(*at, 0, 1));
             minute
@@ -157,7 +161,7 @@ impl Recount {
                 && bad.contains(&at)
                 && let Some(sums) = minute.and_then(|minute| self.minutes.get_mut(&minute))
             {
-                sums.add_events(at, 1, 0);
+                sums.slot(p.seconds).add_events(at, 1, 0);
             }
             let matured = |now| start_of(metric, p.seconds) <= cutoff(metric, now);
             if self.terms.get(&p.epoch).is_some_and(|terms| terms.has(at)) {
@@ -229,7 +233,7 @@ impl Recount {
     }
 
     /// What came in each minute, by epoch and version.
-    pub fn minutes(&self) -> &HashMap<(i64, VersionKey, i64), MinuteSums> {
+    pub fn minutes(&self) -> &HashMap<(i64, VersionKey, i64), ArmMinute> {
         &self.minutes
     }
 

@@ -15,6 +15,7 @@ pub mod cuped;
 pub mod drift;
 pub mod events;
 pub mod fixed;
+pub mod limits;
 #[cfg(test)]
 mod made;
 pub mod multiplicity;

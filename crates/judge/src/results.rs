@@ -225,6 +225,13 @@ pub struct Needed {
 }
 
 impl Results {
+    /// When a burst was seen last that keeps a guardrail from deciding, in minutes since 1970.
+    pub fn burst_until(&self) -> Option<i64> {
+        let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);
+        let guards = comparisons.filter_map(|c| c.guard.as_ref());
+        guards.filter_map(|guard| guard.burst_until).max()
+    }
+
     /// Whether a guardrail would decide, and the minutes of the evidence are needed to say so.
     pub fn awaits_minutes(&self) -> bool {
         let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);

@@ -5,7 +5,7 @@ use crate::catalogue::CommandError;
 use crate::experiments::start::start_due;
 use crate::log::FRESH_WITHIN;
 use crate::state::AppState;
-use crate::{results, scales};
+use crate::{limits, results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
 use judge::control::{Look, step};
@@ -66,6 +66,7 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
         tracing::error!(%error, "the routes are not what the catalogue says");
     }
     state.choose_default().await;
+    limits::look(state).await;
     // Who looks wants to see everything that was answered; harm that is seen without it is acted on.
     let within = FRESH_WITHIN.max(state.config.tick / 4);
     let lag = state.log.catch_up(within).await.err();
@@ -118,7 +119,8 @@ pub(crate) async fn with_minutes(
     evidence: &mut Evidence,
 ) -> Result<(), StoreError> {
     if needs_minutes(&experiment.definition, evidence) {
-        evidence.minutes = Some(state.store.minutes(experiment.clone()).await?);
+        let (_, minutes) = state.store.minutes(experiment.clone()).await?;
+        evidence.minutes = Some(minutes);
     }
     Ok(())
 }
@@ -302,6 +304,7 @@ fn look(
             because,
             progress: next.progress,
             scales: scales.unwrap_or_default(),
+            limit: None,
             evidence,
             look: Some(look),
         };

@@ -127,6 +127,7 @@ async fn decide(
         by: Actor::Person,
         because: reason.clone().unwrap_or(next.because),
         reason,
+        limit: None,
         progress: next.progress,
         evidence: results::or_null(state, after).await,
         look: None,

@@ -22,6 +22,7 @@ mod front;
 mod health;
 mod interventions;
 mod journal_calls;
+mod limits;
 mod listener;
 mod log;
 mod metrics;
@@ -212,8 +213,9 @@ impl Server {
         let serve = listener::serve(self.listener, front, &self.config, shutdown);
         tokio::select! {
             () = serve => {}
-            () = controller::run(&self.state) => {}
+            () = Box::pin(controller::run(&self.state)) => {}
             () = controller::start(&self.state) => {}
+            () = Box::pin(limits::run(&self.state)) => {}
             () = webhooks::run(&self.state) => {}
             () = self.state.keep_published() => {}
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Input, Outcome, Output, PredictionId, PredictionRecord, Timestamp, UnitId};
+use types::{Input, Outcome, Output, PredictionId, PredictionRecord, Reason, Timestamp, UnitId};
 
 /// What is asked for.
 pub(crate) struct Call {
@@ -202,6 +202,7 @@ fn assign(model: &Model, call: &Call, random: u64) -> Result<Assignment, Failure
     let unit = call.unit_id.as_ref().map(UnitId::as_str);
     let pinned = call.pinned.as_deref();
     let assigned = model.routes.assign(pinned, unit, random);
+    let assigned = assigned.map(|assigned| while_held(model, assigned));
     assigned.map_err(|error| match error {
         NoVersion::NoneActive => Failure::NoneActive {
             name: model.traffic().name.to_string(),
@@ -209,6 +210,25 @@ fn assign(model: &Model, call: &Call, random: u64) -> Result<Assignment, Failure
         NoVersion::NotAnswering => Failure::NotAnswering {
             version: pinned.unwrap_or_default().to_owned(),
         },
+    })
+}
+
+/// While a candidate gets no calls, everything that its rollout would choose goes to the control, and is no evidence.
+fn while_held(model: &Model, assigned: Assignment) -> Assignment {
+    let held = model.watch.as_ref().is_some_and(|watch| watch.is_held());
+    if !held || assigned.experiment.is_none() {
+        return assigned;
+    }
+    let experiment = model.traffic().experiment.as_ref();
+    let control = experiment.and_then(|experiment| experiment.shares.first());
+    let mut versions = model.traffic().versions.iter();
+    let control = control.and_then(|(key, _)| versions.position(|version| version.key == *key));
+    control.map_or(assigned, |version| Assignment {
+        version,
+        propensity: 1.0,
+        reason: Reason::Held,
+        epoch: assigned.epoch,
+        experiment: None,
     })
 }
 
@@ -298,6 +318,9 @@ impl UnderWay {
         let ended_at = begun_at.after(latency);
         let (position, error) =
             append(&state, &mut room, &mut record, error, (ended_at, deadline)).await?;
+        if let Some(watch) = &model.watch {
+            watch.count(position, &record);
+        }
         let answered = match error {
             Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),
             Some(error) if record.outcome.answer.is_none() => Err(Failure::Failed { error, id }),

@@ -1,5 +1,6 @@
 //! All that a prediction needs to know, in memory, model by model: a change of one costs one.
 
+use crate::limits::{self, Watch};
 use crate::state::AppState;
 use arc_swap::ArcSwap;
 use route::Routes;
@@ -17,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) model_ids: Vec<String>,
     /// The largest answer that any of them may give, in bytes.
     pub(crate) largest_answer: u64,
+    /// What its rollout meets, where one with damage limits runs.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 /// How a version is called.
@@ -30,8 +33,9 @@ enum Loaded {
 }
 
 impl Model {
-    /// A runtime never changes, so those of `last` are kept. One that could not be loaded is tried again.
-    fn new(state: &ModelState, last: Option<&Self>, client: &HttpClient) -> Self {
+    /// A runtime never changes, so those of `last` are kept. One that could not be loaded is tried again. `starts` is
+    /// whether the server does: then more may have come than is known.
+    fn new(state: &ModelState, last: Option<&Self>, starts: bool, client: &HttpClient) -> Self {
         let known: HashMap<VersionKey, &Loaded> = last
             .iter()
             .flat_map(|last| last.traffic().versions.iter().zip(&last.runtimes))
@@ -56,6 +60,7 @@ impl Model {
             runtimes,
             model_ids,
             largest_answer,
+            watch: limits::next(state.running(), last, !starts),
         }
     }
 
@@ -122,7 +127,7 @@ impl Snapshot {
         let known = states.iter().filter(|state| !state.versions.is_empty());
         let models = known.map(|state| {
             let name: Arc<str> = state.name.as_str().into();
-            let model = Model::new(state, None, client);
+            let model = Model::new(state, None, true, client);
             (name, Arc::new(ArcSwap::from_pointee(model)))
         });
         let snapshot = Self {
@@ -142,7 +147,7 @@ impl Snapshot {
         let was_active = last.as_ref().is_some_and(|last| last.routes.is_active());
         // A model whose versions are all deleted is kept for its audit only.
         let found = (!state.versions.is_empty()).then_some(state);
-        let model = found.map(|state| Arc::new(Model::new(state, last.as_deref(), client)));
+        let model = found.map(|state| Arc::new(Model::new(state, last.as_deref(), false, client)));
         let is_active = model.as_ref().is_some_and(|model| model.routes.is_active());
         match (cell, model) {
             (Some(cell), Some(model)) => cell.store(model),
@@ -175,6 +180,13 @@ impl Snapshot {
 
     pub(crate) fn model(&self, name: &str) -> Option<Arc<Model>> {
         self.models.load().get(name).map(|cell| cell.load_full())
+    }
+
+    /// What the rollouts of all models meet.
+    pub(crate) fn watches(&self) -> Vec<Arc<Watch>> {
+        let models = self.models.load();
+        let watches = models.values().map(|cell| cell.load().watch.clone());
+        watches.flatten().collect()
     }
 
     /// Every model, by name.

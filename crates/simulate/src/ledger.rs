@@ -1,13 +1,13 @@
 //! The evidence of a simulated experiment, kept by the functions that keep it in production.
 
 use crate::run::running;
-use evidence::{Bets, Coin, Delta, ExactSum, MinuteSums, Terms, minute_of};
+use evidence::{Bets, Coin, Delta, ExactSum, Terms, minute_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{WANTED, needs_scale, scale_of};
 use std::collections::VecDeque;
 use types::{
-    ArmEvidence, ArmMinute, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
+    ArmEvidence, ArmMinute, ArmSlot, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
     ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, Scale, Timestamp,
 };
 
@@ -102,20 +102,19 @@ impl Ledger {
     }
 
     /// What came in the minute of a moment, in seconds, in the present epoch.
-    fn minute(&mut self, arm: usize, now: i64) -> &mut ArmMinute {
+    fn minute(&mut self, arm: usize, now: i64) -> &mut ArmSlot {
         let (epoch, minute) = (self.epoch() as i64, minute_of(now));
         let last = self.minutes.last();
         if last.is_none_or(|last| (last.epoch, last.minute) != (epoch, minute)) {
-            let definition = &self.experiment.definition;
-            let arm = MinuteSums::default().by_metric(definition.metrics.len());
+            let arms = self.experiment.definition.arms.len();
             self.minutes.push(MinuteEvidence {
                 epoch,
                 minute,
-                arms: vec![arm; definition.arms.len()],
+                arms: vec![ArmMinute::default(); arms],
             });
         }
         let last = self.minutes.len() - 1;
-        &mut self.minutes[last].arms[arm]
+        self.minutes[last].arms[arm].slot(now)
     }
 
     /// Exposes units of their own in the present epoch.
@@ -166,8 +165,7 @@ impl Ledger {
         if declared.rule() == EvidenceRule::Events && self.experiment.definition.keeps_minutes() {
             let bad = sums.events;
             let minute = self.minute(arm, now);
-            minute.first[metric] += bad;
-            minute.bad[metric] += bad;
+            minute.add_events(metric, bad, bad);
         }
         self.remember(arm, metric, zeros, others);
         self.expect(epoch, (arm, metric), now, sums, bets);

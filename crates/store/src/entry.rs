@@ -342,6 +342,7 @@ fn reason_number(reason: Reason) -> u64 {
         Reason::Weights => 0,
         Reason::Pinned => 1,
         Reason::Experiment => 2,
+        Reason::Held => 3,
     }
 }
 

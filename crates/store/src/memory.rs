@@ -172,9 +172,13 @@ impl LogStore for MemoryStore {
         Ok(memory.log.evidence(&memory.models, &experiment, now))
     }
 
-    async fn minutes(&self, experiment: Experiment) -> Result<Vec<MinuteEvidence>, StoreError> {
+    async fn minutes(
+        &self,
+        experiment: Experiment,
+    ) -> Result<(u64, Vec<MinuteEvidence>), StoreError> {
         let memory = self.lock();
-        Ok(memory.log.minutes(&memory.models, &experiment))
+        let minutes = memory.log.minutes(&memory.models, &experiment);
+        Ok((memory.log.position(), minutes))
     }
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {

@@ -239,14 +239,15 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Evidence, StoreError>> + Send;
 
-    /// What an experiment met in each minute, oldest first; nothing where it keeps no minutes.
+    /// What an experiment met in each minute, oldest first, and the position up to which that is all; nothing where it
+    /// keeps no minutes.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn minutes(
         &self,
         experiment: Experiment,
-    ) -> impl Future<Output = Result<Vec<MinuteEvidence>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<(u64, Vec<MinuteEvidence>), StoreError>> + Send;
 
     /// Every running experiment and what it has gathered until `now`, at one moment. One that cannot be read
     /// is an error by itself, so that the others can be looked at.

@@ -1,6 +1,7 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
 use crate::{Reason, Scale, Timestamp, VersionKey};
+use serde::{Deserialize, Serialize};
 
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
 /// its values, over D, how many of its predictions count; a prediction without a `unit_id` is a unit
@@ -206,15 +207,73 @@ pub struct EpochEvidence {
     pub arms: Vec<ArmEvidence>,
 }
 
-/// What an arm met in a minute.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ArmMinute {
+/// What an arm met in ten seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ArmSlot {
     /// Its predictions.
     pub calls: u64,
-    /// By metric: units with their first bad event of what is known at once.
-    pub first: Vec<u64>,
-    /// By metric: predictions with such an event.
-    pub bad: Vec<u64>,
+    /// Of metrics that are known at once and had bad events: the place, units with their first one, and predictions with
+    /// one.
+    pub events: Vec<(u32, u64, u64)>,
+}
+
+/// What an arm met in a minute.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ArmMinute {
+    /// By ten seconds.
+    pub slots: [ArmSlot; 6],
+}
+
+impl ArmSlot {
+    /// Counts events of a metric.
+    pub fn add_events(&mut self, metric: usize, first: u64, bad: u64) {
+        let place = u32::try_from(metric).unwrap_or(u32::MAX);
+        match self.events.binary_search_by_key(&place, |event| event.0) {
+            Ok(at) => {
+                self.events[at].1 += first;
+                self.events[at].2 += bad;
+            }
+            Err(at) => self.events.insert(at, (place, first, bad)),
+        }
+    }
+
+    /// First events and bad predictions of a metric.
+    pub fn of(&self, metric: usize) -> (u64, u64) {
+        let events = self
+            .events
+            .iter()
+            .filter(|event| event.0 as usize == metric);
+        events.fold((0, 0), |sum, event| (sum.0 + event.1, sum.1 + event.2))
+    }
+}
+
+impl ArmMinute {
+    /// The slot that a moment falls into, in seconds.
+    pub fn slot(&mut self, seconds: i64) -> &mut ArmSlot {
+        let at = seconds.rem_euclid(60) / 10;
+        &mut self.slots[at as usize]
+    }
+
+    /// Predictions.
+    pub fn calls(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.calls).sum()
+    }
+
+    /// First events and bad predictions of a metric.
+    pub fn of(&self, metric: usize) -> (u64, u64) {
+        let each = self.slots.iter().map(|slot| slot.of(metric));
+        each.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1))
+    }
+
+    /// Adds what others have counted.
+    pub fn add(&mut self, other: &Self) {
+        for (slot, more) in self.slots.iter_mut().zip(&other.slots) {
+            slot.calls += more.calls;
+            for (metric, first, bad) in &more.events {
+                slot.add_events(*metric as usize, *first, *bad);
+            }
+        }
+    }
 }
 
 /// What came in a minute.

@@ -2,8 +2,9 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, EvidenceRule, ExperimentId, Intervention, Metric, MetricKind, MetricName, MetricRole,
-    ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey, VersionName,
+    BuiltIn, EvidenceRule, ExperimentId, Intervention, Measured, Metric, MetricKind, MetricName,
+    MetricRole, ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey,
+    VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -353,6 +354,38 @@ impl ExperimentDefinition {
             }
         }
         found
+    }
+}
+
+/// The metrics of an experiment that are known with the answer, made ready to be asked for each prediction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtOnce {
+    metrics: Vec<(usize, BuiltIn)>,
+    slo_ms: Option<f64>,
+    /// Whether what comes in each minute is kept.
+    pub kept: bool,
+}
+
+impl AtOnce {
+    /// Of a definition.
+    pub fn of(definition: &ExperimentDefinition) -> Self {
+        let metrics = definition.metrics.iter().enumerate();
+        let known = metrics.filter(|(_, metric)| metric.rule() == EvidenceRule::Events);
+        Self {
+            metrics: known
+                .filter_map(|(at, metric)| Some((at, metric.built_in()?)))
+                .collect(),
+            slo_ms: definition.slo_ms,
+            kept: definition.keeps_minutes(),
+        }
+    }
+
+    /// The metrics of which a prediction is a bad event, by their places.
+    pub fn bad(&self, measured: Measured) -> impl Iterator<Item = usize> {
+        let bad = move |(_, built_in): &&(usize, BuiltIn)| {
+            built_in.value_of(measured, self.slo_ms) == Some(1.0)
+        };
+        self.metrics.iter().filter(bad).map(|(at, _)| *at)
     }
 }
 

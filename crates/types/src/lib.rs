@@ -27,11 +27,11 @@ mod word;
 
 pub use action::Action;
 pub use evidence::{
-    ArmEvidence, ArmMinute, BETS, BetSums, EpochEvidence, Evidence, Exposures, LoggedGroup,
-    MetricEvidence, MetricSums, MinuteEvidence,
+    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, EpochEvidence, Evidence, Exposures,
+    LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
 };
 pub use experiment::{
-    Arm, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
+    Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
     InvalidExperiment, MAX_CANDIDATES, MAX_METRICS,
 };
 pub use feedback::FeedbackStatus;

@@ -92,6 +92,8 @@ pub struct RolloutSettings {
     /// the control does.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub ceilings: BTreeMap<MetricName, f64>,
+    /// Whether the candidate goes back when it does too much damage, whatever the evidence says yet.
+    pub damage_limits: bool,
     /// The control's share during the last step, in percent: a comparison with nobody is none.
     pub holdback: f64,
     /// Whether a person has to agree before each step.
@@ -117,6 +119,7 @@ impl Default for RolloutSettings {
             ratio_tolerated: None,
             margins: BTreeMap::new(),
             ceilings: BTreeMap::new(),
+            damage_limits: true,
             holdback: 2.0,
             approval: false,
             no_traffic_grace_seconds: 86_400,

@@ -30,6 +30,8 @@ crate::words! {
         Pinned = "pinned",
         /// By the weights of a running experiment, in which the request takes part.
         Experiment = "experiment",
+        /// The candidate of the rollout gets no calls: it has passed a damage limit, and that is not stored yet.
+        Held = "held",
     }
 }
 

@@ -15,6 +15,8 @@ use types::{
 const LONGEST_GAP: i64 = 90_000_000;
 /// How long without a prediction is no traffic, in microseconds.
 const NO_TRAFFIC_AFTER: i64 = 600_000_000;
+/// A burst that would have decided is watched for so many minutes before the next step.
+const FRESH_BURST: i64 = 5;
 /// The error rate that the default of the minimal units assumes at least.
 const LEAST_BASE: f64 = 0.005;
 
@@ -48,7 +50,10 @@ pub(super) fn step(
     if !look.complete {
         return settled(progress, None, String::new());
     }
-    if progress.soaked_micros < settings.soak_micros(progress.step)
+    let burst = look.results.burst_until();
+    let is_fresh = |minute: i64| look.now.seconds().div_euclid(60) - minute < FRESH_BURST;
+    if burst.is_some_and(is_fresh)
+        || progress.soaked_micros < settings.soak_micros(progress.step)
         || progress.units < progress.min_units
         || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
     {

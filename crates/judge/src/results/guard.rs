@@ -37,6 +37,8 @@ pub struct Guard {
     pub awaits_minutes: bool,
     /// What a burst was, where it keeps the guardrail from deciding.
     pub burst: Option<String>,
+    /// When it was seen last, in minutes since 1970.
+    pub burst_until: Option<i64>,
 }
 
 /// Of a candidate on the metric at a place of the definition, which guards.
@@ -80,6 +82,7 @@ pub(super) fn guard(
         with_bursts: found.with_bursts,
         awaits_minutes: found.awaits_minutes,
         burst: found.burst,
+        burst_until: found.burst_until,
     }
 }
 
@@ -92,6 +95,7 @@ struct Found {
     with_bursts: Option<f64>,
     awaits_minutes: bool,
     burst: Option<String>,
+    burst_until: Option<i64>,
 }
 
 impl Found {
@@ -197,6 +201,7 @@ fn by_events(
         ln_e: Some(without.min(ln_e)),
         with_bursts: Some(ln_e),
         burst: (without < line).then(|| kept.say(metric)),
+        burst_until: kept.last().filter(|_| without < line),
         ..found
     }
 }
@@ -219,10 +224,10 @@ impl Bursts {
             let (control, candidate) = (count(0)?, count(arm)?);
             let of = Minute {
                 share: share(minute.epoch)?,
-                candidate: candidate.calls as f64,
-                candidate_events: *candidate.first.get(at)? as f64,
-                control: control.calls as f64,
-                control_events: *control.first.get(at)? as f64,
+                candidate: candidate.calls() as f64,
+                candidate_events: candidate.of(at).0 as f64,
+                control: control.calls() as f64,
+                control_events: control.of(at).0 as f64,
             };
             Some((minute, of))
         });
@@ -264,6 +269,12 @@ impl Bursts {
             stages[place].control += events(0);
         }
         stages
+    }
+
+    /// The last minute of which not all events count.
+    fn last(&self) -> Option<i64> {
+        let cut = self.minutes.iter().filter(|minute| minute.3 < minute.2);
+        cut.map(|minute| minute.1).max()
     }
 
     /// What happened, for people.

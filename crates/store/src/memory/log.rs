@@ -10,8 +10,8 @@ use crate::{
     RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right, unit_number,
 };
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, MinuteSums, Outcome, Recount, Sample, Seen, Unit,
-    UnitOutcomes, cutoff, exposed, start_of, valued,
+    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
+    exposed, start_of, valued,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -657,16 +657,11 @@ impl Log {
         let definition = &experiment.definition;
         let recount = self.recount(models, experiment, None);
         let mut found: BTreeMap<(i64, i64), Vec<ArmMinute>> = BTreeMap::new();
-        let metrics = definition.metrics.len();
         for ((epoch, version, minute), sums) in recount.minutes() {
-            let arms = found.entry((*minute, *epoch)).or_insert_with(|| {
-                vec![MinuteSums::default().by_metric(metrics); definition.arms.len()]
-            });
+            let arms = found.entry((*minute, *epoch));
+            let arms = arms.or_insert_with(|| vec![ArmMinute::default(); definition.arms.len()]);
             if let Some(arm) = definition.arm(*version) {
-                // Which event of a unit was its first is not told by its rows.
-                let first = vec![0; metrics];
-                let minute = sums.by_metric(metrics);
-                arms[arm] = ArmMinute { first, ..minute };
+                arms[arm] = sums.clone();
             }
         }
         let minutes = found.into_iter();

@@ -145,9 +145,18 @@ impl LogStore for Store {
             .await
     }
 
-    async fn minutes(&self, experiment: Experiment) -> Result<Vec<MinuteEvidence>, StoreError> {
-        self.read(move |connection| evidence::minutes::of_experiment(connection, &experiment))
-            .await
+    async fn minutes(
+        &self,
+        experiment: Experiment,
+    ) -> Result<(u64, Vec<MinuteEvidence>), StoreError> {
+        let server = self.server();
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            let position = journal_state::position(&transaction, &server)?;
+            let minutes = evidence::minutes::of_experiment(&transaction, &experiment)?;
+            Ok((position, minutes))
+        })
+        .await
     }
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {

@@ -11,14 +11,16 @@ use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
     Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, Terms, UnitMetric,
-    UnitOutcome, bad_at_once, cutoff, exposed, minute_of, start_of, valued, without_value,
+    UnitOutcome, cutoff, exposed, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use types::{ExperimentDefinition, ExperimentKey, Measured, Metric, Scale, Timestamp, VersionKey};
+use types::{
+    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Scale, Timestamp, VersionKey,
+};
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
@@ -95,6 +97,7 @@ pub(super) struct OpenEvidence {
     server_key: i64,
     experiments: HashMap<ExperimentKey, Arc<ExperimentDefinition>>,
     terms: HashMap<(ExperimentKey, i64), Arc<Terms>>,
+    at_once: HashMap<ExperimentKey, AtOnce>,
     open: HashMap<Place, Open>,
     touched: Vec<Place>,
     /// Of each series of stretches, the newest.
@@ -168,14 +171,12 @@ impl OpenEvidence {
             start: ALL_TIME,
         };
         let exposures = Exposure::delta(measured.status, new);
-        if definition.keeps_minutes() {
-            self.count_minute(connection, &definition, (&exposure, version), measured)?;
-        }
+        self.count_minute(connection, &definition, (&exposure, version), measured)?;
         self.changes.push((place, exposures));
         self.apply(connection)
     }
 
-    /// Counts a prediction in its minute, when the sums of the others are about to change.
+    /// Counts a prediction in its minute, where that is kept, when the other sums are about to change.
     fn count_minute(
         &mut self,
         connection: &Connection,
@@ -183,6 +184,11 @@ impl OpenEvidence {
         (exposure, version): (&Exposure, VersionKey),
         measured: Measured,
     ) -> Result<(), StoreError> {
+        let at_once = self.at_once.entry(exposure.experiment);
+        let at_once = at_once.or_insert_with(|| AtOnce::of(definition));
+        if !at_once.kept {
+            return Ok(());
+        }
         let place = MinutePlace {
             experiment: exposure.experiment,
             epoch: exposure.epoch,
@@ -190,8 +196,9 @@ impl OpenEvidence {
             minute: minute_of(exposure.seconds),
         };
         let sums = self.minutes.at(connection, place, self.server_key)?;
+        let sums = sums.slot(exposure.seconds);
         sums.calls += 1;
-        for at in bad_at_once(definition, measured) {
+        for at in at_once.bad(measured) {
             let of_metric = |(place, _): &&(Place, Delta)| place.metric == at as i64;
             let mut changes = self.changes.iter().filter(of_metric);
             let first = changes.any(|(_, change)| change.events > 0);

@@ -387,6 +387,7 @@ pub(super) fn reason_code(reason: Reason) -> i64 {
         Reason::Weights => 0,
         Reason::Pinned => 1,
         Reason::Experiment => 2,
+        Reason::Held => 3,
     }
 }
 

@@ -62,7 +62,7 @@ CREATE TABLE predictions (
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
     status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
-    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
     unit_id TEXT,

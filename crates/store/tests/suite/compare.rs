@@ -432,12 +432,19 @@ impl Both {
         same!(self, newest_order());
         for experiment in same!(self, experiments(ExperimentFilter::default())) {
             // Which event of a unit was its first is not told by its rows.
-            let plain = |minutes: Vec<types::MinuteEvidence>| -> Vec<_> {
+            let plain = |(position, minutes): (u64, Vec<types::MinuteEvidence>)| {
                 let arms = minutes.into_iter().map(|minute| {
-                    let arms = minute.arms.into_iter().map(|arm| (arm.calls, arm.bad));
+                    let bad = |slot: &types::ArmSlot| {
+                        let events = slot.events.iter().map(|(metric, _, bad)| (*metric, *bad));
+                        (slot.calls, events.collect::<Vec<_>>())
+                    };
+                    let arms = minute
+                        .arms
+                        .into_iter()
+                        .map(|arm| arm.slots.map(|slot| bad(&slot)));
                     (minute.epoch, minute.minute, arms.collect::<Vec<_>>())
                 });
-                arms.collect()
+                (position, arms.collect::<Vec<_>>())
             };
             let left = self.sqlite.store.minutes(experiment.clone()).await.unwrap();
             let right = self.memory.minutes(experiment).await.unwrap();

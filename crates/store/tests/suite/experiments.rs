@@ -87,6 +87,7 @@ pub(crate) async fn running<S: Backend>(
 
 fn step(experiment: &Experiment, decision: Decision) -> ExperimentDecision {
     ExperimentDecision {
+        limit: None,
         scales: Vec::new(),
         id: experiment.id,
         revision: experiment.revision,

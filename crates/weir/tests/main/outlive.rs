@@ -93,6 +93,8 @@ async fn rollout(weir: &Weir, settings: Value) -> String {
     let body = json!({
         "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "policy": "rollout",
         "rollout": settings, "primary_metric": "error",
+        // In a test all that happens is one short burst.
+        "burst_protection": false,
     });
     let (status, draft) = weir.post("/experiments", body).await;
     assert_eq!(status, 200, "{draft}");

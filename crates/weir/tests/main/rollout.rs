@@ -169,7 +169,7 @@ async fn a_candidate_whose_service_dies_is_taken_back_and_nobody_notices() {
         back.detail["because"]
             .as_str()
             .unwrap()
-            .contains("guardrail error")
+            .contains("A limit, not a finding")
     );
 
     let (_, experiment) = weir.get(&format!("/experiments/{id}")).await;

@@ -3,11 +3,10 @@
 use super::super::hash::Columns;
 use super::super::row::corrupt;
 use crate::{StoreError, VerifyReport};
-use evidence::MinuteSums;
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::hash_map::Entry;
-use types::{Experiment, ExperimentKey, MinuteEvidence, VersionKey};
+use types::{ArmMinute, Experiment, ExperimentKey, MinuteEvidence, VersionKey};
 
 /// Minutes kept in memory; above this all that are written are forgotten.
 const MAX_OPEN: usize = 4096;
@@ -23,7 +22,7 @@ pub(super) struct MinutePlace {
 /// The minutes that the writer adds to.
 #[derive(Default)]
 pub(super) struct Minutes {
-    open: HashMap<MinutePlace, (MinuteSums, bool)>,
+    open: HashMap<MinutePlace, (ArmMinute, bool)>,
     touched: Vec<MinutePlace>,
 }
 
@@ -34,7 +33,7 @@ impl Minutes {
         connection: &Connection,
         place: MinutePlace,
         server_key: i64,
-    ) -> Result<&mut MinuteSums, StoreError> {
+    ) -> Result<&mut ArmMinute, StoreError> {
         let (sums, touched) = match self.open.entry(place) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
@@ -70,7 +69,7 @@ fn load(
     connection: &Connection,
     p: MinutePlace,
     server_key: i64,
-) -> Result<Option<MinuteSums>, StoreError> {
+) -> Result<Option<ArmMinute>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT sums FROM experiment_minutes WHERE experiment_key = ?1 AND epoch = ?2 \
          AND version_key = ?3 AND minute = ?4 AND server_key = ?5",
@@ -79,7 +78,7 @@ fn load(
     Ok(select.query_row(key, read).optional()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<MinuteSums> {
+fn read(row: &Row<'_>) -> rusqlite::Result<ArmMinute> {
     let bytes = row.get_ref("sums")?.as_blob()?;
     postcard::from_bytes(bytes).map_err(|_| corrupt("sums"))
 }
@@ -88,7 +87,7 @@ fn write(
     connection: &Connection,
     p: MinutePlace,
     server_key: i64,
-    sums: &MinuteSums,
+    sums: &ArmMinute,
 ) -> Result<(), StoreError> {
     let bytes = postcard::to_allocvec(sums).map_err(|e| StoreError::Corrupt(e.to_string()))?;
     let mut upsert = connection.prepare_cached(
@@ -126,19 +125,18 @@ pub(in crate::sqlite) fn of_experiment(
     experiment: &Experiment,
 ) -> Result<Vec<MinuteEvidence>, StoreError> {
     let definition = &experiment.definition;
-    let metrics = definition.metrics.len();
     let mut select = connection.prepare_cached(
         "SELECT epoch, version_key, minute, sums FROM experiment_minutes WHERE experiment_key = ?1",
     )?;
     let mut rows = select.query([experiment.key.0])?;
-    let mut found: std::collections::BTreeMap<(i64, i64), Vec<MinuteSums>> = Default::default();
+    let mut found: std::collections::BTreeMap<(i64, i64), Vec<ArmMinute>> = Default::default();
     while let Some(row) = rows.next()? {
         let place = (row.get("minute")?, row.get("epoch")?);
         let Some(arm) = definition.arm(VersionKey(row.get("version_key")?)) else {
             continue;
         };
         let arms = found.entry(place);
-        let arms = arms.or_insert_with(|| vec![MinuteSums::default(); definition.arms.len()]);
+        let arms = arms.or_insert_with(|| vec![ArmMinute::default(); definition.arms.len()]);
         arms[arm].add(&read(row)?);
     }
     let minutes = found
@@ -146,7 +144,7 @@ pub(in crate::sqlite) fn of_experiment(
         .map(|((minute, epoch), arms)| MinuteEvidence {
             epoch,
             minute,
-            arms: arms.iter().map(|sums| sums.by_metric(metrics)).collect(),
+            arms,
         });
     Ok(minutes.collect())
 }
@@ -155,12 +153,12 @@ pub(in crate::sqlite) fn of_experiment(
 pub(in crate::sqlite) fn stored(
     connection: &Connection,
     experiment: ExperimentKey,
-) -> Result<HashMap<(i64, VersionKey, i64), MinuteSums>, StoreError> {
+) -> Result<HashMap<(i64, VersionKey, i64), ArmMinute>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT epoch, version_key, minute, sums FROM experiment_minutes WHERE experiment_key = ?1",
     )?;
     let mut rows = select.query([experiment.0])?;
-    let mut found: HashMap<(i64, VersionKey, i64), MinuteSums> = HashMap::default();
+    let mut found: HashMap<(i64, VersionKey, i64), ArmMinute> = HashMap::default();
     while let Some(row) = rows.next()? {
         let place = (
             row.get("epoch")?,

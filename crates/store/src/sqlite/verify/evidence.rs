@@ -7,12 +7,12 @@ use crate::sqlite::evidence::{
 use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
-use ::evidence::{Delta, Exposed, Given, MinuteSums, Recount, Unit};
+use ::evidence::{Delta, Exposed, Given, Recount, Unit};
 use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use types::{ExperimentKey, MetricSums, PredictionId, VersionKey};
+use types::{ArmMinute, ExperimentKey, MetricSums, PredictionId, VersionKey};
 
 /// Epoch, version and the place of the metric, as rows have them.
 type Place = (i64, i64, i64);
@@ -170,9 +170,12 @@ fn check_minutes(
         }
         Err(error) => return Err(error),
     };
-    let plain = |sums: &MinuteSums| -> (u64, Vec<(u32, u64)>) {
-        let events = sums.events.iter().map(|(metric, _, bad)| (*metric, *bad));
-        (sums.calls, events.collect())
+    let plain = |sums: &ArmMinute| -> Vec<(u64, Vec<(u32, u64)>)> {
+        let slots = sums.slots.iter().map(|slot| {
+            let events = slot.events.iter().map(|(metric, _, bad)| (*metric, *bad));
+            (slot.calls, events.collect())
+        });
+        slots.collect()
     };
     for (place, counted) in recount.minutes() {
         let (epoch, version, minute) = *place;

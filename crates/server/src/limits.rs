@@ -1,0 +1,304 @@
+//! Damage limits of rollouts: what `judge::limits` needs is counted in memory, as entries are journalled, and looked at
+//! every ten seconds. Where the rollback cannot be stored, the candidate gets no calls until it is.
+
+use crate::results;
+use crate::snapshot::Model;
+use crate::state::AppState;
+use catalog::ExperimentDecision;
+use judge::limits::{Limit, Met, SLOT};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::LogStore;
+use types::{
+    Actor, AtOnce, Decision, EvidenceRule, Experiment, ExperimentDefinition, ExperimentId,
+    ExperimentKey, Measured, MinuteEvidence, PredictionRecord,
+};
+
+/// Entries that are kept until it is known what came before them.
+const MOST_WAITING: usize = 1 << 20;
+/// How long it is waited for that; then only what comes from now on counts.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What a rollout meets.
+pub(crate) struct Watch {
+    key: ExperimentKey,
+    id: ExperimentId,
+    definition: ExperimentDefinition,
+    /// The guardrails about what is known at once, by their places.
+    guardrails: Vec<usize>,
+    at_once: AtOnce,
+    /// The candidate gets no calls.
+    held: AtomicBool,
+    counts: Mutex<Counts>,
+}
+
+enum Counts {
+    /// The server has just started: what came before is still to be read.
+    Waiting(Vec<Request>),
+    /// By guardrail.
+    Known {
+        met: Vec<Met>,
+        /// Units have several requests.
+        named: bool,
+    },
+}
+
+/// A request of an arm.
+#[derive(Debug, Clone)]
+struct Request {
+    position: u64,
+    seconds: i64,
+    /// The candidate's published share.
+    share: f64,
+    candidate: bool,
+    /// The guardrails of which it is a bad event.
+    bad: Vec<usize>,
+    named: bool,
+}
+
+impl Watch {
+    /// Of an experiment, where it is a rollout with limits; `known` where nothing has come before.
+    pub(crate) fn of(experiment: &Experiment, known: bool) -> Option<Arc<Self>> {
+        let definition = experiment.definition.clone();
+        let limits = definition.policy.rollout()?.damage_limits;
+        let guardrails: Vec<usize> = (0..definition.metrics.len())
+            .filter(|at| {
+                let metric = &definition.metrics[*at];
+                let at_once = metric.rule() == EvidenceRule::Events;
+                at_once && definition.guardrails.contains(&metric.name)
+            })
+            .collect();
+        if !limits || guardrails.is_empty() {
+            return None;
+        }
+        let counts = if known {
+            Counts::none(guardrails.len())
+        } else {
+            Counts::Waiting(Vec::new())
+        };
+        Some(Arc::new(Self {
+            key: experiment.key,
+            id: experiment.id,
+            at_once: AtOnce::of(&definition),
+            definition,
+            guardrails,
+            held: AtomicBool::new(false),
+            counts: Mutex::new(counts),
+        }))
+    }
+
+    pub(crate) fn key(&self) -> ExperimentKey {
+        self.key
+    }
+
+    /// The experiment as it is now.
+    fn experiment(&self, state: &AppState) -> Option<Experiment> {
+        let model = state.catalogue.state(&self.definition.name).ok()?;
+        model.experiment(self.id).cloned()
+    }
+
+    /// Whether the candidate gets no calls, because a limit is passed and that cannot be stored yet.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request whose entry has a position.
+    pub(crate) fn count(&self, position: u64, record: &PredictionRecord) {
+        let arm = self.definition.arm(record.version);
+        let (Some(arm), true) = (arm, record.experiment == Some(self.key)) else {
+            return;
+        };
+        let measured = Measured {
+            status: record.status(),
+            latency_ns: record.outcome.latency_ns,
+            confidence: None,
+        };
+        let candidate = arm > 0;
+        let request = Request {
+            position,
+            seconds: record.id.time().seconds(),
+            share: if candidate {
+                record.propensity
+            } else {
+                1.0 - record.propensity
+            },
+            candidate,
+            bad: self.at_once.bad(measured).collect(),
+            named: record.unit_id.is_some(),
+        };
+        match &mut *self.lock() {
+            Counts::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(request),
+            Counts::Waiting(_) => {}
+            known @ Counts::Known { .. } => known.add(&self.guardrails, &request),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the database has up to a position; what has come after it is kept.
+    fn take(&self, position: u64, minutes: &[MinuteEvidence], shares: impl Fn(i64) -> f64) {
+        let mut counts = self.lock();
+        let Counts::Waiting(waiting) = &mut *counts else {
+            return;
+        };
+        let waiting = std::mem::take(waiting);
+        let mut known = Counts::none(self.guardrails.len());
+        for minute in minutes {
+            for (arm, of_arm) in minute.arms.iter().enumerate() {
+                for (slot, sums) in (0..).zip(&of_arm.slots) {
+                    let seconds = minute.minute * 60 + slot * SLOT;
+                    let share = shares(minute.epoch);
+                    let Counts::Known { met, .. } = &mut known else {
+                        continue;
+                    };
+                    for (met, at) in met.iter_mut().zip(&self.guardrails) {
+                        let (_, bad) = sums.of(*at);
+                        met.add(seconds, share, arm > 0, sums.calls, bad);
+                    }
+                }
+            }
+        }
+        let later = waiting.iter().filter(|request| request.position > position);
+        later.for_each(|request| known.add(&self.guardrails, request));
+        *counts = known;
+    }
+
+    /// The guardrail of which a limit is passed at a moment, in seconds.
+    fn passed(&self, now: i64) -> Option<(usize, Limit)> {
+        let counts = self.lock();
+        let Counts::Known { met, named } = &*counts else {
+            return None;
+        };
+        let mut each = met.iter().zip(&self.guardrails);
+        each.find_map(|(met, at)| Some((*at, met.passed(now, !named)?)))
+    }
+}
+
+impl Counts {
+    fn none(guardrails: usize) -> Self {
+        Self::Known {
+            met: vec![Met::default(); guardrails],
+            named: false,
+        }
+    }
+
+    fn add(&mut self, guardrails: &[usize], request: &Request) {
+        let Self::Known { met, named } = self else {
+            return;
+        };
+        *named |= request.named;
+        for (met, at) in met.iter_mut().zip(guardrails) {
+            let bad = u64::from(request.bad.contains(at));
+            met.add(request.seconds, request.share, request.candidate, 1, bad);
+        }
+    }
+}
+
+/// Reads what rollouts met before the start, and looks at the limits every ten seconds, for ever.
+pub(crate) async fn run(state: &AppState) {
+    remember(state).await;
+    let mut slots = tokio::time::interval(Duration::from_secs(SLOT.unsigned_abs()));
+    slots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        slots.tick().await;
+        look(state).await;
+    }
+}
+
+/// Has every watch know what came before the start.
+async fn remember(state: &AppState) {
+    // What the journal holds is counted first.
+    if state.log.catch_up(LONGEST_WAIT).await.is_err() {
+        tracing::warn!("the log is still being counted: damage limits begin with what comes now");
+    }
+    for watch in state.snapshot.watches() {
+        let known = async {
+            let experiment = watch.experiment(state)?;
+            let evidence = state
+                .store
+                .evidence(experiment.clone(), state.clock.now())
+                .await
+                .ok()?;
+            let (position, minutes) = state.store.minutes(experiment).await.ok()?;
+            Some((evidence, position, minutes))
+        };
+        match known.await {
+            Some((evidence, position, minutes)) => {
+                let share = |epoch: i64| {
+                    let found = evidence.epochs.iter().find(|known| known.epoch == epoch);
+                    found.map_or(0.0, |epoch| epoch.shares[1])
+                };
+                watch.take(position, &minutes, share);
+            }
+            None => watch.take(0, &[], |_| 0.0),
+        }
+    }
+}
+
+/// Looks once: who passes a limit goes back.
+pub(crate) async fn look(state: &AppState) {
+    let now = state.clock.now().seconds();
+    for watch in state.snapshot.watches() {
+        if let Some((at, limit)) = watch.passed(now) {
+            go_back(state, &watch, at, limit).await;
+        }
+    }
+}
+
+async fn go_back(state: &AppState, watch: &Watch, at: usize, limit: Limit) {
+    let definition = &watch.definition;
+    let Some(experiment) = watch.experiment(state) else {
+        return;
+    };
+    let metric = definition.metrics[at].name.as_str();
+    let because = limit.say(definition.arms[1].version.as_str(), metric);
+    if !watch.is_held() {
+        tracing::warn!(experiment = %watch.id, limit = limit.as_str(), "{because}");
+    }
+    // Callers are not left on it while that is written.
+    watch.held.store(true, Ordering::Relaxed);
+    let after = Experiment {
+        status: Decision::RollBack.leads_to(),
+        ..experiment.clone()
+    };
+    let decision = ExperimentDecision {
+        id: experiment.id,
+        revision: experiment.revision,
+        decision: Decision::RollBack,
+        by: Actor::Controller,
+        reason: Some(because.clone()),
+        because,
+        progress: experiment.progress.clone(),
+        scales: Vec::new(),
+        limit: Some(limit.as_str().into()),
+        evidence: results::or_null(state, after).await,
+        look: None,
+    };
+    let name = definition.name.clone();
+    match state.decide_all(vec![(name, decision)]).await {
+        Ok(taken) => {
+            for error in taken.into_iter().filter_map(Result::err) {
+                // Somebody was faster: the next look decides anew.
+                tracing::info!(experiment = %watch.id, error = error.to_string(), "not taken back by a limit");
+            }
+        }
+        Err(error) => tracing::error!(
+            %error, experiment = %watch.id, "a rollback cannot be stored: the candidate gets no calls until it is"
+        ),
+    }
+}
+
+/// The rollout of a model as its next snapshot watches it: what was counted stays.
+pub(crate) fn next(
+    running: Option<&Experiment>,
+    last: Option<&Model>,
+    known: bool,
+) -> Option<Arc<Watch>> {
+    let running = running?;
+    let last = last.and_then(|last| last.watch.as_ref());
+    let same = last.filter(|last| last.key() == running.key);
+    same.cloned().or_else(|| Watch::of(running, known))
+}
