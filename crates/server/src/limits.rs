@@ -1,5 +1,5 @@
 //! Damage limits of rollouts: what `judge::limits` needs is counted in memory, as entries are journalled, and looked at
-//! every ten seconds. Where the rollback cannot be stored, the candidate gets no calls until it is.
+//! every ten seconds (and before a rollout could take a step). Where the rollback cannot be stored, the candidate gets no calls until it is.
 
 use crate::results;
 use crate::snapshot::Model;
@@ -197,10 +197,12 @@ impl Counts {
     }
 }
 
-/// Reads what rollouts met before the start, and looks at the limits every ten seconds, for ever.
+/// Reads what rollouts met before the start, and looks at the limits every ten seconds, for ever: whether the database can
+/// be written or not.
 pub(crate) async fn run(state: &AppState) {
     remember(state).await;
-    let mut slots = tokio::time::interval(Duration::from_secs(SLOT.unsigned_abs()));
+    let slot = Duration::from_secs(SLOT.unsigned_abs());
+    let mut slots = tokio::time::interval(state.config.tick.min(slot));
     slots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         slots.tick().await;

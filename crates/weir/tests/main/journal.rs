@@ -1,5 +1,6 @@
 //! The journal between an answer and the database: what is away, full or damaged.
 
+use crate::http_runtime::ModelService;
 use crate::weir::{BINARY, Weir, assert_clean, directory, serve, vader};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -534,4 +535,56 @@ async fn a_batch_of_feedback_finds_room_in_a_small_journal_or_is_told_what_to_do
         "{problem}"
     );
     assert_eq!(weir.get("/health/ready").await.1["status"], "ready");
+}
+
+#[tokio::test]
+async fn who_is_dead_gets_no_calls_while_that_cannot_be_stored() {
+    let data = directory();
+    let mut command = serve(data.path());
+    command.args(["--tick-ms", "20"]);
+    let weir = Weir::spawn(command);
+    let service = ModelService::start();
+    weir.register("1.0.0", vader()).await;
+    weir.register("2.0.0", service.runtime()).await;
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "policy": "rollout",
+        "rollout": {"steps": [50, 100], "soak_seconds": [3600]}, "primary_metric": "error",
+    });
+    let (_, draft) = weir.post("/experiments", body).await;
+    let id = draft["experiment"].as_str().unwrap();
+    let (status, started) = weir
+        .post(&format!("/experiments/{id}/start"), json!({}))
+        .await;
+    assert_eq!(status, 200, "{started}");
+    let lock = Lock::take(data.path());
+    drop(service);
+    // Soon nothing takes part in the rollout any more, although the database is locked.
+    let mut clean = 0;
+    for _ in 0..50_000 {
+        let (status, reply) = weir.post("/predict", json!({"text": "good"})).await;
+        assert_eq!(status, 200, "{reply}");
+        let outside = reply["experiment"].is_null();
+        clean = if outside { clean + 1 } else { 0 };
+        if clean == 100 {
+            break;
+        }
+    }
+    assert_eq!(clean, 100, "the candidate is still called");
+    lock.release();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let (_, experiment) = weir.get(&format!("/experiments/{id}")).await;
+        if experiment["status"] == "rolled_back" {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{experiment}");
+    }
+    let (_, page) = weir.get("/predictions?limit=50").await;
+    let held = page["predictions"].as_array().unwrap().iter();
+    let held: Vec<_> = held.filter(|p| p["reason"] == "held").collect();
+    assert!(!held.is_empty(), "{page}");
+    let outside = |p: &&Value| p["experiment"].is_null() && p["model_version"] == "1.0.0";
+    assert!(held.iter().all(outside), "{held:?}");
+    drop(weir);
+    assert_clean(data.path());
 }
