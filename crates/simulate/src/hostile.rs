@@ -1,16 +1,18 @@
 //! Worlds that are not kind: rare and skewed outcomes, values that come late, outages of one arm. Whole rollouts and fixed
 //! experiments are played in them, by the functions that count, judge and decide in production.
 
+use crate::cells::Hostile;
 use crate::law::{Drawn, Law, exponential, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
 use crate::world::binomial;
+use judge::limits::{Met, SLOT};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use types::{
-    BuiltIn, Decision, Direction, ExperimentDefinition, Metric, MetricKind, MetricName, MetricSums,
-    Missing, Policy, RolloutSettings, Timestamp, VerdictKind,
+    BuiltIn, Decision, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
+    MetricName, MetricSums, Missing, Policy, RolloutSettings, Timestamp, VerdictKind,
 };
 
 /// What happens beside requests.
@@ -78,21 +80,27 @@ pub struct HostileRollout {
 pub struct HostileReport {
     /// How many were played.
     pub runs: u64,
-    /// The share that went back, or made a claim.
+    /// The share that went back, or made a claim, by evidence.
     pub found: f64,
     /// Its standard error.
     pub error: f64,
+    /// The share that went back by a damage limit.
+    pub limited: f64,
     /// The share that reached the end.
     pub promoted: f64,
     /// The candidate's units until then, in the middle of those that did.
     pub median_treated: Option<u64>,
     /// Seconds until then, likewise; units of both arms of a fixed experiment.
     pub median_until: Option<u64>,
+    /// The same of nine in ten of all, found or not.
+    pub ninth_until: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Ended {
     found: bool,
+    /// By a damage limit.
+    limit: bool,
     promoted: bool,
     treated: u64,
     until: u64,
@@ -106,19 +114,34 @@ fn report(ended: &[Ended]) -> HostileReport {
         all.sort_unstable();
         all.get(all.len() / 2).copied()
     };
-    let share = found.len() as f64 / runs;
+    let of = |limit: bool| found.iter().filter(|end| end.limit == limit).count() as f64 / runs;
+    let share = of(false);
     HostileReport {
         runs: ended.len() as u64,
         found: share,
         error: (share * (1.0 - share) / runs).sqrt(),
+        limited: of(true),
         promoted: ended.iter().filter(|end| end.promoted).count() as f64 / runs,
         median_treated: middle(|end| end.treated),
         median_until: middle(|end| end.until),
+        ninth_until: {
+            let mut all: Vec<u64> = found.iter().map(|end| end.until).collect();
+            all.sort_unstable();
+            all.get((0.9 * runs) as usize).copied()
+        },
+    }
+}
+
+/// Plays what a world has on `threads` threads.
+pub fn simulate_hostile(cell: &Hostile, threads: usize, done: impl Fn() + Sync) -> HostileReport {
+    match cell {
+        Hostile::Rollout(design) => simulate_hostile_rollout(design, threads, done),
+        Hostile::Fixed(design) => simulate_hostile_fixed(design, threads, done),
     }
 }
 
 /// Plays a rollout on `threads` threads; the answer does not depend on how many.
-pub fn simulate_hostile_rollout(
+fn simulate_hostile_rollout(
     design: &HostileRollout,
     threads: usize,
     done: impl Fn() + Sync,
@@ -201,6 +224,8 @@ struct Play<'a> {
     own: [Option<Outages>; 2],
     levels: [f64; 2],
     under_way: VecDeque<UnderWay>,
+    /// What damage limits count, by guardrail.
+    met: Vec<Met>,
     treated: u64,
 }
 
@@ -257,6 +282,7 @@ impl<'a> Play<'a> {
             own: [own(rng), own(rng)],
             levels: [0.0; 2],
             under_way: VecDeque::new(),
+            met: vec![Met::default(); design.guardrails.len()],
             treated: 0,
         }
     }
@@ -268,12 +294,29 @@ impl<'a> Play<'a> {
         };
         let mut now = 0;
         while now < longest {
-            now += TICK;
+            now += SLOT;
             self.draw(now, rng);
+            if self
+                .met
+                .iter()
+                .any(|met| met.passed(now - 1, true).is_some())
+            {
+                return Ended {
+                    found: true,
+                    limit: true,
+                    promoted: false,
+                    treated: self.treated,
+                    until: now as u64,
+                };
+            }
+            if now % TICK != 0 {
+                continue;
+            }
             self.arrive(now);
             let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
             let ended = |found, promoted| Ended {
                 found,
+                limit: false,
                 promoted,
                 treated: self.treated,
                 until: now as u64,
@@ -286,20 +329,21 @@ impl<'a> Play<'a> {
         }
         Ended {
             found: false,
+            limit: false,
             promoted: false,
             treated: self.treated,
             until: now as u64,
         }
     }
 
-    /// The requests of a tick.
+    /// The requests of a slot.
     fn draw(&mut self, now: i64, rng: &mut ChaCha8Rng) {
         let design = self.design;
-        let (from, to) = ((now - TICK) as f64, now as f64);
+        let (from, to) = ((now - SLOT) as f64, now as f64);
         let sin = (2.0 * std::f64::consts::PI * from / 86_400.0).sin();
         let days = design.trouble == Trouble::Days;
         let traffic = if days { 1.0 + 0.8 * sin } else { 1.0 };
-        let all = poisson(design.rate * traffic * TICK as f64, rng);
+        let all = poisson(design.rate * traffic * SLOT as f64, rng);
         let treated = binomial(all, self.ledger.experiment.shares[1], rng);
         self.treated += treated;
         let shared = self
@@ -307,7 +351,7 @@ impl<'a> Play<'a> {
             .as_mut()
             .map_or(0.0, |o| o.seconds(from, to, rng));
         if let Trouble::Wander(sd, time) = design.trouble {
-            let keep = (-(TICK as f64) / time).exp();
+            let keep = (-(SLOT as f64) / time).exp();
             for level in &mut self.levels {
                 let noise = Law::Normal(0.0, sd * (1.0 - keep * keep).sqrt()).one(rng);
                 *level = keep * *level + noise;
@@ -319,8 +363,8 @@ impl<'a> Play<'a> {
                 .as_mut()
                 .map_or(0.0, |o| o.seconds(from, to, rng));
             let out = match design.trouble {
-                Trouble::Shared(_, _, fail) => fail * shared / TICK as f64,
-                Trouble::Own(_, _, fail) => fail * own / TICK as f64,
+                Trouble::Shared(_, _, fail) => fail * shared / SLOT as f64,
+                Trouble::Own(_, _, fail) => fail * own / SLOT as f64,
                 Trouble::Dies(at, share) if arm == 1 && to > at => share,
                 _ => 0.0,
             };
@@ -328,7 +372,7 @@ impl<'a> Play<'a> {
             let failed = binomial(units, out, rng);
             let slow = match design.trouble {
                 Trouble::Spells(_, _, factor) => {
-                    Some((binomial(units, own / TICK as f64, rng), factor))
+                    Some((binomial(units, own / SLOT as f64, rng), factor))
                 }
                 _ => None,
             };
@@ -408,6 +452,11 @@ impl<'a> Play<'a> {
             }
             (_, law) => law.many(units, rng),
         };
+        if declared.rule() == EvidenceRule::Events {
+            let share = self.ledger.experiment.shares[1];
+            let bad = drawn.others.len() as u64;
+            self.met[metric].add(now - 1, share, arm == 1, units, bad);
+        }
         self.ledger
             .worth(arm, metric, now - 1, drawn.zeros, &drawn.others);
     }
@@ -506,7 +555,7 @@ pub struct HostileFixed {
 }
 
 /// Plays a fixed experiment on `threads` threads.
-pub fn simulate_hostile_fixed(
+fn simulate_hostile_fixed(
     design: &HostileFixed,
     threads: usize,
     done: impl Fn() + Sync,
@@ -554,6 +603,7 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
         if matches!(verdict, VerdictKind::Winner | VerdictKind::ControlBetter) {
             return Ended {
                 found: true,
+                limit: false,
                 promoted: false,
                 treated,
                 until: seen,
@@ -562,6 +612,7 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
     }
     Ended {
         found: false,
+        limit: false,
         promoted: false,
         treated,
         until: seen,

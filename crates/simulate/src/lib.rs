@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod bandit;
+mod cells;
 mod hostile;
 mod law;
 mod ledger;
@@ -17,9 +18,9 @@ mod table;
 mod world;
 
 pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
+pub use cells::{Hostile, hostile_cells};
 pub use hostile::{
-    Delays, HostileFixed, HostileReport, HostileRollout, Trouble, declared, simulate_hostile_fixed,
-    simulate_hostile_rollout,
+    Delays, HostileFixed, HostileReport, HostileRollout, Trouble, declared, simulate_hostile,
 };
 pub use law::Law;
 pub use method::Method;

@@ -355,6 +355,32 @@ pub(crate) enum SimulateCommand {
     ///
     /// Example: weir simulate bandit --rates 0.1,0.12,0.15 --algorithm thompson
     Bandit(SimulateBanditArgs),
+    /// Worlds that are not kind (rare and skewed outcomes, outages, late feedback): what becomes of harmless and of bad
+    /// candidates in each. Prints Markdown.
+    ///
+    /// Example: weir simulate worlds --only clicks --runs 200
+    Worlds(SimulateWorldsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct SimulateWorldsArgs {
+    /// Only the worlds whose name has this.
+    #[arg(
+        long,
+        default_value = "",
+        value_name = "TEXT",
+        hide_default_value = true
+    )]
+    pub(crate) only: String,
+    /// How many rollouts or experiments in each.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) runs: u64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

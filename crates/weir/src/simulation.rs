@@ -1,6 +1,7 @@
 //! `weir simulate`: whole experiments, played through the judge.
 
 mod control;
+mod worlds;
 
 use crate::args::{SimulateArgs, SimulateCommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Some(SimulateCommand::Rollout(args)) => return control::rollout(args),
         Some(SimulateCommand::Bandit(args)) => return control::bandit(args),
+        Some(SimulateCommand::Worlds(args)) => return worlds::play(args),
         None => {}
     }
     if args.table {

@@ -1,0 +1,369 @@
+//! The worlds of the documentation: harmless candidates in worlds that are not kind, and bad ones that must be found.
+
+use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
+use crate::law::Law;
+use types::{BuiltIn, Direction, Metric, MetricKind, Missing};
+
+/// A world and what is played in it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hostile {
+    /// A rollout.
+    Rollout(HostileRollout),
+    /// A fixed experiment.
+    Fixed(HostileFixed),
+}
+
+impl Hostile {
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Rollout(design) => &design.title,
+            Self::Fixed(design) => &design.title,
+        }
+    }
+
+    /// How many are played.
+    pub fn runs(&self) -> u64 {
+        match self {
+            Self::Rollout(design) => design.runs,
+            Self::Fixed(design) => design.runs,
+        }
+    }
+}
+
+/// Requests of the steps to 50 %, where power is compared.
+const LADDER: Option<[u64; 4]> = Some([12_000, 24_000, 24_000, 24_000]);
+
+/// Every world whose title has these words, each played so often; `rollouts` first.
+pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
+    let rollouts = harmless()
+        .into_iter()
+        .chain(troubles())
+        .chain(late())
+        .chain(harmful())
+        .map(|design| {
+            Hostile::Rollout(HostileRollout {
+                runs,
+                seed,
+                ..design
+            })
+        });
+    let fixed = fixed().into_iter().map(|design| {
+        Hostile::Fixed(HostileFixed {
+            runs,
+            seed,
+            ..design
+        })
+    });
+    let all = rollouts.chain(fixed);
+    all.filter(|cell| cell.title().contains(words)).collect()
+}
+
+fn rollout(title: String, guardrails: Vec<(Metric, Law)>) -> HostileRollout {
+    HostileRollout {
+        title,
+        guardrails,
+        ratio: 1.0,
+        rate: 20.0,
+        slo_ms: 500.0,
+        trouble: Trouble::None,
+        delays: None,
+        ladder: None,
+        runs: 1000,
+        seed: 1,
+    }
+}
+
+fn clicks(base: f64) -> (Metric, Law) {
+    let metric = declared("clicked", MetricKind::Binary, Direction::Up);
+    (metric, Law::Binary(base))
+}
+
+fn revenue(law: Law) -> (Metric, Law) {
+    let metric = declared("revenue", MetricKind::Continuous, Direction::Up);
+    (metric, law)
+}
+
+fn error(base: f64) -> (Metric, Law) {
+    (BuiltIn::Error.metric(), Law::Binary(base))
+}
+
+fn skewed() -> [(&'static str, Law); 3] {
+    [
+        ("2 % buy", Law::Buyers(0.02, 1.0)),
+        ("10 % buy, σ 1.5", Law::Buyers(0.1, 1.5)),
+        ("all buy, σ 1.5", Law::Lognormal(1.5)),
+    ]
+}
+
+/// Rare and skewed outcomes, no difference.
+fn harmless() -> Vec<HostileRollout> {
+    let mut cells = Vec::new();
+    for base in [0.5, 0.1, 0.03, 0.01, 0.002] {
+        let percent = 100.0 * base;
+        cells.push(rollout(format!("clicks {percent} %"), vec![clicks(base)]));
+        cells.push(HostileRollout {
+            rate: 2.0,
+            ..rollout(
+                format!("clicks {percent} %, 2 requests a second"),
+                vec![clicks(base)],
+            )
+        });
+    }
+    for (name, law) in skewed() {
+        cells.push(rollout(format!("revenue, {name}"), vec![revenue(law)]));
+    }
+    let others = [
+        ("Poisson .01", Law::Poisson(0.01)),
+        ("Pareto 2.5", Law::Pareto(2.5)),
+        ("lognormal σ 2", Law::Lognormal(2.0)),
+        ("normal 1.7e12 ± 60,000", Law::Normal(1.7e12, 60_000.0)),
+    ];
+    for (name, law) in others {
+        let ladder = LADDER;
+        cells.push(HostileRollout {
+            ladder,
+            ..rollout(format!("{name}, ladder"), vec![revenue(law)])
+        });
+    }
+    for base in [0.005, 0.05] {
+        let percent = 100.0 * base;
+        cells.push(rollout(format!("errors {percent} %"), vec![error(base)]));
+    }
+    let three = vec![
+        error(0.005),
+        (BuiltIn::Slow.metric(), Law::Latency(1.0)),
+        (BuiltIn::LatencyMs.metric(), Law::Latency(1.0)),
+    ];
+    cells.push(rollout(
+        "errors .5 %, slow and latency beside".into(),
+        three,
+    ));
+    cells
+}
+
+/// Outages, slow spells and levels that wander, no difference.
+fn troubles() -> Vec<HostileRollout> {
+    let mut cells = vec![
+        HostileRollout {
+            trouble: Trouble::Days,
+            ..rollout("errors by the hour of the day".into(), vec![error(0.005)])
+        },
+        HostileRollout {
+            trouble: Trouble::Shared(24.0, 60.0, 0.5),
+            ..rollout("shared outages, 1 an hour".into(), vec![error(0.005)])
+        },
+        HostileRollout {
+            trouble: Trouble::Shared(144.0, 60.0, 1.0),
+            ..rollout("shared outages, 6 an hour".into(), vec![error(0.005)])
+        },
+    ];
+    let own = [
+        ("1 a day, 10 s", Trouble::Own(1.0, 10.0, 1.0)),
+        ("1 a day, 60 s", Trouble::Own(1.0, 60.0, 1.0)),
+        ("3 a day, 25 s", Trouble::Own(3.0, 25.0, 1.0)),
+        ("1 an hour, 10 s", Trouble::Own(24.0, 10.0, 1.0)),
+        ("12 an hour, 5 s, 20 % fail", Trouble::Own(288.0, 5.0, 0.2)),
+    ];
+    for (name, trouble) in own {
+        for rate in [10.0, 20.0, 100.0] {
+            cells.push(HostileRollout {
+                trouble,
+                rate,
+                ..rollout(
+                    format!("own outages, {name}, {rate} requests a second"),
+                    vec![error(0.005)],
+                )
+            });
+        }
+    }
+    let latency = |metric: BuiltIn| vec![(metric.metric(), Law::Latency(1.0))];
+    for metric in [BuiltIn::Slow, BuiltIn::LatencyMs] {
+        let name = metric.as_str();
+        cells.push(HostileRollout {
+            trouble: Trouble::Wander(0.05, 600.0),
+            slo_ms: 260.0,
+            ..rollout(format!("{name}, level wanders by 5 %"), latency(metric))
+        });
+        cells.push(HostileRollout {
+            trouble: Trouble::Spells(24.0, 30.0, 20.0),
+            ..rollout(format!("{name}, slow spells, 1 an hour"), latency(metric))
+        });
+    }
+    cells
+}
+
+/// Feedback at its own time, no difference but in the delay.
+fn late() -> Vec<HostileRollout> {
+    let mut cells = Vec::new();
+    for window in [0, 21_600] {
+        for candidate in [3600.0, 3000.0, 1800.0, 600.0] {
+            let delays = Delays {
+                answered: 0.1,
+                bad: 0.3,
+                means: (3600.0, candidate),
+                window,
+                only_bad: false,
+            };
+            let title = format!(
+                "feedback after 60 and {} min, window {window} s",
+                candidate / 60.0
+            );
+            cells.push(HostileRollout {
+                rate: 10.0,
+                delays: Some(delays),
+                ..rollout(title, Vec::new())
+            });
+        }
+    }
+    let delays = Delays {
+        answered: 0.1,
+        bad: 0.3,
+        means: (3600.0, 1800.0),
+        window: 0,
+        only_bad: true,
+    };
+    cells.push(HostileRollout {
+        rate: 10.0,
+        delays: Some(delays),
+        ..rollout(
+            "feedback of bad outcomes only, after 60 and 30 min".into(),
+            Vec::new(),
+        )
+    });
+    cells
+}
+
+/// Candidates that are worse.
+fn harmful() -> Vec<HostileRollout> {
+    let mut cells = Vec::new();
+    for ratio in [1.5, 2.0, 4.0, 20.0] {
+        cells.push(HostileRollout {
+            ratio,
+            ..rollout(format!("power: errors .5 % × {ratio}"), vec![error(0.005)])
+        });
+    }
+    // A tick brings 100 requests.
+    let prompt = |mut guardrail: (Metric, Law)| {
+        guardrail.0.window_seconds = 1;
+        vec![guardrail]
+    };
+    for (title, guardrail, ratio) in [
+        ("clicks 10 % halved", clicks(0.1), 0.5),
+        ("clicks 1 % halved", clicks(0.01), 0.5),
+        ("clicks 1 % to 0", clicks(0.01), 0.0),
+        (
+            "revenue of 2 % halved",
+            revenue(Law::Buyers(0.02, 1.0)),
+            0.5,
+        ),
+    ] {
+        cells.push(HostileRollout {
+            ratio,
+            rate: 3.34,
+            ladder: LADDER,
+            ..rollout(format!("power: {title}, ladder"), prompt(guardrail))
+        });
+    }
+    for (title, at, share) in [
+        ("from its first call", 0.0, 1.0),
+        ("after an hour", 3600.0, 1.0),
+        ("half of its calls", 0.0, 0.5),
+        ("a fifth of its calls", 0.0, 0.2),
+    ] {
+        for rate in [1.0, 10.0, 100.0] {
+            cells.push(HostileRollout {
+                rate,
+                trouble: Trouble::Dies(at, share),
+                ..rollout(
+                    format!("dead: {title}, {rate} requests a second"),
+                    vec![error(0.005)],
+                )
+            });
+        }
+    }
+    cells
+}
+
+/// Fixed experiments.
+fn fixed() -> Vec<HostileFixed> {
+    let mut cells = Vec::new();
+    let mut add = |title: String, metric: Metric, laws: (Law, Law), share: f64| {
+        cells.push(HostileFixed {
+            title,
+            metric,
+            laws,
+            share,
+            units: 40_000,
+            log: true,
+            runs: 1000,
+            seed: 1,
+        });
+    };
+    for base in [0.5, 0.05, 0.005, 0.995] {
+        for share in [0.5, 0.05, 0.01, 0.95] {
+            let (metric, law) = clicks(base);
+            add(
+                format!("claim: rate {base}, share {share}"),
+                metric,
+                (law, law),
+                share,
+            );
+        }
+    }
+    for buyers in [0.01, 0.03, 0.05] {
+        for share in [0.1, 0.05] {
+            let (metric, law) = revenue(Law::Buyers(buyers, 1.0));
+            add(
+                format!("claim: {buyers} buy, share {share}"),
+                metric,
+                (law, law),
+                share,
+            );
+        }
+    }
+    for (name, law) in [
+        ("lognormal σ 1", Law::Lognormal(1.0)),
+        ("lognormal σ 1.5", Law::Lognormal(1.5)),
+        ("lognormal σ 2", Law::Lognormal(2.0)),
+        ("Pareto 2.5", Law::Pareto(2.5)),
+        ("Poisson .01", Law::Poisson(0.01)),
+        ("Poisson .2", Law::Poisson(0.2)),
+    ] {
+        let (metric, law) = revenue(law);
+        add(
+            format!("claim: {name}, share 0.05"),
+            metric,
+            (law, law),
+            0.05,
+        );
+    }
+    let score = |law: Law| {
+        let metric = Metric {
+            missing: Missing::Excluded,
+            ..revenue(law).0
+        };
+        (metric, law)
+    };
+    for (name, law) in [
+        ("1e8 ± 3", Law::Normal(1e8, 3.0)),
+        ("1.7e12 ± 60,000", Law::Normal(1.7e12, 60_000.0)),
+        ("1e9 ± 1", Law::Normal(1e9, 1.0)),
+        ("always 3.1", Law::Constant(3.1)),
+    ] {
+        let (metric, law) = score(law);
+        add(format!("claim: {name}, share 0.5"), metric, (law, law), 0.5);
+    }
+    for (name, (metric, law), to) in [
+        (".5 to .55", clicks(0.5), Law::Binary(0.55)),
+        (".1 to .12", clicks(0.1), Law::Binary(0.12)),
+        (
+            "normal + .1 sd",
+            score(Law::Normal(0.0, 1.0)),
+            Law::Normal(0.1, 1.0),
+        ),
+    ] {
+        add(format!("power of a claim: {name}"), metric, (law, to), 0.5);
+    }
+    cells
+}
