@@ -2,6 +2,7 @@
 
 use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
 use crate::law::Law;
+use crate::users::{HostileUsers, Worth};
 use types::{BuiltIn, Direction, Metric, MetricKind, Missing};
 
 /// A world and what is played in it.
@@ -11,6 +12,8 @@ pub enum Hostile {
     Rollout(HostileRollout),
     /// A fixed experiment.
     Fixed(HostileFixed),
+    /// A rollout by users.
+    Users(HostileUsers),
 }
 
 impl Hostile {
@@ -19,6 +22,7 @@ impl Hostile {
         match self {
             Self::Rollout(design) => &design.title,
             Self::Fixed(design) => &design.title,
+            Self::Users(design) => &design.title,
         }
     }
 
@@ -27,6 +31,7 @@ impl Hostile {
         match self {
             Self::Rollout(design) => design.runs,
             Self::Fixed(design) => design.runs,
+            Self::Users(design) => design.runs,
         }
     }
 }
@@ -55,7 +60,14 @@ pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
             ..design
         })
     });
-    let all = rollouts.chain(fixed);
+    let by_users = by_users().into_iter().map(|design| {
+        Hostile::Users(HostileUsers {
+            runs,
+            seed,
+            ..design
+        })
+    });
+    let all = rollouts.chain(by_users).chain(fixed);
     all.filter(|cell| cell.title().contains(words)).collect()
 }
 
@@ -281,6 +293,59 @@ fn harmful() -> Vec<HostileRollout> {
                 )
             });
         }
+    }
+    cells
+}
+
+/// Traffic by users and customers.
+fn by_users() -> Vec<HostileUsers> {
+    let users = |title: String, users: usize, power: f64, worth: Worth, harm: f64| HostileUsers {
+        title,
+        users,
+        power,
+        worth,
+        harm,
+        rate: 20.0,
+        steps: Vec::new(),
+        soak: 0,
+        seconds: 12 * 3600,
+        runs: 100,
+        seed: 1,
+    };
+    let mut cells = Vec::new();
+    for (count, steps, soak) in [(2000, 20, 1800), (2000, 10, 1800), (20_000, 20, 1800)] {
+        let each = 100.0 / f64::from(steps);
+        cells.push(HostileUsers {
+            steps: (1..=steps)
+                .map(|step| (f64::from(step) * each).min(100.0))
+                .collect(),
+            soak,
+            ..users(
+                format!("users: {count}, score, {steps} steps"),
+                count,
+                0.0,
+                Worth::Score,
+                0.0,
+            )
+        });
+    }
+    let title = "users: 2000, score − .3, default steps".into();
+    cells.push(users(title, 2000, 0.0, Worth::Score, 0.3));
+    for count in [500, 200] {
+        for harm in [1.0, 2.0, 4.0, 10.0] {
+            let title = format!("tenants: {count}, errors .5 % × {harm}");
+            cells.push(users(title, count, 1.0, Worth::Errors(0.005), harm));
+        }
+    }
+    for count in [500, 200] {
+        let title = format!("tenants: {count}, 1 % make 90 % of the errors, × 1");
+        cells.push(users(title, count, 1.0, Worth::FewMakeMost(0.005), 1.0));
+        let title = format!("tenants: {count}, steep, errors .5 % × 1");
+        cells.push(users(title, count, 1.2, Worth::Errors(0.005), 1.0));
+    }
+    for harm in [1.0, 2.0, 4.0] {
+        let title = format!("users: 20000, 1 % make 90 % of the errors, × {harm}");
+        cells.push(users(title, 20_000, 1.0, Worth::FewMakeMost(0.005), harm));
     }
     cells
 }

@@ -5,6 +5,7 @@ use crate::cells::Hostile;
 use crate::law::{Drawn, Law, exponential, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
+use crate::users::simulate_users;
 use crate::world::binomial;
 use judge::limits::{Met, SLOT};
 use rand::RngExt;
@@ -97,16 +98,16 @@ pub struct HostileReport {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Ended {
-    found: bool,
+pub(crate) struct Ended {
+    pub(crate) found: bool,
     /// By a damage limit.
-    limit: bool,
-    promoted: bool,
-    treated: u64,
-    until: u64,
+    pub(crate) limit: bool,
+    pub(crate) promoted: bool,
+    pub(crate) treated: u64,
+    pub(crate) until: u64,
 }
 
-fn report(ended: &[Ended]) -> HostileReport {
+pub(crate) fn report(ended: &[Ended]) -> HostileReport {
     let runs = ended.len() as f64;
     let found: Vec<&Ended> = ended.iter().filter(|end| end.found).collect();
     let middle = |of: fn(&Ended) -> u64| {
@@ -137,6 +138,7 @@ pub fn simulate_hostile(cell: &Hostile, threads: usize, done: impl Fn() + Sync) 
     match cell {
         Hostile::Rollout(design) => simulate_hostile_rollout(design, threads, done),
         Hostile::Fixed(design) => simulate_hostile_fixed(design, threads, done),
+        Hostile::Users(design) => simulate_users(design, threads, done),
     }
 }
 

@@ -117,6 +117,31 @@ impl Ledger {
         self.minutes[last].arms[arm].slot(now)
     }
 
+    /// The terms of the bets of the present epoch.
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms[self.epoch()]
+    }
+
+    /// Counts a request of a named unit in the present epoch; `new` is what was left to chance, where it is its first.
+    pub(crate) fn expose_unit(&mut self, arm: usize, new: Option<Coin>, now: i64) {
+        if self.experiment.definition.keeps_minutes() {
+            self.minute(arm, now).calls += 1;
+        }
+        let epoch = self.epoch();
+        let exposures = &mut self.evidence.epochs[epoch].arms[arm].exposures;
+        exposures.predictions += 1;
+        exposures.units += u64::from(new.is_some());
+        exposures.first += u64::from(new == Some(Coin::Fresh));
+        exposures.left_out += u64::from(new == Some(Coin::LeftOut));
+    }
+
+    /// Counts first and bad events in their minute.
+    pub(crate) fn bad(&mut self, arm: usize, metric: usize, now: i64, (first, bad): (u64, u64)) {
+        if bad > 0 && self.experiment.definition.keeps_minutes() {
+            self.minute(arm, now).add_events(metric, first, bad);
+        }
+    }
+
     /// Exposes units of their own in the present epoch.
     pub(crate) fn expose(&mut self, arm: usize, units: u64, now: i64) {
         if self.experiment.definition.keeps_minutes() {

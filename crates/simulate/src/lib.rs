@@ -15,6 +15,7 @@ mod rollout;
 mod run;
 mod stage;
 mod table;
+mod users;
 mod world;
 
 pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
@@ -27,4 +28,5 @@ pub use method::Method;
 pub use rollout::{RolloutDesign, RolloutReport, Rule, rollout_table, simulate_rollout};
 pub use run::{Outcome, Report, simulate};
 pub use table::{Cell, table};
+pub use users::{HostileUsers, Worth};
 pub use world::{Design, InvalidDesign};

@@ -62,8 +62,13 @@ pub(super) fn step(
     if settings.approval {
         return held(&was, progress, Hold::Approval);
     }
+    let few = if is_by_units(look) && progress.units < LEAST_NAMED {
+        ": as few as its share of those that have come promises"
+    } else {
+        ""
+    };
     let because = format!(
-        "The step lasted its time, the candidate has {} units at it, and no guardrail is harmed.",
+        "The step lasted its time, the candidate has {} units at it{few}, and no guardrail is harmed.",
         progress.units
     );
     let decision = advance(settings, &mut progress);
@@ -163,7 +168,14 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
             epochs.iter().map(|epoch| f(&epoch.arms[1])).sum::<u64>() as f64
         };
         let bad = sum(&|arm| arm.metrics[at].all.events);
-        let units = sum(&|arm| arm.metrics[at].all.units).max(bad);
+        // Units by units: who comes back in a later step is one all the same. Whoever was the candidate's before has
+        // nothing left to chance.
+        let units = if is_by_units(look) {
+            sum(&|arm| arm.exposures.units - arm.exposures.left_out.min(arm.exposures.units))
+        } else {
+            sum(&|arm| arm.metrics[at].all.units)
+        };
+        let units = units.max(bad);
         if units == 0.0 {
             return None;
         }
@@ -238,6 +250,32 @@ fn without_outcomes(
     pending.then_some(Hold::NoOutcomes)
 }
 
+/// Whether units have several requests: users, or customers.
+fn is_by_units(look: &Look<'_>) -> bool {
+    let epochs = look.evidence.epochs.iter();
+    let mut arms = epochs.flat_map(|epoch| &epoch.arms);
+    arms.any(|arm| arm.exposures.predictions > arm.exposures.units)
+}
+
+/// Units that the candidate needs at a step where the traffic is by units, and there may never be many: so many, unless
+/// the share of those that have come promises fewer, and then none; but nothing goes beyond half without them.
+fn min_named(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> u64 {
+    let epochs = look.evidence.epochs.iter();
+    let arms = epochs.flat_map(|epoch| &epoch.arms);
+    let seen: u64 = arms.map(|arm| arm.exposures.first).sum();
+    let promised = seen as f64 * settings.share(step);
+    let next = settings.steps.get(step + 1).copied().unwrap_or(100.0);
+    // What is promised comes nearly always.
+    if promised - 2.0 * promised.sqrt() >= LEAST_NAMED as f64 || next > 50.0 {
+        LEAST_NAMED
+    } else {
+        0
+    }
+}
+
+/// So many units of the candidate say something of users.
+const LEAST_NAMED: u64 = 20;
+
 /// Units that the candidate has at this step.
 fn treated(look: &Look<'_>) -> u64 {
     let mut epochs = look.evidence.epochs.iter().rev().peekable();
@@ -252,6 +290,9 @@ fn treated(look: &Look<'_>) -> u64 {
 fn min_units(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> u64 {
     if let Some(units) = settings.min_units(step) {
         return units;
+    }
+    if is_by_units(look) {
+        return min_named(look, settings, step);
     }
     let definition = &look.experiment.definition;
     let rates = definition.metrics.iter().enumerate().filter(|(_, metric)| {

@@ -551,3 +551,52 @@ fn old_evidence_counts_less() {
     assert!(settle(None) < 0.2);
     assert!(settle(Some(3600)) > 0.8);
 }
+
+#[test]
+fn a_ceiling_divides_units_by_units_however_often_they_come_back() {
+    let settings = RolloutSettings {
+        ceilings: [(BuiltIn::Error.metric().name, 0.2)].into(),
+        ..RolloutSettings::default()
+    };
+    let mut world = World::rollout(settings);
+    // Two in five of the same 400 users of the candidate have an error, in the first of ten steps.
+    let shares = [0.5, 0.5];
+    let epochs: Vec<Epoch<'_>> = (0..10)
+        .map(|at| -> Epoch<'_> {
+            let first: &[(u64, u64)] = &[(160, 400), (160, 400)];
+            let later: &[(u64, u64)] = &[(0, 400), (0, 400)];
+            (&shares, if at == 0 { first } else { later })
+        })
+        .collect();
+    world.has(&epochs);
+    for (at, epoch) in world.evidence.epochs.iter_mut().enumerate() {
+        for arm in &mut epoch.arms {
+            arm.exposures.predictions = 4000;
+            if at > 0 {
+                (arm.exposures.first, arm.exposures.left_out) = (0, 400);
+            }
+        }
+    }
+    assert_eq!(world.look(minutes(1)).decision, Some(Decision::RollBack));
+}
+
+#[test]
+fn users_are_waited_for_where_their_share_promises_enough_and_a_burst_is_watched() {
+    let settings = RolloutSettings {
+        soak_seconds: vec![0],
+        ..RolloutSettings::default()
+    };
+    let mut world = World::rollout(settings.clone());
+    // A hundredth of 200 customers is two: the step passes by its soak.
+    world.has(&[(&[0.99, 0.01], &[(0, 198), (0, 2)])]);
+    world.evidence.epochs[0].arms[0].exposures.predictions = 5000;
+    assert!(matches!(
+        world.look(minutes(1)).decision,
+        Some(Decision::Advance { .. })
+    ));
+    // A hundredth of 20,000 is 200, and three have come.
+    let mut world = World::rollout(settings);
+    world.has(&[(&[0.99, 0.01], &[(0, 19_997), (0, 3)])]);
+    world.evidence.epochs[0].arms[0].exposures.predictions = 50_000;
+    assert_eq!(world.look(minutes(1)).decision, None);
+}

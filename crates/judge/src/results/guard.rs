@@ -160,7 +160,9 @@ pub fn needs_minutes(definition: &ExperimentDefinition, evidence: &Evidence) -> 
         (1..definition.arms.len()).any(|arm| {
             let stages = first_events(evidence, (at, arm));
             let tolerated = definition.tolerated_ratio(metric);
-            ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) >= line
+            let ln_first = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU);
+            let requests = Requests::of(evidence, (at, arm));
+            requests.map_or(ln_first, |requests| requests.ln_e(ln_first, tolerated)) >= line
         })
     };
     definition.burst_protection && evidence.minutes.is_none() && guards.any(decides)
@@ -183,6 +185,12 @@ fn by_events(
     let units = |epoch: &EpochEvidence| {
         epoch.arms[0].metrics[at].all.units + epoch.arms[arm].metrics[at].all.units
     };
+    let tolerated = definition.tolerated_ratio(metric);
+    let requests = Requests::of(evidence, (at, arm));
+    let ln_e = match &requests {
+        None => ln_e,
+        Some(requests) => requests.ln_e(ln_e, tolerated),
+    };
     let found = Found::of(ln_e, evidence.epochs.iter().map(units).sum());
     let line = (guarded_by(definition, metric) / definition.alpha).ln();
     if ln_e < line || !definition.burst_protection {
@@ -194,15 +202,104 @@ fn by_events(
             ..found
         };
     };
-    let kept = Bursts::of(evidence, minutes, (at, arm));
-    let tolerated = definition.tolerated_ratio(metric);
-    let without = ln_e_one_sided(&kept.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU);
+    let kept = Bursts::of(evidence, minutes, (at, arm), requests.is_some());
+    let without = match &requests {
+        None => ln_e_one_sided(&kept.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU),
+        // On requests it only takes away: the bursts must not carry them.
+        Some(requests) => {
+            let stages = requests.without(&kept);
+            if ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) >= line {
+                ln_e
+            } else {
+                ln_e.min(line - 1.0)
+            }
+        }
+    };
     Found {
         ln_e: Some(without.min(ln_e)),
         with_bursts: Some(ln_e),
         burst: (without < line).then(|| kept.say(metric)),
         burst_until: kept.last().filter(|_| without < line),
         ..found
+    }
+}
+
+/// Bad requests of units that have several: those of a heavy user are many, and not independent.
+struct Requests {
+    /// Epoch, and its bad requests against the share of the calls that the candidate had there.
+    epochs: Vec<(i64, EventStage)>,
+    /// How much more they vary than independent ones.
+    dispersion: f64,
+}
+
+impl Requests {
+    /// `None` where requests are units of their own.
+    fn of(evidence: &Evidence, (at, arm): (usize, usize)) -> Option<Self> {
+        let sums = |epoch: &EpochEvidence| {
+            let of = |arm: usize| epoch.arms[arm].metrics[at].all;
+            (of(0), of(arm))
+        };
+        let several = |sums: &MetricSums| sums.count > sums.units;
+        let each = evidence
+            .epochs
+            .iter()
+            .map(|epoch| (epoch.epoch, sums(epoch)));
+        let each: Vec<(i64, (MetricSums, MetricSums))> = each.collect();
+        if !each.iter().any(|(_, (a, b))| several(a) || several(b)) {
+            return None;
+        }
+        let (mut bad, mut calls) = (0.0, 0.0);
+        for (_, (control, candidate)) in &each {
+            bad += control.total() + candidate.total();
+            calls += (control.count + candidate.count) as f64;
+        }
+        let usual = bad / f64::max(calls, 1.0);
+        // Σ (k − np)² over units, by epoch. Those of one unit in several epochs go together: the root of their sum is at
+        // most the sum of the roots (Minkowski).
+        let spread = |sums: &MetricSums| {
+            let about_zero = sums.rebased(0.0);
+            about_zero.sum_squares - 2.0 * usual * about_zero.sum_products
+                + usual * usual * about_zero.sum_count_squares
+        };
+        let roots: f64 = each
+            .iter()
+            .map(|(_, (control, candidate))| (spread(control) + spread(candidate)).max(0.0).sqrt())
+            .sum();
+        let dispersion = if bad > 0.0 {
+            (roots * roots / bad).max(1.0)
+        } else {
+            1.0
+        };
+        let stage = |(control, candidate): &(MetricSums, MetricSums)| EventStage {
+            share: candidate.count as f64 / (candidate.count + control.count).max(1) as f64,
+            treated: candidate.total(),
+            control: control.total(),
+        };
+        let open = |stage: &EventStage| stage.share > 0.0 && stage.share < 1.0;
+        let epochs = each.iter().map(|(epoch, sums)| (*epoch, stage(sums)));
+        Some(Self {
+            epochs: epochs.filter(|(_, stage)| open(stage)).collect(),
+            dispersion,
+        })
+    }
+
+    /// Half on the first events of units, which is exact; half on all bad requests, with their dispersion, which is
+    /// approximate and sooner where few units have many.
+    fn ln_e(&self, ln_first: f64, tolerated: f64) -> f64 {
+        let stages: Vec<EventStage> = self.epochs.iter().map(|(_, stage)| *stage).collect();
+        let of_requests = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) / self.dispersion;
+        let top = ln_first.max(of_requests);
+        top + (0.5 * ((ln_first - top).exp() + (of_requests - top).exp())).ln()
+    }
+
+    /// The same without what bursts take away.
+    fn without(&self, bursts: &Bursts) -> Vec<EventStage> {
+        let less = bursts.taken();
+        let stages = self.epochs.iter().map(|(epoch, stage)| EventStage {
+            treated: (stage.treated - less.get(epoch).unwrap_or(&0.0)).max(0.0),
+            ..*stage
+        });
+        stages.collect()
     }
 }
 
@@ -213,11 +310,26 @@ struct Bursts {
 }
 
 impl Bursts {
-    fn of(evidence: &Evidence, minutes: &[MinuteEvidence], (at, arm): (usize, usize)) -> Self {
+    /// Of first events, or of all bad requests, against the share of the calls.
+    fn of(
+        evidence: &Evidence,
+        minutes: &[MinuteEvidence],
+        (at, arm): (usize, usize),
+        all: bool,
+    ) -> Self {
         let share = |epoch: i64| {
-            let found = evidence.epochs.iter().find(|known| known.epoch == epoch);
-            let share = pair_share(&found?.shares, arm);
+            let found = evidence.epochs.iter().find(|known| known.epoch == epoch)?;
+            let calls = |arm: usize| found.arms[arm].metrics[at].all.count as f64;
+            let share = if all {
+                calls(arm) / (calls(arm) + calls(0))
+            } else {
+                pair_share(&found.shares, arm)
+            };
             (share > 0.0 && share < 1.0).then_some(share)
+        };
+        let events = |minute: &types::ArmMinute| {
+            let (first, bad) = minute.of(at);
+            if all { bad as f64 } else { first as f64 }
         };
         let open = minutes.iter().filter_map(|minute| {
             let count = |arm: usize| minute.arms.get(arm);
@@ -225,9 +337,9 @@ impl Bursts {
             let of = Minute {
                 share: share(minute.epoch)?,
                 candidate: candidate.calls() as f64,
-                candidate_events: candidate.of(at).0 as f64,
+                candidate_events: events(candidate),
                 control: control.calls() as f64,
-                control_events: control.of(at).0 as f64,
+                control_events: events(control),
             };
             Some((minute, of))
         });
@@ -242,12 +354,18 @@ impl Bursts {
         }
     }
 
+    /// Events that do not count, by epoch.
+    fn taken(&self) -> HashMap<i64, f64> {
+        let mut taken: HashMap<i64, f64> = HashMap::new();
+        for (epoch, _, events, kept) in &self.minutes {
+            *taken.entry(*epoch).or_default() += events - kept;
+        }
+        taken
+    }
+
     /// The stages of the event test with the candidate's events that count. Events of before there were minutes count.
     fn stages(&self, evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<EventStage> {
-        let mut less: HashMap<i64, f64> = HashMap::new();
-        for (epoch, _, events, kept) in &self.minutes {
-            *less.entry(*epoch).or_default() += events - kept;
-        }
+        let less = self.taken();
         let mut stages: Vec<EventStage> = Vec::new();
         let mut places: HashMap<u64, usize> = HashMap::new();
         for epoch in &evidence.epochs {
@@ -305,7 +423,7 @@ impl Bursts {
             )
         };
         format!(
-            "one burst carries the evidence ({events:.0} of {all:.0} first bad events of {} came between {} and {} UTC)",
+            "one burst carries the evidence ({events:.0} of {all:.0} bad events of {} came between {} and {} UTC)",
             metric.name,
             clock(first),
             clock(last + 1)

@@ -1,0 +1,277 @@
+//! Rollouts whose traffic is by users or customers: they come back, stay with their arm as the routes keep them, and some
+//! have far more requests than others.
+
+use crate::hostile::{Ended, HostileReport, report};
+use crate::law::{Law, poisson};
+use crate::ledger::Ledger;
+use crate::run::{definition, play_all};
+use evidence::{Bets, Coin, Delta, ExactSum, Gain, Happening, Seen, UnitMetric, start_of};
+use judge::limits::{Met, SLOT};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use types::{
+    Decision, ExperimentDefinition, Metric, MetricName, MetricSums, Policy, RolloutSettings,
+    Timestamp,
+};
+
+/// What a user's requests are worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Worth {
+    /// An error with this probability.
+    Errors(f64),
+    /// Errors of this rate on average, of which a hundredth of the users makes nine in ten.
+    FewMakeMost(f64),
+    /// A normal number about a normal mean of the user's own, both with a standard deviation of 1.
+    Score,
+}
+
+/// A rollout by users.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostileUsers {
+    /// What people call it.
+    pub title: String,
+    /// How many users there are.
+    pub users: usize,
+    /// They come with a probability that falls with this power of their rank: 0 for all alike.
+    pub power: f64,
+    /// What their requests are worth.
+    pub worth: Worth,
+    /// The candidate's errors over the control's, or what is taken from its scores.
+    pub harm: f64,
+    /// Requests a second.
+    pub rate: f64,
+    /// The candidate's share at each step, in percent; the default ladder where it is empty.
+    pub steps: Vec<f64>,
+    /// Seconds of each step, where steps are given.
+    pub soak: u64,
+    /// Seconds until it ends.
+    pub seconds: i64,
+    /// How many.
+    pub runs: u64,
+    /// Where the randomness begins.
+    pub seed: u64,
+}
+
+/// Plays them on `threads` threads.
+pub(crate) fn simulate_users(
+    design: &HostileUsers,
+    threads: usize,
+    done: impl Fn() + Sync,
+) -> HostileReport {
+    let play = |rng: &mut ChaCha8Rng| Play::new(design, rng).play(rng);
+    report(&play_all(design.runs, design.seed, threads, done, play))
+}
+
+struct User {
+    /// It is the candidate's where the share is above this: what its hash says.
+    hash: f64,
+    /// Its rate of errors, or its mean score.
+    own: f64,
+    /// What its hash has shown.
+    seen: Vec<Seen>,
+    /// The epoch of what follows.
+    epoch: usize,
+    coin: Coin,
+    began: i64,
+    metric: UnitMetric,
+    had_event: bool,
+    treated: bool,
+}
+
+struct Play<'a> {
+    design: &'a HostileUsers,
+    ledger: Ledger,
+    metric: Metric,
+    users: Vec<User>,
+    /// Of the probabilities with which they come.
+    cumulated: Vec<f64>,
+    met: Met,
+    treated: u64,
+}
+
+impl<'a> Play<'a> {
+    fn new(design: &'a HostileUsers, rng: &mut ChaCha8Rng) -> Self {
+        let metric = match design.worth {
+            Worth::Score => crate::hostile::declared(
+                "score",
+                types::MetricKind::Continuous,
+                types::Direction::Up,
+            ),
+            _ => types::BuiltIn::Error.metric(),
+        };
+        let settings = if design.steps.is_empty() {
+            RolloutSettings::default()
+        } else {
+            RolloutSettings {
+                steps: design.steps.clone(),
+                soak_seconds: vec![design.soak],
+                min_units: vec![1],
+                max_step_without_outcomes: 100.0,
+                ..RolloutSettings::default()
+            }
+        };
+        let own = |rng: &mut ChaCha8Rng| match design.worth {
+            Worth::Errors(rate) => rate,
+            // A hundredth makes nine tenths, nobody more than all of its calls.
+            Worth::FewMakeMost(rate) if rng.random::<f64>() < 0.01 => (90.0 * rate).min(1.0),
+            Worth::FewMakeMost(rate) => rate * 0.1 / 0.99,
+            Worth::Score => Law::Normal(0.0, 1.0).one(rng),
+        };
+        let users: Vec<User> = (0..design.users)
+            .map(|_| User {
+                hash: rng.random(),
+                own: own(rng),
+                seen: Vec::new(),
+                epoch: usize::MAX,
+                coin: Coin::LeftOut,
+                began: 0,
+                metric: UnitMetric::default(),
+                had_event: false,
+                treated: false,
+            })
+            .collect();
+        let weights = (1..=design.users).map(|rank| (rank as f64).powf(-design.power));
+        let mut cumulated: Vec<f64> = weights
+            .scan(0.0, |sum, weight| {
+                *sum += weight;
+                Some(*sum)
+            })
+            .collect();
+        let total = cumulated.last().copied().unwrap_or(1.0);
+        cumulated.iter_mut().for_each(|sum| *sum /= total);
+        let definition = ExperimentDefinition {
+            policy: Policy::Rollout(settings),
+            primary_metric: MetricName::parse("nothing").expect("a plain name"),
+            guardrails: vec![metric.name.clone()],
+            ..definition(2, vec![metric.clone()])
+        };
+        let log = (0..10_000).map(|_| match design.worth {
+            Worth::Errors(rate) | Worth::FewMakeMost(rate) => Law::Binary(rate).one(rng),
+            Worth::Score => Law::Normal(0.0, 2f64.sqrt()).one(rng),
+        });
+        Self {
+            design,
+            ledger: Ledger::new(definition, vec![log.collect()]),
+            metric,
+            users,
+            cumulated,
+            met: Met::default(),
+            treated: 0,
+        }
+    }
+
+    fn play(mut self, rng: &mut ChaCha8Rng) -> Ended {
+        let mut now = 0;
+        while now < self.design.seconds {
+            now += SLOT;
+            for _ in 0..poisson(self.design.rate * SLOT as f64, rng) {
+                self.request(now - 1, rng);
+            }
+            let ended = |found, limit, promoted| Ended {
+                found,
+                limit,
+                promoted,
+                treated: self.treated,
+                until: now as u64,
+            };
+            if self.met.passed(now - 1, false).is_some() {
+                return ended(true, true, false);
+            }
+            if now % 30 != 0 {
+                continue;
+            }
+            let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
+            let ended = |found, promoted| Ended {
+                found,
+                limit: false,
+                promoted,
+                treated: self.treated,
+                until: now as u64,
+            };
+            match next.decision {
+                Some(Decision::RollBack) => return ended(true, false),
+                Some(Decision::Promote { .. }) => return ended(false, true),
+                _ => {}
+            }
+        }
+        Ended {
+            found: false,
+            limit: false,
+            promoted: false,
+            treated: self.treated,
+            until: now as u64,
+        }
+    }
+
+    fn request(&mut self, now: i64, rng: &mut ChaCha8Rng) {
+        let draw = rng.random::<f64>();
+        let at = self.cumulated.partition_point(|sum| *sum < draw);
+        let at = at.min(self.users.len() - 1);
+        let epoch = self.ledger.epoch();
+        let share = self.ledger.experiment.shares[1];
+        let user = &mut self.users[at];
+        let candidate = user.hash < share;
+        let arm = usize::from(candidate);
+        if candidate && !user.treated {
+            user.treated = true;
+            self.treated += 1;
+        }
+        let new = user.epoch != epoch;
+        if new {
+            user.coin = Coin::between(user.seen.iter().copied(), share);
+            user.seen.push(Seen { share, candidate });
+            (user.epoch, user.began, user.metric) = (epoch, now, UnitMetric::default());
+        }
+        let harm = if candidate { self.design.harm } else { 1.0 };
+        let value = match self.design.worth {
+            Worth::Score if candidate => Law::Normal(user.own - self.design.harm, 1.0).one(rng),
+            Worth::Score => Law::Normal(user.own, 1.0).one(rng),
+            Worth::Errors(_) | Worth::FewMakeMost(_) => {
+                Law::Binary((user.own * harm).min(1.0)).one(rng)
+            }
+        };
+        let bad = self.metric.is_bad(value);
+        let first = bad && !user.had_event;
+        user.had_event |= bad;
+        let gain = Gain {
+            count: 1,
+            sum: ExactSum::from(value),
+            valued: true,
+            bad: first,
+            fresh: user.coin == Coin::Fresh,
+        };
+        let mut sums = Delta::default();
+        let stretch = start_of(&self.metric, user.began);
+        user.metric
+            .take(stretch, &gain, i64::MIN, |_, change| sums.add(&change));
+        let happened = Happening {
+            order: now.unsigned_abs(),
+            made: now,
+            at: now,
+            before: None,
+            after: Some(value),
+        };
+        let before = user.metric.outcome.value();
+        let mut bets = Bets::default();
+        if user
+            .metric
+            .outcome
+            .take(&self.metric, user.began, &happened)
+        {
+            let place = (0, arm, user.coin);
+            bets = self
+                .ledger
+                .terms()
+                .change(place, before, user.metric.outcome.value());
+        }
+        let (coin, began) = (user.coin, user.began);
+        self.ledger.expose_unit(arm, new.then_some(coin), now);
+        let sums: MetricSums = sums.sums();
+        if self.metric.is_bad(1.0) {
+            self.met.add(now, share, candidate, 1, u64::from(bad));
+            self.ledger
+                .bad(arm, 0, now, (u64::from(first), u64::from(bad)));
+        }
+        self.ledger.expect(epoch, (arm, 0), began, sums, bets);
+    }
+}
