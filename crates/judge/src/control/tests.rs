@@ -581,7 +581,7 @@ fn a_ceiling_divides_units_by_units_however_often_they_come_back() {
 }
 
 #[test]
-fn users_are_waited_for_where_their_share_promises_enough_and_a_burst_is_watched() {
+fn users_are_waited_for_where_their_share_promises_enough() {
     let settings = RolloutSettings {
         soak_seconds: vec![0],
         ..RolloutSettings::default()
@@ -594,9 +594,9 @@ fn users_are_waited_for_where_their_share_promises_enough_and_a_burst_is_watched
         world.look(minutes(1)).decision,
         Some(Decision::Advance { .. })
     ));
-    // A hundredth of 20,000 is 200, and three have come.
+    // A hundredth of 3,500 is 35, and 19 have come.
     let mut world = World::rollout(settings);
-    world.has(&[(&[0.99, 0.01], &[(0, 19_997), (0, 3)])]);
+    world.has(&[(&[0.99, 0.01], &[(0, 3481), (0, 19)])]);
     world.evidence.epochs[0].arms[0].exposures.predictions = 50_000;
     assert_eq!(world.look(minutes(1)).decision, None);
 }
