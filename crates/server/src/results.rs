@@ -6,6 +6,7 @@ use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
 use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::{path, problems};
+use crate::scales;
 use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
@@ -87,7 +88,17 @@ async fn judge(
         let judged = results(&experiment, &evidence, &history, now);
         (experiment, judged)
     };
-    away(judging).await
+    let (experiment, mut judged) = away(judging).await?;
+    for at in scales::missing(&experiment) {
+        // What is there so far, and what it takes.
+        if let Err(why) = scales::of_first_units(state, &experiment, at).await? {
+            let guards = judged.metrics[at].comparisons.iter_mut();
+            for guard in guards.filter_map(|comparison| comparison.guard.as_mut()) {
+                guard.silent = Some(why.to_string());
+            }
+        }
+    }
+    Ok((experiment, judged))
 }
 
 /// The results as they are kept with what ends an experiment. A judge that fails must keep nobody from ending one.

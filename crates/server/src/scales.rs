@@ -5,8 +5,8 @@ use judge::scales::{WANTED, needs_scale, scale_of, waits_for_scale};
 use std::sync::Arc;
 use store::{Earlier, LogStore, StoreError};
 use types::{
-    Decision, Experiment, ExperimentDefinition, ExperimentKey, NoScale, Policy, Scale, Timestamp,
-    VersionKey,
+    Decision, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus, NoScale, Policy,
+    Scale, Timestamp, VersionKey,
 };
 
 /// By metric, the scale of its bets.
@@ -71,8 +71,8 @@ pub(crate) async fn found_since(
     let mut scales = experiment.scales.clone();
     scales.resize(definition.metrics.len(), None);
     let mut some = false;
-    for (at, metric) in definition.metrics.iter().enumerate() {
-        if scales[at].is_some() || !waits_for_scale(metric) || units(at) == 0 {
+    for at in missing(experiment) {
+        if units(at) == 0 {
             continue;
         }
         if let Ok(scale) = of_first_units(state, experiment, at).await? {
@@ -81,6 +81,16 @@ pub(crate) async fn found_since(
         }
     }
     Ok(some.then_some(scales))
+}
+
+/// The metrics of a running experiment whose scale is still to be found, by their places.
+pub(crate) fn missing(experiment: &Experiment) -> Vec<usize> {
+    let metrics = experiment.definition.metrics.iter().enumerate();
+    let runs = experiment.status == ExperimentStatus::Running && !experiment.scales.is_empty();
+    let missing = metrics.filter(|(at, metric)| {
+        runs && waits_for_scale(metric) && experiment.scales.get(*at).copied().flatten().is_none()
+    });
+    missing.map(|(at, _)| at).collect()
 }
 
 /// What the first units of a running experiment tell of the scale of a metric.

@@ -7,7 +7,7 @@ use crate::{
 use rusqlite::Connection;
 use std::path::Path;
 use store::{LogStore, ModelStore, OpenError, Store};
-use types::{BuiltIn, PredictionRecord, TimeRange, UnitId, VersionKey};
+use types::{BuiltIn, PredictionRecord, Reason, TimeRange, UnitId, VersionKey};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
@@ -241,6 +241,53 @@ async fn a_directory_of_schema_6_is_brought_here_without_loss() {
     assert_eq!(store.predictions_after(0, 10).await.unwrap().len(), 1);
     let (predictions, values, counted, ..) = sums(&connection);
     assert_eq!((predictions, values, counted), (241, 169, 241));
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_directory_of_schema_7_is_brought_here_without_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("weir.db");
+    let connection = Connection::open(&database).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_7.sql")
+        ))
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let [model] = <[_; 1]>::try_from(store.models().await.unwrap()).unwrap();
+    let running = model.unwrap().running().unwrap().clone();
+    assert!(running.scales.is_empty());
+    // A unit that it knows comes back while its epoch lasts: nothing is left to chance about it.
+    let last = store
+        .evidence(running.clone(), at(1_800_000_000))
+        .await
+        .unwrap();
+    let epoch = last.epochs.last().unwrap().epoch;
+    let record = PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(running.key),
+        epoch,
+        unit_id: UnitId::parse("u3").ok(),
+        ..record(
+            running.definition.arms[0].key,
+            1_800_000_000_000_000,
+            0.5,
+            5,
+        )
+    };
+    append(&store, record.clone()).await;
+    feedback(
+        &store,
+        vec![value(&record, "spent", 3.0)],
+        at(1_800_000_001),
+    )
+    .await
+    .remove(0)
+    .unwrap();
     assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
 }
 

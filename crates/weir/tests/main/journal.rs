@@ -588,3 +588,50 @@ async fn who_is_dead_gets_no_calls_while_that_cannot_be_stored() {
     drop(weir);
     assert_clean(data.path());
 }
+
+/// The running rollout of the last schema goes on by the present rules: its rates over all epochs, other values from a new
+/// one on, and the audit says so.
+#[tokio::test]
+async fn a_running_rollout_of_schema_7_goes_on_in_a_new_epoch() {
+    let data = filled_with(include_str!("../../../store/tests/schema_7.sql"));
+    let mut command = serve(data.path());
+    command.args(["--allow-empty-journal", "--tick-ms", "20"]);
+    let weir = Weir::spawn(command);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let rescaled = loop {
+        let (_, audit) = weir.get("/audit?limit=1000").await;
+        let entries = audit["entries"].as_array().unwrap();
+        let found = entries
+            .iter()
+            .find(|e| e["action"] == "experiment.rescaled");
+        if let Some(found) = found {
+            break found.clone();
+        }
+        assert!(std::time::Instant::now() < deadline, "{audit}");
+    };
+    let because = rescaled["detail"]["because"].as_str().unwrap();
+    assert!(because.contains("a new one begins"), "{because}");
+    // clicked, spent, error and latency_ms have a scale as far as 240 predictions tell one.
+    let id = rescaled["detail"]["experiment"].as_str().unwrap();
+    for n in 0..40 {
+        let body = json!({"text": "good", "unit_id": format!("u{n}")});
+        let (status, reply) = weir.post("/predict", body).await;
+        assert_eq!(status, 200, "{reply}");
+        let given =
+            json!({"prediction_id": reply["prediction_id"], "metric": "clicked", "value": true});
+        assert_eq!(weir.post("/feedback", given).await.0, 200);
+    }
+    let (_, results) = weir.get(&format!("/experiments/{id}/results")).await;
+    let metrics = results["metrics"].as_array().unwrap();
+    let guard = |name: &str| {
+        let found = metrics.iter().find(|m| m["metric"]["metric"] == name);
+        found.unwrap()["comparisons"][0]["guard"].clone()
+    };
+    assert_eq!(guard("error")["rule"], "events");
+    assert_eq!(guard("clicked")["rule"], "exposures");
+    // Whoever was seen before has less left to chance.
+    let left_out = guard("clicked")["left_out"].as_u64().unwrap();
+    assert!(left_out > 10, "{results}");
+    drop(weir);
+    assert_clean(data.path());
+}
