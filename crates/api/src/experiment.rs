@@ -286,6 +286,8 @@ pub struct ExperimentResults {
     pub sample_ratio: SampleRatio,
     /// Whether feedback came alike for all arms.
     pub feedback_checks: Vec<FeedbackCheck>,
+    /// By metric of feedback with a window.
+    pub window_checks: Vec<WindowCheck>,
     /// By metric.
     pub metrics: Vec<MetricResults>,
     /// What was left out of every comparison, and why.
@@ -331,6 +333,22 @@ pub struct SampleRatio {
     pub chi_square_p: Option<f64>,
     /// Whether p is below 0.001.
     pub alarm: bool,
+}
+
+/// Whether a window is long enough, and feedback takes as long for a candidate as for the control.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WindowCheck {
+    /// The metric.
+    pub metric: String,
+    /// The candidate.
+    pub version: String,
+    /// The share of the slower arm's values that came within the window. Below 0.99 the window is too short: comparisons
+    /// leave out more of one arm than of the other.
+    pub held: Option<f64>,
+    /// The always-valid p-value that values come as soon for both.
+    pub timing_p: f64,
+    /// Whether it is below 0.001. It acts on nothing.
+    pub timing_alarm: bool,
 }
 
 /// Feedback of a candidate against the control's.

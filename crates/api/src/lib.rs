@@ -25,7 +25,7 @@ pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
     Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval,
     MetricArm, MetricResults, Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio,
-    Sequential, Shown, StartedExperiment,
+    Sequential, Shown, StartedExperiment, WindowCheck,
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackError, FeedbackPage,

@@ -88,6 +88,7 @@ impl Outcome {
             // A first event stands when its value is replaced, so it is not counted again.
             bad: self.value.is_some_and(|value| metric.is_bad(value)),
             fresh: true,
+            delay: 0,
         }
     }
 }

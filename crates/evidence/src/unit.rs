@@ -34,6 +34,10 @@ pub struct Delta {
     pub fresh_values: i64,
     /// Units with a bad value, the first one of each.
     pub events: i64,
+    /// Of `fresh_values`, those whose first value came within a quarter of the window.
+    pub early: i64,
+    /// Values that came after the window of their prediction.
+    pub late: i64,
     /// What they put into bets.
     pub bets: Bets,
 }
@@ -65,6 +69,8 @@ impl Delta {
         self.value_units += sign * other.value_units;
         self.fresh_values += sign * other.fresh_values;
         self.events += sign * other.events;
+        self.early += sign * other.early;
+        self.late += sign * other.late;
     }
 
     /// The sums that have come together, where these are all.
@@ -84,6 +90,8 @@ impl Delta {
             value_units: whole(self.value_units),
             fresh_values: whole(self.fresh_values),
             events: whole(self.events),
+            early: whole(self.early),
+            late: whole(self.late),
         }
     }
 
@@ -170,6 +178,21 @@ pub struct Gain {
     pub bad: bool,
     /// Its unit came to the experiment in this epoch.
     pub fresh: bool,
+    /// How long after the prediction the value came, in seconds.
+    pub delay: i64,
+}
+
+/// Of a window, this part is early.
+const EARLY: u64 = 4;
+
+impl Gain {
+    /// Whether its value came early in the window, and whether it came after it.
+    pub fn timing(&self, metric: &Metric) -> (bool, bool) {
+        let window = metric.window_seconds;
+        let delay = u64::try_from(self.delay).unwrap_or(0);
+        let timed = self.valued && window > 0 && metric.from_feedback();
+        (timed && delay <= window / EARLY, timed && delay > window)
+    }
 }
 
 /// What is known of a unit for one metric: by stretch of exposure time, oldest first, how many of
@@ -504,6 +527,7 @@ mod tests {
                     valued: true,
                     bad: false,
                     fresh: true,
+                    delay: 0,
                 };
                 unit.take(start, &gain, i64::MIN, |start, change| {
                     by_start.entry(start).or_default().add(&change);
@@ -536,6 +560,7 @@ mod tests {
                     valued: count > 0,
                     bad: false,
                     fresh: true,
+                    delay: 0,
                 };
                 unit.take(0, &gain, i64::MIN, |_, change| sums.add(&change));
             };
@@ -570,6 +595,7 @@ mod tests {
                 valued: true,
                 bad: n % 2 == 0,
                 fresh: true,
+                delay: 0,
             };
             let start = i64::from(n) * 10;
             predictions.push((start, f64::from(n)));

@@ -89,6 +89,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
                 value_units: n,
                 fresh_values: n,
                 events: bad,
+                ..MetricSums::default()
             };
             let bets = |binary: bool| {
                 let ones = if binary { bad } else { n / 2 };

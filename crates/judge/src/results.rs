@@ -18,7 +18,7 @@ use crate::fixed::Test;
 use crate::sample::{Interval, Sample};
 use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
-use checks::{feedback_checks, ratio_check};
+use checks::{feedback_checks, ratio_check, window_checks};
 use compare::compare;
 pub use guard::{Guard, needs_minutes};
 pub use history::{History, Shown};
@@ -38,6 +38,8 @@ pub struct Results {
     pub sample_ratio: RatioCheck,
     /// By metric: whether feedback came alike for all arms.
     pub feedback: Vec<FeedbackCheck>,
+    /// By metric with a window: whether it holds the delays of feedback.
+    pub windows: Vec<WindowCheck>,
     /// By metric, in the order of the definition.
     pub metrics: Vec<MetricResult>,
     /// Units exposed so far, by arm.
@@ -118,6 +120,21 @@ pub struct FeedbackCheck {
     pub p: f64,
     /// Whether it does not.
     pub alarm: bool,
+}
+
+/// Whether the window of a metric is long enough, and whether feedback takes as long for a candidate as for the control.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowCheck {
+    /// The metric.
+    pub metric: usize,
+    /// The candidate.
+    pub arm: usize,
+    /// The share of the slower arm's values that came within the window; `None` without any.
+    pub held: Option<f64>,
+    /// The always-valid p-value that values come as soon for both.
+    pub timing_p: f64,
+    /// Whether they do not: p is below 0.001. It says something of the feedback, and acts on nothing.
+    pub timing_alarm: bool,
 }
 
 /// A metric in all arms.
@@ -334,6 +351,7 @@ pub fn view(
         summary: String::new(),
         sample_ratio,
         feedback,
+        windows: window_checks(definition, evidence),
         metrics,
         units: total(|arm| arm.exposures.units),
         predictions: total(|arm| arm.exposures.predictions),

@@ -11,7 +11,7 @@ use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
     FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm, MetricResults, Needed,
-    ResultArm, SampleRatio, Sequential,
+    ResultArm, SampleRatio, Sequential, WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
@@ -187,6 +187,13 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         p: check.p,
         alarm: check.alarm,
     };
+    let window = |check: &judge::results::WindowCheck| WindowCheck {
+        metric: definition.metrics[check.metric].name.to_string(),
+        version: version(check.arm),
+        held: check.held,
+        timing_p: check.timing_p,
+        timing_alarm: check.timing_alarm,
+    };
     let metrics = 0..definition.metrics.len();
     let decided = experiment.decided.as_deref();
     ExperimentResults {
@@ -205,6 +212,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
             alarm: judged.sample_ratio.alarm,
         },
         feedback_checks: judged.feedback.iter().map(check).collect(),
+        window_checks: judged.windows.iter().map(window).collect(),
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
         excluded: excluded(definition, judged),
         notes: notes(definition, judged),
@@ -271,6 +279,26 @@ fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
             )
         })
         .collect();
+    for check in &judged.windows {
+        let (name, seconds) = {
+            let metric = &definition.metrics[check.metric];
+            (&metric.name, metric.window_seconds)
+        };
+        let version = &definition.arms[check.arm].version;
+        if let Some(held) = check.held.filter(|held| *held < 0.99) {
+            notes.push(format!(
+                "The window of {name} ({seconds} s) holds only {:.1} % of the values of the slower arm ({version} or the \
+                 control): declare a longer one, or what comes late is missing from comparisons.",
+                100.0 * held
+            ));
+        }
+        if check.timing_alarm {
+            notes.push(format!(
+                "Feedback on {name} takes another time for {version} than for the control: early looks compare unlike \
+                 things."
+            ));
+        }
+    }
     if let Policy::Bandit(settings) = &definition.policy {
         notes.extend(floor_note(settings.floor));
     }

@@ -239,6 +239,7 @@ impl<'a> Play<'a> {
             valued: true,
             bad: first,
             fresh: user.coin == Coin::Fresh,
+            delay: 0,
         };
         let mut sums = Delta::default();
         let stretch = start_of(&self.metric, user.began);

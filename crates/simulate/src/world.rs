@@ -209,6 +209,8 @@ impl Arm {
             value_units: self.units,
             fresh_values: self.units,
             events: self.bad,
+            early: 0,
+            late: 0,
         }
     }
 

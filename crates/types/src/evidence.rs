@@ -31,6 +31,10 @@ pub struct MetricSums {
     pub fresh_values: u64,
     /// Units with a bad value of a binary metric: the first one in the experiment counts.
     pub events: u64,
+    /// Of `fresh_values`, those whose first value came within a quarter of the window.
+    pub early: u64,
+    /// Values that came after the window of their prediction.
+    pub late: u64,
 }
 
 impl MetricSums {
@@ -77,6 +81,8 @@ impl MetricSums {
         self.value_units = whole(self.value_units, other.value_units);
         self.fresh_values = whole(self.fresh_values, other.fresh_values);
         self.events = whole(self.events, other.events);
+        self.early = whole(self.early, other.early);
+        self.late = whole(self.late, other.late);
         self.sum += sign * moved.sum;
         self.sum_squares += sign * moved.sum_squares;
         self.sum_count_squares += sign * moved.sum_count_squares;
@@ -99,6 +105,8 @@ impl MetricSums {
             value_units: self.value_units * n,
             fresh_values: self.fresh_values * n,
             events: self.events * n,
+            early: self.early * n,
+            late: self.late * n,
         }
     }
 

@@ -32,6 +32,7 @@ fn binary(metric: &Metric, bad: u64, n: u64) -> MetricEvidence {
         value_units: n,
         fresh_values: n,
         events: bad,
+        ..MetricSums::default()
     };
     MetricEvidence {
         matured: sums,

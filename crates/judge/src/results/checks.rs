@@ -1,6 +1,6 @@
 //! Checks that must hold before any metric is looked at.
 
-use super::{FeedbackCheck, RatioCheck};
+use super::{FeedbackCheck, RatioCheck, WindowCheck};
 use crate::asymptotic::p_of_ln_e;
 use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
 use crate::srm::{
@@ -79,6 +79,50 @@ pub(super) fn feedback_checks(
                 arm,
                 p,
                 alarm: p < ALARM,
+            });
+        }
+    }
+    checks
+}
+
+/// Whether windows hold the delays of both arms, and whether values come as soon for a candidate as for the control: of
+/// first values, those within a quarter of the window, against the arms' parts of all that have come.
+pub(super) fn window_checks(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+) -> Vec<WindowCheck> {
+    let mut checks = Vec::new();
+    for (metric, declared) in definition.metrics.iter().enumerate() {
+        if !declared.from_feedback() || declared.window_seconds == 0 {
+            continue;
+        }
+        for arm in 1..definition.arms.len() {
+            let mut stages = Vec::new();
+            let (mut values, mut late) = ([0u64; 2], [0u64; 2]);
+            for epoch in &evidence.epochs {
+                let sums = [0, arm].map(|arm| &epoch.arms[arm].metrics[metric].all);
+                for at in 0..2 {
+                    values[at] += sums[at].values;
+                    late[at] += sums[at].late;
+                }
+                let came = sums.map(|sums| sums.fresh_values as f64);
+                if came[0] + came[1] > 0.0 {
+                    stages.push(EventStage {
+                        share: (came[1] + 0.5) / (came[0] + came[1] + 1.0),
+                        treated: sums[1].early as f64,
+                        control: sums[0].early as f64,
+                    });
+                }
+            }
+            let p = p_of_ln_e(ln_e_two_sided(&stages, 1.0, DEFAULT_TAU));
+            let held =
+                |at: usize| (values[at] > 0).then(|| 1.0 - late[at] as f64 / values[at] as f64);
+            checks.push(WindowCheck {
+                metric,
+                arm,
+                held: held(0).zip(held(1)).map(|(a, b)| a.min(b)),
+                timing_p: p,
+                timing_alarm: p < ALARM,
             });
         }
     }

@@ -27,6 +27,7 @@ fn binary(successes: u64, units: u64, direction: Direction) -> MetricSums {
         value_units: units,
         fresh_values: units,
         events: bad,
+        ..MetricSums::default()
     }
 }
 
@@ -44,6 +45,7 @@ fn continuous(n: u64, mean: f64, deviation: f64) -> MetricSums {
         value_units: n,
         fresh_values: n,
         events: 0,
+        ..MetricSums::default()
     }
 }
 

@@ -234,9 +234,10 @@ impl OpenEvidence {
             after: Some(new),
         };
         let mut in_time = false;
-        let Some(gain) = valued(&definition, metric, replaced, new) else {
+        let Some(mut gain) = valued(&definition, metric, replaced, new) else {
             return Ok(None);
         };
+        gain.delay = now.seconds() - exposure.seconds;
         // Whether the prediction counts already.
         let counted = gain.count == 0;
         if exposure.unit.is_none() {
@@ -553,7 +554,10 @@ impl Counted<'_> {
             }
             changes.push((place(ALL_TIME), change));
         };
+        let (early, late) = gain.timing(metric);
         unit.take(start, gain, cutoff, |start, mut change| {
+            change.early = i64::from(early && change.fresh_values > 0);
+            change.late = i64::from(late && change.values > 0);
             if let Some((_, bets)) = bets.take_if(|(of_unit, _)| *of_unit == start) {
                 change.bets = bets;
             }
@@ -622,7 +626,8 @@ impl Open {
         let mut update = connection.prepare_cached(
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
-             events = ?10, exact = ?11, row_hash = ?12, bets = ?13, fresh_values = ?14 WHERE evidence_id = ?1",
+             events = ?10, exact = ?11, row_hash = ?12, bets = ?13, fresh_values = ?14, \
+             early = ?15, late = ?16 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
         let exact = exact_parts(s)?;
@@ -643,6 +648,8 @@ impl Open {
             row_hash,
             bets,
             s.fresh_values,
+            s.early,
+            s.late,
         ])?;
         Ok(())
     }
@@ -673,6 +680,9 @@ fn row_hash(place: Place, server_key: i64, s: &Delta, (exact, bets): (&[u8], &[u
     }
     if s.fresh_values != 0 {
         columns.text("fresh_values").number(s.fresh_values);
+    }
+    if (s.early, s.late) != (0, 0) {
+        columns.text("timing").number(s.early).number(s.late);
     }
     columns.hash() as i64
 }
@@ -729,7 +739,7 @@ pub(super) fn changed_rows(
 
 /// The columns that [`read_sums`] reads.
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
-     value_count, value_units, events, exact, bets, fresh_values";
+     value_count, value_units, events, exact, bets, fresh_values, early, late";
 
 pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
     let number = |name: &str| row.get::<_, f64>(name).map(ExactSum::from);
@@ -753,6 +763,8 @@ pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
         values: row.get("value_count")?,
         value_units: row.get("value_units")?,
         fresh_values: row.get("fresh_values")?,
+        early: row.get("early")?,
+        late: row.get("late")?,
         events: row.get("events")?,
         bets: match row.get_ref("bets")?.as_blob()? {
             [] => Bets::default(),

@@ -189,6 +189,8 @@ CREATE TABLE evidence (
     server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
     bets BLOB NOT NULL DEFAULT x'', -- what units put into bets
     fresh_values INTEGER NOT NULL DEFAULT 0, -- of value_units, those that came to the experiment in the epoch
+    early INTEGER NOT NULL DEFAULT 0, -- of these, those whose first value came within a quarter of the window
+    late INTEGER NOT NULL DEFAULT 0, -- values that came after the window of their prediction
     UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 

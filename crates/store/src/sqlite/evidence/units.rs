@@ -466,6 +466,7 @@ mod tests {
                 let number = random.i64(0..1000);
                 let step = Gain {
                     fresh: true,
+                    delay: 0,
                     count: 1,
                     sum: random.f64().into(),
                     valued: true,
