@@ -149,6 +149,10 @@ fn because_held(hold: Hold) -> &'static str {
         Hold::NoTraffic => "No prediction has come for a while; silence is no evidence.",
         Hold::NoTrafficGraceOver => "No prediction has come for as long as the grace for it.",
         Hold::NoOutcomes => "No outcome has come yet for a metric that needs feedback.",
+        Hold::TooFewUnits => {
+            "Fewer than 20 users or customers have come to the candidate, and nothing goes beyond half of them by \
+             itself: `advance` does."
+        }
         Hold::Approval => "All conditions of the step are met; a person has to agree.",
     }
 }

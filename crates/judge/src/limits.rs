@@ -178,7 +178,8 @@ impl Met {
     /// The limit that is passed at a moment, in seconds. `own_units` is whether requests are units of their own: those of
     /// one user fail together, and no budget counts them as if they did not.
     pub fn passed(&self, now: i64, own_units: bool) -> Option<Limit> {
-        let slot = now.div_euclid(SLOT);
+        // The last one that is over.
+        let slot = now.div_euclid(SLOT) - 1;
         let start = self.start?;
         if slot < start + HOUR && self.first_hour.is_ill() && self.first_hour.share(1) >= 0.5 {
             return Some(Limit::DeadOnArrival {
@@ -293,7 +294,7 @@ mod tests {
         }
         met(4360, 190, 0.2, (0.0, 1.0), &mut one);
         assert!(matches!(
-            one.passed(4549, true),
+            one.passed(4550, true),
             Some(Limit::Ill { minutes: 3, .. })
         ));
     }

@@ -493,6 +493,11 @@ fn corrected_events(definition: &ExperimentDefinition, evidence: &Evidence, at: 
     beyond.sum()
 }
 
+/// Whether units have several requests, so that requests are not units: a few that come back among many do not make it so.
+pub(crate) fn has_several(requests: u64, units: u64) -> bool {
+    requests > units + units / 20
+}
+
 /// Whether every unit has one prediction that counts, so that units are what is counted.
 fn one_each(sums: &MetricSums) -> bool {
     sums.sum_count_squares == sums.count as f64

@@ -115,17 +115,6 @@ impl Interval {
         }
     }
 
-    /// The part that both have. Where there is none, the assumptions behind one of them do not hold,
-    /// and this one, the newer, stands.
-    pub fn intersect(self, older: Self) -> Self {
-        let (lower, upper) = (self.lower.max(older.lower), self.upper.min(older.upper));
-        if lower < upper {
-            Self { lower, upper }
-        } else {
-            self
-        }
-    }
-
     /// Whether it holds a value.
     pub fn contains(self, value: f64) -> bool {
         self.lower <= value && value <= self.upper

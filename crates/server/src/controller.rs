@@ -77,7 +77,11 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
         );
     }
     let lag = lag.map(results::lag);
-    let running = state.store.running_evidence(now).await?;
+    // What came later than that is not counted: a window that ends there has not passed.
+    let counted_until = lag
+        .as_ref()
+        .map_or(now, |lag| results::counted_until(now, lag));
+    let running = state.store.running_evidence(counted_until).await?;
     if running.is_empty() {
         state.set_overdue(Vec::new());
         return Ok(());
@@ -219,7 +223,8 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
 
 /// Why an experiment of a release without scales goes on in a new epoch.
 const OF_AN_OLDER_RELEASE: &str = "This release compares by other rules, which need a scale that is fixed when an epoch \
-     begins: a new one begins with the same weights. Rates are compared over all epochs, other values from here on.";
+     begins: a new one begins with the same weights. What is known with the answer, and rates of feedback that comes at its own time, are compared over all epochs; other \
+     values from here on.";
 const SCALE_IS_KNOWN: &str = "The first units tell the scale of a metric that had none: a new epoch begins with the same \
      weights. Those units do not count for that metric.";
 

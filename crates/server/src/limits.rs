@@ -1,5 +1,6 @@
 //! Damage limits of rollouts: what `judge::limits` needs is counted in memory, as entries are journalled, and looked at
-//! every ten seconds (and before a rollout could take a step). Where the rollback cannot be stored, the candidate gets no calls until it is.
+//! every ten seconds, and before a rollout could take a step. Where the rollback cannot be stored, the candidate gets no
+//! calls until it is.
 
 use crate::results;
 use crate::snapshot::Model;
@@ -30,6 +31,8 @@ pub(crate) struct Watch {
     at_once: AtOnce,
     /// The candidate gets no calls.
     held: AtomicBool,
+    /// What it has passed: it goes back by that, however long it takes to store it.
+    passed: Mutex<Option<(usize, Limit)>>,
     counts: Mutex<Counts>,
 }
 
@@ -39,10 +42,14 @@ enum Counts {
     /// By guardrail.
     Known {
         met: Vec<Met>,
-        /// Units have several requests.
-        named: bool,
+        /// Requests, and those that named a unit.
+        requests: u64,
+        named: u64,
     },
 }
+
+/// One in so many requests may name a unit where requests are taken as units of their own.
+const FEW_NAMED: u64 = 20;
 
 /// A request of an arm.
 #[derive(Debug, Clone)]
@@ -84,6 +91,7 @@ impl Watch {
             definition,
             guardrails,
             held: AtomicBool::new(false),
+            passed: Mutex::new(None),
             counts: Mutex::new(counts),
         }))
     }
@@ -139,13 +147,25 @@ impl Watch {
     }
 
     /// Takes what the database has up to a position; what has come after it is kept.
-    fn take(&self, position: u64, minutes: &[MinuteEvidence], shares: impl Fn(i64) -> f64) {
+    fn take(
+        &self,
+        position: u64,
+        minutes: &[MinuteEvidence],
+        (all, named_before): (u64, u64),
+        shares: impl Fn(i64) -> f64,
+    ) {
         let mut counts = self.lock();
         let Counts::Waiting(waiting) = &mut *counts else {
             return;
         };
         let waiting = std::mem::take(waiting);
         let mut known = Counts::none(self.guardrails.len());
+        if let Counts::Known {
+            requests, named, ..
+        } = &mut known
+        {
+            (*requests, *named) = (all, named_before);
+        }
         for minute in minutes {
             for (arm, of_arm) in minute.arms.iter().enumerate() {
                 for (slot, sums) in (0..).zip(&of_arm.slots) {
@@ -169,11 +189,21 @@ impl Watch {
     /// The guardrail of which a limit is passed at a moment, in seconds.
     fn passed(&self, now: i64) -> Option<(usize, Limit)> {
         let counts = self.lock();
-        let Counts::Known { met, named } = &*counts else {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counts::Known {
+            met,
+            requests,
+            named,
+        } = &*counts
+        else {
             return None;
         };
-        let mut each = met.iter().zip(&self.guardrails);
-        each.find_map(|(met, at)| Some((*at, met.passed(now, !named)?)))
+        if passed.is_none() {
+            let own_units = named * FEW_NAMED < *requests;
+            let mut each = met.iter().zip(&self.guardrails);
+            *passed = each.find_map(|(met, at)| Some((*at, met.passed(now, own_units)?)));
+        }
+        *passed
     }
 }
 
@@ -181,15 +211,22 @@ impl Counts {
     fn none(guardrails: usize) -> Self {
         Self::Known {
             met: vec![Met::default(); guardrails],
-            named: false,
+            requests: 0,
+            named: 0,
         }
     }
 
     fn add(&mut self, guardrails: &[usize], request: &Request) {
-        let Self::Known { met, named } = self else {
+        let Self::Known {
+            met,
+            requests,
+            named,
+        } = self
+        else {
             return;
         };
-        *named |= request.named;
+        *requests += 1;
+        *named += u64::from(request.named);
         for (met, at) in met.iter_mut().zip(guardrails) {
             let bad = u64::from(request.bad.contains(at));
             met.add(request.seconds, request.share, request.candidate, 1, bad);
@@ -233,9 +270,17 @@ async fn remember(state: &AppState) {
                     let found = evidence.epochs.iter().find(|known| known.epoch == epoch);
                     found.map_or(0.0, |epoch| epoch.shares[1])
                 };
-                watch.take(position, &minutes, share);
+                let exposures = evidence.epochs.iter().flat_map(|epoch| &epoch.arms);
+                let exposures = exposures.map(|arm| arm.exposures);
+                let (all, units) = exposures.fold((0, 0), |(all, units), arm| {
+                    (all + arm.predictions, units + arm.units)
+                });
+                // Who came back had a name.
+                let several = all > units + units / FEW_NAMED;
+                let named = if several { all } else { 0 };
+                watch.take(position, &minutes, (all, named), share);
             }
-            None => watch.take(0, &[], |_| 0.0),
+            None => watch.take(0, &[], (0, 0), |_| 0.0),
         }
     }
 }

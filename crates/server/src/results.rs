@@ -55,6 +55,12 @@ pub(crate) async fn fresh(state: &AppState) -> Option<LogLag> {
     state.log.catch_up(FRESH_WITHIN).await.err().map(lag)
 }
 
+/// The moment up to which everything that was answered is counted.
+pub(crate) fn counted_until(now: Timestamp, lag: &LogLag) -> Timestamp {
+    let micros = (lag.seconds * 1e6).ceil() as i64;
+    Timestamp::from_micros(now.micros().saturating_sub(micros))
+}
+
 pub(crate) fn lag(lag: Lag) -> LogLag {
     LogLag {
         entries: lag.entries,
@@ -69,7 +75,8 @@ pub(crate) async fn judged(
 ) -> ApiResult<ExperimentResults> {
     let log_lag = fresh(state).await;
     let now = state.clock.now();
-    let (experiment, judged) = judge(state, experiment, now).await?;
+    let counted = log_lag.as_ref().map_or(now, |lag| counted_until(now, lag));
+    let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
     Ok(ExperimentResults {
         log_lag,
         ..wire(&experiment, &judged, now)
@@ -79,9 +86,12 @@ pub(crate) async fn judged(
 async fn judge(
     state: &AppState,
     experiment: Experiment,
-    now: Timestamp,
+    (now, counted_until): (Timestamp, Timestamp),
 ) -> Result<(Experiment, Results), StoreError> {
-    let mut evidence = state.store.evidence(experiment.clone(), now).await?;
+    let mut evidence = state
+        .store
+        .evidence(experiment.clone(), counted_until)
+        .await?;
     with_minutes(state, &experiment, &mut evidence).await?;
     let judging = move || {
         let history = history_of(&experiment);

@@ -88,6 +88,9 @@ pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<types::Setting
 /// How often a command is decided again because the settings had moved.
 const ATTEMPTS: u32 = 5;
 
+/// The longest that a change waits for its turn to choose the default model.
+const LONGEST_TURN: std::time::Duration = std::time::Duration::from_secs(2);
+
 impl AppState {
     /// The settings now.
     pub(crate) fn settings(&self) -> Arc<types::Settings> {
@@ -162,7 +165,9 @@ impl AppState {
         if choose().is_none() {
             return;
         }
-        let Ok(_turn) = self.settings_turn.try_lock() else {
+        // Who has the turn may be choosing already; a database that is away keeps nobody waiting for long.
+        let turn = tokio::time::timeout(LONGEST_TURN, self.settings_turn.lock());
+        let Ok(_turn) = turn.await else {
             return;
         };
         if let Some(choice) = choose()

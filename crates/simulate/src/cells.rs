@@ -228,6 +228,17 @@ fn late() -> Vec<HostileRollout> {
             });
         }
     }
+    // What has not come counts as a failure: of the control's clicks e^-6 come too late, of the candidate's e^-12.
+    let (mut metric, law) = clicks(0.03);
+    metric.window_seconds = 21_600;
+    cells.push(HostileRollout {
+        rate: 10.0,
+        ratio: (1.0 - (-12f64).exp()) / (1.0 - (-6f64).exp()),
+        ..rollout(
+            "clicks 3 % after 60 and 30 min, window 6 h".into(),
+            vec![(metric, law)],
+        )
+    });
     let delays = Delays {
         answered: 0.1,
         bad: 0.3,
@@ -355,12 +366,12 @@ fn fixed() -> Vec<HostileFixed> {
     let mut cells = Vec::new();
     let mut add = |title: String, metric: Metric, laws: (Law, Law), share: f64| {
         cells.push(HostileFixed {
-            title,
             metric,
             laws,
             share,
             units: 40_000,
-            log: true,
+            log: !title.ends_with("no log"),
+            title,
             runs: 1000,
             seed: 1,
         });
@@ -398,6 +409,18 @@ fn fixed() -> Vec<HostileFixed> {
         let (metric, law) = revenue(law);
         add(
             format!("claim: {name}, share 0.05"),
+            metric,
+            (law, law),
+            0.05,
+        );
+    }
+    for (name, law) in [
+        ("5 % buy", Law::Buyers(0.05, 1.0)),
+        ("lognormal σ 1.5", Law::Lognormal(1.5)),
+    ] {
+        let (metric, law) = revenue(law);
+        add(
+            format!("claim: {name}, share 0.05, no log"),
             metric,
             (law, law),
             0.05,

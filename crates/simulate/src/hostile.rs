@@ -89,9 +89,9 @@ pub struct HostileReport {
     pub limited: f64,
     /// The share that reached the end.
     pub promoted: f64,
-    /// The candidate's units until then, in the middle of those that did.
+    /// The candidate's units until it was found by evidence, in the middle.
     pub median_treated: Option<u64>,
-    /// Seconds until then, likewise; units of both arms of a fixed experiment.
+    /// Seconds until it went back, by evidence or by a limit, in the middle; units of both arms of a fixed experiment.
     pub median_until: Option<u64>,
     /// The same of nine in ten of all, found or not.
     pub ninth_until: Option<u64>,
@@ -110,6 +110,7 @@ pub(crate) struct Ended {
 pub(crate) fn report(ended: &[Ended]) -> HostileReport {
     let runs = ended.len() as f64;
     let found: Vec<&Ended> = ended.iter().filter(|end| end.found).collect();
+    let by_evidence: Vec<&&Ended> = found.iter().filter(|end| !end.limit).collect();
     let middle = |of: fn(&Ended) -> u64| {
         let mut all: Vec<u64> = found.iter().map(|end| of(end)).collect();
         all.sort_unstable();
@@ -123,7 +124,11 @@ pub(crate) fn report(ended: &[Ended]) -> HostileReport {
         error: (share * (1.0 - share) / runs).sqrt(),
         limited: of(true),
         promoted: ended.iter().filter(|end| end.promoted).count() as f64 / runs,
-        median_treated: middle(|end| end.treated),
+        median_treated: {
+            let mut all: Vec<u64> = by_evidence.iter().map(|end| end.treated).collect();
+            all.sort_unstable();
+            all.get(all.len() / 2).copied()
+        },
         median_until: middle(|end| end.until),
         ninth_until: {
             let mut all: Vec<u64> = found.iter().map(|end| end.until).collect();
@@ -298,11 +303,7 @@ impl<'a> Play<'a> {
         while now < longest {
             now += SLOT;
             self.draw(now, rng);
-            if self
-                .met
-                .iter()
-                .any(|met| met.passed(now - 1, true).is_some())
-            {
+            if self.met.iter().any(|met| met.passed(now, true).is_some()) {
                 return Ended {
                     found: true,
                     limit: true,

@@ -174,7 +174,7 @@ impl<'a> Play<'a> {
                 treated: self.treated,
                 until: now as u64,
             };
-            if self.met.passed(now - 1, false).is_some() {
+            if self.met.passed(now, false).is_some() {
                 return ended(true, true, false);
             }
             if now % 30 != 0 {

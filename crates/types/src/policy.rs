@@ -489,6 +489,8 @@ pub enum Hold {
     NoTrafficGraceOver,
     /// No outcome has come for a metric that needs feedback.
     NoOutcomes,
+    /// Too few users or customers have come to the candidate to go beyond half of them.
+    TooFewUnits,
     /// A person has to agree.
     Approval,
 }
@@ -502,6 +504,7 @@ impl Hold {
             Self::NoTraffic => "no_traffic",
             Self::NoTrafficGraceOver => "no_traffic_grace_over",
             Self::NoOutcomes => "no_outcomes",
+            Self::TooFewUnits => "too_few_units",
             Self::Approval => "approval",
         }
     }

@@ -3,7 +3,7 @@
 use super::{Look, Next, because_held, unhealthy};
 use crate::bounded::bernoulli;
 use crate::power::{Design, two_proportions_unequal};
-use crate::results::{guarded, guards_both};
+use crate::results::{guarded, guards_both, has_several};
 use crate::words::significant;
 use types::{
     BuiltIn, Decision, Hold, MetricKind, MetricRole, NoTraffic, Progress, Promotion,
@@ -58,6 +58,12 @@ pub(super) fn step(
         || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
     {
         return released(&was, progress);
+    }
+    if progress.units < LEAST_NAMED
+        && is_by_units(look)
+        && next_share(settings, progress.step) > 50.0
+    {
+        return held(&was, progress, Hold::TooFewUnits);
     }
     if settings.approval {
         return held(&was, progress, Hold::Approval);
@@ -221,6 +227,11 @@ fn harmed(look: &Look<'_>) -> Option<String> {
     ))
 }
 
+/// The candidate's share at the next step, in percent; all after the last one.
+fn next_share(settings: &RolloutSettings, step: usize) -> f64 {
+    settings.steps.get(step + 1).copied().unwrap_or(100.0)
+}
+
 /// Whether the next step is beyond what is allowed without outcomes, and a metric that needs them has none
 /// of the candidate.
 fn without_outcomes(
@@ -228,12 +239,7 @@ fn without_outcomes(
     settings: &RolloutSettings,
     progress: &RolloutProgress,
 ) -> Option<Hold> {
-    let next = settings
-        .steps
-        .get(progress.step + 1)
-        .copied()
-        .unwrap_or(100.0);
-    if next <= settings.max_step_without_outcomes {
+    if next_share(settings, progress.step) <= settings.max_step_without_outcomes {
         return None;
     }
     let definition = &look.experiment.definition;
@@ -250,23 +256,28 @@ fn without_outcomes(
     pending.then_some(Hold::NoOutcomes)
 }
 
-/// Whether units have several requests: users, or customers.
+/// Whether units have several requests: users, or customers. A few that come back among many do not make them so.
 fn is_by_units(look: &Look<'_>) -> bool {
     let epochs = look.evidence.epochs.iter();
-    let mut arms = epochs.flat_map(|epoch| &epoch.arms);
-    arms.any(|arm| arm.exposures.predictions > arm.exposures.units)
+    let arms = epochs.flat_map(|epoch| &epoch.arms);
+    let (requests, units) = arms.fold((0, 0), |(requests, units), arm| {
+        (
+            requests + arm.exposures.predictions,
+            units + arm.exposures.units,
+        )
+    });
+    has_several(requests, units)
 }
 
 /// Units that the candidate needs at a step where the traffic is by units, and there may never be many: so many, unless
-/// the share of those that have come promises fewer, and then none; but nothing goes beyond half without them.
+/// the share of those that have come promises fewer, and then none.
 fn min_named(look: &Look<'_>, settings: &RolloutSettings, step: usize) -> u64 {
     let epochs = look.evidence.epochs.iter();
     let arms = epochs.flat_map(|epoch| &epoch.arms);
     let seen: u64 = arms.map(|arm| arm.exposures.first).sum();
     let promised = seen as f64 * settings.share(step);
-    let next = settings.steps.get(step + 1).copied().unwrap_or(100.0);
-    // What is promised comes nearly always.
-    if promised - 2.0 * promised.sqrt() >= LEAST_NAMED as f64 || next > 50.0 {
+    // So many come in all but a few rollouts: two standard deviations below what is promised.
+    if promised - 2.0 * promised.sqrt() >= LEAST_NAMED as f64 {
         LEAST_NAMED
     } else {
         0
@@ -278,11 +289,22 @@ const LEAST_NAMED: u64 = 20;
 
 /// Units that the candidate has at this step.
 fn treated(look: &Look<'_>) -> u64 {
-    let mut epochs = look.evidence.epochs.iter().rev().peekable();
-    let shares = epochs.peek().map(|epoch| epoch.shares.clone());
-    // A step may go on in a new epoch, when a scale is known.
-    let same = epochs.take_while(|epoch| Some(&epoch.shares) == shares.as_ref());
-    same.map(|epoch| epoch.arms[1].exposures.units).sum()
+    let epochs = &look.evidence.epochs;
+    let Some(last) = epochs.last() else {
+        return 0;
+    };
+    // A step may go on in a new epoch, when a scale is known: who comes back there was counted.
+    let same = epochs
+        .iter()
+        .rev()
+        .take_while(|epoch| epoch.shares == last.shares);
+    let exposures: Vec<_> = same.map(|epoch| epoch.arms[1].exposures).collect();
+    let first = exposures.last().map_or(0, |first| first.units);
+    let later = exposures.iter().rev().skip(1);
+    first
+        + later
+            .map(|later| later.units.saturating_sub(later.left_out))
+            .sum::<u64>()
 }
 
 /// The units that a step needs: as they are set, or as many as find twice the control's rate of bad events

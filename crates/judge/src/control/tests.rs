@@ -37,7 +37,14 @@ fn binary(metric: &Metric, bad: u64, n: u64) -> MetricEvidence {
     MetricEvidence {
         matured: sums,
         all: sums,
-        bets: types::BetSums::default(),
+        bets: types::BetSums {
+            units: n,
+            fresh: n,
+            powers: [ones; 3],
+            counted: n,
+            ones: ones as u64,
+            ..types::BetSums::default()
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Sequential;
 use super::guard::{Guard, arrived, scale_of, winnings};
-use crate::asymptotic::{ln_e, p_of_ln_e, rho};
+use crate::asymptotic::{half_width, ln_e, p_of_ln_e, rho};
 use crate::claim::{self, EpochSums, Shape, is_asymptotic};
 use crate::sample::{Effect, Interval, Sample};
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
@@ -19,9 +19,12 @@ pub(super) struct Claim {
     pub(super) difference: Option<f64>,
     /// The mean of the control, each value counted up to the cap.
     pub(super) base: Option<f64>,
+    /// The units, where one epoch has them.
+    only: Option<Units>,
 }
 
 /// The units of an epoch.
+#[derive(Debug, Clone, Copy)]
 struct Units {
     sums: EpochSums,
     /// The width of the scale in the unit of the metric, and its floor.
@@ -109,7 +112,7 @@ pub(super) fn claim(
     let metric = &definition.metrics[pair.0];
     let units = match metric.rule() {
         EvidenceRule::Arrivals => of_arrivals(metric, evidence, pair),
-        EvidenceRule::Exposures | EvidenceRule::Events => of_exposures(metric, evidence, pair),
+        EvidenceRule::Exposures | EvidenceRule::Events => of_exposures(definition, evidence, pair),
         EvidenceRule::None => Vec::new(),
     };
     let counted = |units: &&Units| units.control.n > 0.0 && units.candidate.n > 0.0;
@@ -163,10 +166,11 @@ pub(super) fn claim(
         },
         difference: Some(difference),
         base: Some(last.floor + last.width * last.control.mean),
+        only: (!several).then_some(*last),
     }
 }
 
-/// An interval that holds 0 only where nothing else is left.
+/// The part of an interval on one side of 0; 0 itself where it has none there.
 pub(super) fn without_zero(interval: Interval, more: bool) -> Interval {
     if more {
         Interval {
@@ -226,12 +230,6 @@ fn of_counts(units: &[Units]) -> (Winnings, Winnings) {
 
 /// Counts of a metric whose values come at their own time.
 fn of_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize)) -> Vec<Units> {
-    let centre = evidence
-        .epochs
-        .iter()
-        .rev()
-        .find_map(|epoch| scale_of(epoch, pair.0));
-    let scale = centre.unwrap_or(Scale::binary(0.0));
     let splits = arrived(metric, evidence, pair);
     let units = splits.iter().map(|split| {
         let of = |values: f64, bad: f64| {
@@ -245,7 +243,12 @@ fn of_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize)) -> Ve
             of(split.values.0, split.bad.0),
             of(split.values.1, split.bad.1),
         );
-        Units::of(split.share(), &scale, &control, &candidate)
+        Units::of(
+            split.share(),
+            &Scale::binary(split.centre),
+            &control,
+            &candidate,
+        )
     });
     units.collect()
 }
@@ -263,18 +266,22 @@ fn counts(ones: f64, units: f64) -> BetSums {
 }
 
 /// Fresh units of epochs with a scale.
-fn of_exposures(metric: &Metric, evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<Units> {
+fn of_exposures(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+) -> Vec<Units> {
+    let has_bets = evidence::has_bets(definition, &definition.metrics[at]);
     let units = evidence.epochs.iter().filter_map(|epoch| {
         let scale = scale_of(epoch, at)?;
         let share = pair_share(&epoch.shares, arm);
         let of = |arm: usize| {
             let sums = &epoch.arms[arm].metrics[at];
-            match metric.rule() {
-                // A guardrail of rates has no bets: its first events say how many units have one.
-                EvidenceRule::Events if sums.bets.units == 0 => {
-                    counts(sums.all.events as f64, sums.all.units as f64)
-                }
-                _ => sums.bets.clone(),
+            if has_bets {
+                sums.bets.clone()
+            } else {
+                // A guardrail of rates: its first events say how many units have one.
+                counts(sums.all.events as f64, sums.all.units as f64)
             }
         };
         let open = share > 0.0 && share < 1.0;
@@ -310,28 +317,39 @@ impl Claim {
             },
             difference: None,
             base: None,
+            only: None,
         }
     }
 }
 
-/// The interval of the lift, in the same direction as that of the difference.
+/// The interval of the lift, in the same direction as that of the difference: of capped means, where one epoch has them and
+/// the asymptotic form holds; else of the difference over what the control's mean may be.
 pub(super) fn lift_interval(
+    definition: &ExperimentDefinition,
     metric: &Metric,
     claim: &Claim,
-    relative: Option<Interval>,
+    alpha: f64,
 ) -> Option<Interval> {
     let interval = claim.sequential.interval?;
-    let base = claim.base.filter(|base| *base != 0.0)?.abs();
-    let scaled = Interval {
-        lower: interval.lower / base,
-        upper: interval.upper / base,
+    let units = claim.only.as_ref()?;
+    let mean = |sample: &Sample| Sample {
+        mean: units.floor + units.width * sample.mean,
+        variance: units.width * units.width * sample.variance,
+        ..*sample
     };
-    let found = match (claim.sequential.method, relative) {
-        (SequenceMethod::Mixture, Some(relative)) => relative,
-        _ => scaled,
+    let (control, candidate) = (mean(&units.control), mean(&units.candidate));
+    let relative = Effect::relative(&control, &candidate).filter(|_| units.asymptotic);
+    let found = match relative {
+        Some(effect) => {
+            // As in the claim, half of the evidence.
+            let alpha = 0.5 * alpha;
+            let rho = rho(alpha, definition.planned_units);
+            Interval::around(effect.estimate, half_width(&effect, alpha, rho))
+        }
+        None => over_base(interval, &control)?,
     };
     // It never says what the interval of the difference does not.
-    let found = if interval.contains(0.0) && interval.lower < 0.0 && interval.upper > 0.0 {
+    let found = if interval.lower < 0.0 && interval.upper > 0.0 {
         Interval {
             lower: found.lower.min(0.0),
             upper: found.upper.max(0.0),
@@ -348,5 +366,15 @@ pub(super) fn lift_interval(
     Some(Interval {
         lower: found.lower.max(least),
         upper: found.upper.max(least),
+    })
+}
+
+/// A difference over what the mean of the control may be: within four standard errors, where these leave out 0.
+fn over_base(difference: Interval, control: &Sample) -> Option<Interval> {
+    let error = 4.0 * (control.variance / control.n).sqrt();
+    let (near, far) = (control.mean.abs() - error, control.mean.abs() + error);
+    (near > 0.0).then(|| Interval {
+        lower: difference.lower / if difference.lower < 0.0 { near } else { far },
+        upper: difference.upper / if difference.upper > 0.0 { near } else { far },
     })
 }

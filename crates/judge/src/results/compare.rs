@@ -1,7 +1,6 @@
 //! One candidate against the control on one metric.
 
 use super::{Comparison, Needed, View, claims, guard, guarded_by, one_each, pooled, role, sample};
-use crate::asymptotic::rho;
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
@@ -94,13 +93,7 @@ pub(super) fn compare(
         .or_else(|| mean(&pair.control))
         .filter(|base| *base != 0.0);
     let lift = difference.zip(base).map(|(d, base)| d / base.abs());
-    let relative = pair.only.and_then(|(a, b)| Effect::relative(&a, &b));
-    let relative = relative.map(|effect| {
-        let rho = rho(alpha, definition.planned_units);
-        let half = crate::asymptotic::half_width(&effect, alpha, rho);
-        Interval::around(effect.estimate, half)
-    });
-    let lift_interval = claims::lift_interval(metric, &claim, relative);
+    let lift_interval = claims::lift_interval(definition, metric, &claim, alpha);
     let sequential = claim.sequential;
     let ln_e_harm = match &guard {
         // What is not looked through yet is not remembered.

@@ -1,15 +1,15 @@
 //! Is a candidate worse on a guardrail? The evidence for each, by the rule that fits the metric.
 
 use super::checks::pair_stages;
-use super::{EventComparison, guarded_by};
+use super::{EventComparison, guarded_by, has_several};
 use crate::burst::{Minute, kept};
 use crate::events::{DEFAULT_TAU, EventStage, ln_e_one_sided, one_sided_and_ratio};
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
 use evidence::{pair_share, questions};
 use std::collections::HashMap;
 use types::{
-    EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricSums,
-    MinuteEvidence, Scale,
+    Direction, EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
+    MetricSums, MinuteEvidence, Scale,
 };
 
 /// The evidence that a candidate is worse on a guardrail.
@@ -53,7 +53,7 @@ pub(super) fn guard(
     let ln_e = events.map_or(0.0, |events| events.ln_e);
     let found = match rule {
         EvidenceRule::Events => by_events(definition, metric, evidence, (at, arm), ln_e),
-        EvidenceRule::Arrivals => by_arrivals(metric, evidence, (at, arm), ln_e),
+        EvidenceRule::Arrivals => by_arrivals(definition, metric, evidence, (at, arm), ln_e),
         EvidenceRule::Exposures => by_exposures(definition, metric, evidence, (at, arm)),
         EvidenceRule::None => {
             Found::silent("nobody knows whether more values are to come: declare window_seconds")
@@ -70,7 +70,11 @@ pub(super) fn guard(
         rule,
         ln_e: found.ln_e,
         line: (guarded_by(definition, metric) / definition.alpha).ln(),
-        tolerated_ratio: definition.tolerated_ratio(metric),
+        tolerated_ratio: match last_scale(evidence, at) {
+            // A ratio is tolerated from 0 on only.
+            Some(scale) if scale.floor != 0.0 => 1.0,
+            _ => definition.tolerated_ratio(metric),
+        },
         scale: last_scale(evidence, at).filter(|_| metric.kind != MetricKind::Binary),
         units: found.units,
         left_out: if of_bets {
@@ -161,7 +165,7 @@ pub fn needs_minutes(definition: &ExperimentDefinition, evidence: &Evidence) -> 
             let stages = first_events(evidence, (at, arm));
             let tolerated = definition.tolerated_ratio(metric);
             let ln_first = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU);
-            let requests = Requests::of(evidence, (at, arm));
+            let requests = Requests::of(metric, evidence, (at, arm));
             requests.map_or(ln_first, |requests| requests.ln_e(ln_first, tolerated)) >= line
         })
     };
@@ -186,7 +190,7 @@ fn by_events(
         epoch.arms[0].metrics[at].all.units + epoch.arms[arm].metrics[at].all.units
     };
     let tolerated = definition.tolerated_ratio(metric);
-    let requests = Requests::of(evidence, (at, arm));
+    let requests = Requests::of(metric, evidence, (at, arm));
     let ln_e = match &requests {
         None => ln_e,
         Some(requests) => requests.ln_e(ln_e, tolerated),
@@ -224,6 +228,21 @@ fn by_events(
     }
 }
 
+/// Sums of bad values, about 0, in place of those of values.
+fn bad_sums(metric: &Metric, sums: &MetricSums) -> MetricSums {
+    let sums = sums.rebased(0.0);
+    match metric.direction {
+        Direction::Down => sums,
+        // M becomes D − M.
+        Direction::Up => MetricSums {
+            sum: sums.count as f64 - sums.sum,
+            sum_squares: sums.sum_count_squares - 2.0 * sums.sum_products + sums.sum_squares,
+            sum_products: sums.sum_count_squares - sums.sum_products,
+            ..sums
+        },
+    }
+}
+
 /// Bad requests of units that have several: those of a heavy user are many, and not independent.
 struct Requests {
     /// Epoch, and its bad requests against the share of the calls that the candidate had there.
@@ -234,18 +253,20 @@ struct Requests {
 
 impl Requests {
     /// `None` where requests are units of their own.
-    fn of(evidence: &Evidence, (at, arm): (usize, usize)) -> Option<Self> {
+    fn of(metric: &Metric, evidence: &Evidence, (at, arm): (usize, usize)) -> Option<Self> {
         let sums = |epoch: &EpochEvidence| {
-            let of = |arm: usize| epoch.arms[arm].metrics[at].all;
+            let of = |arm: usize| bad_sums(metric, due(metric, &epoch.arms[arm].metrics[at]));
             (of(0), of(arm))
         };
-        let several = |sums: &MetricSums| sums.count > sums.units;
         let each = evidence
             .epochs
             .iter()
             .map(|epoch| (epoch.epoch, sums(epoch)));
         let each: Vec<(i64, (MetricSums, MetricSums))> = each.collect();
-        if !each.iter().any(|(_, (a, b))| several(a) || several(b)) {
+        let (requests, units) = each.iter().fold((0, 0), |(requests, units), (_, (a, b))| {
+            (requests + a.count + b.count, units + a.units + b.units)
+        });
+        if !has_several(requests, units) {
             return None;
         }
         let (mut bad, mut calls) = (0.0, 0.0);
@@ -254,12 +275,11 @@ impl Requests {
             calls += (control.count + candidate.count) as f64;
         }
         let usual = bad / f64::max(calls, 1.0);
-        // Σ (k − np)² over units, by epoch. Those of one unit in several epochs go together: the root of their sum is at
-        // most the sum of the roots (Minkowski).
+        // φ = Σ_u (k_u − n_u p)²/Σ k over units u, where k_u and n_u are over all epochs. Sums are kept by unit and epoch, and
+        // √Σ_u (Σ_e x_ue)² ≤ Σ_e √Σ_u x_ue² (Minkowski), so this is at least φ: it costs power where nobody comes back.
         let spread = |sums: &MetricSums| {
-            let about_zero = sums.rebased(0.0);
-            about_zero.sum_squares - 2.0 * usual * about_zero.sum_products
-                + usual * usual * about_zero.sum_count_squares
+            sums.sum_squares - 2.0 * usual * sums.sum_products
+                + usual * usual * sums.sum_count_squares
         };
         let roots: f64 = each
             .iter()
@@ -434,6 +454,8 @@ impl Bursts {
 /// Values that have come in epochs with one split, and the bad ones among them: of the control, of the candidate.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Arrived {
+    /// Of the first of these epochs.
+    pub(super) centre: f64,
     pub(super) values: (f64, f64),
     pub(super) bad: (f64, f64),
 }
@@ -471,7 +493,10 @@ pub(super) fn arrived(
         }
         let place = *places.entry(share.to_bits()).or_insert(found.len());
         if place == found.len() {
-            found.push(Arrived::default());
+            found.push(Arrived {
+                centre: scale_of(epoch, at).map_or(0.0, |scale| scale.centre),
+                ..Arrived::default()
+            });
         }
         let split = &mut found[place];
         split.values.0 += control.value_units as f64;
@@ -483,7 +508,13 @@ pub(super) fn arrived(
 }
 
 /// Bad values among those that have come. The delay may depend on the arm or on the outcome, not on both.
-fn by_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize), ln_e: f64) -> Found {
+fn by_arrivals(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    evidence: &Evidence,
+    pair: (usize, usize),
+    ln_e: f64,
+) -> Found {
     let (mut values, mut bad) = (0.0, 0.0);
     for split in arrived(metric, evidence, pair) {
         values += split.values.0 + split.values.1;
@@ -492,6 +523,9 @@ fn by_arrivals(metric: &Metric, evidence: &Evidence, pair: (usize, usize), ln_e:
     if values > 0.0 && bad >= values {
         return Found::silent("only bad outcomes report: declare missing and window_seconds");
     }
+    let requests = Requests::of(metric, evidence, pair);
+    let tolerated = definition.tolerated_ratio(metric);
+    let ln_e = requests.map_or(ln_e, |requests| requests.ln_e(ln_e, tolerated));
     Found::of(ln_e, values as u64)
 }
 
