@@ -143,15 +143,35 @@ pub fn ln_e_against(epochs: &[EpochSums], theta: f64, ln_asymptotic: f64) -> f64
     ln_mean(above, below, ln_asymptotic)
 }
 
-/// The differences around the estimate of which `holds` is true, from one end of the widest scale to the other. Without
-/// units, all.
-pub fn interval(epochs: &[EpochSums], holds: impl Fn(f64) -> bool) -> Interval {
-    let (estimate, widest) = (estimate(epochs), widest(epochs));
+/// So many differences between two estimates are looked at for one that is not excluded.
+const BETWEEN: u32 = 64;
+
+/// The differences of which the evidence, ln E against each, is below a line: from one end of the widest scale to the other,
+/// around the one with the least evidence between two estimates. Bets and asymptotic evidence estimate in two ways, and
+/// each may be excluded by the other. Without units it is everything; where the evidence excludes all, what lies between
+/// the estimates.
+pub fn interval(
+    epochs: &[EpochSums],
+    other_estimate: f64,
+    line: f64,
+    ln_e: impl Fn(f64) -> f64,
+) -> Interval {
+    let (one, widest) = (estimate(epochs), widest(epochs));
+    let between = |step: u32| one + (other_estimate - one) * f64::from(step) / f64::from(BETWEEN);
+    let candidates = (0..=BETWEEN).map(|step| (between(step), ln_e(between(step))));
+    let least = candidates.min_by(|a, b| a.1.total_cmp(&b.1));
+    let holds = |difference: f64| ln_e(difference) < line;
+    let Some((middle, _)) = least.filter(|(_, ln_e)| *ln_e < line) else {
+        return Interval {
+            lower: one.min(other_estimate),
+            upper: one.max(other_estimate),
+        };
+    };
     let end = |limit: f64| {
         if holds(limit) {
             limit
         } else {
-            bisect(estimate, limit, &holds)
+            bisect(middle, limit, holds)
         }
     };
     Interval {
@@ -187,10 +207,10 @@ mod tests {
 
     #[test]
     fn the_interval_excludes_what_the_evidence_excludes_and_is_everything_without_units() {
-        let holds =
-            |epochs: &[EpochSums], theta: f64| ln_e_against(epochs, theta, 0.0) < 20f64.ln();
+        let line = 20f64.ln();
+        let holds = |epochs: &[EpochSums], theta: f64| ln_e_against(epochs, theta, 0.0) < line;
         assert_eq!(
-            interval(&[], |theta| holds(&[], theta)),
+            interval(&[], 0.0, line, |theta| ln_e_against(&[], theta, 0.0)),
             Interval {
                 lower: -1.0,
                 upper: 1.0
@@ -199,7 +219,8 @@ mod tests {
         let young = EpochSums::of_counts(0.05, 0.1, (90.0, 950.0), (9.0, 50.0));
         let old = EpochSums::of_counts(0.5, 0.1, (500.0, 5_000.0), (800.0, 5_000.0));
         let epochs = [young, old];
-        let found = interval(&epochs, |theta| holds(&epochs, theta));
+        let of = |theta: f64| ln_e_against(&epochs, theta, 0.0);
+        let found = interval(&epochs, estimate(&epochs), line, of);
         assert!(found.lower > 0.0 && found.upper < 0.2, "{found:?}");
         assert!(!holds(&epochs, found.lower - 1e-9) && holds(&epochs, found.lower + 1e-9));
         assert!(!holds(&epochs, found.upper + 1e-9) && holds(&epochs, found.upper - 1e-9));

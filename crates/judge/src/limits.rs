@@ -69,6 +69,9 @@ impl Requests {
     }
 }
 
+/// Units with bad requests that are told apart in a slot.
+const FEW_UNITS: usize = 3;
+
 /// A limit that was passed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
@@ -140,6 +143,9 @@ pub struct Met {
     first_hour: Requests,
     /// Slots of the last hour that had requests, oldest first.
     recent: VecDeque<(i64, Requests)>,
+    /// Units of the candidate with bad requests, by slot, at most three of each; those of the first hour beside them.
+    units: VecDeque<(i64, u64)>,
+    first_units: Vec<u64>,
     /// Bad requests by minute and published share, where there were some.
     minutes: HashMap<(i64, u64), [f64; 2]>,
 }
@@ -175,21 +181,60 @@ impl Met {
         }
     }
 
+    /// Says when the rollout began, in seconds: before any request that is counted here, perhaps.
+    pub fn began(&mut self, seconds: i64) {
+        self.start = Some(seconds.div_euclid(SLOT));
+    }
+
+    /// Says whose a bad request of the candidate was, at a moment in seconds.
+    pub fn add_unit(&mut self, seconds: i64, unit: u64) {
+        let slot = seconds.div_euclid(SLOT);
+        if self.first_units.len() < FEW_UNITS && !self.first_units.contains(&unit) {
+            self.first_units.push(unit);
+        }
+        let of_slot = self.units.iter().filter(|(at, _)| *at == slot);
+        let known = of_slot.clone().any(|(_, known)| *known == unit);
+        if !known && of_slot.count() < FEW_UNITS {
+            self.units.push_back((slot, unit));
+        }
+        while self
+            .units
+            .front()
+            .is_some_and(|(oldest, _)| oldest + HOUR <= slot)
+        {
+            self.units.pop_front();
+        }
+    }
+
+    /// Whether bad requests since a slot are of several users: one who sends what cannot be answered is no outage.
+    fn of_several(&self, since: i64) -> bool {
+        let mut found: Vec<u64> = Vec::new();
+        for (slot, unit) in &self.units {
+            if *slot >= since && !found.contains(unit) {
+                found.push(*unit);
+            }
+        }
+        found.len() >= FEW_UNITS
+    }
+
     /// The limit that is passed at a moment, in seconds. `own_units` is whether requests are units of their own: those of
     /// one user fail together, and no budget counts them as if they did not.
     pub fn passed(&self, now: i64, own_units: bool) -> Option<Limit> {
         // The last one that is over.
         let slot = now.div_euclid(SLOT) - 1;
         let start = self.start?;
-        if slot < start + HOUR && self.first_hour.is_ill() && self.first_hour.share(1) >= 0.5 {
+        let several = own_units || self.first_units.len() >= FEW_UNITS;
+        let dead = self.first_hour.is_ill() && self.first_hour.share(1) >= 0.5;
+        if slot < start + HOUR && dead && several {
             return Some(Limit::DeadOnArrival {
                 bad: self.first_hour.bad[1],
                 calls: self.first_hour.calls[1],
             });
         }
-        let ill = WINDOWS
-            .iter()
-            .find_map(|minutes| self.stays_ill(*minutes, slot));
+        let ill = WINDOWS.iter().find_map(|minutes| {
+            let ill = self.stays_ill(*minutes, slot)?;
+            (own_units || self.of_several(slot - 6 * minutes + 1)).then_some(ill)
+        });
         ill.or_else(|| self.over_budget().filter(|_| own_units))
     }
 

@@ -14,10 +14,20 @@ pub(crate) fn with_values(
         .iter()
         .flat_map(|(_, mean, sd)| [mean - sd, mean + sd])
         .collect();
-    let (low, high) = values
-        .iter()
-        .fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+    let ends = (f64::MAX, f64::MIN);
+    let (low, high) = values.iter().fold(ends, |(l, h), v| (l.min(*v), h.max(*v)));
     let scale = Scale::between(low.min(0.0), high, &values[..2]).ok();
+    with_scale(epoch, definition, at, scale, arms);
+}
+
+/// The same with a scale.
+pub(crate) fn with_scale(
+    epoch: &mut EpochEvidence,
+    definition: &ExperimentDefinition,
+    at: usize,
+    scale: Option<Scale>,
+    arms: &[(u64, f64, f64)],
+) {
     epoch.scales.resize(definition.metrics.len(), None);
     epoch.scales[at] = scale;
     let terms = Terms::new(definition, &epoch.shares, &epoch.scales);

@@ -2,13 +2,14 @@
 //! that no value can choose its own scale.
 
 use types::{
-    EvidenceRule, ExperimentDefinition, MIN_NON_ZERO, Metric, MetricKind, Missing, NoScale, Scale,
+    EvidenceRule, ExperimentDefinition, MIN_NON_ZERO, Metric, MetricKind, MetricRole, Missing,
+    NoScale, Scale,
 };
 
 /// So many units tell a scale, the newest ones.
 pub const WANTED: usize = 10_000;
 /// So many are needed at least.
-const MIN_UNITS: usize = 200;
+pub const MIN_UNITS: usize = 200;
 /// With so many, one value that is not 0 is enough.
 const MANY_UNITS: usize = 5_000;
 /// Of 100 values that are not 0, so many lie above the cap.
@@ -24,6 +25,17 @@ pub fn waits_for_scale(metric: &Metric) -> bool {
     needs_scale(metric) && metric.kind != MetricKind::Binary
 }
 
+/// Whether a rate has a scale around 0 because nothing was known of it, and its first units tell a better one: what came
+/// before counts all the same.
+pub fn waits_for_centre(definition: &ExperimentDefinition, metric: &Metric, scale: Scale) -> bool {
+    let compared = match metric.rule() {
+        EvidenceRule::Exposures | EvidenceRule::Arrivals => true,
+        EvidenceRule::Events => definition.role(metric) != MetricRole::Guardrail,
+        EvidenceRule::None => false,
+    };
+    metric.kind == MetricKind::Binary && compared && scale.centre == 0.0
+}
+
 /// The scale of a metric by outcomes of the past, of the control or of the first units of the experiment.
 ///
 /// # Errors
@@ -37,7 +49,12 @@ pub fn scale_of(
         let sum: f64 = outcomes.iter().sum();
         return Ok(Scale::binary(sum / outcomes.len().max(1) as f64));
     }
-    if let (Some(floor), Some(cap)) = (metric.floor, metric.cap) {
+    // A tolerated ratio is about values from 0 on.
+    let ratio = definition.tolerated_ratio(metric) > 1.0 && definition.margin(metric).is_none();
+    let declared_floor = metric
+        .floor
+        .map(|floor| if ratio { floor.min(0.0) } else { floor });
+    if let (Some(floor), Some(cap)) = (declared_floor, metric.cap) {
         return Scale::between(floor, cap, outcomes);
     }
     if outcomes.len() < MIN_UNITS {
@@ -46,8 +63,7 @@ pub fn scale_of(
             wanted: MIN_UNITS,
         });
     }
-    // A tolerated ratio is about values from 0 on.
-    let with_zero = metric.missing == Missing::Zero || definition.tolerated_ratio(metric) > 1.0;
+    let with_zero = metric.missing == Missing::Zero || ratio;
     let wanted = if outcomes.len() < MANY_UNITS {
         MIN_NON_ZERO
     } else {
@@ -55,8 +71,11 @@ pub fn scale_of(
     };
     let found = Scale::of_at_least(outcomes, BEYOND, with_zero, wanted)?;
     let (floor, cap) = (
-        metric.floor.unwrap_or(found.floor),
+        declared_floor.unwrap_or(found.floor),
         metric.cap.unwrap_or(found.cap),
     );
+    if floor >= cap {
+        return Err(NoScale::Beyond);
+    }
     Scale::between(floor, cap, outcomes)
 }

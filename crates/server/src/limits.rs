@@ -13,7 +13,7 @@ use std::time::Duration;
 use store::LogStore;
 use types::{
     Actor, AtOnce, Decision, EvidenceRule, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Measured, MinuteEvidence, PredictionRecord,
+    ExperimentKey, Measured, MinuteEvidence, PredictionRecord, Timestamp,
 };
 
 /// Entries that are kept until it is known what came before them.
@@ -61,7 +61,8 @@ struct Request {
     candidate: bool,
     /// The guardrails of which it is a bad event.
     bad: Vec<usize>,
-    named: bool,
+    /// The unit that it named, by a hash.
+    unit: Option<u64>,
 }
 
 impl Watch {
@@ -111,6 +112,19 @@ impl Watch {
         self.held.load(Ordering::Relaxed)
     }
 
+    fn because(&self, at: usize, limit: Limit) -> String {
+        let candidate = self.definition.arms[1].version.as_str();
+        limit.say(candidate, self.definition.metrics[at].name.as_str())
+    }
+
+    /// The candidate gets no calls from now on.
+    fn hold(&self, at: usize, limit: Limit) {
+        if !self.held.swap(true, Ordering::Relaxed) {
+            let because = self.because(at, limit);
+            tracing::warn!(experiment = %self.id, limit = limit.as_str(), "{because}");
+        }
+    }
+
     /// Counts a request whose entry has a position.
     pub(crate) fn count(&self, position: u64, record: &PredictionRecord) {
         let arm = self.definition.arm(record.version);
@@ -133,7 +147,7 @@ impl Watch {
             },
             candidate,
             bad: self.at_once.bad(measured).collect(),
-            named: record.unit_id.is_some(),
+            unit: record.unit_id.as_ref().map(|unit| foldhash(unit.as_str())),
         };
         match &mut *self.lock() {
             Counts::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(request),
@@ -152,6 +166,7 @@ impl Watch {
         position: u64,
         minutes: &[MinuteEvidence],
         (all, named_before): (u64, u64),
+        began: Option<i64>,
         shares: impl Fn(i64) -> f64,
     ) {
         let mut counts = self.lock();
@@ -165,6 +180,9 @@ impl Watch {
         } = &mut known
         {
             (*requests, *named) = (all, named_before);
+        }
+        if let (Counts::Known { met, .. }, Some(began)) = (&mut known, began) {
+            met.iter_mut().for_each(|met| met.began(began));
         }
         for minute in minutes {
             for (arm, of_arm) in minute.arms.iter().enumerate() {
@@ -207,6 +225,11 @@ impl Watch {
     }
 }
 
+fn foldhash(unit: &str) -> u64 {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(unit)
+}
+
 impl Counts {
     fn none(guardrails: usize) -> Self {
         Self::Known {
@@ -226,10 +249,13 @@ impl Counts {
             return;
         };
         *requests += 1;
-        *named += u64::from(request.named);
+        *named += u64::from(request.unit.is_some());
         for (met, at) in met.iter_mut().zip(guardrails) {
             let bad = u64::from(request.bad.contains(at));
             met.add(request.seconds, request.share, request.candidate, 1, bad);
+            if let Some(unit) = request.unit.filter(|_| bad > 0 && request.candidate) {
+                met.add_unit(request.seconds, unit);
+            }
         }
     }
 }
@@ -256,16 +282,17 @@ async fn remember(state: &AppState) {
     for watch in state.snapshot.watches() {
         let known = async {
             let experiment = watch.experiment(state)?;
+            let began = experiment.started_at.map(Timestamp::seconds);
             let evidence = state
                 .store
                 .evidence(experiment.clone(), state.clock.now())
                 .await
                 .ok()?;
             let (position, minutes) = state.store.minutes(experiment).await.ok()?;
-            Some((evidence, position, minutes))
+            Some((evidence, position, minutes, began))
         };
         match known.await {
-            Some((evidence, position, minutes)) => {
+            Some((evidence, position, minutes, began)) => {
                 let share = |epoch: i64| {
                     let found = evidence.epochs.iter().find(|known| known.epoch == epoch);
                     found.map_or(0.0, |epoch| epoch.shares[1])
@@ -278,9 +305,9 @@ async fn remember(state: &AppState) {
                 // Who came back had a name.
                 let several = all > units + units / FEW_NAMED;
                 let named = if several { all } else { 0 };
-                watch.take(position, &minutes, (all, named), share);
+                watch.take(position, &minutes, (all, named), began, share);
             }
-            None => watch.take(0, &[], (0, 0), |_| 0.0),
+            None => watch.take(0, &[], (0, 0), None, |_| 0.0),
         }
     }
 }
@@ -288,10 +315,18 @@ async fn remember(state: &AppState) {
 /// Looks once: who passes a limit goes back.
 pub(crate) async fn look(state: &AppState) {
     let now = state.clock.now().seconds();
-    for watch in state.snapshot.watches() {
-        if let Some((at, limit)) = watch.passed(now) {
-            go_back(state, &watch, at, limit).await;
-        }
+    let passed: Vec<_> = state
+        .snapshot
+        .watches()
+        .into_iter()
+        .filter_map(|watch| watch.passed(now).map(|(at, limit)| (watch, at, limit)))
+        .collect();
+    // Callers are not left on any of them while the others are written.
+    for (watch, at, limit) in &passed {
+        watch.hold(*at, *limit);
+    }
+    for (watch, at, limit) in passed {
+        go_back(state, &watch, at, limit).await;
     }
 }
 
@@ -300,13 +335,7 @@ async fn go_back(state: &AppState, watch: &Watch, at: usize, limit: Limit) {
     let Some(experiment) = watch.experiment(state) else {
         return;
     };
-    let metric = definition.metrics[at].name.as_str();
-    let because = limit.say(definition.arms[1].version.as_str(), metric);
-    if !watch.is_held() {
-        tracing::warn!(experiment = %watch.id, limit = limit.as_str(), "{because}");
-    }
-    // Callers are not left on it while that is written.
-    watch.held.store(true, Ordering::Relaxed);
+    let because = watch.because(at, limit);
     let after = Experiment {
         status: Decision::RollBack.leads_to(),
         ..experiment.clone()

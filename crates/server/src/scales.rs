@@ -1,7 +1,7 @@
 //! The scales of the epoch that opens, from outcomes in the log: `judge::scales` says by which rules.
 
 use crate::state::AppState;
-use judge::scales::{WANTED, needs_scale, scale_of, waits_for_scale};
+use judge::scales::{MIN_UNITS, WANTED, needs_scale, scale_of, waits_for_centre, waits_for_scale};
 use std::sync::Arc;
 use store::{Earlier, LogStore, StoreError};
 use types::{
@@ -71,11 +71,20 @@ pub(crate) async fn found_since(
     let mut scales = experiment.scales.clone();
     scales.resize(definition.metrics.len(), None);
     let mut some = false;
-    for at in missing(experiment) {
-        if units(at) == 0 {
+    let scales_of = experiment.scales.iter().copied().enumerate();
+    let centres = scales_of.filter_map(|(at, scale)| {
+        let metric = definition.metrics.get(at)?;
+        waits_for_centre(definition, metric, scale?).then_some(at)
+    });
+    for at in missing(experiment).into_iter().chain(centres) {
+        if units(at) < MIN_UNITS as u64 {
             continue;
         }
-        if let Ok(scale) = of_first_units(state, experiment, at).await? {
+        let found = of_first_units(state, experiment, at).await?;
+        // A rate around 0 stays where its first units are all 0 too.
+        if let Ok(scale) = found
+            && Some(scale.centre) != scales[at].map(|known| known.centre)
+        {
             scales[at] = Some(scale);
             some = true;
         }

@@ -4,7 +4,7 @@ use crate::run::running;
 use evidence::{Bets, Coin, Delta, ExactSum, Terms, minute_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
-use judge::scales::{WANTED, needs_scale, scale_of};
+use judge::scales::{MIN_UNITS, WANTED, needs_scale, scale_of, waits_for_centre};
 use std::collections::VecDeque;
 use types::{
     ArmEvidence, ArmMinute, ArmSlot, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
@@ -253,7 +253,8 @@ impl Ledger {
             }
         }
         let first = &mut self.first[metric];
-        if self.experiment.scales[metric].is_none() && first.len() < WANTED {
+        let known = self.experiment.scales[metric];
+        if known.is_none_or(|scale| scale.centre == 0.0) && first.len() < WANTED {
             first.extend(others);
             first.extend(std::iter::repeat_n(0.0, zeros as usize));
         }
@@ -305,9 +306,12 @@ impl Ledger {
         let definition = &self.experiment.definition;
         let mut found = false;
         for (at, metric) in definition.metrics.iter().enumerate() {
-            if self.experiment.scales[at].is_none()
-                && needs_scale(metric)
+            let known = self.experiment.scales[at];
+            let centre = known.is_some_and(|scale| waits_for_centre(definition, metric, scale));
+            if (known.is_none() && needs_scale(metric) || centre)
+                && self.first[at].len() >= MIN_UNITS
                 && let Ok(scale) = scale_of(definition, metric, &self.first[at])
+                && Some(scale.centre) != known.map(|known| known.centre)
             {
                 self.experiment.scales[at] = Some(scale);
                 found = true;

@@ -270,6 +270,9 @@ impl<'a> Play<'a> {
         let sums: MetricSums = sums.sums();
         if self.metric.is_bad(1.0) {
             self.met.add(now, share, candidate, 1, u64::from(bad));
+            if bad && candidate {
+                self.met.add_unit(now, at as u64);
+            }
             self.ledger
                 .bad(arm, 0, now, (u64::from(first), u64::from(bad)));
         }

@@ -1,7 +1,7 @@
 //! What is measured per prediction, with a direction. The same form is stored and sent, so these
 //! types derive `Serialize`.
 
-use crate::{MetricName, Status};
+use crate::{MetricName, Scale, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -184,7 +184,7 @@ impl Metric {
                 && self.upper_bound.is_none_or(|bound| end <= bound)
         };
         let ordered = match ends {
-            [Some(floor), Some(cap)] => floor < cap,
+            [Some(floor), Some(cap)] => Scale::between(floor, cap, &[]).is_ok(),
             _ => true,
         };
         if self.kind == MetricKind::Binary || !ordered || !ends.iter().flatten().all(|e| within(*e))

@@ -19,6 +19,9 @@ pub enum NoScale {
     /// Floor and cap would be one.
     #[error("all values are equal")]
     AllEqual,
+    /// A declared end leaves nothing on its side.
+    #[error("all values lie beyond the declared floor or cap")]
+    Beyond,
     /// A scale from few units is a scale by chance.
     #[error("too few units to set a scale: {units} of {wanted}")]
     TooFewUnits {
@@ -88,7 +91,10 @@ impl Scale {
     /// # Errors
     /// When the bounds are one, or the wrong way round.
     pub fn between(floor: f64, cap: f64, values: &[f64]) -> Result<Self, NoScale> {
-        if floor.is_nan() || cap.is_nan() || cap <= floor {
+        // Halved, because the difference of two large ends is not finite; what is narrower has no numbers in between.
+        let width = 0.5 * cap - 0.5 * floor;
+        let least = f64::EPSILON * floor.abs().max(cap.abs());
+        if width.is_nan() || width <= least.max(f64::MIN_POSITIVE) {
             return Err(NoScale::AllEqual);
         }
         let mut scale = Self {

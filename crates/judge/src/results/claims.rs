@@ -130,14 +130,23 @@ pub(super) fn claim(
     let (more, less) = both_ways(definition, metric, evidence, pair, &units);
     let ln_e = claim::ln_e(&more, &less, ln_a(0.0));
     let line = -alpha.ln();
-    let holds = |difference: f64| claim::ln_e_against(&sums, difference, ln_a(difference)) < line;
-    let found = claim::interval(&sums, holds);
+    let against = |difference: f64| claim::ln_e_against(&sums, difference, ln_a(difference));
+    let difference = between_means(&units);
+    let found = claim::interval(&sums, difference, line, against);
+    // Which way: by what carries the evidence. Where the centre of the scale is far from the values, bets alone follow the
+    // number of units that each arm happened to get.
+    let ln_bets = claim::ln_e(&more, &less, f64::NEG_INFINITY);
+    let more = if ln_a(0.0) + 0.5f64.ln() > ln_bets {
+        difference > 0.0
+    } else {
+        more.ln_e() > less.ln_e()
+    };
     // The claim and the interval are two tests; what is shown never says both.
     let guards = definition.role(metric) == MetricRole::Guardrail;
     let interval = if guards {
         found
     } else if ln_e >= line {
-        without_zero(found, more.ln_e() > less.ln_e())
+        without_zero(found, more)
     } else {
         Interval {
             lower: found.lower.min(0.0),
@@ -145,11 +154,6 @@ pub(super) fn claim(
         }
     };
     let several = units.iter().filter(counted).count() > 1;
-    let difference = if several {
-        claim::estimate(&sums)
-    } else {
-        last.width * (last.candidate.mean - last.control.mean)
-    };
     let earned = units.iter().any(|units| units.asymptotic);
     Claim {
         sequential: Sequential {
@@ -162,7 +166,7 @@ pub(super) fn claim(
             } else {
                 SequenceMethod::Betting
             },
-            more: more.ln_e() > less.ln_e(),
+            more,
         },
         difference: Some(difference),
         base: Some(last.floor + last.width * last.control.mean),
@@ -183,6 +187,20 @@ pub(super) fn without_zero(interval: Interval, more: bool) -> Interval {
             upper: interval.upper.min(0.0),
         }
     }
+}
+
+/// The difference of the means of fresh units, capped, epochs by what they know of it.
+fn between_means(units: &[Units]) -> f64 {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for units in units {
+        let (a, b) = (units.control.n, units.candidate.n);
+        if a > 0.0 && b > 0.0 {
+            let known = a * b / (a + b);
+            weight += known;
+            sum += known * units.width * (units.candidate.mean - units.control.mean);
+        }
+    }
+    if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
 /// What bets have won that the candidate is above the control, and that it is below.

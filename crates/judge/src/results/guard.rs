@@ -249,7 +249,12 @@ struct Requests {
     epochs: Vec<(i64, EventStage)>,
     /// How much more they vary than independent ones.
     dispersion: f64,
+    /// Whether enough units have bad requests to say that.
+    enough: bool,
 }
+
+/// So many units have to have bad requests, as if all had equally many.
+const LEAST_EFFECTIVE: f64 = 8.0;
 
 impl Requests {
     /// `None` where requests are units of their own.
@@ -290,6 +295,18 @@ impl Requests {
         } else {
             1.0
         };
+        // (Σ k)²/Σ k²: so many units with equally many bad requests would be as few. Where one or two have nearly all of
+        // them, nothing says how much users vary.
+        let squares = |sums: &MetricSums| sums.sum_squares.max(0.0);
+        let roots: f64 = each
+            .iter()
+            .map(|(_, (control, candidate))| (squares(control) + squares(candidate)).sqrt())
+            .sum();
+        let effective = if roots > 0.0 {
+            bad * bad / (roots * roots)
+        } else {
+            0.0
+        };
         let stage = |(control, candidate): &(MetricSums, MetricSums)| EventStage {
             share: candidate.count as f64 / (candidate.count + control.count).max(1) as f64,
             treated: candidate.total(),
@@ -300,6 +317,7 @@ impl Requests {
         Some(Self {
             epochs: epochs.filter(|(_, stage)| open(stage)).collect(),
             dispersion,
+            enough: effective >= LEAST_EFFECTIVE,
         })
     }
 
@@ -307,7 +325,11 @@ impl Requests {
     /// approximate and sooner where few units have many.
     fn ln_e(&self, ln_first: f64, tolerated: f64) -> f64 {
         let stages: Vec<EventStage> = self.epochs.iter().map(|(_, stage)| *stage).collect();
-        let of_requests = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) / self.dispersion;
+        let of_requests = if self.enough {
+            ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) / self.dispersion
+        } else {
+            0.0
+        };
         let top = ln_first.max(of_requests);
         top + (0.5 * ((ln_first - top).exp() + (of_requests - top).exp())).ln()
     }

@@ -1,7 +1,7 @@
 //! What must hold of every verdict.
 
 use super::*;
-use crate::made::with_values;
+use crate::made::{with_scale, with_values};
 use proptest::prelude::*;
 use types::{
     Arm, ArmEvidence, BetSums, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey,
@@ -533,5 +533,57 @@ fn what_decides_is_the_same_in_both_views() {
         );
         assert_eq!((got.finding, got.ln_e_harm), (want.finding, want.ln_e_harm));
         assert!(want.bayesian.is_some() && got.bayesian.is_none());
+    }
+}
+
+/// Where the centre of the scale is far from the values, bets follow the number of units that each arm happened to get: the
+/// asymptotic evidence decides then, and says which way.
+#[test]
+fn a_claim_has_the_direction_of_its_difference_wherever_the_centre_is() {
+    let metric = Metric {
+        window_seconds: 60,
+        ..BuiltIn::LatencyMs.metric()
+    };
+    for (units, better) in [
+        ((5200, 5000), 51.5),
+        ((5000, 5200), 51.5),
+        ((5200, 5000), 49.5),
+        ((5000, 5200), 49.5),
+    ] {
+        let means = [(units.0, 50.5, 0.3), (units.1, better, 0.3)];
+        let arms = means.map(|(n, mean, sd)| arm(&[continuous(n, mean, sd)]));
+        let experiment = experiment(2, vec![metric.clone()]);
+        let mut epochs = Vec::new();
+        // In one epoch, and in two.
+        for number in 1..3 {
+            let mut epoch = epoch(number, &arms);
+            let scale = Some(Scale {
+                floor: 0.0,
+                cap: 1000.0,
+                centre: 0.5,
+            });
+            with_scale(&mut epoch, &experiment.definition, 0, scale, &means);
+            epochs.push(epoch);
+            let got = judge(&experiment, &evidence(epochs.clone()));
+            let comparison = &got.metrics[0].comparisons[0];
+            let truth: f64 = better - 50.5;
+            let difference = comparison.difference.unwrap();
+            assert!(
+                (difference - truth).abs() < 1e-6,
+                "{units:?} {better}: {difference}"
+            );
+            // Less latency is better.
+            let wanted = if truth < 0.0 {
+                Finding::Better
+            } else {
+                Finding::Worse
+            };
+            assert_eq!(comparison.finding, wanted, "{}", got.summary);
+            let interval = comparison.sequential.interval.unwrap();
+            assert!(
+                interval.contains(truth) && interval.lower < interval.upper,
+                "{interval:?}"
+            );
+        }
     }
 }

@@ -20,10 +20,11 @@ pub(super) fn compute(id: &str, i: &Inputs<'_>) -> Option<Value> {
         "bets-16" => {
             let epochs = sums(i);
             let line = (2.0 / i.get("alpha")).ln();
-            bounds(claim::interval(&epochs, |theta| {
+            let of = |theta: f64| {
                 let (above, below) = claim::ln_e_beside(&epochs, theta);
-                above.max(below) < line
-            }))
+                above.max(below)
+            };
+            bounds(claim::interval(&epochs, claim::estimate(&epochs), line, of))
         }
         "bets-18" => scale(i),
         "bets-19" => {
