@@ -1,7 +1,7 @@
 //! What a unit puts into the bets of an epoch, and their sums: exact whatever the order in which units come, additive
 //! over servers, and nothing stays of what is taken away.
 
-use crate::betting::{BETS, Bet, Harm, Scale, Tolerance};
+use crate::betting::{BETS, Bet, Harm, Scale, Staked, Tolerance};
 use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -117,6 +117,8 @@ struct MetricTerms {
     scale: Scale,
     binary: bool,
     questions: SmallVec<[(Harm, Tolerance); 3]>,
+    /// By candidate and question: the bets on a fresh unit.
+    fresh: Vec<Staked>,
 }
 
 /// So many parts has 1 in sums of numbers from 0 to 1 and of logarithms.
@@ -129,6 +131,15 @@ fn parts(number: f64) -> i128 {
 
 fn number(parts: i128) -> f64 {
     parts as f64 / PARTS
+}
+
+fn staked((harm, tolerance): (Harm, Tolerance), share: f64, centre: f64) -> Staked {
+    Staked::of(&Bet {
+        harm,
+        tolerance,
+        share,
+        centre,
+    })
 }
 
 /// What units add to the bets on a metric; corrections can be negative.
@@ -164,10 +175,17 @@ impl Terms {
             let scale = scales.get(at).copied().flatten();
             let usable = |scale: &Scale| fits && scale.is_one() && has_bets(definition, metric);
             let scale = scale.filter(usable)?;
+            let questions = questions(definition, metric, &scale);
+            let staked = |candidate: usize| {
+                let share = pair_share(shares, candidate);
+                let of = move |question: &(Harm, Tolerance)| staked(*question, share, scale.centre);
+                questions.iter().map(of).collect::<Vec<Staked>>()
+            };
             Some(MetricTerms {
+                fresh: (1..shares.len()).flat_map(staked).collect(),
                 scale,
                 binary: metric.kind == MetricKind::Binary,
-                questions: questions(definition, metric, &scale),
+                questions,
             })
         });
         Self {
@@ -216,19 +234,18 @@ impl Terms {
             arm..arm + 1
         };
         for candidate in pairs {
-            let share = match coin {
-                Coin::Fresh => pair_share(&self.shares, candidate),
-                Coin::Between(share) => share,
+            match coin {
+                Coin::Fresh => {
+                    let asked = terms.questions.len();
+                    let staked = &terms.fresh[(candidate - 1) * asked..candidate * asked];
+                    logs.extend(staked.iter().map(|bet| bet.logs(arm > 0, g).map(parts)));
+                }
+                Coin::Between(share) => {
+                    let centre = terms.scale.centre;
+                    let staked = terms.questions.iter().map(|of| staked(*of, share, centre));
+                    logs.extend(staked.map(|bet| bet.logs(arm > 0, g).map(parts)));
+                }
                 Coin::LeftOut => return Bets::default(),
-            };
-            for (harm, tolerance) in &terms.questions {
-                let bet = Bet {
-                    harm: *harm,
-                    tolerance: *tolerance,
-                    share,
-                    centre: terms.scale.centre,
-                };
-                logs.push(bet.logs(arm > 0, g).map(parts));
             }
         }
         let power = |g: f64| if fresh { parts(g) } else { 0 };

@@ -79,12 +79,6 @@ impl Bet {
         }
     }
 
-    /// ln of what each bet wins on a unit with the number g, from 0 to 1.
-    pub fn logs(&self, candidate: bool, g: f64) -> [f64; BETS] {
-        let (won, lost) = (self.won(candidate, g), self.most_lost());
-        SIZES.map(|rho| (rho * won / (1.0 + rho * lost)).ln_1p())
-    }
-
     /// The most that a unit can lose.
     fn most_lost(&self) -> f64 {
         let (e, m) = (self.share, self.centre);
@@ -97,6 +91,32 @@ impl Bet {
     }
 }
 
+/// Bets with their stakes, made ready for many units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Staked {
+    bet: Bet,
+    /// ρ/(1 + ρb): what each stakes of what it can win or lose.
+    stakes: [f64; BETS],
+}
+
+impl Staked {
+    /// Of bets on these terms.
+    pub fn of(bet: &Bet) -> Self {
+        let lost = bet.most_lost();
+        Self {
+            bet: *bet,
+            stakes: SIZES.map(|rho| rho / (1.0 + rho * lost)),
+        }
+    }
+
+    /// ln of what each bet wins on a unit with the number g, from 0 to 1.
+    pub fn logs(&self, candidate: bool, g: f64) -> [f64; BETS] {
+        let won = self.bet.won(candidate, g);
+        // To about 1e-16, as their sums need it; `ln_1p` takes twice as long.
+        self.stakes.map(|stake| (1.0 + stake * won).ln())
+    }
+}
+
 /// ln of what each bet has won: sums that are added over units, stretches of time, epochs and servers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Winnings([f64; BETS]);
@@ -104,7 +124,7 @@ pub struct Winnings([f64; BETS]);
 impl Winnings {
     /// Of one unit with the number g, from 0 to 1.
     pub fn of(bet: &Bet, candidate: bool, g: f64) -> Self {
-        Self(bet.logs(candidate, g))
+        Self(Staked::of(bet).logs(candidate, g))
     }
 
     /// Of the units of one arm with a binary metric, all under the same terms: counts are enough.

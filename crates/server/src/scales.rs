@@ -77,7 +77,8 @@ pub(crate) async fn found_since(
         waits_for_centre(definition, metric, scale?).then_some(at)
     });
     for at in missing(experiment).into_iter().chain(centres) {
-        if units(at) < MIN_UNITS as u64 {
+        // What told none is asked again when there is a tenth more.
+        if units(at) < MIN_UNITS as u64 || !state.try_scale((experiment.key, at), units(at)) {
             continue;
         }
         let found = of_first_units(state, experiment, at).await?;

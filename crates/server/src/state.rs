@@ -8,12 +8,14 @@ use crate::{Config, StartError, settings};
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
 use runtime::HttpClient;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use store::{Gone, LogStore, ModelStore, OpenOptions, Store};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use types::ExperimentKey;
 
 /// What every handler shares. Clones are handles to the same state.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) published: Mutex<i64>,
     /// Told when it is not known whether a change was made.
     pub(crate) unpublished: Notify,
+    /// How many units there were when a scale of a metric was looked for last, by experiment and place.
+    scales_tried: StdMutex<HashMap<(ExperimentKey, usize), u64>>,
     /// What is due for running experiments and could not be written.
     overdue: StdMutex<Vec<String>>,
     /// Work that goes on without its caller.
@@ -55,6 +59,9 @@ impl std::ops::Deref for AppState {
         &self.0
     }
 }
+
+/// So many experiments and metrics are remembered; above that all are forgotten.
+const MOST_TRIED: usize = 10_000;
 
 impl AppState {
     pub(crate) async fn new(
@@ -91,6 +98,7 @@ impl AppState {
             closing: CancellationToken::new(),
             published: Mutex::new(published),
             unpublished: Notify::new(),
+            scales_tried: StdMutex::default(),
             overdue: StdMutex::default(),
             tasks: TaskTracker::new(),
             panics: AtomicU64::new(0),
@@ -168,6 +176,23 @@ impl AppState {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether it is time to look for a scale, of which there are so many units now.
+    pub(crate) fn try_scale(&self, of: (ExperimentKey, usize), units: u64) -> bool {
+        let mut tried = self
+            .scales_tried
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if tried.len() >= MOST_TRIED {
+            tried.clear();
+        }
+        let last = tried.entry(of).or_default();
+        let due = units > *last + *last / 10;
+        if due {
+            *last = units;
+        }
+        due
     }
 
     pub(crate) fn set_overdue(&self, overdue: Vec<String>) {
