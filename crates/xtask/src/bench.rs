@@ -28,7 +28,7 @@ pub(crate) struct BenchArgs {
     /// The largest log, in predictions.
     #[arg(long, default_value_t = 10_000_000)]
     log: u64,
-    /// The binary of the last release, whose `/health` is measured beside.
+    /// The binary of the last release, which is measured beside.
     #[arg(long, value_name = "FILE")]
     last_release: Option<PathBuf>,
     /// Where the data directories are made, so that a disk can be chosen.
@@ -64,6 +64,8 @@ enum Part {
     Route,
     /// The cost of a running experiment, feedback, and results of a large log.
     Experiment,
+    /// CPU time of a request of a running experiment, against the last release.
+    Cpu,
     /// What the controller costs, and how soon it takes a broken candidate back.
     Controller,
     /// Micro-benchmarks of the judge, and the simulation with its defaults.
@@ -95,6 +97,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Start => start::run(args, &binary, directory.path()).await?,
             Part::Route => start::route()?,
             Part::Experiment => experiment::run(args, &binary, directory.path()).await?,
+            Part::Cpu => experiment::cpu(args, &binary, directory.path()).await?,
             Part::Controller => controller::run(args, &binary, directory.path()).await?,
             Part::Judge => experiment::judge(&binary)?,
         }

@@ -35,6 +35,16 @@ impl Process {
     pub(crate) fn memory_mib(&self, field: &str) -> anyhow::Result<f64> {
         memory_mib(&self.child.id().to_string(), field)
     }
+
+    /// The CPU time it has used, in ticks of 10 ms, by all of its threads: user and system.
+    pub(crate) fn cpu_ticks(&self) -> anyhow::Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name stands in parentheses and may hold anything; the fields after it are numbered from 3.
+        let (_, fields) = stat.rsplit_once(')').context("a name in parentheses")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut ticks = || anyhow::Ok(fields.next().context("no such field")?.parse::<u64>()?);
+        Ok(ticks()? + ticks()?)
+    }
 }
 
 impl Drop for Process {

@@ -4,14 +4,14 @@ use super::BenchArgs;
 use super::load::{Measured, Served, throughput};
 use super::log::{Log, time};
 use crate::fill::TEXT;
-use crate::load::{Shape, Target};
+use crate::load::{self, Shape, Target};
 use crate::process;
 use crate::table::{self, median};
 use anyhow::{Context, ensure};
 use api::{Client, CreateExperiment, Feedback, PredictRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -27,16 +27,32 @@ pub(super) async fn run(args: &BenchArgs, binary: &Path, directory: &Path) -> an
     results(args, binary, directory).await
 }
 
-fn definition() -> anyhow::Result<CreateExperiment> {
-    Ok(serde_json::from_value(json!({
+fn definition_json() -> Value {
+    json!({
         "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"],
         "weights": {"1.0.0": 70, "2.0.0": 30}, "primary_metric": "correct",
         "secondary_metrics": ["confidence"], "guardrails": ["error", "latency_ms"],
-    }))?)
+    })
 }
 
-/// The same requests of many users, with and without an experiment on the same weights.
-async fn predict(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Result<()> {
+fn definition() -> anyhow::Result<CreateExperiment> {
+    Ok(serde_json::from_value(definition_json())?)
+}
+
+/// The same without the client of this build, which sends fields that a server of an older release does not know.
+async fn start_plainly(server: &Served) -> anyhow::Result<()> {
+    let url = format!("{}/experiments", server.process.line);
+    let client = reqwest::Client::new();
+    let created = client.post(&url).json(&definition_json()).send().await?;
+    let created: Value = created.error_for_status()?.json().await?;
+    let id = created["experiment"].as_str().context("the experiment has an id")?;
+    let started = client.post(format!("{url}/{id}/start")).send().await?;
+    started.error_for_status()?;
+    Ok(())
+}
+
+/// A file with a request of each user.
+fn requests_of_users(directory: &Path) -> anyhow::Result<PathBuf> {
     let lines = directory.join("users");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&lines)?);
     for user in 0..USERS {
@@ -47,6 +63,68 @@ async fn predict(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::R
         )?;
     }
     file.flush()?;
+    Ok(lines)
+}
+
+/// CPU time of the whole server for a request, until everything is counted: this build and the last release, both with a
+/// running experiment.
+pub(super) async fn cpu(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Result<()> {
+    let last = args.last_release.as_deref();
+    let last = last.context("name the binary of the last release with --last-release")?;
+    let lines = requests_of_users(directory)?;
+    let mut servers = Vec::new();
+    for (name, binary) in [("last release", last), ("this build", binary)] {
+        let server = Served::start(binary, directory, "commit").await?;
+        start_plainly(&server).await?;
+        servers.push((name, server, Vec::new()));
+    }
+    let shape = Shape {
+        connections: 64,
+        seconds: args.seconds,
+        rate: None,
+    };
+    for round in 0..=args.rounds {
+        for (_, server, rounds) in &mut servers {
+            let url = format!("{}/predict", server.process.line);
+            let before = server.process.cpu_ticks()?;
+            let outcome = load::run(Target::PostLines(&url, &lines), shape).await?;
+            server.catch_up().await?;
+            ensure!(outcome.failures == 0, "{} failures", outcome.failures);
+            let used = (server.process.cpu_ticks()? - before) as f64 * 10_000.0;
+            // The first one warms up.
+            if round > 0 {
+                rounds.push(used / (outcome.per_second * f64::from(shape.seconds)));
+            }
+        }
+    }
+    let of_last = median(servers[0].2.iter().copied());
+    let rows: Vec<Vec<String>> = servers
+        .iter()
+        .map(|(name, _, rounds)| {
+            let middle = median(rounds.iter().copied());
+            vec![
+                (*name).to_owned(),
+                format!("{middle:.2}"),
+                rounds
+                    .iter()
+                    .map(|us| format!("{us:.1}"))
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                format!("{:.3}", middle / of_last),
+            ]
+        })
+        .collect();
+    table::print(
+        "CPU time of a request of a running experiment, 64 connections, until counted; bar: ratio 1.02",
+        &["server", "µs a request", "rounds", "ratio"],
+        &rows,
+    );
+    Ok(())
+}
+
+/// The same requests of many users, with and without an experiment on the same weights.
+async fn predict(args: &BenchArgs, binary: &Path, directory: &Path) -> anyhow::Result<()> {
+    let lines = requests_of_users(directory)?;
     let plain = Served::start(binary, directory, "commit").await?;
     let trial = Served::start(binary, directory, "commit").await?;
     Client::new(&trial.process.line)?
