@@ -89,22 +89,73 @@ impl EpochSums {
         self.share * (1.0 - self.share)
     }
 
-    /// Adds what each bet has won that the difference is above θ, or below it.
-    fn bet(&self, theta: f64, above: bool, winnings: &mut [f64; BETS]) {
+    /// Adds what each bet wins that the difference is above θ, or below it: for each power of θ its factor.
+    fn bet(&self, above: bool, bets: &mut Polynomials) {
         let (e, m, v) = (self.share, self.centre, self.variance());
-        let mean = v * theta / self.width;
         let (sign, bound) = if above {
             (1.0, f64::max((1.0 - e) * m, e * (1.0 - m)) + v)
         } else {
             (-1.0, f64::max((1.0 - e) * (1.0 - m), e * m) + v)
         };
-        let sum = sign * (self.sum - self.n * mean) / bound;
-        let squares = self.sum_squares - 2.0 * mean * self.sum + self.n * mean * mean;
-        let squares = squares.max(0.0) / (bound * bound);
-        for (ln, rho) in winnings.iter_mut().zip(SIZES) {
+        // With a mean of μ = vθ/width: Σ ±(X − μ)/bound and Σ (X − μ)²/bound².
+        let mean = v / self.width;
+        let sum = [self.sum, -self.n * mean].map(|factor| sign * factor / bound);
+        let squares = [
+            self.sum_squares,
+            -2.0 * mean * self.sum,
+            self.n * mean * mean,
+        ];
+        let squares = squares.map(|factor| factor / (bound * bound));
+        for (bet, rho) in bets.iter_mut().zip(SIZES) {
             let lambda = rho * bound / (1.0 + rho * bound);
-            *ln += lambda * sum + ((-lambda).ln_1p() + lambda) * squares;
+            let cost = (-lambda).ln_1p() + lambda;
+            bet[0] += lambda * sum[0] + cost * squares[0];
+            bet[1] += lambda * sum[1] + cost * squares[1];
+            bet[2] += cost * squares[2];
         }
+    }
+}
+
+/// What each bet has won, in ln, as a polynomial of the difference θ that it is about: of degree 2, because sums and sums
+/// of squares about a mean are.
+type Polynomials = [[f64; 3]; BETS];
+
+/// What bets win on any difference, worked out once for all epochs.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    above: Polynomials,
+    below: Polynomials,
+}
+
+impl Beside {
+    /// Of the units of all epochs.
+    pub fn of(epochs: &[EpochSums]) -> Self {
+        let of = |above| {
+            let mut bets = [[0.0; 3]; BETS];
+            for epoch in epochs {
+                epoch.bet(above, &mut bets);
+            }
+            bets
+        };
+        Self {
+            above: of(true),
+            below: of(false),
+        }
+    }
+
+    /// ln of the evidence that the difference is above θ, and that it is below it.
+    pub fn ln_e(&self, theta: f64) -> (f64, f64) {
+        let of = |bets: &Polynomials| {
+            let ln = bets.map(|[constant, once, twice]| constant + theta * (once + theta * twice));
+            Winnings::from_logs(ln).ln_e()
+        };
+        (of(&self.above), of(&self.below))
+    }
+
+    /// ln of the evidence against a difference of θ; `ln_asymptotic` is 0 where it does not count.
+    pub fn ln_e_against(&self, theta: f64, ln_asymptotic: f64) -> f64 {
+        let (above, below) = self.ln_e(theta);
+        ln_mean(above, below, ln_asymptotic)
     }
 }
 
@@ -123,24 +174,6 @@ pub fn estimate(epochs: &[EpochSums]) -> f64 {
 fn widest(epochs: &[EpochSums]) -> f64 {
     let widths = epochs.iter().map(|epoch| epoch.width);
     widths.reduce(f64::max).unwrap_or(1.0)
-}
-
-/// ln of the evidence that the difference is above θ, and that it is below it.
-pub fn ln_e_beside(epochs: &[EpochSums], theta: f64) -> (f64, f64) {
-    let of = |above| {
-        let mut winnings = [0.0; BETS];
-        for epoch in epochs {
-            epoch.bet(theta, above, &mut winnings);
-        }
-        Winnings::from_logs(winnings).ln_e()
-    };
-    (of(true), of(false))
-}
-
-/// ln of the evidence against a difference of θ; `ln_asymptotic` is 0 where it does not count.
-pub fn ln_e_against(epochs: &[EpochSums], theta: f64, ln_asymptotic: f64) -> f64 {
-    let (above, below) = ln_e_beside(epochs, theta);
-    ln_mean(above, below, ln_asymptotic)
 }
 
 /// So many differences between two estimates are looked at for one that is not excluded.
@@ -208,9 +241,9 @@ mod tests {
     #[test]
     fn the_interval_excludes_what_the_evidence_excludes_and_is_everything_without_units() {
         let line = 20f64.ln();
-        let holds = |epochs: &[EpochSums], theta: f64| ln_e_against(epochs, theta, 0.0) < line;
+        let nothing = Beside::of(&[]);
         assert_eq!(
-            interval(&[], 0.0, line, |theta| ln_e_against(&[], theta, 0.0)),
+            interval(&[], 0.0, line, |theta| nothing.ln_e_against(theta, 0.0)),
             Interval {
                 lower: -1.0,
                 upper: 1.0
@@ -219,10 +252,12 @@ mod tests {
         let young = EpochSums::of_counts(0.05, 0.1, (90.0, 950.0), (9.0, 50.0));
         let old = EpochSums::of_counts(0.5, 0.1, (500.0, 5_000.0), (800.0, 5_000.0));
         let epochs = [young, old];
-        let of = |theta: f64| ln_e_against(&epochs, theta, 0.0);
+        let beside = Beside::of(&epochs);
+        let of = |theta: f64| beside.ln_e_against(theta, 0.0);
+        let holds = |theta: f64| of(theta) < line;
         let found = interval(&epochs, estimate(&epochs), line, of);
         assert!(found.lower > 0.0 && found.upper < 0.2, "{found:?}");
-        assert!(!holds(&epochs, found.lower - 1e-9) && holds(&epochs, found.lower + 1e-9));
-        assert!(!holds(&epochs, found.upper + 1e-9) && holds(&epochs, found.upper - 1e-9));
+        assert!(!holds(found.lower - 1e-9) && holds(found.lower + 1e-9));
+        assert!(!holds(found.upper + 1e-9) && holds(found.upper - 1e-9));
     }
 }

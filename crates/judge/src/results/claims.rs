@@ -69,13 +69,31 @@ impl Units {
         }
     }
 
-    /// ln of the asymptotic evidence against a difference, 0 where it does not count.
-    fn ln_asymptotic(&self, difference: f64, rho: f64) -> f64 {
-        if !self.asymptotic {
-            return 0.0;
-        }
-        let effect = Effect::difference(&self.control, &self.candidate);
-        effect.map_or(0.0, |effect| ln_e(&effect, difference / self.width, rho))
+    /// The asymptotic evidence against any difference, where it counts.
+    fn asymptotic(&self, rho: f64) -> Option<Parabola> {
+        let effect = Effect::difference(&self.control, &self.candidate)?;
+        let least = ln_e(&effect, effect.estimate, rho);
+        let one_beside = ln_e(&effect, effect.estimate + 1.0, rho);
+        self.asymptotic.then(|| Parabola {
+            estimate: effect.estimate * self.width,
+            least,
+            curvature: (one_beside - least) / (self.width * self.width),
+        })
+    }
+}
+
+/// ln of asymptotic evidence by the difference that it is against, worked out once.
+struct Parabola {
+    estimate: f64,
+    /// ln E against the estimate.
+    least: f64,
+    curvature: f64,
+}
+
+impl Parabola {
+    fn at(&self, difference: f64) -> f64 {
+        let apart = difference - self.estimate;
+        self.least + self.curvature * apart * apart
     }
 }
 
@@ -120,17 +138,14 @@ pub(super) fn claim(
         return Claim::nothing();
     };
     let rho = rho(alpha, definition.planned_units);
-    let ln_a = |difference: f64| -> f64 {
-        units
-            .iter()
-            .map(|units| units.ln_asymptotic(difference, rho))
-            .sum()
-    };
+    let asymptotic: Vec<Parabola> = units.iter().filter_map(|u| u.asymptotic(rho)).collect();
+    let ln_a = |difference: f64| -> f64 { asymptotic.iter().map(|part| part.at(difference)).sum() };
     let sums: Vec<EpochSums> = units.iter().map(|units| units.sums).collect();
     let (more, less) = both_ways(definition, metric, evidence, pair, &units);
     let ln_e = claim::ln_e(&more, &less, ln_a(0.0));
     let line = -alpha.ln();
-    let against = |difference: f64| claim::ln_e_against(&sums, difference, ln_a(difference));
+    let beside = claim::Beside::of(&sums);
+    let against = |difference: f64| beside.ln_e_against(difference, ln_a(difference));
     let difference = between_means(&units);
     let found = claim::interval(&sums, difference, line, against);
     // Which way: by what carries the evidence. Where the centre of the scale is far from the values, bets alone follow the

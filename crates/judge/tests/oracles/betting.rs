@@ -21,7 +21,7 @@ pub(super) fn compute(id: &str, i: &Inputs<'_>) -> Option<Value> {
             let epochs = sums(i);
             let line = (2.0 / i.get("alpha")).ln();
             let of = |theta: f64| {
-                let (above, below) = claim::ln_e_beside(&epochs, theta);
+                let (above, below) = claim::Beside::of(&epochs).ln_e(theta);
                 above.max(below)
             };
             bounds(claim::interval(&epochs, claim::estimate(&epochs), line, of))

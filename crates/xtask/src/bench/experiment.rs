@@ -45,7 +45,9 @@ async fn start_plainly(server: &Served) -> anyhow::Result<()> {
     let client = reqwest::Client::new();
     let created = client.post(&url).json(&definition_json()).send().await?;
     let created: Value = created.error_for_status()?.json().await?;
-    let id = created["experiment"].as_str().context("the experiment has an id")?;
+    let id = created["experiment"]
+        .as_str()
+        .context("the experiment has an id")?;
     let started = client.post(format!("{url}/{id}/start")).send().await?;
     started.error_for_status()?;
     Ok(())
