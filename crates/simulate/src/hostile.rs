@@ -97,44 +97,57 @@ pub struct HostileReport {
     pub ninth_until: Option<u64>,
 }
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Back, or a claim, by evidence.
+    Evidence,
+    /// Back by a damage limit.
+    Limit,
+    Promoted,
+    /// Neither, when its time was over.
+    Open,
+}
+
+impl End {
+    /// What a decision of the controller ends.
+    pub(crate) fn by(decision: Option<&Decision>) -> Option<Self> {
+        match decision? {
+            Decision::RollBack => Some(Self::Evidence),
+            Decision::Promote { .. } => Some(Self::Promoted),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
-    pub(crate) found: bool,
-    /// By a damage limit.
-    pub(crate) limit: bool,
-    pub(crate) promoted: bool,
+    pub(crate) end: End,
     pub(crate) treated: u64,
     pub(crate) until: u64,
 }
 
 pub(crate) fn report(ended: &[Ended]) -> HostileReport {
     let runs = ended.len() as f64;
-    let found: Vec<&Ended> = ended.iter().filter(|end| end.found).collect();
-    let by_evidence: Vec<&&Ended> = found.iter().filter(|end| !end.limit).collect();
-    let middle = |of: fn(&Ended) -> u64| {
-        let mut all: Vec<u64> = found.iter().map(|end| of(end)).collect();
+    let share = |end: End| ended.iter().filter(|run| run.end == end).count() as f64 / runs;
+    let sorted = |ends: &[End], of: fn(&Ended) -> u64| {
+        let some = ended.iter().filter(|run| ends.contains(&run.end));
+        let mut all: Vec<u64> = some.map(of).collect();
         all.sort_unstable();
-        all.get(all.len() / 2).copied()
+        all
     };
-    let of = |limit: bool| found.iter().filter(|end| end.limit == limit).count() as f64 / runs;
-    let share = of(false);
+    let treated = sorted(&[End::Evidence], |run| run.treated);
+    let until = sorted(&[End::Evidence, End::Limit], |run| run.until);
+    let found = share(End::Evidence);
     HostileReport {
         runs: ended.len() as u64,
-        found: share,
-        error: (share * (1.0 - share) / runs).sqrt(),
-        limited: of(true),
-        promoted: ended.iter().filter(|end| end.promoted).count() as f64 / runs,
-        median_treated: {
-            let mut all: Vec<u64> = by_evidence.iter().map(|end| end.treated).collect();
-            all.sort_unstable();
-            all.get(all.len() / 2).copied()
-        },
-        median_until: middle(|end| end.until),
-        ninth_until: {
-            let mut all: Vec<u64> = found.iter().map(|end| end.until).collect();
-            all.sort_unstable();
-            all.get((0.9 * runs) as usize).copied()
-        },
+        found,
+        error: (found * (1.0 - found) / runs).sqrt(),
+        limited: share(End::Limit),
+        promoted: share(End::Promoted),
+        median_treated: treated.get(treated.len() / 2).copied(),
+        median_until: until.get(until.len() / 2).copied(),
+        ninth_until: until.get((0.9 * runs) as usize).copied(),
     }
 }
 
@@ -175,7 +188,7 @@ pub fn declared(name: &str, kind: MetricKind, direction: Direction) -> Metric {
 }
 
 /// Seconds between two looks.
-const TICK: i64 = 30;
+pub(crate) const TICK: i64 = 30;
 /// The longest that a rollout is played, in seconds.
 const LONGEST: i64 = 30 * 3600;
 /// Outcomes of the control that are known before it starts.
@@ -304,36 +317,23 @@ impl<'a> Play<'a> {
             now += SLOT;
             self.draw(now, rng);
             if self.met.iter().any(|met| met.passed(now, true).is_some()) {
-                return Ended {
-                    found: true,
-                    limit: true,
-                    promoted: false,
-                    treated: self.treated,
-                    until: now as u64,
-                };
+                return self.ended(End::Limit, now);
             }
             if now % TICK != 0 {
                 continue;
             }
             self.arrive(now);
             let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
-            let ended = |found, promoted| Ended {
-                found,
-                limit: false,
-                promoted,
-                treated: self.treated,
-                until: now as u64,
-            };
-            match next.decision {
-                Some(Decision::RollBack) => return ended(true, false),
-                Some(Decision::Promote { .. }) => return ended(false, true),
-                _ => {}
+            if let Some(end) = End::by(next.decision.as_ref()) {
+                return self.ended(end, now);
             }
         }
+        self.ended(End::Open, now)
+    }
+
+    fn ended(&self, end: End, now: i64) -> Ended {
         Ended {
-            found: false,
-            limit: false,
-            promoted: false,
+            end,
             treated: self.treated,
             until: now as u64,
         }
@@ -605,18 +605,14 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
         let verdict = ledger.results(at).verdict.kind();
         if matches!(verdict, VerdictKind::Winner | VerdictKind::ControlBetter) {
             return Ended {
-                found: true,
-                limit: false,
-                promoted: false,
+                end: End::Evidence,
                 treated,
                 until: seen,
             };
         }
     }
     Ended {
-        found: false,
-        limit: false,
-        promoted: false,
+        end: End::Open,
         treated,
         until: seen,
     }

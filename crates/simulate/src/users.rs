@@ -1,7 +1,7 @@
 //! Rollouts whose traffic is by users or customers: they come back, stay with their arm as the routes keep them, and some
 //! have far more requests than others.
 
-use crate::hostile::{Ended, HostileReport, report};
+use crate::hostile::{End, Ended, HostileReport, TICK, report};
 use crate::law::{Law, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
@@ -10,8 +10,7 @@ use judge::limits::{Met, SLOT};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use types::{
-    Decision, ExperimentDefinition, Metric, MetricName, MetricSums, Policy, RolloutSettings,
-    Timestamp,
+    ExperimentDefinition, Metric, MetricName, MetricSums, Policy, RolloutSettings, Timestamp,
 };
 
 /// What a user's requests are worth.
@@ -167,37 +166,23 @@ impl<'a> Play<'a> {
             for _ in 0..poisson(self.design.rate * SLOT as f64, rng) {
                 self.request(now - 1, rng);
             }
-            let ended = |found, limit, promoted| Ended {
-                found,
-                limit,
-                promoted,
-                treated: self.treated,
-                until: now as u64,
-            };
             if self.met.passed(now, false).is_some() {
-                return ended(true, true, false);
+                return self.ended(End::Limit, now);
             }
-            if now % 30 != 0 {
+            if now % TICK != 0 {
                 continue;
             }
             let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
-            let ended = |found, promoted| Ended {
-                found,
-                limit: false,
-                promoted,
-                treated: self.treated,
-                until: now as u64,
-            };
-            match next.decision {
-                Some(Decision::RollBack) => return ended(true, false),
-                Some(Decision::Promote { .. }) => return ended(false, true),
-                _ => {}
+            if let Some(end) = End::by(next.decision.as_ref()) {
+                return self.ended(end, now);
             }
         }
+        self.ended(End::Open, now)
+    }
+
+    fn ended(&self, end: End, now: i64) -> Ended {
         Ended {
-            found: false,
-            limit: false,
-            promoted: false,
+            end,
             treated: self.treated,
             until: now as u64,
         }
