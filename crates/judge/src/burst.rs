@@ -6,6 +6,8 @@
 //! roll-backs stays exact whatever the constants are. They were chosen by simulation in services with outages of their
 //! own in each arm.
 
+use crate::events::EventStage;
+
 /// Events of one minute, of units in an epoch with one split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Minute {
@@ -19,6 +21,17 @@ pub struct Minute {
     pub control: f64,
     /// Of these, those with an event.
     pub control_events: f64,
+}
+
+impl Minute {
+    /// The same for a test of events.
+    pub fn stage(&self) -> EventStage {
+        EventStage {
+            share: self.share,
+            treated: self.candidate_events,
+            control: self.control_events,
+        }
+    }
 }
 
 /// Minutes on each side of a burst that may belong to it.

@@ -8,6 +8,7 @@
 pub(crate) mod bandit;
 mod rollout;
 
+use crate::limits::Limit;
 use crate::results::Results;
 use types::{Decision, Evidence, Experiment, Hold, Intervention, Policy, Progress, Timestamp};
 
@@ -28,7 +29,7 @@ pub struct Look<'a> {
 }
 
 /// The next state of an experiment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Next {
     /// How far it has come.
     pub progress: Option<Progress>,
@@ -36,6 +37,8 @@ pub struct Next {
     pub decision: Option<Decision>,
     /// Why, in a sentence. Empty where nothing is done.
     pub because: String,
+    /// The damage limit that is why, by the place of its guardrail.
+    pub limit: Option<(usize, Limit)>,
 }
 
 /// A command that an experiment does not take now.
@@ -64,8 +67,7 @@ pub fn step(look: &Look<'_>) -> Next {
         }
         (_, progress) => Next {
             progress: progress.clone(),
-            decision: None,
-            because: String::new(),
+            ..Next::default()
         },
     }
 }
@@ -118,6 +120,7 @@ pub fn by_person(
         progress,
         decision: Some(decision),
         because: "A person said so.".into(),
+        limit: None,
     })
 }
 

@@ -15,9 +15,9 @@ const HOUR: i64 = 360;
 /// The windows in which a candidate is ill and stays ill, in minutes: each has six parts.
 const WINDOWS: [i64; 6] = [3, 4, 5, 10, 30, 60];
 /// Minutes that may be accidents.
-const ACCIDENTS: usize = 5;
+pub(crate) const ACCIDENTS: usize = 5;
 /// Bad requests beyond what the control's rate promises.
-const BUDGET: f64 = 100.0;
+pub(crate) const BUDGET: f64 = 100.0;
 
 /// Requests of both arms, and bad ones among them; the control first.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -135,8 +135,10 @@ impl Limit {
 }
 
 /// What a rollout has met of one kind of bad request.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Met {
+    /// A candidate may have so many times the control's rate without that being damage.
+    tolerated: f64,
     /// The slot of the first request of the candidate.
     start: Option<i64>,
     /// Everything since then, in the first hour.
@@ -151,6 +153,19 @@ pub struct Met {
 }
 
 impl Met {
+    /// Nothing yet, of a guardrail that tolerates so many times the control's rate.
+    pub fn new(tolerated: f64) -> Self {
+        Self {
+            tolerated,
+            start: None,
+            first_hour: Requests::default(),
+            recent: VecDeque::new(),
+            units: VecDeque::new(),
+            first_units: Vec::new(),
+            minutes: HashMap::new(),
+        }
+    }
+
     /// Counts requests of an arm at a moment, in seconds, under a published share of the candidate.
     pub fn add(&mut self, seconds: i64, share: f64, candidate: bool, calls: u64, bad: u64) {
         let slot = seconds.div_euclid(SLOT);
@@ -218,7 +233,7 @@ impl Met {
     }
 
     /// The limit that is passed at a moment, in seconds. `own_units` is whether requests are units of their own: those of
-    /// one user fail together, and no budget counts them as if they did not.
+    /// one user fail together, and the budget of such is told from the evidence, which knows how much users vary.
     pub fn passed(&self, now: i64, own_units: bool) -> Option<Limit> {
         // The last one that is over.
         let slot = now.div_euclid(SLOT) - 1;
@@ -270,9 +285,13 @@ impl Met {
                 let share = f64::from_bits(*share);
                 let odds = share / (1.0 - share);
                 odds.is_finite()
-                    .then(|| (bad[1] - odds * bad[0], share, *bad))
+                    .then(|| (bad[1] - self.tolerated * odds * bad[0], share, *bad))
             })
             .collect();
+        let excess: f64 = minutes.iter().map(|minute| minute.0).sum();
+        if excess < BUDGET {
+            return None;
+        }
         minutes.sort_by(|a, b| b.0.total_cmp(&a.0));
         let usual = minutes.get(ACCIDENTS..)?;
         let excess: f64 = usual.iter().map(|minute| minute.0).sum();
@@ -290,7 +309,7 @@ impl Met {
             stage.control += bad[0];
         }
         let stages: Vec<EventStage> = stages.into_values().collect();
-        let ln_e = ln_e_one_sided(&stages, 1.0, DEFAULT_TAU);
+        let ln_e = ln_e_one_sided(&stages, self.tolerated, DEFAULT_TAU);
         (ln_e >= 1000f64.ln()).then_some(Limit::Budget { excess })
     }
 }
@@ -316,21 +335,21 @@ mod tests {
 
     #[test]
     fn who_is_dead_from_the_first_call_goes_back_and_who_shares_an_outage_does_not() {
-        let mut dead = Met::default();
+        let mut dead = Met::new(1.0);
         met(0, 100, 0.05, (0.0, 1.0), &mut dead);
         assert!(matches!(
             dead.passed(100, true),
             Some(Limit::DeadOnArrival { .. })
         ));
-        let mut both = Met::default();
+        let mut both = Met::new(1.0);
         met(0, 600, 0.05, (1.0, 1.0), &mut both);
         assert_eq!(both.passed(600, true), None);
-        assert_eq!(Met::default().passed(0, true), None);
+        assert_eq!(Met::new(1.0).passed(0, true), None);
     }
 
     #[test]
     fn an_outage_of_a_minute_is_an_accident_and_one_that_stays_is_not() {
-        let mut one = Met::default();
+        let mut one = Met::new(1.0);
         met(0, 4000, 0.2, (0.0, 0.0), &mut one);
         met(4000, 60, 0.2, (0.0, 1.0), &mut one);
         met(4060, 300, 0.2, (0.0, 0.0), &mut one);
@@ -346,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_is_a_little_worse_for_long_uses_up_the_budget() {
-        let mut met = Met::default();
+        let mut met = Met::new(1.0);
         for second in 0..20_000 {
             met.add(second, 0.5, false, 5, u64::from(second % 20 == 0));
             met.add(second, 0.5, true, 5, u64::from(second % 8 == 0));

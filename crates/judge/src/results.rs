@@ -6,15 +6,18 @@
 //! are never pooled. Guardrails have the rule that fits their metric ([`Guard`]).
 
 mod adaptive;
+mod bursts;
 mod checks;
 mod claims;
 mod compare;
 mod guard;
 mod history;
+mod requests;
 mod summary;
 
 use crate::bayes::Posterior;
 use crate::fixed::Test;
+use crate::limits::Limit;
 use crate::sample::{Interval, Sample};
 use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
@@ -247,6 +250,16 @@ impl Results {
         let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);
         let guards = comparisons.filter_map(|c| c.guard.as_ref());
         guards.filter_map(|guard| guard.burst_until).max()
+    }
+
+    /// The damage limit that a candidate has passed on a guardrail, by the guardrail's place.
+    pub fn limit(&self) -> Option<(usize, Limit)> {
+        let metrics = self.metrics.iter().enumerate();
+        let mut guards = metrics.flat_map(|(at, metric)| {
+            let guards = metric.comparisons.iter().filter_map(|c| c.guard.as_ref());
+            guards.map(move |guard| (at, guard))
+        });
+        guards.find_map(|(at, guard)| Some((at, guard.limit?)))
     }
 
     /// Whether a guardrail would decide, and the minutes of the evidence are needed to say so.

@@ -9,13 +9,14 @@ use crate::{limits, results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
 use judge::control::{Look, step};
+use judge::limits::Limit;
 use judge::results::{View, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
-    Actor, Decision, Evidence, Experiment, ExperimentStatus, LookRecord, ModelName, Scale,
-    Timestamp, VerdictKind,
+    Actor, Decision, Evidence, Experiment, ExperimentKey, ExperimentStatus, LookRecord, ModelName,
+    Scale, Timestamp, VerdictKind,
 };
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
@@ -110,7 +111,12 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     };
     let seen = results::away(judging).await?;
     let changed = seen.len();
-    take(state, seen).await?;
+    let limited = seen.iter().any(|seen| matches!(seen, Seen::Limit(..)));
+    let taken = take(state, seen).await;
+    if limited {
+        limits::look(state).await;
+    }
+    taken?;
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");
     Ok(())
@@ -179,6 +185,8 @@ enum Seen {
     Checkpoint(Checkpoint),
     /// A decision.
     Decision(ModelName, Box<ExperimentDecision>),
+    /// A damage limit, by the place of its guardrail.
+    Limit(ExperimentKey, usize, Limit),
 }
 
 /// Takes the steps, which publishes what has moved, and keeps what the other looks have shown.
@@ -191,6 +199,11 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
                 let what = step.decision.action();
                 told.push(format!("{name}: {what}: {}", step.because));
                 steps.push((name, *step));
+            }
+            Seen::Limit(key, at, limit) => {
+                let watches = state.snapshot.watches();
+                let watch = watches.iter().find(|watch| watch.key() == key);
+                watch.inspect(|watch| watch.pass(at, limit));
             }
         }
     }
@@ -260,6 +273,9 @@ fn look(
         now,
         complete: lag.is_none(),
     });
+    if let Some((at, limit)) = next.limit {
+        return Some(Seen::Limit(experiment.key, at, limit));
+    }
     let verdict = judged.verdict.kind();
     let before = experiment.verdict.unwrap_or(VerdictKind::KeepGoing);
     // Where something happens, all that people are shown is on the record. What has ended is spoken of as

@@ -81,7 +81,7 @@ impl Watch {
             return None;
         }
         let counts = if known {
-            Counts::none(guardrails.len())
+            Counts::none(&definition, &guardrails)
         } else {
             Counts::Waiting(Vec::new())
         };
@@ -174,7 +174,7 @@ impl Watch {
             return;
         };
         let waiting = std::mem::take(waiting);
-        let mut known = Counts::none(self.guardrails.len());
+        let mut known = Counts::none(&self.definition, &self.guardrails);
         if let Counts::Known {
             requests, named, ..
         } = &mut known
@@ -204,19 +204,25 @@ impl Watch {
         *counts = known;
     }
 
+    /// What the evidence says is passed: it is acted on with the next slot.
+    pub(crate) fn pass(&self, at: usize, limit: Limit) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.get_or_insert((at, limit));
+    }
+
     /// The guardrail of which a limit is passed at a moment, in seconds.
     fn passed(&self, now: i64) -> Option<(usize, Limit)> {
         let counts = self.lock();
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts::Known {
-            met,
-            requests,
-            named,
-        } = &*counts
-        else {
-            return None;
-        };
-        if passed.is_none() {
+        if let (
+            None,
+            Counts::Known {
+                met,
+                requests,
+                named,
+            },
+        ) = (*passed, &*counts)
+        {
             let own_units = named * FEW_NAMED < *requests;
             let mut each = met.iter().zip(&self.guardrails);
             *passed = each.find_map(|(met, at)| Some((*at, met.passed(now, own_units)?)));
@@ -231,9 +237,13 @@ fn foldhash(unit: &str) -> u64 {
 }
 
 impl Counts {
-    fn none(guardrails: usize) -> Self {
+    fn none(definition: &ExperimentDefinition, guardrails: &[usize]) -> Self {
+        let tolerated = |at: &usize| definition.tolerated_ratio(&definition.metrics[*at]);
         Self::Known {
-            met: vec![Met::default(); guardrails],
+            met: guardrails
+                .iter()
+                .map(|at| Met::new(tolerated(at)))
+                .collect(),
             requests: 0,
             named: 0,
         }

@@ -316,6 +316,7 @@ fn by_users() -> Vec<HostileUsers> {
         power,
         worth,
         harm,
+        outages: None,
         rate: 20.0,
         steps: Vec::new(),
         soak: 0,
@@ -353,6 +354,20 @@ fn by_users() -> Vec<HostileUsers> {
         cells.push(users(title, count, 1.0, Worth::FewMakeMost(0.005), 1.0));
         let title = format!("tenants: {count}, steep, errors .5 % × 1");
         cells.push(users(title, count, 1.2, Worth::Errors(0.005), 1.0));
+    }
+    for (count, outages) in [
+        (500, (1.0, 60.0)),
+        (20_000, (1.0, 10.0)),
+        (20_000, (1.0, 60.0)),
+        (20_000, (3.0, 25.0)),
+        (20_000, (24.0, 10.0)),
+    ] {
+        let (per_day, length) = outages;
+        let title = format!("users: {count}, own outages, {per_day} a day, {length} s");
+        cells.push(HostileUsers {
+            outages: Some(outages),
+            ..users(title, count, 1.0, Worth::Errors(0.005), 1.0)
+        });
     }
     for harm in [1.0, 2.0, 4.0] {
         let title = format!("users: 20000, 1 % make 90 % of the errors, × {harm}");

@@ -7,10 +7,12 @@ use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
 use crate::users::simulate_users;
 use crate::world::binomial;
+use evidence::Bets;
+use judge::control::Next;
 use judge::limits::{Met, SLOT};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use types::{
     BuiltIn, Decision, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
     MetricName, MetricSums, Missing, Policy, RolloutSettings, Timestamp, VerdictKind,
@@ -111,8 +113,9 @@ pub(crate) enum End {
 
 impl End {
     /// What a decision of the controller ends.
-    pub(crate) fn by(decision: Option<&Decision>) -> Option<Self> {
-        match decision? {
+    pub(crate) fn by(next: &Next) -> Option<Self> {
+        match next.decision.as_ref()? {
+            Decision::RollBack if next.limit.is_some() => Some(Self::Limit),
             Decision::RollBack => Some(Self::Evidence),
             Decision::Promote { .. } => Some(Self::Promoted),
             _ => None,
@@ -196,7 +199,7 @@ const BEFORE: u64 = 10_000;
 
 /// Outages of one kind.
 #[derive(Debug, Clone, Copy)]
-struct Outages {
+pub(crate) struct Outages {
     per_second: f64,
     length: f64,
     next: f64,
@@ -204,7 +207,7 @@ struct Outages {
 }
 
 impl Outages {
-    fn new(per_day: f64, length: f64, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn new(per_day: f64, length: f64, rng: &mut ChaCha8Rng) -> Self {
         let per_second = per_day / 86_400.0;
         Self {
             per_second,
@@ -215,7 +218,7 @@ impl Outages {
     }
 
     /// How many seconds of a stretch are an outage.
-    fn seconds(&mut self, from: f64, to: f64, rng: &mut ChaCha8Rng) -> f64 {
+    pub(crate) fn seconds(&mut self, from: f64, to: f64, rng: &mut ChaCha8Rng) -> f64 {
         let mut seconds = (self.until.min(to) - from).max(0.0);
         while self.next < to {
             let ends = self.next + exponential(self.length, rng);
@@ -243,7 +246,7 @@ struct Play<'a> {
     shared: Option<Outages>,
     own: [Option<Outages>; 2],
     levels: [f64; 2],
-    under_way: VecDeque<UnderWay>,
+    under_way: BTreeMap<i64, Vec<UnderWay>>,
     /// What damage limits count, by guardrail.
     met: Vec<Met>,
     treated: u64,
@@ -286,6 +289,9 @@ impl<'a> Play<'a> {
         });
         let mut log: Vec<Vec<f64>> = log.collect();
         log.extend(design.delays.map(|_| Vec::new()));
+        let met = design.guardrails.iter();
+        let met = met.map(|(metric, _)| Met::new(definition.tolerated_ratio(metric)));
+        let met = met.collect();
         let own = |rng: &mut ChaCha8Rng| match design.trouble {
             Trouble::Own(per_day, length, _) | Trouble::Spells(per_day, length, _) => {
                 Some(Outages::new(per_day, length, rng))
@@ -301,8 +307,8 @@ impl<'a> Play<'a> {
             },
             own: [own(rng), own(rng)],
             levels: [0.0; 2],
-            under_way: VecDeque::new(),
-            met: vec![Met::default(); design.guardrails.len()],
+            under_way: BTreeMap::new(),
+            met,
             treated: 0,
         }
     }
@@ -324,7 +330,7 @@ impl<'a> Play<'a> {
             }
             self.arrive(now);
             let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
-            if let Some(end) = End::by(next.decision.as_ref()) {
+            if let Some(end) = End::by(&next) {
                 return self.ended(end, now);
             }
         }
@@ -480,7 +486,7 @@ impl<'a> Play<'a> {
         for _ in 0..binomial(units, share, rng) {
             let bad = delays.only_bad || rng.random::<f64>() < delays.bad;
             let due = now + exponential(mean, rng) as i64;
-            self.under_way.push_back(UnderWay {
+            self.under_way.entry(due).or_default().push(UnderWay {
                 due,
                 made: now,
                 epoch,
@@ -496,12 +502,9 @@ impl<'a> Play<'a> {
             return;
         };
         let metric = self.design.guardrails.len();
-        let mut later = VecDeque::with_capacity(self.under_way.len());
-        for value in std::mem::take(&mut self.under_way) {
-            if value.due > now {
-                later.push_back(value);
-                continue;
-            }
+        let later = self.under_way.split_off(&(now + 1));
+        let come = std::mem::replace(&mut self.under_way, later);
+        for value in come.into_values().flatten() {
             let one = f64::from(!value.bad);
             let sums = MetricSums {
                 units: 1,
@@ -520,10 +523,9 @@ impl<'a> Play<'a> {
             if in_time {
                 let place = (value.arm, metric);
                 self.ledger
-                    .expect(value.epoch, place, value.made, sums, Default::default());
+                    .expect(value.epoch, place, value.made, sums, &Bets::default());
             }
         }
-        self.under_way = later;
     }
 }
 

@@ -5,7 +5,7 @@ use evidence::{Bets, Coin, Delta, ExactSum, Terms, minute_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{MIN_UNITS, WANTED, needs_scale, scale_of, waits_for_centre};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use types::{
     ArmEvidence, ArmMinute, ArmSlot, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
     ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, Scale, Timestamp,
@@ -20,22 +20,12 @@ pub(crate) struct Ledger {
     /// By epoch, arm and metric.
     bets: Vec<Vec<Vec<Bets>>>,
     minutes: Vec<MinuteEvidence>,
-    pending: VecDeque<Pending>,
+    /// What counts from a second on, by epoch, arm and metric.
+    pending: BTreeMap<(i64, usize, usize, usize), (MetricSums, Bets)>,
     /// What the control's units were worth by metric, the newest last.
     log: Vec<VecDeque<f64>>,
     /// Outcomes of the first units of the experiment, of metrics that wait for a scale.
     first: Vec<Vec<f64>>,
-}
-
-/// What counts from a moment on.
-struct Pending {
-    /// In seconds.
-    due: i64,
-    epoch: usize,
-    arm: usize,
-    metric: usize,
-    sums: MetricSums,
-    bets: Bets,
 }
 
 impl Ledger {
@@ -49,7 +39,7 @@ impl Ledger {
             terms: Vec::new(),
             bets: Vec::new(),
             minutes: Vec::new(),
-            pending: VecDeque::new(),
+            pending: BTreeMap::new(),
             log: log.into_iter().map(VecDeque::from).collect(),
             first: vec![Vec::new(); metrics],
         };
@@ -193,7 +183,7 @@ impl Ledger {
             minute.add_events(metric, bad, bad);
         }
         self.remember(arm, metric, zeros, others);
-        self.expect(epoch, (arm, metric), now, sums, bets);
+        self.expect(epoch, (arm, metric), now, sums, &bets);
     }
 
     /// Sums of units that were exposed at a moment and have come: they count when the window has passed.
@@ -203,44 +193,42 @@ impl Ledger {
         (arm, metric): (usize, usize),
         now: i64,
         sums: MetricSums,
-        bets: Bets,
+        bets: &Bets,
     ) {
         self.evidence.epochs[epoch].arms[arm].metrics[metric]
             .all
             .add(&sums);
         let declared = &self.experiment.definition.metrics[metric];
         let wait = declared.window_seconds as i64 + declared.bucket_seconds().unwrap_or(0);
-        let pending = Pending {
-            due: now + wait,
-            epoch,
-            arm,
-            metric,
-            sums,
-            bets,
-        };
         if wait == 0 {
-            self.count(&pending);
+            self.count((epoch, arm, metric), &sums, bets);
         } else {
-            self.pending.push_back(pending);
+            let place = (now + wait, epoch, arm, metric);
+            let (all_sums, all_bets) = self.pending.entry(place).or_default();
+            all_sums.add(&sums);
+            all_bets.add(bets);
         }
     }
 
-    fn count(&mut self, came: &Pending) {
-        let bets = &mut self.bets[came.epoch][came.arm][came.metric];
-        bets.add(&came.bets);
-        let place = &mut self.evidence.epochs[came.epoch].arms[came.arm].metrics[came.metric];
-        place.matured.add(&came.sums);
+    fn count(
+        &mut self,
+        (epoch, arm, metric): (usize, usize, usize),
+        sums: &MetricSums,
+        more: &Bets,
+    ) {
+        let bets = &mut self.bets[epoch][arm][metric];
+        bets.add(more);
+        let place = &mut self.evidence.epochs[epoch].arms[arm].metrics[metric];
+        place.matured.add(sums);
         place.bets = bets.sums();
     }
 
     /// Takes what has matured.
     pub(crate) fn mature(&mut self, now: i64) {
-        let (due, later) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|p| p.due <= now);
-        self.pending = later;
-        let due: VecDeque<Pending> = due;
-        due.iter().for_each(|came| self.count(came));
+        let later = self.pending.split_off(&(now + 1, 0, 0, 0));
+        for ((_, epoch, arm, metric), (sums, bets)) in std::mem::replace(&mut self.pending, later) {
+            self.count((epoch, arm, metric), &sums, &bets);
+        }
     }
 
     fn remember(&mut self, arm: usize, metric: usize, zeros: u64, others: &[f64]) {

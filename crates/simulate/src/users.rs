@@ -1,7 +1,7 @@
 //! Rollouts whose traffic is by users or customers: they come back, stay with their arm as the routes keep them, and some
 //! have far more requests than others.
 
-use crate::hostile::{End, Ended, HostileReport, TICK, report};
+use crate::hostile::{End, Ended, HostileReport, Outages, TICK, report};
 use crate::law::{Law, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
@@ -37,6 +37,9 @@ pub struct HostileUsers {
     pub worth: Worth,
     /// The candidate's errors over the control's, or what is taken from its scores.
     pub harm: f64,
+    /// Outages of each arm by itself in which every call fails: so many a day, of exponential length with this mean in
+    /// seconds.
+    pub outages: Option<(f64, f64)>,
     /// Requests a second.
     pub rate: f64,
     /// The candidate's share at each step, in percent; the default ladder where it is empty.
@@ -85,6 +88,10 @@ struct Play<'a> {
     /// Of the probabilities with which they come.
     cumulated: Vec<f64>,
     met: Met,
+    /// Outages of each arm.
+    outages: [Option<Outages>; 2],
+    /// The share of the seconds of this slot in which it has one.
+    down: [f64; 2],
     treated: u64,
 }
 
@@ -148,13 +155,20 @@ impl<'a> Play<'a> {
             Worth::Errors(rate) | Worth::FewMakeMost(rate) => Law::Binary(rate).one(rng),
             Worth::Score => Law::Normal(0.0, 2f64.sqrt()).one(rng),
         });
+        let ledger = Ledger::new(definition, vec![log.collect()]);
+        let mut outages = || {
+            let (per_day, length) = design.outages?;
+            Some(Outages::new(per_day, length, rng))
+        };
         Self {
             design,
-            ledger: Ledger::new(definition, vec![log.collect()]),
+            ledger,
+            outages: [outages(), outages()],
+            down: [0.0; 2],
             metric,
             users,
             cumulated,
-            met: Met::default(),
+            met: Met::new(1.0),
             treated: 0,
         }
     }
@@ -163,6 +177,12 @@ impl<'a> Play<'a> {
         let mut now = 0;
         while now < self.design.seconds {
             now += SLOT;
+            for arm in 0..2 {
+                let (from, to) = ((now - SLOT) as f64, now as f64);
+                let outages = self.outages[arm].as_mut();
+                let seconds = outages.map_or(0.0, |outages| outages.seconds(from, to, rng));
+                self.down[arm] = seconds / SLOT as f64;
+            }
             for _ in 0..poisson(self.design.rate * SLOT as f64, rng) {
                 self.request(now - 1, rng);
             }
@@ -173,7 +193,7 @@ impl<'a> Play<'a> {
                 continue;
             }
             let next = self.ledger.look(Timestamp::from_micros(now * 1_000_000));
-            if let Some(end) = End::by(next.decision.as_ref()) {
+            if let Some(end) = End::by(&next) {
                 return self.ended(end, now);
             }
         }
@@ -212,7 +232,8 @@ impl<'a> Play<'a> {
             Worth::Score if candidate => Law::Normal(user.own - self.design.harm, 1.0).one(rng),
             Worth::Score => Law::Normal(user.own, 1.0).one(rng),
             Worth::Errors(_) | Worth::FewMakeMost(_) => {
-                Law::Binary((user.own * harm).min(1.0)).one(rng)
+                let up = 1.0 - self.down[arm];
+                Law::Binary(1.0 - up * (1.0 - (user.own * harm).min(1.0))).one(rng)
             }
         };
         let bad = self.metric.is_bad(value);
@@ -261,6 +282,6 @@ impl<'a> Play<'a> {
             self.ledger
                 .bad(arm, 0, now, (u64::from(first), u64::from(bad)));
         }
-        self.ledger.expect(epoch, (arm, 0), began, sums, bets);
+        self.ledger.expect(epoch, (arm, 0), began, sums, &bets);
     }
 }

@@ -114,6 +114,7 @@ fn next(progress: BanditProgress, decision: Option<Decision>, because: String) -
             String::new()
         },
         decision,
+        limit: None,
     }
 }
 

@@ -29,6 +29,15 @@ pub(super) fn step(
     if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
         return settled(progress, Some(Decision::RollBack), because);
     }
+    if let Some((at, limit)) = look.results.limit().filter(|_| settings.damage_limits) {
+        let definition = &look.experiment.definition;
+        let candidate = definition.arms[1].version.as_str();
+        let because = limit.say(candidate, definition.metrics[at].name.as_str());
+        return Next {
+            limit: Some((at, limit)),
+            ..settled(progress, Some(Decision::RollBack), because)
+        };
+    }
     let quiet = observe(look, settings, &mut progress);
     progress.units = treated(look);
     progress.min_units = min_units(look, settings, progress.step);
@@ -104,6 +113,7 @@ fn settled(progress: RolloutProgress, decision: Option<Decision>, because: Strin
         progress: Some(Progress::Rollout(progress)),
         decision,
         because,
+        limit: None,
     }
 }
 

@@ -1,15 +1,17 @@
 //! Is a candidate worse on a guardrail? The evidence for each, by the rule that fits the metric.
 
+use super::bursts::Bursts;
 use super::checks::pair_stages;
-use super::{EventComparison, guarded_by, has_several};
-use crate::burst::{Minute, kept};
+use super::requests::Requests;
+use super::{EventComparison, guarded_by};
 use crate::events::{DEFAULT_TAU, EventStage, ln_e_one_sided, one_sided_and_ratio};
+use crate::limits::Limit;
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
 use evidence::{pair_share, questions};
 use std::collections::HashMap;
 use types::{
-    Direction, EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
-    MetricSums, MinuteEvidence, Scale,
+    EpochEvidence, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricSums,
+    Scale,
 };
 
 /// The evidence that a candidate is worse on a guardrail.
@@ -39,6 +41,8 @@ pub struct Guard {
     pub burst: Option<String>,
     /// When it was seen last, in minutes since 1970.
     pub burst_until: Option<i64>,
+    /// The damage limit that requests of units with several of them have passed.
+    pub limit: Option<Limit>,
 }
 
 /// Of a candidate on the metric at a place of the definition, which guards.
@@ -87,6 +91,7 @@ pub(super) fn guard(
         awaits_minutes: found.awaits_minutes,
         burst: found.burst,
         burst_until: found.burst_until,
+        limit: found.limit,
     }
 }
 
@@ -100,6 +105,7 @@ struct Found {
     awaits_minutes: bool,
     burst: Option<String>,
     burst_until: Option<i64>,
+    limit: Option<Limit>,
 }
 
 impl Found {
@@ -166,7 +172,10 @@ pub fn needs_minutes(definition: &ExperimentDefinition, evidence: &Evidence) -> 
             let tolerated = definition.tolerated_ratio(metric);
             let ln_first = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU);
             let requests = Requests::of(metric, evidence, (at, arm));
-            requests.map_or(ln_first, |requests| requests.ln_e(ln_first, tolerated)) >= line
+            let ln_e = requests.as_ref().map_or(ln_first, |requests| {
+                requests.ln_e(&requests.stages(), ln_first, tolerated)
+            });
+            ln_e >= line || requests.is_some_and(|requests| requests.cost(tolerated))
         })
     };
     definition.burst_protection && evidence.minutes.is_none() && guards.any(decides)
@@ -193,11 +202,14 @@ fn by_events(
     let requests = Requests::of(metric, evidence, (at, arm));
     let ln_e = match &requests {
         None => ln_e,
-        Some(requests) => requests.ln_e(ln_e, tolerated),
+        Some(requests) => requests.ln_e(&requests.stages(), ln_e, tolerated),
     };
     let found = Found::of(ln_e, evidence.epochs.iter().map(units).sum());
     let line = (guarded_by(definition, metric) / definition.alpha).ln();
-    if ln_e < line || !definition.burst_protection {
+    let cost = requests
+        .as_ref()
+        .filter(|requests| requests.cost(tolerated));
+    if !definition.burst_protection || (ln_e < line && cost.is_none()) {
         return found;
     }
     let Some(minutes) = &evidence.minutes else {
@@ -206,270 +218,30 @@ fn by_events(
             ..found
         };
     };
-    let kept = Bursts::of(evidence, minutes, (at, arm), requests.is_some());
-    let without = match &requests {
-        None => ln_e_one_sided(&kept.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU),
-        // On requests it only takes away: the bursts must not carry them.
+    let limit =
+        cost.and_then(|requests| requests.over_budget(evidence, minutes, (at, arm), tolerated));
+    if ln_e < line {
+        return Found { limit, ..found };
+    }
+    let first = Bursts::of(evidence, minutes, (at, arm), false);
+    let without = ln_e_one_sided(&first.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU);
+    // What decides is judged without bursts of its own: first events without those of first events, requests without those
+    // of requests.
+    let (without, last) = match &requests {
+        None => (without, first),
         Some(requests) => {
-            let stages = requests.without(&kept);
-            if ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) >= line {
-                ln_e
-            } else {
-                ln_e.min(line - 1.0)
-            }
+            let all = Bursts::of(evidence, minutes, (at, arm), true);
+            let stages = requests.without(&all);
+            (requests.ln_e(&stages, without, tolerated), all)
         }
     };
     Found {
         ln_e: Some(without.min(ln_e)),
         with_bursts: Some(ln_e),
-        burst: (without < line).then(|| kept.say(metric)),
-        burst_until: kept.last().filter(|_| without < line),
+        burst: (without < line).then(|| last.say(metric)),
+        burst_until: last.last().filter(|_| without < line),
+        limit,
         ..found
-    }
-}
-
-/// Sums of bad values, about 0, in place of those of values.
-fn bad_sums(metric: &Metric, sums: &MetricSums) -> MetricSums {
-    let sums = sums.rebased(0.0);
-    match metric.direction {
-        Direction::Down => sums,
-        // M becomes D − M.
-        Direction::Up => MetricSums {
-            sum: sums.count as f64 - sums.sum,
-            sum_squares: sums.sum_count_squares - 2.0 * sums.sum_products + sums.sum_squares,
-            sum_products: sums.sum_count_squares - sums.sum_products,
-            ..sums
-        },
-    }
-}
-
-/// Bad requests of units that have several: those of a heavy user are many, and not independent.
-struct Requests {
-    /// Epoch, and its bad requests against the share of the calls that the candidate had there.
-    epochs: Vec<(i64, EventStage)>,
-    /// How much more they vary than independent ones.
-    dispersion: f64,
-    /// Whether enough units have bad requests to say that.
-    enough: bool,
-}
-
-/// So many units have to have bad requests, as if all had equally many.
-const LEAST_EFFECTIVE: f64 = 8.0;
-
-impl Requests {
-    /// `None` where requests are units of their own.
-    fn of(metric: &Metric, evidence: &Evidence, (at, arm): (usize, usize)) -> Option<Self> {
-        let sums = |epoch: &EpochEvidence| {
-            let of = |arm: usize| bad_sums(metric, due(metric, &epoch.arms[arm].metrics[at]));
-            (of(0), of(arm))
-        };
-        let each = evidence
-            .epochs
-            .iter()
-            .map(|epoch| (epoch.epoch, sums(epoch)));
-        let each: Vec<(i64, (MetricSums, MetricSums))> = each.collect();
-        let (requests, units) = each.iter().fold((0, 0), |(requests, units), (_, (a, b))| {
-            (requests + a.count + b.count, units + a.units + b.units)
-        });
-        if !has_several(requests, units) {
-            return None;
-        }
-        let (mut bad, mut calls) = (0.0, 0.0);
-        for (_, (control, candidate)) in &each {
-            bad += control.total() + candidate.total();
-            calls += (control.count + candidate.count) as f64;
-        }
-        let usual = bad / f64::max(calls, 1.0);
-        // φ = Σ_u (k_u − n_u p)²/Σ k over units u, where k_u and n_u are over all epochs. Sums are kept by unit and epoch, and
-        // √Σ_u (Σ_e x_ue)² ≤ Σ_e √Σ_u x_ue² (Minkowski), so this is at least φ: it costs power where nobody comes back.
-        let spread = |sums: &MetricSums| {
-            sums.sum_squares - 2.0 * usual * sums.sum_products
-                + usual * usual * sums.sum_count_squares
-        };
-        let roots: f64 = each
-            .iter()
-            .map(|(_, (control, candidate))| (spread(control) + spread(candidate)).max(0.0).sqrt())
-            .sum();
-        let dispersion = if bad > 0.0 {
-            (roots * roots / bad).max(1.0)
-        } else {
-            1.0
-        };
-        // (Σ k)²/Σ k²: so many units with equally many bad requests would be as few. Where one or two have nearly all of
-        // them, nothing says how much users vary.
-        let squares = |sums: &MetricSums| sums.sum_squares.max(0.0);
-        let roots: f64 = each
-            .iter()
-            .map(|(_, (control, candidate))| (squares(control) + squares(candidate)).sqrt())
-            .sum();
-        let effective = if roots > 0.0 {
-            bad * bad / (roots * roots)
-        } else {
-            0.0
-        };
-        let stage = |(control, candidate): &(MetricSums, MetricSums)| EventStage {
-            share: candidate.count as f64 / (candidate.count + control.count).max(1) as f64,
-            treated: candidate.total(),
-            control: control.total(),
-        };
-        let open = |stage: &EventStage| stage.share > 0.0 && stage.share < 1.0;
-        let epochs = each.iter().map(|(epoch, sums)| (*epoch, stage(sums)));
-        Some(Self {
-            epochs: epochs.filter(|(_, stage)| open(stage)).collect(),
-            dispersion,
-            enough: effective >= LEAST_EFFECTIVE,
-        })
-    }
-
-    /// Half on the first events of units, which is exact; half on all bad requests, with their dispersion, which is
-    /// approximate and sooner where few units have many.
-    fn ln_e(&self, ln_first: f64, tolerated: f64) -> f64 {
-        let stages: Vec<EventStage> = self.epochs.iter().map(|(_, stage)| *stage).collect();
-        let of_requests = if self.enough {
-            ln_e_one_sided(&stages, tolerated, DEFAULT_TAU) / self.dispersion
-        } else {
-            0.0
-        };
-        let top = ln_first.max(of_requests);
-        top + (0.5 * ((ln_first - top).exp() + (of_requests - top).exp())).ln()
-    }
-
-    /// The same without what bursts take away.
-    fn without(&self, bursts: &Bursts) -> Vec<EventStage> {
-        let less = bursts.taken();
-        let stages = self.epochs.iter().map(|(epoch, stage)| EventStage {
-            treated: (stage.treated - less.get(epoch).unwrap_or(&0.0)).max(0.0),
-            ..*stage
-        });
-        stages.collect()
-    }
-}
-
-/// The candidate's events by minute, and how many of them count.
-struct Bursts {
-    /// Epoch, minute, events, and those that count.
-    minutes: Vec<(i64, i64, f64, f64)>,
-}
-
-impl Bursts {
-    /// Of first events, or of all bad requests, against the share of the calls.
-    fn of(
-        evidence: &Evidence,
-        minutes: &[MinuteEvidence],
-        (at, arm): (usize, usize),
-        all: bool,
-    ) -> Self {
-        let share = |epoch: i64| {
-            let found = evidence.epochs.iter().find(|known| known.epoch == epoch)?;
-            let calls = |arm: usize| found.arms[arm].metrics[at].all.count as f64;
-            let share = if all {
-                calls(arm) / (calls(arm) + calls(0))
-            } else {
-                pair_share(&found.shares, arm)
-            };
-            (share > 0.0 && share < 1.0).then_some(share)
-        };
-        let events = |minute: &types::ArmMinute| {
-            let (first, bad) = minute.of(at);
-            if all { bad as f64 } else { first as f64 }
-        };
-        let open = minutes.iter().filter_map(|minute| {
-            let count = |arm: usize| minute.arms.get(arm);
-            let (control, candidate) = (count(0)?, count(arm)?);
-            let of = Minute {
-                share: share(minute.epoch)?,
-                candidate: candidate.calls() as f64,
-                candidate_events: events(candidate),
-                control: control.calls() as f64,
-                control_events: events(control),
-            };
-            Some((minute, of))
-        });
-        let (places, counted): (Vec<_>, Vec<Minute>) = open.unzip();
-        let kept = kept(&counted);
-        let minutes = places.iter().zip(&counted).zip(kept);
-        let minutes = minutes.map(|((place, minute), kept)| {
-            (place.epoch, place.minute, minute.candidate_events, kept)
-        });
-        Self {
-            minutes: minutes.collect(),
-        }
-    }
-
-    /// Events that do not count, by epoch.
-    fn taken(&self) -> HashMap<i64, f64> {
-        let mut taken: HashMap<i64, f64> = HashMap::new();
-        for (epoch, _, events, kept) in &self.minutes {
-            *taken.entry(*epoch).or_default() += events - kept;
-        }
-        taken
-    }
-
-    /// The stages of the event test with the candidate's events that count. Events of before there were minutes count.
-    fn stages(&self, evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<EventStage> {
-        let less = self.taken();
-        let mut stages: Vec<EventStage> = Vec::new();
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        for epoch in &evidence.epochs {
-            let share = pair_share(&epoch.shares, arm);
-            let events = |arm: usize| epoch.arms[arm].metrics[at].all.events as f64;
-            let treated = (events(arm) - less.get(&epoch.epoch).unwrap_or(&0.0)).max(0.0);
-            if treated + events(0) == 0.0 || !(share > 0.0 && share < 1.0) {
-                continue;
-            }
-            let place = *places.entry(share.to_bits()).or_insert(stages.len());
-            if place == stages.len() {
-                stages.push(EventStage {
-                    share,
-                    treated: 0.0,
-                    control: 0.0,
-                });
-            }
-            stages[place].treated += treated;
-            stages[place].control += events(0);
-        }
-        stages
-    }
-
-    /// The last minute of which not all events count.
-    fn last(&self) -> Option<i64> {
-        let cut = self.minutes.iter().filter(|minute| minute.3 < minute.2);
-        cut.map(|minute| minute.1).max()
-    }
-
-    /// What happened, for people.
-    fn say(&self, metric: &Metric) -> String {
-        let all: f64 = self.minutes.iter().map(|minute| minute.2).sum();
-        let lost = |minute: &&(i64, i64, f64, f64)| minute.2 - minute.3;
-        let worst = self
-            .minutes
-            .iter()
-            .max_by(|a, b| lost(a).total_cmp(&lost(b)));
-        let Some((_, worst, ..)) = worst else {
-            return String::new();
-        };
-        let near = self
-            .minutes
-            .iter()
-            .filter(|minute| (minute.1 - worst).abs() <= 2 && minute.2 > 0.0);
-        let (mut events, mut first, mut last) = (0.0, *worst, *worst);
-        for minute in near {
-            events += minute.2;
-            (first, last) = (first.min(minute.1), last.max(minute.1));
-        }
-        let clock = |minute: i64| {
-            format!(
-                "{:02}:{:02}",
-                minute.rem_euclid(1440) / 60,
-                minute.rem_euclid(60)
-            )
-        };
-        format!(
-            "one burst carries the evidence ({events:.0} of {all:.0} bad events of {} came between {} and {} UTC)",
-            metric.name,
-            clock(first),
-            clock(last + 1)
-        )
     }
 }
 
@@ -547,7 +319,9 @@ fn by_arrivals(
     }
     let requests = Requests::of(metric, evidence, pair);
     let tolerated = definition.tolerated_ratio(metric);
-    let ln_e = requests.map_or(ln_e, |requests| requests.ln_e(ln_e, tolerated));
+    let ln_e = requests.map_or(ln_e, |requests| {
+        requests.ln_e(&requests.stages(), ln_e, tolerated)
+    });
     Found::of(ln_e, values as u64)
 }
 
