@@ -78,6 +78,10 @@ pub struct CreateExperiment {
     /// when left out.
     #[serde(default = "enrolment")]
     pub enrolment: f64,
+    /// Who can take part, by the attributes of a request, such as `country in [DE, AT] and version(app_version) >= 2.3`;
+    /// everybody else gets the control and is not counted. Everybody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// What the hash of its units is salted with; random when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
@@ -163,6 +167,9 @@ pub struct Experiment {
     pub planned_units: f64,
     /// The share of the units that take part.
     pub enrolment: f64,
+    /// Who can take part; everybody where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// What the hash of its units is salted with.
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.

@@ -39,11 +39,15 @@ pub use health::{
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
-pub use prediction::{LoggedPrediction, PredictReply, PredictRequest, PredictionPage};
+pub use prediction::{
+    LoggedPrediction, PredictBody, PredictReplies, PredictReply, PredictRequest, PredictionPage,
+    ReplyOrProblem,
+};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use settings::{SetDefaultModel, Settings};
 pub use traffic::{
-    Alias, AuditEntry, AuditEvent, AuditPage, SetAlias, SetTraffic, Traffic, TrafficShare,
+    Alias, AuditEntry, AuditEvent, AuditPage, Rule, Rules, SetAlias, SetRules, SetTraffic, Traffic,
+    TrafficShare,
 };
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};

@@ -19,12 +19,48 @@ pub struct PredictRequest {
     /// The model; needed only when several are active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The version that must answer, instead of one chosen by the weights.
+    /// The version that must answer, instead of one chosen by the weights: its version string, or an alias such as
+    /// `@champion`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_version: Option<String>,
     /// Who asks: the same unit gets the same version while the weights stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_id: Option<String>,
+    /// What is known of who asks (country, device, plan): up to 32 texts, numbers and booleans by name.
+    #[schema(value_type = Option<Object>, example = json!({"country": "DE", "app_version": "2.10.0"}))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<types::Members>,
+}
+
+/// A request for a prediction, or up to 100 of them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PredictBody {
+    /// One.
+    One(PredictRequest),
+    /// 1 to 100 requests. Whatever cannot be one gets its problem in its place of the reply, and keeps no other from being
+    /// answered. Those without a `unit_id` are one unit together.
+    Several(Vec<Value>),
+}
+
+/// The answer to one request, or to each of an array.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PredictReplies<'a> {
+    /// Of one.
+    One(PredictReply<'a>),
+    /// Of each, in order.
+    Several(Vec<ReplyOrProblem<'a>>),
+}
+
+/// What became of one request of an array.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ReplyOrProblem<'a> {
+    /// It was answered.
+    Reply(PredictReply<'a>),
+    /// It was not.
+    Problem(crate::Problem),
 }
 
 // The server borrows what it holds already.
@@ -82,6 +118,13 @@ pub struct LoggedPrediction {
     pub propensity: f64,
     /// Who asked.
     pub unit_id: Option<String>,
+    /// What the caller said of who asked.
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    pub attributes: types::Members,
+    /// The alias that the caller named, where it named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// What came in, when it was a text.
     pub text: Option<String>,
     /// What came in, when it was not.

@@ -56,6 +56,39 @@ pub struct SetTraffic {
     pub takeover: bool,
 }
 
+/// Who gets a certain version of a model, before any experiment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Rules {
+    /// The model.
+    pub name: String,
+    /// That of the traffic; give it back when you change the rules.
+    pub revision: i64,
+    /// The first that is met is followed.
+    pub rules: Vec<Rule>,
+}
+
+/// A version for those whose attributes meet a condition.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Rule {
+    /// Who they are, such as `beta = true` or `country in [DE, AT] and version(app_version) >= 2.3`.
+    pub when: String,
+    /// What they get.
+    pub model_version: String,
+    /// Whether the rule rests, because the version is neither active nor testing; not read in a request.
+    #[serde(default)]
+    pub rests: bool,
+}
+
+/// New rules for a model, in place of all that it has.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SetRules {
+    /// The revision that was read; refused when it has moved.
+    pub revision: i64,
+    /// The rules, at most 50.
+    #[schema(max_items = 50)]
+    pub rules: Vec<Rule>,
+}
+
 /// Where an alias shall point.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SetAlias {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use types::{
     Accuracy, Actor, AliasName, Decision, Described, DescribedChange, ExperimentDefinition,
-    ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId, Percent, Progress,
+    ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId, Percent, Progress, Rule,
     RuntimeSpec, Scale, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
@@ -39,6 +39,13 @@ pub enum Command {
         weights: Vec<(VersionName, Percent)>,
         /// Whether another version answers when the chosen one fails, where that changes.
         fallback: Option<bool>,
+    },
+    /// Who gets a certain version, all rules at once.
+    SetRules {
+        /// The revision of the traffic that they were chosen by.
+        revision: i64,
+        /// The rules, the first that is met first.
+        rules: Vec<Rule>,
     },
     /// An alias points at a version.
     SetAlias {

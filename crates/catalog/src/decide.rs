@@ -6,8 +6,8 @@ use crate::refusal::Refusal;
 use crate::writes;
 use serde_json::Value;
 use types::{
-    Actor, AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, ModelId,
-    ModelState, Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
+    Actor, AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, MAX_RULES,
+    ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
 };
 
 /// What follows from a command.
@@ -112,6 +112,18 @@ fn event_of(
             weights,
             fallback,
         } => set_traffic(state, *revision, weights, *fallback),
+        Command::SetRules { revision, rules } => {
+            at_revision(state, *revision)?;
+            known(state)?;
+            if rules.len() > MAX_RULES {
+                return Err(Refusal::TooManyRules(rules.len()));
+            }
+            for rule in rules {
+                named(state, &rule.version)?;
+            }
+            let event = || Event::RulesSet(state.rules.clone(), rules.clone());
+            Ok((state.rules != *rules).then(event))
+        }
         Command::SetAlias { alias, version } => {
             named(state, version)?;
             let from = target(state, alias);

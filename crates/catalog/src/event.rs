@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     Actor, AliasName, Decision, Described, Experiment, ExperimentId, ExperimentStatus, Metric,
-    MetricName, ModelId, ModelState, Percent, Progress, Scale, Timestamp, Version, VersionName,
-    VersionStatus,
+    MetricName, ModelId, ModelState, Percent, Progress, Rule, Scale, Timestamp, Version,
+    VersionName, VersionStatus,
 };
 
 /// Weights in percent by version.
@@ -52,6 +52,8 @@ pub enum Event {
     VersionDeleted(VersionName, ModelId, VersionStatus),
     /// Several weights have moved, and perhaps whether another version answers.
     TrafficSet(Moved, Option<bool>),
+    /// Who gets a certain version was set: before, and after.
+    RulesSet(Vec<Rule>, Vec<Rule>),
     /// An alias points elsewhere.
     AliasSet(AliasName, Option<VersionName>, VersionName),
     /// An alias is gone.
@@ -132,6 +134,7 @@ impl Event {
             }
             Self::VersionDeleted(version, ..) => {
                 let key = version_of(state, version)?.key;
+                state.rules.retain(|rule| rule.version != *version);
                 state.versions.retain(|version| version.key != key);
                 state.aliases.retain(|_, target| *target != key);
                 moved(state, false);
@@ -142,6 +145,10 @@ impl Event {
                 }
                 state.fallback = fallback.unwrap_or(state.fallback);
                 moved(state, weights.from != weights.to);
+            }
+            Self::RulesSet(_, to) => {
+                state.rules.clone_from(to);
+                moved(state, false);
             }
             Self::AliasSet(alias, _, to) => point(state, alias, to)?,
             Self::AliasDeleted(alias, _) => drop(state.aliases.remove(alias)),

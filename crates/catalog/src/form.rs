@@ -9,7 +9,7 @@ use std::sync::Arc;
 use types::{
     Accuracy, Action, Actor, AliasName, Decision, Described, EventRecord, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
-    ModelId, ModelName, ModelState, Percent, Progress, RuntimeSpec, Scale, Tags, Timestamp,
+    ModelId, ModelName, ModelState, Percent, Progress, Rule, RuntimeSpec, Scale, Tags, Timestamp,
     Version, VersionKey, VersionName, VersionStatus,
 };
 
@@ -25,6 +25,7 @@ impl Event {
             Self::VersionDeleted(..) => Action::VersionDeleted,
             Self::TrafficSet(..) => Action::TrafficSet,
             Self::AliasSet(..) => Action::AliasSet,
+            Self::RulesSet(..) => Action::RulesSet,
             Self::AliasDeleted(..) => Action::AliasDeleted,
             Self::MetricSet(..) => Action::MetricSet,
             Self::MetricDeleted(_) => Action::MetricDeleted,
@@ -98,6 +99,7 @@ impl Event {
                 "fallback": fallback,
             }),
             Self::AliasSet(alias, from, to) => json!({"alias": alias, "from": from, "to": to}),
+            Self::RulesSet(from, to) => json!({"from": from, "to": to}),
             Self::AliasDeleted(alias, from) => json!({"alias": alias, "from": from, "to": null}),
             Self::MetricSet(from, to) => json!({"from": from, "to": to}),
             Self::MetricDeleted(metric) => json!({"metric": metric}),
@@ -165,6 +167,7 @@ impl Event {
             Action::AliasSet => {
                 Self::AliasSet(detail.get("alias")?, detail.get("from")?, detail.get("to")?)
             }
+            Action::RulesSet => Self::RulesSet(detail.get("from")?, detail.get("to")?),
             Action::AliasDeleted => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
             Action::MetricSet => Self::MetricSet(detail.get("from")?, detail.get("to")?),
             Action::MetricDeleted => Self::MetricDeleted(detail.get("metric")?),
@@ -391,6 +394,8 @@ struct StateForm {
     salt: String,
     fallback: bool,
     versions: Vec<VersionForm>,
+    #[serde(default)]
+    rules: Vec<Rule>,
     aliases: BTreeMap<AliasName, VersionKey>,
     metrics: BTreeMap<MetricName, Metric>,
     experiments: Vec<ExperimentForm>,
@@ -404,6 +409,7 @@ impl StateForm {
             salt: state.salt.clone(),
             fallback: state.fallback,
             versions: state.versions.iter().map(VersionForm::of).collect(),
+            rules: state.rules.clone(),
             aliases: state.aliases.clone(),
             metrics: state.metrics.clone(),
             experiments: state
@@ -426,6 +432,7 @@ impl StateForm {
             salt: self.salt,
             fallback: self.fallback,
             versions: versions.collect::<Option<_>>()?,
+            rules: self.rules,
             aliases: self.aliases,
             metrics: self.metrics,
             unreadable: None,

@@ -5,7 +5,7 @@ use serde_json::json;
 use types::{
     Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, Described, DescribedChange, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, Hold, LookRecord, Metric, MetricName,
-    ModelId, ModelState, Percent, Policy, Progress, RuntimeSpec, Scale, Tags, Timestamp,
+    ModelId, ModelState, Percent, Policy, Progress, Rule, RuntimeSpec, Scale, Tags, Timestamp,
     VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 
@@ -85,6 +85,7 @@ impl<'a> Dice<'a> {
                 alias: alias(self.below(3)),
                 version: self.version(state),
             },
+            10 if self.one_in(2) => self.set_rules(state),
             10 => Command::DeleteAlias(alias(self.below(3))),
             11 => Command::SetMetric(Box::new(self.metric())),
             12 => Command::DeleteMetric(metric_name(self.below(3))),
@@ -94,6 +95,22 @@ impl<'a> Dice<'a> {
             17 if self.one_in(3) => Command::DeleteExperiment(self.experiment(state)),
             18 if self.one_in(8) => Command::MakeWay(None),
             _ => self.step(state),
+        }
+    }
+
+    fn set_rules(&mut self, state: &ModelState) -> Command {
+        let conditions = [
+            "beta = true",
+            "country in [\"DE\", \"AT\"]",
+            "version(app) >= \"2.3\" or not age < 18",
+        ];
+        let rules = conditions[self.below(3)..].iter().map(|when| Rule {
+            when: types::Condition::parse(when).expect("a condition"),
+            version: self.version(state),
+        });
+        Command::SetRules {
+            rules: rules.collect(),
+            revision: if self.one_in(5) { 0 } else { state.revision },
         }
     }
 

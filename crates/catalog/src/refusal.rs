@@ -1,7 +1,8 @@
 //! Why a command is refused.
 
 use types::{
-    ExperimentId, ExperimentStatus, MetricName, ModelName, VersionName, VersionStatus, WebhookId,
+    ExperimentId, ExperimentStatus, MAX_RULES, MetricName, ModelName, VersionName, VersionStatus,
+    WebhookId,
 };
 
 /// Why a command is refused. Nothing has changed.
@@ -42,6 +43,9 @@ pub enum Refusal {
         /// The one that was given.
         given: i64,
     },
+    /// There are too many rules.
+    #[error("a model has at most {MAX_RULES} rules, and these are {0}")]
+    TooManyRules(usize),
     /// A running experiment sets the weights.
     #[error("the experiment {0} sets the weights")]
     ExperimentRunning(ExperimentId),

@@ -56,6 +56,7 @@ pub fn differences(stored: &ModelState, replayed: &ModelState) -> Vec<String> {
         Some((stored, _)) => compare(&format!("the version {}", stored.version), false),
         None => compare("which versions there are", same),
     }
+    compare("the rules", stored.rules == replayed.rules);
     compare("the aliases", stored.aliases == replayed.aliases);
     compare("the metrics", stored.metrics == replayed.metrics);
     compare(

@@ -7,12 +7,13 @@ use types::{Experiment, ExperimentRow, ExperimentStatus, ModelState, Version, Wr
 pub(crate) fn between(old: &ModelState, new: &ModelState) -> Vec<Write> {
     let mut writes = Vec::new();
     let counted = |state: &ModelState| (state.revision, state.epoch, state.fallback);
-    if old.changes == 0 || counted(old) != counted(new) {
+    if old.changes == 0 || counted(old) != counted(new) || old.rules != new.rules {
         writes.push(Write::Model {
             salt: new.salt.clone(),
             revision: new.revision,
             epoch: new.epoch,
             fallback: new.fallback,
+            rules: new.rules.clone(),
         });
     }
     versions(old, new, &mut writes);

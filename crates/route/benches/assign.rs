@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box};
 use route::Routes;
 use types::{
-    ModelId, ModelName, ModelTraffic, Percent, TrafficVersion, VersionKey, VersionName,
+    Attributes, ModelId, ModelName, ModelTraffic, Percent, TrafficVersion, VersionKey, VersionName,
     VersionStatus,
 };
 
@@ -26,6 +26,7 @@ fn routes(versions: u32) -> Routes {
         salt: "0123456789abcdef0123456789abcdef".into(),
         fallback: true,
         versions: (0..versions).map(version).collect(),
+        rules: Vec::new(),
         experiment: None,
     })
 }
@@ -38,19 +39,33 @@ fn without_unit(bencher: Bencher<'_, '_>, versions: u32) {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        routes.assign(None, None, black_box(random))
+        routes.assign(None, None, &Attributes::default(), black_box(random))
     });
 }
 
 #[divan::bench(args = [2, 4, 20])]
 fn with_unit(bencher: Bencher<'_, '_>, versions: u32) {
     let routes = routes(versions);
-    bencher.bench_local(|| routes.assign(None, black_box(Some("user-123456")), 0));
+    bencher.bench_local(|| {
+        routes.assign(
+            None,
+            black_box(Some("user-123456")),
+            &Attributes::default(),
+            0,
+        )
+    });
 }
 
 #[divan::bench(args = [2, 1000])]
 fn pinned(bencher: Bencher<'_, '_>, versions: u32) {
     let routes = routes(versions);
     let last = (versions - 1).to_string();
-    bencher.bench_local(|| routes.assign(black_box(Some(last.as_str())), None, 0));
+    bencher.bench_local(|| {
+        routes.assign(
+            black_box(Some(last.as_str())),
+            None,
+            &Attributes::default(),
+            0,
+        )
+    });
 }

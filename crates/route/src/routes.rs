@@ -4,8 +4,8 @@ use crate::alias_table::AliasTable;
 use crate::hash::{Hash, unit_interval};
 use std::collections::HashMap;
 use types::{
-    ExperimentId, ExperimentKey, ModelTraffic, Percent, Reason, RunningExperiment, VersionName,
-    VersionStatus,
+    Attributes, Condition, ExperimentId, ExperimentKey, ModelTraffic, Percent, Reason,
+    RunningExperiment, VersionName, VersionStatus,
 };
 
 /// The choice of a version for one request.
@@ -44,6 +44,8 @@ pub struct Routes {
     /// `None` without arms.
     table: Option<AliasTable>,
     experiment: Option<Trial>,
+    /// Conditions on attributes, and the place of the version of each.
+    rules: Vec<(Condition, usize)>,
     /// The versions that answer when they are named.
     by_name: HashMap<VersionName, usize>,
 }
@@ -53,6 +55,7 @@ pub struct Routes {
 struct Trial {
     key: (ExperimentKey, ExperimentId),
     enrolment: f64,
+    audience: Option<Condition>,
     /// `v1`, `enroll` and the salt of the experiment.
     prefix: Prefix,
     /// The control first.
@@ -112,13 +115,21 @@ impl Routes {
         let experiment = experiment.and_then(|experiment| Trial::new(experiment, &traffic));
         let answering = traffic.versions.iter().enumerate();
         let answering = answering.filter(|(_, v)| v.status.answers());
-        let by_name = answering.map(|(at, v)| (v.version.clone(), at)).collect();
+        let by_name: HashMap<VersionName, usize> =
+            answering.map(|(at, v)| (v.version.clone(), at)).collect();
+        // One whose version answers nothing rests.
+        let rules = traffic.rules.iter().filter_map(|rule| {
+            let version = by_name.get(&rule.version)?;
+            Some((rule.when.clone(), *version))
+        });
+        let rules = rules.collect();
         Self {
             traffic,
             arms,
             resting,
             table,
             experiment,
+            rules,
             by_name,
         }
     }
@@ -133,8 +144,9 @@ impl Routes {
         !self.arms.is_empty()
     }
 
-    /// Chooses a version: the one that was asked for, else by the weights. A unit always gets the
-    /// same version while the weights stay the same; without a unit, `random` decides.
+    /// Chooses a version: the one that was asked for, else by the first rule that is met, else by the running experiment,
+    /// else by the weights. A unit always gets the same version while the weights stay the same; without a unit, `random`
+    /// decides.
     ///
     /// # Errors
     /// When the version asked for does not answer, or no version is active.
@@ -142,13 +154,19 @@ impl Routes {
         &self,
         pinned: Option<&str>,
         unit: Option<&str>,
+        attributes: &Attributes,
         random: u64,
     ) -> Result<Assignment, NoVersion> {
         if let Some(pinned) = pinned {
-            return self.assign_pinned(pinned);
+            let version = self.by_name.get(pinned).ok_or(NoVersion::NotAnswering)?;
+            return Ok(self.certain(*version, Reason::Pinned));
+        }
+        let mut rules = self.rules.iter();
+        if let Some((_, version)) = rules.find(|(when, _)| when.is_met(attributes)) {
+            return Ok(self.certain(*version, Reason::Rule));
         }
         if let Some(experiment) = &self.experiment {
-            return Ok(experiment.assign(unit, random, self.traffic.epoch));
+            return Ok(experiment.assign(unit, attributes, random, self.traffic.epoch));
         }
         let Some(table) = &self.table else {
             return Err(NoVersion::NoneActive);
@@ -166,17 +184,15 @@ impl Routes {
         })
     }
 
-    fn assign_pinned(&self, pinned: &str) -> Result<Assignment, NoVersion> {
-        let Some(&version) = self.by_name.get(pinned) else {
-            return Err(NoVersion::NotAnswering);
-        };
-        Ok(Assignment {
+    /// Nothing is left to chance.
+    fn certain(&self, version: usize, reason: Reason) -> Assignment {
+        Assignment {
             version,
             propensity: 1.0,
-            reason: Reason::Pinned,
+            reason,
             epoch: self.traffic.epoch,
             experiment: None,
-        })
+        }
     }
 
     /// Who answers when the chosen version failed: the other active versions, best first by the
@@ -233,14 +249,23 @@ impl Trial {
         Some(Self {
             key: (experiment.key, experiment.id),
             enrolment: experiment.enrolment,
+            audience: experiment.audience.clone(),
             prefix: Prefix(Hash::new("v1").part("enroll").part(&experiment.salt)),
             arms,
             table: AliasTable::new(&weights),
         })
     }
 
-    fn assign(&self, unit: Option<&str>, random: u64, epoch: i64) -> Assignment {
+    fn assign(
+        &self,
+        unit: Option<&str>,
+        attributes: &Attributes,
+        random: u64,
+        epoch: i64,
+    ) -> Assignment {
+        let audience = self.audience.as_ref();
         let arm = match unit {
+            _ if audience.is_some_and(|audience| !audience.is_met(attributes)) => None,
             Some(unit) if self.enrols(unit) => Some(rendezvous(&self.arms, unit)),
             Some(_) => None,
             None => self.arms.get(self.table.draw(random)),

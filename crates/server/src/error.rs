@@ -90,12 +90,16 @@ impl ApiError {
     }
 
     pub(crate) fn version_not_answering(version: &str) -> Self {
-        Self::new(
-            ErrorCode::VersionNotFound,
-            format!(
+        let detail = match version.strip_prefix('@') {
+            Some(alias) => format!(
+                "No alias {alias} points at a version that answers; set it with `PUT /aliases/{{name}}/{alias}`, or leave \
+                 `model_version` out."
+            ),
+            None => format!(
                 "No version {version} is active or testing; activate it, or leave `model_version` out."
             ),
-        )
+        };
+        Self::new(ErrorCode::VersionNotFound, detail)
     }
 
     pub(crate) fn no_active_version(name: Option<&str>) -> Self {
@@ -228,6 +232,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
             ". Name that one as the control, or give the traffic to {control} first with `PUT /traffic/{name}`."
         ),
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
+        Refusal::TooManyRules(_) => "; several can be one with `or`.".into(),
         Refusal::TooManyWebhooks(_) => "; delete one first.".into(),
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()
@@ -240,12 +245,18 @@ fn advice(refusal: &Refusal) -> Option<String> {
     Some(advice)
 }
 
+impl ApiError {
+    /// As a part of a reply.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.0).unwrap_or_default()
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let problem = self.0;
         let status =
-            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = self.to_json();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");

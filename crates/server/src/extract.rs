@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::future::poll_fn;
@@ -25,21 +26,20 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        let (value, _) = read_json(request, &state.config).await?;
+        let bytes = read_json_bytes(request, &state.config).await?;
+        let value = parse(&bytes)?;
         Ok(Self(value))
     }
 }
 
 /// The same from a request that came past the router, and how many bytes it had.
-pub(crate) async fn read_json<T, B>(request: Request<B>, config: &Config) -> ApiResult<(T, usize)>
+pub(crate) async fn read_json_bytes<B>(request: Request<B>, config: &Config) -> ApiResult<Bytes>
 where
-    T: DeserializeOwned,
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     check_content_type(request.headers())?;
-    let bytes = read_bytes(request.into_body(), config.max_body_bytes, config).await?;
-    Ok((parse(&bytes)?, bytes.len()))
+    read_bytes(request.into_body(), config.max_body_bytes, config).await
 }
 
 /// The bytes of a body, up to a limit.
@@ -86,7 +86,7 @@ fn check_content_type(headers: &HeaderMap) -> ApiResult<()> {
     Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail))
 }
 
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult<T> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }

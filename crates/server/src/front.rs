@@ -63,12 +63,17 @@ impl Front {
     }
 
     async fn answer_others(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        let predicts = request.method() == Method::POST && request.uri().path() == "/predict";
-        if self.direct && predicts {
-            return Ok(match predictions::answer(&self.state, request).await {
-                Ok(reply) => json(reply.into()),
-                Err(error) => error.into_response().map(Either::Right),
-            });
+        let (is_post, path) = (request.method() == Method::POST, request.uri().path());
+        let plain = is_post && path == "/predict";
+        let by_name = is_post && path.starts_with("/models/by-name/") && path.ends_with("/predict");
+        let predicts = plain || by_name;
+        if self.direct && plain {
+            return Ok(
+                match predictions::answer(&self.state, request, None).await {
+                    Ok(reply) => json(reply.into()),
+                    Err(error) => error.into_response().map(Either::Right),
+                },
+            );
         }
         let response = if request.method().is_safe() || predicts {
             self.router.call(request).await?

@@ -33,6 +33,7 @@ mod plan;
 mod predict;
 mod predictions;
 mod results;
+mod rules;
 mod scales;
 mod settings;
 mod snapshot;
@@ -244,9 +245,11 @@ fn router(state: AppState) -> Router {
         .routes(routes!(models::activate))
         .routes(routes!(models::deactivate))
         .routes(routes!(codec::json::predict))
+        .routes(routes!(codec::json::predict_by_name))
         .routes(routes!(predictions::list))
         .routes(routes!(predictions::read))
         .routes(routes!(traffic::read, traffic::set))
+        .routes(routes!(rules::read, rules::set))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))

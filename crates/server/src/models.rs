@@ -225,7 +225,8 @@ async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
     responses(
         (
             status = 200,
-            description = "the version, active; `warning` where the weights of the model are not 100 together",
+            description = "the version, active; `warning` where the weights of the model are not 100 together, or where requests \
+                           that name no model go to another one",
             body = Version,
         ),
         problems::NoVersion,
@@ -245,7 +246,29 @@ pub(crate) async fn activate(
     probe(&state, &version).await?;
     let activate = Command::Activate { id, weight };
     let after = experiments::set_weights(&state, body.takeover, &version.name, activate).await?;
-    Ok(Reply(with_warning(&state, version_in(&after, id)?)))
+    let of_others = not_default(&state, &version.name);
+    let activated = with_warning(&state, version_in(&after, id)?);
+    let warnings = activated.warning.into_iter().chain(of_others);
+    let warnings: Vec<String> = warnings.collect();
+    Ok(Reply(Version {
+        warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
+        ..activated
+    }))
+}
+
+/// Said where requests that name no model mean another one.
+fn not_default(state: &AppState, name: &types::ModelName) -> Option<String> {
+    let settings = state.settings.load();
+    let default = settings
+        .default_model
+        .as_ref()
+        .filter(|default| *default != name)?;
+    let known = state.snapshot.model(default.as_str())?;
+    known.routes.is_active().then(|| {
+        format!(
+            "Requests that name no model go to {default}, the default model; name {name} in `name` or in the path."
+        )
+    })
 }
 
 #[derive(Deserialize, IntoParams)]

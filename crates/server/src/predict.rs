@@ -15,7 +15,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Input, Outcome, Output, PredictionId, PredictionRecord, Reason, Timestamp, UnitId};
+use types::{
+    AliasName, Attributes, Input, Outcome, Output, PredictionId, PredictionRecord, Reason,
+    Timestamp, UnitId,
+};
 
 /// What is asked for.
 pub(crate) struct Call {
@@ -27,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) pinned: Option<String>,
     /// Who asks.
     pub(crate) unit_id: Option<UnitId>,
+    /// What is known of who asks.
+    pub(crate) attributes: Attributes,
     /// How many bytes the input came in.
     pub(crate) input_bytes: usize,
 }
@@ -134,7 +139,13 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         )
         .map_err(Failure::Model)?;
     let random = clock::random();
-    let assignment = assign(&model, &call, random)?;
+    let (pinned, alias) = call
+        .pinned
+        .as_deref()
+        .map(|named| model.named(named))
+        .unzip();
+    let assignment = assign(&model, &call, pinned, random)?;
+    let alias = alias.flatten().cloned();
     let timeout = state.config.predict_timeout;
     let mut start = Instant::now();
     let deadline = start + timeout;
@@ -167,6 +178,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         model,
         assignment,
         call,
+        alias,
         random,
         room,
         permit,
@@ -198,10 +210,14 @@ fn input_bytes(call: &Call) -> u64 {
 /// Longer JSON than this is measured, in bytes.
 const MUCH_JSON: usize = 1 << 10;
 
-fn assign(model: &Model, call: &Call, random: u64) -> Result<Assignment, Failure> {
+fn assign(
+    model: &Model,
+    call: &Call,
+    pinned: Option<&str>,
+    random: u64,
+) -> Result<Assignment, Failure> {
     let unit = call.unit_id.as_ref().map(UnitId::as_str);
-    let pinned = call.pinned.as_deref();
-    let assigned = model.routes.assign(pinned, unit, random);
+    let assigned = model.routes.assign(pinned, unit, &call.attributes, random);
     let assigned = assigned.map(|assigned| while_held(model, assigned));
     assigned.map_err(|error| match error {
         NoVersion::NoneActive => Failure::NoneActive {
@@ -257,6 +273,8 @@ struct UnderWay {
     model: Arc<Model>,
     assignment: Assignment,
     call: Call,
+    /// The alias that the caller named.
+    alias: Option<AliasName>,
     random: u64,
     room: Room,
     permit: OwnedSemaphorePermit,
@@ -287,6 +305,7 @@ impl UnderWay {
             model,
             assignment,
             call,
+            alias,
             id,
             begun_at,
             deadline,
@@ -307,6 +326,8 @@ impl UnderWay {
             epoch: assignment.epoch,
             propensity: assignment.propensity,
             unit_id: call.unit_id,
+            attributes: call.attributes,
+            alias,
             input: call.input,
             outcome: Outcome {
                 answer,

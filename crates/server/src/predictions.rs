@@ -194,6 +194,8 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         epoch: p.epoch,
         propensity: p.propensity,
         unit_id: p.unit_id,
+        attributes: p.attributes.into(),
+        alias: p.alias,
         text,
         inputs,
         prediction: p.prediction,

@@ -5,9 +5,12 @@ use crate::state::AppState;
 use arc_swap::ArcSwap;
 use route::Routes;
 use runtime::{HttpClient, Runtime, RuntimeError};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use types::{ModelState, ModelTraffic, RuntimeSpec, Settings, Version, VersionKey};
+use types::{
+    AliasName, Attributes, ModelState, ModelTraffic, RuntimeSpec, Settings, Version, VersionKey,
+    VersionName,
+};
 
 /// A model as requests see it.
 pub(crate) struct Model {
@@ -18,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) model_ids: Vec<String>,
     /// The largest answer that any of them may give, in bytes.
     pub(crate) largest_answer: u64,
+    /// The version strings that its aliases point at.
+    aliases: BTreeMap<AliasName, VersionName>,
     /// What its rollout meets, where one with damage limits runs.
     pub(crate) watch: Option<Arc<Watch>>,
 }
@@ -54,18 +59,33 @@ impl Model {
         let largest_answer = sizes.max().unwrap_or(0);
         let routes = Routes::new(state.traffic());
         let versions = &routes.traffic().versions;
+        let aliases = state.aliases.iter().filter_map(|(alias, key)| {
+            let version = versions.iter().find(|version| version.key == *key)?;
+            Some((alias.clone(), version.version.clone()))
+        });
+        let aliases = aliases.collect();
         let model_ids = versions.iter().map(|v| v.model_id.to_string()).collect();
         Self {
             routes,
             runtimes,
             model_ids,
             largest_answer,
+            aliases,
             watch: limits::next(state.running(), last, !starts),
         }
     }
 
     pub(crate) fn traffic(&self) -> &ModelTraffic {
         self.routes.traffic()
+    }
+
+    /// The version string that a request means, where it names a version or an alias (`@champion`), and the alias.
+    pub(crate) fn named<'a>(&'a self, named: &'a str) -> (&'a str, Option<&'a AliasName>) {
+        let alias = named.strip_prefix('@');
+        match alias.and_then(|alias| self.aliases.get_key_value(alias)) {
+            Some((alias, version)) => (version.as_str(), Some(alias)),
+            None => (named, None),
+        }
     }
 
     /// What calls the version at a place.
@@ -228,7 +248,11 @@ impl Snapshot {
         let Some(pinned) = pinned else {
             return Err(NoModel::NoneActive);
         };
-        let answers = |model: &Arc<Model>| model.routes.assign(Some(pinned), None, 0).is_ok();
+        let answers = |model: &Arc<Model>| {
+            let (version, _) = model.named(pinned);
+            let nobody = Attributes::default();
+            model.routes.assign(Some(version), None, &nobody, 0).is_ok()
+        };
         let mut answering = self.all();
         answering.retain(answers);
         match answering.as_slice() {

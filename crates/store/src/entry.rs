@@ -13,7 +13,7 @@
 //! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
-//!             15 latency in nanoseconds, 16 rejected
+//!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
 //!             6 replace, 7 line
@@ -67,6 +67,10 @@ pub struct PredictionEntry<'a> {
     pub propensity: f64,
     /// Who asked.
     pub unit_id: Option<&'a str>,
+    /// What the caller said of who asked, as JSON.
+    pub attributes: Option<&'a str>,
+    /// The alias that the caller named.
+    pub alias: Option<&'a str>,
     /// Whether the input is plain text; else it is JSON.
     pub is_text: bool,
     /// What came in.
@@ -164,6 +168,12 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
         }
         prediction.varint(15, record.outcome.latency_ns);
         prediction.varint(16, u64::from(record.outcome.rejected));
+        if !record.attributes.is_empty() {
+            prediction.json(17, &record.attributes);
+        }
+        if let Some(alias) = &record.alias {
+            prediction.bytes(18, alias.as_str().as_bytes());
+        }
     });
 }
 
@@ -231,6 +241,8 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         epoch: 0,
         propensity: 0.0,
         unit_id: None,
+        attributes: None,
+        alias: None,
         is_text: true,
         input: "",
         served: None,
@@ -263,6 +275,8 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             (14, Field::Bytes(text)) => entry.error = Some(utf8(text)?),
             (15, Field::Varint(nanoseconds)) => entry.latency_ns = nanoseconds,
             (16, Field::Varint(number)) => entry.rejected = number != 0,
+            (17, Field::Bytes(json)) => entry.attributes = Some(utf8(json)?),
+            (18, Field::Bytes(text)) => entry.alias = Some(utf8(text)?),
             _ => {}
         }
     }
@@ -343,6 +357,7 @@ fn reason_number(reason: Reason) -> u64 {
         Reason::Pinned => 1,
         Reason::Experiment => 2,
         Reason::Held => 3,
+        Reason::Rule => 4,
     }
 }
 
@@ -365,7 +380,7 @@ pub(crate) fn unit_number(unit_id: &str) -> i64 {
 mod tests {
     use super::*;
     use serde_json::json;
-    use types::{Outcome, Output, UnitId};
+    use types::{AliasName, Outcome, Output, UnitId};
 
     fn record() -> PredictionRecord {
         PredictionRecord {
@@ -376,6 +391,8 @@ mod tests {
             epoch: 12,
             propensity: 0.25,
             unit_id: UnitId::parse("user-1").ok(),
+            attributes: serde_json::from_str(r#"{"country": "DE", "age": 30}"#).unwrap(),
+            alias: AliasName::parse("champion").ok(),
             input: Input::Text("schön".into()),
             outcome: Outcome {
                 answer: Some((
@@ -411,6 +428,8 @@ mod tests {
             epoch: 12,
             propensity: 0.25,
             unit_id: Some("user-1"),
+            attributes: Some(r#"{"age":30,"country":"DE"}"#),
+            alias: Some("champion"),
             is_text: true,
             input: "schön",
             served: Some(VersionKey(8)),

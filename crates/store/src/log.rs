@@ -50,6 +50,10 @@ pub struct LoggedPrediction {
     pub propensity: f64,
     /// Who asked.
     pub unit_id: Option<String>,
+    /// What the caller said of who asked.
+    pub attributes: types::Attributes,
+    /// The alias that the caller named.
+    pub alias: Option<String>,
     /// What came in.
     pub input: Input,
     /// What was answered.

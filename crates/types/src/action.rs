@@ -17,6 +17,8 @@ crate::words! {
         VersionDeleted = "version.deleted",
         /// Several weights were set at once.
         TrafficSet = "traffic.set",
+        /// Who gets a certain version was set.
+        RulesSet = "rules.set",
         /// An alias points at a version.
         AliasSet = "alias.set",
         /// An alias was deleted.

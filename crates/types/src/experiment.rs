@@ -2,9 +2,9 @@
 //! derives `Serialize`.
 
 use crate::{
-    BuiltIn, EvidenceRule, ExperimentId, Intervention, Measured, Metric, MetricKind, MetricName,
-    MetricRole, ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind, VersionKey,
-    VersionName,
+    BuiltIn, Condition, EvidenceRule, ExperimentId, Intervention, Measured, Metric, MetricKind,
+    MetricName, MetricRole, ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind,
+    VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,9 @@ pub struct ExperimentDefinition {
     pub planned_units: f64,
     /// The share of the units that take part, in (0, 1].
     pub enrolment: f64,
+    /// Who can take part, by the attributes of a request; everybody else gets the control, and is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Condition>,
     /// What the hash of its units is salted with.
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.
@@ -140,6 +143,7 @@ impl ExperimentDefinition {
             relative: false,
             planned_units: 5000.0,
             enrolment: 1.0,
+            audience: None,
             salt: String::new(),
             slo_ms: None,
             burst_protection: true,

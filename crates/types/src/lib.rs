@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 
 mod action;
+mod attribute;
+mod condition;
 mod evidence;
 mod experiment;
 mod feedback;
@@ -26,6 +28,8 @@ mod version;
 mod word;
 
 pub use action::Action;
+pub use attribute::{AttributeValue, Attributes, InvalidAttribute, MAX_ATTRIBUTES, Members};
+pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
     ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, EpochEvidence, Evidence, Exposures,
     LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
@@ -58,6 +62,6 @@ pub use runtime_spec::{
 pub use scale::{MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;
 pub use time::{InvalidTime, TimeRange, Timestamp};
-pub use traffic::{ModelTraffic, RunningExperiment, TrafficVersion};
+pub use traffic::{MAX_RULES, ModelTraffic, Rule, RunningExperiment, TrafficVersion};
 pub use version::{Described, DescribedChange, Tags, Version, VersionKey, VersionStatus};
 pub use word::{UnknownWord, Word, find_word};

@@ -3,7 +3,7 @@
 
 use crate::{
     Action, AliasName, Described, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold,
-    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, RunningExperiment, Scale,
+    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, Rule, RunningExperiment, Scale,
     Timestamp, TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub struct ModelState {
     pub fallback: bool,
     /// Its versions, oldest first, without the deleted ones.
     pub versions: Vec<Version>,
+    /// Who gets a certain version: the first rule that is met.
+    pub rules: Vec<Rule>,
     /// Where its aliases point.
     pub aliases: BTreeMap<AliasName, VersionKey>,
     /// The metrics that were declared for it.
@@ -51,6 +53,7 @@ impl ModelState {
             salt: String::new(),
             fallback: true,
             versions: Vec::new(),
+            rules: Vec::new(),
             aliases: BTreeMap::new(),
             metrics: BTreeMap::new(),
             unreadable: None,
@@ -92,6 +95,7 @@ impl ModelState {
                 id: running.id,
                 salt: running.definition.salt.clone(),
                 enrolment: running.definition.enrolment,
+                audience: running.definition.audience.clone(),
                 shares: keys.zip(running.shares.iter().copied()).collect(),
             }
         };
@@ -102,6 +106,7 @@ impl ModelState {
             salt: self.salt.clone(),
             fallback: self.fallback,
             versions: self.versions.iter().map(version).collect(),
+            rules: self.rules.clone(),
             experiment: self.running().map(experiment),
         }
     }
@@ -295,6 +300,8 @@ pub enum Write {
         epoch: i64,
         /// Whether another version answers when the chosen one fails.
         fallback: bool,
+        /// Who gets a certain version.
+        rules: Vec<Rule>,
     },
     /// A version that is new.
     NewVersion(Box<Version>),

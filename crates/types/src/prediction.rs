@@ -1,6 +1,6 @@
 //! One logged call.
 
-use crate::{ExperimentKey, PredictionId, UnitId, VersionKey};
+use crate::{AliasName, Attributes, ExperimentKey, PredictionId, UnitId, VersionKey};
 use serde_json::Value;
 
 /// The input of a prediction.
@@ -30,6 +30,8 @@ crate::words! {
         Pinned = "pinned",
         /// By the weights of a running experiment, in which the request takes part.
         Experiment = "experiment",
+        /// By a rule on the attributes of the request.
+        Rule = "rule",
         /// The candidate of the rollout gets no calls: it has passed a damage limit, and that is not stored yet.
         Held = "held",
     }
@@ -87,6 +89,10 @@ pub struct PredictionRecord {
     pub propensity: f64,
     /// Who asked, where the caller said so.
     pub unit_id: Option<UnitId>,
+    /// What the caller said of who asked.
+    pub attributes: Attributes,
+    /// The alias that the caller named, where it named one.
+    pub alias: Option<AliasName>,
     /// What came in.
     pub input: Input,
     /// How it went.

@@ -1,9 +1,10 @@
 //! The traffic of a model: whose weights, and which revision of them.
 
 use crate::{
-    ExperimentId, ExperimentKey, ModelId, ModelName, Percent, VersionKey, VersionName,
+    Condition, ExperimentId, ExperimentKey, ModelId, ModelName, Percent, VersionKey, VersionName,
     VersionStatus,
 };
+use serde::{Deserialize, Serialize};
 
 /// A version as routing sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,8 @@ pub struct ModelTraffic {
     pub fallback: bool,
     /// Its versions, oldest first.
     pub versions: Vec<TrafficVersion>,
+    /// Who gets a certain version, before any experiment: the first rule that is met.
+    pub rules: Vec<Rule>,
     /// The experiment that runs, whose weights then rule.
     pub experiment: Option<RunningExperiment>,
 }
@@ -50,9 +53,23 @@ pub struct RunningExperiment {
     pub salt: String,
     /// The share of the units that take part, in (0, 1]; the rest goes to the control.
     pub enrolment: f64,
+    /// Who can take part; everybody where it is `None`.
+    pub audience: Option<Condition>,
     /// Versions and their shares, which sum to 1; the control first.
     pub shares: Vec<(VersionKey, f64)>,
 }
+
+/// A version for those whose attributes meet a condition. It is stored in the form it has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Who they are.
+    pub when: Condition,
+    /// The version string. While that version answers nothing, the rule rests.
+    pub version: VersionName,
+}
+
+/// The most rules of a model.
+pub const MAX_RULES: usize = 50;
 
 impl ModelTraffic {
     /// The sum of the weights of the active versions.

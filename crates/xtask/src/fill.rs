@@ -260,6 +260,8 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         epoch: 2,
         propensity: 0.5,
         unit_id: UnitId::parse(&format!("user-{}", random.u32(..1_000_000))).ok(),
+        attributes: types::Attributes::default(),
+        alias: None,
         input: Input::Text(TEXT.into()),
         outcome: Outcome {
             answer: Some((version, output)),

@@ -26,6 +26,7 @@ fn traffic(weights: &[f64]) -> ModelTraffic {
         salt: "salt".into(),
         fallback: true,
         versions: versions.collect(),
+        rules: Vec::new(),
         experiment: None,
     }
 }
@@ -37,6 +38,7 @@ fn experiment(shares: [f64; 2], enrolment: f64) -> Routes {
         id: ExperimentId::from_bits(3),
         salt: "trial".into(),
         enrolment,
+        audience: None,
         shares: vec![(VersionKey(0), shares[0]), (VersionKey(1), shares[1])],
     };
     Routes::new(ModelTraffic {
@@ -51,11 +53,17 @@ fn an_experiment_enrols_its_share_and_splits_it_independently() {
     let mut counts = [0.0; 3];
     for unit in 0..UNITS {
         let by_unit = routes
-            .assign(None, Some(&format!("user-{unit}")), 0)
+            .assign(
+                None,
+                Some(&format!("user-{unit}")),
+                &Attributes::default(),
+                0,
+            )
             .unwrap();
         let drawn = routes.assign(
             None,
             None,
+            &Attributes::default(),
             (unit as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         );
         for got in [by_unit, drawn.unwrap()] {
@@ -89,8 +97,12 @@ fn enrolling_more_never_swaps_the_arms_of_a_unit() {
     let (few, many) = (experiment([0.5, 0.5], 0.1), experiment([0.5, 0.5], 0.6));
     for unit in 0..20_000 {
         let unit = format!("user-{unit}");
-        let before = few.assign(None, Some(&unit), 0).unwrap();
-        let after = many.assign(None, Some(&unit), 0).unwrap();
+        let before = few
+            .assign(None, Some(&unit), &Attributes::default(), 0)
+            .unwrap();
+        let after = many
+            .assign(None, Some(&unit), &Attributes::default(), 0)
+            .unwrap();
         if before.experiment.is_some() {
             assert_eq!(before, after);
         }
@@ -100,9 +112,13 @@ fn enrolling_more_never_swaps_the_arms_of_a_unit() {
 #[test]
 fn a_pin_takes_no_part_in_an_experiment() {
     let routes = experiment([0.5, 0.5], 1.0);
-    let got = routes.assign(Some("1.0"), Some("user"), 0).unwrap();
+    let got = routes
+        .assign(Some("1.0"), Some("user"), &Attributes::default(), 0)
+        .unwrap();
     assert_eq!((got.reason, got.experiment), (Reason::Pinned, None));
-    let got = routes.assign(None, Some("user"), 0).unwrap();
+    let got = routes
+        .assign(None, Some("user"), &Attributes::default(), 0)
+        .unwrap();
     assert_eq!(got.reason, Reason::Experiment);
 }
 
@@ -113,7 +129,12 @@ fn routes(weights: &[f64]) -> Routes {
 fn by_unit(routes: &Routes) -> Vec<usize> {
     let assign = |unit| {
         routes
-            .assign(None, Some(&format!("user-{unit}")), 0)
+            .assign(
+                None,
+                Some(&format!("user-{unit}")),
+                &Attributes::default(),
+                0,
+            )
             .unwrap()
             .version
     };
@@ -225,7 +246,12 @@ fn the_split_matches_the_weights() {
     let units = chi_square(&by_unit(&routes), &weights);
     assert!(units < LIMIT, "by unit: {units}");
     let mut random = fastrand::Rng::with_seed(1);
-    let draw = |_| routes.assign(None, None, random.u64(..)).unwrap().version;
+    let draw = |_| {
+        routes
+            .assign(None, None, &Attributes::default(), random.u64(..))
+            .unwrap()
+            .version
+    };
     let drawn: Vec<usize> = (0..UNITS).map(draw).collect();
     let drawn = chi_square(&drawn, &weights);
     assert!(drawn < LIMIT, "without unit: {drawn}");
@@ -237,7 +263,7 @@ fn pins_reach_active_and_testing_versions_only() {
     traffic.versions[1].status = VersionStatus::Testing;
     traffic.versions[2].status = VersionStatus::Deprecated;
     let routes = Routes::new(traffic);
-    let pin = |version| routes.assign(Some(version), Some("u"), 0);
+    let pin = |version| routes.assign(Some(version), Some("u"), &Attributes::default(), 0);
     let assignment = pin("1.0").unwrap();
     assert_eq!(
         (assignment.version, assignment.reason, assignment.propensity),
@@ -251,11 +277,11 @@ fn pins_reach_active_and_testing_versions_only() {
 #[test]
 fn nothing_active_is_said() {
     assert_eq!(
-        routes(&[]).assign(None, None, 1),
+        routes(&[]).assign(None, None, &Attributes::default(), 1),
         Err(NoVersion::NoneActive)
     );
     assert_eq!(
-        routes(&[0.0]).assign(None, Some("u"), 1),
+        routes(&[0.0]).assign(None, Some("u"), &Attributes::default(), 1),
         Err(NoVersion::NoneActive)
     );
 }
@@ -272,19 +298,19 @@ proptest! {
         let total: f64 = routes.arms.iter().map(|arm| arm.propensity).sum();
         prop_assert!((total - 1.0).abs() < 1e-12, "propensities sum to {total}");
         for unit in [Some(unit.as_str()), None] {
-            let a = routes.assign(None, unit, random).unwrap();
-            prop_assert_eq!(Ok(a), routes.assign(None, unit, random));
+            let a = routes.assign(None, unit, &Attributes::default(), random).unwrap();
+            prop_assert_eq!(Ok(a), routes.assign(None, unit, &Attributes::default(), random));
             prop_assert!(weights[a.version] > 0.0);
             prop_assert!((a.propensity - weights[a.version] / weights.iter().sum::<f64>()).abs() < 1e-12);
         }
-        let a = routes.assign(None, Some(&unit), random).unwrap();
+        let a = routes.assign(None, Some(&unit), &Attributes::default(), random).unwrap();
         let mut all = routes.fallbacks(&a, &unit);
         prop_assert!(!all.contains(&a.version));
         // The first fallback is who would be chosen without the failed version.
         if let Some(&next) = all.first().filter(|&&next| weights[next] > 0.0) {
             let mut without = weights.clone();
             without[a.version] = 0.0;
-            prop_assert_eq!(super::tests::routes(&without).assign(None, Some(&unit), 0).unwrap().version, next);
+            prop_assert_eq!(super::tests::routes(&without).assign(None, Some(&unit), &Attributes::default(), 0).unwrap().version, next);
         }
         // Those without a weight answer when no other does.
         let weighted = all.iter().take_while(|&&version| weights[version] > 0.0).count();
@@ -293,4 +319,86 @@ proptest! {
         all.sort_unstable();
         prop_assert_eq!(all, (0..weights.len()).collect::<Vec<_>>());
     }
+}
+
+fn who(json: &str) -> Attributes {
+    serde_json::from_str(json).unwrap()
+}
+
+fn when(condition: &str) -> Condition {
+    Condition::parse(condition).unwrap()
+}
+
+#[test]
+fn outside_the_audience_everybody_gets_the_control_and_is_not_counted() {
+    let mut traffic = traffic(&[50.0, 50.0]);
+    traffic.experiment = Some(RunningExperiment {
+        key: ExperimentKey(3),
+        id: ExperimentId::from_bits(3),
+        salt: "trial".into(),
+        enrolment: 1.0,
+        audience: Some(when("country in [DE, AT]")),
+        shares: vec![(VersionKey(0), 0.5), (VersionKey(1), 0.5)],
+    });
+    let routes = Routes::new(traffic);
+    let mut candidates = 0;
+    for unit in 0..1000u64 {
+        let name = format!("user-{unit}");
+        for unit_id in [Some(name.as_str()), None] {
+            for outside in [r#"{"country": "FR"}"#, r#"{"country": 3}"#, "{}"] {
+                let got = routes
+                    .assign(
+                        None,
+                        unit_id,
+                        &who(outside),
+                        unit.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                    )
+                    .unwrap();
+                assert_eq!(
+                    (got.version, got.propensity, got.experiment),
+                    (0, 1.0, None)
+                );
+                assert_eq!(got.reason, Reason::Weights);
+            }
+            let german = who(r#"{"country": "DE"}"#);
+            let got = routes
+                .assign(
+                    None,
+                    unit_id,
+                    &german,
+                    unit.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                )
+                .unwrap();
+            assert_eq!((got.reason, got.propensity), (Reason::Experiment, 0.5));
+            candidates += got.version;
+        }
+    }
+    assert!((900..1100).contains(&candidates), "{candidates}");
+}
+
+#[test]
+fn the_first_rule_that_is_met_comes_before_the_experiment_and_after_a_pin() {
+    let rule = |condition: &str, version: &str| types::Rule {
+        when: when(condition),
+        version: VersionName::parse(version).unwrap(),
+    };
+    let mut traffic = traffic(&[50.0, 50.0, 0.0]);
+    traffic.experiment = experiment([0.5, 0.5], 1.0).traffic().experiment.clone();
+    traffic.versions[1].status = VersionStatus::Inactive;
+    traffic.versions[2].status = VersionStatus::Testing;
+    traffic.rules = vec![
+        rule("beta = true and version(app) < 2", "1.0"),
+        rule("beta = true", "2.0"),
+    ];
+    let routes = Routes::new(traffic);
+    // The first rule rests: its version answers nothing.
+    for beta in [r#"{"beta": true, "app": "1.9"}"#, r#"{"beta": true}"#] {
+        let got = routes.assign(None, Some("u"), &who(beta), 0).unwrap();
+        assert_eq!((got.version, got.propensity), (2, 1.0));
+        assert_eq!((got.reason, got.experiment), (Reason::Rule, None));
+    }
+    let others = routes.assign(None, Some("u"), &who("{}"), 0).unwrap();
+    assert_eq!(others.reason, Reason::Experiment);
+    let pinned = routes.assign(Some("0.0"), Some("u"), &who(r#"{"beta": true}"#), 0);
+    assert_eq!(pinned.unwrap().reason, Reason::Pinned);
 }

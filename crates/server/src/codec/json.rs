@@ -1,29 +1,40 @@
-//! Weir's own JSON: `POST /predict`.
+//! Weir's own JSON: `POST /predict`, one request or an array of them.
 
+use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, read_json};
-use crate::openapi::problems;
+use crate::extract::{Fields, TextPath, parse, read_json_bytes};
+use crate::openapi::{path, problems};
 use crate::predict::{Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
 use crate::state::AppState;
-use api::{ErrorCode, PredictReply, PredictRequest};
+use api::{ErrorCode, PredictBody, PredictReplies, PredictReply, PredictRequest};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Request};
+use futures_util::{StreamExt, stream};
 use hyper::body::Body;
 use runtime::RuntimeError;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
-use types::{Input, UnitId};
+use types::{Attributes, Input, UnitId};
 
-/// Predicts: chooses a version, calls it, logs the prediction, answers.
+/// The most requests of one array.
+const MAX_BATCH: usize = 100;
+/// So many of them are answered at a time.
+const AT_ONCE: usize = 16;
+
+/// Predicts: chooses a version, calls it, logs the prediction, answers. An array of up to 100 requests gets an array of as
+/// many replies or problems, in order; those without a `unit_id` are one unit together.
 #[utoipa::path(
     post,
     path = "/predict",
     tag = "predictions",
-    request_body = PredictRequest,
+    request_body = PredictBody,
     responses(
-        (status = 200, description = "the prediction, which is logged", body = PredictReply<'static>),
+        (status = 200, description = "the prediction, which is logged", body = PredictReplies<'static>),
         problems::Predict,
     ),
 )]
@@ -31,24 +42,136 @@ pub(crate) async fn predict(
     State(state): State<AppState>,
     request: axum::extract::Request,
 ) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
-    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(([json], answer(&state, request).await?))
+    Ok(([JSON], answer(&state, request, None).await?))
 }
 
-/// The reply to a request for a prediction, as JSON.
-pub(crate) async fn answer<B>(state: &AppState, request: Request<B>) -> ApiResult<Vec<u8>>
+/// Predicts with a model that is named by the path: the same as `POST /predict` with its `name`.
+#[utoipa::path(
+    post,
+    path = "/models/by-name/{name}/predict",
+    tag = "predictions",
+    params(path::Model),
+    request_body = PredictBody,
+    responses(
+        (status = 200, description = "the prediction, which is logged", body = PredictReplies<'static>),
+        problems::Predict,
+    ),
+)]
+pub(crate) async fn predict_by_name(
+    State(state): State<AppState>,
+    TextPath(name): TextPath<String>,
+    request: axum::extract::Request,
+) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
+    Ok(([JSON], answer(&state, request, Some(&name)).await?))
+}
+
+const JSON: (HeaderName, HeaderValue) =
+    (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+/// The reply to a request for a prediction, as JSON; `name` is the model that its path names.
+pub(crate) async fn answer<B>(
+    state: &AppState,
+    request: Request<B>,
+    name: Option<&str>,
+) -> ApiResult<Vec<u8>>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (body, bytes) = read_json(request, &state.config).await?;
-    let call = check(body, bytes)?;
-    let prediction = core(state, call).await.map_err(problem)?;
+    let bytes = read_json_bytes(request, &state.config).await?;
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return answer_all(state, &bytes, name).await;
+    }
+    let prediction = answer_one(state, &bytes, name, None).await?;
     Ok(reply(&prediction))
 }
 
-fn check(body: PredictRequest, input_bytes: usize) -> ApiResult<Call> {
+async fn answer_one(
+    state: &AppState,
+    json: &[u8],
+    name: Option<&str>,
+    unit: Option<&UnitId>,
+) -> ApiResult<Prediction> {
+    let call = check(parse(json)?, json.len(), name, unit)?;
+    core(state, call).await.map_err(problem)
+}
+
+/// 1 to [`MAX_BATCH`] requests, as they came. No more are read.
+struct Batch(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Requests;
+
+        impl<'de> Visitor<'de> for Requests {
+            type Value = Batch;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "1 to {MAX_BATCH} requests")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Batch, A::Error> {
+                let mut requests = Vec::new();
+                while let Some(request) = seq.next_element()? {
+                    if requests.len() == MAX_BATCH {
+                        return Err(A::Error::invalid_length(MAX_BATCH + 1, &self));
+                    }
+                    requests.push(request);
+                }
+                if requests.is_empty() {
+                    return Err(A::Error::invalid_length(0, &self));
+                }
+                Ok(Batch(requests))
+            }
+        }
+
+        deserializer.deserialize_seq(Requests)
+    }
+}
+
+/// Each gets its reply or its problem: one that is wrong keeps no other from being answered.
+async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiResult<Vec<u8>> {
+    // As they are: what is wrong with one is said of that one.
+    let Batch(requests) = parse(json)?;
+    let unit = format!("batch-{:016x}{:016x}", clock::random(), clock::random());
+    let unit = UnitId::parse(&unit).ok();
+    let name = name.map(str::to_owned);
+    let answers = requests.into_iter().map(|request| {
+        let (state, name, unit) = (state.clone(), name.clone(), unit.clone());
+        async move {
+            let json = request.get().as_bytes();
+            match answer_one(&state, json, name.as_deref(), unit.as_ref()).await {
+                Ok(prediction) => reply(&prediction),
+                Err(error) => error.to_json(),
+            }
+        }
+    });
+    let answers: Vec<Vec<u8>> = stream::iter(answers).buffered(AT_ONCE).collect().await;
+    let mut all =
+        Vec::with_capacity(answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 2);
+    for (at, answer) in answers.iter().enumerate() {
+        all.push(if at == 0 { b'[' } else { b',' });
+        all.extend_from_slice(answer);
+    }
+    all.push(b']');
+    Ok(all)
+}
+
+fn check(
+    body: PredictRequest,
+    input_bytes: usize,
+    name: Option<&str>,
+    unit: Option<&UnitId>,
+) -> ApiResult<Call> {
     let mut fields = Fields::default();
+    if let (Some(of_path), Some(of_body)) = (name, &body.name)
+        && of_path != of_body
+    {
+        fields.wrong(
+            "/name",
+            "is another model than the path names: leave it out",
+        );
+    }
     let input = match (body.text, body.inputs) {
         (Some(text), None) if !text.is_empty() => Some(Input::Text(text)),
         (None, Some(inputs)) => Some(Input::Json(inputs)),
@@ -69,14 +192,30 @@ fn check(body: PredictRequest, input_bytes: usize) -> ApiResult<Call> {
         }
     };
     let unit_id = fields.take_option("/unit_id", body.unit_id.as_deref().map(UnitId::parse));
+    let attributes = match Attributes::parse(body.attributes.unwrap_or_default().0) {
+        Ok(attributes) => attributes,
+        Err((name, error)) => {
+            let pointer = name.map_or_else(String::new, |name| format!("/{}", pointed(&name)));
+            fields.wrong(&format!("/attributes{pointer}"), error);
+            Attributes::default()
+        }
+    };
+    let unit_id = unit_id.or_else(|| unit.cloned());
     let call = input.map(|input| Call {
+        attributes,
         input,
-        name: body.name,
+        name: name.map(str::to_owned).or(body.name),
         pinned: body.model_version,
         unit_id,
         input_bytes,
     });
     fields.finish(call)
+}
+
+/// A name as a part of a JSON pointer, shortened.
+fn pointed(name: &str) -> String {
+    let name: String = name.chars().take(80).collect();
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn reply(prediction: &Prediction) -> Vec<u8> {

@@ -6,8 +6,8 @@ use crate::extract::Fields;
 use api::{CreateExperiment, FieldError};
 use std::collections::BTreeMap;
 use types::{
-    Arm, BuiltIn, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_METRICS, Metric,
-    MetricName, ModelState, Policy, Version,
+    Arm, BuiltIn, Condition, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_METRICS,
+    Metric, MetricName, ModelState, Policy, Version,
 };
 
 /// Of a model as it is.
@@ -40,6 +40,8 @@ pub(super) fn define(
     if salt.is_empty() || salt.chars().count() > 200 {
         fields.wrong("/salt", "must have from 1 to 200 characters");
     }
+    let audience = body.audience.as_deref().map(Condition::parse);
+    let audience = fields.take_option("/audience", audience);
     let primary = primary.into_iter().next();
     let definition = primary.map(|primary_metric| ExperimentDefinition {
         name: model.name.clone(),
@@ -56,6 +58,7 @@ pub(super) fn define(
         relative: body.relative,
         planned_units: body.planned_units,
         enrolment: body.enrolment,
+        audience,
         salt,
         slo_ms: body.slo_ms,
         burst_protection: body.burst_protection,

@@ -46,6 +46,7 @@ pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
         relative: definition.relative,
         planned_units: definition.planned_units,
         enrolment: definition.enrolment,
+        audience: definition.audience.as_ref().map(ToString::to_string),
         salt: definition.salt.clone(),
         slo_ms: definition.slo_ms,
         created_at: experiment.created_at.to_string(),

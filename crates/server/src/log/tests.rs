@@ -60,6 +60,8 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
         epoch: 0,
         propensity: 1.0,
         unit_id: None,
+        attributes: types::Attributes::default(),
+        alias: None,
         input: Input::Text("x".repeat(random.usize(1..400))),
         outcome: Outcome {
             answer: Some((version, output)),

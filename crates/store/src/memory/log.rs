@@ -835,6 +835,11 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
         epoch: p.epoch,
         propensity: p.propensity,
         unit_id: p.unit_id.map(str::to_owned),
+        attributes: p
+            .attributes
+            .map(|text| serde_json::from_str(text).unwrap_or_default())
+            .unwrap_or_default(),
+        alias: p.alias.map(str::to_owned),
         input: if p.is_text {
             Input::Text(p.input.to_owned())
         } else {

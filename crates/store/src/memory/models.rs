@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey, ExperimentRow,
-    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Scale, Settings, SettingsChange,
-    SettingsWrite, StoredEvent, Timestamp, Version, VersionKey, VersionStatus, Webhook, WebhookId,
-    WebhookSecrets, Write,
+    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Rule, Scale, Settings,
+    SettingsChange, SettingsWrite, StoredEvent, Timestamp, Version, VersionKey, VersionStatus,
+    Webhook, WebhookId, WebhookSecrets, Write,
 };
 
 /// All rows. A group of changes that does not fit is taken back by putting a copy in its place.
@@ -38,6 +38,7 @@ struct Model {
     revision: i64,
     epoch: i64,
     fallback: bool,
+    rules: Vec<Rule>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +89,7 @@ impl Models {
             revision: 0,
             epoch: 0,
             fallback: true,
+            rules: Vec::new(),
         };
         let known = self
             .models
@@ -119,9 +121,11 @@ impl Models {
                 revision,
                 epoch,
                 fallback,
+                rules,
             } => {
                 let model = self.models.get_mut(name)?;
                 model.salt.clone_from(salt);
+                model.rules.clone_from(rules);
                 (model.revision, model.epoch, model.fallback) = (*revision, *epoch, *fallback);
             }
             Write::NewVersion(version) => self.register(version)?,
@@ -376,6 +380,7 @@ impl Models {
             epoch: model.epoch,
             salt: model.salt.clone(),
             fallback: model.fallback,
+            rules: model.rules.clone(),
             versions: self
                 .live()
                 .filter(|version| version.name == *name)

@@ -108,6 +108,8 @@ pub(super) struct PredictionRow<'a> {
     pub(super) error: Option<&'a str>,
     pub(super) experiment: Option<i64>,
     pub(super) origin: Option<Origin>,
+    pub(super) attributes: Option<&'a str>,
+    pub(super) alias: Option<&'a str>,
 }
 
 impl PredictionRow<'_> {
@@ -132,6 +134,13 @@ impl PredictionRow<'_> {
             .text(self.input)
             .optional_text(self.prediction)
             .optional_text(self.error);
+        // Rows of releases without them have the hashes that they had.
+        if let Some(attributes) = self.attributes {
+            content.number(1).text(attributes);
+        }
+        if let Some(alias) = self.alias {
+            kept.number(1).text(alias);
+        }
         RowHash {
             kept: kept.hash(),
             content: content.hash(),

@@ -366,3 +366,8 @@ CREATE TABLE experiment_minutes (
     row_hash INTEGER NOT NULL,
     PRIMARY KEY (experiment_key, epoch, version_key, minute, server_key)
 ) WITHOUT ROWID;
+
+-- To schema 9
+ALTER TABLE predictions ADD COLUMN attributes TEXT;
+ALTER TABLE predictions ADD COLUMN alias TEXT;
+ALTER TABLE models ADD COLUMN rules TEXT NOT NULL DEFAULT '[]';

@@ -54,8 +54,8 @@ pub(in crate::sqlite) fn find(
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error, experiment_key, server_key, position) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+     latency_ns, error, experiment_key, server_key, position, attributes, alias) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -78,6 +78,8 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         p.experiment,
         server_key,
         position,
+        p.attributes,
+        p.alias,
     ])?;
     Ok(())
 }
@@ -103,6 +105,8 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> Pr
         error: p.error,
         experiment: p.experiment.map(|experiment| experiment.0),
         origin: Some(origin),
+        attributes: p.attributes,
+        alias: p.alias,
     }
 }
 
@@ -174,7 +178,7 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -338,6 +342,10 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
         epoch: row.get("epoch")?,
         propensity: row.get("propensity")?,
         unit_id: row.get("unit_id")?,
+        attributes: row
+            .parsed_option("attributes", |text| serde_json::from_str(text))?
+            .unwrap_or_default(),
+        alias: row.get("alias")?,
         input,
         prediction: row.json_option("prediction")?,
         confidence: row.get("confidence")?,
@@ -388,6 +396,7 @@ pub(super) fn reason_code(reason: Reason) -> i64 {
         Reason::Pinned => 1,
         Reason::Experiment => 2,
         Reason::Held => 3,
+        Reason::Rule => 4,
     }
 }
 

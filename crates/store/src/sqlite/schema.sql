@@ -4,7 +4,8 @@ CREATE TABLE models (
     revision INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     fallback INTEGER NOT NULL,
-    changes INTEGER NOT NULL DEFAULT 0 -- how many it has had: commands are decided by this number
+    changes INTEGER NOT NULL DEFAULT 0, -- how many it has had: commands are decided by this number
+    rules TEXT NOT NULL DEFAULT '[]' -- JSON: conditions on attributes, and the version of each
 );
 
 -- A deleted version keeps its row, so that its key is never given again.
@@ -62,7 +63,7 @@ CREATE TABLE predictions (
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
     status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
-    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
     unit_id TEXT,
@@ -74,7 +75,9 @@ CREATE TABLE predictions (
     error TEXT,
     experiment_key INTEGER,         -- that it takes part in
     server_key INTEGER,             -- whose journal it comes from; null for rows of releases before schema 7
-    position INTEGER                -- its place in that journal
+    position INTEGER,               -- its place in that journal
+    attributes TEXT,                -- JSON; null for none
+    alias TEXT                      -- that the caller named
 );
 -- There is no other index: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
@@ -102,7 +105,7 @@ CREATE TABLE rollups (
     hashed INTEGER NOT NULL DEFAULT 0, -- rows that the sums of hashes are of
     kept_hash INTEGER NOT NULL DEFAULT 0, -- over the columns that stay as long as the row
     row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
-    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error
+    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error, attributes
     server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
     UNIQUE (tier, start, version_key, epoch, server_key)
 );

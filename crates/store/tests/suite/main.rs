@@ -261,6 +261,8 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         epoch: micros / 7_200_000_000,
         propensity: 0.5,
         unit_id: None,
+        attributes: types::Attributes::default(),
+        alias: None,
         input: Input::Text("text".into()),
         outcome: Outcome {
             answer: Some((version, output)),

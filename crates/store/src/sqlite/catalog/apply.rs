@@ -118,9 +118,10 @@ fn write_row(
             revision,
             epoch,
             fallback,
+            rules,
         } => t.execute(
-            "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5 WHERE name = ?1",
-            params![name.as_str(), salt, revision, epoch, fallback],
+            "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5, rules = ?6 WHERE name = ?1",
+            params![name.as_str(), salt, revision, epoch, fallback, serde_json::to_string(rules).expect("conditions and names are JSON")],
         ),
         Write::NewVersion(version) => versions::insert(t, version),
         Write::Weight {

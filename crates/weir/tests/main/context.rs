@@ -1,0 +1,340 @@
+//! What comes with a request beside its input: attributes, aliases, several at once.
+
+use crate::weir::{Weir, afinn, assert_clean, directory, vader};
+use serde_json::{Value, json};
+
+async fn predicted(weir: &Weir, body: Value) -> Value {
+    let (status, reply) = weir.post("/predict", body).await;
+    assert_eq!(status, 200, "{reply}");
+    reply
+}
+
+async fn logged(weir: &Weir, reply: &Value) -> Value {
+    let id = reply["prediction_id"].as_str().unwrap();
+    let (status, logged) = weir.get(&format!("/predictions/{id}")).await;
+    assert_eq!(status, 200, "{logged}");
+    logged
+}
+
+#[tokio::test]
+async fn attributes_are_on_the_record_and_bad_ones_are_named() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    let attributes = json!({"country": "DE", "age": 30, "score": 0.5, "beta": true});
+    let reply = predicted(&weir, json!({"text": "good", "attributes": attributes})).await;
+    assert_eq!(logged(&weir, &reply).await["attributes"], attributes);
+    let reply = predicted(&weir, json!({"text": "good"})).await;
+    assert_eq!(logged(&weir, &reply).await["attributes"], json!({}));
+
+    for (attributes, pointer) in [
+        (r#"{"a": 1, "a": 2}"#.into(), "/attributes/a"),
+        (r#"{"": 1}"#.into(), "/attributes/"),
+        (r#"{"a/b": 1}"#.into(), "/attributes/a~1b"),
+        (r#"{"a": "\u0007"}"#.into(), "/attributes/a"),
+        (r#"{"a": {}}"#.into(), "/attributes/a"),
+        (r#"{"a": 1e400}"#.into(), "/attributes/a"),
+        (r#"[1]"#.into(), "/attributes"),
+        (
+            serde_json::to_string(
+                &(0..33)
+                    .map(|n| (format!("a{n}"), n))
+                    .collect::<std::collections::BTreeMap<_, _>>(),
+            )
+            .unwrap(),
+            "/attributes",
+        ),
+    ] {
+        let attributes: String = attributes;
+        let body = format!(r#"{{"text": "good", "attributes": {attributes}}}"#);
+        let (status, problem) = weir.raw("/predict", "application/json", body.into()).await;
+        assert_eq!(status, 422, "{attributes}: {problem}");
+        assert_eq!(
+            problem["errors"][0]["pointer"], pointer,
+            "{attributes}: {problem}"
+        );
+    }
+    let (_, page) = weir.get("/predictions").await;
+    assert_eq!(page["predictions"].as_array().unwrap().len(), 2);
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn an_alias_names_a_version_as_it_points_when_the_request_comes() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let one = weir.register("1.0.0", vader()).await;
+    let two = weir.register("2.0.0", afinn()).await;
+    weir.activate(&one, 50.0).await;
+    weir.activate(&two, 50.0).await;
+    let request = json!({"text": "good", "model_version": "@stable"});
+    let (status, problem) = weir.post("/predict", request.clone()).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (404, Some("version_not_found"))
+    );
+    assert!(
+        problem["detail"].as_str().unwrap().contains("alias stable"),
+        "{problem}"
+    );
+    for version in ["1.0.0", "2.0.0"] {
+        let set = json!({"version": version});
+        let (status, reply) = weir.put("/aliases/sentiment/stable", set).await;
+        assert_eq!(status, 200, "{reply}");
+        let reply = predicted(&weir, request.clone()).await;
+        assert_eq!(reply["model_version"], version);
+        let logged = logged(&weir, &reply).await;
+        assert_eq!(logged["model_version"], version);
+        assert_eq!(
+            (&logged["alias"], &logged["reason"]),
+            (&json!("stable"), &json!("pinned"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn several_requests_get_a_reply_or_a_problem_each_in_order() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let one = weir.register("1.0.0", vader()).await;
+    let two = weir.register("2.0.0", afinn()).await;
+    weir.activate(&one, 50.0).await;
+    weir.activate(&two, 50.0).await;
+    let batch: Vec<Value> = (0..40)
+        .map(|n| match n {
+            3 => json!({"text": ""}),
+            5 => json!({"text": "good", "name": "nothing"}),
+            7 => json!(7),
+            9 => json!({"text": "good", "unit_id": "somebody"}),
+            _ => json!({"text": format!("number {n}")}),
+        })
+        .collect();
+    let (status, replies) = weir.post("/predict", json!(batch)).await;
+    assert_eq!(status, 200, "{replies}");
+    let replies = replies.as_array().unwrap();
+    assert_eq!(replies.len(), 40);
+    let mut versions = std::collections::HashSet::new();
+    let mut units = std::collections::HashSet::new();
+    for (at, reply) in replies.iter().enumerate() {
+        let problem = match at {
+            3 | 7 => Some((422, "invalid_request")),
+            5 => Some((404, "model_not_found")),
+            _ => None,
+        };
+        if let Some((status, code)) = problem {
+            assert_eq!(
+                (reply["status"].as_u64(), reply["code"].as_str()),
+                (Some(status), Some(code)),
+                "{reply}"
+            );
+            continue;
+        }
+        let logged = logged(&weir, reply).await;
+        if at == 9 {
+            assert_eq!(logged["unit_id"], "somebody");
+            continue;
+        }
+        assert_eq!(logged["text"], format!("number {at}"));
+        versions.insert(reply["model_version"].as_str().unwrap().to_owned());
+        units.insert(logged["unit_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((versions.len(), units.len()), (1, 1), "a batch is one unit");
+
+    for (batch, said) in [
+        (json!([]), "length 0"),
+        (json!(vec![json!({"text": "x"}); 101]), "length 101"),
+    ] {
+        let (status, problem) = weir.post("/predict", batch).await;
+        assert_eq!(status, 422, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(said),
+            "{problem}"
+        );
+    }
+    let (_, page) = weir.get("/predictions?limit=100").await;
+    assert_eq!(page["predictions"].as_array().unwrap().len(), 37);
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_path_names_the_model_and_a_second_model_changes_nothing_for_who_names_none() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    let body = json!({"name": "other model", "version": "1", "accuracy": 0.5, "runtime": afinn()});
+    let (status, other) = weir.post("/models", body).await;
+    assert_eq!(status, 200, "{other}");
+    let other = weir
+        .activate(other["model_id"].as_str().unwrap(), 100.0)
+        .await;
+    assert_eq!(
+        other["warning"],
+        "Requests that name no model go to sentiment, the default model; name other model in `name` or in the path."
+    );
+    let reply = predicted(&weir, json!({"text": "good"})).await;
+    assert_eq!(reply["name"], "sentiment");
+    let path = "/models/by-name/other%20model/predict";
+    for body in [
+        json!({"text": "good"}),
+        json!({"text": "good", "name": "other model"}),
+    ] {
+        let (status, reply) = weir.post(path, body).await;
+        assert_eq!(
+            (status, &reply["name"]),
+            (200, &json!("other model")),
+            "{reply}"
+        );
+    }
+    let (_, replies) = weir.post(path, json!([{"text": "good"}])).await;
+    assert_eq!(replies[0]["name"], "other model");
+    let (status, problem) = weir
+        .post(path, json!({"text": "good", "name": "sentiment"}))
+        .await;
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (422, Some("/name"))
+    );
+    let (status, problem) = weir
+        .post("/models/by-name/x/predict", json!({"text": "good"}))
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (404, Some("model_not_found"))
+    );
+}
+
+#[tokio::test]
+async fn rules_come_before_the_experiment_and_who_is_outside_its_audience_gets_the_control() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let one = weir.register("1.0.0", vader()).await;
+    weir.register("2.0.0", afinn()).await;
+    let three = weir.register("3.0.0", afinn()).await;
+    weir.activate(&one, 100.0).await;
+    let (status, reply) = weir
+        .patch(&format!("/models/{three}"), json!({"status": "testing"}))
+        .await;
+    assert_eq!(status, 200, "{reply}");
+    let (_, rules) = weir.get("/rules/sentiment").await;
+    assert_eq!(rules["rules"], json!([]));
+    let beta = json!({"when": "beta = TRUE", "model_version": "3.0.0"});
+    let early =
+        json!({"when": "version(app)>=9 or plan in [pro,'team plan']", "model_version": "2.0.0"});
+    let set = json!({"revision": rules["revision"], "rules": [beta, early]});
+    let (status, rules) = weir.put("/rules/sentiment", set.clone()).await;
+    assert_eq!(status, 200, "{rules}");
+    assert_eq!(
+        rules["rules"],
+        json!([
+            {"when": "beta = true", "model_version": "3.0.0", "rests": false},
+            {"when": "version(app) >= \"9\" or plan in [\"pro\", \"team plan\"]", "model_version": "2.0.0", "rests": true},
+        ])
+    );
+    let (status, problem) = weir.put("/rules/sentiment", set).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (409, Some("stale_revision"))
+    );
+    for (rule, status, pointer) in [
+        (
+            json!({"when": "beta <", "model_version": "3.0.0"}),
+            422,
+            "/rules/0/when",
+        ),
+        (
+            json!({"when": "plan < pro", "model_version": "3.0.0"}),
+            422,
+            "/rules/0/when",
+        ),
+        (
+            json!({"when": "beta = true", "model_version": ""}),
+            422,
+            "/rules/0/model_version",
+        ),
+        (
+            json!({"when": "beta = true", "model_version": "9"}),
+            404,
+            "",
+        ),
+    ] {
+        let set = json!({"revision": rules["revision"], "rules": [rule]});
+        let (got, problem) = weir.put("/rules/sentiment", set).await;
+        assert_eq!(got, status, "{problem}");
+        if !pointer.is_empty() {
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        }
+    }
+
+    let start = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct",
+        "audience": "country in [DE, AT]",
+    });
+    let wrong = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct",
+        "audience": "country in DE",
+    });
+    let (status, problem) = weir.post("/experiments", wrong).await;
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (422, Some("/audience")),
+        "{problem}"
+    );
+    let (status, made) = weir.post("/experiments", start).await;
+    assert_eq!(
+        (status, &made["audience"]),
+        (200, &json!("country in [\"DE\", \"AT\"]")),
+        "{made}"
+    );
+    let id = made["experiment"].as_str().unwrap();
+    assert_eq!(
+        weir.post(&format!("/experiments/{id}/start"), json!({}))
+            .await
+            .0,
+        200
+    );
+    for unit in 0..60 {
+        let (attributes, version, reason) = match unit % 3 {
+            0 => (
+                json!({"country": "DE", "beta": true}),
+                Some("3.0.0"),
+                "rule",
+            ),
+            1 => (json!({"country": "FR"}), Some("1.0.0"), "weights"),
+            _ => (json!({"country": "AT"}), None, "experiment"),
+        };
+        let body = json!({"text": "good", "unit_id": format!("u{unit}"), "attributes": attributes});
+        let reply = predicted(&weir, body).await;
+        if let Some(version) = version {
+            assert_eq!(reply["model_version"], version);
+        }
+        let logged = logged(&weir, &reply).await;
+        assert_eq!(logged["reason"], reason);
+    }
+    let (_, results) = weir.get(&format!("/experiments/{id}/results")).await;
+    let exposed = |arm: usize| results["arms"][arm]["units"].as_u64().unwrap();
+    assert_eq!(exposed(0) + exposed(1), 20, "{results}");
+    assert!(exposed(1) > 0);
+    // The second rule no longer rests: its version is a candidate now.
+    let reply = predicted(
+        &weir,
+        json!({"text": "good", "attributes": {"plan": "pro"}}),
+    )
+    .await;
+    assert_eq!(reply["model_version"], "2.0.0");
+    weir.signal("-TERM");
+    assert_clean(data.path());
+    let weir = Weir::start(data.path());
+    assert_eq!(
+        weir.get("/rules/sentiment").await.1["rules"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let reply = predicted(&weir, json!({"text": "good", "attributes": {"beta": true}})).await;
+    assert_eq!(reply["model_version"], "3.0.0");
+}
