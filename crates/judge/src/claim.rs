@@ -9,7 +9,7 @@
 //! the mean effect so far, and is never intersected over time.
 
 use crate::sample::Interval;
-use crate::special::bisect;
+use crate::special::{bisect, root};
 use evidence::betting::{BETS, SIZES, Winnings};
 
 /// ln of the mean of the parts of a claim: half on `ln_asymptotic`, a quarter on each direction.
@@ -193,18 +193,21 @@ pub fn interval(
     let between = |step: u32| one + (other_estimate - one) * f64::from(step) / f64::from(BETWEEN);
     let candidates = (0..=BETWEEN).map(|step| (between(step), ln_e(between(step))));
     let least = candidates.min_by(|a, b| a.1.total_cmp(&b.1));
-    let holds = |difference: f64| ln_e(difference) < line;
     let Some((middle, _)) = least.filter(|(_, ln_e)| *ln_e < line) else {
         return Interval {
             lower: one.min(other_estimate),
             upper: one.max(other_estimate),
         };
     };
+    let beyond = |difference: f64| ln_e(difference) - line;
     let end = |limit: f64| {
-        if holds(limit) {
+        let at_limit = beyond(limit);
+        if at_limit < 0.0 {
             limit
+        } else if at_limit.is_finite() {
+            root(middle, limit, beyond)
         } else {
-            bisect(middle, limit, holds)
+            bisect(middle, limit, |difference| beyond(difference) < 0.0)
         }
     };
     Interval {
