@@ -273,6 +273,10 @@ impl Terms {
         before: Option<f64>,
         after: Option<f64>,
     ) -> Bets {
+        // The logarithms of both cost more than all else that a prediction adds.
+        if before == after {
+            return Bets::default();
+        }
         let of = |outcome: f64| self.of_unit(metric, arm, coin, outcome);
         let mut change = after.map(of).unwrap_or_default();
         if let Some(before) = before {
