@@ -86,6 +86,18 @@ impl Client {
             .await
     }
 
+    /// `POST /plan`.
+    ///
+    /// # Errors
+    /// When the call fails, or the log does not tell enough.
+    pub async fn plan(
+        &self,
+        request: &crate::PlanRequest,
+    ) -> Result<crate::PlanReply, ClientError> {
+        self.send(self.http.post(self.url("/plan")).json(request))
+            .await
+    }
+
     /// `POST /feedback` with a batch of at most 10,000 values.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub use health::{
 };
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
-pub use plan::{EffectUnits, PlanReply, PlanRequest, UnitsPower};
+pub use plan::{EffectUnits, FromLog, PlanReply, PlanRequest, UnitsPower};
 pub use prediction::{
     LoggedPrediction, PredictBody, PredictReplies, PredictReply, PredictRequest, PredictionPage,
     ReplyOrProblem,

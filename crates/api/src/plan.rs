@@ -7,10 +7,21 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanRequest {
-    /// The control's share, or its mean with `standard_deviation`.
-    pub baseline: f64,
-    /// The smallest effect that matters.
-    pub effect: f64,
+    /// The control's share, or its mean with `standard_deviation`; from the log where `name` and `metric` are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// The model whose log is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The metric of which the log tells baseline, standard deviation and units a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// The log from this time on; two weeks when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The smallest effect that matters; a tenth of the baseline when left out and the log is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
     /// Whether the effect is relative to the baseline.
     #[serde(default)]
     pub relative: bool,
@@ -68,6 +79,9 @@ pub struct PlanReply {
     pub planned_units: f64,
     /// How the units were computed.
     pub formula: String,
+    /// What the log told, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_log: Option<FromLog>,
     /// What other effects need.
     pub units_by_effect: Vec<EffectUnits>,
     /// What other numbers of units can show.
@@ -81,6 +95,25 @@ pub struct EffectUnits {
     pub effect: f64,
     /// Units of all arms.
     pub units: f64,
+    /// Days that takes, where the units a day are known.
+    pub days: Option<f64>,
+}
+
+/// What the log told of a metric.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FromLog {
+    /// The mean over units.
+    pub baseline: f64,
+    /// Its standard deviation between units.
+    pub standard_deviation: f64,
+    /// Whether it is a share: every unit has a 0 or a 1.
+    pub is_share: bool,
+    /// Units that were looked at, the newest.
+    pub units: u64,
+    /// New units a day in that time.
+    pub per_day: f64,
+    /// The time of the oldest prediction that was looked at.
+    pub since: String,
 }
 
 /// A number of units and what it can show.

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
 ) -> ApiResult<Reply<EvaluateReply>> {
     let name = model(&state, &body.name)?;
     let known = state.catalogue.state(&name)?;
-    let metric = metric_of(&known, &body)?;
+    let metric = metric_of(&known, &body.name, &body.metric)?;
     let versions = &known.versions;
     let log_lag = fresh(&state).await;
     let now = state.clock.now();
@@ -73,16 +73,16 @@ pub(crate) async fn answer(
     }))
 }
 
-fn metric_of(model: &ModelState, body: &EvaluateRequest) -> ApiResult<Metric> {
-    if let Some(built_in) = BuiltIn::find(&body.metric) {
+/// A metric that is built in or declared.
+pub(crate) fn metric_of(model: &ModelState, name: &str, metric: &str) -> ApiResult<Metric> {
+    if let Some(built_in) = BuiltIn::find(metric) {
         return Ok(built_in.metric());
     }
-    let known = MetricName::parse(&body.metric).ok();
+    let known = MetricName::parse(metric).ok();
     let found = known.and_then(|name| model.metrics.get(&name).cloned());
     found.ok_or_else(|| {
         let detail = format!(
-            "names {}, which is neither built in nor declared: `PUT /metrics/{}/{}` declares it",
-            body.metric, body.name, body.metric
+            "names {metric}, which is neither built in nor declared: `PUT /metrics/{name}/{metric}` declares it"
         );
         ApiError::field("/metric", detail)
     })

@@ -127,9 +127,14 @@ async fn found(
         metric: at,
         versions: versions.to_vec(),
         experiment,
+        since: None,
         now,
         limit: WANTED,
     };
     let outcomes = state.store.earlier_outcomes(query).await?;
-    Ok(scale_of(definition, &definition.metrics[at], &outcomes))
+    Ok(scale_of(
+        definition,
+        &definition.metrics[at],
+        &outcomes.values,
+    ))
 }

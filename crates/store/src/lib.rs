@@ -32,8 +32,8 @@ pub use feedback::{
     StoredFeedback,
 };
 pub use log::{
-    Appended, Earlier, Incoming, LogState, LoggedPrediction, Part, PredictionFilter, SetAside,
-    VersionTotals,
+    Appended, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
+    PredictionFilter, SetAside, VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{

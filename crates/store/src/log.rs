@@ -133,10 +133,21 @@ pub struct Earlier {
     pub versions: Vec<VersionKey>,
     /// Only of predictions in this experiment.
     pub experiment: Option<ExperimentKey>,
+    /// Only what was predicted at this time or later.
+    pub since: Option<Timestamp>,
     /// The time by which the window has passed.
     pub now: Timestamp,
     /// At most so many units, the newest.
     pub limit: usize,
+}
+
+/// Outcomes of the past.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EarlierOutcomes {
+    /// Of units, in no order: each the mean over its predictions.
+    pub values: Vec<f64>,
+    /// The time of the oldest prediction that was looked at.
+    pub oldest: Option<Timestamp>,
 }
 
 /// What became of the journal beside its rows.

@@ -8,9 +8,9 @@ mod models;
 use crate::entry::PredictionEntry;
 use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier,
-    ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore, PlacedFeedback,
-    PredictionFilter, ReadModel, RequestReceipt, RunningEvidence, SetAside, StoreError,
-    StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
+    PlacedFeedback, PredictionFilter, ReadModel, RequestReceipt, RunningEvidence, SetAside,
+    StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -191,7 +191,7 @@ impl LogStore for MemoryStore {
         Ok(each.collect())
     }
 
-    async fn earlier_outcomes(&self, query: Earlier) -> Result<Vec<f64>, StoreError> {
+    async fn earlier_outcomes(&self, query: Earlier) -> Result<EarlierOutcomes, StoreError> {
         let memory = self.lock();
         Ok(memory.log.earlier_outcomes(&memory.models, &query))
     }

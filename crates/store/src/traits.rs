@@ -2,10 +2,10 @@
 //! means; the suite of this crate is run on it and on SQLite, and compares both under random operations.
 
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter,
-    Incoming, LogState, LoggedPrediction, NotApplied, PlacedFeedback, PredictionFilter,
-    RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter,
-    VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
+    ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied, PlacedFeedback,
+    PredictionFilter, RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook,
+    VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
@@ -259,14 +259,14 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<RunningEvidence>, StoreError>> + Send;
 
-    /// Outcomes of the past, in no order: of units, each the mean over its predictions. Pinned ones are left out.
+    /// Outcomes of the past. Pinned predictions are left out.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn earlier_outcomes(
         &self,
         query: Earlier,
-    ) -> impl Future<Output = Result<Vec<f64>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<EarlierOutcomes, StoreError>> + Send;
 
     /// The order of the newest prediction: later ones must be greater.
     ///

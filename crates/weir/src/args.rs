@@ -312,10 +312,33 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct PlanArgs {
     /// The control's share, such as 0.5, or its mean with --standard-deviation.
     #[arg(long)]
-    pub(crate) baseline: f64,
-    /// The smallest effect that matters: 0.05 is 5 points, or with --relative 5 % of the baseline.
+    pub(crate) baseline: Option<f64>,
+    /// Take baseline, standard deviation and units a day from the log of this model, from the server at --url.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "metric",
+        conflicts_with = "baseline"
+    )]
+    pub(crate) model: Option<String>,
+    /// The metric to take them of.
+    #[arg(long, requires = "model")]
+    pub(crate) metric: Option<String>,
+    /// How far back the log is looked at: 14d, 6h, 30m, or a time [default: 14d]
+    #[arg(long, value_name = "TIME", requires = "model")]
+    pub(crate) since: Option<String>,
+    /// The address of the server.
+    #[arg(
+        long,
+        env = "WEIR_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    pub(crate) url: String,
+    /// The smallest effect that matters: 0.05 is 5 points, or with --relative 5 % of the baseline [with --model: 10 % of
+    /// the baseline]
     #[arg(long, allow_negative_numbers = true)]
-    pub(crate) effect: f64,
+    pub(crate) effect: Option<f64>,
     /// The effect is relative to the baseline.
     #[arg(long)]
     pub(crate) relative: bool,

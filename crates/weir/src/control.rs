@@ -13,6 +13,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use types::Intervention;
 
+/// A plan from the log of a running server.
+pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<api::PlanReply> {
+    let mut planned = None;
+    run(async {
+        planned = Some(Client::new(url)?.plan(request).await?);
+        Ok(())
+    })?;
+    planned.context("the server gave no plan")
+}
+
 pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
     run(async {
         let cli = Cli::new(&args.connect)?;

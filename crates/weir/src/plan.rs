@@ -1,17 +1,21 @@
 //! `weir plan`: what an experiment needs, before it begins.
 
 use crate::args::PlanArgs;
+use anyhow::bail;
 use api::{PlanReply, PlanRequest};
 use judge::words::{significant, thousands};
 use std::process::ExitCode;
+use types::Timestamp;
 
 /// What is answered to flags that do not fit, as the flags' own parser does.
 const USAGE: u8 = 2;
 
-#[expect(clippy::print_stdout, reason = "the plan is the data of this command")]
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let request = PlanRequest {
         baseline: args.baseline,
+        name: args.model.clone(),
+        metric: args.metric.clone(),
+        since: args.since.as_deref().map(since).transpose()?,
         effect: args.effect,
         relative: args.relative,
         standard_deviation: args.standard_deviation,
@@ -22,6 +26,11 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         sequential: args.sequential,
         per_day: args.per_day,
     };
+    if args.model.is_some() {
+        let plan = crate::control::run_plan(&args.url, &request)?;
+        print(args, &request, &plan)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = match server::plan(&request) {
         Ok(plan) => plan,
         Err(problems) => {
@@ -33,16 +42,56 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
-    } else {
-        println!("{}", text(&request, &plan));
-    }
+    print(args, &request, &plan)?;
     Ok(ExitCode::SUCCESS)
 }
 
+#[expect(clippy::print_stdout, reason = "the plan is the data of this command")]
+fn print(args: &PlanArgs, request: &PlanRequest, plan: &PlanReply) -> anyhow::Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&plan)?);
+    } else {
+        println!("{}", text(request, plan));
+    }
+    Ok(())
+}
+
+/// A time, or so long ago, as a time.
+fn since(text: &str) -> anyhow::Result<String> {
+    if text.parse::<Timestamp>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let unit = text.chars().last().unwrap_or_default();
+    let seconds = match unit {
+        'd' => 86_400,
+        'h' => 3600,
+        'm' => 60,
+        _ => 0,
+    };
+    let number = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse::<u32>().ok());
+    let Some(number) = number.filter(|number| seconds > 0 && *number > 0) else {
+        bail!("--since takes a time, or how long ago: 14d, 6h or 30m");
+    };
+    let ago = i64::from(number) * seconds * 1_000_000;
+    Ok(Timestamp::from_micros(server::Clock::system().now().micros() - ago).to_string())
+}
+
 fn text(request: &PlanRequest, plan: &PlanReply) -> String {
-    let share = request.standard_deviation.is_none();
+    let share = match &plan.from_log {
+        Some(log) => log.is_share,
+        None => request.standard_deviation.is_none(),
+    };
+    let log = plan.from_log.as_ref();
+    let baseline = log
+        .map(|log| log.baseline)
+        .or(request.baseline)
+        .unwrap_or_default();
+    let per_day = request
+        .per_day
+        .or(log.map(|log| log.per_day))
+        .unwrap_or_default();
     let mean = |value: f64| {
         if share {
             format!("{} %", rounded(100.0 * value))
@@ -52,7 +101,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
     };
     let mut lines = vec![format!(
         "To find {} → {} with {} % power at alpha {} (two-sided{}):",
-        mean(request.baseline),
+        mean(baseline),
         mean(plan.target),
         rounded(100.0 * request.power),
         request.alpha,
@@ -69,7 +118,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         format!(
             ", {} days at {} a day",
             rounded(days),
-            thousands(request.per_day.unwrap_or(0.0))
+            thousands(per_day.round())
         )
     });
     if plan.control_units == plan.candidate_units {
@@ -85,6 +134,15 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         "  {} units in all{days}",
         thousands(plan.total_units)
     ));
+    if let Some(log) = log {
+        lines.push(format!(
+            "  from the log: {} units since {}, {} a day, standard deviation {}",
+            thousands(log.units as f64),
+            log.since,
+            thousands(log.per_day.round()),
+            rounded(log.standard_deviation)
+        ));
+    }
     lines.push(format!("  by: {}", plan.formula));
     lines.push(format!(
         "  An experiment takes \"planned_units\": {:.0} (both arms of a comparison).",
@@ -96,14 +154,25 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         );
     }
     lines.push(String::new());
-    lines.push(format!("{:>14} {:>14}", "effect", "units in all"));
+    let has_days = plan.days.is_some();
+    let title = if has_days { "days" } else { "" };
+    lines.push(
+        format!("{:>14} {:>14} {title:>10}", "effect", "units in all")
+            .trim_end()
+            .to_owned(),
+    );
     for row in &plan.units_by_effect {
         let effect = if share {
             format!("{} points", rounded(100.0 * row.effect))
         } else {
             rounded(row.effect)
         };
-        lines.push(format!("{effect:>14} {:>14}", thousands(row.units)));
+        let days = row.days.map_or(String::new(), rounded);
+        lines.push(
+            format!("{effect:>14} {:>14} {days:>10}", thousands(row.units))
+                .trim_end()
+                .to_owned(),
+        );
     }
     lines.push(String::new());
     lines.push(format!("{:>14} {:>14}", "units in all", "power"));

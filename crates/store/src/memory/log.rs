@@ -5,9 +5,10 @@ use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
 use crate::receipt::Kept;
 use crate::{
-    Appended, Counted, Earlier, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult,
-    Incoming, LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter, Receipt,
-    RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right, unit_number,
+    Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackRefusal,
+    FeedbackResult, Incoming, LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter,
+    Receipt, RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right,
+    unit_number,
 };
 use evidence::{
     Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
@@ -699,24 +700,32 @@ impl Log {
         recount
     }
 
-    pub(super) fn earlier_outcomes(&self, models: &Models, query: &Earlier) -> Vec<f64> {
+    pub(super) fn earlier_outcomes(&self, models: &Models, query: &Earlier) -> EarlierOutcomes {
         let metric = &query.definition.metrics[query.metric];
         let until = cutoff(metric, query.now.seconds());
         let asked = self.live(models).rev().filter(|(_, p)| {
             query.versions.contains(&p.version)
                 && p.id.time().seconds() < until
+                && query.since.is_none_or(|since| p.id.time() >= since)
                 && p.reason != Reason::Pinned
                 && (query.experiment.is_none() || p.experiment == query.experiment)
         });
-        let mut found = UnitOutcomes::default();
+        let (mut found, mut oldest) = (UnitOutcomes::default(), None);
         for (_, p) in asked.take(3 * query.limit) {
+            if found.units() >= query.limit {
+                break;
+            }
+            oldest = Some(p.id.time());
             let given = self.given(&p, &metric.name).map(|given| given.value);
             let outcome = Outcome::of(&query.definition, metric, p.measured(), given);
-            if let Some(worth) = outcome.worth().filter(|_| found.units() < query.limit) {
+            if let Some(worth) = outcome.worth() {
                 found.add(p.unit_id.map(unit_number), worth);
             }
         }
-        found.values()
+        EarlierOutcomes {
+            values: found.values(),
+            oldest,
+        }
     }
 
     fn given(&self, prediction: &PredictionEntry<'_>, metric: &MetricName) -> Option<Given> {

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter,
-    Incoming, LogState, LoggedPrediction, PlacedFeedback, PredictionFilter, RequestReceipt,
-    SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
+    ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback, PredictionFilter,
+    RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter,
+    VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
@@ -164,7 +165,7 @@ impl LogStore for Store {
             .await
     }
 
-    async fn earlier_outcomes(&self, query: Earlier) -> Result<Vec<f64>, StoreError> {
+    async fn earlier_outcomes(&self, query: Earlier) -> Result<EarlierOutcomes, StoreError> {
         self.read(move |connection| outcomes::earlier(connection, &query))
             .await
     }

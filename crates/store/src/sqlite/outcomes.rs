@@ -1,7 +1,8 @@
 //! Outcomes of the past, by which scales of bets are set.
 
 use super::predictions::{MEASURED, measured};
-use crate::{Earlier, StoreError, Tier, unit_number};
+use super::row::ByName;
+use crate::{Earlier, EarlierOutcomes, StoreError, Tier, unit_number};
 use evidence::{Outcome, UnitOutcomes, cutoff};
 use rusqlite::{Connection, Row, params};
 use types::{PredictionId, Timestamp};
@@ -12,7 +13,7 @@ const ROWS_PER_OUTCOME: usize = 3;
 pub(super) fn earlier(
     connection: &mut Connection,
     query: &Earlier,
-) -> Result<Vec<f64>, StoreError> {
+) -> Result<EarlierOutcomes, StoreError> {
     let transaction = connection.transaction()?;
     let metric = &query.definition.metrics[query.metric];
     // Those that come later may still get a value.
@@ -21,7 +22,11 @@ pub(super) fn earlier(
         let micros = seconds.saturating_mul(1_000_000).max(0);
         PredictionId::order_at(Timestamp::from_micros(micros)) as i64
     };
+    let since = query
+        .since
+        .map_or(0, |since| PredictionId::order_at(since) as i64);
     let mut found = UnitOutcomes::default();
+    let mut oldest = None;
     let mut rows_left = ROWS_PER_OUTCOME * query.limit;
     let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
     let keys = keys.join(", ");
@@ -44,7 +49,7 @@ pub(super) fn earlier(
         let start = start?;
         let end = start + tier.seconds().unwrap_or_default();
         let range = params![
-            order(start),
+            order(start).max(since),
             order(end.min(until)),
             metric.name.as_str(),
             experiment
@@ -52,16 +57,24 @@ pub(super) fn earlier(
         let mut rows = select.query(range)?;
         while let Some(row) = rows.next()? {
             if rows_left == 0 || found.units() >= query.limit {
-                return Ok(found.values());
+                return Ok(outcomes(found, oldest));
             }
             rows_left -= 1;
+            oldest = Some(PredictionId::new(row.bits("prediction_order")?, 0).time());
             // `verify` names those that cannot be read.
             if let Ok((unit, Some(worth))) = read(row, query) {
                 found.add(unit, worth);
             }
         }
     }
-    Ok(found.values())
+    Ok(outcomes(found, oldest))
+}
+
+fn outcomes(found: UnitOutcomes, oldest: Option<Timestamp>) -> EarlierOutcomes {
+    EarlierOutcomes {
+        values: found.values(),
+        oldest,
+    }
 }
 
 /// The unit of a row, where it is named, and what it is worth, where it counts.

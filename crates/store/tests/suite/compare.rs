@@ -463,14 +463,15 @@ impl Both {
                         .map(|arm| arm.key)
                         .collect(),
                     experiment: self.random.bool().then_some(experiment.key),
+                    since: self.random.bool().then(|| at(self.now / 2)),
                     now: at(self.now),
-                    limit: 1000,
+                    limit: if self.random.bool() { 1000 } else { 5 },
                 };
                 let left = self.sqlite.store.earlier_outcomes(query.clone()).await;
                 let right = self.memory.earlier_outcomes(query).await;
-                let sorted = |found: Result<Vec<f64>, _>| {
+                let sorted = |found: Result<store::EarlierOutcomes, _>| {
                     let mut found = found.unwrap();
-                    found.sort_by(f64::total_cmp);
+                    found.values.sort_by(f64::total_cmp);
                     found
                 };
                 assert_eq!(sorted(left), sorted(right));

@@ -57,3 +57,100 @@ async fn the_common_claim_holds_where_it_holds() {
         (422, &json!("/effect"))
     );
 }
+
+#[tokio::test]
+async fn the_log_tells_what_a_plan_needs() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", crate::weir::vader()).await;
+    weir.activate(&id, 100.0).await;
+    let declare = json!({"kind": "continuous", "direction": "up"});
+    assert_eq!(weir.put("/metrics/sentiment/revenue", declare).await.0, 200);
+    let mut feedback = Vec::new();
+    for unit in 0..200 {
+        let body = json!({"text": "good", "unit_id": format!("u{unit}")});
+        let (_, reply) = weir.post("/predict", body).await;
+        // A mean of 3 and a variance of 1.
+        let value = if unit % 2 == 0 { 2.0 } else { 4.0 };
+        feedback.push(
+            json!({"prediction_id": reply["prediction_id"], "metric": "revenue", "value": value}),
+        );
+    }
+    let ask = json!({"name": "sentiment", "metric": "revenue"});
+    let (status, problem) = weir.post("/plan", ask.clone()).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (422, &json!("/metric")),
+        "{problem}"
+    );
+    assert_eq!(weir.post("/feedback", json!(feedback)).await.0, 200);
+    let (status, planned) = weir.post("/plan", ask).await;
+    assert_eq!(status, 200, "{planned}");
+    let log = &planned["from_log"];
+    assert_eq!(
+        (&log["baseline"], &log["units"], &log["is_share"]),
+        (&json!(3.0), &json!(200), &json!(false))
+    );
+    let deviation = log["standard_deviation"].as_f64().unwrap();
+    assert!(
+        (deviation - (200.0f64 / 199.0).sqrt()).abs() < 1e-12,
+        "{deviation}"
+    );
+    let numbers =
+        json!({"baseline": 3.0, "standard_deviation": deviation, "effect": 0.1, "relative": true});
+    let (_, by_numbers) = weir.post("/plan", numbers).await;
+    assert_eq!(planned["total_units"], by_numbers["total_units"]);
+    assert!(planned["units_by_effect"][0]["days"].as_f64().unwrap() > 0.0);
+
+    let asked = plan(&[
+        "--model",
+        "sentiment",
+        "--metric",
+        "revenue",
+        "--since",
+        "14d",
+        "--url",
+        &weir.address,
+    ]);
+    let text = String::from_utf8(asked.stdout).unwrap();
+    assert!(
+        text.contains("from the log: 200 units since") && text.contains("days"),
+        "{text}"
+    );
+    let refused = plan(&[
+        "--model",
+        "sentiment",
+        "--metric",
+        "revenue",
+        "--since",
+        "soon",
+        "--url",
+        &weir.address,
+    ]);
+    assert!(!refused.status.success());
+    for (body, pointer) in [
+        (json!({}), "/baseline"),
+        (json!({"name": "sentiment"}), "/metric"),
+        (json!({"name": "sentiment", "metric": "slow"}), "/metric"),
+        (json!({"name": "sentiment", "metric": "nothing"}), "/metric"),
+        (
+            json!({"name": "sentiment", "metric": "error", "baseline": 0.1}),
+            "/baseline",
+        ),
+        (
+            json!({"name": "sentiment", "metric": "error", "since": "soon"}),
+            "/since",
+        ),
+    ] {
+        let (status, problem) = weir.post("/plan", body.clone()).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (422, &json!(pointer)),
+            "{body}: {problem}"
+        );
+    }
+    let (status, _) = weir
+        .post("/plan", json!({"name": "x", "metric": "error"}))
+        .await;
+    assert_eq!(status, 404);
+}
