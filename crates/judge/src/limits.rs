@@ -24,6 +24,8 @@ pub(crate) const BUDGET: f64 = 100.0;
 struct Requests {
     calls: [f64; 2],
     bad: [f64; 2],
+    /// The greatest share that was published for the candidate.
+    published: f64,
 }
 
 impl Requests {
@@ -32,6 +34,7 @@ impl Requests {
             self.calls[arm] += other.calls[arm];
             self.bad[arm] += other.bad[arm];
         }
+        self.published = self.published.max(other.published);
     }
 
     fn share(&self, arm: usize) -> f64 {
@@ -49,6 +52,23 @@ impl Requests {
             && mine >= 10.0 * theirs
             && self.calls[0] >= 1.0
             && self.ln_ratio() >= 16.0
+    }
+
+    /// Whether the candidate has more of the bad requests than its published share makes likely, whoever called how often:
+    /// a few users who call all the time and are well make the rates of calls differ.
+    fn is_beyond_its_share(&self) -> bool {
+        let bad = self.bad[0] + self.bad[1];
+        let (mine, published) = (self.bad[1] / bad, self.published);
+        let of = |count: f64, share: f64, usual: f64| {
+            if count > 0.0 {
+                count * (share / usual).ln()
+            } else {
+                0.0
+            }
+        };
+        let ln_ratio =
+            of(self.bad[1], mine, published) + of(self.bad[0], 1.0 - mine, 1.0 - published);
+        mine > published && ln_ratio >= 16.0
     }
 
     /// ln of the likelihood ratio of two rates against one.
@@ -71,6 +91,18 @@ impl Requests {
 
 /// Units with bad requests that are told apart in a slot.
 const FEW_UNITS: usize = 3;
+
+/// Whose bad requests are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// Each is a unit of its own.
+    Own,
+    /// They name units, of which each has one.
+    Differ,
+    /// Units may have several. Those of one user fail together: no budget is counted in calls, the evidence tells it, which
+    /// knows how much users vary.
+    Return,
+}
 
 /// A limit that was passed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -172,6 +204,7 @@ impl Met {
         let arm = usize::from(candidate);
         let mut requests = Requests::default();
         (requests.calls[arm], requests.bad[arm]) = (calls as f64, bad as f64);
+        requests.published = share;
         if candidate && calls > 0 {
             self.start = Some(self.start.map_or(slot, |start| start.min(slot)));
         }
@@ -232,14 +265,16 @@ impl Met {
         found.len() >= FEW_UNITS
     }
 
-    /// The limit that is passed at a moment, in seconds. `own_units` is whether requests are units of their own: those of
-    /// one user fail together, and the budget of such is told from the evidence, which knows how much users vary.
-    pub fn passed(&self, now: i64, own_units: bool) -> Option<Limit> {
+    /// The limit that is passed at a moment, in seconds.
+    pub fn passed(&self, now: i64, of: Units) -> Option<Limit> {
+        let own_units = of == Units::Own;
         // The last one that is over.
         let slot = now.div_euclid(SLOT) - 1;
         let start = self.start?;
         let several = own_units || self.first_units.len() >= FEW_UNITS;
-        let dead = self.first_hour.is_ill() && self.first_hour.share(1) >= 0.5;
+        let dead = self.first_hour.is_ill()
+            && self.first_hour.share(1) >= 0.5
+            && (own_units || self.first_hour.is_beyond_its_share());
         if slot < start + HOUR && dead && several {
             return Some(Limit::DeadOnArrival {
                 bad: self.first_hour.bad[1],
@@ -247,14 +282,15 @@ impl Met {
             });
         }
         let ill = WINDOWS.iter().find_map(|minutes| {
-            let ill = self.stays_ill(*minutes, slot)?;
-            (own_units || self.of_several(slot - 6 * minutes + 1)).then_some(ill)
+            let (ill, whole) = self.stays_ill(*minutes, slot)?;
+            let several = || self.of_several(slot - 6 * minutes + 1) && whole.is_beyond_its_share();
+            (own_units || several()).then_some(ill)
         });
-        ill.or_else(|| self.over_budget().filter(|_| own_units))
+        ill.or_else(|| self.over_budget().filter(|_| of != Units::Return))
     }
 
     /// A window of so many minutes that ends with a slot: ill as a whole, and in each of its six parts.
-    fn stays_ill(&self, minutes: i64, slot: i64) -> Option<Limit> {
+    fn stays_ill(&self, minutes: i64, slot: i64) -> Option<(Limit, Requests)> {
         let mut parts = [Requests::default(); 6];
         let first = slot - 6 * minutes + 1;
         for (at, requests) in self.recent.iter().rev() {
@@ -270,11 +306,12 @@ impl Met {
         parts.iter().for_each(|part| whole.add(part));
         let share = whole.share(1);
         let each = |part: &Requests| part.bad[1] >= 1.0 && part.share(1) >= 0.5 * share;
-        (whole.is_ill() && parts.iter().all(each)).then(|| Limit::Ill {
+        let ill = Limit::Ill {
             minutes,
             share,
             control: whole.share(0),
-        })
+        };
+        (whole.is_ill() && parts.iter().all(each)).then_some((ill, whole))
     }
 
     fn over_budget(&self) -> Option<Limit> {
@@ -338,13 +375,13 @@ mod tests {
         let mut dead = Met::new(1.0);
         met(0, 100, 0.05, (0.0, 1.0), &mut dead);
         assert!(matches!(
-            dead.passed(100, true),
+            dead.passed(100, Units::Own),
             Some(Limit::DeadOnArrival { .. })
         ));
         let mut both = Met::new(1.0);
         met(0, 600, 0.05, (1.0, 1.0), &mut both);
-        assert_eq!(both.passed(600, true), None);
-        assert_eq!(Met::new(1.0).passed(0, true), None);
+        assert_eq!(both.passed(600, Units::Own), None);
+        assert_eq!(Met::new(1.0).passed(0, Units::Own), None);
     }
 
     #[test]
@@ -354,11 +391,11 @@ mod tests {
         met(4000, 60, 0.2, (0.0, 1.0), &mut one);
         met(4060, 300, 0.2, (0.0, 0.0), &mut one);
         for now in 4060..4360 {
-            assert_eq!(one.passed(now, true), None, "at {now}");
+            assert_eq!(one.passed(now, Units::Own), None, "at {now}");
         }
         met(4360, 190, 0.2, (0.0, 1.0), &mut one);
         assert!(matches!(
-            one.passed(4550, true),
+            one.passed(4550, Units::Own),
             Some(Limit::Ill { minutes: 3, .. })
         ));
     }
@@ -371,9 +408,30 @@ mod tests {
             met.add(second, 0.5, true, 5, u64::from(second % 8 == 0));
         }
         assert!(matches!(
-            met.passed(20_000, true),
+            met.passed(20_000, Units::Own),
             Some(Limit::Budget { .. })
         ));
-        assert_eq!(met.passed(20_000, false), None);
+        assert_eq!(met.passed(20_000, Units::Return), None);
+    }
+
+    #[test]
+    fn users_who_call_all_the_time_and_are_well_make_nobody_ill() {
+        // Three giants of the control make nearly all calls; three in ten of the others' fail with both.
+        let mut giants = Met::new(1.0);
+        let mut alike = Met::new(1.0);
+        for second in 0..600 {
+            giants.add(second, 0.05, false, 100, 0);
+            giants.add(second, 0.05, false, 4, u64::from(second % 5 != 0));
+            giants.add(second, 0.05, true, 1, u64::from(second % 10 < 1));
+            giants.add_unit(second, second.unsigned_abs());
+            alike.add(second, 0.05, false, 100, u64::from(second % 5 == 0));
+            alike.add(second, 0.05, true, 5, 2);
+            alike.add_unit(second, second.unsigned_abs());
+        }
+        assert_eq!(giants.passed(600, Units::Return), None);
+        assert!(matches!(
+            alike.passed(600, Units::Return),
+            Some(Limit::Ill { .. })
+        ));
     }
 }

@@ -23,7 +23,7 @@ use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check, window_checks};
 use compare::compare;
-pub use guard::{Guard, needs_minutes};
+pub use guard::{Guard, bad_units_differ, needs_minutes};
 pub use history::{History, Shown};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,

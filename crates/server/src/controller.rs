@@ -96,6 +96,9 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
                     tracing::warn!(%error, experiment = %experiment.id, "its minutes cannot be read now");
                     continue;
                 }
+                let watches = state.snapshot.watches();
+                let watch = watches.iter().find(|watch| watch.key() == experiment.key);
+                watch.inspect(|watch| watch.tell(&evidence));
                 let scales = rescaled(state, &experiment, &evidence).await;
                 readable.push((experiment, evidence, scales));
             }

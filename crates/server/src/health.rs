@@ -89,7 +89,9 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     reasons.extend(unreadable.map(|reason| format!("journal_unreadable: {reason}")));
     let unstored = store_failure(&state).await;
     reasons.extend(unstored.map(|reason| format!("store_unavailable: {reason}")));
-    let overdue = state.overdue();
+    let mut overdue = state.overdue();
+    let held = state.snapshot.watches();
+    overdue.extend(held.iter().filter_map(|watch| watch.overdue()));
     let log = log_readiness(&state).await;
     if log.set_aside > 0 {
         reasons.push(format!(

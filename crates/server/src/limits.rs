@@ -6,14 +6,15 @@ use crate::results;
 use crate::snapshot::Model;
 use crate::state::AppState;
 use catalog::ExperimentDecision;
-use judge::limits::{Limit, Met, SLOT};
+use judge::limits::{Limit, Met, SLOT, Units};
+use judge::results::bad_units_differ;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::LogStore;
 use types::{
-    Actor, AtOnce, Decision, EvidenceRule, Experiment, ExperimentDefinition, ExperimentId,
-    ExperimentKey, Measured, MinuteEvidence, PredictionRecord, Timestamp,
+    Actor, AtOnce, Decision, Evidence, EvidenceRule, Experiment, ExperimentDefinition,
+    ExperimentId, ExperimentKey, Measured, MinuteEvidence, PredictionRecord, Timestamp,
 };
 
 /// Entries that are kept until it is known what came before them.
@@ -34,6 +35,8 @@ pub(crate) struct Watch {
     /// What it has passed: it goes back by that, however long it takes to store it.
     passed: Mutex<Option<(usize, Limit)>>,
     counts: Mutex<Counts>,
+    /// By guardrail, whether each bad request is of another unit, as the last look at the evidence found.
+    differ: Vec<AtomicBool>,
 }
 
 enum Counts {
@@ -42,14 +45,33 @@ enum Counts {
     /// By guardrail.
     Known {
         met: Vec<Met>,
-        /// Requests, and those that named a unit.
-        requests: u64,
-        named: u64,
+        /// The candidate's bad requests by guardrail, and those of them that named a unit.
+        bad: Vec<Bad>,
     },
 }
 
-/// One in so many requests may name a unit where requests are taken as units of their own.
+/// Bad requests.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bad {
+    all: u64,
+    named: u64,
+}
+
+/// One in so many bad requests may name a unit where they are taken as units of their own.
 const FEW_NAMED: u64 = 20;
+
+impl Bad {
+    /// `differ` is whether the evidence says that each is of another unit.
+    fn units(self, differ: bool) -> Units {
+        if self.named * FEW_NAMED < self.all {
+            Units::Own
+        } else if differ {
+            Units::Differ
+        } else {
+            Units::Return
+        }
+    }
+}
 
 /// A request of an arm.
 #[derive(Debug, Clone)]
@@ -85,7 +107,9 @@ impl Watch {
         } else {
             Counts::Waiting(Vec::new())
         };
+        let differ = guardrails.iter().map(|_| AtomicBool::new(false)).collect();
         Some(Arc::new(Self {
+            differ,
             key: experiment.key,
             id: experiment.id,
             at_once: AtOnce::of(&definition),
@@ -165,7 +189,7 @@ impl Watch {
         &self,
         position: u64,
         minutes: &[MinuteEvidence],
-        (all, named_before): (u64, u64),
+        named_before: bool,
         began: Option<i64>,
         shares: impl Fn(i64) -> f64,
     ) {
@@ -175,12 +199,6 @@ impl Watch {
         };
         let waiting = std::mem::take(waiting);
         let mut known = Counts::none(&self.definition, &self.guardrails);
-        if let Counts::Known {
-            requests, named, ..
-        } = &mut known
-        {
-            (*requests, *named) = (all, named_before);
-        }
         if let (Counts::Known { met, .. }, Some(began)) = (&mut known, began) {
             met.iter_mut().for_each(|met| met.began(began));
         }
@@ -189,12 +207,15 @@ impl Watch {
                 for (slot, sums) in (0..).zip(&of_arm.slots) {
                     let seconds = minute.minute * 60 + slot * SLOT;
                     let share = shares(minute.epoch);
-                    let Counts::Known { met, .. } = &mut known else {
+                    let Counts::Known { met, bad } = &mut known else {
                         continue;
                     };
-                    for (met, at) in met.iter_mut().zip(&self.guardrails) {
+                    for ((met, counted), at) in met.iter_mut().zip(bad).zip(&self.guardrails) {
                         let (_, bad) = sums.of(*at);
                         met.add(seconds, share, arm > 0, sums.calls, bad);
+                        let bad = if arm > 0 { bad } else { 0 };
+                        counted.all += bad;
+                        counted.named += if named_before { bad } else { 0 };
                     }
                 }
             }
@@ -204,7 +225,22 @@ impl Watch {
         *counts = known;
     }
 
-    /// What the evidence says is passed: it is acted on with the next slot.
+    /// Takes from the evidence whether each bad request of the candidate is of another unit.
+    pub(crate) fn tell(&self, evidence: &Evidence) {
+        for (at, differ) in self.guardrails.iter().zip(&self.differ) {
+            differ.store(bad_units_differ(evidence, (*at, 1)), Ordering::Relaxed);
+        }
+    }
+
+    /// What it has passed, for people, where that is not stored yet.
+    pub(crate) fn overdue(&self) -> Option<String> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, limit) = (*passed).filter(|_| self.is_held())?;
+        let name = &self.definition.name;
+        Some(format!("{name}: rollback: {}", self.because(at, limit)))
+    }
+
+    /// What the evidence says is passed: it is held and goes back at the next look at the limits.
     pub(crate) fn pass(&self, at: usize, limit: Limit) {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.get_or_insert((at, limit));
@@ -214,18 +250,12 @@ impl Watch {
     fn passed(&self, now: i64) -> Option<(usize, Limit)> {
         let counts = self.lock();
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (
-            None,
-            Counts::Known {
-                met,
-                requests,
-                named,
-            },
-        ) = (*passed, &*counts)
-        {
-            let own_units = named * FEW_NAMED < *requests;
-            let mut each = met.iter().zip(&self.guardrails);
-            *passed = each.find_map(|(met, at)| Some((*at, met.passed(now, own_units)?)));
+        if let (None, Counts::Known { met, bad }) = (*passed, &*counts) {
+            let of_each = met.iter().zip(bad).zip(&self.differ).zip(&self.guardrails);
+            *passed = of_each.into_iter().find_map(|(((met, bad), differ), at)| {
+                let units = bad.units(differ.load(Ordering::Relaxed));
+                Some((*at, met.passed(now, units)?))
+            });
         }
         *passed
     }
@@ -240,29 +270,25 @@ impl Counts {
     fn none(definition: &ExperimentDefinition, guardrails: &[usize]) -> Self {
         let tolerated = |at: &usize| definition.tolerated_ratio(&definition.metrics[*at]);
         Self::Known {
+            bad: vec![Bad::default(); guardrails.len()],
             met: guardrails
                 .iter()
                 .map(|at| Met::new(tolerated(at)))
                 .collect(),
-            requests: 0,
-            named: 0,
         }
     }
 
     fn add(&mut self, guardrails: &[usize], request: &Request) {
-        let Self::Known {
-            met,
-            requests,
-            named,
-        } = self
-        else {
+        let Self::Known { met, bad: counted } = self else {
             return;
         };
-        *requests += 1;
-        *named += u64::from(request.unit.is_some());
-        for (met, at) in met.iter_mut().zip(guardrails) {
+        for ((met, counted), at) in met.iter_mut().zip(counted).zip(guardrails) {
             let bad = u64::from(request.bad.contains(at));
             met.add(request.seconds, request.share, request.candidate, 1, bad);
+            if request.candidate {
+                counted.all += bad;
+                counted.named += if request.unit.is_some() { bad } else { 0 };
+            }
             if let Some(unit) = request.unit.filter(|_| bad > 0 && request.candidate) {
                 met.add_unit(request.seconds, unit);
             }
@@ -313,11 +339,10 @@ async fn remember(state: &AppState) {
                     (all + arm.predictions, units + arm.units)
                 });
                 // Who came back had a name.
-                let several = all > units + units / FEW_NAMED;
-                let named = if several { all } else { 0 };
-                watch.take(position, &minutes, (all, named), began, share);
+                let named = all > units + units / FEW_NAMED;
+                watch.take(position, &minutes, named, began, share);
             }
-            None => watch.take(0, &[], (0, 0), None, |_| 0.0),
+            None => watch.take(0, &[], false, None, |_| 0.0),
         }
     }
 }

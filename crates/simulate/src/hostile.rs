@@ -9,7 +9,7 @@ use crate::users::simulate_users;
 use crate::world::binomial;
 use evidence::Bets;
 use judge::control::Next;
-use judge::limits::{Met, SLOT};
+use judge::limits::{Met, SLOT, Units};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -322,7 +322,11 @@ impl<'a> Play<'a> {
         while now < longest {
             now += SLOT;
             self.draw(now, rng);
-            if self.met.iter().any(|met| met.passed(now, true).is_some()) {
+            if self
+                .met
+                .iter()
+                .any(|met| met.passed(now, Units::Own).is_some())
+            {
                 return self.ended(End::Limit, now);
             }
             if now % TICK != 0 {

@@ -6,7 +6,7 @@ use crate::law::{Law, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
 use evidence::{Bets, Coin, Delta, ExactSum, Gain, Happening, Seen, UnitMetric, start_of};
-use judge::limits::{Met, SLOT};
+use judge::limits::{Met, SLOT, Units};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use types::{
@@ -186,7 +186,7 @@ impl<'a> Play<'a> {
             for _ in 0..poisson(self.design.rate * SLOT as f64, rng) {
                 self.request(now - 1, rng);
             }
-            if self.met.passed(now, false).is_some() {
+            if self.met.passed(now, Units::Return).is_some() {
                 return self.ended(End::Limit, now);
             }
             if now % TICK != 0 {

@@ -215,8 +215,14 @@ fn harmed(look: &Look<'_>) -> Option<String> {
     let epochs = look.evidence.epochs.iter().rev();
     let known = |epoch: &&types::EpochEvidence| epoch.arms[arm].metrics[metric].all.units > 0;
     let last = epochs.into_iter().find(known);
+    // Where units have several requests, first ones decide.
+    let of_units = guarded_by_first_events(look, metric);
     let mean = |arm: usize| {
         let sums = last.map(|epoch| epoch.arms[arm].metrics[metric].all);
+        if of_units {
+            let share = sums.map(|sums| 100.0 * sums.events as f64 / sums.units.max(1) as f64);
+            return format!("{} % of its units", significant(share.unwrap_or(0.0), 3));
+        }
         let mean = sums.filter(|sums| sums.count > 0);
         let mean = mean.map(|sums| sums.about + sums.sum / sums.count as f64);
         match mean {
@@ -235,6 +241,12 @@ fn harmed(look: &Look<'_>) -> Option<String> {
         mean(arm),
         mean(0)
     ))
+}
+
+/// Whether what decides on a guardrail are first bad events of units with several requests.
+fn guarded_by_first_events(look: &Look<'_>, metric: usize) -> bool {
+    let events = look.experiment.definition.metrics[metric].rule() == types::EvidenceRule::Events;
+    events && is_by_units(look)
 }
 
 /// The candidate's share at the next step, in percent; all after the last one.

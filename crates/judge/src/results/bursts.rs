@@ -68,6 +68,17 @@ impl Bursts {
         open.collect()
     }
 
+    /// First events of users come in their first minutes by nature: those of minutes in which all bad requests are no
+    /// burst count.
+    pub(super) fn only_in_bursts_of(mut self, all: &Self) -> Self {
+        for (minute, of_all) in self.minutes.iter_mut().zip(&all.minutes) {
+            if of_all.3 >= of_all.2 {
+                minute.3 = minute.2;
+            }
+        }
+        self
+    }
+
     /// Events that do not count, by epoch.
     pub(super) fn taken(&self) -> HashMap<i64, f64> {
         let mut taken: HashMap<i64, f64> = HashMap::new();
@@ -109,17 +120,16 @@ impl Bursts {
         cut.map(|minute| minute.1).max()
     }
 
-    /// What happened, for people.
-    pub(super) fn say(&self, metric: &Metric) -> String {
+    /// What happened, for people, where anything does not count.
+    pub(super) fn say(&self, metric: &Metric) -> Option<String> {
+        self.last()?;
         let all: f64 = self.minutes.iter().map(|minute| minute.2).sum();
         let lost = |minute: &&(i64, i64, f64, f64)| minute.2 - minute.3;
         let worst = self
             .minutes
             .iter()
             .max_by(|a, b| lost(a).total_cmp(&lost(b)));
-        let Some((_, worst, ..)) = worst else {
-            return String::new();
-        };
+        let (_, worst, ..) = worst?;
         let near = self
             .minutes
             .iter()
@@ -136,11 +146,11 @@ impl Bursts {
                 minute.rem_euclid(60)
             )
         };
-        format!(
+        Some(format!(
             "one burst carries the evidence ({events:.0} of {all:.0} bad events of {} came between {} and {} UTC)",
             metric.name,
             clock(first),
             clock(last + 1)
-        )
+        ))
     }
 }

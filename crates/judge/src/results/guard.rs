@@ -2,7 +2,7 @@
 
 use super::bursts::Bursts;
 use super::checks::pair_stages;
-use super::requests::Requests;
+use super::requests::BadRequests;
 use super::{EventComparison, guarded_by};
 use crate::events::{DEFAULT_TAU, EventStage, ln_e_one_sided, one_sided_and_ratio};
 use crate::limits::Limit;
@@ -171,14 +171,33 @@ pub fn needs_minutes(definition: &ExperimentDefinition, evidence: &Evidence) -> 
             let stages = first_events(evidence, (at, arm));
             let tolerated = definition.tolerated_ratio(metric);
             let ln_first = ln_e_one_sided(&stages, tolerated, DEFAULT_TAU);
-            let requests = Requests::of(metric, evidence, (at, arm));
+            let requests = BadRequests::of(metric, evidence, (at, arm));
             let ln_e = requests.as_ref().map_or(ln_first, |requests| {
                 requests.ln_e(&requests.stages(), ln_first, tolerated)
             });
-            ln_e >= line || requests.is_some_and(|requests| requests.cost(tolerated))
+            let costs = |requests: BadRequests| requests.cost(tolerated, line);
+            (definition.burst_protection && ln_e >= line)
+                || (has_budget(definition) && requests.is_some_and(costs))
         })
     };
-    definition.burst_protection && evidence.minutes.is_none() && guards.any(decides)
+    evidence.minutes.is_none() && guards.any(decides)
+}
+
+/// Whether a candidate goes back by what it costs.
+fn has_budget(definition: &ExperimentDefinition) -> bool {
+    let settings = definition.policy.rollout();
+    settings.is_some_and(|settings| settings.damage_limits)
+}
+
+/// Whether each bad event of a candidate on a metric is of another unit, but for one in twenty.
+pub fn bad_units_differ(evidence: &Evidence, (at, arm): (usize, usize)) -> bool {
+    let (mut bad, mut units) = (0.0, 0.0);
+    for epoch in &evidence.epochs {
+        let sums = &epoch.arms[arm].metrics[at].all;
+        bad += sums.total();
+        units += sums.events as f64;
+    }
+    bad <= units + units / 20.0
 }
 
 fn first_events(evidence: &Evidence, (at, arm): (usize, usize)) -> Vec<EventStage> {
@@ -199,17 +218,18 @@ fn by_events(
         epoch.arms[0].metrics[at].all.units + epoch.arms[arm].metrics[at].all.units
     };
     let tolerated = definition.tolerated_ratio(metric);
-    let requests = Requests::of(metric, evidence, (at, arm));
+    let requests = BadRequests::of(metric, evidence, (at, arm));
     let ln_e = match &requests {
         None => ln_e,
         Some(requests) => requests.ln_e(&requests.stages(), ln_e, tolerated),
     };
     let found = Found::of(ln_e, evidence.epochs.iter().map(units).sum());
     let line = (guarded_by(definition, metric) / definition.alpha).ln();
-    let cost = requests
+    let decides = definition.burst_protection && ln_e >= line;
+    let spent = requests
         .as_ref()
-        .filter(|requests| requests.cost(tolerated));
-    if !definition.burst_protection || (ln_e < line && cost.is_none()) {
+        .filter(|requests| has_budget(definition) && requests.cost(tolerated, line));
+    if !decides && spent.is_none() {
         return found;
     }
     let Some(minutes) = &evidence.minutes else {
@@ -218,29 +238,51 @@ fn by_events(
             ..found
         };
     };
-    let limit =
-        cost.and_then(|requests| requests.over_budget(evidence, minutes, (at, arm), tolerated));
-    if ln_e < line {
-        return Found { limit, ..found };
+    let limit = spent
+        .and_then(|requests| requests.over_budget(evidence, minutes, (at, arm), (tolerated, line)));
+    let found = Found { limit, ..found };
+    if !decides {
+        return found;
     }
-    let first = Bursts::of(evidence, minutes, (at, arm), false);
-    let without = ln_e_one_sided(&first.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU);
-    // What decides is judged without bursts of its own: first events without those of first events, requests without those
-    // of requests.
-    let (without, last) = match &requests {
-        None => (without, first),
-        Some(requests) => {
-            let all = Bursts::of(evidence, minutes, (at, arm), true);
-            let stages = requests.without(&all);
-            (requests.ln_e(&stages, without, tolerated), all)
-        }
+    without_bursts(
+        metric,
+        evidence,
+        (at, arm),
+        (requests.as_ref(), tolerated, line),
+        found,
+    )
+}
+
+/// What decides is judged without bursts of its own: first events without those of first events, requests without those of
+/// requests.
+fn without_bursts(
+    metric: &Metric,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    (requests, tolerated, line): (Option<&BadRequests>, f64, f64),
+    found: Found,
+) -> Found {
+    let (Some(minutes), Some(with_bursts)) = (&evidence.minutes, found.ln_e) else {
+        return found;
     };
+    let first = Bursts::of(evidence, minutes, (at, arm), false);
+    let all = requests.map(|_| Bursts::of(evidence, minutes, (at, arm), true));
+    let first = match &all {
+        Some(all) => first.only_in_bursts_of(all),
+        None => first,
+    };
+    let of_first = ln_e_one_sided(&first.stages(evidence, (at, arm)), tolerated, DEFAULT_TAU);
+    let without = match (requests, &all) {
+        (Some(requests), Some(all)) => requests.ln_e(&requests.without(all), of_first, tolerated),
+        _ => of_first,
+    };
+    let told = all.as_ref().unwrap_or(&first);
+    let held = without < line;
     Found {
-        ln_e: Some(without.min(ln_e)),
-        with_bursts: Some(ln_e),
-        burst: (without < line).then(|| last.say(metric)),
-        burst_until: last.last().filter(|_| without < line),
-        limit,
+        ln_e: Some(without.min(with_bursts)),
+        with_bursts: Some(with_bursts),
+        burst: told.say(metric).filter(|_| held),
+        burst_until: told.last().filter(|_| held),
         ..found
     }
 }
@@ -317,7 +359,7 @@ fn by_arrivals(
     if values > 0.0 && bad >= values {
         return Found::silent("only bad outcomes report: declare missing and window_seconds");
     }
-    let requests = Requests::of(metric, evidence, pair);
+    let requests = BadRequests::of(metric, evidence, pair);
     let tolerated = definition.tolerated_ratio(metric);
     let ln_e = requests.map_or(ln_e, |requests| {
         requests.ln_e(&requests.stages(), ln_e, tolerated)

@@ -8,46 +8,31 @@ use crate::events::{DEFAULT_TAU, EventStage, ln_e_one_sided};
 use crate::limits::{ACCIDENTS, BUDGET, Limit};
 use types::{Direction, EpochEvidence, Evidence, Metric, MetricSums, MinuteEvidence};
 
-/// Sums of bad values, about 0, in place of those of values.
-fn bad_sums(metric: &Metric, sums: &MetricSums) -> MetricSums {
-    let sums = sums.rebased(0.0);
-    match metric.direction {
-        Direction::Down => sums,
-        // M becomes D − M.
-        Direction::Up => MetricSums {
-            sum: sums.count as f64 - sums.sum,
-            sum_squares: sums.sum_count_squares - 2.0 * sums.sum_products + sums.sum_squares,
-            sum_products: sums.sum_count_squares - sums.sum_products,
-            ..sums
-        },
-    }
+/// All bad requests against the share of the calls that the candidate had.
+pub(super) struct BadRequests {
+    epochs: Vec<Epoch>,
+    /// (Σ n)²/Σ n² of the calls of units: so many that called equally often would be as few.
+    callers: f64,
 }
 
-/// Bad requests of units that have several: those of a heavy user are many, and not independent.
-pub(super) struct Requests {
-    /// Epoch, and its bad requests against the share of the calls that the candidate had there.
-    epochs: Vec<(i64, EventStage)>,
-    /// How much more they vary than independent ones.
-    dispersion: f64,
-    /// Whether enough units have bad requests to say that.
-    enough: bool,
+/// What came in an epoch.
+struct Epoch {
+    epoch: i64,
+    /// Bad requests.
+    stage: EventStage,
+    /// Σ_u (k_u − n_u p)²: how much units vary, by their bad requests k and calls n and the usual rate p.
+    spread: f64,
+    /// Σ_u k_u².
+    squares: f64,
 }
 
-/// So many units have to have bad requests, as if all had equally many.
+/// So many units have to have bad requests, as if all had equally many, and so many have to call.
 const LEAST_EFFECTIVE: f64 = 8.0;
 
-/// What evidence on bad requests has to say before their number is a reason to go back: 20.
-const LN_BUDGET: f64 = 2.995_732_273_553_991;
+/// What evidence on bad requests has to say at least before their number is a reason to go back.
+const LEAST_EVIDENCE: f64 = 20.0;
 
-/// Bad requests of the candidate beyond what the control's rate promises and what is tolerated.
-fn excess(stages: &[EventStage], tolerated: f64) -> f64 {
-    let of = |stage: &EventStage| {
-        stage.treated - tolerated * stage.share / (1.0 - stage.share) * stage.control
-    };
-    stages.iter().map(of).sum()
-}
-
-impl Requests {
+impl BadRequests {
     /// `None` where requests are units of their own.
     pub(super) fn of(
         metric: &Metric,
@@ -75,44 +60,27 @@ impl Requests {
             calls += (control.count + candidate.count) as f64;
         }
         let usual = bad / f64::max(calls, 1.0);
-        // φ = Σ_u (k_u − n_u p)²/Σ k over units u, where k_u and n_u are over all epochs. Sums are kept by unit and epoch, and
-        // √Σ_u (Σ_e x_ue)² ≤ Σ_e √Σ_u x_ue² (Minkowski), so this is at least φ: it costs power where nobody comes back.
         let spread = |sums: &MetricSums| {
             sums.sum_squares - 2.0 * usual * sums.sum_products
                 + usual * usual * sums.sum_count_squares
         };
-        let roots: f64 = each
-            .iter()
-            .map(|(_, (control, candidate))| (spread(control) + spread(candidate)).max(0.0).sqrt())
-            .sum();
-        let dispersion = if bad > 0.0 {
-            (roots * roots / bad).max(1.0)
-        } else {
-            1.0
-        };
-        // (Σ k)²/Σ k²: so many units with equally many bad requests would be as few. Where one or two have nearly all of
-        // them, nothing says how much users vary.
-        let squares = |sums: &MetricSums| sums.sum_squares.max(0.0);
-        let roots: f64 = each
-            .iter()
-            .map(|(_, (control, candidate))| (squares(control) + squares(candidate)).sqrt())
-            .sum();
-        let effective = if roots > 0.0 {
-            bad * bad / (roots * roots)
-        } else {
-            0.0
-        };
-        let stage = |(control, candidate): &(MetricSums, MetricSums)| EventStage {
-            share: candidate.count as f64 / (candidate.count + control.count).max(1) as f64,
-            treated: candidate.total(),
-            control: control.total(),
-        };
-        let open = |stage: &EventStage| stage.share > 0.0 && stage.share < 1.0;
-        let epochs = each.iter().map(|(epoch, sums)| (*epoch, stage(sums)));
+        let epochs = each.iter().map(|(epoch, (control, candidate))| Epoch {
+            epoch: *epoch,
+            stage: EventStage {
+                share: candidate.count as f64 / (candidate.count + control.count).max(1) as f64,
+                treated: candidate.total(),
+                control: control.total(),
+            },
+            spread: (spread(control) + spread(candidate)).max(0.0),
+            squares: (control.sum_squares + candidate.sum_squares).max(0.0),
+        });
+        let open = |epoch: &Epoch| epoch.stage.share > 0.0 && epoch.stage.share < 1.0;
+        let squares = each.iter().map(|(_, (control, candidate))| {
+            (control.sum_count_squares + candidate.sum_count_squares).max(0.0)
+        });
         Some(Self {
-            epochs: epochs.filter(|(_, stage)| open(stage)).collect(),
-            dispersion,
-            enough: effective >= LEAST_EFFECTIVE,
+            epochs: epochs.filter(open).collect(),
+            callers: effective(calls, squares),
         })
     }
 
@@ -124,18 +92,57 @@ impl Requests {
         top + (0.5 * ((ln_first - top).exp() + (of_requests - top).exp())).ln()
     }
 
+    /// On what is left of the bad requests of each epoch. They count for as many as independent ones would be: φ of them
+    /// for one, where φ = Σ_u (k_u − n_u p)²/Σ k. A unit may be in several epochs, and of their sums only
+    /// √Σ_u (Σ_e x_ue)² ≤ Σ_e √Σ_u x_ue² is known (Minkowski), so φ of an epoch is taken times (Σ_e √S_e)²/Σ_e S_e, at most
+    /// the number of epochs: that costs power where nobody comes back. What was taken away may have been one of each unit,
+    /// so it leaves the variation of the others as it was.
     fn ln_requests(&self, stages: &[EventStage], tolerated: f64) -> f64 {
-        if self.enough {
-            ln_e_one_sided(stages, tolerated, DEFAULT_TAU) / self.dispersion
-        } else {
-            0.0
+        let left = self.epochs.iter().zip(stages).map(|(epoch, stage)| {
+            let bad = stage.treated + stage.control;
+            let taken = (epoch.stage.treated + epoch.stage.control - bad).max(0.0);
+            let spread = (epoch.spread - taken).max(0.0);
+            (stage, bad, spread, (epoch.squares - taken).max(0.0))
+        });
+        let left: Vec<(&EventStage, f64, f64, f64)> = left.collect();
+        let bad: f64 = left.iter().map(|of| of.1).sum();
+        let units = effective(bad, left.iter().map(|of| of.3));
+        if units < LEAST_EFFECTIVE || self.callers < LEAST_EFFECTIVE {
+            return 0.0;
         }
+        let (roots, spreads) = left.iter().fold((0.0, 0.0), |(roots, spreads), of| {
+            (roots + f64::sqrt(of.2), spreads + of.2)
+        });
+        let again = if spreads > 0.0 {
+            (roots * roots / spreads).max(1.0)
+        } else {
+            1.0
+        };
+        let independent = left.iter().map(|(stage, bad, spread, _)| {
+            let dispersion = if *bad > 0.0 {
+                (spread / bad).max(1.0)
+            } else {
+                1.0
+            };
+            EventStage {
+                share: stage.share,
+                treated: stage.treated / (dispersion * again),
+                control: stage.control / (dispersion * again),
+            }
+        });
+        ln_e_one_sided(&independent.collect::<Vec<_>>(), tolerated, DEFAULT_TAU)
     }
 
-    /// Whether bad requests beyond what is tolerated are as many as the budget of a rollout, accidents included.
-    pub(super) fn cost(&self, tolerated: f64) -> bool {
-        let stages = self.stages();
-        excess(&stages, tolerated) >= BUDGET && self.ln_requests(&stages, tolerated) >= LN_BUDGET
+    /// Whether bad requests beyond what is tolerated are as many as the budget of a rollout, accidents included, and the
+    /// evidence for it reaches a line.
+    pub(super) fn cost(&self, tolerated: f64, line: f64) -> bool {
+        self.cost_of(&self.stages(), tolerated, line).is_some()
+    }
+
+    fn cost_of(&self, stages: &[EventStage], tolerated: f64, line: f64) -> Option<f64> {
+        let excess = excess(stages, tolerated);
+        let line = line.max(LEAST_EVIDENCE.ln());
+        (excess >= BUDGET && self.ln_requests(stages, tolerated) >= line).then_some(excess)
     }
 
     /// The budget without the five minutes that cost most.
@@ -144,38 +151,70 @@ impl Requests {
         evidence: &Evidence,
         minutes: &[MinuteEvidence],
         pair: (usize, usize),
-        tolerated: f64,
+        (tolerated, line): (f64, f64),
     ) -> Option<Limit> {
         let mut worst: Vec<(f64, i64, Minute)> = Bursts::minutes(evidence, minutes, pair, true)
             .into_iter()
             .map(|(minute, of)| (excess(&[of.stage()], tolerated), minute.epoch, of))
             .collect();
         worst.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut epochs = self.epochs.clone();
+        let mut stages = self.stages();
         for (_, epoch, minute) in worst.iter().take(ACCIDENTS).filter(|worst| worst.0 > 0.0) {
-            if let Some((_, stage)) = epochs.iter_mut().find(|(known, _)| known == epoch) {
+            let mut epochs = self.epochs.iter().zip(&mut stages);
+            if let Some((_, stage)) = epochs.find(|(known, _)| known.epoch == *epoch) {
                 stage.treated = (stage.treated - minute.candidate_events).max(0.0);
                 stage.control = (stage.control - minute.control_events).max(0.0);
             }
         }
-        let stages: Vec<EventStage> = epochs.into_iter().map(|(_, stage)| stage).collect();
-        let excess = excess(&stages, tolerated);
-        let passed = excess >= BUDGET && self.ln_requests(&stages, tolerated) >= LN_BUDGET;
-        passed.then_some(Limit::Budget { excess })
+        let excess = self.cost_of(&stages, tolerated, line)?;
+        Some(Limit::Budget { excess })
     }
 
     pub(super) fn stages(&self) -> Vec<EventStage> {
-        self.epochs.iter().map(|(_, stage)| *stage).collect()
+        self.epochs.iter().map(|epoch| epoch.stage).collect()
     }
 
     /// The same without what bursts take away.
     pub(super) fn without(&self, bursts: &Bursts) -> Vec<EventStage> {
         let less = bursts.taken();
-        let stages = self.epochs.iter().map(|(epoch, stage)| EventStage {
-            treated: (stage.treated - less.get(epoch).unwrap_or(&0.0)).max(0.0),
-            ..*stage
+        let stages = self.epochs.iter().map(|epoch| EventStage {
+            treated: (epoch.stage.treated - less.get(&epoch.epoch).unwrap_or(&0.0)).max(0.0),
+            ..epoch.stage
         });
         stages.collect()
+    }
+}
+
+/// So many equal parts would make as large a sum of squares, over epochs of which each has its own.
+fn effective(sum: f64, squares: impl Iterator<Item = f64>) -> f64 {
+    let roots: f64 = squares.map(f64::sqrt).sum();
+    if roots > 0.0 {
+        sum * sum / (roots * roots)
+    } else {
+        0.0
+    }
+}
+
+/// Bad requests of the candidate beyond what the control's rate promises and what is tolerated.
+fn excess(stages: &[EventStage], tolerated: f64) -> f64 {
+    let of = |stage: &EventStage| {
+        stage.treated - tolerated * stage.share / (1.0 - stage.share) * stage.control
+    };
+    stages.iter().map(of).sum()
+}
+
+/// Sums of bad values, about 0, in place of those of values.
+fn bad_sums(metric: &Metric, sums: &MetricSums) -> MetricSums {
+    let sums = sums.rebased(0.0);
+    match metric.direction {
+        Direction::Down => sums,
+        // M becomes D − M.
+        Direction::Up => MetricSums {
+            sum: sums.count as f64 - sums.sum,
+            sum_squares: sums.sum_count_squares - 2.0 * sums.sum_products + sums.sum_squares,
+            sum_products: sums.sum_count_squares - sums.sum_products,
+            ..sums
+        },
     }
 }
 
@@ -228,8 +267,8 @@ mod tests {
         }
     }
 
-    fn of(evidence: &Evidence) -> Requests {
-        let requests = Requests::of(&BuiltIn::Error.metric(), evidence, (0, 1));
+    fn of(evidence: &Evidence) -> BadRequests {
+        let requests = BadRequests::of(&BuiltIn::Error.metric(), evidence, (0, 1));
         requests.expect("several requests of each unit")
     }
 
@@ -239,7 +278,7 @@ mod tests {
             let evidence = half(arm(2000, 10_000, &[1; 20]), arm(2000, 10_000, &[bad]));
             let requests = of(&evidence);
             assert!(requests.ln_e(&requests.stages(), 0.0, 1.0) <= 0.0);
-            assert!(!requests.cost(1.0));
+            assert!(!requests.cost(1.0, 0.0));
         }
     }
 
@@ -247,10 +286,13 @@ mod tests {
     fn many_users_who_fail_more_use_up_the_budget_unless_that_is_tolerated() {
         let evidence = half(arm(2000, 10, &[2; 200]), arm(2000, 10, &[2; 300]));
         let requests = of(&evidence);
-        assert!(requests.cost(1.0));
-        let passed = requests.over_budget(&evidence, &[], (0, 1), 1.0);
+        assert!(requests.cost(1.0, 0.0));
+        let passed = requests.over_budget(&evidence, &[], (0, 1), (1.0, 0.0));
         assert_eq!(passed, Some(Limit::Budget { excess: 200.0 }));
-        assert_eq!(requests.over_budget(&evidence, &[], (0, 1), 1.4), None);
+        assert_eq!(
+            requests.over_budget(&evidence, &[], (0, 1), (1.4, 0.0)),
+            None
+        );
     }
 
     #[test]
@@ -267,9 +309,46 @@ mod tests {
             }
         };
         let minutes: Vec<MinuteEvidence> = (0..5).map(|at| minute(at, 30)).collect();
-        let passed = of(&evidence).over_budget(&evidence, &minutes, (0, 1), 1.0);
+        let passed = of(&evidence).over_budget(&evidence, &minutes, (0, 1), (1.0, 0.0));
         assert_eq!(passed, None);
-        let passed = of(&evidence).over_budget(&evidence, &minutes[..1], (0, 1), 1.0);
+        let passed = of(&evidence).over_budget(&evidence, &minutes[..1], (0, 1), (1.0, 0.0));
         assert_eq!(passed, Some(Limit::Budget { excess: 170.0 }));
+    }
+
+    #[test]
+    fn what_an_outage_leaves_behind_makes_no_noisy_client_many() {
+        // 4,500 users failed once in an outage, which is taken away; one client failed 180 times.
+        let mut bad = vec![1; 4500];
+        bad.push(180);
+        let evidence = half(arm(20_000, 10, &[1; 20]), arm(20_000, 10, &bad));
+        let requests = of(&evidence);
+        let mut stages = requests.stages();
+        assert!(requests.ln_e(&stages, 0.0, 1.0) > 3.0);
+        stages[0].treated -= 4500.0;
+        assert!(requests.ln_e(&stages, 0.0, 1.0) < 1.0);
+        assert_eq!(requests.cost_of(&stages, 1.0, 0.0), None);
+        // Nor one in an earlier step, that both had.
+        let mut both = half(arm(20_000, 10, &[1; 9000]), arm(20_000, 10, &[1; 9000]));
+        let later = half(arm(20_000, 10, &[1; 20]), arm(20_000, 10, &[180]));
+        both.epochs.push(EpochEvidence {
+            epoch: 1,
+            ..later.epochs[0].clone()
+        });
+        let requests = of(&both);
+        assert!(requests.ln_e(&requests.stages(), 0.0, 1.0) < 1.0);
+        assert!(!requests.cost(1.0, 0.0));
+    }
+
+    #[test]
+    fn two_giants_who_make_nearly_all_calls_say_nothing() {
+        // 1 % of the requests fail, whoever answers; both giants are the control's.
+        let mut control = arm(2000, 5, &[1; 100]);
+        let giants = arm(2, 250_000, &[2500, 2500]);
+        let (sums, more) = (&mut control.metrics[0].all, giants.metrics[0].all);
+        sums.add(&more);
+        let evidence = half(control, arm(2000, 5, &[1; 250]));
+        let requests = of(&evidence);
+        assert!(requests.ln_e(&requests.stages(), 0.0, 1.0) <= 0.0);
+        assert!(!requests.cost(1.0, 0.0));
     }
 }
