@@ -11,7 +11,9 @@ use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use store::{LogStore, PredictionFilter};
-use types::{Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp, VersionName};
+use types::{
+    Condition, Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp, VersionName,
+};
 use utoipa::IntoParams;
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -26,6 +28,9 @@ pub(crate) struct ListParams {
     status: Option<String>,
     since: Option<String>,
     until: Option<String>,
+    /// A condition on attributes, such as `country in [DE, AT]`. At most 50,000 predictions are looked at for a page:
+    /// one that holds fewer than `limit`, and a `next_cursor`, is not the last.
+    r#where: Option<String>,
     cursor: Option<String>,
     /// Reads on from this position of the journal, in its order: what came after it, oldest first. It goes with
     /// `limit` alone.
@@ -52,22 +57,28 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
 ) -> ApiResult<Reply<PredictionPage>> {
-    let (filter, after) = check(&params)?;
+    let Asked { filter, of, after } = check(&params)?;
     let limit = filter.limit;
     let log_lag = fresh(&state).await;
-    let found = match after {
-        None => state.store.predictions(filter).await?,
-        Some(position) => state.store.predictions_after(position, limit).await?,
-    };
-    let last = found.last().filter(|_| found.len() == limit as usize);
-    let (next_cursor, next_position) = match after {
-        None => (last.map(|prediction| prediction.id.to_string()), None),
+    let (found, next_cursor, next_position) = match (after, of) {
+        (None, None) => {
+            let found = state.store.predictions(filter).await?;
+            let last = found.last().filter(|_| found.len() == limit as usize);
+            let next = last.map(|prediction| prediction.id);
+            (found, next, None)
+        }
+        (None, Some(condition)) => {
+            let (found, next) = search(&state, filter, &condition).await?;
+            (found, next, None)
+        }
         // Whoever has read all asks again from where they are.
-        Some(before) => {
+        (Some(before), _) => {
+            let found = state.store.predictions_after(before, limit).await?;
             let last = found.last().and_then(|prediction| prediction.position);
-            (None, Some(last.unwrap_or(before)))
+            (found, None, Some(last.unwrap_or(before)))
         }
     };
+    let next_cursor = next_cursor.map(|id| id.to_string());
     let predictions = found.into_iter().map(wire).collect();
     Ok(Reply(PredictionPage {
         predictions,
@@ -75,6 +86,42 @@ pub(crate) async fn list(
         next_position,
         log_lag,
     }))
+}
+
+/// So many predictions are read at a time, and looked at for a page.
+const CHUNK: u32 = 1000;
+const LOOKED_AT: u32 = 50_000;
+
+/// The newest whose attributes meet a condition, and where to go on: conditions have no index.
+async fn search(
+    state: &AppState,
+    filter: PredictionFilter,
+    condition: &Condition,
+) -> ApiResult<(Vec<store::LoggedPrediction>, Option<PredictionId>)> {
+    let mut found = Vec::new();
+    let mut before = filter.before;
+    for _ in 0..LOOKED_AT / CHUNK {
+        let chunk = PredictionFilter {
+            before,
+            limit: CHUNK,
+            ..filter.clone()
+        };
+        let chunk = state.store.predictions(chunk).await?;
+        let is_last = chunk.len() < CHUNK as usize;
+        for prediction in chunk {
+            before = Some(prediction.id);
+            if condition.is_met(&prediction.attributes) {
+                found.push(prediction);
+            }
+            if found.len() == filter.limit as usize {
+                return Ok((found, before));
+            }
+        }
+        if is_last {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, before))
 }
 
 impl ListParams {
@@ -87,13 +134,23 @@ impl ListParams {
             &self.status,
             &self.since,
             &self.until,
+            &self.r#where,
             &self.cursor,
         ];
         given.into_iter().any(Option::is_some)
     }
 }
 
-fn check(params: &ListParams) -> ApiResult<(PredictionFilter, Option<u64>)> {
+/// What is listed.
+struct Asked {
+    filter: PredictionFilter,
+    /// Those whose attributes meet it.
+    of: Option<Condition>,
+    /// In the order of the journal, from a position on.
+    after: Option<u64>,
+}
+
+fn check(params: &ListParams) -> ApiResult<Asked> {
     let mut fields = Fields::default();
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=1000).contains(&limit) {
@@ -126,7 +183,8 @@ fn check(params: &ListParams) -> ApiResult<(PredictionFilter, Option<u64>)> {
         ),
         limit,
     };
-    fields.finish(Some((filter, after)))
+    let of = fields.take_option("?where", params.r#where.as_deref().map(Condition::parse));
+    fields.finish(Some(Asked { filter, of, after }))
 }
 
 /// `since` (inclusive) and `until` (exclusive) of a query.

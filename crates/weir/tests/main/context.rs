@@ -57,6 +57,30 @@ async fn attributes_are_on_the_record_and_bad_ones_are_named() {
     }
     let (_, page) = weir.get("/predictions").await;
     assert_eq!(page["predictions"].as_array().unwrap().len(), 2);
+    for (condition, found) in [
+        ("country%20in%20%5BDE%5D", 1),
+        ("age%20%3E%2030", 0),
+        ("country%20%21%3D%20FR", 1),
+    ] {
+        let (status, page) = weir.get(&format!("/predictions?where={condition}")).await;
+        assert_eq!(
+            (status, page["predictions"].as_array().unwrap().len()),
+            (200, found),
+            "{condition}: {page}"
+        );
+        assert_eq!(page["next_cursor"], json!(null));
+    }
+    let (_, page) = weir.get("/predictions?where=beta%3Dtrue&limit=1").await;
+    let next = format!(
+        "/predictions?where=beta%3Dtrue&cursor={}",
+        page["next_cursor"].as_str().unwrap()
+    );
+    assert_eq!(weir.get(&next).await.1["predictions"], json!([]));
+    let (status, problem) = weir.get("/predictions?where=country").await;
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (422, Some("?where"))
+    );
     weir.signal("-TERM");
     assert_clean(data.path());
 }
