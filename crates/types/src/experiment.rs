@@ -338,6 +338,16 @@ impl ExperimentDefinition {
                     "/rollout/margins",
                     "must name guardrails of the experiment",
                 );
+                let by_ratio = |name: &MetricName| {
+                    let rule = find(name).map(Metric::rule);
+                    matches!(rule, Some(EvidenceRule::Events | EvidenceRule::Arrivals))
+                };
+                need(
+                    !settings.margins.keys().any(by_ratio),
+                    "/rollout/margins",
+                    "are for metrics with a number for each unit (means, counts, rates with a window); rates that are \
+                     known at once or come at their own time are compared by ratios: set ratio_tolerated",
+                );
                 let binary = |name: &MetricName| {
                     find(name).is_some_and(|metric| metric.kind == MetricKind::Binary)
                 };
