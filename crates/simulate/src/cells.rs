@@ -43,6 +43,7 @@ const LADDER: Option<[u64; 4]> = Some([12_000, 24_000, 24_000, 24_000]);
 pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
     let rollouts = harmless()
         .into_iter()
+        .chain(neighbours())
         .chain(troubles())
         .chain(late())
         .chain(harmful())
@@ -152,6 +153,52 @@ fn harmless() -> Vec<HostileRollout> {
         three,
     ));
     cells
+}
+
+/// What lies between and beside these: other rates, tails, directions and speeds, no difference.
+fn neighbours() -> Vec<HostileRollout> {
+    let bad = |base: f64| {
+        let metric = declared("complained", MetricKind::Binary, Direction::Down);
+        (metric, Law::Binary(base))
+    };
+    let cost = |law: Law| {
+        let metric = declared("cost", MetricKind::Continuous, Direction::Down);
+        (metric, law)
+    };
+    let cells = [
+        ("clicks 5 %", 20.0, vec![clicks(0.05)]),
+        ("clicks .5 %", 50.0, vec![clicks(0.005)]),
+        ("clicks 99 %", 20.0, vec![clicks(0.99)]),
+        ("complaints 1 %", 20.0, vec![bad(0.01)]),
+        ("complaints .1 %", 20.0, vec![bad(0.001)]),
+        (
+            "revenue, 1 % buy",
+            20.0,
+            vec![revenue(Law::Buyers(0.01, 1.0))],
+        ),
+        (
+            "revenue, 5 % buy, σ 2",
+            20.0,
+            vec![revenue(Law::Buyers(0.05, 2.0))],
+        ),
+        ("cost, lognormal σ 2", 5.0, vec![cost(Law::Lognormal(2.0))]),
+        ("cost, Pareto 1.5", 20.0, vec![cost(Law::Pareto(1.5))]),
+        ("Poisson .1", 20.0, vec![revenue(Law::Poisson(0.1))]),
+        ("normal −3 ± 1", 20.0, vec![revenue(Law::Normal(-3.0, 1.0))]),
+        (
+            "three guardrails",
+            20.0,
+            vec![clicks(0.01), revenue(Law::Buyers(0.02, 1.5)), error(0.002)],
+        ),
+    ];
+    let cell = |(name, rate, guardrails): (&str, f64, Vec<(Metric, Law)>)| HostileRollout {
+        rate,
+        ..rollout(
+            format!("beside: {name}, {rate} requests a second"),
+            guardrails,
+        )
+    };
+    cells.map(cell).into()
 }
 
 /// Outages, slow spells and levels that wander, no difference.
@@ -316,6 +363,7 @@ fn by_users() -> Vec<HostileUsers> {
         power,
         worth,
         harm,
+        giants: None,
         outages: None,
         rate: 20.0,
         steps: Vec::new(),
@@ -367,6 +415,13 @@ fn by_users() -> Vec<HostileUsers> {
         cells.push(HostileUsers {
             outages: Some(outages),
             ..users(title, count, 1.0, Worth::Errors(0.005), 1.0)
+        });
+    }
+    for (giants, share) in [(2, 0.99), (3, 0.95), (4, 0.9), (10, 0.9)] {
+        let title = format!("users: 2000, {giants} make {share} of the calls");
+        cells.push(HostileUsers {
+            giants: Some((giants, share)),
+            ..users(title, 2000, 0.0, Worth::Errors(0.02), 1.0)
         });
     }
     for harm in [1.0, 2.0, 4.0] {

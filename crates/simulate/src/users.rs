@@ -33,6 +33,8 @@ pub struct HostileUsers {
     pub users: usize,
     /// They come with a probability that falls with this power of their rank: 0 for all alike.
     pub power: f64,
+    /// So many of them make this share of all requests.
+    pub giants: Option<(usize, f64)>,
     /// What their requests are worth.
     pub worth: Worth,
     /// The candidate's errors over the control's, or what is taken from its scores.
@@ -136,8 +138,15 @@ impl<'a> Play<'a> {
                 treated: false,
             })
             .collect();
-        let weights = (1..=design.users).map(|rank| (rank as f64).powf(-design.power));
+        let mut weights: Vec<f64> = (1..=design.users)
+            .map(|rank| (rank as f64).powf(-design.power))
+            .collect();
+        if let Some((giants, share)) = design.giants {
+            let others: f64 = weights[giants..].iter().sum();
+            weights[..giants].fill(others * share / (1.0 - share) / giants as f64);
+        }
         let mut cumulated: Vec<f64> = weights
+            .into_iter()
             .scan(0.0, |sum, weight| {
                 *sum += weight;
                 Some(*sum)

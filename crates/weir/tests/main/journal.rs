@@ -570,6 +570,12 @@ async fn who_is_dead_gets_no_calls_while_that_cannot_be_stored() {
         }
     }
     assert_eq!(clean, 100, "the candidate is still called");
+    let (status, health) = weir.get("/health/ready").await;
+    let overdue = health["overdue"].to_string();
+    assert!(
+        overdue.contains("A limit, not a finding"),
+        "{status} {health}"
+    );
     lock.release();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
