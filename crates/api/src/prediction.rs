@@ -30,6 +30,10 @@ pub struct PredictRequest {
     #[schema(value_type = Option<Object>, example = json!({"country": "DE", "app_version": "2.10.0"}))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<types::Members>,
+    /// What the caller calls this request, unique for the model within 24 hours: a repeat gets the first answer. Up to 200
+    /// characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// A request for a prediction, or up to 100 of them.
@@ -90,6 +94,9 @@ pub struct PredictReply<'a> {
     /// The version that answered: another one than was chosen when that one failed.
     #[schema(value_type = String)]
     pub served_model_id: Cow<'a, str>,
+    /// Whether this is the answer that the request got when it came first, by its `request_id`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// A prediction as it was logged.
@@ -125,6 +132,9 @@ pub struct LoggedPrediction {
     /// The alias that the caller named, where it named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
+    /// What the caller calls the request, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// What came in, when it was a text.
     pub text: Option<String>,
     /// What came in, when it was not.

@@ -96,6 +96,8 @@ codes! {
     NoActiveVersion = "no_active_version", 503, "No version is active";
     /// The log cannot be written.
     LogUnavailable = "log_unavailable", 503, "The log cannot be written";
+    /// Another request has the id of this one.
+    RequestIdTaken = "request_id_taken", 409, "Another request has this id";
     /// What is asked for may be in the log and not counted yet.
     LogBehind = "log_behind", 503, "The log is still being counted";
     /// The database did not take it; it is kept apart.

@@ -32,6 +32,7 @@ mod performance;
 mod plan;
 mod predict;
 mod predictions;
+mod requests;
 mod results;
 mod rules;
 mod scales;
@@ -212,8 +213,14 @@ impl Server {
             self.state.closing.cancel();
         };
         let serve = listener::serve(self.listener, front, &self.config, shutdown);
+        // It ends when the filter is filled, or when the server does.
+        let fill = async {
+            requests::fill(&self.state).await;
+            std::future::pending().await
+        };
         tokio::select! {
             () = serve => {}
+            () = fill => {}
             () = Box::pin(controller::run(&self.state)) => {}
             () = controller::start(&self.state) => {}
             () = Box::pin(limits::run(&self.state)) => {}

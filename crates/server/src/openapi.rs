@@ -169,7 +169,7 @@ pub(crate) mod problems {
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
-        Predict = AmbiguousModel ModelNotFound VersionNotFound TooManyRequests ModelFailed
+        Predict = AmbiguousModel ModelNotFound VersionNotFound RequestIdTaken LogBehind TooManyRequests ModelFailed
             NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
             InvalidRequest;
     }

@@ -4,20 +4,23 @@
 //! A call that was made is recorded with its true outcome, whether or not its caller still listens.
 
 use crate::clock;
+use crate::requests::{self, Claim, Guard};
 use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
 use runtime::RuntimeError;
+use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use store::{LoggedPrediction, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use types::{
     AliasName, Attributes, Input, Outcome, Output, PredictionId, PredictionRecord, Reason,
-    Timestamp, UnitId,
+    RequestId, RequestKey, Timestamp, UnitId, VersionKey,
 };
 
 /// What is asked for.
@@ -30,8 +33,12 @@ pub(crate) struct Call {
     pub(crate) pinned: Option<String>,
     /// Who asks.
     pub(crate) unit_id: Option<UnitId>,
+    /// Whether the caller said so; requests of an array that name nobody get a unit together.
+    pub(crate) names_unit: bool,
     /// What is known of who asks.
     pub(crate) attributes: Attributes,
+    /// What the caller calls this request.
+    pub(crate) request_id: Option<RequestId>,
     /// How many bytes the input came in.
     pub(crate) input_bytes: usize,
 }
@@ -87,6 +94,14 @@ impl Prediction {
     }
 }
 
+/// What a call gets.
+pub(crate) enum Answer {
+    /// A prediction.
+    New(Box<Prediction>),
+    /// The one that was made when the request came first.
+    Repeated(Box<LoggedPrediction>),
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -105,6 +120,10 @@ pub(crate) enum Failure {
         error: RuntimeError,
         id: PredictionId,
     },
+    /// Another request has the id of this one.
+    RequestIdTaken(PredictionId),
+    /// Whether the request is a repeat cannot be said: the log is still being counted, or the store is away.
+    RequestUnknown(Option<StoreError>),
     /// The input is larger than the log takes, so nothing was called.
     TooLarge { bytes: u64, most: u64 },
     /// Nothing could be logged, so nothing is answered.
@@ -126,7 +145,7 @@ const LEAST_PART: u32 = 4;
 ///
 /// # Errors
 /// Why there is no answer.
-pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, Failure> {
+pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Failure> {
     let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
         return Err(Failure::Busy);
     };
@@ -138,13 +157,35 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
             &state.settings,
         )
         .map_err(Failure::Model)?;
+    let request = call.request_id.clone().map(|id| RequestKey {
+        body: asked(&model, &call),
+        id,
+    });
+    let mut claimed = None;
+    if let Some(request) = &request {
+        let name = &model.traffic().name;
+        let unknown = |error| Failure::RequestUnknown(Some(error));
+        match requests::claim(state, name, request)
+            .await
+            .map_err(unknown)?
+        {
+            Claim::New(guard, failed) => claimed = Some((guard, failed)),
+            Claim::Repeat(first) => return Ok(Answer::Repeated(first)),
+            Claim::Conflict(id) => return Err(Failure::RequestIdTaken(id)),
+            Claim::Behind => return Err(Failure::RequestUnknown(None)),
+        }
+    }
+    let (guard, failed) = claimed.unzip();
     let random = clock::random();
     let (pinned, alias) = call
         .pinned
         .as_deref()
         .map(|named| model.named(named))
         .unzip();
-    let assignment = assign(&model, &call, pinned, random)?;
+    let assignment = match failed.flatten().and_then(|version| again(&model, version)) {
+        Some(again) => again,
+        None => assign(&model, &call, pinned, random)?,
+    };
     let alias = alias.flatten().cloned();
     let timeout = state.config.predict_timeout;
     let mut start = Instant::now();
@@ -179,6 +220,8 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
         assignment,
         call,
         alias,
+        request,
+        guard,
         random,
         room,
         permit,
@@ -194,7 +237,42 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Prediction, 
     drop(permit);
     let confirmed = state.log.confirm(position..=position, deadline).await;
     confirmed.map_err(|error| Failure::NotLogged(error.0))?;
-    answered
+    answered.map(|prediction| Answer::New(Box::new(prediction)))
+}
+
+/// A hash of what is asked, keyed by the salt of the model: a repeat asks the same.
+fn asked(model: &Model, call: &Call) -> u64 {
+    let (kind, input) = match &call.input {
+        Input::Text(text) => ("text", serde_json::Value::from(text.as_str())),
+        Input::Json(value) => ("json", value.clone()),
+    };
+    let unit = call.unit_id.as_ref().filter(|_| call.names_unit);
+    let unit = unit.map(UnitId::as_str);
+    let whole = (
+        &model.traffic().salt,
+        kind,
+        &input,
+        &call.pinned,
+        unit,
+        &call.attributes,
+    );
+    let bytes = serde_json::to_vec(&whole).expect("texts, numbers and JSON are JSON");
+    let digest = Sha256::digest(&bytes);
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}
+
+/// The version that failed for the same request is called once more, where it still answers. That is no evidence.
+fn again(model: &Model, version: VersionKey) -> Option<Assignment> {
+    let traffic = model.traffic();
+    let mut versions = traffic.versions.iter();
+    let at = versions.position(|known| known.key == version && known.status.answers())?;
+    Some(Assignment {
+        version: at,
+        propensity: 1.0,
+        reason: Reason::Retry,
+        epoch: traffic.epoch,
+        experiment: None,
+    })
 }
 
 /// How long the input may be in the log, in bytes.
@@ -275,6 +353,8 @@ struct UnderWay {
     call: Call,
     /// The alias that the caller named.
     alias: Option<AliasName>,
+    request: Option<RequestKey>,
+    guard: Option<Guard>,
     random: u64,
     room: Room,
     permit: OwnedSemaphorePermit,
@@ -306,6 +386,8 @@ impl UnderWay {
             assignment,
             call,
             alias,
+            request,
+            guard,
             id,
             begun_at,
             deadline,
@@ -328,6 +410,7 @@ impl UnderWay {
             unit_id: call.unit_id,
             attributes: call.attributes,
             alias,
+            request,
             input: call.input,
             outcome: Outcome {
                 answer,
@@ -339,6 +422,10 @@ impl UnderWay {
         let ended_at = begun_at.after(latency);
         let (position, error) =
             append(&state, &mut room, &mut record, error, (ended_at, deadline)).await?;
+        if let Some(guard) = guard {
+            let answered = record.outcome.answer.is_some();
+            guard.ended(position, id, record.version, answered);
+        }
         if let Some(watch) = &model.watch {
             watch.count(position, &record);
         }

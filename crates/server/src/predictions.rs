@@ -254,6 +254,7 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         unit_id: p.unit_id,
         attributes: p.attributes.into(),
         alias: p.alias,
+        request_id: p.request.map(|request| request.id.to_string()),
         text,
         inputs,
         prediction: p.prediction,

@@ -3,6 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::log::{self, Log};
+use crate::requests::Requests;
 use crate::snapshot::Snapshot;
 use crate::{Config, StartError, settings};
 use arc_swap::ArcSwap;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     /// Held from a decision on the settings to its publication.
     pub(crate) settings_turn: Mutex<()>,
     pub(crate) snapshot: Snapshot,
+    /// Requests that their callers have named.
+    pub(crate) requests: Requests,
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
@@ -91,6 +94,7 @@ impl AppState {
             settings: ArcSwap::from_pointee(settings),
             settings_turn: Mutex::new(()),
             snapshot,
+            requests: Requests::default(),
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             config: config.clone(),

@@ -13,7 +13,8 @@
 //! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
-//!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias
+//!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
+//!             19 request_id, 20 hash of what was asked (8 bytes)
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
 //!             6 replace, 7 line
@@ -71,6 +72,8 @@ pub struct PredictionEntry<'a> {
     pub attributes: Option<&'a str>,
     /// The alias that the caller named.
     pub alias: Option<&'a str>,
+    /// What the caller calls the request, and a hash of what was asked.
+    pub request: Option<(&'a str, u64)>,
     /// Whether the input is plain text; else it is JSON.
     pub is_text: bool,
     /// What came in.
@@ -174,6 +177,10 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
         if let Some(alias) = &record.alias {
             prediction.bytes(18, alias.as_str().as_bytes());
         }
+        if let Some(request) = &record.request {
+            prediction.bytes(19, request.id.as_str().as_bytes());
+            prediction.fixed(20, request.body);
+        }
     });
 }
 
@@ -233,6 +240,7 @@ impl<'a> Entry<'a> {
 
 fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood> {
     let (mut order, mut random) = (None, 0);
+    let mut body = 0;
     let mut entry = PredictionEntry {
         id: PredictionId::new(0, 0),
         version: VersionKey(0),
@@ -243,6 +251,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         unit_id: None,
         attributes: None,
         alias: None,
+        request: None,
         is_text: true,
         input: "",
         served: None,
@@ -277,11 +286,14 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             (16, Field::Varint(number)) => entry.rejected = number != 0,
             (17, Field::Bytes(json)) => entry.attributes = Some(utf8(json)?),
             (18, Field::Bytes(text)) => entry.alias = Some(utf8(text)?),
+            (19, Field::Bytes(text)) => entry.request = Some((utf8(text)?, 0)),
+            (20, Field::Fixed(bits)) => body = bits,
             _ => {}
         }
     }
     let order = order.ok_or(NotUnderstood::Malformed("it has no id"))?;
     entry.id = PredictionId::new(order, random);
+    entry.request = entry.request.map(|(id, _)| (id, body));
     Ok(entry)
 }
 
@@ -358,6 +370,7 @@ fn reason_number(reason: Reason) -> u64 {
         Reason::Experiment => 2,
         Reason::Held => 3,
         Reason::Rule => 4,
+        Reason::Retry => 5,
     }
 }
 
@@ -376,11 +389,16 @@ pub(crate) fn unit_number(unit_id: &str) -> i64 {
     i64::from_be_bytes(first)
 }
 
+/// The number by which a request is found: the same of its id.
+pub fn request_number(request_id: &str) -> i64 {
+    unit_number(request_id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-    use types::{AliasName, Outcome, Output, UnitId};
+    use types::{AliasName, Outcome, Output, RequestId, RequestKey, UnitId};
 
     fn record() -> PredictionRecord {
         PredictionRecord {
@@ -393,6 +411,9 @@ mod tests {
             unit_id: UnitId::parse("user-1").ok(),
             attributes: serde_json::from_str(r#"{"country": "DE", "age": 30}"#).unwrap(),
             alias: AliasName::parse("champion").ok(),
+            request: RequestId::parse("order 7")
+                .ok()
+                .map(|id| RequestKey { id, body: 1 << 63 }),
             input: Input::Text("schön".into()),
             outcome: Outcome {
                 answer: Some((
@@ -430,6 +451,7 @@ mod tests {
             unit_id: Some("user-1"),
             attributes: Some(r#"{"age":30,"country":"DE"}"#),
             alias: Some("champion"),
+            request: Some(("order 7", 1 << 63)),
             is_text: true,
             input: "schön",
             served: Some(VersionKey(8)),

@@ -18,6 +18,7 @@ mod receipt;
 mod sqlite;
 mod traits;
 
+pub use entry::request_number;
 use entry::unit_number;
 use feedback::is_right;
 
@@ -33,7 +34,7 @@ pub use feedback::{
 };
 pub use log::{
     Appended, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
-    PredictionFilter, SetAside, VersionTotals,
+    PredictionFilter, RequestQuery, SetAside, VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{

@@ -54,6 +54,8 @@ pub struct LoggedPrediction {
     pub attributes: types::Attributes,
     /// The alias that the caller named.
     pub alias: Option<String>,
+    /// What the caller calls the request, and what was asked.
+    pub request: Option<types::RequestKey>,
     /// What came in.
     pub input: Input,
     /// What was answered.
@@ -139,6 +141,17 @@ pub struct Earlier {
     pub now: Timestamp,
     /// At most so many units, the newest.
     pub limit: usize,
+}
+
+/// A request by what its caller calls it.
+#[derive(Debug, Clone)]
+pub struct RequestQuery {
+    /// The model.
+    pub name: ModelName,
+    /// What its caller calls it.
+    pub id: types::RequestId,
+    /// Only what came at this time or later.
+    pub since: Timestamp,
 }
 
 /// Outcomes of the past.

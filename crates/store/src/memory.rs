@@ -191,6 +191,23 @@ impl LogStore for MemoryStore {
         Ok(each.collect())
     }
 
+    async fn of_request(
+        &self,
+        query: RequestQuery,
+    ) -> Result<Option<LoggedPrediction>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.of_request(&memory.models, &query))
+    }
+
+    async fn request_numbers(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, i64)>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.request_numbers(&memory.models, after, limit))
+    }
+
     async fn earlier_outcomes(&self, query: Earlier) -> Result<EarlierOutcomes, StoreError> {
         let memory = self.lock();
         Ok(memory.log.earlier_outcomes(&memory.models, &query))

@@ -4,8 +4,8 @@
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
     ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied, PlacedFeedback,
-    PredictionFilter, RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook,
-    VersionFilter, VersionTotals,
+    PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback,
+    StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
@@ -258,6 +258,27 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         &self,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<RunningEvidence>, StoreError>> + Send;
+
+    /// What a request became, by what its caller calls it: the attempt that was answered, else the first one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn of_request(
+        &self,
+        query: RequestQuery,
+    ) -> impl Future<Output = Result<Option<LoggedPrediction>, StoreError>> + Send;
+
+    /// At most `limit` requests that have an id, after an order, by their orders and [`request_number`]s.
+    ///
+    /// [`request_number`]: crate::request_number
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn request_numbers(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(u64, i64)>, StoreError>> + Send;
 
     /// Outcomes of the past. Pinned predictions are left out.
     ///

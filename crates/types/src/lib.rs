@@ -48,13 +48,13 @@ pub use metric::{
 pub use model_state::{
     Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,
 };
-pub use name::{AliasName, InvalidName, MetricName, ModelName, UnitId, VersionName};
+pub use name::{AliasName, InvalidName, MetricName, ModelName, RequestId, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
     Promotion, RolloutProgress, RolloutSettings,
 };
-pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, Status};
+pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,

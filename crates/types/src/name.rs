@@ -119,6 +119,11 @@ name!(
     check
 );
 name!(
+    /// What a caller calls a request, so that its repeat is known.
+    RequestId,
+    check
+);
+name!(
     /// A movable name for a version, such as `champion`.
     AliasName,
     check_plain

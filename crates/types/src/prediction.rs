@@ -1,6 +1,6 @@
 //! One logged call.
 
-use crate::{AliasName, Attributes, ExperimentKey, PredictionId, UnitId, VersionKey};
+use crate::{AliasName, Attributes, ExperimentKey, PredictionId, RequestId, UnitId, VersionKey};
 use serde_json::Value;
 
 /// The input of a prediction.
@@ -10,6 +10,15 @@ pub enum Input {
     Text(String),
     /// Tensors or any JSON, for models that do not read text.
     Json(Value),
+}
+
+/// What a caller calls a request, and what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// Unique for the model within a day.
+    pub id: RequestId,
+    /// A keyed hash of what was asked: a repeat asks the same.
+    pub body: u64,
 }
 
 /// What a version said.
@@ -30,6 +39,8 @@ crate::words! {
         Pinned = "pinned",
         /// By the weights of a running experiment, in which the request takes part.
         Experiment = "experiment",
+        /// It was called before for this `request_id`, and that attempt failed.
+        Retry = "retry",
         /// By a rule on the attributes of the request.
         Rule = "rule",
         /// The candidate of the rollout gets no calls: it has passed a damage limit, and that is not stored yet.
@@ -93,6 +104,8 @@ pub struct PredictionRecord {
     pub attributes: Attributes,
     /// The alias that the caller named, where it named one.
     pub alias: Option<AliasName>,
+    /// What the caller calls the request, where it said so.
+    pub request: Option<RequestKey>,
     /// What came in.
     pub input: Input,
     /// How it went.

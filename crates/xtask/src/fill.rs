@@ -262,6 +262,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         unit_id: UnitId::parse(&format!("user-{}", random.u32(..1_000_000))).ok(),
         attributes: types::Attributes::default(),
         alias: None,
+        request: None,
         input: Input::Text(TEXT.into()),
         outcome: Outcome {
             answer: Some((version, output)),

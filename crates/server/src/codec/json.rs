@@ -4,7 +4,7 @@ use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, TextPath, parse, read_json_bytes};
 use crate::openapi::{path, problems};
-use crate::predict::{Call, Failure, Prediction, predict as core};
+use crate::predict::{Answer, Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
 use crate::state::AppState;
 use api::{ErrorCode, PredictBody, PredictReplies, PredictReply, PredictRequest};
@@ -17,9 +17,11 @@ use hyper::body::Body;
 use runtime::RuntimeError;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use types::{Attributes, Input, UnitId};
+use store::LoggedPrediction;
+use types::{Attributes, Input, RequestId, UnitId};
 
 /// The most requests of one array.
 const MAX_BATCH: usize = 100;
@@ -82,8 +84,7 @@ where
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return answer_all(state, &bytes, name).await;
     }
-    let prediction = answer_one(state, &bytes, name, None).await?;
-    Ok(reply(&prediction))
+    answer_one(state, &bytes, name, None).await
 }
 
 async fn answer_one(
@@ -91,9 +92,13 @@ async fn answer_one(
     json: &[u8],
     name: Option<&str>,
     unit: Option<&UnitId>,
-) -> ApiResult<Prediction> {
+) -> ApiResult<Vec<u8>> {
     let call = check(parse(json)?, json.len(), name, unit)?;
-    core(state, call).await.map_err(problem)
+    let answered = core(state, call).await.map_err(problem)?;
+    Ok(match answered {
+        Answer::New(prediction) => reply(&prediction),
+        Answer::Repeated(first) => repeated(&first),
+    })
 }
 
 /// 1 to [`MAX_BATCH`] requests, as they came. No more are read.
@@ -140,10 +145,8 @@ async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiRes
         let (state, name, unit) = (state.clone(), name.clone(), unit.clone());
         async move {
             let json = request.get().as_bytes();
-            match answer_one(&state, json, name.as_deref(), unit.as_ref()).await {
-                Ok(prediction) => reply(&prediction),
-                Err(error) => error.to_json(),
-            }
+            let answered = answer_one(&state, json, name.as_deref(), unit.as_ref()).await;
+            answered.unwrap_or_else(|error| error.to_json())
         }
     });
     let answers: Vec<Vec<u8>> = stream::iter(answers).buffered(AT_ONCE).collect().await;
@@ -200,8 +203,13 @@ fn check(
             Attributes::default()
         }
     };
+    let names_unit = unit_id.is_some();
     let unit_id = unit_id.or_else(|| unit.cloned());
+    let request_id = body.request_id.as_deref().map(RequestId::parse);
+    let request_id = fields.take_option("/request_id", request_id);
     let call = input.map(|input| Call {
+        request_id,
+        names_unit,
         attributes,
         input,
         name: name.map(str::to_owned).or(body.name),
@@ -230,10 +238,31 @@ fn reply(prediction: &Prediction) -> Vec<u8> {
         name: Cow::Borrowed(prediction.name()),
         experiment: prediction.experiment().map(|id| id.to_string()),
         served_model_id: Cow::Borrowed(prediction.served_model_id()),
+        repeated: false,
     };
     let mut json = Vec::with_capacity(512);
     serde_json::to_writer(&mut json, &reply).expect("texts and numbers are JSON");
     json
+}
+
+/// The reply that the request got when it came first.
+fn repeated(first: &LoggedPrediction) -> Vec<u8> {
+    let no_answer = Value::Null;
+    let model_id = first.model_id.to_string();
+    let served = first.served_model_id.map(|id| id.to_string());
+    let reply = PredictReply {
+        prediction: Cow::Borrowed(first.prediction.as_ref().unwrap_or(&no_answer)),
+        confidence: first.confidence,
+        model_version: Cow::Borrowed(first.version.as_str()),
+        latency_ms: first.latency_ns as f64 / 1e6,
+        prediction_id: first.id.to_string(),
+        name: Cow::Borrowed(first.name.as_str()),
+        experiment: first.experiment_id.map(|id| id.to_string()),
+        served_model_id: served.map_or_else(|| Cow::Owned(model_id.clone()), Cow::Owned),
+        model_id: Cow::Borrowed(&model_id),
+        repeated: true,
+    };
+    serde_json::to_vec(&reply).expect("texts and numbers are JSON")
 }
 
 fn problem(failure: Failure) -> ApiError {
@@ -268,6 +297,14 @@ fn problem(failure: Failure) -> ApiError {
             let detail = format!("The version failed and no other could answer: {error}.");
             ApiError::new(code, detail).of_prediction(id)
         }
+        Failure::RequestIdTaken(id) => ApiError::new(
+            ErrorCode::RequestIdTaken,
+            "Another request of the last 24 hours has this `request_id`, and asked something else, or its answer is \
+             deleted; give each request an id of its own.",
+        )
+        .of_prediction(id),
+        Failure::RequestUnknown(None) => ApiError::log_behind(),
+        Failure::RequestUnknown(Some(error)) => error.into(),
         Failure::TooLarge { bytes, most } => ApiError::new(
             ErrorCode::BodyTooLarge,
             format!(

@@ -62,6 +62,7 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
         unit_id: None,
         attributes: types::Attributes::default(),
         alias: None,
+        request: None,
         input: Input::Text("x".repeat(random.usize(1..400))),
         outcome: Outcome {
             answer: Some((version, output)),

@@ -484,6 +484,34 @@ impl Log {
         Some(logged(models, row, &prediction))
     }
 
+    pub(super) fn of_request(
+        &self,
+        models: &Models,
+        query: &RequestQuery,
+    ) -> Option<LoggedPrediction> {
+        let attempts = self.live(models).filter(|(_, p)| {
+            p.request.is_some_and(|(id, _)| id == query.id.as_str()) && p.id.time() >= query.since
+        });
+        let attempts = attempts.map(|(row, p)| logged(models, row, &p));
+        let mut attempts: Vec<_> = attempts.filter(|p| p.name == query.name).collect();
+        attempts.sort_by_key(|p| (p.served_model_id.is_none(), p.id.order()));
+        attempts.into_iter().next()
+    }
+
+    pub(super) fn request_numbers(
+        &self,
+        models: &Models,
+        after: u64,
+        limit: usize,
+    ) -> Vec<(u64, i64)> {
+        let later = self.live(models).filter(|(_, p)| p.id.order() > after);
+        let numbers = later.filter_map(|(_, p)| Some((p.id.order(), unit_number(p.request?.0))));
+        let mut numbers: Vec<_> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.truncate(limit);
+        numbers
+    }
+
     pub(super) fn predictions_after(
         &self,
         models: &Models,
@@ -849,6 +877,10 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
             .map(|text| serde_json::from_str(text).unwrap_or_default())
             .unwrap_or_default(),
         alias: p.alias.map(str::to_owned),
+        request: p.request.and_then(|(id, body)| {
+            let id = types::RequestId::parse(id).ok()?;
+            Some(types::RequestKey { id, body })
+        }),
         input: if p.is_text {
             Input::Text(p.input.to_owned())
         } else {

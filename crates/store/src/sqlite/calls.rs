@@ -8,8 +8,8 @@ use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
     ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback, PredictionFilter,
-    RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter,
-    VersionTotals,
+    RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook,
+    VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
@@ -162,6 +162,23 @@ impl LogStore for Store {
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
         self.read(move |connection| catalog::gathered::running_evidence(connection, now))
+            .await
+    }
+
+    async fn of_request(
+        &self,
+        query: RequestQuery,
+    ) -> Result<Option<LoggedPrediction>, StoreError> {
+        self.read(move |connection| predictions::of_request(connection, &query))
+            .await
+    }
+
+    async fn request_numbers(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, i64)>, StoreError> {
+        self.read(move |connection| predictions::request_numbers(connection, (after, limit)))
             .await
     }
 

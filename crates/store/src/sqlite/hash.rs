@@ -110,6 +110,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) origin: Option<Origin>,
     pub(super) attributes: Option<&'a str>,
     pub(super) alias: Option<&'a str>,
+    pub(super) request: Option<(&'a str, i64)>,
 }
 
 impl PredictionRow<'_> {
@@ -140,6 +141,10 @@ impl PredictionRow<'_> {
         }
         if let Some(alias) = self.alias {
             kept.number(1).text(alias);
+        }
+        if let Some((id, body)) = self.request {
+            content.number(2).text(id);
+            kept.number(2).number(body);
         }
         RowHash {
             kept: kept.hash(),

@@ -371,3 +371,7 @@ CREATE TABLE experiment_minutes (
 ALTER TABLE predictions ADD COLUMN attributes TEXT;
 ALTER TABLE predictions ADD COLUMN alias TEXT;
 ALTER TABLE models ADD COLUMN rules TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE predictions ADD COLUMN request_id TEXT;
+ALTER TABLE predictions ADD COLUMN request_number INTEGER;
+ALTER TABLE predictions ADD COLUMN request_body INTEGER;
+CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;

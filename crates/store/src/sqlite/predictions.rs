@@ -6,11 +6,14 @@ use super::journal_state::Origin;
 use super::row::{ByName, corrupt};
 use super::{Store, rollups};
 use crate::entry::PredictionEntry;
-use crate::{LoggedPrediction, PredictionFilter, StoreError, Tier, VersionTotals};
+use crate::{
+    LoggedPrediction, PredictionFilter, RequestQuery, StoreError, Tier, VersionTotals, unit_number,
+};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use types::{
-    Input, Measured, ModelName, PredictionId, Reason, Status, TimeRange, Timestamp, VersionName,
+    Input, Measured, ModelName, PredictionId, Reason, RequestId, RequestKey, Status, TimeRange,
+    Timestamp, VersionName,
 };
 
 impl Store {
@@ -54,8 +57,8 @@ pub(in crate::sqlite) fn find(
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error, experiment_key, server_key, position, attributes, alias) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+     latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_number, request_body) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -80,6 +83,9 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         position,
         p.attributes,
         p.alias,
+        p.request.map(|(id, _)| id),
+        p.request.map(|(id, _)| unit_number(id)),
+        p.request.map(|(_, body)| body),
     ])?;
     Ok(())
 }
@@ -107,6 +113,7 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> Pr
         origin: Some(origin),
         attributes: p.attributes,
         alias: p.alias,
+        request: p.request.map(|(id, body)| (id, body as i64)),
     }
 }
 
@@ -178,7 +185,7 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -346,6 +353,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
             .parsed_option("attributes", |text| serde_json::from_str(text))?
             .unwrap_or_default(),
         alias: row.get("alias")?,
+        request: request_of(row)?,
         input,
         prediction: row.json_option("prediction")?,
         confidence: row.get("confidence")?,
@@ -354,6 +362,50 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
         experiment_id: row.parsed_option("experiment_id", str::parse)?,
         position: position.map(|position| position as u64),
     })
+}
+
+fn request_of(row: &Row<'_>) -> rusqlite::Result<Option<RequestKey>> {
+    let Some(id) = row.parsed_option("request_id", RequestId::parse)? else {
+        return Ok(None);
+    };
+    let body = row.bits("request_body")?;
+    Ok(Some(RequestKey { id, body }))
+}
+
+/// What a request became: the attempt that was answered, else the first one.
+pub(in crate::sqlite) fn of_request(
+    connection: &mut Connection,
+    query: &RequestQuery,
+) -> Result<Option<LoggedPrediction>, StoreError> {
+    let sql = format!(
+        "{SELECT} AND p.request_number = ?1 AND p.request_id = ?2 AND v.name = ?3 AND p.prediction_order >= ?4 \
+         ORDER BY p.served_key IS NULL, p.prediction_order LIMIT 1"
+    );
+    // The index on the number is what finds it.
+    let sql = sql.replace(
+        "FROM predictions p CROSS",
+        "FROM predictions p INDEXED BY predictions_by_request CROSS",
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let id = query.id.as_str();
+    let since = PredictionId::order_at(query.since) as i64;
+    let key = params![unit_number(id), id, query.name.as_str(), since];
+    Ok(select.query_row(key, read_row).optional()?)
+}
+
+/// Numbers of the requests after an order, and the order of the last one.
+pub(in crate::sqlite) fn request_numbers(
+    connection: &mut Connection,
+    (after, limit): (u64, usize),
+) -> Result<Vec<(u64, i64)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT prediction_order, request_number FROM predictions NOT INDEXED WHERE prediction_order > ?1 \
+         AND request_number IS NOT NULL ORDER BY prediction_order LIMIT ?2",
+    )?;
+    let rows = select.query_map(params![after as i64, limit as i64], |row| {
+        Ok((row.bits("prediction_order")?, row.get("request_number")?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn id_of(row: &Row<'_>) -> rusqlite::Result<PredictionId> {
@@ -397,6 +449,7 @@ pub(super) fn reason_code(reason: Reason) -> i64 {
         Reason::Experiment => 2,
         Reason::Held => 3,
         Reason::Rule => 4,
+        Reason::Retry => 5,
     }
 }
 

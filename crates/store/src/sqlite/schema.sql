@@ -63,7 +63,7 @@ CREATE TABLE predictions (
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
     status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
-    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule, 5 retry
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
     unit_id TEXT,
@@ -77,9 +77,13 @@ CREATE TABLE predictions (
     server_key INTEGER,             -- whose journal it comes from; null for rows of releases before schema 7
     position INTEGER,               -- its place in that journal
     attributes TEXT,                -- JSON; null for none
-    alias TEXT                      -- that the caller named
+    alias TEXT,                     -- that the caller named
+    request_id TEXT,                -- what the caller calls the request
+    request_number INTEGER,         -- the first 64 bits of the SHA-256 of it, by which it is found
+    request_body INTEGER            -- a keyed hash of what was asked
 );
--- There is no other index: rows of a version or a status are found by the hours that hold some,
+CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;
+-- There is no other one: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
 
 -- An open roll-up is written again with every group, so it has a number of its own to be found by:

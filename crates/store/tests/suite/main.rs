@@ -263,6 +263,7 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         unit_id: None,
         attributes: types::Attributes::default(),
         alias: None,
+        request: None,
         input: Input::Text("text".into()),
         outcome: Outcome {
             answer: Some((version, output)),

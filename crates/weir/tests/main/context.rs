@@ -362,3 +362,116 @@ async fn rules_come_before_the_experiment_and_who_is_outside_its_audience_gets_t
     let reply = predicted(&weir, json!({"text": "good", "attributes": {"beta": true}})).await;
     assert_eq!(reply["model_version"], "3.0.0");
 }
+
+#[tokio::test]
+async fn a_request_that_comes_twice_is_one_prediction() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    let request = json!({"text": "good", "request_id": "order 7", "attributes": {"country": "DE"}});
+    // Also when all come at once.
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let sent = weir.http.post(weir.url("/predict")).json(&request).send();
+        all.spawn(async move {
+            let response = sent.await.unwrap();
+            (
+                response.status().as_u16(),
+                response.json::<Value>().await.unwrap(),
+            )
+        });
+    }
+    let replies = all.join_all().await;
+    let first = |reply: &Value| {
+        let mut reply = reply.clone();
+        reply.as_object_mut().unwrap().remove("repeated");
+        reply
+    };
+    for (status, reply) in &replies {
+        assert_eq!((status, first(reply)), (&200, first(&replies[0].1)));
+    }
+    let new = replies
+        .iter()
+        .filter(|(_, reply)| reply["repeated"].is_null());
+    assert_eq!(new.count(), 1);
+    assert_eq!(logged(&weir, &replies[0].1).await["request_id"], "order 7");
+    let other = json!({"text": "bad", "request_id": "order 7", "attributes": {"country": "DE"}});
+    let taken = weir.post("/predict", other.clone()).await;
+    assert_eq!(
+        (taken.0, taken.1["code"].as_str()),
+        (409, Some("request_id_taken")),
+        "{}",
+        taken.1
+    );
+    assert_eq!(taken.1["prediction_id"], replies[0].1["prediction_id"]);
+    // In an array too.
+    let (_, both) = weir
+        .post(
+            "/predict",
+            json!([request, {"text": "x", "request_id": "8"}, {"text": "x", "request_id": "8"}]),
+        )
+        .await;
+    assert_eq!(
+        (&both[0]["repeated"], &both[2]["repeated"]),
+        (&json!(true), &json!(true)),
+        "{both}"
+    );
+    assert_eq!(both[1]["repeated"], json!(null), "{both}");
+    for wrong in ["", "\u{7}", &"x".repeat(201)] {
+        let (status, problem) = weir
+            .post("/predict", json!({"text": "x", "request_id": wrong}))
+            .await;
+        assert_eq!(
+            (status, problem["errors"][0]["pointer"].as_str()),
+            (422, Some("/request_id"))
+        );
+    }
+    // After a kill as well.
+    weir.signal("-KILL");
+    let mut weir = Weir::start(data.path());
+    let (status, again) = weir.post("/predict", request.clone()).await;
+    assert_eq!((status, first(&again)), (200, first(&replies[0].1)));
+    assert_eq!(weir.post("/predict", other).await.0, 409);
+    let (_, page) = weir.get("/predictions").await;
+    let with_id = page["predictions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|p| p["request_id"] == "order 7");
+    assert_eq!(with_id.count(), 1, "{page}");
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn what_failed_is_tried_again_with_the_same_version_outside_evidence() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let service = crate::http_runtime::ModelService::start();
+    let one = weir.register("1.0.0", service.runtime()).await;
+    weir.register("2.0.0", vader()).await;
+    weir.activate(&one, 100.0).await;
+    let weigh = async |one: f64, two: f64| {
+        let (_, traffic) = weir.get("/traffic/sentiment").await;
+        let weights = json!({"1.0.0": one, "2.0.0": two});
+        let set = json!({"revision": traffic["revision"], "weights": weights, "fallback": false});
+        assert_eq!(weir.put("/traffic/sentiment", set).await.0, 200);
+    };
+    weigh(100.0, 0.0).await;
+    let fails = json!({"text": "fail", "request_id": "7"});
+    assert_eq!(weir.post("/predict", fails.clone()).await.0, 502);
+    assert_eq!(weir.post("/predict", fails).await.0, 502);
+    weigh(0.0, 100.0).await;
+    let good = json!({"text": "good", "request_id": "7"});
+    let reply = predicted(&weir, good.clone()).await;
+    assert_eq!(reply["model_version"], "1.0.0");
+    let logged = logged(&weir, &reply).await;
+    assert_eq!(
+        (&logged["reason"], &logged["experiment"]),
+        (&json!("retry"), &json!(null))
+    );
+    assert_eq!(predicted(&weir, good).await["repeated"], true);
+    let others = predicted(&weir, json!({"text": "good", "request_id": "8"})).await;
+    assert_eq!(others["model_version"], "2.0.0");
+}

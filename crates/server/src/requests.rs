@@ -1,0 +1,240 @@
+//! Requests that their callers have named: a repeat within a day is not a second prediction.
+//!
+//! An id is bound when the entry of its answer is in the journal. What is under way, or not yet in the store, is in memory;
+//! the store knows the rest. A filter says at once that an id is new, so that new ones cost no look-up.
+
+mod filter;
+
+use crate::state::AppState;
+use filter::Filter;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{LogStore, LoggedPrediction, RequestQuery, StoreError, request_number};
+use tokio::sync::watch;
+use types::{ModelName, PredictionId, RequestId, RequestKey, Timestamp, VersionKey};
+
+/// How long an id stands for the same request, in microseconds: a day.
+const WINDOW: i64 = 86_400_000_000;
+/// So many are kept in memory before those that the store has are let go.
+const MANY: usize = 1 << 14;
+/// Ids that are read at a time when the server starts.
+const CHUNK: usize = 10_000;
+/// How long a repeat waits for its first answer to be counted, and a start for what the journal holds.
+const COUNTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// What requests have become.
+#[derive(Default)]
+pub(crate) struct Requests {
+    known: Mutex<HashMap<(ModelName, RequestId), Known>>,
+    filter: Mutex<Filter>,
+    /// Whether the filter has what came before the start.
+    is_filled: AtomicBool,
+}
+
+enum Known {
+    /// Told when it ends.
+    UnderWay(watch::Receiver<()>),
+    Ended(Ended),
+}
+
+/// An attempt whose entry has a position.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    position: u64,
+    id: PredictionId,
+    body: u64,
+    version: VersionKey,
+    answered: bool,
+}
+
+/// What a request is.
+pub(crate) enum Claim {
+    /// It has not been answered. Where an attempt failed, the next one is the same version's.
+    New(Guard, Option<VersionKey>),
+    /// It was answered.
+    Repeat(Box<LoggedPrediction>),
+    /// Another one has its id.
+    Conflict(PredictionId),
+    /// What it became is not counted yet.
+    Behind,
+}
+
+/// The place of a request under way. Left without an end, it has not happened.
+pub(crate) struct Guard {
+    state: AppState,
+    key: (ModelName, RequestId),
+    body: u64,
+    ended: Option<Ended>,
+    /// Wakes those who wait when it goes.
+    _done: watch::Sender<()>,
+}
+
+impl Guard {
+    /// Its entry has a position.
+    pub(crate) fn ended(
+        mut self,
+        position: u64,
+        id: PredictionId,
+        version: VersionKey,
+        answered: bool,
+    ) {
+        self.ended = Some(Ended {
+            position,
+            id,
+            body: self.body,
+            version,
+            answered,
+        });
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut known = self.state.requests.lock();
+        match self.ended {
+            Some(ended) => drop(known.insert(self.key.clone(), Known::Ended(ended))),
+            None => drop(known.remove(&self.key)),
+        }
+        if known.len() > MANY {
+            let stored = self.state.store.position();
+            known.retain(|_, known| match known {
+                Known::UnderWay(_) => true,
+                Known::Ended(ended) => ended.position > stored,
+            });
+        }
+    }
+}
+
+impl Requests {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(ModelName, RequestId), Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn filter(&self) -> MutexGuard<'_, Filter> {
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known in memory; a request of which nothing is known is under way from now on.
+    fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey) -> Looked {
+        let key = (name.clone(), request.id.clone());
+        let mut known = self.lock();
+        let failed = match known.get(&key) {
+            Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
+            Some(Known::Ended(ended)) if ended.answered => return Looked::Answered(*ended),
+            Some(Known::Ended(ended)) => Some(ended.version),
+            None => None,
+        };
+        let (done, told) = watch::channel(());
+        known.insert(key.clone(), Known::UnderWay(told));
+        drop(known);
+        let guard = Guard {
+            state: state.clone(),
+            key,
+            body: request.body,
+            ended: None,
+            _done: done,
+        };
+        Looked::New(guard, failed)
+    }
+
+    /// Whether an id may have come before; it has from now on.
+    fn may_be_known(&self, request: &RequestKey, now: Timestamp) -> bool {
+        let number = request_number(request.id.as_str());
+        let seen = self.filter().insert(number, now.seconds());
+        seen || !self.is_filled.load(Ordering::Acquire)
+    }
+}
+
+enum Looked {
+    New(Guard, Option<VersionKey>),
+    UnderWay(watch::Receiver<()>),
+    Answered(Ended),
+}
+
+/// What a request of a model is: new, or a repeat.
+///
+/// # Errors
+/// When the store is needed to say so and cannot be read.
+pub(crate) async fn claim(
+    state: &AppState,
+    name: &ModelName,
+    request: &RequestKey,
+) -> Result<Claim, StoreError> {
+    let (guard, failed) = loop {
+        match state.requests.look(state, name, request) {
+            Looked::New(guard, failed) => break (guard, failed),
+            Looked::UnderWay(mut told) => {
+                // An error is the end of who would tell.
+                let _ = told.changed().await;
+            }
+            Looked::Answered(ended) if ended.body != request.body => {
+                return Ok(Claim::Conflict(ended.id));
+            }
+            Looked::Answered(ended) => {
+                let behind = state.log.catch_up(COUNTED_WITHIN).await.is_err();
+                return Ok(match state.store.prediction(ended.id).await? {
+                    Some(first) => Claim::Repeat(Box::new(first)),
+                    None if behind => Claim::Behind,
+                    // Its version was deleted, and it with it.
+                    None => Claim::Conflict(ended.id),
+                });
+            }
+        }
+    };
+    let now = state.clock.now();
+    if failed.is_some() || !state.requests.may_be_known(request, now) {
+        return Ok(Claim::New(guard, failed));
+    }
+    if !state.requests.is_filled.load(Ordering::Acquire) {
+        // What the journal held at the start may be a repeat.
+        if state.log.catch_up(COUNTED_WITHIN).await.is_err() {
+            return Ok(Claim::Behind);
+        }
+    }
+    let query = RequestQuery {
+        name: name.clone(),
+        id: request.id.clone(),
+        since: Timestamp::from_micros(now.micros() - WINDOW),
+    };
+    Ok(match state.store.of_request(query).await? {
+        None => Claim::New(guard, None),
+        Some(first) if first.served_model_id.is_none() => {
+            let failed = state.catalogue.state(name).ok().and_then(|model| {
+                let mut versions = model.versions.iter();
+                let version = versions.find(|version| version.model_id == first.model_id)?;
+                Some(version.key)
+            });
+            Claim::New(guard, failed)
+        }
+        Some(first) => match &first.request {
+            Some(known) if known.body == request.body => Claim::Repeat(Box::new(first)),
+            _ => Claim::Conflict(first.id),
+        },
+    })
+}
+
+/// Fills the filter with what came within the window before the start.
+pub(crate) async fn fill(state: &AppState) {
+    let since = Timestamp::from_micros(state.clock.now().micros() - WINDOW);
+    let mut after = PredictionId::order_at(since);
+    while state.log.catch_up(COUNTED_WITHIN).await.is_err() {}
+    loop {
+        let Ok(numbers) = state.store.request_numbers(after, CHUNK).await else {
+            tracing::warn!("ids of requests cannot be read now: each new one is looked up");
+            tokio::time::sleep(COUNTED_WITHIN).await;
+            continue;
+        };
+        let Some((last, _)) = numbers.last() else {
+            break;
+        };
+        after = *last;
+        let mut filter = state.requests.filter();
+        for (order, number) in numbers {
+            let at = PredictionId::new(order, 0).time();
+            filter.insert(number, at.seconds());
+        }
+    }
+    state.requests.is_filled.store(true, Ordering::Release);
+}

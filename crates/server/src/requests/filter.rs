@@ -1,0 +1,143 @@
+//! Which numbers have come within a day: one that has is always known, one that has not is taken for one in at most
+//! 10,000 cases (B. H. Bloom, Space/time trade-offs in hash coding with allowable errors, CACM 13, 1970).
+
+/// Bits for each number, and how many of them are looked at: one in 100,000 of those that are not in a full layer is
+/// taken for one that is.
+const BITS: u64 = 24;
+const LOOKS: u64 = 17;
+/// Numbers that the first layer takes; each next one takes four times as many.
+const FIRST: u64 = 1 << 16;
+/// Numbers of a generation. Beyond that each is looked up.
+const MOST: u64 = 50_000_000;
+/// How long a generation takes numbers, in seconds: a number is known for a day and at most two.
+const GENERATION: i64 = 86_400;
+
+/// Numbers of the last day, in generations of layers.
+#[derive(Default)]
+pub(super) struct Filter {
+    present: Generation,
+    last: Generation,
+    /// When the present one began, in seconds.
+    began: Option<i64>,
+}
+
+#[derive(Default)]
+struct Generation {
+    layers: Vec<Layer>,
+    is_full: bool,
+}
+
+struct Layer {
+    bits: Vec<u64>,
+    capacity: u64,
+    numbers: u64,
+}
+
+impl Filter {
+    /// Adds a number that came at a moment, in seconds; says whether it may have come before.
+    pub(super) fn insert(&mut self, number: i64, now: i64) -> bool {
+        let began = *self.began.get_or_insert(now);
+        if now - began >= GENERATION {
+            self.last = std::mem::take(&mut self.present);
+            self.began = Some(now);
+        }
+        let number = number as u64;
+        let known = self.present.has(number) || self.last.has(number);
+        self.present.add(number);
+        known
+    }
+}
+
+impl Generation {
+    fn has(&self, number: u64) -> bool {
+        self.is_full || self.layers.iter().any(|layer| layer.has(number))
+    }
+
+    fn add(&mut self, number: u64) {
+        if self.is_full {
+            return;
+        }
+        let full = self
+            .layers
+            .last()
+            .is_none_or(|layer| layer.numbers == layer.capacity);
+        if full {
+            let taken: u64 = self.layers.iter().map(|layer| layer.capacity).sum();
+            if taken >= MOST {
+                self.is_full = true;
+                return;
+            }
+            let capacity = self.layers.last().map_or(FIRST, |layer| layer.capacity * 4);
+            let capacity = capacity.min(MOST - taken);
+            let words = (capacity * BITS).div_ceil(64) as usize;
+            self.layers.push(Layer {
+                bits: vec![0; words],
+                capacity,
+                numbers: 0,
+            });
+        }
+        if let Some(layer) = self.layers.last_mut() {
+            layer.add(number);
+        }
+    }
+}
+
+impl Layer {
+    /// The places of a number, from two halves of one hash (Kirsch and Mitzenmacher, ESA 2006).
+    fn places(&self, number: u64) -> impl Iterator<Item = (usize, u64)> {
+        let bits = self.bits.len() as u64 * 64;
+        // Numbers are parts of SHA-256: they are mixed already.
+        let step = number.rotate_left(32) | 1;
+        (0..LOOKS).map(move |look| {
+            let place = number.wrapping_add(look.wrapping_mul(step));
+            let place = ((u128::from(place) * u128::from(bits)) >> 64) as u64;
+            ((place / 64) as usize, 1 << (place % 64))
+        })
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.places(number)
+            .all(|(word, bit)| self.bits[word] & bit != 0)
+    }
+
+    fn add(&mut self, number: u64) {
+        let places: Vec<_> = self.places(number).collect();
+        for (word, bit) in places {
+            self.bits[word] |= bit;
+        }
+        self.numbers += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_known_for_a_day_and_what_did_not_nearly_never() {
+        let mut filter = Filter::default();
+        let numbers: Vec<i64> = (0..300_000)
+            .map(|n| store::request_number(&format!("order {n}")))
+            .collect();
+        let mut taken = 0;
+        for number in &numbers {
+            taken += u32::from(filter.insert(*number, 0));
+        }
+        assert!(
+            taken <= 30,
+            "{taken} of 300,000 new ones were taken for known"
+        );
+        assert!(numbers.iter().all(|number| filter.insert(*number, 86_399)));
+        // A generation later they are still known, two later they are not.
+        assert!(
+            numbers[..1000]
+                .iter()
+                .all(|number| filter.insert(*number, 90_000))
+        );
+        let again = numbers[1000..]
+            .iter()
+            .filter(|number| filter.insert(**number, 200_000))
+            .count();
+        assert!(again < 50, "{again}");
+    }
+}
