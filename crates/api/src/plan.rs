@@ -102,16 +102,17 @@ pub struct EffectUnits {
 /// What the log told of a metric.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FromLog {
-    /// The mean over units.
+    /// The mean over predictions.
     pub baseline: f64,
-    /// Its standard deviation between units.
+    /// The standard deviation of a unit about it, as experiments compare them.
     pub standard_deviation: f64,
-    /// Whether it is a share: every unit has a 0 or a 1.
+    /// Whether it is a share: every unit has one prediction, with a 0 or a 1.
     pub is_share: bool,
     /// Units that were looked at, the newest.
     pub units: u64,
-    /// New units a day in that time.
-    pub per_day: f64,
+    /// Units a day: predictions a day, over how many a unit has. Where units return, an experiment meets new ones ever more
+    /// slowly, and takes longer. Null while the log has less than a day.
+    pub per_day: Option<f64>,
     /// The time of the oldest prediction that was looked at.
     pub since: String,
 }

@@ -123,11 +123,11 @@ impl UnitOutcomes {
         self.alone.len() + self.named.len()
     }
 
-    /// Their outcomes, in no order.
-    pub fn values(self) -> Vec<f64> {
-        let mut values = self.alone;
-        values.extend(self.named.values().map(|(count, sum)| sum / count));
-        values
+    /// How many predictions each has, and their sum, in no order.
+    pub fn sums(self) -> Vec<(f64, f64)> {
+        let mut sums: Vec<(f64, f64)> = self.alone.iter().map(|value| (1.0, *value)).collect();
+        sums.extend(self.named.into_values());
+        sums
     }
 }
 

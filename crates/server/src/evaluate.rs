@@ -11,8 +11,12 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::LogStore;
-use types::{BuiltIn, Metric, MetricName, ModelState, TimeRange, Timestamp, Version, VersionKey};
+use types::{
+    BuiltIn, Experiment, Metric, MetricName, ModelState, Reason, TimeRange, Timestamp, Version,
+    VersionKey,
+};
 
 /// Periods for which the weights of a bandit are made.
 const MOST_PERIODS: usize = 10_000;
@@ -47,7 +51,16 @@ pub(crate) async fn answer(
     let log = state
         .store
         .logged_groups(name, metric.name.clone(), range, period_ms);
-    let groups = log.await?;
+    let mut groups = log.await?;
+    // Beside an experiment with an audience the weights are what those outside get: that was certain.
+    let has_audience = |experiment: &Arc<Experiment>| experiment.definition.audience.is_some();
+    if known.experiments.iter().any(has_audience) {
+        let of_experiments = groups
+            .iter()
+            .filter(|group| group.reason == Reason::Experiment);
+        let epochs: BTreeSet<i64> = of_experiments.map(|group| group.epoch).collect();
+        groups.retain(|group| group.reason != Reason::Weights || !epochs.contains(&group.epoch));
+    }
     let periods: BTreeSet<i64> = groups.iter().map(|group| group.period).collect();
     if body.algorithm.is_some() && periods.len() > MOST_PERIODS {
         let detail = format!(

@@ -27,7 +27,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
         let bytes = read_json_bytes(request, &state.config).await?;
-        let value = parse(&bytes)?;
+        let value = parse_object(&bytes)?;
         Ok(Self(value))
     }
 }
@@ -106,6 +106,14 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult<T> {
         }
     }
     Err(ApiError::field(pointer, error.inner()))
+}
+
+/// The same of what must be an object: a list of values would be taken for its fields in their order.
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult<T> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'{') | None => parse(bytes),
+        Some(_) => Err(ApiError::field("", "must be a JSON object")),
+    }
 }
 
 /// A checked `{model_id}`. What has not the form of one is the id of no version.

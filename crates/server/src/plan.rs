@@ -12,7 +12,9 @@ use axum::extract::State;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 use std::sync::Arc;
 use store::{Earlier, LogStore};
-use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelName, ModelState, Timestamp};
+use types::{
+    Arm, BuiltIn, ExperimentDefinition, Metric, ModelName, ModelState, TimeRange, Timestamp,
+};
 
 /// So many units of the log are looked at, the newest: they tell a mean to a hundredth of a standard deviation.
 const UNITS: usize = 20_000;
@@ -47,7 +49,7 @@ pub(crate) async fn plan(
     let planned = answer(&PlanRequest {
         baseline: Some(told.baseline),
         standard_deviation: (!told.is_share).then_some(told.standard_deviation),
-        per_day: body.per_day.or(Some(told.per_day)),
+        per_day: body.per_day.or(told.per_day),
         relative: body.relative || body.effect.is_none(),
         effect: body.effect.or(Some(EFFECT)),
         ..body
@@ -112,7 +114,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         limit: UNITS,
     };
     let found = state.store.earlier_outcomes(query).await?;
-    let units = found.values.len();
+    let units = found.units.len();
     let Some(oldest) = found.oldest.filter(|_| units >= LEAST_UNITS) else {
         let detail = format!(
             "has {units} units with a value in the log of this time, and at least {LEAST_UNITS} are needed; ask for a \
@@ -120,28 +122,81 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         );
         return Err(ApiError::field("/metric", detail));
     };
-    let n = units as f64;
-    let mean = found.values.iter().sum::<f64>() / n;
-    let squares: f64 = found
-        .values
+    let told = Sums::of(&found.units);
+    if told.is_share && (told.mean <= 0.0 || told.mean >= 1.0) {
+        let all = if told.mean <= 0.0 { "none" } else { "each" };
+        let detail = format!(
+            "was 1 for {all} of {units} units, which tells no rate; plan with `baseline`, the rate that you expect"
+        );
+        return Err(ApiError::field("/metric", detail));
+    }
+    let begun = model
+        .versions
         .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum();
-    // Until the window of the newest has passed.
-    let until = now.micros() - 1_000_000 * metric.window_seconds as i64;
-    // Where all there is was looked at, it is the time that was asked for: a log that has just begun says so.
-    let days = (until - oldest.micros()).max(1) as f64 / DAY;
+        .map(|version| version.created_at)
+        .min();
+    let begun = begun.unwrap_or(since).max(since);
     Ok(FromLog {
-        is_share: found
-            .values
-            .iter()
-            .all(|value| *value == 0.0 || *value == 1.0),
-        baseline: mean,
-        standard_deviation: (squares / (n - 1.0)).sqrt(),
+        baseline: told.mean,
+        standard_deviation: told.deviation,
+        is_share: told.is_share,
         units: units as u64,
-        per_day: n / days,
+        per_day: per_day(state, &model, (begun, now), told.predictions / units as f64).await?,
         since: oldest.to_string(),
     })
+}
+
+/// Units a day: predictions of whole days, over how many a unit has. Before there is a day nothing is said.
+async fn per_day(
+    state: &AppState,
+    model: &ModelState,
+    (begun, now): (Timestamp, Timestamp),
+    predictions_per_unit: f64,
+) -> ApiResult<Option<f64>> {
+    let days = (now.micros() - begun.micros()) as f64 / DAY;
+    if days < 1.0 {
+        return Ok(None);
+    }
+    let range = TimeRange {
+        since: Some(begun),
+        until: Some(now),
+    };
+    let totals = state.store.totals(range).await?;
+    let of_model = totals.iter().filter(|totals| {
+        let mut versions = model.versions.iter();
+        versions.any(|version| version.key == totals.version)
+    });
+    let predictions: u64 = of_model.map(|totals| totals.rollup.count).sum();
+    Ok(Some(predictions as f64 / days / predictions_per_unit))
+}
+
+/// The mean over predictions, and the standard deviation of a unit about it, as experiments compare them: a ratio of sums.
+struct Sums {
+    mean: f64,
+    deviation: f64,
+    predictions: f64,
+    /// Every unit has one prediction with a 0 or a 1.
+    is_share: bool,
+}
+
+impl Sums {
+    fn of(units: &[(f64, f64)]) -> Self {
+        let n = units.len() as f64;
+        let predictions: f64 = units.iter().map(|unit| unit.0).sum();
+        let mean = units.iter().map(|unit| unit.1).sum::<f64>() / predictions;
+        let squares: f64 = units
+            .iter()
+            .map(|(count, sum)| (sum - mean * count).powi(2))
+            .sum();
+        Self {
+            mean,
+            deviation: (squares / (n - 1.0)).sqrt() / (predictions / n),
+            predictions,
+            is_share: units
+                .iter()
+                .all(|(count, sum)| *count == 1.0 && (*sum == 0.0 || *sum == 1.0)),
+        }
+    }
 }
 
 /// What says how predictions are worth something for the metric.

@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) names_unit: bool,
     /// What is known of who asks.
     pub(crate) attributes: Attributes,
+    /// A request of an array waits for its turn, and all of them have this long together.
+    pub(crate) until: Option<Instant>,
     /// What the caller calls this request.
     pub(crate) request_id: Option<RequestId>,
     /// How many bytes the input came in.
@@ -146,9 +148,7 @@ const LEAST_PART: u32 = 4;
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Failure> {
-    let Ok(permit) = Arc::clone(&state.permits).try_acquire_owned() else {
-        return Err(Failure::Busy);
-    };
+    let permit = permit(state, call.until).await.ok_or(Failure::Busy)?;
     let model = state
         .snapshot
         .find(
@@ -189,7 +189,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     let alias = alias.flatten().cloned();
     let timeout = state.config.predict_timeout;
     let mut start = Instant::now();
-    let deadline = start + timeout;
+    let deadline = call.until.unwrap_or(start + timeout);
     // Room in the log first: no call without a record.
     let (input, most) = (input_bytes(&call), state.log.largest());
     if ENTRY_BYTES + input > most {
@@ -238,6 +238,18 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     let confirmed = state.log.confirm(position..=position, deadline).await;
     confirmed.map_err(|error| Failure::NotLogged(error.0))?;
     answered.map(|prediction| Answer::New(Box::new(prediction)))
+}
+
+/// A place among the calls under way, where there is one or will be one in time.
+async fn permit(state: &AppState, until: Option<Instant>) -> Option<OwnedSemaphorePermit> {
+    let permits = Arc::clone(&state.permits);
+    match until {
+        None => permits.try_acquire_owned().ok(),
+        Some(until) => {
+            let acquired = tokio::time::timeout_at(until.into(), permits.acquire_owned()).await;
+            acquired.ok()?.ok()
+        }
+    }
 }
 
 /// A hash of what is asked, keyed by the salt of the model: a repeat asks the same.

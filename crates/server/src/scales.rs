@@ -135,6 +135,6 @@ async fn found(
     Ok(scale_of(
         definition,
         &definition.metrics[at],
-        &outcomes.values,
+        &outcomes.means(),
     ))
 }

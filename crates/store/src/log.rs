@@ -157,10 +157,17 @@ pub struct RequestQuery {
 /// Outcomes of the past.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EarlierOutcomes {
-    /// Of units, in no order: each the mean over its predictions.
-    pub values: Vec<f64>,
+    /// Of units, in no order: how many predictions each has, and the sum of their values.
+    pub units: Vec<(f64, f64)>,
     /// The time of the oldest prediction that was looked at.
     pub oldest: Option<Timestamp>,
+}
+
+impl EarlierOutcomes {
+    /// Of each unit the mean over its predictions.
+    pub fn means(&self) -> Vec<f64> {
+        self.units.iter().map(|(count, sum)| sum / count).collect()
+    }
 }
 
 /// What became of the journal beside its rows.

@@ -9,8 +9,8 @@ use crate::entry::PredictionEntry;
 use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
-    PlacedFeedback, PredictionFilter, ReadModel, RequestReceipt, RunningEvidence, SetAside,
-    StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
+    SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;

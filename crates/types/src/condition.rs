@@ -52,7 +52,11 @@ pub enum InvalidCondition {
 /// A condition on attributes. A comparison with an attribute that is missing, or of another kind, is unknown, and so is its
 /// negation; who is unknown at the end does not meet the condition.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Condition(Term);
+pub struct Condition {
+    /// As it was written.
+    text: String,
+    term: Term,
+}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Term {
@@ -90,7 +94,6 @@ enum Value {
 /// versioning; what follows a `+` says nothing.
 #[derive(Debug, Clone, PartialEq)]
 struct Version {
-    text: String,
     parts: Vec<u64>,
     before: Option<Vec<Part>>,
 }
@@ -122,7 +125,6 @@ impl Version {
         }
         let part = |part: &str| number(part).map_or_else(|| Part::Word(part.into()), Part::Number);
         Some(Self {
-            text: text.into(),
             parts,
             before: before.map(|before| before.split('.').map(part).collect()),
         })
@@ -141,10 +143,10 @@ impl Version {
 }
 
 impl Condition {
-    /// Reads a condition.
+    /// Reads a condition that somebody gives.
     ///
     /// # Errors
-    /// Where it cannot be read, and what was expected there.
+    /// Where it cannot be read, and what was expected there; or it is too long.
     pub fn parse(text: &str) -> Result<Self, InvalidCondition> {
         if text.chars().count() > MAX_CHARS {
             return Err(InvalidCondition::TooLong);
@@ -152,23 +154,17 @@ impl Condition {
         let mut reader = Reader::new(text)?;
         let term = reader.any(0)?;
         match reader.peek() {
-            None => Ok(Self(term)),
+            None => Ok(Self {
+                text: text.trim().into(),
+                term,
+            }),
             Some(_) => Err(reader.expected("`and`, `or` or the end")),
         }
     }
 
     /// Whether attributes meet it.
     pub fn is_met(&self, attributes: &Attributes) -> bool {
-        self.0.holds(attributes) == Some(true)
-    }
-
-    /// The attributes that it looks at.
-    pub fn names(&self) -> Vec<&str> {
-        let mut names = Vec::new();
-        self.0.names(&mut names);
-        names.sort_unstable();
-        names.dedup();
-        names
+        self.term.holds(attributes) == Some(true)
     }
 }
 
@@ -202,14 +198,6 @@ impl Term {
                 }
                 known.then_some(false)
             }
-        }
-    }
-
-    fn names<'a>(&'a self, names: &mut Vec<&'a str>) {
-        match self {
-            Self::Any(terms) | Self::All(terms) => terms.iter().for_each(|term| term.names(names)),
-            Self::Not(term) => term.names(names),
-            Self::Compare(subject, ..) | Self::In(subject, _) => names.push(&subject.name),
         }
     }
 }
@@ -327,12 +315,6 @@ impl Reader {
 
     fn at(&self) -> usize {
         self.tokens.get(self.next).map_or(self.end, |(at, _)| *at)
-    }
-
-    fn take(&mut self) -> Option<Token> {
-        let token = self.peek().cloned();
-        self.next += usize::from(token.is_some());
-        token
     }
 
     fn is_word(&self, word: &str) -> bool {
@@ -479,42 +461,35 @@ impl Reader {
 
     fn value(&mut self, subject: &Subject) -> Result<Value, InvalidCondition> {
         let at = self.at();
-        let token = match self.peek() {
-            Some(Token::Word(word)) if is_keyword(word) => None,
-            Some(Token::Word(_) | Token::Text(_)) => self.take(),
-            _ => None,
+        let (text, is_quoted) = match self.peek() {
+            Some(Token::Word(word)) if !is_keyword(word) => (word.clone(), false),
+            Some(Token::Text(text)) => (text.clone(), true),
+            _ => return Err(self.expected("a value")),
         };
-        let token = token.ok_or_else(|| self.expected("a value"))?;
+        self.next += 1;
         if subject.is_version {
-            let (Token::Word(text) | Token::Text(text)) = &token else {
-                return Err(self.expected("a version, such as 2.3"));
-            };
             let why = "a version has numbers with points between them, such as 2.3 or 2.3.1-beta";
-            let version = Version::parse(text);
+            let version = Version::parse(&text);
             return version
                 .map(Value::Version)
                 .ok_or(InvalidCondition::Comparison { at, why });
         }
-        let value = match token {
-            Token::Word(word) if word.eq_ignore_ascii_case("true") => AttributeValue::Bool(true),
-            Token::Word(word) if word.eq_ignore_ascii_case("false") => AttributeValue::Bool(false),
-            Token::Word(word) => match word.parse::<f64>() {
-                Ok(number) if number.is_finite() => AttributeValue::Number(number),
-                _ if word
-                    .chars()
-                    .next()
-                    .is_some_and(|c| c.is_alphabetic() || c == '_') =>
-                {
-                    AttributeValue::Text(word)
-                }
-                _ => {
-                    let why = "this is neither a number nor a word; put texts between quotes, and compare versions with \
-                               `version(…)`";
-                    return Err(InvalidCondition::Comparison { at, why });
-                }
-            },
-            Token::Text(text) => AttributeValue::Text(text),
-            Token::Sign(_) => return Err(self.expected("a value")),
+        let begins_a_word = text
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_');
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+        let value = match number {
+            _ if is_quoted => AttributeValue::Text(text),
+            _ if text.eq_ignore_ascii_case("true") => AttributeValue::Bool(true),
+            _ if text.eq_ignore_ascii_case("false") => AttributeValue::Bool(false),
+            Some(number) => AttributeValue::Number(number),
+            None if begins_a_word => AttributeValue::Text(text),
+            None => {
+                let why = "this is neither a number nor a word; put texts between quotes, and compare versions with \
+                           `version(…)`";
+                return Err(InvalidCondition::Comparison { at, why });
+            }
         };
         Ok(Value::Plain(value))
     }
@@ -553,89 +528,7 @@ fn joined(mut terms: Vec<Term>, join: fn(Vec<Term>) -> Term) -> Term {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write(f, 0)
-    }
-}
-
-impl Term {
-    /// How strongly it binds: what stands inside something stronger needs parentheses.
-    fn binds(&self) -> u8 {
-        match self {
-            Self::Any(_) => 0,
-            Self::All(_) => 1,
-            Self::Not(_) => 2,
-            Self::Compare(..) | Self::In(..) => 3,
-        }
-    }
-
-    fn write(&self, f: &mut fmt::Formatter<'_>, within: u8) -> fmt::Result {
-        if self.binds() < within {
-            f.write_str("(")?;
-            self.write(f, 0)?;
-            return f.write_str(")");
-        }
-        match self {
-            Self::Any(terms) => write_joined(f, terms, " or ", 1),
-            Self::All(terms) => write_joined(f, terms, " and ", 2),
-            Self::Not(term) => {
-                f.write_str("not ")?;
-                term.write(f, 2)
-            }
-            Self::Compare(subject, compare, value) => {
-                let sign = match compare {
-                    Compare::Equal => "=",
-                    Compare::NotEqual => "!=",
-                    Compare::Less => "<",
-                    Compare::LessOrEqual => "<=",
-                    Compare::Greater => ">",
-                    Compare::GreaterOrEqual => ">=",
-                };
-                write!(f, "{subject} {sign} {value}")
-            }
-            Self::In(subject, values) => {
-                write!(f, "{subject} in [")?;
-                for (at, value) in values.iter().enumerate() {
-                    let comma = if at > 0 { ", " } else { "" };
-                    write!(f, "{comma}{value}")?;
-                }
-                f.write_str("]")
-            }
-        }
-    }
-}
-
-fn write_joined(f: &mut fmt::Formatter<'_>, terms: &[Term], by: &str, within: u8) -> fmt::Result {
-    for (at, term) in terms.iter().enumerate() {
-        if at > 0 {
-            f.write_str(by)?;
-        }
-        term.write(f, within)?;
-    }
-    Ok(())
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_version {
-            write!(f, "version({})", self.name)
-        } else {
-            f.write_str(&self.name)
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(version) => {
-                write!(f, "{}", serde_json::Value::from(version.text.as_str()))
-            }
-            Self::Plain(AttributeValue::Text(text)) => {
-                write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-            }
-            Self::Plain(AttributeValue::Number(number)) => write!(f, "{number}"),
-            Self::Plain(AttributeValue::Bool(yes)) => write!(f, "{yes}"),
-        }
+        f.write_str(&self.text)
     }
 }
 

@@ -170,8 +170,14 @@ impl ExperimentDefinition {
         }
     }
 
-    /// The share of all traffic that each arm gets: of the enrolled, and for the control the rest.
+    /// The share of all traffic that each arm gets: of the enrolled, and for the control the rest. With an audience, what
+    /// everybody outside gets, because nobody knows how many are in it: so a stop gives nobody a candidate who had none.
     pub fn effective_shares(&self, shares: &[f64]) -> Vec<f64> {
+        if self.audience.is_some() {
+            let mut outside = vec![0.0; shares.len()];
+            outside[0] = 1.0;
+            return outside;
+        }
         let mut shares = shares.to_vec();
         for share in &mut shares {
             *share *= self.enrolment;

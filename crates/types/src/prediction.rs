@@ -62,6 +62,13 @@ crate::words! {
     }
 }
 
+impl Reason {
+    /// Whether chance chose, by published weights: what was certain says nothing of others.
+    pub fn is_by_chance(self) -> bool {
+        matches!(self, Self::Weights | Self::Experiment)
+    }
+}
+
 impl Status {
     /// Whether the chosen version failed: it answered nothing, or another one did in its place.
     pub fn is_failure(self) -> bool {

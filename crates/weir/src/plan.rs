@@ -1,7 +1,7 @@
 //! `weir plan`: what an experiment needs, before it begins.
 
 use crate::args::PlanArgs;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use api::{PlanReply, PlanRequest};
 use judge::words::{significant, thousands};
 use std::process::ExitCode;
@@ -74,7 +74,8 @@ fn since(text: &str) -> anyhow::Result<String> {
     let Some(number) = number.filter(|number| seconds > 0 && *number > 0) else {
         bail!("--since takes a time, or how long ago: 14d, 6h or 30m");
     };
-    let ago = i64::from(number) * seconds * 1_000_000;
+    let ago = i64::from(number).checked_mul(seconds * 1_000_000);
+    let ago = ago.context("--since is too long ago")?;
     Ok(Timestamp::from_micros(server::Clock::system().now().micros() - ago).to_string())
 }
 
@@ -90,7 +91,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         .unwrap_or_default();
     let per_day = request
         .per_day
-        .or(log.map(|log| log.per_day))
+        .or(log.and_then(|log| log.per_day))
         .unwrap_or_default();
     let mean = |value: f64| {
         if share {
@@ -136,10 +137,13 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
     ));
     if let Some(log) = log {
         lines.push(format!(
-            "  from the log: {} units since {}, {} a day, standard deviation {}",
+            "  from the log: {} units since {}, {}, standard deviation {}",
             thousands(log.units as f64),
             log.since,
-            thousands(log.per_day.round()),
+            match log.per_day {
+                Some(per_day) => format!("{} a day", thousands(per_day.round())),
+                None => "less than a day of it, so no days are told".into(),
+            },
             rounded(log.standard_deviation)
         ));
     }

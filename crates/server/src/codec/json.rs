@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, TextPath, parse, read_json_bytes};
+use crate::extract::{Fields, TextPath, parse, parse_object, read_json_bytes};
 use crate::openapi::{path, problems};
 use crate::predict::{Answer, Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
@@ -20,6 +20,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use store::LoggedPrediction;
 use types::{Attributes, Input, RequestId, UnitId};
 
@@ -84,21 +87,31 @@ where
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return answer_all(state, &bytes, name).await;
     }
-    answer_one(state, &bytes, name, None).await
+    answer_one(state, &bytes, name, (None, None)).await
 }
 
 async fn answer_one(
     state: &AppState,
     json: &[u8],
     name: Option<&str>,
-    unit: Option<&UnitId>,
+    (unit, until): (Option<&UnitId>, Option<Instant>),
 ) -> ApiResult<Vec<u8>> {
-    let call = check(parse(json)?, json.len(), name, unit)?;
+    let call = check(parse_object(json)?, json.len(), name, (unit, until))?;
     let answered = core(state, call).await.map_err(problem)?;
     Ok(match answered {
         Answer::New(prediction) => reply(&prediction),
         Answer::Repeated(first) => repeated(&first),
     })
+}
+
+/// So many bytes of answers are kept for an array; what is left of it is not called.
+const MAX_ANSWERS: usize = 8 << 20;
+
+fn too_much() -> ApiError {
+    ApiError::new(
+        ErrorCode::BodyTooLarge,
+        "The answers of the requests before this one have more than 8 MiB, so it was not called; send it in another array.",
+    )
 }
 
 /// 1 to [`MAX_BATCH`] requests, as they came. No more are read.
@@ -119,12 +132,16 @@ impl<'de> Deserialize<'de> for Batch {
                 let mut requests = Vec::new();
                 while let Some(request) = seq.next_element()? {
                     if requests.len() == MAX_BATCH {
-                        return Err(A::Error::invalid_length(MAX_BATCH + 1, &self));
+                        return Err(A::Error::custom(
+                            "must have 1 to 100 requests, and has more",
+                        ));
                     }
                     requests.push(request);
                 }
                 if requests.is_empty() {
-                    return Err(A::Error::invalid_length(0, &self));
+                    return Err(A::Error::custom(
+                        "must have 1 to 100 requests, and has none",
+                    ));
                 }
                 Ok(Batch(requests))
             }
@@ -141,12 +158,20 @@ async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiRes
     let unit = format!("batch-{:016x}{:016x}", clock::random(), clock::random());
     let unit = UnitId::parse(&unit).ok();
     let name = name.map(str::to_owned);
+    let until = Some(Instant::now() + state.config.predict_timeout);
+    let taken = Arc::new(AtomicUsize::new(0));
     let answers = requests.into_iter().map(|request| {
         let (state, name, unit) = (state.clone(), name.clone(), unit.clone());
+        let taken = Arc::clone(&taken);
         async move {
+            if taken.load(Ordering::Relaxed) > MAX_ANSWERS {
+                return too_much().to_json();
+            }
             let json = request.get().as_bytes();
-            let answered = answer_one(&state, json, name.as_deref(), unit.as_ref()).await;
-            answered.unwrap_or_else(|error| error.to_json())
+            let answered = answer_one(&state, json, name.as_deref(), (unit.as_ref(), until)).await;
+            let answered = answered.unwrap_or_else(|error| error.to_json());
+            taken.fetch_add(answered.len(), Ordering::Relaxed);
+            answered
         }
     });
     let answers: Vec<Vec<u8>> = stream::iter(answers).buffered(AT_ONCE).collect().await;
@@ -164,7 +189,7 @@ fn check(
     body: PredictRequest,
     input_bytes: usize,
     name: Option<&str>,
-    unit: Option<&UnitId>,
+    (unit, until): (Option<&UnitId>, Option<Instant>),
 ) -> ApiResult<Call> {
     let mut fields = Fields::default();
     if let (Some(of_path), Some(of_body)) = (name, &body.name)
@@ -209,6 +234,7 @@ fn check(
     let request_id = fields.take_option("/request_id", request_id);
     let call = input.map(|input| Call {
         request_id,
+        until,
         names_unit,
         attributes,
         input,

@@ -7,8 +7,8 @@ use crate::receipt::Kept;
 use crate::{
     Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackRefusal,
     FeedbackResult, Incoming, LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter,
-    Receipt, RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals, is_right,
-    unit_number,
+    Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals,
+    is_right, unit_number,
 };
 use evidence::{
     Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
@@ -594,7 +594,7 @@ impl Log {
                 }
                 _ => given.map(|given| given.value),
             };
-            let counts = of_model && p.reason != Reason::Pinned && within(range, p.id.time());
+            let counts = of_model && p.reason.is_by_chance() && within(range, p.id.time());
             let Some(value) = value.filter(|_| counts) else {
                 continue;
             };
@@ -735,7 +735,7 @@ impl Log {
             query.versions.contains(&p.version)
                 && p.id.time().seconds() < until
                 && query.since.is_none_or(|since| p.id.time() >= since)
-                && p.reason != Reason::Pinned
+                && p.reason.is_by_chance()
                 && (query.experiment.is_none() || p.experiment == query.experiment)
         });
         let (mut found, mut oldest) = (UnitOutcomes::default(), None);
@@ -751,7 +751,7 @@ impl Log {
             }
         }
         EarlierOutcomes {
-            values: found.values(),
+            units: found.sums(),
             oldest,
         }
     }

@@ -38,7 +38,7 @@ pub(in crate::sqlite) fn groups(
             continue;
         };
         let reason = new.reason;
-        let Some(value) = value.filter(|_| reason != Reason::Pinned) else {
+        let Some(value) = value.filter(|_| reason.is_by_chance()) else {
             continue;
         };
         let alike = (

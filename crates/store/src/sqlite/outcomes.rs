@@ -38,7 +38,7 @@ pub(super) fn earlier(
         "SELECT p.prediction_order, p.unit_id, {MEASURED}, f.value FROM predictions p \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
-         AND p.reason <> 1 AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order DESC"
+         AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order DESC"
     ))?;
     let tier = Tier::Hour;
     let experiment = query.experiment.map(|key| key.0);
@@ -72,7 +72,7 @@ pub(super) fn earlier(
 
 fn outcomes(found: UnitOutcomes, oldest: Option<Timestamp>) -> EarlierOutcomes {
     EarlierOutcomes {
-        values: found.values(),
+        units: found.sums(),
         oldest,
     }
 }

@@ -399,8 +399,9 @@ pub(in crate::sqlite) fn request_numbers(
     (after, limit): (u64, usize),
 ) -> Result<Vec<(u64, i64)>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT prediction_order, request_number FROM predictions NOT INDEXED WHERE prediction_order > ?1 \
-         AND request_number IS NOT NULL ORDER BY prediction_order LIMIT ?2",
+        "SELECT p.prediction_order, p.request_number FROM predictions p NOT INDEXED \
+         CROSS JOIN versions v ON v.version_key = p.version_key WHERE v.deleted_at IS NULL \
+         AND p.prediction_order > ?1 AND p.request_number IS NOT NULL ORDER BY p.prediction_order LIMIT ?2",
     )?;
     let rows = select.query_map(params![after as i64, limit as i64], |row| {
         Ok((row.bits("prediction_order")?, row.get("request_number")?))

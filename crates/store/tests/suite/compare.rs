@@ -16,10 +16,10 @@ use store::{
     VersionFilter,
 };
 use types::{
-    Accuracy, Actor, BuiltIn, Described, Evidence, Experiment, ExperimentId, ExperimentStatus,
-    LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, PredictionId, PredictionRecord,
-    Reason, ReceiptId, RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind,
-    Version, VersionKey, VersionStatus, WebhookId,
+    Accuracy, Actor, AliasName, BuiltIn, Described, Evidence, Experiment, ExperimentId,
+    ExperimentStatus, LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, PredictionId,
+    PredictionRecord, Reason, ReceiptId, RequestId, RequestKey, RuntimeSpec, Scale, Status,
+    TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey, VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -236,7 +236,7 @@ impl Both {
         let mut record = PredictionRecord {
             epoch: self.state.epoch,
             propensity: 0.25 * self.random.f64().round() + 0.25,
-            reason: [Reason::Weights, Reason::Pinned][self.random.usize(..2)],
+            reason: [Reason::Weights, Reason::Pinned, Reason::Rule][self.random.usize(..3)],
             ..record(
                 version,
                 micros.max(0),
@@ -247,6 +247,14 @@ impl Both {
         if self.random.bool() {
             let unit = self.random.u8(..6);
             record.unit_id = UnitId::parse(&format!("user-{unit}")).ok();
+        }
+        if self.random.bool() {
+            let id = RequestId::parse(&format!("request {}", self.random.u8(..6))).ok();
+            let body = self.random.u64(..);
+            record.request = id.map(|id| RequestKey { id, body });
+            let attributes = r#"{"country": "DE", "age": 30.5, "beta": true}"#;
+            record.attributes = serde_json::from_str(attributes).unwrap();
+            record.alias = AliasName::parse("champion").ok();
         }
         if let Some(running) = self.state.running().filter(|_| self.random.u8(..4) > 0) {
             let arms = &running.definition.arms;
@@ -471,12 +479,30 @@ impl Both {
                 let right = self.memory.earlier_outcomes(query).await;
                 let sorted = |found: Result<store::EarlierOutcomes, _>| {
                     let mut found = found.unwrap();
-                    found.values.sort_by(f64::total_cmp);
+                    found.units.sort_by(|a, b| a.partial_cmp(b).unwrap());
                     found
                 };
                 assert_eq!(sorted(left), sorted(right));
             }
         }
+        for id in 0..6 {
+            let query = store::RequestQuery {
+                name: self.state.name.clone(),
+                id: RequestId::parse(&format!("request {id}")).unwrap(),
+                since: at(self.random.i64(0..=self.now)),
+            };
+            let left = self.sqlite.store.of_request(query.clone()).await.unwrap();
+            assert_eq!(left, self.memory.of_request(query).await.unwrap());
+        }
+        let (after, limit) = (self.random.u64(..1 << 40), self.random.usize(1..20));
+        let left = self
+            .sqlite
+            .store
+            .request_numbers(after, limit)
+            .await
+            .unwrap();
+        let right = self.memory.request_numbers(after, limit).await.unwrap();
+        assert_eq!(left, right);
         let positions = |found: Vec<store::SetAside>| -> Vec<_> {
             found
                 .into_iter()

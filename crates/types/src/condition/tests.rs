@@ -7,8 +7,9 @@ fn attributes(json: &str) -> Attributes {
 
 fn met(condition: &str, json: &str) -> bool {
     let condition = Condition::parse(condition).unwrap();
-    let again = Condition::parse(&condition.to_string()).unwrap();
-    assert_eq!(again, condition, "written as {condition}");
+    let stored = serde_json::to_string(&condition).unwrap();
+    let again: Condition = serde_json::from_str(&stored).unwrap();
+    assert_eq!(again, condition, "written as {stored}");
     condition.is_met(&attributes(json))
 }
 
@@ -168,4 +169,25 @@ fn what_cannot_be_read_says_where_and_why() {
         Condition::parse(&deep).unwrap_err(),
         InvalidCondition::TooDeep
     );
+}
+
+#[test]
+fn what_is_accepted_is_stored_as_it_was_written_and_read_again() {
+    let words: Vec<String> = (0..650).map(|n| format!("c{n:04}")).collect();
+    let numbers = vec!["1e300"; 600].join(",");
+    for text in [
+        format!("customer in [{}]", words.join(",")),
+        format!("a in [{numbers}]"),
+        format!("{}a not in [1]", "not ".repeat(MAX_DEPTH)),
+        "version(a) = \"1-\n\" or a = 'it\\'s'".to_owned(),
+        format!("{:<4000}", "a = 1"),
+    ] {
+        let condition = Condition::parse(&text).unwrap();
+        assert_eq!(condition.to_string(), text.trim());
+        let stored = serde_json::to_string(&condition).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Condition>(&stored).unwrap(),
+            condition
+        );
+    }
 }

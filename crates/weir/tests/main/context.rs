@@ -130,7 +130,7 @@ async fn several_requests_get_a_reply_or_a_problem_each_in_order() {
         .map(|n| match n {
             3 => json!({"text": ""}),
             5 => json!({"text": "good", "name": "nothing"}),
-            7 => json!(7),
+            7 => json!(["good", null, "m"]),
             9 => json!({"text": "good", "unit_id": "somebody"}),
             _ => json!({"text": format!("number {n}")}),
         })
@@ -167,8 +167,8 @@ async fn several_requests_get_a_reply_or_a_problem_each_in_order() {
     assert_eq!((versions.len(), units.len()), (1, 1), "a batch is one unit");
 
     for (batch, said) in [
-        (json!([]), "length 0"),
-        (json!(vec![json!({"text": "x"}); 101]), "length 101"),
+        (json!([]), "has none"),
+        (json!(vec![json!({"text": "x"}); 101]), "has more"),
     ] {
         let (status, problem) = weir.post("/predict", batch).await;
         assert_eq!(status, 422, "{problem}");
@@ -254,8 +254,8 @@ async fn rules_come_before_the_experiment_and_who_is_outside_its_audience_gets_t
     assert_eq!(
         rules["rules"],
         json!([
-            {"when": "beta = true", "model_version": "3.0.0", "rests": false},
-            {"when": "version(app) >= \"9\" or plan in [\"pro\", \"team plan\"]", "model_version": "2.0.0", "rests": true},
+            {"when": "beta = TRUE", "model_version": "3.0.0", "rests": false},
+            {"when": "version(app)>=9 or plan in [pro,'team plan']", "model_version": "2.0.0", "rests": true},
         ])
     );
     let (status, problem) = weir.put("/rules/sentiment", set).await;
@@ -310,7 +310,7 @@ async fn rules_come_before_the_experiment_and_who_is_outside_its_audience_gets_t
     let (status, made) = weir.post("/experiments", start).await;
     assert_eq!(
         (status, &made["audience"]),
-        (200, &json!("country in [\"DE\", \"AT\"]")),
+        (200, &json!("country in [DE, AT]")),
         "{made}"
     );
     let id = made["experiment"].as_str().unwrap();
@@ -320,6 +320,9 @@ async fn rules_come_before_the_experiment_and_who_is_outside_its_audience_gets_t
             .0,
         200
     );
+    // What everybody else gets is what the weights say, also when it is stopped.
+    let (_, traffic) = weir.get("/traffic/sentiment").await;
+    assert_eq!(traffic["versions"][0]["share"], 1.0, "{traffic}");
     for unit in 0..60 {
         let (attributes, version, reason) = match unit % 3 {
             0 => (

@@ -100,7 +100,11 @@ async fn the_log_tells_what_a_plan_needs() {
         json!({"baseline": 3.0, "standard_deviation": deviation, "effect": 0.1, "relative": true});
     let (_, by_numbers) = weir.post("/plan", numbers).await;
     assert_eq!(planned["total_units"], by_numbers["total_units"]);
-    assert!(planned["units_by_effect"][0]["days"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        (&log["per_day"], &planned["days"]),
+        (&json!(null), &json!(null)),
+        "a log of seconds tells no days"
+    );
 
     let asked = plan(&[
         "--model",
@@ -114,7 +118,7 @@ async fn the_log_tells_what_a_plan_needs() {
     ]);
     let text = String::from_utf8(asked.stdout).unwrap();
     assert!(
-        text.contains("from the log: 200 units since") && text.contains("days"),
+        text.contains("from the log: 200 units since") && text.contains("less than a day"),
         "{text}"
     );
     let refused = plan(&[
@@ -133,6 +137,8 @@ async fn the_log_tells_what_a_plan_needs() {
         (json!({"name": "sentiment"}), "/metric"),
         (json!({"name": "sentiment", "metric": "slow"}), "/metric"),
         (json!({"name": "sentiment", "metric": "nothing"}), "/metric"),
+        // Without one error there is no rate of errors.
+        (json!({"name": "sentiment", "metric": "error"}), "/metric"),
         (
             json!({"name": "sentiment", "metric": "error", "baseline": 0.1}),
             "/baseline",
