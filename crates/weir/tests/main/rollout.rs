@@ -229,7 +229,8 @@ async fn killed_servers_resume_where_the_events_say() {
         weir.signal("-KILL");
         clients.join_all().await;
 
-        // The new server looks once, and then no more: read until nothing moves between two reads.
+        // The new server looks once, and then no more: read until nothing moves between two reads, and the routes are those
+        // of the newest event. An event is on the record a moment before they are published.
         let mut command = serve(data.path());
         command.args(["--tick-ms", "60000"]);
         let still = Weir::spawn(command);
@@ -245,7 +246,8 @@ async fn killed_servers_resume_where_the_events_say() {
             let before = entries().await;
             let (_, experiment) = still.get(&format!("/experiments/{id}")).await;
             let (_, traffic) = still.get("/traffic/sentiment").await;
-            if entries().await.len() == before.len() {
+            let newest = &before.last().unwrap()["revision"];
+            if entries().await.len() == before.len() && traffic["revision"] == *newest {
                 break (before, experiment, traffic);
             }
         };
