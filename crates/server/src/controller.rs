@@ -89,6 +89,7 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     }
     let experiments = running.len();
     let mut readable = Vec::with_capacity(experiments);
+    let watches = state.snapshot.watches();
     for found in running {
         match found {
             Ok((experiment, mut evidence)) => {
@@ -96,7 +97,6 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
                     tracing::warn!(%error, experiment = %experiment.id, "its minutes cannot be read now");
                     continue;
                 }
-                let watches = state.snapshot.watches();
                 let watch = watches.iter().find(|watch| watch.key() == experiment.key);
                 watch.inspect(|watch| watch.tell(&evidence));
                 let scales = rescaled(state, &experiment, &evidence).await;

@@ -32,7 +32,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     }
 }
 
-/// The same from a request that came past the router, and how many bytes it had.
+/// The bytes of a JSON body, also of a request that came past the router.
 pub(crate) async fn read_json_bytes<B>(request: Request<B>, config: &Config) -> ApiResult<Bytes>
 where
     B: Body<Data = Bytes>,
@@ -99,7 +99,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult<T> {
     for segment in error.path() {
         match segment {
             serde_path_to_error::Segment::Map { key } => {
-                pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                pointer = format!("{pointer}/{}", pointed(key));
             }
             serde_path_to_error::Segment::Seq { index } => pointer = format!("{pointer}/{index}"),
             _ => {}
@@ -114,6 +114,11 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult
         Some(b'{') | None => parse(bytes),
         Some(_) => Err(ApiError::field("", "must be a JSON object")),
     }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+pub(crate) fn pointed(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// A checked `{model_id}`. What has not the form of one is the id of no version.

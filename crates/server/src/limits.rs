@@ -83,7 +83,7 @@ struct Request {
     candidate: bool,
     /// The guardrails of which it is a bad event.
     bad: Vec<usize>,
-    /// The unit that it named, by a hash.
+    /// The unit that it named, by a hash, where it is a bad one of the candidate.
     unit: Option<u64>,
 }
 
@@ -161,6 +161,12 @@ impl Watch {
             confidence: None,
         };
         let candidate = arm > 0;
+        let bad: Vec<usize> = self.at_once.bad(measured).collect();
+        // Only whose the candidate's bad ones were is asked.
+        let unit = record
+            .unit_id
+            .as_ref()
+            .filter(|_| candidate && !bad.is_empty());
         let request = Request {
             position,
             seconds: record.id.time().seconds(),
@@ -170,8 +176,8 @@ impl Watch {
                 1.0 - record.propensity
             },
             candidate,
-            bad: self.at_once.bad(measured).collect(),
-            unit: record.unit_id.as_ref().map(|unit| foldhash(unit.as_str())),
+            unit: unit.map(|unit| foldhash(unit.as_str())),
+            bad,
         };
         match &mut *self.lock() {
             Counts::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(request),

@@ -3,6 +3,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::evaluate::metric_of;
 use crate::extract::{Fields, Json};
+use crate::metrics::model;
 use crate::openapi::problems;
 use crate::results::fresh;
 use crate::state::AppState;
@@ -12,9 +13,7 @@ use axum::extract::State;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 use std::sync::Arc;
 use store::{Earlier, LogStore};
-use types::{
-    Arm, BuiltIn, ExperimentDefinition, Metric, ModelName, ModelState, TimeRange, Timestamp,
-};
+use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelState, TimeRange, Timestamp};
 
 /// So many units of the log are looked at, the newest: they tell a mean to a hundredth of a standard deviation.
 const UNITS: usize = 20_000;
@@ -92,13 +91,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     }
     let since = fields.take_option("/since", body.since.as_deref().map(str::parse::<Timestamp>));
     fields.finish(Some(()))?;
-    let missing = |_| ApiError::model_not_found(name);
-    let model = state
-        .catalogue
-        .state(&ModelName::parse(name).map_err(missing)?)?;
-    if model.versions.is_empty() {
-        return Err(ApiError::model_not_found(name));
-    }
+    let model = state.catalogue.state(&model(state, name)?)?;
     let metric = metric_of(&model, name, metric)?;
     fresh(state).await;
     let now = state.clock.now();

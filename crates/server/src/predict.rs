@@ -97,9 +97,13 @@ impl Prediction {
 }
 
 /// What a call gets.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are new, and need no allocation"
+)]
 pub(crate) enum Answer {
     /// A prediction.
-    New(Box<Prediction>),
+    New(Prediction),
     /// The one that was made when the request came first.
     Repeated(Box<LoggedPrediction>),
 }
@@ -237,7 +241,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     drop(permit);
     let confirmed = state.log.confirm(position..=position, deadline).await;
     confirmed.map_err(|error| Failure::NotLogged(error.0))?;
-    answered.map(|prediction| Answer::New(Box::new(prediction)))
+    answered.map(Answer::New)
 }
 
 /// A place among the calls under way, where there is one or will be one in time.
@@ -254,21 +258,15 @@ async fn permit(state: &AppState, until: Option<Instant>) -> Option<OwnedSemapho
 
 /// A hash of what is asked, keyed by the salt of the model: a repeat asks the same.
 fn asked(model: &Model, call: &Call) -> u64 {
-    let (kind, input) = match &call.input {
-        Input::Text(text) => ("text", serde_json::Value::from(text.as_str())),
-        Input::Json(value) => ("json", value.clone()),
-    };
+    let salt = &model.traffic().salt;
     let unit = call.unit_id.as_ref().filter(|_| call.names_unit);
     let unit = unit.map(UnitId::as_str);
-    let whole = (
-        &model.traffic().salt,
-        kind,
-        &input,
-        &call.pinned,
-        unit,
-        &call.attributes,
-    );
-    let bytes = serde_json::to_vec(&whole).expect("texts, numbers and JSON are JSON");
+    let (pinned, attributes) = (&call.pinned, &call.attributes);
+    let bytes = match &call.input {
+        Input::Text(text) => serde_json::to_vec(&(salt, "text", text, pinned, unit, attributes)),
+        Input::Json(json) => serde_json::to_vec(&(salt, "json", json, pinned, unit, attributes)),
+    };
+    let bytes = bytes.expect("texts, numbers and JSON are JSON");
     let digest = Sha256::digest(&bytes);
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }

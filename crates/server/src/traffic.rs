@@ -2,7 +2,7 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
-use crate::extract::{Fields, Json, TextPath};
+use crate::extract::{Fields, Json, TextPath, pointed};
 use crate::models::probe;
 use crate::openapi::{path, problems};
 use crate::state::AppState;
@@ -77,7 +77,7 @@ fn check(body: &SetTraffic) -> ApiResult<Vec<(VersionName, Percent)>> {
     let mut fields = Fields::default();
     let mut weights = Vec::new();
     for (version, &weight) in &body.weights {
-        let pointer = format!("/weights/{}", version.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/weights/{}", pointed(version));
         let version = fields.take(&pointer, VersionName::parse(version));
         let weight = fields.take(&pointer, Percent::new(weight));
         weights.extend(version.zip(weight));

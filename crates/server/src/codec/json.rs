@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, TextPath, parse, parse_object, read_json_bytes};
+use crate::extract::{Fields, TextPath, parse, parse_object, pointed, read_json_bytes};
 use crate::openapi::{path, problems};
 use crate::predict::{Answer, Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
@@ -223,7 +223,10 @@ fn check(
     let attributes = match Attributes::parse(body.attributes.unwrap_or_default().0) {
         Ok(attributes) => attributes,
         Err((name, error)) => {
-            let pointer = name.map_or_else(String::new, |name| format!("/{}", pointed(&name)));
+            let shortened = |name: String| name.chars().take(80).collect::<String>();
+            let pointer = name.map_or_else(String::new, |name| {
+                format!("/{}", pointed(&shortened(name)))
+            });
             fields.wrong(&format!("/attributes{pointer}"), error);
             Attributes::default()
         }
@@ -244,12 +247,6 @@ fn check(
         input_bytes,
     });
     fields.finish(call)
-}
-
-/// A name as a part of a JSON pointer, shortened.
-fn pointed(name: &str) -> String {
-    let name: String = name.chars().take(80).collect();
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn reply(prediction: &Prediction) -> Vec<u8> {
