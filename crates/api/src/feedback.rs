@@ -11,7 +11,14 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Feedback {
     /// The prediction, as `/predict` named it.
-    pub prediction_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_id: Option<String>,
+    /// In its place: the `request_id` that the prediction was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The model that `request_id` was sent to; may be left out where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What would have been right, not null; gives the metric `correct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Value>,
@@ -72,8 +79,11 @@ pub struct FeedbackReply {
 /// What a value counted for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FeedbackReceipt {
-    /// The prediction.
-    pub prediction_id: String,
+    /// The prediction; null where a request has not been seen.
+    pub prediction_id: Option<String>,
+    /// The request, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// What became of it.
     pub status: FeedbackStatus,
     /// The metric.

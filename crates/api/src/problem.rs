@@ -98,6 +98,8 @@ codes! {
     LogUnavailable = "log_unavailable", 503, "The log cannot be written";
     /// Another request has the id of this one.
     RequestIdTaken = "request_id_taken", 409, "Another request has this id";
+    /// Which of several requests is meant cannot be said.
+    RequestIdUsedTwice = "request_id_used_twice", 409, "Several requests had this id";
     /// What is asked for may be in the log and not counted yet.
     LogBehind = "log_behind", 503, "The log is still being counted";
     /// The database did not take it; it is kept apart.

@@ -25,8 +25,8 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Instant;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{Feedback, FeedbackContent, FeedbackRefusal, Receipt};
-use types::{BuiltIn, FeedbackStatus, MetricName, PredictionId, ReceiptId};
+use store::{Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Receipt};
+use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId};
 use utoipa::IntoParams;
 
 /// The most values in a batch.
@@ -88,9 +88,9 @@ pub(crate) async fn send(
     let mut values = Vec::new();
     let mut numbers = Vec::with_capacity(lines.items.len());
     for (number, item) in lines.items {
-        match item.and_then(check) {
+        match item.and_then(|item| check(&state, item)) {
             Ok(item) => {
-                answers.push(Answer::Waiting(item.prediction_id));
+                answers.push(Answer::Waiting(item.of.clone()));
                 values.push((number, item));
             }
             Err(refusal) => answers.push(Answer::Refused(refusal)),
@@ -194,7 +194,12 @@ fn cut(values: Vec<(u64, Feedback)>, most_bytes: u64) -> Vec<Vec<(u64, Feedback)
     let mut parts: Vec<Vec<(u64, Feedback)>> = Vec::new();
     let mut bytes = 0;
     for (line, value) in values {
+        let named = match &value.of {
+            FeedbackOf::Prediction(_) => 0,
+            FeedbackOf::Request(name, id) => (name.as_str().len() + id.as_str().len()) as u64,
+        };
         let size = VALUE_BYTES
+            + named
             + match &value.content {
                 FeedbackContent::Label(label) => label.to_string().len() as u64,
                 FeedbackContent::Value(metric, _) => metric.as_str().len() as u64,
@@ -220,11 +225,11 @@ const VALUE_BYTES: u64 = 64;
 fn fill_in(answers: &mut [Answer], numbers: &[u64], results: Answered) {
     let mut results: HashMap<u64, store::FeedbackResult> = results.into_iter().collect();
     for (answer, number) in answers.iter_mut().zip(numbers) {
-        let Answer::Waiting(id) = answer else {
+        let Answer::Waiting(of) = answer else {
             continue;
         };
         *answer = match results.remove(number) {
-            Some(Ok(receipt)) => Answer::Receipt(*id, receipt),
+            Some(Ok(receipt)) => Answer::Receipt(of.clone(), receipt),
             Some(Err(refusal)) => Answer::Refused(refused(&refusal)),
             None => Answer::Refused(Refusal {
                 code: ErrorCode::SetAside,
@@ -288,9 +293,9 @@ fn nothing_fits(answers: Vec<Answer>, numbers: &[u64]) -> ApiError {
 
 /// What became of a value.
 enum Answer {
-    /// It is in the log, for this prediction.
-    Waiting(PredictionId),
-    Receipt(PredictionId, Receipt),
+    /// It is in the log, for this.
+    Waiting(FeedbackOf),
+    Receipt(FeedbackOf, Receipt),
     Refused(Refusal),
 }
 
@@ -392,9 +397,8 @@ fn item(value: Value) -> Result<api::Feedback, Refusal> {
     serde_json::from_value(value).map_err(|error| Refusal::field("", error))
 }
 
-fn check(item: api::Feedback) -> Result<Feedback, Refusal> {
-    let id = item.prediction_id.parse();
-    let prediction_id = id.map_err(|error| Refusal::field("/prediction_id", error))?;
+fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
+    let of = subject(state, &item)?;
     let content = match (item.label, item.metric, item.value) {
         (Some(label), None, None) => {
             if label.to_string().len() > MAX_LABEL {
@@ -425,10 +429,59 @@ fn check(item: api::Feedback) -> Result<Feedback, Refusal> {
         }
     };
     Ok(Feedback {
-        prediction_id,
+        of,
         content,
         replace: item.replace,
     })
+}
+
+/// What feedback is for.
+fn subject(state: &AppState, item: &api::Feedback) -> Result<FeedbackOf, Refusal> {
+    match (&item.prediction_id, &item.request_id) {
+        (Some(id), None) => {
+            if item.name.is_some() {
+                let detail = "goes with `request_id`: a `prediction_id` says which model it is of";
+                return Err(Refusal::field("/name", detail));
+            }
+            let id = id.parse();
+            let id = id.map_err(|error| Refusal::field("/prediction_id", error))?;
+            Ok(FeedbackOf::Prediction(id))
+        }
+        (None, Some(id)) => {
+            let id = RequestId::parse(id);
+            let id = id.map_err(|error| Refusal::field("/request_id", error))?;
+            Ok(FeedbackOf::Request(model(state, item.name.as_deref())?, id))
+        }
+        (Some(_), Some(_)) => Err(Refusal::field(
+            "/request_id",
+            "cannot stand beside `prediction_id`: give one of both",
+        )),
+        (None, None) => Err(Refusal::field(
+            "/prediction_id",
+            "is missing: give `prediction_id` or `request_id`",
+        )),
+    }
+}
+
+/// The model that is named, or the only one there is.
+fn model(state: &AppState, name: Option<&str>) -> Result<ModelName, Refusal> {
+    let unknown = |name: &str| Refusal {
+        code: ErrorCode::ModelNotFound,
+        pointer: "",
+        detail: format!("There is no model {name}; `GET /models` lists them."),
+    };
+    if let Some(text) = name {
+        let name = ModelName::parse(text).map_err(|error| Refusal::field("/name", error))?;
+        let known = state.snapshot.model(name.as_str());
+        return known.map(|_| name).ok_or_else(|| unknown(text));
+    }
+    match state.snapshot.only() {
+        Some(name) => Ok(name),
+        None => {
+            let detail = "is missing: there is not exactly one model, so say which one the request was sent to";
+            Err(Refusal::field("/name", detail))
+        }
+    }
 }
 
 fn refused(refusal: &FeedbackRefusal) -> Refusal {
@@ -453,6 +506,13 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
             },
         },
         FeedbackRefusal::Invalid(error) => Refusal::field("/value", error),
+        FeedbackRefusal::UsedTwice => Refusal {
+            code: ErrorCode::RequestIdUsedTwice,
+            pointer: "",
+            detail: "Several requests had this `request_id`, a day or more apart; send the `prediction_id` of the one \
+                     that is meant."
+                .into(),
+        },
         FeedbackRefusal::Rejected => Refusal {
             code: ErrorCode::PredictionRejected,
             pointer: "",
@@ -478,7 +538,7 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
     };
     for (answer, &line) in answers.into_iter().zip(numbers) {
         match answer {
-            Answer::Receipt(id, receipt) => {
+            Answer::Receipt(of, receipt) => {
                 match receipt.status {
                     FeedbackStatus::Recorded => reply.recorded += 1,
                     FeedbackStatus::Duplicate => reply.duplicate += 1,
@@ -487,7 +547,7 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
                     FeedbackStatus::Dropped => reply.dropped += 1,
                 }
                 if with_receipts {
-                    reply.receipts.push(wire(id, &receipt));
+                    reply.receipts.push(wire(&of, &receipt));
                 }
             }
             Answer::Refused(refusal) => {
@@ -504,10 +564,15 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
     reply
 }
 
-fn wire(id: PredictionId, receipt: &Receipt) -> FeedbackReceipt {
+fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
     let counted = receipt.counted.as_ref();
+    let request_id = match of {
+        FeedbackOf::Prediction(_) => None,
+        FeedbackOf::Request(_, id) => Some(id.to_string()),
+    };
     FeedbackReceipt {
-        prediction_id: id.to_string(),
+        prediction_id: receipt.prediction_id.map(|id| id.to_string()),
+        request_id,
         status: receipt.status.into(),
         metric: receipt.metric.to_string(),
         value: receipt.value,

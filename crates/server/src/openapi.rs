@@ -161,7 +161,7 @@ pub(crate) mod problems {
         NoWebhook = WebhookNotFound;
         CannotAnswer = CannotEvaluate BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
-        Refused = FeedbackConflict PredictionRejected;
+        Refused = FeedbackConflict RequestIdUsedTwice PredictionRejected;
         NotLogged = LogUnavailable Internal StoreUnavailable;
         NoReceipt = ReceiptNotFound LogBehind Internal StoreUnavailable;
         Busy = TooManyRequests;

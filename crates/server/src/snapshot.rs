@@ -8,8 +8,8 @@ use runtime::{HttpClient, Runtime, RuntimeError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use types::{
-    AliasName, Attributes, ModelState, ModelTraffic, RuntimeSpec, Settings, Version, VersionKey,
-    VersionName,
+    AliasName, Attributes, ModelName, ModelState, ModelTraffic, RuntimeSpec, Settings, Version,
+    VersionKey, VersionName,
 };
 
 /// A model as requests see it.
@@ -200,6 +200,14 @@ impl Snapshot {
 
     pub(crate) fn model(&self, name: &str) -> Option<Arc<Model>> {
         self.models.load().get(name).map(|cell| cell.load_full())
+    }
+
+    /// The name of the only model; `None` where there are several, or none.
+    pub(crate) fn only(&self) -> Option<ModelName> {
+        let models = self.models.load();
+        let mut all = models.values();
+        let only = all.next().filter(|_| models.len() == 1)?;
+        Some(only.load().traffic().name.clone())
     }
 
     /// What the rollouts of all models meet.

@@ -17,16 +17,16 @@
 //!             19 request_id, 20 hash of what was asked (8 bytes)
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
-//!             6 replace, 7 line
+//!             6 replace, 7 line; 8 model and 9 request_id in place of 1 and 2
 //! ```
 
 mod wire;
 
-use crate::{Feedback, FeedbackContent};
+use crate::{Feedback, FeedbackContent, FeedbackOf};
 use sha2::{Digest, Sha256};
 use types::{
-    ExperimentKey, Input, Measured, MetricName, PredictionId, PredictionRecord, Reason, ReceiptId,
-    Status, Timestamp, VersionKey,
+    ExperimentKey, Input, Measured, MetricName, ModelName, PredictionId, PredictionRecord, Reason,
+    ReceiptId, RequestId, Status, Timestamp, VersionKey,
 };
 use wire::{Field, Fields, Writer};
 
@@ -199,8 +199,16 @@ pub fn encode_feedback(feedback: &FeedbackEntry, at: Timestamp, bytes: &mut Vec<
 }
 
 fn encode_value(message: &mut Writer<'_>, line: u64, value: &Feedback) {
-    message.fixed(1, value.prediction_id.order());
-    message.fixed(2, value.prediction_id.random());
+    match &value.of {
+        FeedbackOf::Prediction(id) => {
+            message.fixed(1, id.order());
+            message.fixed(2, id.random());
+        }
+        FeedbackOf::Request(name, id) => {
+            message.bytes(8, name.as_str().as_bytes());
+            message.bytes(9, id.as_str().as_bytes());
+        }
+    }
     match &value.content {
         FeedbackContent::Label(label) => message.json(3, label),
         FeedbackContent::Value(metric, value) => {
@@ -322,6 +330,7 @@ fn decode_feedback(bytes: &[u8]) -> Result<FeedbackEntry, NotUnderstood> {
 fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
     let (mut order, mut random, mut line, mut replace) = (None, 0, 0, false);
     let (mut label, mut metric, mut value) = (None, None, None);
+    let (mut name, mut request) = (None, None);
     for field in Fields::new(bytes) {
         match field? {
             (1, Field::Fixed(bits)) => order = Some(bits),
@@ -338,10 +347,16 @@ fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
             (5, Field::Fixed(bits)) => value = Some(f64::from_bits(bits)),
             (6, Field::Varint(number)) => replace = number != 0,
             (7, Field::Varint(number)) => line = number,
+            (8, Field::Bytes(text)) => name = ModelName::parse(utf8(text)?).ok(),
+            (9, Field::Bytes(text)) => request = RequestId::parse(utf8(text)?).ok(),
             _ => {}
         }
     }
-    let order = order.ok_or(NotUnderstood::Malformed("a value is for no prediction"))?;
+    let of = match (order, name.zip(request)) {
+        (Some(order), None) => FeedbackOf::Prediction(PredictionId::new(order, random)),
+        (None, Some((name, id))) => FeedbackOf::Request(name, id),
+        _ => return Err(NotUnderstood::Malformed("a value is for no prediction")),
+    };
     let content = match (label, metric, value) {
         (Some(label), None, None) => FeedbackContent::Label(label),
         (None, Some(metric), Some(value)) => FeedbackContent::Value(metric, value),
@@ -352,7 +367,7 @@ fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
         }
     };
     let feedback = Feedback {
-        prediction_id: PredictionId::new(order, random),
+        of,
         content,
         replace,
     };
@@ -478,9 +493,16 @@ mod tests {
     #[test]
     fn feedback_is_read_back() {
         let value = |content| Feedback {
-            prediction_id: PredictionId::new(1, 2),
+            of: FeedbackOf::Prediction(PredictionId::new(1, 2)),
             content,
             replace: true,
+        };
+        let of_request = |content| Feedback {
+            of: FeedbackOf::Request(
+                ModelName::parse("m").unwrap(),
+                RequestId::parse("order 7").unwrap(),
+            ),
+            ..value(content)
         };
         let metric = MetricName::parse("clicked").unwrap();
         let feedback = FeedbackEntry {
@@ -489,7 +511,8 @@ mod tests {
             parts: 3,
             values: vec![
                 (4, value(FeedbackContent::Label(json!(null)))),
-                (9, value(FeedbackContent::Value(metric, -1.5))),
+                (9, value(FeedbackContent::Value(metric.clone(), -1.5))),
+                (10, of_request(FeedbackContent::Value(metric, 2.0))),
             ],
         };
         let at = Timestamp::from_micros(-3);

@@ -3,19 +3,29 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    BuiltIn, ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, Timestamp,
-    VersionName,
+    BuiltIn, ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, RequestId,
+    Timestamp, VersionName,
 };
 
 /// A value that came for a prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feedback {
-    /// The prediction.
-    pub prediction_id: PredictionId,
+    /// What it came for.
+    pub of: FeedbackOf,
     /// What came.
     pub content: FeedbackContent,
     /// Whether it may replace another value.
     pub replace: bool,
+}
+
+/// How feedback names its prediction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FeedbackOf {
+    /// By its id.
+    Prediction(PredictionId),
+    /// By what its caller calls the request, which is the request's id within a model. Where it took several attempts,
+    /// the value is for the exposure that the answer belongs to, and a label is compared with the answer.
+    Request(ModelName, RequestId),
 }
 
 /// What came for a prediction.
@@ -32,6 +42,8 @@ pub enum FeedbackContent {
 pub struct Receipt {
     /// What became of it.
     pub status: FeedbackStatus,
+    /// The prediction; `None` where a request has not been seen.
+    pub prediction_id: Option<PredictionId>,
     /// The metric.
     pub metric: MetricName,
     /// Its value; `None` while a label waits for its prediction.
@@ -47,8 +59,13 @@ impl Receipt {
             FeedbackContent::Label(_) => (BuiltIn::Correct.metric().name, None),
             FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value)),
         };
+        let prediction_id = match &item.of {
+            FeedbackOf::Prediction(id) => Some(*id),
+            FeedbackOf::Request(..) => None,
+        };
         Self {
             status,
+            prediction_id,
             metric,
             value,
             counted: None,
@@ -122,6 +139,9 @@ pub enum FeedbackRefusal {
     /// The version refused the input, so there is no prediction that a label could be compared with.
     #[error("the prediction was rejected, so it has nothing that a label could be compared with")]
     Rejected,
+    /// Several requests had the id, so which one is meant cannot be said.
+    #[error("several requests had this id")]
+    UsedTwice,
 }
 
 /// What became of each value of a batch.
@@ -148,6 +168,36 @@ pub(crate) fn joined(
     }
 }
 
+/// An attempt at a request, as its row has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Attempt {
+    /// Whether it repeats one that failed: then it is no exposure.
+    pub(crate) is_retry: bool,
+    /// Whether a version answered.
+    pub(crate) answered: bool,
+}
+
+/// Which of the attempts that have an id feedback is for, oldest first: the place of the exposure, and that of the answer.
+/// An id is used again after an answer, when its time is over.
+pub(crate) fn attempt_of(
+    attempts: impl Iterator<Item = Attempt>,
+) -> Result<Option<(usize, usize)>, FeedbackRefusal> {
+    let mut found = None;
+    let mut answered = false;
+    for (at, attempt) in attempts.enumerate() {
+        if answered {
+            return Err(FeedbackRefusal::UsedTwice);
+        }
+        answered = attempt.answered;
+        let exposure = match found {
+            Some((exposure, _)) if attempt.is_retry => exposure,
+            _ => at,
+        };
+        found = Some((exposure, at));
+    }
+    Ok(found)
+}
+
 /// Whether a label equals the prediction; one that failed is never right.
 pub(crate) fn is_right(prediction: Option<&str>, label: &Value) -> bool {
     let Some(prediction) = prediction.and_then(|text| serde_json::from_str::<Value>(text).ok())
@@ -165,6 +215,29 @@ pub(crate) fn is_right(prediction: Option<&str>, label: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_request_is_found_by_the_exposure_that_its_answer_belongs_to() {
+        let attempt = |text: &str| Attempt {
+            is_retry: text.starts_with("retry"),
+            answered: text.ends_with("answered"),
+        };
+        let of = |texts: &[&str]| attempt_of(texts.iter().map(|text| attempt(text)));
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["answered"]), Ok(Some((0, 0))));
+        assert_eq!(of(&["failed"]), Ok(Some((0, 0))));
+        assert_eq!(
+            of(&["failed", "retry failed", "retry answered"]),
+            Ok(Some((0, 2)))
+        );
+        // The version that failed was taken out of service, and another one was chosen.
+        assert_eq!(of(&["failed", "answered"]), Ok(Some((1, 1))));
+        assert_eq!(
+            of(&["failed", "answered", "answered"]),
+            Err(FeedbackRefusal::UsedTwice)
+        );
+        assert_eq!(of(&["answered", "failed"]), Err(FeedbackRefusal::UsedTwice));
+    }
 
     #[test]
     fn labels_are_compared_as_json() {

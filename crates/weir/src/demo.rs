@@ -165,7 +165,7 @@ async fn replay(client: &Client) -> anyhow::Result<Vec<Feedback>> {
                 };
                 let reply = client.predict(&request).await?;
                 labels.push(Feedback {
-                    prediction_id: reply.prediction_id,
+                    prediction_id: Some(reply.prediction_id),
                     label: Some(review.label.into()),
                     ..Feedback::default()
                 });

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback, encode_prediction};
-use store::{Appended, Feedback, FeedbackContent, Incoming, LogStore, ModelStore, Store};
+use store::{
+    Appended, Feedback, FeedbackContent, FeedbackOf, Incoming, LogStore, ModelStore, Store,
+};
 use types::{
     Accuracy, Arm, BuiltIn, Described, ExperimentDefinition, ExperimentId, ExperimentKey, Input,
     ModelId, ModelName, ModelState, Outcome, Output, Percent, PredictionId, PredictionRecord,
@@ -141,7 +143,7 @@ const UNITS: u32 = 1_000_000;
 fn label(prediction_id: PredictionId, right: bool) -> Feedback {
     let label = if right { "positive" } else { "negative" };
     Feedback {
-        prediction_id,
+        of: FeedbackOf::Prediction(prediction_id),
         content: FeedbackContent::Label(label.into()),
         replace: false,
     }

@@ -3,12 +3,13 @@
 use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
+use crate::feedback::{Attempt, attempt_of};
 use crate::receipt::Kept;
 use crate::{
-    Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackRefusal,
-    FeedbackResult, Incoming, LogState, LoggedPrediction, Part, PlacedFeedback, PredictionFilter,
-    Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback, VersionTotals,
-    is_right, unit_number,
+    Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackOf,
+    FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part, PlacedFeedback,
+    PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback,
+    VersionTotals, is_right, unit_number,
 };
 use evidence::{
     Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use types::{
     ArmEvidence, ArmMinute, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey,
     FeedbackStatus, Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, MinuteEvidence,
-    ModelName, PredictionId, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
+    ModelName, PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, VersionKey,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.
@@ -34,7 +35,7 @@ pub(super) struct Log {
     predictions: BTreeMap<u64, Row>,
     feedback: BTreeMap<(u64, MetricName), Stored>,
     /// What waits for its prediction.
-    pending: BTreeMap<(PredictionId, MetricName), (FeedbackContent, Timestamp)>,
+    pending: BTreeMap<(FeedbackOf, MetricName), (FeedbackContent, Timestamp)>,
     feedback_dropped: u64,
     dropped: u64,
     missing: Vec<RangeInclusive<u64>>,
@@ -198,7 +199,12 @@ impl Log {
         }
         let bytes = bytes.to_vec();
         self.predictions.insert(order, Row { position, bytes });
-        self.join_waiting(models, prediction.id, position);
+        self.join_waiting(models, &FeedbackOf::Prediction(prediction.id), position);
+        let request = prediction.request.map(|(id, _)| RequestId::parse(id));
+        if let (Some(Ok(request)), Some((version, _))) = (request, models.known(key)) {
+            let of = FeedbackOf::Request(version.name.clone(), request);
+            self.join_waiting(models, &of, position);
+        }
         Ok(false)
     }
 
@@ -261,11 +267,11 @@ impl Log {
         first
     }
 
-    fn join_waiting(&mut self, models: &Models, id: PredictionId, position: u64) {
+    fn join_waiting(&mut self, models: &Models, subject: &FeedbackOf, position: u64) {
         let waiting: Vec<_> = self
             .pending
             .keys()
-            .filter(|(of, _)| *of == id)
+            .filter(|(of, _)| of == subject)
             .cloned()
             .collect();
         for key in waiting {
@@ -273,7 +279,7 @@ impl Log {
                 continue;
             };
             let item = Feedback {
-                prediction_id: id,
+                of: subject.clone(),
                 content,
                 replace: false,
             };
@@ -315,26 +321,24 @@ impl Log {
         position: u64,
     ) -> FeedbackResult {
         self.sweep(now);
-        let id = item.prediction_id;
-        let row = self.predictions.get(&id.order()).cloned();
-        let Some(prediction) = row
-            .as_ref()
-            .map(Row::prediction)
-            .filter(|found| found.id == id)
-        else {
+        let Some((row, answer)) = self.find(models, &item.of)? else {
             return Ok(self.keep(item, now));
         };
+        let prediction = row.prediction();
+        let id = prediction.id;
         let (version, deleted) = models.known(prediction.version).expect("it was stored");
-        if deleted {
+        let answered_by = models.known(answer.prediction().version);
+        if deleted || answered_by.is_none_or(|(_, deleted)| deleted) {
             return Ok(Receipt::unjoined(item, FeedbackStatus::Dropped));
         }
-        let (metric, value, label) = value_of(models, item, &prediction, &version.name)?;
+        let (metric, value, label) = value_of(models, item, &answer.prediction(), &version.name)?;
         let key = (id.order(), metric.clone());
         let known = self.feedback.get(&key);
         let stored = known.map(|known| (known.value, known.label.as_deref()));
         let status = crate::feedback::joined(stored, value, label.as_deref(), item.replace)?;
         let mut receipt = Receipt {
             status,
+            prediction_id: Some(id),
             metric: metric.clone(),
             value: Some(value),
             counted: Some(Counted {
@@ -382,9 +386,40 @@ impl Log {
         Ok(receipt)
     }
 
+    /// The exposure that feedback is for, and the attempt that has its answer.
+    fn find(
+        &self,
+        models: &Models,
+        of: &FeedbackOf,
+    ) -> Result<Option<(Row, Row)>, FeedbackRefusal> {
+        let (name, id) = match of {
+            FeedbackOf::Prediction(id) => {
+                let row = self.predictions.get(&id.order());
+                let row = row.filter(|row| row.prediction().id == *id);
+                return Ok(row.map(|row| (row.clone(), row.clone())));
+            }
+            FeedbackOf::Request(name, id) => (name, id),
+        };
+        let attempts = self.predictions.values().filter(|row| {
+            let prediction = row.prediction();
+            let version = models.known(prediction.version);
+            prediction
+                .request
+                .is_some_and(|(known, _)| known == id.as_str())
+                && version.is_some_and(|(version, _)| version.name == *name)
+        });
+        let attempts: Vec<&Row> = attempts.collect();
+        let each = attempts.iter().map(|row| Attempt {
+            is_retry: row.prediction().reason == Reason::Retry,
+            answered: row.prediction().served.is_some(),
+        });
+        let found = attempt_of(each)?;
+        Ok(found.map(|(exposure, answer)| (attempts[exposure].clone(), attempts[answer].clone())))
+    }
+
     fn keep(&mut self, item: &Feedback, now: Timestamp) -> Receipt {
         let receipt = Receipt::unjoined(item, FeedbackStatus::Unmatched);
-        let key = (item.prediction_id, receipt.metric.clone());
+        let key = (item.of.clone(), receipt.metric.clone());
         match self.pending.get_mut(&key) {
             // It stays as old as it was.
             Some((content, _)) if item.replace => content.clone_from(&item.content),

@@ -417,7 +417,7 @@ impl Writer {
             self.evidence.expose(connection, prediction, exposure)?;
         }
         self.feedback
-            .appeared(connection, &mut self.evidence, prediction.id, origin)?;
+            .appeared(connection, &mut self.evidence, prediction, origin)?;
         Ok(true)
     }
 

@@ -1,32 +1,31 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
+mod pending;
+
 use super::catalog::first_readable;
 use super::evidence::{Old, OpenEvidence};
 use super::hash::Columns;
 use super::journal_state::{Origin, servers_beyond};
-use super::predictions::status_of;
+use super::predictions::{id_of, reason_code, status_of};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::VerifyReport;
-use crate::feedback::joined;
+use crate::entry::PredictionEntry;
+use crate::feedback::{Attempt, attempt_of, joined};
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, PlacedFeedback, Receipt,
-    StoreError, StoredFeedback, Tier, is_right, unit_number,
+    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
+    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, is_right, request_number,
+    unit_number,
 };
 use ::evidence::Exposure;
+use pending::{Pending, Subject, Waiting};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, Metric, MetricName,
-    ModelId, ModelName, PredictionId, Status, Timestamp, VersionKey, VersionName,
+    ModelId, ModelName, PredictionId, Reason, RequestId, Status, Timestamp, VersionKey,
+    VersionName,
 };
-
-/// How long feedback without a prediction is kept, in microseconds.
-const KEPT: i64 = 7 * 86_400 * 1_000_000;
-/// How much of it is kept at most.
-const KEPT_MOST: usize = 1_000_000;
-/// Values that are dropped in one piece.
-const DROPPED_AT_ONCE: usize = 10_000;
 
 pub(in crate::sqlite) fn of_prediction(
     connection: &mut Connection,
@@ -71,7 +70,7 @@ fn after_of(
     )?;
     let read = |row: &Row<'_>| {
         Ok(PlacedFeedback {
-            prediction_id: super::predictions::id_of(row)?,
+            prediction_id: id_of(row)?,
             feedback: read_value(row)?,
             position: row.bits("position")?,
         })
@@ -124,36 +123,10 @@ pub(super) struct OpenFeedback {
     versions: HashMap<VersionKey, Known>,
     experiments: HashMap<ExperimentKey, ExperimentId>,
     metrics: HashMap<ModelName, HashMap<String, Metric>>,
-    /// What waits for its prediction; `None` until read.
-    pending: Option<Pending>,
-    /// When old pending feedback was looked for last, in microseconds.
-    swept_at: i64,
+    /// What waits for its prediction.
+    pending: Pending,
     /// Labels by roll-up: how many, and how many of them right.
     labels: HashMap<Bucket, (i64, i64)>,
-}
-
-/// How many values wait for a prediction, by its order.
-#[derive(Default)]
-struct Pending {
-    by_order: HashMap<u64, u32>,
-    values: usize,
-}
-
-impl Pending {
-    fn add(&mut self, order: u64) {
-        *self.by_order.entry(order).or_default() += 1;
-        self.values += 1;
-    }
-
-    fn remove(&mut self, order: u64) {
-        if let Some(count) = self.by_order.get_mut(&order) {
-            *count -= 1;
-            self.values -= 1;
-            if *count == 0 {
-                self.by_order.remove(&order);
-            }
-        }
-    }
 }
 
 /// A version as receipts name it.
@@ -167,6 +140,8 @@ struct Known {
 /// What is known of a prediction.
 enum Found {
     Live(Logged),
+    /// Which one is meant cannot be said.
+    Refused(FeedbackRefusal),
     /// Its version is deleted, and it is on its way out.
     Deleted,
     Nothing,
@@ -174,6 +149,7 @@ enum Found {
 
 /// A prediction as feedback needs it.
 struct Logged {
+    id: PredictionId,
     version: VersionKey,
     known: Known,
     epoch: i64,
@@ -195,14 +171,14 @@ impl Known {
 }
 
 impl Logged {
-    fn exposure(&self, experiment: ExperimentKey, id: PredictionId) -> Exposure {
+    fn exposure(&self, experiment: ExperimentKey) -> Exposure {
         Exposure {
             experiment,
             epoch: self.epoch,
             version: self.version,
             unit: self.unit_id.as_deref().map(unit_number),
-            seconds: id.time().seconds(),
-            order: id.order(),
+            seconds: self.id.time().seconds(),
+            order: self.id.order(),
         }
     }
 }
@@ -229,6 +205,10 @@ fn stored(
         .optional()?)
 }
 
+/// Predictions as [`OpenFeedback::logged`] reads them.
+const LOGGED: &str = "SELECT p.prediction_order, p.random, p.version_key, p.epoch, p.unit_id, p.experiment_key, \
+     p.prediction, p.status, p.reason, p.served_key FROM predictions p";
+
 impl OpenFeedback {
     pub(super) fn of(server_key: i64) -> Self {
         Self {
@@ -246,11 +226,19 @@ impl OpenFeedback {
         now: Timestamp,
         origin: Origin,
     ) -> Result<FeedbackResult, StoreError> {
-        self.sweep(connection, now)?;
-        match self.find(connection, item.prediction_id)? {
+        self.pending.sweep(connection, now)?;
+        let found = match &item.of {
+            FeedbackOf::Prediction(id) => self.find(connection, *id)?,
+            FeedbackOf::Request(name, id) => self.find_request(connection, name, id)?,
+        };
+        match found {
             Found::Live(found) => self.join(connection, evidence, item, &found, (now, origin)),
+            Found::Refused(refusal) => Ok(Err(refusal)),
             Found::Deleted => Ok(Ok(Receipt::unjoined(item, FeedbackStatus::Dropped))),
-            Found::Nothing => self.keep(connection, item, now),
+            Found::Nothing => {
+                self.pending.keep(connection, item, now)?;
+                Ok(Ok(Receipt::unjoined(item, FeedbackStatus::Unmatched)))
+            }
         }
     }
 
@@ -259,65 +247,113 @@ impl OpenFeedback {
         &mut self,
         connection: &Connection,
         evidence: &mut OpenEvidence,
-        id: PredictionId,
+        prediction: &PredictionEntry<'_>,
         origin: Origin,
     ) -> Result<(), StoreError> {
-        if !self.pending(connection)?.by_order.contains_key(&id.order()) {
+        let id = prediction.id;
+        self.join_waiting(connection, evidence, FeedbackOf::Prediction(id), origin)?;
+        let Some((request, _)) = prediction.request else {
+            return Ok(());
+        };
+        if !self.pending.has_request(connection, request)? {
             return Ok(());
         }
-        let mut select = connection.prepare_cached(
-            "SELECT metric, value, label, received_at FROM pending_feedback \
-             WHERE prediction_order = ?1 AND random = ?2",
-        )?;
-        let key = params![id.order() as i64, id.random() as i64];
-        let rows = select.query_map(key, |row| {
-            Ok((
-                row.get::<_, String>("metric")?,
-                row.get::<_, Option<f64>>("value")?,
-                row.json_option("label").unwrap_or_default(),
-                row.time("received_at")?,
-            ))
-        })?;
-        let waiting = rows.collect::<Result<Vec<_>, _>>()?;
+        let known = self.version(connection, prediction.version)?;
+        if let (Some(known), Ok(request)) = (known, RequestId::parse(request)) {
+            let of = FeedbackOf::Request(known.name, request);
+            self.join_waiting(connection, evidence, of, origin)?;
+        }
+        Ok(())
+    }
+
+    fn join_waiting(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        of: FeedbackOf,
+        origin: Origin,
+    ) -> Result<(), StoreError> {
+        let subject = Subject::of(&of);
+        if !self.pending.has(connection, &subject)? {
+            return Ok(());
+        }
         let mut dropped = 0;
-        for (metric, value, label, received_at) in waiting {
-            let content = match (label, value) {
-                (Some(label), _) => FeedbackContent::Label(label),
-                (None, Some(value)) => FeedbackContent::Value(metric_name(&metric)?, value),
-                (None, None) => continue,
-            };
+        for Waiting {
+            content,
+            received_at,
+        } in self.pending.take(connection, &subject)?
+        {
             let item = Feedback {
-                prediction_id: id,
+                of: of.clone(),
                 content,
                 replace: false,
             };
             let stored = self.store(connection, evidence, &item, received_at, origin)?;
             dropped += i64::from(stored.is_err());
         }
-        let mut delete = connection.prepare_cached(
-            "DELETE FROM pending_feedback WHERE prediction_order = ?1 AND random = ?2",
-        )?;
-        for _ in 0..delete.execute(key)? {
-            self.pending(connection)?.remove(id.order());
-        }
-        count_dropped(connection, dropped)
+        pending::count_dropped(connection, dropped)
     }
 
     fn find(&mut self, connection: &Connection, id: PredictionId) -> Result<Found, StoreError> {
-        let mut select = connection.prepare_cached(
-            "SELECT version_key, epoch, unit_id, experiment_key, prediction, status FROM predictions \
-             WHERE prediction_order = ?1 AND random = ?2",
-        )?;
+        let sql = format!("{LOGGED} WHERE p.prediction_order = ?1 AND p.random = ?2");
+        let mut select = connection.prepare_cached(&sql)?;
         let mut rows = select.query(params![id.order() as i64, id.random() as i64])?;
-        let Some(row) = rows.next()? else {
-            return Ok(Found::Nothing);
+        match rows.next()? {
+            Some(row) => self.logged(connection, row),
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    /// The exposure of a request. Its answer is that of the attempt that was answered.
+    fn find_request(
+        &mut self,
+        connection: &Connection,
+        name: &ModelName,
+        id: &RequestId,
+    ) -> Result<Found, StoreError> {
+        let sql = format!(
+            "{LOGGED} CROSS JOIN versions v ON v.version_key = p.version_key \
+             WHERE p.request_number = ?1 AND p.request_id = ?2 AND v.name = ?3 ORDER BY p.prediction_order"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let key = params![request_number(id.as_str()), id.as_str(), name.as_str()];
+        let mut rows = select.query(key)?;
+        let mut attempts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let attempt = Attempt {
+                is_retry: row.get::<_, i64>("reason")? == reason_code(Reason::Retry),
+                answered: row.get::<_, Option<i64>>("served_key")?.is_some(),
+            };
+            attempts.push((attempt, self.logged(connection, row)?));
+        }
+        let (exposure, answer) = match attempt_of(attempts.iter().map(|(attempt, _)| *attempt)) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Found::Nothing),
+            Err(refusal) => return Ok(Found::Refused(refusal)),
         };
+        let (prediction, rejected) = match &attempts[answer].1 {
+            Found::Live(answer) => (answer.prediction.clone(), answer.rejected),
+            _ => return Ok(Found::Deleted),
+        };
+        let (_, found) = attempts.swap_remove(exposure);
+        Ok(match found {
+            Found::Live(exposure) => Found::Live(Logged {
+                prediction,
+                rejected,
+                ..exposure
+            }),
+            other => other,
+        })
+    }
+
+    fn logged(&mut self, connection: &Connection, row: &Row<'_>) -> Result<Found, StoreError> {
         let version = VersionKey(row.get("version_key")?);
         let Some(known) = self.version(connection, version)? else {
             return Ok(Found::Deleted);
         };
         let status = status_of(row.get("status")?)?;
         Ok(Found::Live(Logged {
+            id: id_of(row)?,
             version,
             known,
             epoch: row.get("epoch")?,
@@ -343,7 +379,7 @@ impl OpenFeedback {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let order = item.prediction_id.order() as i64;
+        let order = found.id.order() as i64;
         let stored = stored(connection, order, &metric)?;
         let known = stored.as_ref();
         let known = known.map(|(old, label)| (old.value, label.as_deref()));
@@ -353,6 +389,7 @@ impl OpenFeedback {
         };
         let mut receipt = Receipt {
             status,
+            prediction_id: Some(found.id),
             metric: metric.clone(),
             value: Some(value),
             counted: Some(found.known.counted()),
@@ -378,7 +415,7 @@ impl OpenFeedback {
             origin: Some(origin),
         };
         if let Some(experiment) = found.experiment {
-            let exposure = found.exposure(experiment, item.prediction_id);
+            let exposure = found.exposure(experiment);
             let counted = evidence.value(connection, &exposure, row.metric, (old, value), now)?;
             if let Some(counted) = counted {
                 row.event |= counted.event;
@@ -389,7 +426,7 @@ impl OpenFeedback {
         row.write(connection)?;
         if metric.as_str() == BuiltIn::Correct.as_str() {
             let old = old.map(|old| old.value);
-            self.count_label(item.prediction_id, found, old, value);
+            self.count_label(found, old, value);
         }
         Ok(Ok(receipt))
     }
@@ -426,11 +463,11 @@ impl OpenFeedback {
         Ok(checked.map(|value| (name.clone(), value, None)))
     }
 
-    fn count_label(&mut self, id: PredictionId, found: &Logged, stored: Option<f64>, value: f64) {
+    fn count_label(&mut self, found: &Logged, stored: Option<f64>, value: f64) {
         for tier in Tier::ALL {
             let bucket = Bucket {
                 tier,
-                start: tier.start_of(id.time()),
+                start: tier.start_of(found.id.time()),
                 version: found.version,
                 epoch: found.epoch,
             };
@@ -438,109 +475,6 @@ impl OpenFeedback {
             *labelled += i64::from(stored.is_none());
             *correct += (value - stored.unwrap_or(0.0)) as i64;
         }
-    }
-
-    /// Keeps a value whose prediction has not been seen.
-    fn keep(
-        &mut self,
-        connection: &Connection,
-        item: &Feedback,
-        now: Timestamp,
-    ) -> Result<FeedbackResult, StoreError> {
-        let id = item.prediction_id;
-        let (metric, value, label) = match &item.content {
-            FeedbackContent::Label(label) => (
-                BuiltIn::Correct.metric().name,
-                None,
-                Some(label.to_string()),
-            ),
-            FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value), None),
-        };
-        let mut insert = connection.prepare_cached(
-            "INSERT OR IGNORE INTO pending_feedback (prediction_order, random, metric, value, label, \
-             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        let (order, random) = (id.order() as i64, id.random() as i64);
-        // Read before the row is there, or it would be counted twice.
-        self.pending(connection)?;
-        let row = params![order, random, metric.as_str(), value, label, now.micros()];
-        if insert.execute(row)? == 1 {
-            let pending = self.pending(connection)?;
-            pending.add(id.order());
-            if pending.values > KEPT_MOST {
-                self.drop_oldest(connection)?;
-            }
-        } else if item.replace {
-            let mut update = connection.prepare_cached(
-                "UPDATE pending_feedback SET value = ?4, label = ?5 \
-                 WHERE prediction_order = ?1 AND random = ?2 AND metric = ?3",
-            )?;
-            update.execute(params![order, random, metric.as_str(), value, label])?;
-        }
-        Ok(Ok(Receipt::unjoined(item, FeedbackStatus::Unmatched)))
-    }
-
-    /// Drops what has waited for a week, looking once an hour, and at once again where there is more than a
-    /// chunk of it.
-    fn sweep(&mut self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-        if now.micros() - self.swept_at < 3_600_000_000 {
-            return Ok(());
-        }
-        let dropped = self.drop(connection, "WHERE received_at < ?1", now.micros() - KEPT)?;
-        if dropped < DROPPED_AT_ONCE {
-            self.swept_at = now.micros();
-        }
-        Ok(())
-    }
-
-    /// Drops a chunk of what waits: what is for the oldest predictions.
-    fn drop_oldest(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.drop(
-            connection,
-            "WHERE ?1 IS NOT NULL ORDER BY prediction_order",
-            0,
-        )?;
-        Ok(())
-    }
-
-    /// Drops at most a chunk, so that no prediction waits for long; says how many values.
-    fn drop(
-        &mut self,
-        connection: &Connection,
-        which: &str,
-        bound: i64,
-    ) -> Result<usize, StoreError> {
-        // Read before anything is gone, or it would be taken away twice.
-        self.pending(connection)?;
-        let mut delete = connection.prepare_cached(&format!(
-            "DELETE FROM pending_feedback WHERE (prediction_order, random, metric) IN \
-             (SELECT prediction_order, random, metric FROM pending_feedback {which} LIMIT ?2) \
-             RETURNING prediction_order"
-        ))?;
-        let rows = delete.query_map(params![bound, DROPPED_AT_ONCE as i64], |row| {
-            row.bits("prediction_order")
-        })?;
-        let gone = rows.collect::<Result<Vec<u64>, _>>()?;
-        let pending = self.pending(connection)?;
-        for order in &gone {
-            pending.remove(*order);
-        }
-        count_dropped(connection, gone.len() as i64)?;
-        Ok(gone.len())
-    }
-
-    fn pending(&mut self, connection: &Connection) -> Result<&mut Pending, StoreError> {
-        if self.pending.is_none() {
-            let mut pending = Pending::default();
-            let mut select =
-                connection.prepare_cached("SELECT prediction_order FROM pending_feedback")?;
-            let mut rows = select.query([])?;
-            while let Some(row) = rows.next()? {
-                pending.add(row.bits("prediction_order")?);
-            }
-            self.pending = Some(pending);
-        }
-        Ok(self.pending.get_or_insert_default())
     }
 
     /// A version that is not deleted.
@@ -617,7 +551,7 @@ impl OpenFeedback {
     /// Forgets all, because the database has moved without it.
     pub(super) fn forget(&mut self) {
         *self = Self {
-            swept_at: self.swept_at,
+            pending: self.pending.forgotten(),
             ..Self::of(self.server_key)
         };
     }
@@ -627,14 +561,6 @@ impl OpenFeedback {
         self.versions.clear();
         self.metrics.clear();
     }
-}
-
-fn count_dropped(connection: &Connection, dropped: i64) -> Result<(), StoreError> {
-    if dropped > 0 {
-        let sql = "UPDATE state SET feedback_dropped = feedback_dropped + ?1";
-        connection.execute(sql, [dropped])?;
-    }
-    Ok(())
 }
 
 /// A value as its row has it.

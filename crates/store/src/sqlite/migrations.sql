@@ -375,3 +375,21 @@ ALTER TABLE predictions ADD COLUMN request_id TEXT;
 ALTER TABLE predictions ADD COLUMN request_number INTEGER;
 ALTER TABLE predictions ADD COLUMN request_body INTEGER;
 CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;
+
+-- To schema 10
+-- Feedback can wait for a request.
+CREATE TABLE new_pending_feedback (
+    number INTEGER NOT NULL,
+    random INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL,
+    label TEXT,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (number, random, name, request_id, metric)
+) WITHOUT ROWID;
+INSERT INTO new_pending_feedback SELECT prediction_order, random, '', '', metric, value, label, received_at
+    FROM pending_feedback;
+DROP TABLE pending_feedback;
+ALTER TABLE new_pending_feedback RENAME TO pending_feedback;

@@ -230,13 +230,15 @@ CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE posit
 
 -- Feedback for predictions that have not been seen.
 CREATE TABLE pending_feedback (
-    prediction_order INTEGER NOT NULL,
-    random INTEGER NOT NULL,
+    number INTEGER NOT NULL,        -- prediction_order, or the request_number where it waits for a request
+    random INTEGER NOT NULL,        -- 0 for a request
+    name TEXT NOT NULL,             -- the model of a request; empty for a prediction, as is request_id
+    request_id TEXT NOT NULL,
     metric TEXT NOT NULL,
     value REAL,                     -- null where a label waits for its prediction
     label TEXT,
     received_at INTEGER NOT NULL,
-    PRIMARY KEY (prediction_order, random, metric)
+    PRIMARY KEY (number, random, name, request_id, metric)
 ) WITHOUT ROWID;
 
 -- Who is told of experiments: part of the settings, and beside that how far each has been told.

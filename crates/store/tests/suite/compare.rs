@@ -12,7 +12,7 @@ use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
     Appended, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
-    FeedbackContent, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
+    FeedbackContent, FeedbackOf, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
     VersionFilter,
 };
 use types::{
@@ -317,6 +317,24 @@ impl Both {
                     PredictionId::new(order, order)
                 }
             };
+            let of = match self.random.u8(..6) {
+                0 => {
+                    let id = RequestId::parse(&format!("request {}", self.random.u8(..8)));
+                    let id = id.unwrap();
+                    let mut known = self.known.iter();
+                    let is = |record: &PredictionRecord| {
+                        record
+                            .request
+                            .as_ref()
+                            .is_some_and(|request| request.id == id)
+                    };
+                    match known.all(|record| !is(record) || self.is_live(record)) {
+                        true => FeedbackOf::Request(name("m"), id),
+                        false => continue,
+                    }
+                }
+                _ => FeedbackOf::Prediction(id),
+            };
             let declared: Vec<_> = self.state.metrics.keys().cloned().collect();
             let content = match self.random.usize(..declared.len() + 3) {
                 0 => {
@@ -327,7 +345,7 @@ impl Both {
                 at => FeedbackContent::Value(declared[at - 3].clone(), self.random.u8(..3).into()),
             };
             let value = Feedback {
-                prediction_id: id,
+                of,
                 content,
                 replace: self.random.bool(),
             };

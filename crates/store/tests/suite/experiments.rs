@@ -3,7 +3,7 @@
 use crate::{Backend, Opened, append, at, command, feedback, name, record, register, replayed};
 use catalog::{Command, ExperimentDecision, differences};
 use std::collections::HashMap;
-use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent};
+use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, FeedbackOf};
 use types::{
     Action, Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, LookRecord, Metric, MetricKind, MetricName, Missing, ModelState,
@@ -266,7 +266,7 @@ fn exposure(
 
 pub(crate) fn value(record: &PredictionRecord, metric: &str, value: f64) -> Feedback {
     Feedback {
-        prediction_id: record.id,
+        of: FeedbackOf::Prediction(record.id),
         content: FeedbackContent::Value(metric_name(metric), value),
         replace: false,
     }

@@ -4,7 +4,7 @@ use crate::experiments::{clicked, declare, running, score, value};
 use crate::{Backend, Opened, append, at, command, feedback, record, register};
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{Appended, Feedback, FeedbackContent, FeedbackRefusal, Incoming, Receipt};
+use store::{Appended, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Incoming, Receipt};
 use types::{
     BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
 };
@@ -15,7 +15,7 @@ async fn send<S: Backend>(store: &S, item: Feedback) -> Result<Receipt, Feedback
 
 fn label(record: &PredictionRecord, label: &str) -> Feedback {
     Feedback {
-        prediction_id: record.id,
+        of: FeedbackOf::Prediction(record.id),
         content: FeedbackContent::Label(json!(label)),
         replace: false,
     }

@@ -291,6 +291,39 @@ async fn a_directory_of_schema_7_is_brought_here_without_loss() {
     assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
 }
 
+#[tokio::test]
+async fn a_directory_of_schema_9_is_brought_here_without_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_9.sql")
+        ))
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    // A value that waited still does, and finds its prediction.
+    assert_eq!(store.log_state().await.unwrap().feedback_waiting, 1);
+    let models = store.models().await.unwrap();
+    let running = models
+        .iter()
+        .find_map(|model| model.as_ref().unwrap().running());
+    let running = running.unwrap();
+    let waited: types::PredictionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let record = PredictionRecord {
+        id: waited,
+        ..record(running.definition.arms[0].key, 0, 0.5, 5)
+    };
+    append(&store, record).await;
+    assert_eq!(store.log_state().await.unwrap().feedback_waiting, 0);
+    assert_eq!(store.feedback_of(waited).await.unwrap()[0].value, 1.5);
+    let older = store.request_numbers(0, 1000).await.unwrap();
+    assert_eq!(older.len(), 20);
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
 /// Predictions and their confidence by version.
 async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f64)> {
     let totals = store.totals(window).await.unwrap().into_iter();

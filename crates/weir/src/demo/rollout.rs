@@ -289,7 +289,7 @@ impl Reader {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
             }
             labels.push(Feedback {
-                prediction_id: reply.prediction_id,
+                prediction_id: Some(reply.prediction_id),
                 label: Some(review.label.into()),
                 ..Feedback::default()
             });

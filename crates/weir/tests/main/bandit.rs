@@ -49,7 +49,7 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
             };
             let label = if right { "positive" } else { "negative" };
             labels.push(Feedback {
-                prediction_id: reply.prediction_id,
+                prediction_id: Some(reply.prediction_id),
                 label: Some(label.into()),
                 ..Feedback::default()
             });

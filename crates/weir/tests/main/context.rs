@@ -477,4 +477,91 @@ async fn what_failed_is_tried_again_with_the_same_version_outside_evidence() {
     assert_eq!(predicted(&weir, good).await["repeated"], true);
     let others = predicted(&weir, json!({"text": "good", "request_id": "8"})).await;
     assert_eq!(others["model_version"], "2.0.0");
+    // Feedback is for the first attempt, which was the exposure, and a label is compared with the answer.
+    let (_, page) = weir.get("/predictions?limit=1000").await;
+    let attempts = page["predictions"].as_array().unwrap();
+    let first = attempts.iter().rfind(|p| p["request_id"] == "7").unwrap();
+    let label = json!({"request_id": "7", "label": reply["prediction"]});
+    let (status, answer) = weir.post("/feedback", label.clone()).await;
+    let receipt = &answer["receipts"][0];
+    assert_eq!((status, &receipt["value"]), (200, &json!(1.0)), "{answer}");
+    assert_eq!(receipt["prediction_id"], first["prediction_id"]);
+    assert_eq!(first["status"], "error");
+    let (_, answer) = weir.post("/feedback", label).await;
+    assert_eq!(answer["duplicate"], 1, "{answer}");
+}
+
+#[tokio::test]
+async fn feedback_names_its_prediction_by_the_id_of_its_caller() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", vader()).await;
+    weir.activate(&id, 100.0).await;
+    let revenue = json!({"kind": "continuous", "direction": "up"});
+    assert_eq!(weir.put("/metrics/sentiment/revenue", revenue).await.0, 200);
+    let spent = |request: &str, value: f64| json!({"request_id": request, "metric": "revenue", "value": value});
+    // It may come first.
+    let (_, answer) = weir
+        .post("/feedback", json!([spent("7", 2.5), spent("8", 1.0)]))
+        .await;
+    assert_eq!(answer["unmatched"], 2, "{answer}");
+    assert_eq!(answer["receipts"][0]["prediction_id"], json!(null));
+    assert_eq!(answer["receipts"][0]["request_id"], "7");
+    let reply = predicted(&weir, json!({"text": "good", "request_id": "7"})).await;
+    let (_, answer) = weir.post("/feedback", spent("7", 2.5)).await;
+    assert_eq!(answer["duplicate"], 1, "{answer}");
+    assert_eq!(
+        answer["receipts"][0]["prediction_id"],
+        reply["prediction_id"]
+    );
+    let (_, stored) = weir
+        .get(&format!(
+            "/predictions/{}",
+            reply["prediction_id"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(stored["feedback"][0]["value"], 2.5, "{stored}");
+    let (status, _) = weir.post("/feedback", spent("7", 3.0)).await;
+    assert_eq!(status, 409);
+    // What waits is kept over a kill.
+    weir.signal("-KILL");
+    let mut weir = Weir::start(data.path());
+    predicted(&weir, json!({"text": "good", "request_id": "8"})).await;
+    assert_eq!(
+        weir.post("/feedback", spent("8", 1.0)).await.1["duplicate"],
+        1
+    );
+    for (wrong, pointer) in [
+        (json!({"metric": "revenue", "value": 1}), "/prediction_id"),
+        (
+            json!({"request_id": "7", "prediction_id": reply["prediction_id"], "label": 1}),
+            "/request_id",
+        ),
+        (json!({"request_id": "", "label": 1}), "/request_id"),
+        (
+            json!({"prediction_id": reply["prediction_id"], "name": "sentiment", "label": 1}),
+            "/name",
+        ),
+    ] {
+        let (status, problem) = weir.post("/feedback", wrong).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (422, &json!(pointer)),
+            "{problem}"
+        );
+    }
+    let mut of_nobody = spent("7", 1.0);
+    of_nobody["name"] = json!("nobody");
+    assert_eq!(weir.post("/feedback", of_nobody).await.0, 404);
+    // With a second model it must be said whose request it was.
+    let second = json!({"name": "topic", "version": "1.0.0", "accuracy": 0.5, "runtime": vader()});
+    assert_eq!(weir.post("/models", second).await.0, 200);
+    let (status, problem) = weir.post("/feedback", spent("7", 1.0)).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (422, &json!("/name")),
+        "{problem}"
+    );
+    weir.signal("-TERM");
+    assert_clean(data.path());
 }

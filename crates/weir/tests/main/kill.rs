@@ -49,7 +49,7 @@ async fn killed_servers_keep_every_answered_prediction_and_value() {
                 let (mut told, mut labels) = (Vec::new(), 0u64);
                 while let Ok(reply) = client.predict(&request).await {
                     let label = api::Feedback {
-                        prediction_id: reply.prediction_id.clone(),
+                        prediction_id: Some(reply.prediction_id.clone()),
                         label: Some("positive".into()),
                         ..api::Feedback::default()
                     };

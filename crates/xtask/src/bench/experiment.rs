@@ -190,7 +190,7 @@ async fn feedback(binary: &Path, directory: &Path) -> anyhow::Result<()> {
         let values: Vec<Feedback> = batch
             .iter()
             .map(|id| Feedback {
-                prediction_id: id.clone(),
+                prediction_id: Some(id.clone()),
                 label: Some("positive".into()),
                 ..Feedback::default()
             })

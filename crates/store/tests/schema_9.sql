@@ -1,0 +1,570 @@
+BEGIN TRANSACTION;
+CREATE TABLE aliases (
+    name TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    version_key INTEGER NOT NULL REFERENCES versions (version_key),
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, alias)
+);
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT,
+    revision INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    experiment_key INTEGER,
+    change INTEGER,                 -- which change of the model it tells of; null for entries that are not replayed
+    row_hash INTEGER                -- of the other columns
+);
+INSERT INTO "audit" VALUES(1,1795704647178335,'version.registered','sentiment','1.0.0',1,'{"model_id":"model-b0a59abe2b14","registered":{"accuracy":0.8,"activated_at":null,"created_at":1795704647178335,"description":"","key":1,"model_id":"model-b0a59abe2b14","runtime":{"method":"vader","type":"sentiment"},"status":"inactive","tags":{},"traffic_percent":0.0,"unreadable":null,"version":"1.0.0"},"salt":"9fdbabecf955a66bf3c4380a686e74d0"}',NULL,1,-2190269718243398445);
+INSERT INTO "audit" VALUES(2,1795704647181189,'version.registered','sentiment','2.0.0',2,'{"model_id":"model-7d24033c5b32","registered":{"accuracy":0.8,"activated_at":null,"created_at":1795704647181189,"description":"","key":2,"model_id":"model-7d24033c5b32","runtime":{"method":"afinn","type":"sentiment"},"status":"inactive","tags":{},"traffic_percent":0.0,"unreadable":null,"version":"2.0.0"},"salt":"9fdbabecf955a66bf3c4380a686e74d0"}',NULL,2,-2757310343704055610);
+INSERT INTO "audit" VALUES(3,1795704647185306,'version.registered','sentiment','3.0.0',3,'{"model_id":"model-8d0345460599","registered":{"accuracy":0.8,"activated_at":null,"created_at":1795704647185306,"description":"","key":3,"model_id":"model-8d0345460599","runtime":{"method":"vader","type":"sentiment"},"status":"inactive","tags":{},"traffic_percent":0.0,"unreadable":null,"version":"3.0.0"},"salt":"9fdbabecf955a66bf3c4380a686e74d0"}',NULL,3,-3133159168080042423);
+INSERT INTO "audit" VALUES(4,1795704647189104,'version.registered','other','1',1,'{"model_id":"model-0c8a75fce856","registered":{"accuracy":0.8,"activated_at":null,"created_at":1795704647189104,"description":"","key":4,"model_id":"model-0c8a75fce856","runtime":{"method":"vader","type":"sentiment"},"status":"inactive","tags":{},"traffic_percent":0.0,"unreadable":null,"version":"1"},"salt":"55fd162f3fe08f60ab18d25f9f243a91"}',NULL,1,-3614231218819693447);
+INSERT INTO "audit" VALUES(5,1795704647193369,'version.activated','sentiment','1.0.0',4,'{"from":0.0,"to":100.0}',NULL,4,8081075088016983196);
+INSERT INTO "audit" VALUES(6,1795704647193940,'default_model.set','',NULL,1,'{"from":null,"to":"sentiment"}',NULL,1,221616673361750933);
+INSERT INTO "audit" VALUES(7,1795704647204686,'metric.set','sentiment',NULL,4,'{"from":null,"to":{"direction":"up","kind":"binary","lower_bound":null,"missing":"failure","name":"clicked","upper_bound":null,"window_seconds":3600}}',NULL,5,6442695083229133694);
+INSERT INTO "audit" VALUES(8,1795704647209284,'metric.set','sentiment',NULL,4,'{"from":null,"to":{"direction":"up","kind":"continuous","lower_bound":null,"missing":"excluded","name":"score","upper_bound":null,"window_seconds":0}}',NULL,6,1692041279251305057);
+INSERT INTO "audit" VALUES(9,1795704647236429,'rules.set','sentiment',NULL,5,'{"from":[],"to":[{"version":"3.0.0","when":"beta = true"}]}',NULL,7,-7959866412406287597);
+INSERT INTO "audit" VALUES(10,1795704647237787,'experiment.created','sentiment',NULL,5,'{"by":"person","definition":{"alpha":0.05,"arms":[{"key":1,"model_id":"model-b0a59abe2b14","version":"1.0.0","weight":1.0},{"key":2,"model_id":"model-7d24033c5b32","version":"2.0.0","weight":1.0}],"burst_protection":true,"enrolment":1.0,"evidence_rules":1,"guardrails":["error","clicked"],"metrics":[{"direction":"up","kind":"continuous","lower_bound":null,"missing":"excluded","name":"score","upper_bound":null,"window_seconds":0},{"direction":"up","kind":"continuous","lower_bound":null,"missing":"excluded","name":"confidence","upper_bound":null,"window_seconds":0},{"direction":"down","kind":"continuous","lower_bound":0.0,"missing":"excluded","name":"latency_ms","upper_bound":null,"window_seconds":0},{"direction":"down","kind":"binary","lower_bound":null,"missing":"excluded","name":"error","upper_bound":null,"window_seconds":0},{"direction":"up","kind":"binary","lower_bound":null,"missing":"failure","name":"clicked","upper_bound":null,"window_seconds":3600}],"minimum_detectable_effect":null,"name":"sentiment","planned_units":5000.0,"policy":{"rollout":{"absolute_margin":null,"approval":false,"ceilings":{},"damage_limits":true,"holdback":2.0,"margins":{},"max_step_without_outcomes":25.0,"min_units":[100000],"no_traffic":"hold","no_traffic_grace_seconds":86400,"promotion":"permissive","ratio_margins":[],"ratio_tolerated":null,"soak_seconds":[100000],"steps":[30.0,60.0,100.0]}},"power":0.8,"primary_metric":"score","relative":false,"salt":"b427a1bab68590550afd9eb900b3855e","secondary_metrics":["confidence","latency_ms"],"slo_ms":null,"title":""},"experiment":"exp-5b854cf90666","key":1,"title":""}',1,8,8456542469360140137);
+INSERT INTO "audit" VALUES(11,1795704647240178,'experiment.started','sentiment',NULL,6,'{"by":"person","experiment":"exp-5b854cf90666","from":{"1.0.0":100.0,"2.0.0":0.0},"progress":{"rollout":{"held":null,"looked_at":null,"min_units":0,"paused":false,"predictions":0,"soaked_micros":0,"step":0,"traffic_at":null,"units":0}},"scales":[null,null,null,{"cap":1.0,"centre":-0.0,"floor":0.0},{"cap":1.0,"centre":-0.0,"floor":0.0}],"to":{"1.0.0":70.0,"2.0.0":30.0}}',1,9,-6330570501222948105);
+INSERT INTO "audit" VALUES(12,1795704647300617,'webhook.created','',NULL,2,'{"definition":{"name":null},"webhook":"hook-25c9bba4c175"}',NULL,2,-8451890288883659197);
+CREATE TABLE evidence (
+    evidence_id INTEGER PRIMARY KEY,
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    metric INTEGER NOT NULL,        -- its place in the definition
+    start INTEGER NOT NULL,         -- of a stretch of exposure time, in seconds; -1 for all of it
+    units INTEGER NOT NULL DEFAULT 0,
+    count INTEGER NOT NULL DEFAULT 0,
+    sum REAL NOT NULL DEFAULT 0,
+    sum_squares REAL NOT NULL DEFAULT 0,
+    sum_count_squares REAL NOT NULL DEFAULT 0,
+    sum_products REAL NOT NULL DEFAULT 0,
+    value_count INTEGER NOT NULL DEFAULT 0,
+    value_units INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    row_hash INTEGER,               -- of the other columns
+    exact BLOB NOT NULL DEFAULT x'', -- sum, sum_squares and sum_products, where plain numbers are not exact
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    bets BLOB NOT NULL DEFAULT x'', -- what units put into bets
+    fresh_values INTEGER NOT NULL DEFAULT 0, -- of value_units, those that came to the experiment in the epoch
+    early INTEGER NOT NULL DEFAULT 0, -- of these, those whose first value came within a quarter of the window
+    late INTEGER NOT NULL DEFAULT 0, -- values that came after the window of their prediction
+    UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
+);
+INSERT INTO "evidence" VALUES(1,1,2,1,1,-1,48,76,5.48954736842105290878e+01,7.95666197229916889472e+01,152.0,1.09942157894736837421e+02,76,48,0,-6025645031322095946,X'02000000000000EBBC720EB6E19E724B400300000000000082B9000E341B42BB8ABC25E15E7F43E4534003000000000000A03C000000000000F23C0764A0504C7C5B40',1,X'',48,0,0);
+INSERT INTO "evidence" VALUES(2,1,2,1,2,-1,48,76,0.232047,0.002049617289,152.0,0.439249,76,48,0,-4242175293591138546,X'0200000000000042BCCC441152B7B3CD3F040000000000C098380014A2C74E5061BB0000000000400B3C0DE137E75BCA603F03000000000000103C000000000000583CBC3E73D6A71CDC3F',1,X'',48,0,0);
+INSERT INTO "evidence" VALUES(3,1,2,1,3,-1,48,76,0.0,0.0,152.0,0.0,76,48,0,4075565087033000960,X'',1,X'',48,0,0);
+INSERT INTO "evidence" VALUES(4,1,2,1,4,1795704624,48,76,12.0,20.0,152.0,30.0,26,23,14,-8779514163745970586,X'',1,X'5406010C0C80AAD5AAD5AAD5AA5D808EC7E3F1B89C8E3180DA97A1FB92B4EF1B01A0B0F79C92E8A937EEB0EEA18BAFAB6DF0A398D4CF9CCDD50188D1ACD5BEF0A19803F0CB98E3BA9186EE0590E6DEDB9387948A0AE0AA9783E281B4E00FC0D5BACB86CBF6F61580C3DEDB93EDFFA31BC09E94B4CED6E7891FC0D5C9FBE7DBB1B321C08CDCC798ADCBD922C089CBB49E99D3B12300',23,23,0);
+INSERT INTO "evidence" VALUES(5,1,2,1,4,-1,48,76,12.0,20.0,152.0,30.0,26,23,14,3906604039434701111,X'',1,X'5406010C0C80AAD5AAD5AAD5AA5D808EC7E3F1B89C8E3180DA97A1FB92B4EF1B01A0B0F79C92E8A937EEB0EEA18BAFAB6DF0A398D4CF9CCDD50188D1ACD5BEF0A19803F0CB98E3BA9186EE0590E6DEDB9387948A0AE0AA9783E281B4E00FC0D5BACB86CBF6F61580C3DEDB93EDFFA31BC09E94B4CED6E7891FC0D5C9FBE7DBB1B321C08CDCC798ADCBD922C089CBB49E99D3B12300',23,23,0);
+INSERT INTO "evidence" VALUES(6,1,2,1,-1,-1,48,76,0.0,0.0,0.0,0.0,0,48,0,-4526114435994829062,X'',1,X'',0,0,0);
+INSERT INTO "evidence" VALUES(7,1,2,2,1,-1,28,44,3.50233616687447195663e+01,60.8249188056048,96.0,7.6414607277261211494e+01,44,28,0,4659333441317287794,X'02000000000000D0BC899EE183FD8241400300ACD3FD4523683C000000000000C0BCC9F67DF096694E400200000000000000BD5021F6EC881A5340',1,X'',28,0,0);
+INSERT INTO "evidence" VALUES(8,1,2,2,2,-1,28,44,9.993588,98.630958741894,96.0,1.00659660000000013009e+01,44,28,0,-6510975998763961086,X'0200000000008CB4BC6765FB90B7FC2340040000000014409D39000000DBFBF2733B000000C01FBAF53CD863C6A061A858400300000000000020BC000000000020CCBCBF4BA94BC6212440',1,X'',28,0,0);
+INSERT INTO "evidence" VALUES(9,1,2,2,3,-1,28,44,0.0,0.0,96.0,0.0,44,28,0,8468607565645919884,X'',1,X'',28,0,0);
+INSERT INTO "evidence" VALUES(10,1,2,2,4,1795704624,28,44,8.0,12.0,96.0,24.0,14,11,6,-3352457206417765251,X'',1,X'2E02010A0A8099B3E6CC99B3E64C80A18695BB98F5F226A0D4FFC6D08CBDDB1401FFE08282A78DD36AC1C5AEF9EE84CBD301DFBFC4B8D18ABFA00387DDE4F4CDD6C5A7068FF29BB0EC8CB8F20BDF98CD96F297A0AD15BFCF94B29FA1E2C023FFB59CBFEC908BA035FFF2FF9FB8AB8D9D47FF87BBB799E792F655FFCC9AFD94ADD8F95FFFD0A2DCDFD9F3FA65FFE7C5EFCACAD0A36900',11,11,0);
+INSERT INTO "evidence" VALUES(11,1,2,2,4,-1,28,44,8.0,12.0,96.0,24.0,14,11,6,-9063338820780236172,X'',1,X'2E02010A0A8099B3E6CC99B3E64C80A18695BB98F5F226A0D4FFC6D08CBDDB1401FFE08282A78DD36AC1C5AEF9EE84CBD301DFBFC4B8D18ABFA00387DDE4F4CDD6C5A7068FF29BB0EC8CB8F20BDF98CD96F297A0AD15BFCF94B29FA1E2C023FFB59CBFEC908BA035FFF2FF9FB8AB8D9D47FF87BBB799E792F655FFCC9AFD94ADD8F95FFFD0A2DCDFD9F3FA65FFE7C5EFCACAD0A36900',11,11,0);
+INSERT INTO "evidence" VALUES(12,1,2,2,-1,-1,28,44,0.0,0.0,0.0,0.0,0,28,0,-325765613491764182,X'',1,X'',0,0,0);
+INSERT INTO "evidence" VALUES(13,1,2,1,0,-1,17,18,2.67344469134138122972e+01,1.48225082836035966234e+02,20.0,2.36201372425628903779e+01,18,17,0,-3769705848613758673,X'02000000000000D8BCAEC281B604BC3A4004000000000000A8B9702664615494C1BC00000000000010BD4C75EBE03387624002000000000000C0BCD8D67750C19E3740',1,X'',17,0,0);
+INSERT INTO "evidence" VALUES(14,1,2,2,0,-1,6,6,1.24602676996753665146e+01,3.96823397027159501249e+01,6.0,1.24602676996753665146e+01,6,6,0,1534731108158039054,X'02000000000000D03C8E053B35A8EB28400380302C21D715883C000000000000D03CB4F649E856D7434002000000000000D03C8E053B35A8EB2840',1,X'',6,0,0);
+CREATE TABLE experiment_epochs (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    shares TEXT NOT NULL,           -- JSON, the control first
+    started_at INTEGER NOT NULL DEFAULT 0,
+    scales TEXT NOT NULL DEFAULT '[]', -- JSON, by metric: how values become numbers from 0 to 1; [] before schema 8
+    PRIMARY KEY (experiment_key, epoch)
+);
+INSERT INTO "experiment_epochs" VALUES(1,2,'[0.7,0.3]',1795704647240178,'[null,null,null,{"floor":0.0,"cap":1.0,"centre":-0.0},{"floor":0.0,"cap":1.0,"centre":-0.0}]');
+CREATE TABLE experiment_minutes (
+    experiment_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    minute INTEGER NOT NULL,        -- since 1970
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    sums BLOB NOT NULL,             -- predictions, and by metric first events and predictions with one
+    row_hash INTEGER NOT NULL,      -- of the other columns
+    PRIMARY KEY (experiment_key, epoch, version_key, minute, server_key)
+) WITHOUT ROWID;
+INSERT INTO "experiment_minutes" VALUES(1,2,1,29928410,1,X'00000000000000004C000000',-2916883646718330070);
+INSERT INTO "experiment_minutes" VALUES(1,2,2,29928410,1,X'00000000000000002C000000',-1433518311490584871);
+CREATE TABLE experiment_units (
+    experiment_key INTEGER NOT NULL,
+    unit INTEGER NOT NULL,          -- the first 64 bits of the SHA-256 of unit_id
+    epoch INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
+    state BLOB NOT NULL,            -- its coin, its beginning, and by metric stretches of exposure time and outcome
+    format INTEGER NOT NULL DEFAULT 0, -- 0: stretches alone, their sums plain numbers; 1: exact ones; 2: all
+    PRIMARY KEY (experiment_key, unit, epoch)
+) WITHOUT ROWID;
+CREATE TABLE experiments (
+    experiment_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    experiment_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER,
+    end_reason TEXT,
+    history TEXT,                   -- what earlier looks have shown, JSON
+    decided TEXT,                   -- the results when it ended, JSON
+    revision INTEGER NOT NULL DEFAULT 0,
+    progress TEXT,                  -- how far its policy has come, JSON
+    verdict TEXT,                   -- of the last look
+    starts_at INTEGER,              -- of a scheduled one
+    winner INTEGER                  -- the place of the arm that was promoted
+);
+INSERT INTO "experiments" VALUES(1,'exp-5b854cf90666','sentiment','running','{"name":"sentiment","title":"","policy":{"rollout":{"steps":[30.0,60.0,100.0],"soak_seconds":[100000],"min_units":[100000],"promotion":"permissive","ratio_margins":[],"absolute_margin":null,"ratio_tolerated":null,"margins":{},"ceilings":{},"damage_limits":true,"holdback":2.0,"approval":false,"no_traffic_grace_seconds":86400,"no_traffic":"hold","max_step_without_outcomes":25.0}},"arms":[{"key":1,"model_id":"model-b0a59abe2b14","version":"1.0.0","weight":1.0},{"key":2,"model_id":"model-7d24033c5b32","version":"2.0.0","weight":1.0}],"primary_metric":"score","secondary_metrics":["confidence","latency_ms"],"guardrails":["error","clicked"],"metrics":[{"name":"score","kind":"continuous","direction":"up","window_seconds":0,"lower_bound":null,"upper_bound":null,"missing":"excluded"},{"name":"confidence","kind":"continuous","direction":"up","window_seconds":0,"lower_bound":null,"upper_bound":null,"missing":"excluded"},{"name":"latency_ms","kind":"continuous","direction":"down","window_seconds":0,"lower_bound":0.0,"upper_bound":null,"missing":"excluded"},{"name":"error","kind":"binary","direction":"down","window_seconds":0,"lower_bound":null,"upper_bound":null,"missing":"excluded"},{"name":"clicked","kind":"binary","direction":"up","window_seconds":3600,"lower_bound":null,"upper_bound":null,"missing":"failure"}],"alpha":0.05,"power":0.8,"minimum_detectable_effect":null,"relative":false,"planned_units":5000.0,"enrolment":1.0,"salt":"b427a1bab68590550afd9eb900b3855e","slo_ms":null,"burst_protection":true,"evidence_rules":1}',1795704647237787,1795704647240178,NULL,NULL,'[{"metric":0,"arm":1,"p":1.0,"more":false,"lower":null,"upper":null,"ln_e_harm":null},{"metric":1,"arm":1,"p":1.0,"more":false,"lower":null,"upper":null,"ln_e_harm":null},{"metric":2,"arm":1,"p":1.0,"more":false,"lower":null,"upper":null,"ln_e_harm":null},{"metric":3,"arm":1,"p":1.0,"more":false,"lower":-0.2949343754501224,"upper":0.48886503599093223,"ln_e_harm":0.0},{"metric":4,"arm":1,"p":1.0,"more":false,"lower":null,"upper":null,"ln_e_harm":0.0}]',NULL,1,'{"rollout":{"step":0,"paused":false,"held":null,"soaked_micros":0,"looked_at":1795704648179495,"predictions":120,"traffic_at":1795704647379682,"units":28,"min_units":100000}}','keep_going',NULL,NULL);
+CREATE TABLE feedback (
+    prediction_order INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL NOT NULL,
+    label TEXT,                     -- JSON, where the value came from one
+    received_at INTEGER NOT NULL,
+    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
+    row_hash INTEGER,               -- of the other columns
+    server_key INTEGER,             -- as in predictions
+    position INTEGER,
+    in_time REAL,                   -- the value that had come within the window, for bets of an experiment
+    PRIMARY KEY (prediction_order, metric)
+) WITHOUT ROWID;
+INSERT INTO "feedback" VALUES(7355206235122082,'clicked',0.0,NULL,1795704647296719,1,2483212959815920626,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235122082,'correct',1.0,'"positive"',1795704647296719,0,-1712628839562627943,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235122082,'score',3.07531069425728453836e+00,NULL,1795704647299025,0,4862585027660525279,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235180991,'clicked',1.0,NULL,1795704647296719,0,-2326433889118622966,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235183510,'score',4.92483299036558,NULL,1795704647296719,0,-820302435619460029,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235184743,'clicked',0.0,NULL,1795704647296719,1,2159827367804230336,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235185857,'correct',0.0,'"positive"',1795704647296719,0,-3382148345683049830,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235188679,'clicked',1.0,NULL,1795704647296719,0,-8975708751170835497,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235190039,'score',0.948920814368261,NULL,1795704647299025,0,5758114741094491396,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235192161,'clicked',0.0,NULL,1795704647296719,1,-2375300967128582995,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235194336,'correct',0.0,'"positive"',1795704647296719,0,834853469414667777,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235195630,'clicked',1.0,NULL,1795704647296719,0,-669320628973581455,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235195630,'score',3.63481600611312138937e+00,NULL,1795704647296719,0,2775776263578195422,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235199583,'clicked',0.0,NULL,1795704647296719,1,4400311551731332535,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235201897,'score',1.89017338366666454163e+00,NULL,1795704647299025,0,1136099870583405472,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235203195,'clicked',1.0,NULL,1795704647296719,0,248335024722994290,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235203195,'correct',1.0,'"positive"',1795704647296719,0,-609236229328616347,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235206673,'clicked',0.0,NULL,1795704647296719,1,-7698719676382019067,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235207955,'score',3.95002775774739589564e+00,NULL,1795704647296719,0,1914151282611076901,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235209999,'clicked',1.0,NULL,1795704647296719,0,-3693254561053026331,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235211150,'correct',1.0,'"positive"',1795704647296719,0,-186259884731600459,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235213939,'clicked',0.0,NULL,1795704647296719,1,-274940276153631294,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235213939,'score',4.53267832340563359139e+00,NULL,1795704647299025,0,7307463369076138735,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235217368,'clicked',1.0,NULL,1795704647296719,0,-2939415036329554376,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235220026,'correct',0.0,'"positive"',1795704647296719,0,5523932319810506801,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235220026,'score',-3.73967652762757563067e+00,NULL,1795704647296719,0,3593904130475687621,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235221029,'clicked',0.0,NULL,1795704647296719,1,2536113413423543703,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235229545,'clicked',1.0,NULL,1795704647296719,0,-8369203047755464537,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235230786,'score',1.48864444210224267095e+00,NULL,1795704647299025,0,6547620007061320433,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235233293,'clicked',0.0,NULL,1795704647296719,1,3015659744789693920,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235233293,'correct',1.0,'"positive"',1795704647296719,0,-5358629587187847921,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235236811,'clicked',1.0,NULL,1795704647296719,0,-3717149521659386626,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235236811,'score',2.08027298272562255476e+00,NULL,1795704647296719,0,7825833895859587512,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235240326,'clicked',0.0,NULL,1795704647296719,1,-3397073457128889131,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235241313,'correct',0.0,'"positive"',1795704647296719,0,1267319736955330861,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235242525,'score',3.58692883787418104191e+00,NULL,1795704647299025,0,-1046439958865885421,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235243889,'clicked',1.0,NULL,1795704647296719,0,-1194959787024826847,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235247764,'clicked',0.0,NULL,1795704647296719,1,93049270732958289,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235248976,'score',2.31275979652013674581e+00,NULL,1795704647296719,0,-7726906258637739417,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235250201,'correct',0.0,'"positive"',1795704647296719,0,119446507336197221,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235251291,'clicked',1.0,NULL,1795704647296719,0,2343371255745987172,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235254899,'clicked',0.0,NULL,1795704647296719,1,8020744268889694636,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235254899,'score',3.41200399290570288712e+00,NULL,1795704647299025,0,-6809519144096129030,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235258553,'clicked',1.0,NULL,1795704647296719,0,-3987224712203022938,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235258553,'correct',1.0,'"positive"',1795704647296719,0,1607129023093444993,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235260683,'score',-1.50235255352859420341e+00,NULL,1795704647296719,0,-8957424141385241103,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235261993,'clicked',0.0,NULL,1795704647296719,1,4071473375107497146,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235265393,'clicked',1.0,NULL,1795704647296719,0,-5075972502796598852,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235266569,'correct',1.0,'"positive"',1795704647296719,0,2764320534817022044,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235266569,'score',-2.42802769551747843479e-01,NULL,1795704647299025,0,-2428488338516038904,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235268617,'clicked',0.0,NULL,1795704647296719,1,8414811402822788020,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235272197,'clicked',1.0,NULL,1795704647296719,0,8833971167239297009,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235272197,'score',3.12637959352170646809e+00,NULL,1795704647296719,0,6304393493134549588,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235274474,'correct',0.0,'"positive"',1795704647296719,0,-5130186786501661096,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235275633,'clicked',0.0,NULL,1795704647296719,1,-9222967763666087091,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235278197,'score',1.82328200726966471734e+00,NULL,1795704647299025,0,1797434657033818436,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235279414,'clicked',1.0,NULL,1795704647296719,0,2428401853794241876,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235282686,'clicked',0.0,NULL,1795704647296719,1,-6935563485959491526,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235282686,'correct',0.0,'"positive"',1795704647296719,0,-3457151691099151449,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235283825,'score',-4.97163852658696914232e+00,NULL,1795704647296719,0,-8734530800944958628,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235286500,'clicked',1.0,NULL,1795704647296719,0,-2794050107392511941,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235289773,'clicked',0.0,NULL,1795704647296719,1,3839624971587983818,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235289773,'score',2.19609440836818059494e+00,NULL,1795704647299025,0,-6310917657648155649,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235291214,'correct',1.0,'"positive"',1795704647296719,0,5376865534461554744,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235294102,'clicked',1.0,NULL,1795704647296719,0,-7578947930173553185,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235296768,'score',1.85732885573604811213e+00,NULL,1795704647296719,0,1582001500655407637,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235298092,'clicked',0.0,NULL,1795704647296719,1,-1947676435723921289,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235300328,'correct',0.0,'"positive"',1795704647296719,0,-4878854048901296103,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235301536,'clicked',1.0,NULL,1795704647296719,0,7814463270587108395,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235302536,'score',3.98897173229221913004e+00,NULL,1795704647299025,0,3784847969131093603,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235304743,'clicked',0.0,NULL,1795704647296719,1,2151558711839258258,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235308344,'clicked',1.0,NULL,1795704647296719,0,7379220060131227321,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235308344,'correct',0.0,'"positive"',1795704647296719,0,5699783254684650436,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235308344,'score',1.87420640480460853893e+00,NULL,1795704647296719,0,297163713245435191,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235312169,'clicked',0.0,NULL,1795704647296719,1,-7265433596514993037,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235314447,'score',-3.49153367428218786017e-01,NULL,1795704647299025,0,2676501645543515217,1,152,NULL);
+INSERT INTO "feedback" VALUES(7355206235315610,'clicked',1.0,NULL,1795704647296719,0,7058934479800137690,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235316720,'correct',1.0,'"positive"',1795704647296719,0,8501828318661053720,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235319071,'clicked',0.0,NULL,1795704647296719,1,-1368963203308525612,1,151,0.0);
+INSERT INTO "feedback" VALUES(7355206235320226,'score',-7.03294666231970566627e-01,NULL,1795704647296719,0,742257922678693985,1,151,NULL);
+INSERT INTO "feedback" VALUES(7355206235322463,'clicked',1.0,NULL,1795704647296719,0,2254959442374359232,1,151,1.0);
+INSERT INTO "feedback" VALUES(7355206235324818,'correct',0.0,'"positive"',1795704647296719,0,2591508524794130306,1,151,NULL);
+CREATE TABLE metrics (
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, metric)
+);
+INSERT INTO "metrics" VALUES('sentiment','clicked','{"name":"clicked","kind":"binary","direction":"up","window_seconds":3600,"lower_bound":null,"upper_bound":null,"missing":"failure"}',1795704647204686);
+INSERT INTO "metrics" VALUES('sentiment','score','{"name":"score","kind":"continuous","direction":"up","window_seconds":0,"lower_bound":null,"upper_bound":null,"missing":"excluded"}',1795704647209284);
+CREATE TABLE missing_positions (
+    server BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY (server, first)
+) WITHOUT ROWID;
+CREATE TABLE models (
+    name TEXT PRIMARY KEY,
+    salt TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    fallback INTEGER NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0, -- how many it has had: commands are decided by this number
+    rules TEXT NOT NULL DEFAULT '[]' -- JSON: conditions on attributes, and the version of each
+);
+INSERT INTO "models" VALUES('sentiment','9fdbabecf955a66bf3c4380a686e74d0',6,2,1,9,'[{"when":"beta = true","version":"3.0.0"}]');
+INSERT INTO "models" VALUES('other','55fd162f3fe08f60ab18d25f9f243a91',1,0,1,1,'[]');
+CREATE TABLE pending_feedback (
+    prediction_order INTEGER NOT NULL,
+    random INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL,                     -- null where a label waits for its prediction
+    label TEXT,
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (prediction_order, random, metric)
+) WITHOUT ROWID;
+INSERT INTO "pending_feedback" VALUES(6914441455691595,4381636308810498135,'score',1.5,NULL,1795704647299552);
+CREATE TABLE predictions (
+    prediction_order INTEGER PRIMARY KEY,
+    random INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    served_key INTEGER,             -- who answered
+    status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule, 5 retry
+    epoch INTEGER NOT NULL,
+    propensity REAL NOT NULL,
+    unit_id TEXT,
+    input_kind INTEGER NOT NULL,    -- 0 text, 1 JSON
+    input TEXT NOT NULL,
+    prediction TEXT,                -- JSON
+    confidence REAL,
+    latency_ns INTEGER NOT NULL,
+    error TEXT,
+    experiment_key INTEGER,         -- that it takes part in
+    server_key INTEGER,             -- whose journal it comes from; null for rows of releases before schema 7
+    position INTEGER,               -- its place in that journal
+    attributes TEXT,                -- JSON; null for none
+    alias TEXT,                     -- that the caller named
+    request_id TEXT,                -- what the caller calls the request
+    request_number INTEGER,         -- the first 64 bits of the SHA-256 of it, by which it is found
+    request_body INTEGER            -- a keyed hash of what was asked
+);
+INSERT INTO "predictions" VALUES(7355206234974151,3641891108629169011,1,1,0,0,1,1.0,'u0',0,'good 0','"positive"',7.05473684210526363891e-01,16462594,NULL,NULL,1,1,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235044570,1101614111192613295,1,1,0,0,1,1.0,'u1',0,'good 1','"positive"',7.05473684210526363891e-01,4637,NULL,NULL,1,2,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235046327,300644331631859167,1,1,0,0,1,1.0,'u2',0,'good 2','"positive"',7.05473684210526363891e-01,1843,NULL,NULL,1,3,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235048014,2875308783731804974,1,1,0,0,1,1.0,'u3',0,'good 3','"positive"',7.05473684210526363891e-01,12509,NULL,NULL,1,4,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235049587,2674671479849249558,1,1,0,0,1,1.0,'u4',0,'good 4','"positive"',7.05473684210526363891e-01,2834,NULL,NULL,1,5,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235050894,1459641916790421777,1,1,0,0,1,1.0,'u5',0,'good 5','"positive"',7.05473684210526363891e-01,2494,NULL,NULL,1,6,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235052147,2038388507166392286,1,1,0,0,1,1.0,'u6',0,'good 6','"positive"',7.05473684210526363891e-01,2283,NULL,NULL,1,7,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235053183,584898593380108540,1,1,0,0,1,1.0,'u7',0,'good 7','"positive"',7.05473684210526363891e-01,2294,NULL,NULL,1,8,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235054326,913143789547711888,1,1,0,0,1,1.0,'u8',0,'good 8','"positive"',7.05473684210526363891e-01,1031,NULL,NULL,1,9,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235055453,4052977082824477074,1,1,0,0,1,1.0,'u0',0,'good 9','"positive"',7.05473684210526363891e-01,952,NULL,NULL,1,10,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235056571,43023885114580981,1,1,0,0,1,1.0,'u1',0,'good 10','"positive"',7.05473684210526363891e-01,1111,NULL,NULL,1,11,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235057755,2944638125946360759,1,1,0,0,1,1.0,'u2',0,'good 11','"positive"',7.05473684210526363891e-01,861,NULL,NULL,1,12,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235058775,317356249008734871,1,1,0,0,1,1.0,'u3',0,'good 12','"positive"',7.05473684210526363891e-01,801,NULL,NULL,1,13,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235059815,2168508060449338663,1,1,0,0,1,1.0,'u4',0,'good 13','"positive"',7.05473684210526363891e-01,1072,NULL,NULL,1,14,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235060978,517295951654513434,1,1,0,0,1,1.0,'u5',0,'good 14','"positive"',7.05473684210526363891e-01,851,NULL,NULL,1,15,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235062068,872064061358954335,1,1,0,0,1,1.0,'u6',0,'good 15','"positive"',7.05473684210526363891e-01,921,NULL,NULL,1,16,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235063202,3743845880050597770,1,1,0,0,1,1.0,'u7',0,'good 16','"positive"',7.05473684210526363891e-01,1031,NULL,NULL,1,17,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235064407,695804841406044615,1,1,0,0,1,1.0,'u8',0,'good 17','"positive"',7.05473684210526363891e-01,1162,NULL,NULL,1,18,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235065607,3515445319497863442,1,1,0,0,1,1.0,'u0',0,'good 18','"positive"',7.05473684210526363891e-01,721,NULL,NULL,1,19,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235066631,734584144933536874,1,1,0,0,1,1.0,'u1',0,'good 19','"positive"',7.05473684210526363891e-01,1021,NULL,NULL,1,20,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235067720,371367167422315064,1,1,0,0,1,1.0,'u2',0,'good 20','"positive"',7.05473684210526363891e-01,961,NULL,NULL,1,21,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235068867,2344417920014805133,1,1,0,0,1,1.0,'u3',0,'good 21','"positive"',7.05473684210526363891e-01,1102,NULL,NULL,1,22,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235069981,586685747020248799,1,1,0,0,1,1.0,'u4',0,'good 22','"positive"',7.05473684210526363891e-01,831,NULL,NULL,1,23,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235071144,1007301770991565204,1,1,0,0,1,1.0,'u5',0,'good 23','"positive"',7.05473684210526363891e-01,931,NULL,NULL,1,24,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235072308,134588902202583465,1,1,0,0,1,1.0,'u6',0,'good 24','"positive"',7.05473684210526363891e-01,941,NULL,NULL,1,25,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235073475,2711695362176907174,1,1,0,0,1,1.0,'u7',0,'good 25','"positive"',7.05473684210526363891e-01,942,NULL,NULL,1,26,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235074630,1536670279861901786,1,1,0,0,1,1.0,'u8',0,'good 26','"positive"',7.05473684210526363891e-01,1262,NULL,NULL,1,27,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235075720,606064778402220575,1,1,0,0,1,1.0,'u0',0,'good 27','"positive"',7.05473684210526363891e-01,581,NULL,NULL,1,28,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235076670,1586654508812182401,1,1,0,0,1,1.0,'u1',0,'good 28','"positive"',7.05473684210526363891e-01,791,NULL,NULL,1,29,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235077850,2155025549327566485,1,1,0,0,1,1.0,'u2',0,'good 29','"positive"',7.05473684210526363891e-01,1172,NULL,NULL,1,30,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235122082,4496521763225176386,1,1,0,2,2,0.7,NULL,0,'not bad at all 0','"positive"',7.00526315789473663642e-01,20671,NULL,1,1,31,'{"country":"FR"}',NULL,'order 0',2319225245668215448,6616848915900949311);
+INSERT INTO "predictions" VALUES(7355206235123966,2471067201510618509,2,2,0,2,2,0.3,'user-49',0,'good 1','"positive"',7.95985492471470879038e-01,9931302,NULL,1,1,32,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235179328,4171481775502431999,1,1,0,2,2,0.7,'user-57',0,'bad 2','"negative"',7.59105263157894727399e-01,10185,NULL,1,1,33,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235180991,4481536279625847006,2,2,0,2,2,0.3,'user-23',0,'bad 3','"negative"',7.95985492471470879038e-01,1923,NULL,1,1,34,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235182306,4398853301413469135,2,2,0,2,2,0.3,NULL,0,'awful 4','"negative"',7.95985492471470879038e-01,1372,NULL,1,1,35,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235183510,2398981854410890567,1,1,0,2,2,0.7,'user-36',0,'awful 5','"negative"',7.15157894736842103533e-01,2434,NULL,1,1,36,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235184743,3359008147514833676,1,1,0,2,2,0.7,'user-46',0,'bad 6','"negative"',7.59105263157894727399e-01,1652,NULL,1,1,37,'{"country":"DE"}',NULL,'order 6',-3078737907183646369,1256024703505657160);
+INSERT INTO "predictions" VALUES(7355206235185857,583361220363581638,1,1,0,2,2,0.7,'user-17',0,'bad 7','"negative"',7.59105263157894727399e-01,1533,NULL,1,1,38,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235187041,3039125278882767206,2,2,0,2,2,0.3,NULL,0,'bad 8','"negative"',7.95985492471470879038e-01,1042,NULL,1,1,39,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235188679,1065448028557165208,1,1,0,2,2,0.7,'user-8',0,'bad 9','"negative"',7.59105263157894727399e-01,11998,NULL,1,1,40,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235190039,170639475255738765,1,1,0,2,2,0.7,'user-8',0,'awful 10','"negative"',7.15157894736842103533e-01,3115,NULL,1,1,41,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235191198,722137397718068485,1,1,0,2,2,0.7,'user-13',0,'good 11','"positive"',7.05473684210526363891e-01,2734,NULL,1,1,42,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235192161,1867963923498745955,2,2,0,2,2,0.3,NULL,0,'bad 12','"negative"',7.95985492471470879038e-01,1032,NULL,1,1,43,'{"country":"DE"}',NULL,'order 12',-4018100118088145836,2621777056671482114);
+INSERT INTO "predictions" VALUES(7355206235193336,1613074628290765991,2,2,0,2,2,0.3,'user-20',0,'bad 13','"negative"',7.95985492471470879038e-01,1051,NULL,1,1,44,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235194336,3478392731032802182,2,2,0,2,2,0.3,'user-11',0,'bad 14','"negative"',7.95985492471470879038e-01,611,NULL,1,1,45,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235195630,4367285631676359307,1,1,0,2,2,0.7,'user-19',0,'bad 15','"negative"',7.59105263157894727399e-01,3184,NULL,1,1,46,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235197055,3377180705279326180,1,1,0,2,2,0.7,NULL,0,'good 16','"positive"',7.05473684210526363891e-01,2323,NULL,1,1,47,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235198522,3894108704332928093,2,2,0,2,2,0.3,'user-59',0,'awful 17','"negative"',7.95985492471470879038e-01,2994,NULL,1,1,48,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235199583,2510292357075984481,1,1,0,2,2,0.7,'user-4',0,'bad 18','"negative"',7.59105263157894727399e-01,2303,NULL,1,1,49,'{"country":"FR"}',NULL,'order 18',-8876974524712132597,5814022198394809596);
+INSERT INTO "predictions" VALUES(7355206235200742,2040427015901318783,1,1,0,2,2,0.7,'user-52',0,'not bad at all 19','"positive"',7.00526315789473663642e-01,10215,NULL,1,1,50,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235201897,3416806214020223921,2,2,0,2,2,0.3,NULL,0,'good 20','"positive"',7.95985492471470879038e-01,2094,NULL,1,1,51,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235203195,2818500579034464368,1,1,0,2,2,0.7,'user-22',0,'good 21','"positive"',7.05473684210526363891e-01,2504,NULL,1,1,52,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235204457,359708217163138052,1,1,0,2,2,0.7,'user-44',0,'not bad at all 22','"positive"',7.00526315789473663642e-01,16674,NULL,1,1,53,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235205555,2482386599048525901,2,2,0,2,2,0.3,'user-30',0,'not bad at all 23','"negative"',7.95985492471470879038e-01,1633,NULL,1,1,54,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235206673,1886293083314543357,2,2,0,2,2,0.3,NULL,0,'awful 24','"negative"',7.95985492471470879038e-01,1763,NULL,1,1,55,'{"country":"DE"}',NULL,'order 24',-4117403929220755076,-3595487808993366518);
+INSERT INTO "predictions" VALUES(7355206235207955,2206595298260535975,1,1,0,2,2,0.7,'user-1',0,'good 25','"positive"',7.05473684210526363891e-01,2413,NULL,1,1,56,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235208995,2772556641171474284,1,1,0,2,2,0.7,'user-1',0,'not bad at all 26','"positive"',7.00526315789473663642e-01,3245,NULL,1,1,57,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235209999,3243801704562546159,2,2,0,2,2,0.3,'user-24',0,'awful 27','"negative"',7.95985492471470879038e-01,1112,NULL,1,1,58,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235211150,1304347462527506773,1,1,0,2,2,0.7,NULL,0,'good 28','"positive"',7.05473684210526363891e-01,2954,NULL,1,1,59,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235212633,3610265886397626918,1,1,0,2,2,0.7,'user-39',0,'good 29','"positive"',7.05473684210526363891e-01,2814,NULL,1,1,60,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235213939,3263896305908662001,1,1,0,2,2,0.7,'user-48',0,'bad 30','"negative"',7.59105263157894727399e-01,1923,NULL,1,1,61,'{"country":"DE"}',NULL,'order 30',-4868941073992819050,-7830412844366042581);
+INSERT INTO "predictions" VALUES(7355206235215221,58582995717415490,1,1,0,2,2,0.7,'user-22',0,'bad 31','"negative"',7.59105263157894727399e-01,2174,NULL,1,1,62,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235216217,3378249171767208506,1,1,0,2,2,0.7,NULL,0,'not bad at all 32','"positive"',7.00526315789473663642e-01,3095,NULL,1,1,63,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235217368,3471334861246579041,1,1,0,2,2,0.7,'user-37',0,'awful 33','"negative"',7.15157894736842103533e-01,2974,NULL,1,1,64,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235218744,1225663067515535962,1,1,0,2,2,0.7,'user-2',0,'not bad at all 34','"positive"',7.00526315789473663642e-01,3986,NULL,1,1,65,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235220026,4364061742028968909,1,1,0,2,2,0.7,'user-13',0,'awful 35','"negative"',7.15157894736842103533e-01,2344,NULL,1,1,66,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235221029,2595270964702886970,2,2,0,2,2,0.3,NULL,0,'not bad at all 36','"negative"',7.95985492471470879038e-01,1732,NULL,1,1,67,'{"country":"FR"}',NULL,'order 36',-929327138637106487,-3496263200768319105);
+INSERT INTO "predictions" VALUES(7355206235226878,2182446379304503509,1,1,0,2,2,0.7,'user-17',0,'bad 37','"negative"',7.59105263157894727399e-01,2344,NULL,1,1,68,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235228242,519562189708744301,1,1,0,2,2,0.7,'user-43',0,'good 38','"positive"',7.05473684210526363891e-01,2304,NULL,1,1,69,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235229545,3748888340953892118,2,2,0,2,2,0.3,'user-11',0,'not bad at all 39','"negative"',7.95985492471470879038e-01,1332,NULL,1,1,70,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235230786,1237682685557225212,1,1,0,2,2,0.7,NULL,0,'good 40','"positive"',7.05473684210526363891e-01,3315,NULL,1,1,71,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235231949,2038797957212209931,1,1,0,2,2,0.7,'user-10',0,'not bad at all 41','"positive"',7.00526315789473663642e-01,3215,NULL,1,1,72,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235233293,2501576167532838674,2,2,0,2,2,0.3,'user-38',0,'good 42','"positive"',7.95985492471470879038e-01,1813,NULL,1,1,73,'{"country":"DE"}',NULL,'order 42',6415779381053456765,-9061958711074335152);
+INSERT INTO "predictions" VALUES(7355206235234317,12584240570922764,2,2,0,2,2,0.3,'user-15',0,'awful 43','"negative"',7.95985492471470879038e-01,1643,NULL,1,1,74,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235235488,251438312362359089,1,1,0,2,2,0.7,NULL,0,'not bad at all 44','"positive"',7.00526315789473663642e-01,4046,NULL,1,1,75,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235236811,3364990844309160268,1,1,0,2,2,0.7,'user-9',0,'awful 45','"negative"',7.15157894736842103533e-01,2754,NULL,1,1,76,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235238118,836966669350609177,2,2,0,2,2,0.3,'user-51',0,'good 46','"positive"',7.95985492471470879038e-01,1562,NULL,1,1,77,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235239142,104043795930873057,1,1,0,2,2,0.7,'user-53',0,'awful 47','"negative"',7.15157894736842103533e-01,2353,NULL,1,1,78,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235240326,686446873954048575,1,1,0,2,2,0.7,NULL,0,'bad 48','"negative"',7.59105263157894727399e-01,1232,NULL,1,1,79,'{"country":"DE"}',NULL,'order 48',2936710447991429759,2897768485647922844);
+INSERT INTO "predictions" VALUES(7355206235241313,2235185165845153431,1,1,0,2,2,0.7,'user-6',0,'bad 49','"negative"',7.59105263157894727399e-01,962,NULL,1,1,80,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235242525,2102309834432791393,2,2,0,2,2,0.3,'user-23',0,'bad 50','"negative"',7.95985492471470879038e-01,2374,NULL,1,1,81,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235243889,3983580762096451071,1,1,0,2,2,0.7,'user-54',0,'bad 51','"negative"',7.59105263157894727399e-01,2744,NULL,1,1,82,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235245564,482435269311549649,1,1,0,2,2,0.7,NULL,0,'awful 52','"negative"',7.15157894736842103533e-01,2664,NULL,1,1,83,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235246638,2408773891450115229,2,2,0,2,2,0.3,'user-59',0,'bad 53','"negative"',7.95985492471470879038e-01,912,NULL,1,1,84,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235247764,1616970686209952463,1,1,0,2,2,0.7,'user-31',0,'bad 54','"negative"',7.59105263157894727399e-01,1782,NULL,1,1,85,'{"country":"FR"}',NULL,'order 54',3791986549731561513,-8493564028263868792);
+INSERT INTO "predictions" VALUES(7355206235248976,2554720243154202481,1,1,0,2,2,0.7,'user-17',0,'not bad at all 55','"positive"',7.00526315789473663642e-01,2664,NULL,1,1,86,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235250201,477200147960883460,2,2,0,2,2,0.3,NULL,0,'not bad at all 56','"negative"',7.95985492471470879038e-01,1221,NULL,1,1,87,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235251291,2834075703554731972,1,1,0,2,2,0.7,'user-7',0,'awful 57','"negative"',7.15157894736842103533e-01,1292,NULL,1,1,88,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235252356,953825408237699156,1,1,0,2,2,0.7,'user-40',0,'awful 58','"negative"',7.15157894736842103533e-01,1152,NULL,1,1,89,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235253576,437014971157101118,2,2,0,2,2,0.3,'user-11',0,'awful 59','"negative"',7.95985492471470879038e-01,2203,NULL,1,1,90,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235254899,3847493775213048834,1,1,0,2,2,0.7,NULL,0,'good 60','"positive"',7.05473684210526363891e-01,2584,NULL,1,1,91,'{"country":"FR"}',NULL,'order 60',1293547556845302761,-6234483346693181656);
+INSERT INTO "predictions" VALUES(7355206235256194,711230357697504933,1,1,0,2,2,0.7,'user-4',0,'not bad at all 61','"positive"',7.00526315789473663642e-01,3445,NULL,1,1,92,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235257492,229388996628580411,1,1,0,2,2,0.7,'user-48',0,'not bad at all 62','"positive"',7.00526315789473663642e-01,2904,NULL,1,1,93,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235258553,1547171703659092981,1,1,0,2,2,0.7,'user-35',0,'not bad at all 63','"positive"',7.00526315789473663642e-01,2373,NULL,1,1,94,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235259667,4184682251320666127,1,1,0,2,2,0.7,NULL,0,'not bad at all 64','"positive"',7.00526315789473663642e-01,1793,NULL,1,1,95,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235260683,4197312542497002518,1,1,0,2,2,0.7,'user-21',0,'not bad at all 65','"positive"',7.00526315789473663642e-01,1392,NULL,1,1,96,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235261993,553276933160389798,2,2,0,2,2,0.3,'user-30',0,'bad 66','"negative"',7.95985492471470879038e-01,1162,NULL,1,1,97,'{"country":"DE"}',NULL,'order 66',8674013621284062730,9211428874302229080);
+INSERT INTO "predictions" VALUES(7355206235263087,3787360990662522030,2,2,0,2,2,0.3,'user-42',0,'not bad at all 67','"negative"',7.95985492471470879038e-01,881,NULL,1,1,98,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235264226,327420247025342893,1,1,0,2,2,0.7,NULL,0,'not bad at all 68','"positive"',7.00526315789473663642e-01,3936,NULL,1,1,99,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235265393,3828022331279245191,1,1,0,2,2,0.7,'user-22',0,'not bad at all 69','"positive"',7.00526315789473663642e-01,2083,NULL,1,1,100,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235266569,1575813129448216781,1,1,0,2,2,0.7,'user-47',0,'not bad at all 70','"positive"',7.00526315789473663642e-01,2384,NULL,1,1,101,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235267503,580484332414000120,2,2,0,2,2,0.3,'user-59',0,'awful 71','"negative"',7.95985492471470879038e-01,1252,NULL,1,1,102,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235268617,3951376817605112813,1,1,0,2,2,0.7,NULL,0,'bad 72','"negative"',7.59105263157894727399e-01,2363,NULL,1,1,103,'{"country":"FR"}',NULL,'order 72',5028287532602607140,2125443260929310093);
+INSERT INTO "predictions" VALUES(7355206235269915,3989210439849310425,2,2,0,2,2,0.3,'user-33',0,'not bad at all 73','"negative"',7.95985492471470879038e-01,1993,NULL,1,1,104,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235271193,1747937680341943465,2,2,0,2,2,0.3,'user-12',0,'bad 74','"negative"',7.95985492471470879038e-01,1783,NULL,1,1,105,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235272197,900731812675859347,1,1,0,2,2,0.7,'user-18',0,'not bad at all 75','"positive"',7.00526315789473663642e-01,2103,NULL,1,1,106,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235273323,1701245258583978652,1,1,0,2,2,0.7,NULL,0,'good 76','"positive"',7.05473684210526363891e-01,2023,NULL,1,1,107,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235274474,752148407500909451,1,1,0,2,2,0.7,'user-19',0,'bad 77','"negative"',7.59105263157894727399e-01,1072,NULL,1,1,108,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235275633,930725015251072644,2,2,0,2,2,0.3,'user-12',0,'not bad at all 78','"negative"',7.95985492471470879038e-01,1002,NULL,1,1,109,'{"country":"DE"}',NULL,'order 78',-7884183581897774987,-8705365900323793440);
+INSERT INTO "predictions" VALUES(7355206235276833,1605025585095726948,1,1,0,2,2,0.7,'user-39',0,'bad 79','"negative"',7.59105263157894727399e-01,1032,NULL,1,1,110,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235278197,2074955296168959463,2,2,0,2,2,0.3,NULL,0,'bad 80','"negative"',7.95985492471470879038e-01,961,NULL,1,1,111,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235279414,3541739665195248295,2,2,0,2,2,0.3,'user-30',0,'bad 81','"negative"',7.95985492471470879038e-01,942,NULL,1,1,112,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235280602,2792336287203819240,2,2,0,2,2,0.3,'user-3',0,'bad 82','"negative"',7.95985492471470879038e-01,2343,NULL,1,1,113,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235281613,3004152765636534448,2,2,0,2,2,0.3,'user-20',0,'bad 83','"negative"',7.95985492471470879038e-01,1302,NULL,1,1,114,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235282686,1022612143353154365,1,1,0,2,2,0.7,NULL,0,'bad 84','"negative"',7.59105263157894727399e-01,1312,NULL,1,1,115,'{"country":"FR"}',NULL,'order 84',8702441546014008464,3435583092607400365);
+INSERT INTO "predictions" VALUES(7355206235283825,3725277906071831429,1,1,0,2,2,0.7,'user-26',0,'bad 85','"negative"',7.59105263157894727399e-01,3095,NULL,1,1,116,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235285177,804110118183450505,2,2,0,2,2,0.3,'user-24',0,'awful 86','"negative"',7.95985492471470879038e-01,1693,NULL,1,1,117,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235286500,2504308511601520277,2,2,0,2,2,0.3,'user-15',0,'good 87','"positive"',7.95985492471470879038e-01,1783,NULL,1,1,118,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235287516,692932702238042318,1,1,0,2,2,0.7,NULL,0,'not bad at all 88','"positive"',7.00526315789473663642e-01,2113,NULL,1,1,119,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235288708,996145854560558075,1,1,0,2,2,0.7,'user-17',0,'not bad at all 89','"positive"',7.00526315789473663642e-01,1662,NULL,1,1,120,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235289773,2139509415814046279,1,1,0,2,2,0.7,'user-44',0,'awful 90','"negative"',7.15157894736842103533e-01,2825,NULL,1,1,121,'{"country":"DE"}',NULL,'order 90',8648582970029291060,-1405471654393200070);
+INSERT INTO "predictions" VALUES(7355206235291214,1152435116479417831,1,1,0,2,2,0.7,'user-35',0,'not bad at all 91','"positive"',7.00526315789473663642e-01,3225,NULL,1,1,122,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235292533,2406639552316467828,2,2,0,2,2,0.3,NULL,0,'not bad at all 92','"negative"',7.95985492471470879038e-01,1923,NULL,1,1,123,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235294102,278741981192891024,1,1,0,2,2,0.7,'user-37',0,'not bad at all 93','"positive"',7.00526315789473663642e-01,3285,NULL,1,1,124,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235295429,3472284127340607713,1,1,0,2,2,0.7,'user-52',0,'not bad at all 94','"positive"',7.00526315789473663642e-01,2744,NULL,1,1,125,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235296768,4608926828973142240,1,1,0,2,2,0.7,'user-26',0,'bad 95','"negative"',7.59105263157894727399e-01,2334,NULL,1,1,126,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235298092,3784578731528557849,1,1,0,2,2,0.7,NULL,0,'not bad at all 96','"positive"',7.00526315789473663642e-01,2584,NULL,1,1,127,'{"country":"FR"}',NULL,'order 96',3996537112515157996,3578518909816288347);
+INSERT INTO "predictions" VALUES(7355206235299128,2537249366652511860,2,2,0,2,2,0.3,'user-38',0,'bad 97','"negative"',7.95985492471470879038e-01,1632,NULL,1,1,128,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235300328,2893520132474357776,2,2,0,2,2,0.3,'user-12',0,'awful 98','"negative"',7.95985492471470879038e-01,1453,NULL,1,1,129,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235301536,2895156874645465101,1,1,0,2,2,0.7,'user-22',0,'bad 99','"negative"',7.59105263157894727399e-01,2904,NULL,1,1,130,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235302536,3807592263101584622,2,2,0,2,2,0.3,NULL,0,'good 100','"positive"',7.95985492471470879038e-01,1392,NULL,1,1,131,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235303613,3426435175865851066,1,1,0,2,2,0.7,'user-36',0,'good 101','"positive"',7.05473684210526363891e-01,2213,NULL,1,1,132,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235304743,1412345673422030602,1,1,0,2,2,0.7,'user-40',0,'bad 102','"negative"',7.59105263157894727399e-01,1232,NULL,1,1,133,'{"country":"FR"}',NULL,'order 102',778024889558587825,-4112825769944138902);
+INSERT INTO "predictions" VALUES(7355206235305956,1814338549746098001,2,2,0,2,2,0.3,'user-27',0,'awful 103','"negative"',7.95985492471470879038e-01,1192,NULL,1,1,134,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235307148,3592171779661746052,1,1,0,2,2,0.7,NULL,0,'bad 104','"negative"',7.59105263157894727399e-01,1502,NULL,1,1,135,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235308344,2068179976858742026,2,2,0,2,2,0.3,'user-45',0,'not bad at all 105','"negative"',7.95985492471470879038e-01,1292,NULL,1,1,136,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235309548,1186682055776053870,1,1,0,2,2,0.7,'user-54',0,'awful 106','"negative"',7.15157894736842103533e-01,1542,NULL,1,1,137,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235311084,4180528807238147744,1,1,0,2,2,0.7,'user-47',0,'bad 107','"negative"',7.59105263157894727399e-01,1352,NULL,1,1,138,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235312169,695493191568564293,1,1,0,2,2,0.7,NULL,0,'not bad at all 108','"positive"',7.00526315789473663642e-01,1963,NULL,1,1,139,'{"country":"FR"}',NULL,'order 108',-5113854199046311455,1614206364030595954);
+INSERT INTO "predictions" VALUES(7355206235313234,345875529639166355,1,1,0,2,2,0.7,'user-1',0,'not bad at all 109','"positive"',7.00526315789473663642e-01,1412,NULL,1,1,140,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235314447,1064852896051561475,1,1,0,2,2,0.7,'user-31',0,'not bad at all 110','"positive"',7.00526315789473663642e-01,1422,NULL,1,1,141,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235315610,2170770734721157327,2,2,0,2,2,0.3,'user-30',0,'not bad at all 111','"negative"',7.95985492471470879038e-01,1422,NULL,1,1,142,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235316720,353338367734466209,2,2,0,2,2,0.3,NULL,0,'good 112','"positive"',7.95985492471470879038e-01,921,NULL,1,1,143,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235317900,2743699537076240622,1,1,0,2,2,0.7,'user-18',0,'awful 113','"negative"',7.15157894736842103533e-01,1482,NULL,1,1,144,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235319071,1241790257768049357,1,1,0,2,2,0.7,'user-52',0,'good 114','"positive"',7.05473684210526363891e-01,1663,NULL,1,1,145,'{"country":"DE"}',NULL,'order 114',-864604283112944398,5480230801559972508);
+INSERT INTO "predictions" VALUES(7355206235320226,4140531372178268671,2,2,0,2,2,0.3,'user-30',0,'awful 115','"negative"',7.95985492471470879038e-01,791,NULL,1,1,146,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235321312,315212241411211942,2,2,0,2,2,0.3,NULL,0,'not bad at all 116','"negative"',7.95985492471470879038e-01,881,NULL,1,1,147,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235322463,932264024106885986,2,2,0,2,2,0.3,'user-15',0,'awful 117','"negative"',7.95985492471470879038e-01,871,NULL,1,1,148,'{"country":"DE"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235323659,1098902701031459253,1,1,0,2,2,0.7,'user-54',0,'awful 118','"negative"',7.15157894736842103533e-01,1282,NULL,1,1,149,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+INSERT INTO "predictions" VALUES(7355206235324818,3312640248652436049,1,1,0,2,2,0.7,'user-18',0,'bad 119','"negative"',7.59105263157894727399e-01,1142,NULL,1,1,150,'{"country":"FR"}',NULL,NULL,NULL,NULL);
+CREATE TABLE receipts (
+    receipt BLOB PRIMARY KEY,       -- a UUID version 7, so they sort by time
+    outcome BLOB NOT NULL,
+    awaited INTEGER NOT NULL        -- 1 where its caller was told all the same
+) WITHOUT ROWID;
+CREATE TABLE rollups (
+    rollup_id INTEGER PRIMARY KEY,
+    tier INTEGER NOT NULL,          -- 0 total, 1 day, 2 hour, 3 minute
+    start INTEGER NOT NULL,         -- seconds since 1970
+    version_key INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,
+    fallbacks INTEGER NOT NULL DEFAULT 0,
+    confidence_count INTEGER NOT NULL DEFAULT 0,
+    confidence_sum REAL NOT NULL DEFAULT 0,
+    confidence_sum_squares REAL NOT NULL DEFAULT 0,
+    latency_sum_ns INTEGER NOT NULL DEFAULT 0,
+    latency_sum_squares_ms REAL NOT NULL DEFAULT 0,
+    latency BLOB NOT NULL DEFAULT x'', -- distances between buckets and counts, as LEB128
+    labelled INTEGER NOT NULL DEFAULT 0,
+    correct INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
+    hashed INTEGER NOT NULL DEFAULT 0, -- rows that the sums of hashes are of
+    kept_hash INTEGER NOT NULL DEFAULT 0, -- over the columns that stay as long as the row
+    row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
+    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error, attributes
+    server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    UNIQUE (tier, start, version_key, epoch, server_key)
+);
+INSERT INTO "rollups" VALUES(1,0,0,1,1,30,0,0,30,2.11642105263157951364e+01,1.49307935734072110283e+01,16512537,2.7101722798963510286e+02,X'C202010B0104010101020101010101030101030102030101020201010101010202040113010B020401070119013201EB0201',0,0,0,30,8708555649824472259,-5691254839104073155,-6826250617853814734,1);
+INSERT INTO "rollups" VALUES(2,1,1795651200,1,1,30,0,0,30,2.11642105263157951364e+01,1.49307935734072110283e+01,16512537,2.7101722798963510286e+02,X'C202010B0104010101020101010101030101030102030101020201010101010202040113010B020401070119013201EB0201',0,0,0,30,8708555649824472259,-3031547598689329082,-6826250617853814734,1);
+INSERT INTO "rollups" VALUES(3,2,1795701600,1,1,30,0,0,30,2.11642105263157951364e+01,1.49307935734072110283e+01,16512537,2.7101722798963510286e+02,X'C202010B0104010101020101010101030101030102030101020201010101010202040113010B020401070119013201EB0201',0,0,0,30,8708555649824472259,1666681987136605824,-6826250617853814734,1);
+INSERT INTO "rollups" VALUES(4,3,1795704600,1,1,30,0,0,30,2.11642105263157951364e+01,1.49307935734072110283e+01,16512537,2.7101722798963510286e+02,X'C202010B0104010101020101010101030101030102030101020201010101010202040113010B020401070119013201EB0201',0,0,0,30,8708555649824472259,-225903812700013122,-6826250617853814734,1);
+INSERT INTO "rollups" VALUES(5,0,0,1,2,76,0,0,76,5.48954736842104935607e+01,3.97008594459833830114e+01,232047,0.001469852545,X'DB02010401020103020402020201010201010101020201010101020403040203010101020101010102020202020104010401020201010202020104020201020102020201010103010201010201070201012F02080110010B01',12,6,0,76,-3028366065568106420,-4663700484199820658,-1424988781847440698,1);
+INSERT INTO "rollups" VALUES(6,1,1795651200,1,2,76,0,0,76,5.48954736842104935607e+01,3.97008594459833830114e+01,232047,0.001469852545,X'DB02010401020103020402020201010201010101020201010101020403040203010101020101010102020202020104010401020201010202020104020201020102020201010103010201010201070201012F02080110010B01',12,6,0,76,-3028366065568106420,4504698818166193732,-1424988781847440698,1);
+INSERT INTO "rollups" VALUES(7,2,1795701600,1,2,76,0,0,76,5.48954736842104935607e+01,3.97008594459833830114e+01,232047,0.001469852545,X'DB02010401020103020402020201010201010101020201010101020403040203010101020101010102020202020104010401020201010202020104020201020102020201010103010201010201070201012F02080110010B01',12,6,0,76,-3028366065568106420,5570074349663246096,-1424988781847440698,1);
+INSERT INTO "rollups" VALUES(8,3,1795704600,1,2,76,0,0,76,5.48954736842104935607e+01,3.97008594459833830114e+01,232047,0.001469852545,X'DB02010401020103020402020201010201010101020201010101020403040203010101020101010102020202020104010401020201010202020104020201020102020201010103010201010201070201012F02080110010B01',12,6,0,76,-3028366065568106420,-8249810872546945192,-1424988781847440698,1);
+INSERT INTO "rollups" VALUES(9,0,0,2,2,44,0,0,44,3.50233616687447124604e+01,2.78780877859022133699e+01,9993588,9.86308604177700232185e+01,X'C402010D01050101020202010101010201020201010301020101010101020101010101010101010101010101010401020302010101010101030302020103010201030101010C01990301',6,2,0,44,-2834273121767632242,8969093508310844096,2340028366425389377,1);
+INSERT INTO "rollups" VALUES(10,1,1795651200,2,2,44,0,0,44,3.50233616687447124604e+01,2.78780877859022133699e+01,9993588,9.86308604177700232185e+01,X'C402010D01050101020202010101010201020201010301020101010101020101010101010101010101010101010401020302010101010101030302020103010201030101010C01990301',6,2,0,44,-2834273121767632242,-5467958587322108481,2340028366425389377,1);
+INSERT INTO "rollups" VALUES(11,2,1795701600,2,2,44,0,0,44,3.50233616687447124604e+01,2.78780877859022133699e+01,9993588,9.86308604177700232185e+01,X'C402010D01050101020202010101010201020201010301020101010101020101010101010101010101010101010401020302010101010101030302020103010201030101010C01990301',6,2,0,44,-2834273121767632242,-8745511294594470207,2340028366425389377,1);
+INSERT INTO "rollups" VALUES(12,3,1795704600,2,2,44,0,0,44,3.50233616687447124604e+01,2.78780877859022133699e+01,9993588,9.86308604177700232185e+01,X'C402010D01050101020202010101010201020201010301020101010101020101010101010101010101010101010401020302010101010101030302020103010201030101010C01990301',6,2,0,44,-2834273121767632242,3097205295846366899,2340028366425389377,1);
+CREATE TABLE secrets (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,             -- webhook.url, webhook.secret
+    value TEXT NOT NULL,
+    row_hash INTEGER,               -- null where it was written before there were hashes
+    PRIMARY KEY (id, kind)
+) WITHOUT ROWID;
+INSERT INTO "secrets" VALUES('hook-25c9bba4c175','webhook.secret','whsec_gdxJ4eX54qgTG7jBKFEaBUQeOTzKcv52kD3B0Nb0jZk=',1068886569847507742);
+INSERT INTO "secrets" VALUES('hook-25c9bba4c175','webhook.url','https://example.com/hook',109970932855788967);
+CREATE TABLE servers (
+    server_key INTEGER PRIMARY KEY,
+    server BLOB NOT NULL UNIQUE,
+    position INTEGER NOT NULL
+);
+INSERT INTO "servers" VALUES(1,X'2FC862D7006A1529C995C91947D73D13',153);
+CREATE TABLE set_aside (
+    server BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    entry BLOB NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (server, position)
+);
+CREATE TABLE settings (
+    changes INTEGER NOT NULL,       -- how many they have had
+    default_model TEXT
+);
+INSERT INTO "settings" VALUES(2,'sentiment');
+CREATE TABLE state (
+    minute_horizon INTEGER NOT NULL,
+    probes INTEGER NOT NULL,
+    feedback_dropped INTEGER NOT NULL DEFAULT 0,
+    server BLOB NOT NULL DEFAULT x'',
+    entries_dropped INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO "state" VALUES(1795442400,0,0,X'2FC862D7006A1529C995C91947D73D13',0);
+CREATE TABLE stretches (
+    server_key INTEGER NOT NULL,
+    first INTEGER NOT NULL,         -- position, a multiple of 4096
+    lowest INTEGER NOT NULL,        -- prediction_order
+    highest INTEGER NOT NULL,
+    PRIMARY KEY (server_key, first)
+) WITHOUT ROWID;
+INSERT INTO "stretches" VALUES(1,0,7355206234974151,7355206235324818);
+CREATE TABLE unit_journal (
+    seq INTEGER PRIMARY KEY,
+    units BLOB NOT NULL,
+    format INTEGER NOT NULL DEFAULT 0 -- as in experiment_units
+);
+INSERT INTO "unit_journal" VALUES(1,X'02D88DA3F59A92E0F9300404008E9DC2B00D05000000000000010001016A2C4891B678E93F0100000000010001011766A19DD3DC2340010000000001000100010000000001E09CC2B00D0100000001000002D2B6F2AAFEE388AA130402008E9DC2B00D05000000000000010001011A82EF1E974AE83F0100000000010001014030478FDFDB843F010000000001000100010000000001E09CC2B00D01000000010000028D9E83F7FAE9D7D3AF010404008E9DC2B00D0501000101C0BAEFB1E32BF23F0100000000010002016A2C4891B678F93F010000000001000202000000000000103C05DB8827BB99713F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F0002BCC1DAE3A7FDC9D0C9010402008E9DC2B00D050100010138875F6B07B3134001000000000100020190E6B32DE8BAF63F010000000001000201B2666490BB08733F010000000001000200010000000001E09CC2B00D020000000200000291D498ABF09CF3FBBF010402008E9DC2B00D05000000000000010001011A82EF1E974AE83F0100000000010001013D80457EFD105B3F010000000001000100010000000001E09CC2B00D0100010101000002B3AEC29AB7D3A8DDC4010402008E9DC2B00D0501000101F8754C3588800240010000000001000401C99A7CA4A65A0740010000000001000402000000000000103C172CD505BCCC803F010000000001000400010000000001E09CC2B00D040000000400000294C1B9C8B0FDADC898010402008E9DC2B00D050100010160252E670552C73F010000000001000202000000000000A0BC74B00DF79496F73F010000000001000202000000000000203C27A1F48590F38E3F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F0002E8B0EFE0AEC598BFFB010402008E9DC2B00D0501000101F63BFE86DBEA0DC001000000000100020190E6B32DE8BAF63F010000000001000201618BDD3EABCC743F010000000001000200010000000001E09CC2B00D0200000002000002EBA7C3DCECE5F2C9BA010404008E9DC2B00D05000000000000010002016A2C4891B678F93F0100000000010002018E0585419946633F010000000001000200010000000001E09CC2B00D0200000002000002F4EC91E8AC92E2C0F8010404008E9DC2B00D0500000000000001000302000000000000B0BC5021F6EC881A034001000000000100030200000000000010BC14268C6665FB703F010000000001000300010000000001E09CC2B00D0301000000000000F03F01000301000000000000F03F0002A089EAD189F8F592660402008E9DC2B00D050100010194DD096A1A140D400100000000010002011A82EF1E974AF83F010000000001000201D508FD4CBD6E713F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F0002D28393B1AFC584E5A9010404008E9DC2B00D0500000000000001000302000000000000B0BC5021F6EC881A0340010000000001000301051901158E20753F010000000001000300010000000001E09CC2B00D0300000003000002C78FD2A6DCFDF3CD82010402008E9DC2B00D0500000000000001000201C99A7CA4A65AF73F010000000001000202000000000000203C9C4D4700378B773F010000000001000200010000000001E09CC2B00D0200010102000002A2DBD6D9DBF193D4160402008E9DC2B00D0500000000000001000302000000000000A0BC51D513782ADA0040010000000001000302000000000000203CB2B96A9E23F28D3F010000000001000300010000000001E09CC2B00D0300010103000002D592D4F6ED86E6D8540402008E9DC2B00D0500000000000001000402000000000000A0BC8029097DC8640740010000000001000402000000000000203CECA353573ECB833F010000000001000400010000000001E09CC2B00D040100000000000008400100040100000000000008400002D4E89AA2EEA1CDCB490402008E9DC2B00D0501000101087C39A27408E13F010000000001000202000000000000A03C22C99A7CA4A6F63F01000000000100020200000000000038BC540438BD8BF7933F010000000001000200010000000001E09CC2B00D0200010102000002D1A1BEF7DEF8E3BF690404008E9DC2B00D0501000101905CDDD06381E6BF010000000001000502000000000000B03C84379A35E4D60F4001000000000100050200000000000018BC744694F6065F783F010000000001000500010000000001E09CC2B00D0501000000000000004001010501000000000000004000029BE99F96EC86BBBD720402008E9DC2B00D0501000101C8892E27A8990F40010000000001000302000000000000A0BC51D513782ADA0040010000000001000302000000000000203C680586AC6EF57C3F010000000001000300010000000001E09CC2B00D0300000003000002B9C7EFBBF88794B81C0404008E9DC2B00D05000000000000010002016A2C4891B678F93F01000000000100020200000000000010BC7C2C7DE882FA663F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F000284D9F9B5C99DC693B8010402008E9DC2B00D0500000000000001000202000000000000A03C36B89555EA6EF73F010000000001000201DBA50D87A5816F3F010000000001000200010000000001E09CC2B00D020000000200000296A0E794C8B19DE482010402008E9DC2B00D050100010190B03211645A13C0010000000001000201C99A7CA4A65AF73F010000000001000202000000000000103C626534F279C5733F010000000001000200010000000001E09CC2B00D0200010102000002C3CCB1BBDAC8AAD5A7010402008E9DC2B00D0500000000000001000202000000000000A03C22C99A7CA4A6F63F01000000000100020200000000000020BCF0FFE38409A3793F010000000001000200010000000001E09CC2B00D020100000000000000400100020100000000000000400002A9CD98FD888CCBD44D0402008E9DC2B00D050000000000000100010178B3092AB66AE63F010000000001000101CC0A45BA9F53703F010000000001000100010000000001E09CC2B00D01000000010000029BAEEEF0F9ECBAFAF4010402008E9DC2B00D050000000000000100010153EE3B8C3D93E63F0100000000010001013FABCC94D6DF623F010000000001000100010000000001E09CC2B00D0100000001000002B1AF9BF5A5A897D4360402008E9DC2B00D050000000000000100010178B3092AB66AE63F0100000000010001014A9869FB57566A3F010000000001000100010000000001E09CC2B00D0100000001000002EBABBCF4F0D7E0CBE9010404008E9DC2B00D05000000000000010002016A2C4891B678F93F01000000000100020200000000000010BCB806B64AB0386C3F010000000001000200010000000001E09CC2B00D0200010102000002A89CE8EBC8A391D11C0404008E9DC2B00D0500000000000001000302000000000000B0BC5021F6EC881A034001000000000100030200000000000020BC06DB8827BB99713F010000000001000300010000000001E09CC2B00D03010000000000000040010003010000000000000040000286AFFBF8C2D4BF81290402008E9DC2B00D0501000101AC785C2966A40040010000000001000101CDDE2BCF92E2E63F010000000001000101B1A4DC7D8E8F663F010000000001000100010000000001E09CC2B00D0101000000000000F03F01000101000000000000F03F0002E0C4F1C3DA96A5F4FF010404008E9DC2B00D05000000000000010001016A2C4891B678E93F010000000001000101DC82A5BA8097593F010000000001000100010000000001E09CC2B00D0100000001000002AB93EADFF4FBBDFA700402008E9DC2B00D0500000000000001000101CDDE2BCF92E2E63F0100000000010001018E0585419946633F010000000001000100010000000001E09CC2B00D01000000010000028C99A3CC818CD7CCE4010402008E9DC2B00D05000000000000010001011A82EF1E974AE83F01000000000100010156D3F544D7854F3F010000000001000100010000000001E09CC2B00D01000000010000029FC0C6AA9A86D4E1DE010402008E9DC2B00D0500000000000001000301EDCF512FEF83014001000000000100030200000000000010BCEC4E779E78CE763F010000000001000300010000000001E09CC2B00D0301000000000000F03F01000301000000000000F03F000291C6B59E9FF5CEB7F1010402008E9DC2B00D0501000101A0B9DAD7A5B408C0010000000001000201C99A7CA4A65AF73F01000000000100020200000000000010BC249EEC66463F6A3F010000000001000200010000000001E09CC2B00D02000101020000028AEDBBB681C5C0A0120402008E9DC2B00D0500000000000001000101CDDE2BCF92E2E63F010000000001000101B98AC56F0A2B553F010000000001000100010000000001E09CC2B00D0101000000000000F03F01000101000000000000F03F0002F1DBB4CCDFAEFDE7B4010402008E9DC2B00D0500000000000001000202000000000000A0BC74B00DF79496F73F010000000001000202000000000000103C86C613419C87633F010000000001000200010000000001E09CC2B00D0200010102000002DFA997E2B1D8F1BCFF010402008E9DC2B00D050000000000000100020178B3092AB66AF63F01000000000100020200000000000020BC0AA4C4AEEDED763F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F0002BCAEEBC3CBD9E8F7180402008E9DC2B00D05010001017A7AC7D4A209F8BF01000000000100010178B3092AB66AE63F010000000001000101EC4E779E78CE563F010000000001000100010000000001E09CC2B00D0100000001000002929581E8FDA8A589DB010404008E9DC2B00D05000000000000010001016A2C4891B678E93F010000000001000101410B09185DDE4C3F010000000001000100010000000001E09CC2B00D0100000001000002DD91D2AA84819582620402008E9DC2B00D0501000101E87CE62AF314FD3F010000000001000201C99A7CA4A65AF73F01000000000100020158E02BBAF59A6E3F010000000001000200010000000001E09CC2B00D0200000002000002B0DCEADBB8E38FA87C0404008E9DC2B00D05000000000000010001016A2C4891B678E93F010000000001000101CC0A45BA9F53603F010000000001000100010000000001E09CC2B00D0100000001000002D582B4B2D9C1D8DA5B0404008E9DC2B00D0500000000000001000302000000000000B0BC5021F6EC881A034001000000000100030200000000000010BC2A3C6876DD5B713F010000000001000300010000000001E09CC2B00D0300010103000002B7A093E0FBE9F6ED040402008E9DC2B00D0501000101C475E84DD3020940010000000001000302000000000000A0BC18450906F865014001000000000100030200000000000020BC56F487669E5C733F010000000001000300010000000001E09CC2B00D0301000000000000F03F01000301000000000000F03F0002CFC7E4B7EFD7E2CFDB010404008E9DC2B00D05000000000000010001016A2C4891B678E93F0100000000010001012522FC8BA031633F010000000001000100010000000001E09CC2B00D010000000100000289B7948DFBFBFB81430402008E9DC2B00D0501000201AE5E4F301BEA08C00100000000010002011A82EF1E974AF83F010000000001000202000000000000203C6C223317B83C763F010000000001000200010000000001E09CC2B00D02000000020000028DDF8ED4F5D3FDCB310404008E9DC2B00D05000000000000010001016A2C4891B678E93F01000000000100010186C613419C87533F010000000001000100010000000001E09CC2B00D0100000001000002DCDA9BD183FCEEDD9E010404008E9DC2B00D0501000101B86EE9DABFFCFD3F0100000000010001016A2C4891B678E93F010000000001000101B98AC56F0A2B553F010000000001000100010000000001E09CC2B00D0101000000000000F03F01000101000000000000F03F00',2);
+INSERT INTO "unit_journal" VALUES(2,X'0294C1B9C8B0FDADC898010402008E9DC2B00D05010001016092062F8F5DEE3F010000000001000202000000000000A0BC74B00DF79496F73F010000000001000202000000000000203C27A1F48590F38E3F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F000296A0E794C8B19DE482010402008E9DC2B00D0501000101E042296D76211240010000000001000201C99A7CA4A65AF73F010000000001000202000000000000103C626534F279C5733F010000000001000200010000000001E09CC2B00D02000101020000028D9E83F7FAE9D7D3AF010404008E9DC2B00D0501000101BCFD1DBF07B20C400100000000010002016A2C4891B678F93F010000000001000202000000000000103C05DB8827BB99713F010000000001000200010000000001E09CC2B00D0201000000000000F03F01000201000000000000F03F0002DD91D2AA84819582620402008E9DC2B00D0501000101802E4D412914CFBF010000000001000201C99A7CA4A65AF73F01000000000100020158E02BBAF59A6E3F010000000001000200010000000001E09CC2B00D0200000002000002D4E89AA2EEA1CDCB490402008E9DC2B00D05010001015CF5F6F199910140010000000001000202000000000000A03C22C99A7CA4A6F63F01000000000100020200000000000038BC540438BD8BF7933F010000000001000200010000000001E09CC2B00D020001010200000291C6B59E9FF5CEB7F1010402008E9DC2B00D0501000101401E995D8758D6BF010000000001000201C99A7CA4A65AF73F01000000000100020200000000000010BC249EEC66463F6A3F010000000001000200010000000001E09CC2B00D02000101020000',2);
+CREATE TABLE versions (
+    version_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL REFERENCES models (name),
+    version TEXT NOT NULL,
+    description TEXT NOT NULL,
+    accuracy REAL NOT NULL,
+    tags TEXT NOT NULL,
+    runtime TEXT NOT NULL,
+    status TEXT NOT NULL,
+    traffic_percent REAL NOT NULL,
+    created_at INTEGER NOT NULL,
+    activated_at INTEGER,
+    deleted_at INTEGER,
+    purged_at INTEGER
+);
+INSERT INTO "versions" VALUES(1,'model-b0a59abe2b14','sentiment','1.0.0','',0.8,'{}','{"type":"sentiment","method":"vader"}','active',70.0,1795704647178335,1795704647193369,NULL,NULL);
+INSERT INTO "versions" VALUES(2,'model-7d24033c5b32','sentiment','2.0.0','',0.8,'{}','{"type":"sentiment","method":"afinn"}','active',30.0,1795704647181189,1795704647240178,NULL,NULL);
+INSERT INTO "versions" VALUES(3,'model-8d0345460599','sentiment','3.0.0','',0.8,'{}','{"type":"sentiment","method":"vader"}','inactive',0.0,1795704647185306,NULL,NULL,NULL);
+INSERT INTO "versions" VALUES(4,'model-0c8a75fce856','other','1','',0.8,'{}','{"type":"sentiment","method":"vader"}','inactive',0.0,1795704647189104,NULL,NULL,NULL);
+CREATE TABLE webhooks (
+    webhook_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    delivered INTEGER NOT NULL,     -- the last audit entry that was delivered or given up
+    attempts INTEGER NOT NULL DEFAULT 0, -- of the next one
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    given_up INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO "webhooks" VALUES(1,'hook-25c9bba4c175',1795704647300617,'{"name":null}',11,0,0,NULL,0);
+CREATE UNIQUE INDEX versions_by_name ON versions (name, version) WHERE deleted_at IS NULL;
+CREATE INDEX audit_by_name ON audit (name, id);
+CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;
+CREATE TRIGGER audit_is_never_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;
+CREATE INDEX rollups_by_version ON rollups (version_key);
+CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
+CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('versions',4);
+INSERT INTO "sqlite_sequence" VALUES('audit',12);
+INSERT INTO "sqlite_sequence" VALUES('experiments',1);
+INSERT INTO "sqlite_sequence" VALUES('webhooks',1);
+COMMIT;
+PRAGMA user_version = 9;
