@@ -70,7 +70,7 @@ pub struct FeedbackReply {
     #[serde(default)]
     pub receipts: Vec<FeedbackReceipt>,
     /// One per value that was refused.
-    pub errors: Vec<FeedbackError>,
+    pub errors: Vec<LineError>,
     /// Where values were refused, or the answer is 202: by which `GET /feedback/receipts/{receipt}` says what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
@@ -139,7 +139,7 @@ pub struct AcceptedFeedback {
     /// Values that were refused at once; `errors` says why.
     pub rejected: u64,
     /// One per value that was refused at once.
-    pub errors: Vec<FeedbackError>,
+    pub errors: Vec<LineError>,
 }
 
 /// What became of a request with feedback.
@@ -164,12 +164,12 @@ pub struct RequestReceipt {
     /// Values that were refused.
     pub rejected: u64,
     /// The first hundred of these.
-    pub errors: Vec<FeedbackError>,
+    pub errors: Vec<LineError>,
 }
 
 /// Why a value was refused.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct FeedbackError {
+pub struct LineError {
     /// Its line, or its place in the array, from 1.
     pub line: u64,
     /// A stable code.

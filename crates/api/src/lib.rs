@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod client;
+mod decision;
 mod evaluate;
 mod experiment;
 mod feedback;
@@ -20,6 +21,10 @@ mod webhook;
 mod word;
 
 pub use client::{Client, ClientError, EventStream};
+pub use decision::{
+    Decision, DecisionRequest, Exposure, ExposureBody, ObservedBody, ObservedPrediction,
+    ObservedReceipt, ObservedReply,
+};
 pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
@@ -28,9 +33,9 @@ pub use experiment::{
     Sequential, Shown, StartedExperiment, WindowCheck,
 };
 pub use feedback::{
-    Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackError, FeedbackPage,
-    FeedbackReceipt, FeedbackReply, PlacedFeedback, ReceiptStatus, ReceiptWord, RequestReceipt,
-    StoredFeedback,
+    Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackPage,
+    FeedbackReceipt, FeedbackReply, LineError, PlacedFeedback, ReceiptStatus, ReceiptWord,
+    RequestReceipt, StoredFeedback,
 };
 pub use health::{
     Health, Liveness, LivenessWord, LogLag, LogReadiness, Readiness, ReadinessStatus,

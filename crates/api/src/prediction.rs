@@ -135,6 +135,9 @@ pub struct LoggedPrediction {
     /// What the caller calls the request, where it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// When it was made, where that was elsewhere; `created_at` is when Weir was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<String>,
     /// What came in, when it was a text.
     pub text: Option<String>,
     /// What came in, when it was not.
@@ -144,7 +147,7 @@ pub struct LoggedPrediction {
     /// How sure the answering version was.
     pub confidence: Option<f64>,
     /// How long it took, in milliseconds.
-    pub latency_ms: f64,
+    pub latency_ms: Option<f64>,
     /// Why the chosen version failed, or refused the input.
     pub error: Option<String>,
     /// The experiment that it takes part in.

@@ -100,6 +100,10 @@ codes! {
     RequestIdTaken = "request_id_taken", 409, "Another request has this id";
     /// Which of several requests is meant cannot be said.
     RequestIdUsedTwice = "request_id_used_twice", 409, "Several requests had this id";
+    /// A token was changed, is of another model or unit, or was given by another server.
+    TokenInvalid = "token_invalid", 422, "The token does not fit";
+    /// A token is too old.
+    TokenExpired = "token_expired", 422, "The token has expired";
     /// What is asked for may be in the log and not counted yet.
     LogBehind = "log_behind", 503, "The log is still being counted";
     /// The database did not take it; it is kept apart.

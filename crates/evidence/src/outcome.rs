@@ -170,7 +170,7 @@ pub fn valued(
     // A metric of feedback needs to know nothing of the prediction.
     let nothing = Measured {
         status: Status::Ok,
-        latency_ns: 0,
+        latency_ns: Some(0),
         confidence: None,
     };
     let before = Outcome::of(definition, metric, nothing, old);
@@ -209,7 +209,7 @@ mod tests {
     fn measured(status: Status) -> Measured {
         Measured {
             status,
-            latency_ns: 2_000_000,
+            latency_ns: Some(2_000_000),
             confidence: Some(0.9),
         }
     }

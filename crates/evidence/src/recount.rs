@@ -9,7 +9,7 @@ use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, PredictionId, VersionKey};
+use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, VersionKey};
 
 /// A unit of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,8 +86,8 @@ pub struct Recount {
     minutes: HashMap<(i64, VersionKey, i64), ArmMinute>,
     terms: HashMap<i64, Terms>,
     facts: HashMap<(i64, Unit), Facts>,
-    /// By epoch, unit and metric: its arm, and its outcome as bets see it.
-    outcomes: HashMap<(i64, Unit, usize), (VersionKey, UnitOutcome)>,
+    /// By epoch, unit and metric: its arm, when it was exposed first, in seconds, and its outcome as bets see it.
+    outcomes: HashMap<(i64, Unit, usize), (VersionKey, i64, UnitOutcome)>,
     /// Whose first event of a metric was seen.
     had_event: HashSet<(usize, Unit)>,
     /// First events by metric.
@@ -180,10 +180,10 @@ impl Recount {
                     after: counted.filter(|_| taken),
                 };
                 let place = (p.epoch, p.unit, at);
-                let (_, outcome) = self
-                    .outcomes
-                    .entry(place)
-                    .or_insert((arm, UnitOutcome::default()));
+                let (_, _, outcome) =
+                    self.outcomes
+                        .entry(place)
+                        .or_insert((arm, began, UnitOutcome::default()));
                 outcome.take(metric, began, &happened);
             }
             if outcome.counts && self.matured_at.is_none_or(matured) {
@@ -210,16 +210,15 @@ impl Recount {
             }
             sums.entry(*cell).or_default().add(&of_unit);
         }
-        for ((epoch, unit, at), (version, outcome)) in &self.outcomes {
+        for ((epoch, unit, at), (version, began, outcome)) in &self.outcomes {
             let (Some(terms), Some(arm)) = (self.terms.get(epoch), self.definition.arm(*version))
             else {
                 continue;
             };
             let metric = &self.definition.metrics[*at];
             let facts = self.facts.get(&(*epoch, *unit));
-            let began = facts.map_or(began_alone(*unit), |facts| facts.began);
             let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
-            let matured = |now| start_of(metric, began) <= cutoff(metric, now);
+            let matured = |now| start_of(metric, *began) <= cutoff(metric, now);
             if let Some(value) = outcome
                 .value()
                 .filter(|_| self.matured_at.is_none_or(matured))
@@ -240,13 +239,5 @@ impl Recount {
     /// How many units had an event, by the place of the metric.
     pub fn events(&self) -> &[i64] {
         &self.events
-    }
-}
-
-/// When a prediction that is a unit of its own was made.
-fn began_alone(unit: Unit) -> i64 {
-    match unit {
-        Unit::Own(order) => PredictionId::new(order, 0).time().seconds(),
-        Unit::Named(_) => 0,
     }
 }

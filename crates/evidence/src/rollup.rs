@@ -65,7 +65,7 @@ pub struct RowHash {
 pub struct Sample {
     measured: Measured,
     confidence: Option<f64>,
-    latency_bucket: u16,
+    latency_bucket: Option<u16>,
     hash: Option<RowHash>,
 }
 
@@ -75,7 +75,7 @@ impl Sample {
         Self {
             measured,
             confidence: BuiltIn::Confidence.value_of(measured, None),
-            latency_bucket: LatencyHistogram::bucket_of(measured.latency_ns),
+            latency_bucket: measured.latency_ns.map(LatencyHistogram::bucket_of),
             hash: None,
         }
     }
@@ -152,11 +152,14 @@ impl Rollup {
             self.confidence_sum += confidence;
             self.confidence_sum_squares += confidence * confidence;
         }
-        let latency_ns = sample.measured.latency_ns;
-        let milliseconds = latency_ns as f64 / 1e6;
-        self.latency_sum_ns += latency_ns;
-        self.latency_sum_squares_ms += milliseconds * milliseconds;
-        self.latency.add_bucket(sample.latency_bucket, 1);
+        if let (Some(latency_ns), Some(bucket)) =
+            (sample.measured.latency_ns, sample.latency_bucket)
+        {
+            let milliseconds = latency_ns as f64 / 1e6;
+            self.latency_sum_ns += latency_ns;
+            self.latency_sum_squares_ms += milliseconds * milliseconds;
+            self.latency.add_bucket(bucket, 1);
+        }
     }
 
     /// Counts the value of `correct` that came for a prediction.
@@ -209,7 +212,7 @@ impl Rollup {
 
     /// The mean latency in milliseconds.
     pub fn mean_latency_ms(&self) -> Option<f64> {
-        let timed = self.count - self.rejected;
+        let timed = self.latency.count();
         (timed > 0).then(|| self.latency_sum_ns as f64 / timed as f64 / 1e6)
     }
 

@@ -17,7 +17,7 @@ use std::fmt::Display;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use types::{ExperimentId, ModelId};
+use types::{Attributes, ExperimentId, InvalidAttribute, Members, ModelId};
 
 /// A JSON body: typed, limited in size and in time.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -179,6 +179,23 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Params<T> {
     }
 }
 
+/// The longest name of an attribute that is said, in characters.
+const MAX_SAID: usize = 80;
+
+/// Attributes as they came; the error has the pointer of the one that is wrong.
+///
+/// # Errors
+/// When they are none.
+pub(crate) fn attributes_of(
+    given: Option<Members>,
+) -> Result<Attributes, (String, InvalidAttribute)> {
+    Attributes::parse(given.unwrap_or_default().0).map_err(|(name, error)| {
+        let said = |name: String| pointed(&name.chars().take(MAX_SAID).collect::<String>());
+        let pointer = name.map_or_else(String::new, |name| format!("/{}", said(name)));
+        (format!("/attributes{pointer}"), error)
+    })
+}
+
 /// Collects what does not fit, so that a caller hears of everything at once.
 #[derive(Default)]
 pub(crate) struct Fields(Vec<FieldError>);
@@ -207,6 +224,14 @@ impl Fields {
     pub(crate) fn wrong(&mut self, pointer: &str, detail: impl Display) {
         let (pointer, detail) = (pointer.to_owned(), detail.to_string());
         self.0.push(FieldError { pointer, detail });
+    }
+
+    /// The attributes of a request; none, and a note, where they are wrong.
+    pub(crate) fn attributes(&mut self, given: Option<Members>) -> Attributes {
+        attributes_of(given).unwrap_or_else(|(pointer, error)| {
+            self.wrong(&pointer, error);
+            Attributes::default()
+        })
     }
 
     /// A position of the journal to read on from.

@@ -6,14 +6,12 @@ pub(crate) use stored::{__path_list, __path_receipt, list, receipt, wire_value};
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Params, content_type, parse, read_bytes};
+use crate::extract::Params;
+use crate::lines::{self, Refusal};
 use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::{
-    AcceptedFeedback, AcceptedWord, ErrorCode, FeedbackError, FeedbackReceipt, FeedbackReply,
-    FieldError,
-};
+use api::{AcceptedFeedback, AcceptedWord, ErrorCode, FeedbackReceipt, FeedbackReply, FieldError};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -29,12 +27,8 @@ use store::{Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Receipt};
 use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId};
 use utoipa::IntoParams;
 
-/// The most values in a batch.
-const MAX_BATCH: usize = 10_000;
 /// Values in one entry of the log: nothing waits for more.
 const PART: usize = 250;
-/// What a batch may have in bytes, when the limit for other bodies is smaller.
-const MAX_BYTES: usize = 8 << 20;
 /// The errors that are listed of a batch in which no value fits.
 const MAX_SAID: usize = 20;
 /// The longest label, in bytes of JSON.
@@ -78,7 +72,7 @@ pub(crate) async fn send(
     request: Request,
 ) -> ApiResult<Response> {
     // A body that comes slowly takes no place of a prediction.
-    let lines = read(request, &state).await?;
+    let lines = lines::read::<api::Feedback>(request, &state).await?;
     let Ok(permit) = state.permits.try_acquire() else {
         let detail = "Too many requests are under way; try again in a moment.";
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
@@ -255,7 +249,7 @@ fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Respon
         match answer {
             Answer::Refused(refusal) => {
                 accepted.rejected += 1;
-                accepted.errors.push(error(line, &refusal));
+                accepted.errors.push(refusal.of_line(line));
             }
             Answer::Waiting(_) | Answer::Receipt(..) => accepted.accepted += 1,
         }
@@ -263,16 +257,6 @@ fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Respon
     let location = format!("/feedback/receipts/{receipt}");
     let headers = [(LOCATION, location), (RETRY_AFTER, "1".into())];
     (StatusCode::ACCEPTED, headers, Reply(accepted)).into_response()
-}
-
-fn error(line: u64, refusal: &Refusal) -> FeedbackError {
-    FeedbackError {
-        line,
-        code: refusal.code,
-        detail: format!("{} {}", refusal.pointer, refusal.detail)
-            .trim()
-            .into(),
-    }
 }
 
 /// A batch in which no value fits is no batch of feedback.
@@ -297,104 +281,6 @@ enum Answer {
     Waiting(FeedbackOf),
     Receipt(FeedbackOf, Receipt),
     Refused(Refusal),
-}
-
-/// Why a value is refused, with what a single one would be answered.
-struct Refusal {
-    code: ErrorCode,
-    pointer: &'static str,
-    detail: String,
-}
-
-impl Refusal {
-    fn field(pointer: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self {
-            code: ErrorCode::InvalidRequest,
-            pointer,
-            detail: detail.to_string(),
-        }
-    }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        if refusal.code == ErrorCode::InvalidRequest {
-            let (pointer, detail) = (refusal.pointer.to_owned(), refusal.detail);
-            return Self::invalid(vec![FieldError { pointer, detail }]);
-        }
-        Self::new(refusal.code, refusal.detail)
-    }
-}
-
-struct Lines {
-    /// It came as one object, so that it is answered as one.
-    single: bool,
-    /// With their lines, or places in the array, from 1.
-    items: Vec<(u64, Result<api::Feedback, Refusal>)>,
-}
-
-async fn read(request: Request, state: &AppState) -> ApiResult<Lines> {
-    let (parts, body) = request.into_parts();
-    let media = content_type(&parts.headers).to_ascii_lowercase();
-    let limit = state.config.max_body_bytes.max(MAX_BYTES);
-    let by_line = matches!(
-        media.as_str(),
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl"
-    );
-    if !by_line && media != "application/json" && !media.ends_with("+json") {
-        let detail = "Send JSON with `Content-Type: application/json`, or a JSON object per line with \
-                      `Content-Type: application/x-ndjson`.";
-        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
-    }
-    let bytes = read_bytes(body, limit, &state.config).await?;
-    let lines = if by_line {
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let lines: Vec<&[u8]> = lines.map(<[u8]>::trim_ascii).collect();
-        let last = lines.iter().rposition(|line| !line.is_empty());
-        let lines = &lines[..last.map_or(0, |last| last + 1)];
-        refuse_large(lines.len())?;
-        let some = lines.iter().zip(1..).filter(|(line, _)| !line.is_empty());
-        let item = |(line, number): (&&[u8], u64)| {
-            let value = serde_json::from_slice(line);
-            let value = value.map_err(|error| Refusal::field("", format!("is no JSON: {error}")));
-            (number, value.and_then(item))
-        };
-        Lines {
-            single: false,
-            items: some.map(item).collect(),
-        }
-    } else {
-        match parse(&bytes)? {
-            Value::Array(values) => {
-                refuse_large(values.len())?;
-                Lines {
-                    single: false,
-                    items: (1..).zip(values.into_iter().map(item)).collect(),
-                }
-            }
-            // Read again from the bytes, so that the refusal says where.
-            _ => Lines {
-                single: true,
-                items: vec![(1, Ok(parse(&bytes)?))],
-            },
-        }
-    };
-    Ok(lines)
-}
-
-fn refuse_large(values: usize) -> ApiResult<()> {
-    if values > MAX_BATCH {
-        let detail = format!("has {values} values: send at most {MAX_BATCH} at once");
-        return Err(ApiError::field("", detail));
-    }
-    Ok(())
-}
-
-fn item(value: Value) -> Result<api::Feedback, Refusal> {
-    if !value.is_object() {
-        return Err(Refusal::field("", "is no JSON object"));
-    }
-    serde_json::from_value(value).map_err(|error| Refusal::field("", error))
 }
 
 fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
@@ -555,7 +441,7 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
                     ErrorCode::SetAside => reply.set_aside += 1,
                     _ => reply.rejected += 1,
                 }
-                reply.errors.push(error(line, &refusal));
+                reply.errors.push(refusal.of_line(line));
             }
             // Every value that was appended has an answer.
             Answer::Waiting(_) => {}

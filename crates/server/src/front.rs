@@ -2,10 +2,11 @@
 //! others through the router.
 //!
 //! The router boxes a handler, a future and a body for every request. Beside an answer that takes a
-//! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict` and `/health`
-//! do without. Both are routes as well: what they are, and which methods they know, is said there.
+//! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict`, `/health`
+//! and `/decide` do without. Both are routes as well: what they are, and which methods they know, is said there.
 
 use crate::codec::json as predictions;
+use crate::decide;
 use crate::error::ApiError;
 use crate::state::AppState;
 use axum::Router;
@@ -75,7 +76,15 @@ impl Front {
                 },
             );
         }
-        let response = if request.method().is_safe() || predicts {
+        let decides = is_post && path == "/decide";
+        if self.direct && decides {
+            return Ok(match decide::answer(&self.state, request).await {
+                Ok(reply) => json(reply.into()),
+                Err(error) => error.into_response().map(Either::Right),
+            });
+        }
+        let evaluates = is_post && path.starts_with("/ofrep/");
+        let response = if request.method().is_safe() || predicts || decides || evaluates {
             self.router.call(request).await?
         } else {
             // What was asked for is done, and published, whether or not its caller waits for it.

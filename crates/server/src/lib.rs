@@ -12,6 +12,9 @@ mod codec;
 mod controller;
 mod cors;
 mod dashboard;
+mod decide;
+mod decisions;
+mod elsewhere;
 mod error;
 mod evaluate;
 mod events;
@@ -23,10 +26,12 @@ mod health;
 mod interventions;
 mod journal_calls;
 mod limits;
+mod lines;
 mod listener;
 mod log;
 mod metrics;
 mod models;
+mod ofrep;
 mod openapi;
 mod performance;
 mod plan;
@@ -103,6 +108,8 @@ pub struct Config {
     pub predict_timeout: Duration,
     /// How long a request with feedback waits for its receipt before it is told where to ask for that later.
     pub feedback_wait: Duration,
+    /// How long the token of a decision is taken.
+    pub decision_lasts: Duration,
     /// How often running experiments are looked at.
     pub tick: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
@@ -128,6 +135,7 @@ impl Config {
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
             feedback_wait: Duration::from_secs(5),
+            decision_lasts: Duration::from_secs(7 * 86_400),
             tick: Duration::from_secs(30),
             private_webhooks: false,
         }
@@ -253,7 +261,11 @@ fn router(state: AppState) -> Router {
         .routes(routes!(models::deactivate))
         .routes(routes!(codec::json::predict))
         .routes(routes!(codec::json::predict_by_name))
-        .routes(routes!(predictions::list))
+        .routes(routes!(decide::decide))
+        .routes(routes!(predictions::list, elsewhere::send))
+        .routes(routes!(elsewhere::expose))
+        .routes(routes!(ofrep::flag))
+        .routes(routes!(ofrep::flags))
         .routes(routes!(predictions::read))
         .routes(routes!(traffic::read, traffic::set))
         .routes(routes!(rules::read, rules::set))

@@ -169,6 +169,11 @@ pub(crate) mod problems {
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
+        Unread = BodyTimeout BodyTooLarge UnsupportedMediaType;
+        Decide = AmbiguousModel ModelNotFound VersionNotFound NoActiveVersion BodyTimeout BodyTooLarge UnsupportedMediaType
+            InvalidRequest;
+        Observe = ModelNotFound VersionNotFound RequestIdTaken TokenInvalid TokenExpired LogBehind TooManyRequests
+            LogUnavailable BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest Internal StoreUnavailable;
         Predict = AmbiguousModel ModelNotFound VersionNotFound RequestIdTaken LogBehind TooManyRequests ModelFailed
             NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
             InvalidRequest;

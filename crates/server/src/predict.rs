@@ -4,7 +4,7 @@
 //! A call that was made is recorded with its true outcome, whether or not its caller still listens.
 
 use crate::clock;
-use crate::requests::{self, Claim, Guard};
+use crate::requests::{self, Claim, Guard, Kind};
 use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
@@ -66,7 +66,7 @@ impl Prediction {
     }
 
     pub(crate) fn latency_ns(&self) -> u64 {
-        self.record.outcome.latency_ns
+        self.record.outcome.latency_ns.unwrap_or_default()
     }
 
     /// The model.
@@ -169,7 +169,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     if let Some(request) = &request {
         let name = &model.traffic().name;
         let unknown = |error| Failure::RequestUnknown(Some(error));
-        match requests::claim(state, name, request)
+        match requests::claim(state, name, request, Kind::Call)
             .await
             .map_err(unknown)?
         {
@@ -188,7 +188,10 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
         .unzip();
     let assignment = match failed.flatten().and_then(|version| again(&model, version)) {
         Some(again) => again,
-        None => assign(&model, &call, pinned, random)?,
+        None => {
+            let unit = call.unit_id.as_ref().map(UnitId::as_str);
+            assign(&model, (unit, &call.attributes), pinned, random)?
+        }
     };
     let alias = alias.flatten().cloned();
     let timeout = state.config.predict_timeout;
@@ -298,14 +301,17 @@ fn input_bytes(call: &Call) -> u64 {
 /// Longer JSON than this is measured, in bytes.
 const MUCH_JSON: usize = 1 << 10;
 
-fn assign(
+/// Chooses a version for a unit with attributes.
+///
+/// # Errors
+/// When none can be chosen.
+pub(crate) fn assign(
     model: &Model,
-    call: &Call,
+    (unit, attributes): (Option<&str>, &Attributes),
     pinned: Option<&str>,
     random: u64,
 ) -> Result<Assignment, Failure> {
-    let unit = call.unit_id.as_ref().map(UnitId::as_str);
-    let assigned = model.routes.assign(pinned, unit, &call.attributes, random);
+    let assigned = model.routes.assign(pinned, unit, attributes, random);
     let assigned = assigned.map(|assigned| while_held(model, assigned));
     assigned.map_err(|error| match error {
         NoVersion::NoneActive => Failure::NoneActive {
@@ -421,12 +427,13 @@ impl UnderWay {
             attributes: call.attributes,
             alias,
             request,
+            made_at: None,
             input: call.input,
             outcome: Outcome {
                 answer,
                 rejected: matches!(error, Some(RuntimeError::Rejected(_))),
                 error: error.as_ref().map(ToString::to_string),
-                latency_ns: u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX),
+                latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
             },
         };
         let ended_at = begun_at.after(latency);

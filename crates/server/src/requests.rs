@@ -49,6 +49,15 @@ struct Ended {
     answered: bool,
 }
 
+/// Who asks what a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A version is to be called: an attempt that failed is made again.
+    Call,
+    /// It is told what was called elsewhere: the same again, a failure too, is a repeat.
+    Report,
+}
+
 /// What a request is.
 pub(crate) enum Claim {
     /// It has not been answered. Where an attempt failed, the next one is the same version's.
@@ -117,12 +126,16 @@ impl Requests {
     }
 
     /// What is known in memory; a request of which nothing is known is under way from now on.
-    fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey) -> Looked {
+    fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey, kind: Kind) -> Looked {
         let key = (name.clone(), request.id.clone());
         let mut known = self.lock();
         let failed = match known.get(&key) {
             Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
-            Some(Known::Ended(ended)) if ended.answered => return Looked::Answered(*ended),
+            Some(Known::Ended(ended))
+                if ended.answered || (kind == Kind::Report && ended.body == request.body) =>
+            {
+                return Looked::Answered(*ended);
+            }
             Some(Known::Ended(ended)) => Some(ended.version),
             None => None,
         };
@@ -161,9 +174,10 @@ pub(crate) async fn claim(
     state: &AppState,
     name: &ModelName,
     request: &RequestKey,
+    kind: Kind,
 ) -> Result<Claim, StoreError> {
     let (guard, failed) = loop {
-        match state.requests.look(state, name, request) {
+        match state.requests.look(state, name, request, kind) {
             Looked::New(guard, failed) => break (guard, failed),
             Looked::UnderWay(mut told) => {
                 // An error is the end of who would tell.
@@ -200,7 +214,7 @@ pub(crate) async fn claim(
     };
     Ok(match state.store.of_request(query).await? {
         None => Claim::New(guard, None),
-        Some(first) if first.served_model_id.is_none() => {
+        Some(first) if first.served_model_id.is_none() && !is_told(&first, request, kind) => {
             let failed = state.catalogue.state(name).ok().and_then(|model| {
                 let mut versions = model.versions.iter();
                 let version = versions.find(|version| version.model_id == first.model_id)?;
@@ -213,6 +227,12 @@ pub(crate) async fn claim(
             _ => Claim::Conflict(first.id),
         },
     })
+}
+
+/// Whether a failure that was told of is told again.
+fn is_told(first: &LoggedPrediction, request: &RequestKey, kind: Kind) -> bool {
+    let same = |known: &RequestKey| known.body == request.body;
+    kind == Kind::Report && first.request.as_ref().is_some_and(same)
 }
 
 /// Fills the filter with what came within the window before the start.

@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) routes: Routes,
     /// One per version of the traffic, in its order.
     runtimes: Vec<Loaded>,
+    /// How they are called, in the same order.
+    specs: Vec<RuntimeSpec>,
     /// The `model_id`s as replies have them, in the same order.
     pub(crate) model_ids: Vec<String>,
     /// The largest answer that any of them may give, in bytes.
@@ -68,6 +70,11 @@ impl Model {
         Self {
             routes,
             runtimes,
+            specs: state
+                .versions
+                .iter()
+                .map(|version| version.runtime.clone())
+                .collect(),
             model_ids,
             largest_answer,
             aliases,
@@ -98,6 +105,11 @@ impl Model {
             Loaded::Broken(reason) => Err(RuntimeError::Failed(reason.to_string())),
             Loaded::Not => Err(RuntimeError::Failed("the version is not loaded".into())),
         }
+    }
+
+    /// How the version at a place is called.
+    pub(crate) fn spec(&self, version: usize) -> &RuntimeSpec {
+        &self.specs[version]
     }
 
     /// Why a version cannot be called, where it should and cannot.
@@ -208,6 +220,17 @@ impl Snapshot {
         let mut all = models.values();
         let only = all.next().filter(|_| models.len() == 1)?;
         Some(only.load().traffic().name.clone())
+    }
+
+    /// The names of the models with an active version, in order.
+    pub(crate) fn active_names(&self) -> Vec<String> {
+        let active = self.active.load();
+        let names = active
+            .iter()
+            .map(|cell| cell.load().traffic().name.to_string());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
     }
 
     /// What the rollouts of all models meet.

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
+use crate::decisions::Tokens;
 use crate::log::{self, Log};
 use crate::requests::Requests;
 use crate::snapshot::Snapshot;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Snapshot,
     /// Requests that their callers have named.
     pub(crate) requests: Requests,
+    pub(crate) tokens: Tokens,
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
@@ -95,6 +97,7 @@ impl AppState {
             settings_turn: Mutex::new(()),
             snapshot,
             requests: Requests::default(),
+            tokens: Tokens::open(&config.data_dir, config.decision_lasts)?,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             config: config.clone(),

@@ -8,13 +8,13 @@
 //! ```text
 //! entry       1 at: microseconds since 1970, by the wall clock (an id may be ahead of it)
 //!             2 prediction | 3 feedback
-//!             kept for: 4 outcome of a unit, 5 prediction made elsewhere, 6 shadow, 7 call that has
-//!             begun, 8 how it ended
+//!             kept for: 4 outcome of a unit, 6 shadow, 7 call that has begun, 8 how it ended
 //! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
-//!             19 request_id, 20 hash of what was asked (8 bytes)
+//!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere,
+//!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
 //!             6 replace, 7 line; 8 model and 9 request_id in place of 1 and 2
@@ -74,6 +74,8 @@ pub struct PredictionEntry<'a> {
     pub alias: Option<&'a str>,
     /// What the caller calls the request, and a hash of what was asked.
     pub request: Option<(&'a str, u64)>,
+    /// When it was made, where that was elsewhere.
+    pub made_at: Option<Timestamp>,
     /// Whether the input is plain text; else it is JSON.
     pub is_text: bool,
     /// What came in.
@@ -87,12 +89,17 @@ pub struct PredictionEntry<'a> {
     /// Why the chosen version failed, or refused the input.
     pub error: Option<&'a str>,
     /// How long it took, in nanoseconds.
-    pub latency_ns: u64,
+    pub latency_ns: Option<u64>,
     /// Whether the chosen version refused the input.
     pub rejected: bool,
 }
 
 impl PredictionEntry<'_> {
+    /// When it was made: elsewhere, or when its id was given.
+    pub fn made(&self) -> Timestamp {
+        self.made_at.unwrap_or_else(|| self.id.time())
+    }
+
     /// How the call ended.
     pub fn status(&self) -> Status {
         match self.served {
@@ -169,7 +176,7 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
         if let Some(error) = &record.outcome.error {
             prediction.bytes(14, error.as_bytes());
         }
-        prediction.varint(15, record.outcome.latency_ns);
+        prediction.varint_option(15, record.outcome.latency_ns);
         prediction.varint(16, u64::from(record.outcome.rejected));
         if !record.attributes.is_empty() {
             prediction.json(17, &record.attributes);
@@ -181,6 +188,7 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             prediction.bytes(19, request.id.as_str().as_bytes());
             prediction.fixed(20, request.body);
         }
+        prediction.varint_option(21, record.made_at.map(|at| at.micros() as u64));
     });
 }
 
@@ -260,13 +268,14 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         attributes: None,
         alias: None,
         request: None,
+        made_at: None,
         is_text: true,
         input: "",
         served: None,
         prediction: None,
         confidence: None,
         error: None,
-        latency_ns: 0,
+        latency_ns: None,
         rejected: false,
     };
     for field in Fields::new(bytes) {
@@ -290,12 +299,15 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             (12, Field::Bytes(json)) => entry.prediction = Some(utf8(json)?),
             (13, Field::Fixed(bits)) => entry.confidence = Some(f64::from_bits(bits)),
             (14, Field::Bytes(text)) => entry.error = Some(utf8(text)?),
-            (15, Field::Varint(nanoseconds)) => entry.latency_ns = nanoseconds,
+            (15, Field::Varint(nanoseconds)) => entry.latency_ns = Some(nanoseconds),
             (16, Field::Varint(number)) => entry.rejected = number != 0,
             (17, Field::Bytes(json)) => entry.attributes = Some(utf8(json)?),
             (18, Field::Bytes(text)) => entry.alias = Some(utf8(text)?),
             (19, Field::Bytes(text)) => entry.request = Some((utf8(text)?, 0)),
             (20, Field::Fixed(bits)) => body = bits,
+            (21, Field::Varint(micros)) => {
+                entry.made_at = Some(Timestamp::from_micros(micros as i64));
+            }
             _ => {}
         }
     }
@@ -386,6 +398,7 @@ fn reason_number(reason: Reason) -> u64 {
         Reason::Held => 3,
         Reason::Rule => 4,
         Reason::Retry => 5,
+        Reason::Observed => 6,
     }
 }
 
@@ -429,6 +442,7 @@ mod tests {
             request: RequestId::parse("order 7")
                 .ok()
                 .map(|id| RequestKey { id, body: 1 << 63 }),
+            made_at: Some(Timestamp::from_micros(77)),
             input: Input::Text("schön".into()),
             outcome: Outcome {
                 answer: Some((
@@ -439,7 +453,7 @@ mod tests {
                     },
                 )),
                 error: Some("timeout".into()),
-                latency_ns: 1_234_567,
+                latency_ns: Some(1_234_567),
                 rejected: false,
             },
         }
@@ -467,13 +481,14 @@ mod tests {
             attributes: Some(r#"{"age":30,"country":"DE"}"#),
             alias: Some("champion"),
             request: Some(("order 7", 1 << 63)),
+            made_at: Some(Timestamp::from_micros(77)),
             is_text: true,
             input: "schön",
             served: Some(VersionKey(8)),
             prediction: Some(r#"{"label":"positive"}"#),
             confidence: Some(0.5),
             error: Some("timeout"),
-            latency_ns: 1_234_567,
+            latency_ns: Some(1_234_567),
             rejected: false,
         };
         assert_eq!(prediction, expected);

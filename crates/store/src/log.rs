@@ -56,6 +56,8 @@ pub struct LoggedPrediction {
     pub alias: Option<String>,
     /// What the caller calls the request, and what was asked.
     pub request: Option<types::RequestKey>,
+    /// When it was made, where that was elsewhere.
+    pub made_at: Option<Timestamp>,
     /// What came in.
     pub input: Input,
     /// What was answered.
@@ -63,7 +65,7 @@ pub struct LoggedPrediction {
     /// How sure the answering version was.
     pub confidence: Option<f64>,
     /// How long it took, in nanoseconds.
-    pub latency_ns: u64,
+    pub latency_ns: Option<u64>,
     /// Why the chosen version failed.
     pub error: Option<String>,
     /// The experiment it takes part in.

@@ -348,15 +348,16 @@ impl BuiltIn {
     /// version refused says nothing about how fast or how sure it is.
     pub fn value_of(self, measured: Measured, slo_ms: Option<f64>) -> Option<f64> {
         let Measured { status, .. } = measured;
-        let latency_ms = measured.latency_ns as f64 / 1e6;
+        let latency_ms = measured.latency_ns.map(|latency| latency as f64 / 1e6);
         let taken = status != Status::Rejected;
         match self {
             Self::Error => Some(f64::from(status.is_failure())),
             Self::Rejected => Some(f64::from(!taken)),
-            Self::LatencyMs => taken.then_some(latency_ms),
+            Self::LatencyMs => latency_ms.filter(|_| taken),
             Self::Slow => slo_ms
                 .filter(|_| taken)
-                .map(|slo| f64::from(latency_ms > slo)),
+                .zip(latency_ms)
+                .map(|(slo, latency_ms)| f64::from(latency_ms > slo)),
             // How sure another version is says nothing about this one.
             Self::Confidence => measured
                 .confidence
@@ -371,8 +372,8 @@ impl BuiltIn {
 pub struct Measured {
     /// How it ended.
     pub status: Status,
-    /// How long it took, in nanoseconds.
-    pub latency_ns: u64,
+    /// How long it took, in nanoseconds; `None` where it was made elsewhere and nobody says.
+    pub latency_ns: Option<u64>,
     /// How sure the answering version was.
     pub confidence: Option<f64>,
 }

@@ -1,6 +1,8 @@
 //! One logged call.
 
-use crate::{AliasName, Attributes, ExperimentKey, PredictionId, RequestId, UnitId, VersionKey};
+use crate::{
+    AliasName, Attributes, ExperimentKey, PredictionId, RequestId, Timestamp, UnitId, VersionKey,
+};
 use serde_json::Value;
 
 /// The input of a prediction.
@@ -45,6 +47,8 @@ crate::words! {
         Rule = "rule",
         /// The candidate of the rollout gets no calls: it has passed a damage limit, and that is not stored yet.
         Held = "held",
+        /// It was chosen elsewhere, and Weir was told of it afterwards.
+        Observed = "observed",
     }
 }
 
@@ -67,6 +71,12 @@ impl Reason {
     pub fn is_by_chance(self) -> bool {
         matches!(self, Self::Weights | Self::Experiment)
     }
+
+    /// Whether a choice can be weighed against others by its propensity: chance chose, or the caller says with which
+    /// probability it was chosen elsewhere.
+    pub fn is_weighable(self, propensity: f64) -> bool {
+        self.is_by_chance() || (self == Self::Observed && propensity > 0.0)
+    }
 }
 
 impl Status {
@@ -85,8 +95,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Whether the chosen version refused the input. No other one is asked then, so nobody answers.
     pub rejected: bool,
-    /// From the choice of the version to the answer, fallbacks included, in nanoseconds.
-    pub latency_ns: u64,
+    /// From the choice of the version to the answer, fallbacks included, in nanoseconds. `None` where it was made elsewhere and nobody says.
+    pub latency_ns: Option<u64>,
 }
 
 /// A prediction as it is logged. The chosen version stays on the record when another one
@@ -103,7 +113,7 @@ pub struct PredictionRecord {
     pub experiment: Option<ExperimentKey>,
     /// The epoch of the weights it was chosen by.
     pub epoch: i64,
-    /// The probability with which it was chosen.
+    /// The probability with which it was chosen; 0 where it was chosen elsewhere and nobody says.
     pub propensity: f64,
     /// Who asked, where the caller said so.
     pub unit_id: Option<UnitId>,
@@ -113,6 +123,8 @@ pub struct PredictionRecord {
     pub alias: Option<AliasName>,
     /// What the caller calls the request, where it said so.
     pub request: Option<RequestKey>,
+    /// When it was made, where that was elsewhere: its id has the time at which it came.
+    pub made_at: Option<Timestamp>,
     /// What came in.
     pub input: Input,
     /// How it went.

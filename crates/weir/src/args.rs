@@ -181,6 +181,15 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().feedback_wait)
     )]
     feedback_wait_ms: Millis,
+    /// How many days the token of `POST /decide` is taken.
+    #[arg(
+        long,
+        env = "WEIR_DECISION_DAYS",
+        value_name = "DAYS",
+        default_value_t = 7,
+        value_parser = clap::value_parser!(u32).range(1..=366)
+    )]
+    decision_days: u32,
     /// How often running experiments are looked at, up to 60000. Looking often costs little: evidence is valid at any
     /// time.
     #[arg(
@@ -541,6 +550,7 @@ impl ServeArgs {
             body_timeout: self.body_timeout_ms.0,
             predict_timeout: self.predict_timeout_ms.0,
             feedback_wait: self.feedback_wait_ms.0,
+            decision_lasts: Duration::from_secs(u64::from(self.decision_days) * 86_400),
             tick: self.tick_ms.0,
             private_webhooks: self.private_webhooks,
         })

@@ -265,10 +265,11 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         attributes: types::Attributes::default(),
         alias: None,
         request: None,
+        made_at: None,
         input: Input::Text(TEXT.into()),
         outcome: Outcome {
             answer: Some((version, output)),
-            latency_ns,
+            latency_ns: Some(latency_ns),
             ..Outcome::default()
         },
     }

@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, TextPath, parse, parse_object, pointed, read_json_bytes};
+use crate::extract::{Fields, TextPath, parse, parse_object, read_json_bytes};
 use crate::openapi::{path, problems};
 use crate::predict::{Answer, Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use store::LoggedPrediction;
-use types::{Attributes, Input, RequestId, UnitId};
+use types::{Input, RequestId, UnitId};
 
 /// The most requests of one array.
 const MAX_BATCH: usize = 100;
@@ -220,17 +220,7 @@ fn check(
         }
     };
     let unit_id = fields.take_option("/unit_id", body.unit_id.as_deref().map(UnitId::parse));
-    let attributes = match Attributes::parse(body.attributes.unwrap_or_default().0) {
-        Ok(attributes) => attributes,
-        Err((name, error)) => {
-            let shortened = |name: String| name.chars().take(80).collect::<String>();
-            let pointer = name.map_or_else(String::new, |name| {
-                format!("/{}", pointed(&shortened(name)))
-            });
-            fields.wrong(&format!("/attributes{pointer}"), error);
-            Attributes::default()
-        }
-    };
+    let attributes = fields.attributes(body.attributes);
     let names_unit = unit_id.is_some();
     let unit_id = unit_id.or_else(|| unit.cloned());
     let request_id = body.request_id.as_deref().map(RequestId::parse);
@@ -277,7 +267,7 @@ fn repeated(first: &LoggedPrediction) -> Vec<u8> {
         prediction: Cow::Borrowed(first.prediction.as_ref().unwrap_or(&no_answer)),
         confidence: first.confidence,
         model_version: Cow::Borrowed(first.version.as_str()),
-        latency_ms: first.latency_ns as f64 / 1e6,
+        latency_ms: first.latency_ns.unwrap_or_default() as f64 / 1e6,
         prediction_id: first.id.to_string(),
         name: Cow::Borrowed(first.name.as_str()),
         experiment: first.experiment_id.map(|id| id.to_string()),
@@ -288,7 +278,8 @@ fn repeated(first: &LoggedPrediction) -> Vec<u8> {
     serde_json::to_vec(&reply).expect("texts and numbers are JSON")
 }
 
-fn problem(failure: Failure) -> ApiError {
+/// What is said of a failure.
+pub(crate) fn problem(failure: Failure) -> ApiError {
     match failure {
         Failure::Busy => ApiError::new(
             ErrorCode::TooManyRequests,

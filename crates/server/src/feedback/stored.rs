@@ -1,6 +1,6 @@
 //! What is kept of feedback: the values in their order, and what became of a request.
 
-use super::{error, refused};
+use super::refused;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::{path, problems};
@@ -136,7 +136,7 @@ fn wire_receipt(
         set_aside: receipt.set_aside,
         rejected: receipt.refused,
         errors: errors
-            .map(|refused_value| error(refused_value.line, &refused(&refused_value.refusal)))
+            .map(|value| refused(&value.refusal).of_line(value.line))
             .collect(),
     }
 }

@@ -63,10 +63,11 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
         attributes: types::Attributes::default(),
         alias: None,
         request: None,
+        made_at: None,
         input: Input::Text("x".repeat(random.usize(1..400))),
         outcome: Outcome {
             answer: Some((version, output)),
-            latency_ns: random.u64(1..1000),
+            latency_ns: Some(random.u64(1..1000)),
             ..Outcome::default()
         },
     }

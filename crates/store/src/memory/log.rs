@@ -178,7 +178,7 @@ impl Log {
             if let (Unit::Named(number), false) = (unit, self.arms.contains_key(&arm)) {
                 let facts = Facts {
                     coin: self.coin(models, experiment, prediction.epoch, unit),
-                    began: prediction.id.time().seconds(),
+                    began: prediction.made().seconds(),
                     of: vec![None; experiment.definition.metrics.len()],
                 };
                 let place = (experiment.key, prediction.epoch, number);
@@ -186,7 +186,7 @@ impl Log {
             }
             let version = *self.arms.entry(arm).or_insert(key);
             for (at, gain) in exposed(&experiment.definition, prediction.measured()) {
-                let made = prediction.id.time();
+                let made = prediction.made();
                 self.is_in_time(experiment, prediction, at, made);
                 self.note_event(
                     experiment.key,
@@ -233,7 +233,7 @@ impl Log {
         at: usize,
         now: Timestamp,
     ) -> bool {
-        let (order, made) = (prediction.id.order(), prediction.id.time().seconds());
+        let (order, made) = (prediction.id.order(), prediction.made().seconds());
         let mut began = made;
         let mut first = order;
         if let Unit::Named(unit) = unit_of(prediction) {
@@ -365,7 +365,13 @@ impl Log {
                 let arm = arm.copied().unwrap_or(prediction.version);
                 let counts = gain.is_some();
                 let bad = gain.is_some_and(|gain| gain.bad);
-                event |= self.note_event(experiment.key, (epoch, arm, id.time()), at, unit, bad);
+                event |= self.note_event(
+                    experiment.key,
+                    (epoch, arm, prediction.made()),
+                    at,
+                    unit,
+                    bad,
+                );
                 let has_bets = models.terms(experiment, epoch).has(at);
                 if has_bets && counts && self.is_in_time(experiment, &prediction, at, now) {
                     in_time = Some(value);
@@ -629,7 +635,8 @@ impl Log {
                 }
                 _ => given.map(|given| given.value),
             };
-            let counts = of_model && p.reason.is_by_chance() && within(range, p.id.time());
+            let counts =
+                of_model && p.reason.is_weighable(p.propensity) && within(range, p.id.time());
             let Some(value) = value.filter(|_| counts) else {
                 continue;
             };
@@ -857,7 +864,7 @@ fn exposed_by(p: &PredictionEntry<'_>) -> Exposed {
         version: p.version,
         unit: unit_of(p),
         order: p.id.order(),
-        seconds: p.id.time().seconds(),
+        seconds: p.made().seconds(),
         measured: p.measured(),
     }
 }
@@ -916,6 +923,7 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
             let id = types::RequestId::parse(id).ok()?;
             Some(types::RequestKey { id, body })
         }),
+        made_at: p.made_at,
         input: if p.is_text {
             Input::Text(p.input.to_owned())
         } else {

@@ -60,7 +60,7 @@ pub(super) fn exposure_of(
         epoch: prediction.epoch,
         version: prediction.version,
         unit,
-        seconds: prediction.id.time().seconds(),
+        seconds: prediction.made().seconds(),
         order: prediction.id.order(),
     }
 }

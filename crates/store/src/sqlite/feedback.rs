@@ -150,6 +150,7 @@ enum Found {
 /// A prediction as feedback needs it.
 struct Logged {
     id: PredictionId,
+    made_at: Option<Timestamp>,
     version: VersionKey,
     known: Known,
     epoch: i64,
@@ -177,7 +178,7 @@ impl Logged {
             epoch: self.epoch,
             version: self.version,
             unit: self.unit_id.as_deref().map(unit_number),
-            seconds: self.id.time().seconds(),
+            seconds: self.made_at.unwrap_or_else(|| self.id.time()).seconds(),
             order: self.id.order(),
         }
     }
@@ -207,7 +208,7 @@ fn stored(
 
 /// Predictions as [`OpenFeedback::logged`] reads them.
 const LOGGED: &str = "SELECT p.prediction_order, p.random, p.version_key, p.epoch, p.unit_id, p.experiment_key, \
-     p.prediction, p.status, p.reason, p.served_key FROM predictions p";
+     p.prediction, p.status, p.reason, p.served_key, p.made_at FROM predictions p";
 
 impl OpenFeedback {
     pub(super) fn of(server_key: i64) -> Self {
@@ -251,7 +252,7 @@ impl OpenFeedback {
         origin: Origin,
     ) -> Result<(), StoreError> {
         let id = prediction.id;
-        self.join_waiting(connection, evidence, FeedbackOf::Prediction(id), origin)?;
+        self.join_waiting(connection, evidence, &FeedbackOf::Prediction(id), origin)?;
         let Some((request, _)) = prediction.request else {
             return Ok(());
         };
@@ -261,7 +262,7 @@ impl OpenFeedback {
         let known = self.version(connection, prediction.version)?;
         if let (Some(known), Ok(request)) = (known, RequestId::parse(request)) {
             let of = FeedbackOf::Request(known.name, request);
-            self.join_waiting(connection, evidence, of, origin)?;
+            self.join_waiting(connection, evidence, &of, origin)?;
         }
         Ok(())
     }
@@ -270,10 +271,10 @@ impl OpenFeedback {
         &mut self,
         connection: &Connection,
         evidence: &mut OpenEvidence,
-        of: FeedbackOf,
+        of: &FeedbackOf,
         origin: Origin,
     ) -> Result<(), StoreError> {
-        let subject = Subject::of(&of);
+        let subject = Subject::of(of);
         if !self.pending.has(connection, &subject)? {
             return Ok(());
         }
@@ -354,6 +355,9 @@ impl OpenFeedback {
         let status = status_of(row.get("status")?)?;
         Ok(Found::Live(Logged {
             id: id_of(row)?,
+            made_at: row
+                .get::<_, Option<i64>>("made_at")?
+                .map(Timestamp::from_micros),
             version,
             known,
             epoch: row.get("epoch")?,

@@ -111,6 +111,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) attributes: Option<&'a str>,
     pub(super) alias: Option<&'a str>,
     pub(super) request: Option<(&'a str, i64)>,
+    pub(super) made_at: Option<i64>,
 }
 
 impl PredictionRow<'_> {
@@ -145,6 +146,9 @@ impl PredictionRow<'_> {
         if let Some((id, body)) = self.request {
             content.number(2).text(id);
             kept.number(2).number(body);
+        }
+        if let Some(made_at) = self.made_at {
+            kept.number(3).number(made_at);
         }
         RowHash {
             kept: kept.hash(),

@@ -38,7 +38,8 @@ pub(in crate::sqlite) fn groups(
             continue;
         };
         let reason = new.reason;
-        let Some(value) = value.filter(|_| reason.is_by_chance()) else {
+        let weighable = reason.is_weighable(new.propensity);
+        let Some(value) = value.filter(|_| weighable) else {
             continue;
         };
         let alike = (

@@ -393,3 +393,4 @@ INSERT INTO new_pending_feedback SELECT prediction_order, random, '', '', metric
     FROM pending_feedback;
 DROP TABLE pending_feedback;
 ALTER TABLE new_pending_feedback RENAME TO pending_feedback;
+ALTER TABLE predictions ADD COLUMN made_at INTEGER;

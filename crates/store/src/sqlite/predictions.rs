@@ -57,8 +57,8 @@ pub(in crate::sqlite) fn find(
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_number, request_body) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+     latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_number, request_body, \
+     made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -86,6 +86,7 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         p.request.map(|(id, _)| id),
         p.request.map(|(id, _)| unit_number(id)),
         p.request.map(|(_, body)| body),
+        p.made_at,
     ])?;
     Ok(())
 }
@@ -107,13 +108,14 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> Pr
         input: p.input,
         prediction: p.prediction,
         confidence: p.confidence,
-        latency_ns: p.latency_ns as i64,
+        latency_ns: p.latency_ns.map_or(UNTIMED, |latency| latency as i64),
         error: p.error,
         experiment: p.experiment.map(|experiment| experiment.0),
         origin: Some(origin),
         attributes: p.attributes,
         alias: p.alias,
         request: p.request.map(|(id, body)| (id, body as i64)),
+        made_at: p.made_at.map(Timestamp::micros),
     }
 }
 
@@ -185,7 +187,7 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -354,10 +356,13 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
             .unwrap_or_default(),
         alias: row.get("alias")?,
         request: request_of(row)?,
+        made_at: row
+            .get::<_, Option<i64>>("made_at")?
+            .map(Timestamp::from_micros),
         input,
         prediction: row.json_option("prediction")?,
         confidence: row.get("confidence")?,
-        latency_ns: row.bits("latency_ns")?,
+        latency_ns: latency_of(row)?,
         error: row.get("error")?,
         experiment_id: row.parsed_option("experiment_id", str::parse)?,
         position: position.map(|position| position as u64),
@@ -416,6 +421,14 @@ pub(super) fn id_of(row: &Row<'_>) -> rusqlite::Result<PredictionId> {
     ))
 }
 
+/// What stands in place of a latency that nobody measured.
+const UNTIMED: i64 = -1;
+
+fn latency_of(row: &Row<'_>) -> rusqlite::Result<Option<u64>> {
+    let latency: i64 = row.get("latency_ns")?;
+    Ok((latency != UNTIMED).then_some(latency as u64))
+}
+
 /// The columns that [`measured`] reads.
 pub(super) const MEASURED: &str = "p.status, p.confidence, p.latency_ns";
 
@@ -423,7 +436,7 @@ pub(super) const MEASURED: &str = "p.status, p.confidence, p.latency_ns";
 pub(super) fn measured(row: &Row<'_>) -> Result<Measured, StoreError> {
     Ok(Measured {
         status: status_of(row.get("status")?)?,
-        latency_ns: row.bits("latency_ns")?,
+        latency_ns: latency_of(row)?,
         confidence: row.get("confidence")?,
     })
 }
@@ -451,6 +464,7 @@ pub(super) fn reason_code(reason: Reason) -> i64 {
         Reason::Held => 3,
         Reason::Rule => 4,
         Reason::Retry => 5,
+        Reason::Observed => 6,
     }
 }
 

@@ -63,7 +63,8 @@ CREATE TABLE predictions (
     version_key INTEGER NOT NULL,
     served_key INTEGER,             -- who answered
     status INTEGER NOT NULL,        -- 0 ok, 1 fallback, 2 error, 3 rejected
-    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule, 5 retry
+    reason INTEGER NOT NULL,        -- 0 weights, 1 pinned, 2 experiment, 3 held, 4 rule, 5 retry,
+                                    -- 6 observed
     epoch INTEGER NOT NULL,
     propensity REAL NOT NULL,
     unit_id TEXT,
@@ -71,7 +72,7 @@ CREATE TABLE predictions (
     input TEXT NOT NULL,
     prediction TEXT,                -- JSON
     confidence REAL,
-    latency_ns INTEGER NOT NULL,
+    latency_ns INTEGER NOT NULL,    -- -1 where it was made elsewhere and nobody says
     error TEXT,
     experiment_key INTEGER,         -- that it takes part in
     server_key INTEGER,             -- whose journal it comes from; null for rows of releases before schema 7
@@ -80,7 +81,8 @@ CREATE TABLE predictions (
     alias TEXT,                     -- that the caller named
     request_id TEXT,                -- what the caller calls the request
     request_number INTEGER,         -- the first 64 bits of the SHA-256 of it, by which it is found
-    request_body INTEGER            -- a keyed hash of what was asked
+    request_body INTEGER,           -- a keyed hash of what was asked
+    made_at INTEGER                 -- when it was made, where that was elsewhere
 );
 CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;
 -- There is no other one: rows of a version or a status are found by the hours that hold some,

@@ -236,7 +236,7 @@ impl Both {
         let mut record = PredictionRecord {
             epoch: self.state.epoch,
             propensity: 0.25 * self.random.f64().round() + 0.25,
-            reason: [Reason::Weights, Reason::Pinned, Reason::Rule][self.random.usize(..3)],
+            reason: [Reason::Weights, Reason::Pinned, Reason::Observed][self.random.usize(..3)],
             ..record(
                 version,
                 micros.max(0),
@@ -244,6 +244,10 @@ impl Both {
                 self.random.u64(1..1 << 30),
             )
         };
+        if self.random.u8(..4) == 0 {
+            let earlier = micros - self.random.i64(0..200_000_000);
+            record.made_at = Some(Timestamp::from_micros(earlier));
+        }
         if self.random.bool() {
             let unit = self.random.u8(..6);
             record.unit_id = UnitId::parse(&format!("user-{unit}")).ok();

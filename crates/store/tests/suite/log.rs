@@ -72,7 +72,7 @@ pub(crate) async fn every_window_is_exact<S: Backend>(opened: Opened<S>) {
                 (0, 0, 0, 0, 0.0);
             for r in inside {
                 count += 1;
-                latency += r.outcome.latency_ns;
+                latency += r.outcome.latency_ns.unwrap();
                 match r.status() {
                     Status::Ok => {
                         confidence += r.outcome.answer.as_ref().unwrap().1.confidence.unwrap()

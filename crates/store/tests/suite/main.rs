@@ -264,10 +264,11 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         attributes: types::Attributes::default(),
         alias: None,
         request: None,
+        made_at: None,
         input: Input::Text("text".into()),
         outcome: Outcome {
             answer: Some((version, output)),
-            latency_ns,
+            latency_ns: Some(latency_ns),
             ..Outcome::default()
         },
     }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bandit;
+mod beside;
 mod context;
 mod cors;
 mod disk;

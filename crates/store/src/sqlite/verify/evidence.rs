@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use types::{ArmMinute, ExperimentKey, MetricSums, PredictionId, VersionKey};
+use types::{ArmMinute, ExperimentKey, MetricSums, PredictionId, Timestamp, VersionKey};
 
 /// Epoch, version and the place of the metric, as rows have them.
 type Place = (i64, i64, i64);
@@ -221,7 +221,7 @@ fn count(
 ) -> Result<HashMap<ExperimentKey, Option<Recount>>, StoreError> {
     let mut counted = HashMap::new();
     let mut select = connection.prepare(&format!(
-        "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, {MEASURED} \
+        "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, p.made_at, {MEASURED} \
          FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"
     ))?;
     let mut feedback = connection.prepare_cached(
@@ -269,12 +269,17 @@ fn given(feedback: &mut Statement<'_>, order: i64) -> Result<HashMap<String, Giv
 fn exposed(row: &Row<'_>) -> Result<Exposed, StoreError> {
     let order = row.bits("prediction_order")?;
     let unit_id: Option<String> = row.get("unit_id")?;
+    let made_at: Option<i64> = row.get("made_at")?;
+    let made = made_at.map_or_else(
+        || PredictionId::new(order, 0).time(),
+        Timestamp::from_micros,
+    );
     Ok(Exposed {
         epoch: row.get("epoch")?,
         version: VersionKey(row.get("version_key")?),
         order,
         unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
-        seconds: PredictionId::new(order, 0).time().seconds(),
+        seconds: made.seconds(),
         measured: measured(row)?,
     })
 }

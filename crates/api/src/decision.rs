@@ -1,0 +1,178 @@
+//! Beside the path on the wire: decisions without a prediction, and predictions that were made elsewhere.
+
+use crate::feedback::LineError;
+use crate::{AssignmentReason, FeedbackStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use types::RuntimeSpec;
+use utoipa::ToSchema;
+
+/// Who asks which version to use.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// The model; needed only when several are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who asks: the same unit gets the same version while the weights stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_id: Option<String>,
+    /// What is known of who asks, as in `POST /predict`.
+    #[schema(value_type = Option<Object>, example = json!({"country": "DE"}))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<types::Members>,
+    /// A version or an alias that is meant, instead of one chosen by the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+}
+
+/// Which version to use. Nothing is logged, and nobody counts as exposed, until `POST /predictions` or `POST /exposures`
+/// says so with the token.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Decision {
+    /// The model.
+    pub name: String,
+    /// The version that was chosen.
+    pub model_id: String,
+    /// Its version string.
+    pub model_version: String,
+    /// How it is called.
+    pub runtime: RuntimeSpec,
+    /// Why it was chosen.
+    pub reason: AssignmentReason,
+    /// The probability with which it was chosen.
+    pub propensity: f64,
+    /// Counts the changes of the model's weights.
+    pub epoch: i64,
+    /// The experiment that the decision takes part in.
+    pub experiment: Option<String>,
+    /// Who it is for, as outcomes name it: a decision for nobody is a unit of its own.
+    pub unit_id: String,
+    /// The decision, signed.
+    pub token: String,
+    /// When the token expires.
+    pub expires_at: String,
+}
+
+/// A prediction that was made elsewhere. With the `token` of a decision it is evidence like any other; without one it is
+/// logged as `observed` and is evidence for nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedPrediction {
+    /// The token that `POST /decide` gave. It says who, which model and which version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The model; without a token, may be left out where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version that answered: a version string or an alias. Needed without a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_id: Option<String>,
+    /// What was known of who asked.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<types::Members>,
+    /// What the caller calls the request, unique for the model within 24 hours: the same again changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The text that came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What came in, where it was no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Value>,
+    /// What the version said. Without it and without an `error` the request says that the unit was exposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Value>,
+    /// How sure it was, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// How long it took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Why the version failed, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it was made; now where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Without a token: the probability with which the version was chosen there. `POST /evaluate` uses it, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
+}
+
+/// One prediction, or up to 10,000.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ObservedBody {
+    /// One, answered as one.
+    One(Box<ObservedPrediction>),
+    /// A batch: the good ones are logged, the bad ones listed.
+    Many(Vec<ObservedPrediction>),
+}
+
+/// That a unit met the version that was chosen for it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exposure {
+    /// The token of the decision.
+    pub token: String,
+    /// What was known of the unit.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<types::Members>,
+    /// What the caller calls the exposure: the same again within 24 hours changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// When it was; now where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// One exposure, or up to 10,000.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ExposureBody {
+    /// One, answered as one.
+    One(Exposure),
+    /// A batch: the good ones are logged, the bad ones listed.
+    Many(Vec<Exposure>),
+}
+
+/// What became of predictions that were made elsewhere.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ObservedReply {
+    /// Predictions that were logged.
+    pub recorded: u64,
+    /// Those that were there already, by their `request_id`.
+    pub duplicate: u64,
+    /// Those that were refused; `errors` says why.
+    pub rejected: u64,
+    /// One for each that was not refused, in their order.
+    pub receipts: Vec<ObservedReceipt>,
+    /// One for each that was refused.
+    pub errors: Vec<LineError>,
+}
+
+/// A prediction that was logged.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ObservedReceipt {
+    /// The line it came in, or its place in the array, from 1.
+    pub line: u64,
+    /// By which feedback names it.
+    pub prediction_id: String,
+    /// Whether it is new: `recorded` or `duplicate`.
+    pub status: FeedbackStatus,
+    /// What the caller calls the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The model.
+    pub name: String,
+    /// Its version string.
+    pub model_version: String,
+    /// Why the version was chosen.
+    pub reason: AssignmentReason,
+}

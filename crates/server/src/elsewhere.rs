@@ -1,0 +1,556 @@
+//! `POST /predictions` and `POST /exposures`: predictions that were made elsewhere. They go into the same log, and with the
+//! token of a decision they are evidence like any other.
+
+use crate::clock;
+use crate::decisions::{BadToken, Decision};
+use crate::error::{ApiError, ApiResult};
+use crate::extract::attributes_of;
+use crate::lines::{self, Lines, Refusal};
+use crate::openapi::problems;
+use crate::requests::{self, Claim, Guard, Kind};
+use crate::snapshot::Model;
+use crate::state::AppState;
+use api::{ErrorCode, FieldError, ObservedPrediction, ObservedReceipt, ObservedReply};
+use axum::Json as Reply;
+use axum::extract::{Request, State};
+use journal::Frame;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Instant;
+use store::entry::encode_prediction;
+use types::{
+    AliasName, FeedbackStatus, Input, Outcome, Output, PredictionRecord, Reason, RequestId,
+    RequestKey, Timestamp, UnitId, VersionKey,
+};
+
+/// How far ahead the clock of a caller may be, in microseconds: a time within it is now.
+const AHEAD: i64 = 5 * 60 * 1_000_000;
+/// Nothing is older than this, in microseconds: a year, which is the longest window of a metric.
+const OLDEST: i64 = 366 * 86_400 * 1_000_000;
+/// A prediction that is older than this says nothing about how a candidate does now, in microseconds.
+const RECENT: i64 = 60 * 1_000_000;
+/// The errors that are listed of a batch in which nothing fits.
+const MAX_SAID: usize = 20;
+/// The longest error, in characters.
+const MAX_ERROR: usize = 1000;
+/// The longest latency, in milliseconds: a day.
+const MAX_LATENCY: f64 = 86_400_000.0;
+
+/// Logs predictions that were made elsewhere.
+///
+/// One as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. With the `token` of `POST /decide` they
+/// are evidence like any other; without one they are logged as `observed` and are evidence for nothing. One that does not
+/// fit keeps none of the others from being logged. With a `request_id` the same again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/predictions",
+    tag = "predictions",
+    request_body(
+        content((api::ObservedBody = "application/json"), (String = "application/x-ndjson")),
+        description = "an object, an array of them, or a line each",
+    ),
+    responses(
+        (status = 200, description = "what became of each", body = ObservedReply),
+        problems::Observe,
+    ),
+)]
+pub(crate) async fn send(
+    State(state): State<AppState>,
+    request: Request,
+) -> ApiResult<Reply<ObservedReply>> {
+    let lines = lines::read::<ObservedPrediction>(request, &state).await?;
+    log(&state, lines).await
+}
+
+/// Logs that units met the versions that were chosen for them.
+///
+/// For decisions that are no predictions, and for flags that were evaluated: from here on the unit counts. One, or up to
+/// 10,000, as `POST /predictions` takes them.
+#[utoipa::path(
+    post,
+    path = "/exposures",
+    tag = "decisions",
+    request_body(
+        content((api::ExposureBody = "application/json"), (String = "application/x-ndjson")),
+        description = "an object, an array of them, or a line each",
+    ),
+    responses(
+        (status = 200, description = "what became of each", body = ObservedReply),
+        problems::Observe,
+    ),
+)]
+pub(crate) async fn expose(
+    State(state): State<AppState>,
+    request: Request,
+) -> ApiResult<Reply<ObservedReply>> {
+    let Lines { single, items } = lines::read::<api::Exposure>(request, &state).await?;
+    let prediction = |exposure: api::Exposure| ObservedPrediction {
+        token: Some(exposure.token),
+        attributes: exposure.attributes,
+        request_id: exposure.request_id,
+        at: exposure.at,
+        ..ObservedPrediction::default()
+    };
+    let items = items.into_iter();
+    let items = items.map(|(line, item)| (line, item.map(prediction)));
+    let items = items.collect();
+    log(&state, Lines { single, items }).await
+}
+
+/// Why one is not logged.
+enum Stop {
+    /// It does not fit.
+    Refused(Refusal),
+    /// Nothing can be logged now.
+    Failed(ApiError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+async fn log(
+    state: &AppState,
+    lines: Lines<ObservedPrediction>,
+) -> ApiResult<Reply<ObservedReply>> {
+    // A body that comes slowly takes no place of a prediction.
+    let Ok(_permit) = state.permits.try_acquire() else {
+        let detail = "Too many requests are under way; try again in a moment.";
+        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
+    };
+    let deadline = Instant::now() + state.config.predict_timeout;
+    let mut reply = ObservedReply::default();
+    let mut refused = Vec::new();
+    let mut positions: Option<(u64, u64)> = None;
+    for (line, item) in lines.items {
+        let logged = match item {
+            Ok(item) => log_one(state, line, item, deadline).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        match logged {
+            Ok((receipt, Some(position))) => {
+                let first = positions.map_or(position, |(first, _)| first);
+                positions = Some((first, position));
+                reply.recorded += 1;
+                reply.receipts.push(receipt);
+            }
+            Ok((receipt, None)) => {
+                reply.duplicate += 1;
+                reply.receipts.push(receipt);
+            }
+            Err(Stop::Refused(refusal)) => refused.push((line, refusal)),
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    if let Some((first, last)) = positions {
+        let unavailable = |error: crate::log::NotLogged| ApiError::log_unavailable(&error.0);
+        state.log.write_out(last).await.map_err(unavailable)?;
+        let confirmed = state.log.confirm(first..=last, deadline).await;
+        confirmed.map_err(unavailable)?;
+    }
+    if reply.receipts.is_empty() && !refused.is_empty() {
+        if lines.single
+            && let Some((_, refusal)) = refused.pop()
+        {
+            return Err(refusal.into());
+        }
+        if refused
+            .iter()
+            .all(|(_, refusal)| refusal.code == ErrorCode::InvalidRequest)
+        {
+            return Err(nothing_fits(refused));
+        }
+    }
+    reply.rejected = refused.len() as u64;
+    let errors = refused.iter();
+    reply.errors = errors
+        .map(|(line, refusal)| refusal.of_line(*line))
+        .collect();
+    Ok(Reply(reply))
+}
+
+/// A batch in which nothing fits is none.
+fn nothing_fits(refused: Vec<(u64, Refusal)>) -> ApiError {
+    let each = refused.into_iter().map(|(line, refusal)| FieldError {
+        // JSON pointers count from 0.
+        pointer: format!("/{}{}", line - 1, refusal.pointer),
+        detail: refusal.detail,
+    });
+    ApiError::invalid(each.take(MAX_SAID).collect())
+}
+
+/// What is to be logged, but for its id.
+struct Checked {
+    model: Arc<Model>,
+    version: VersionKey,
+    decision: Option<Decision>,
+    alias: Option<AliasName>,
+    unit: Option<UnitId>,
+    attributes: types::Attributes,
+    request: Option<RequestKey>,
+    made_at: Option<Timestamp>,
+    propensity: f64,
+    input: Input,
+    outcome: Outcome,
+}
+
+/// Logs one; gives its position where it is new.
+async fn log_one(
+    state: &AppState,
+    line: u64,
+    item: ObservedPrediction,
+    deadline: Instant,
+) -> Result<(ObservedReceipt, Option<u64>), Stop> {
+    let now = state.clock.now();
+    let checked = check(state, item, now)?;
+    let name = checked.model.traffic().name.clone();
+    let mut retries = false;
+    let mut guard: Option<Guard> = None;
+    if let Some(request) = &checked.request {
+        let claimed = requests::claim(state, &name, request, Kind::Report).await;
+        match claimed.map_err(|error| Stop::Failed(error.into()))? {
+            Claim::New(claimed, failed) => {
+                (guard, retries) = (Some(claimed), failed.is_some());
+            }
+            Claim::Repeat(first) => {
+                let receipt = ObservedReceipt {
+                    line,
+                    prediction_id: first.id.to_string(),
+                    status: FeedbackStatus::Duplicate.into(),
+                    request_id: Some(request.id.to_string()),
+                    name: first.name.to_string(),
+                    model_version: first.version.to_string(),
+                    reason: first.reason.into(),
+                };
+                return Ok((receipt, None));
+            }
+            Claim::Conflict(id) => {
+                return Err(Stop::Refused(Refusal {
+                    code: ErrorCode::RequestIdTaken,
+                    pointer: "",
+                    detail: format!(
+                        "Another prediction of the last 24 hours has this `request_id` ({id}); give each an id of its own."
+                    ),
+                }));
+            }
+            Claim::Behind => return Err(Stop::Failed(ApiError::log_behind())),
+        }
+    }
+    let record = record(state, &checked, retries, now);
+    let mut frame = Frame::default();
+    encode_prediction(&record, now, frame.payload());
+    let bytes = frame.payload().len() as u64;
+    let most = state.log.largest();
+    if bytes > most {
+        let detail = format!("It takes {bytes} bytes in the log, which takes {most}: send less.");
+        return Err(Stop::Refused(Refusal {
+            code: ErrorCode::BodyTooLarge,
+            pointer: "",
+            detail,
+        }));
+    }
+    let full = || Stop::Failed(ApiError::log_unavailable(&state.log.why_full()));
+    let room = match state.log.reserve_at_once(bytes) {
+        Some(room) => Some(room),
+        None => state.log.reserve(bytes, deadline).await,
+    };
+    let mut room = room.ok_or_else(full)?;
+    let appended = state.log.append_frame(&mut room, &mut frame);
+    let unavailable =
+        |error: journal::AppendError| Stop::Failed(ApiError::log_unavailable(&error.to_string()));
+    let position = appended.map_err(unavailable)?;
+    if let Some(guard) = guard {
+        let answered = record.outcome.answer.is_some();
+        guard.ended(position, record.id, record.version, answered);
+    }
+    let is_recent = |at: Timestamp| now.micros() - at.micros() < RECENT;
+    if record.made_at.is_none_or(is_recent)
+        && let Some(watch) = &checked.model.watch
+    {
+        watch.count(position, &record);
+    }
+    let mut versions = checked.model.traffic().versions.iter();
+    let version = versions.find(|version| version.key == record.version);
+    let receipt = ObservedReceipt {
+        line,
+        prediction_id: record.id.to_string(),
+        status: FeedbackStatus::Recorded.into(),
+        request_id: record.request.map(|request| request.id.to_string()),
+        name: name.to_string(),
+        model_version: version.map_or_else(String::new, |version| version.version.to_string()),
+        reason: record.reason.into(),
+    };
+    Ok((receipt, Some(position)))
+}
+
+fn record(state: &AppState, checked: &Checked, retries: bool, now: Timestamp) -> PredictionRecord {
+    let id = state.ids.next(now, clock::random());
+    let traffic = checked.model.traffic();
+    let decision = checked.decision.as_ref();
+    let (reason, experiment, epoch, propensity) = match decision {
+        // The attempt that failed was the exposure.
+        Some(_) if retries => (Reason::Retry, None, traffic.epoch, 1.0),
+        Some(d) => (d.reason, d.experiment, d.epoch, d.propensity),
+        None => (Reason::Observed, None, traffic.epoch, checked.propensity),
+    };
+    PredictionRecord {
+        id,
+        version: checked.version,
+        reason,
+        experiment,
+        epoch,
+        propensity,
+        unit_id: checked.unit.clone(),
+        attributes: checked.attributes.clone(),
+        alias: checked.alias.clone(),
+        request: checked.request.clone(),
+        made_at: checked.made_at,
+        input: checked.input.clone(),
+        outcome: checked.outcome.clone(),
+    }
+}
+
+fn check(state: &AppState, item: ObservedPrediction, now: Timestamp) -> Result<Checked, Refusal> {
+    let request_id = item.request_id.as_deref().map(RequestId::parse).transpose();
+    let request_id = request_id.map_err(|error| Refusal::field("/request_id", error))?;
+    let unit = item.unit_id.as_deref().map(UnitId::parse).transpose();
+    let unit = unit.map_err(|error| Refusal::field("/unit_id", error))?;
+    let made_at = item.at.as_deref().map(|at| made(at, now)).transpose()?;
+    let Chosen {
+        model,
+        version,
+        alias,
+        decision,
+    } = chosen(state, &item, now)?;
+    if let Some(decision) = &decision {
+        agree(&item, decision, (&model, version), (unit.as_ref(), made_at))?;
+    }
+    let propensity = item.propensity.unwrap_or(0.0);
+    if item.propensity.is_some() && !(propensity > 0.0 && propensity <= 1.0) {
+        let detail = "must be above 0 and at most 1";
+        return Err(Refusal::field("/propensity", detail));
+    }
+    let asked = request_id.is_some().then(|| asked(&item, &model, version));
+    let request = request_id.zip(asked);
+    let request = request.map(|(id, body)| RequestKey { id, body });
+    let attributes = attributes_of(item.attributes.clone());
+    let attributes =
+        attributes.map_err(|(pointer, error)| Refusal::field("", format!("{pointer} {error}")))?;
+    let unit = unit.or_else(|| decision.as_ref().map(|decision| decision.unit.clone()));
+    let outcome = outcome(&item, version)?;
+    let input = match (item.text, item.inputs) {
+        (Some(text), None) => Input::Text(text),
+        (None, Some(inputs)) => Input::Json(inputs),
+        (None, None) => Input::Json(Value::Null),
+        (Some(_), Some(_)) => {
+            let detail = "cannot stand beside `text`: give one of them";
+            return Err(Refusal::field("/inputs", detail));
+        }
+    };
+    Ok(Checked {
+        model,
+        version,
+        decision,
+        alias,
+        unit,
+        attributes,
+        request,
+        made_at,
+        propensity,
+        input,
+        outcome,
+    })
+}
+
+/// When it was made. What a clock that is a little ahead says is now.
+fn made(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let at: Timestamp = text.parse().map_err(|error| Refusal::field("/at", error))?;
+    let ahead = at.micros().saturating_sub(now.micros());
+    if ahead > AHEAD {
+        return Err(Refusal::field("/at", "is in the future"));
+    }
+    if ahead < -OLDEST {
+        return Err(Refusal::field("/at", "is more than a year ago"));
+    }
+    Ok(at.min(now))
+}
+
+/// Which version it was.
+struct Chosen {
+    model: Arc<Model>,
+    version: VersionKey,
+    alias: Option<AliasName>,
+    decision: Option<Decision>,
+}
+
+fn chosen(state: &AppState, item: &ObservedPrediction, now: Timestamp) -> Result<Chosen, Refusal> {
+    if let Some(token) = &item.token {
+        let bad = |error: BadToken| Refusal {
+            code: match error {
+                BadToken::Unknown => ErrorCode::TokenInvalid,
+                BadToken::Expired => ErrorCode::TokenExpired,
+            },
+            pointer: "",
+            detail: format!("The token {error}."),
+        };
+        let decision = state.tokens.read(token, now).map_err(bad)?;
+        let model = state.snapshot.model(decision.name.as_str());
+        let mut versions = model.iter().flat_map(|model| &model.traffic().versions);
+        let is_there = versions.any(|version| version.key == decision.version);
+        let gone = || Refusal {
+            code: ErrorCode::VersionNotFound,
+            pointer: "",
+            detail: "The version that the token names is deleted, so this counts for nothing."
+                .into(),
+        };
+        let model = model.filter(|_| is_there).ok_or_else(gone)?;
+        return Ok(Chosen {
+            model,
+            version: decision.version,
+            alias: None,
+            decision: Some(decision),
+        });
+    }
+    let unknown = |name: &str| Refusal {
+        code: ErrorCode::ModelNotFound,
+        pointer: "",
+        detail: format!("There is no model {name}; `GET /models` lists them."),
+    };
+    let model = match &item.name {
+        Some(name) => {
+            let model = state.snapshot.model(name);
+            model.ok_or_else(|| unknown(name))?
+        }
+        None => {
+            let only = state.snapshot.only();
+            let model = only.and_then(|name| state.snapshot.model(name.as_str()));
+            let detail = "is missing: there is not exactly one model, so say which one it was";
+            model.ok_or_else(|| Refusal::field("/name", detail))?
+        }
+    };
+    let Some(named) = &item.model_version else {
+        let detail = "is missing: say which version it was, or give the `token` of `POST /decide`";
+        return Err(Refusal::field("/model_version", detail));
+    };
+    let (text, alias) = model.named(named);
+    let mut versions = model.traffic().versions.iter();
+    let version = versions.find(|version| version.version.as_str() == text);
+    let no_version = || Refusal {
+        code: ErrorCode::VersionNotFound,
+        pointer: "",
+        detail: format!("{} has no version {named}.", model.traffic().name),
+    };
+    let version = version.ok_or_else(no_version)?.key;
+    let alias = alias.cloned();
+    Ok(Chosen {
+        model,
+        version,
+        alias,
+        decision: None,
+    })
+}
+
+/// Whether what is said beside a token agrees with it.
+fn agree(
+    item: &ObservedPrediction,
+    decision: &Decision,
+    (model, version): (&Model, VersionKey),
+    (unit, made_at): (Option<&UnitId>, Option<Timestamp>),
+) -> Result<(), Refusal> {
+    let wrong = |detail: String| {
+        Err(Refusal {
+            code: ErrorCode::TokenInvalid,
+            pointer: "",
+            detail,
+        })
+    };
+    if let Some(name) = item
+        .name
+        .as_deref()
+        .filter(|name| *name != decision.name.as_str())
+    {
+        return wrong(format!(
+            "The token is of the model {}, not of {name}.",
+            decision.name
+        ));
+    }
+    if unit.is_some_and(|unit| *unit != decision.unit) {
+        return wrong("The token was given for another unit than `unit_id` names.".into());
+    }
+    let mut versions = model.traffic().versions.iter();
+    let chosen = versions.find(|known| known.key == version);
+    let chosen = chosen.map_or("", |known| known.version.as_str());
+    if let Some(named) = item.model_version.as_deref()
+        && model.named(named).0 != chosen
+    {
+        return wrong(format!(
+            "The token chose version {chosen}, not {named}. Where another version answered, send it as an `error` of \
+             {chosen}."
+        ));
+    }
+    if item.propensity.is_some() {
+        return Err(Refusal::field(
+            "/propensity",
+            "is in the token: leave it out",
+        ));
+    }
+    if made_at.is_some_and(|at| at.micros() + AHEAD < decision.issued * 1_000_000) {
+        return Err(Refusal::field("/at", "is before the decision of the token"));
+    }
+    Ok(())
+}
+
+fn outcome(item: &ObservedPrediction, version: VersionKey) -> Result<Outcome, Refusal> {
+    if let Some(confidence) = item.confidence
+        && !(0.0..=1.0).contains(&confidence)
+    {
+        return Err(Refusal::field("/confidence", "must be from 0 to 1"));
+    }
+    if let Some(latency) = item.latency_ms
+        && !(0.0..=MAX_LATENCY).contains(&latency)
+    {
+        return Err(Refusal::field(
+            "/latency_ms",
+            "must be from 0 to 86400000, a day",
+        ));
+    }
+    let error = match &item.error {
+        Some(_) if item.prediction.is_some() => {
+            let detail = "cannot stand beside `prediction`: a version that failed has said nothing";
+            return Err(Refusal::field("/error", detail));
+        }
+        Some(error) if error.is_empty() => {
+            return Err(Refusal::field("/error", "must have at least one character"));
+        }
+        Some(error) => Some(error.chars().take(MAX_ERROR).collect::<String>()),
+        None => None,
+    };
+    let output = Output {
+        prediction: item.prediction.clone().unwrap_or_default(),
+        confidence: item.confidence,
+    };
+    Ok(Outcome {
+        answer: error.is_none().then_some((version, output)),
+        error,
+        rejected: false,
+        latency_ns: item.latency_ms.map(|latency| (latency * 1e6) as u64),
+    })
+}
+
+/// A hash of what is said, keyed by the salt of the model: a repeat says the same. The token may be another one of the same
+/// decision.
+fn asked(item: &ObservedPrediction, model: &Model, version: VersionKey) -> u64 {
+    let said = ObservedPrediction {
+        token: None,
+        name: None,
+        model_version: None,
+        ..item.clone()
+    };
+    let salt = &model.traffic().salt;
+    let bytes = serde_json::to_vec(&(salt, "elsewhere", version.0, said));
+    let digest = Sha256::digest(bytes.expect("texts, numbers and JSON are JSON"));
+    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}
