@@ -19,6 +19,16 @@ pub struct Feedback {
     /// The model that `request_id` was sent to; may be left out where there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// In place of both: the unit whose outcome it is, for a metric per unit. It counts for every experiment of the model (of
+    /// all that know the metric where no `name` is given) in which the unit was exposed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_id: Option<String>,
+    /// When the outcome of a unit happened; now where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What you call the outcome, so that the same again changes nothing. Up to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome_id: Option<String>,
     /// What would have been right, not null; gives the metric `correct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Value>,
@@ -79,7 +89,7 @@ pub struct FeedbackReply {
 /// What a value counted for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FeedbackReceipt {
-    /// The prediction; null where a request has not been seen.
+    /// The prediction; null where a request has not been seen, and for an outcome of a unit.
     pub prediction_id: Option<String>,
     /// The request, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +108,18 @@ pub struct FeedbackReceipt {
     pub model_version: Option<String>,
     /// The experiment that it counted for.
     pub experiment: Option<String>,
+    /// The unit whose outcome it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_id: Option<String>,
+    /// What its sender calls the outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome_id: Option<String>,
+    /// The experiments that the outcome of a unit counted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiments: Option<Vec<String>>,
+    /// Why the outcome of a unit that was exposed counted for none: `before_exposure` or `after_window`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_counted: Option<String>,
 }
 
 types::words! {

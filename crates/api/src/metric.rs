@@ -2,7 +2,7 @@
 
 use crate::word::EvidenceRule;
 use serde::{Deserialize, Serialize};
-use types::{Direction, MetricKind, Missing};
+use types::{Combine, Direction, MetricKind, Missing, Per};
 use utoipa::ToSchema;
 
 /// The declaration of a metric.
@@ -15,7 +15,8 @@ pub struct DeclareMetric {
     #[serde(default = "up")]
     pub direction: Direction,
     /// How long after a prediction its value may arrive, in seconds. Predictions younger than this
-    /// are left out of comparisons; with 0 every value counts at once.
+    /// are left out of comparisons; with 0 every value counts at once. For a metric per unit: how long after the first
+    /// exposure of a unit its outcomes count.
     #[serde(default)]
     pub window_seconds: u64,
     /// The least value that is accepted.
@@ -25,7 +26,8 @@ pub struct DeclareMetric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound: Option<f64>,
     /// What a prediction without a value counts as once the window has passed. When left out:
-    /// `failure` for a binary metric with direction up and a window, else `excluded`.
+    /// `failure` for a binary metric with direction up and a window, else `excluded`; for a metric per unit `zero` in place
+    /// of that, because who bought nothing has spent 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
     /// Values below count as this in comparisons. When left out: found from values that the control had before.
@@ -35,6 +37,12 @@ pub struct DeclareMetric {
     /// which 99 % of the control's lay before, of those that are not 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<f64>,
+    /// Whose values they are: each prediction's, or each unit's. Only of the latter outcomes are sent by `unit_id`.
+    #[serde(default)]
+    pub per: Per,
+    /// How the outcomes of a unit become its value, for a metric per unit: `any` for a binary one when left out, else `sum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combine: Option<Combine>,
 }
 
 fn up() -> Direction {
@@ -64,6 +72,10 @@ pub struct Metric {
     pub floor: Option<f64>,
     /// Values above count as this in comparisons, where it is declared.
     pub cap: Option<f64>,
+    /// Whose values they are.
+    pub per: Per,
+    /// How the outcomes of a unit become its value; null for a metric per prediction.
+    pub combine: Option<Combine>,
     /// How evidence on it is counted.
     pub rule: EvidenceRule,
 }
@@ -75,6 +87,8 @@ impl From<types::Metric> for Metric {
             floor: metric.floor,
             cap: metric.cap,
             rule: metric.rule().into(),
+            per: metric.per,
+            combine: (metric.per == Per::Unit).then_some(metric.combine),
             metric: metric.name.to_string(),
             kind: metric.kind,
             direction: metric.direction,

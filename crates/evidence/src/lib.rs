@@ -18,7 +18,10 @@ mod unit;
 pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
 pub use exact::ExactSum;
 pub use minute::minute_of;
-pub use outcome::{Exposure, Outcome, UnitOutcomes, exposed, valued, without_value};
+pub use outcome::{
+    Exposure, Happened, Outcome, UnitOutcomes, UnitWorth, exposed, first_exposed, until, valued,
+    without_value,
+};
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use unit::{Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, start_of};

@@ -6,7 +6,8 @@ use crate::unit::{Delta, Gain};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use types::{
-    BuiltIn, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Status, VersionKey,
+    BuiltIn, Combine, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Per, Status,
+    VersionKey,
 };
 
 /// A prediction's place in an experiment.
@@ -86,7 +87,8 @@ impl Outcome {
             sum,
             valued: self.value.is_some() && before.value.is_none(),
             // A first event stands when its value is replaced, so it is not counted again.
-            bad: self.value.is_some_and(|value| metric.is_bad(value)),
+            bad: metric.per == Per::Prediction
+                && self.value.is_some_and(|value| metric.is_bad(value)),
             fresh: true,
             delay: 0,
         }
@@ -151,6 +153,7 @@ pub fn exposed(
     measured: Measured,
 ) -> SmallVec<[(usize, Gain); 8]> {
     let each = definition.metrics.iter().enumerate();
+    let each = each.filter(|(_, metric)| metric.per == Per::Prediction);
     let gains = each.filter_map(|(at, metric)| {
         let outcome = Outcome::of(definition, metric, measured, None);
         let gain = || outcome.since(Outcome::default(), metric);
@@ -167,16 +170,97 @@ pub fn valued(
     old: Option<f64>,
     new: f64,
 ) -> Option<Gain> {
-    // A metric of feedback needs to know nothing of the prediction.
-    let nothing = Measured {
-        status: Status::Ok,
-        latency_ns: Some(0),
-        confidence: None,
-    };
-    let before = Outcome::of(definition, metric, nothing, old);
-    let after = Outcome::of(definition, metric, nothing, Some(new));
+    let before = Outcome::of(definition, metric, NOTHING, old);
+    let after = Outcome::of(definition, metric, NOTHING, Some(new));
     after.value.is_some().then(|| after.since(before, metric))
 }
+
+/// An outcome of a unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Happened {
+    /// When it happened, in microseconds.
+    pub at: i64,
+    /// When it was told, in microseconds.
+    pub told: i64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// What the outcomes of a unit make it worth for a metric per unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct UnitWorth {
+    /// The value; `None` where nothing has come.
+    pub value: Option<f64>,
+    /// The same of what was told before the window of the unit had passed: bets see no more.
+    pub in_time: Option<f64>,
+}
+
+impl UnitWorth {
+    /// Of the outcomes of a unit, in the order in which they came, that was exposed first at `exposed`, in microseconds.
+    pub fn of(metric: &Metric, exposed: i64, outcomes: &[Happened]) -> Self {
+        let until = until(metric, exposed);
+        let within = |outcome: &&Happened| outcome.at > exposed && outcome.at <= until;
+        let in_time = |outcome: &&Happened| {
+            within(outcome) && outcome.told.div_euclid(SECOND) <= until.div_euclid(SECOND)
+        };
+        Self {
+            value: combined(metric.combine, outcomes.iter().filter(within)),
+            in_time: combined(metric.combine, outcomes.iter().filter(in_time)),
+        }
+    }
+
+    /// What bets see of it so far, where it counts.
+    pub fn worth_in_time(self, metric: &Metric) -> Option<f64> {
+        self.in_time
+            .filter(|value| metric.counts(*value))
+            .or_else(|| without_value(metric))
+    }
+}
+
+/// A second, in microseconds.
+const SECOND: i64 = 1_000_000;
+
+/// When the window of a unit ends that was exposed first at `exposed`, in microseconds.
+pub fn until(metric: &Metric, exposed: i64) -> i64 {
+    let window = i64::try_from(metric.window_seconds).unwrap_or(i64::MAX);
+    exposed.saturating_add(window.saturating_mul(SECOND))
+}
+
+fn combined<'a>(combine: Combine, outcomes: impl Iterator<Item = &'a Happened>) -> Option<f64> {
+    let mut outcomes = outcomes.peekable();
+    outcomes.peek()?;
+    Some(match combine {
+        Combine::Sum => {
+            let mut sum = ExactSum::default();
+            outcomes.for_each(|outcome| sum.add(outcome.value));
+            sum.value()
+        }
+        Combine::Count => outcomes.count() as f64,
+        Combine::Any => f64::from(outcomes.any(|outcome| outcome.value != 0.0)),
+        // Of two that happened at once, the one that came last.
+        Combine::Last => outcomes.max_by_key(|outcome| outcome.at)?.value,
+        Combine::Max => outcomes.fold(f64::NEG_INFINITY, |max, outcome| max.max(outcome.value)),
+    })
+}
+
+/// What a unit adds when it is exposed in an experiment for the first time, with what is known of its outcomes by then.
+pub fn first_exposed(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    of_unit: UnitWorth,
+) -> Option<Gain> {
+    let outcome = Outcome::of(definition, metric, NOTHING, of_unit.value);
+    outcome
+        .counts
+        .then(|| outcome.since(Outcome::default(), metric))
+}
+
+/// A metric of feedback needs to know nothing of the prediction.
+const NOTHING: Measured = Measured {
+    status: Status::Ok,
+    latency_ns: None,
+    confidence: None,
+};
 
 #[cfg(test)]
 mod tests {

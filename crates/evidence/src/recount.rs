@@ -4,12 +4,12 @@
 use crate::bets::{Coin, Terms};
 use crate::exact::ExactSum;
 use crate::minute::minute_of;
-use crate::outcome::{Exposure, Outcome, without_value};
+use crate::outcome::{Exposure, Happened, Outcome, UnitWorth, first_exposed, without_value};
 use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, VersionKey};
+use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, Per, VersionKey};
 
 /// A unit of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,6 +113,11 @@ impl Recount {
         }
     }
 
+    /// The model that the experiment is about.
+    pub fn name(&self) -> &str {
+        self.definition.name.as_str()
+    }
+
     /// Says by which terms bets are made in an epoch.
     pub fn epoch(&mut self, epoch: i64, terms: Terms) {
         self.terms.insert(epoch, terms);
@@ -129,7 +134,13 @@ impl Recount {
     }
 
     /// Counts a prediction, with what came for it by metric.
-    pub fn add(&mut self, p: &Exposed, given: impl Fn(&Metric) -> Option<Given>) {
+    /// `outcomes` are those of its unit for a metric per unit, in the order in which they came.
+    pub fn add(
+        &mut self,
+        p: &Exposed,
+        given: impl Fn(&Metric) -> Option<Given>,
+        outcomes: impl Fn(&Metric) -> Vec<Happened>,
+    ) {
         let arms = self.arms.len();
         let arm = *self.arms.entry((p.epoch, p.unit)).or_insert(p.version);
         let new = self.arms.len() > arms;
@@ -146,7 +157,18 @@ impl Recount {
             bad.iter().for_each(|at| sums.add_events(*at, 0, 1));
             minute
         });
+        let mut of_units = Vec::new();
         for (at, metric) in self.definition.metrics.iter().enumerate() {
+            if metric.per == Per::Unit {
+                let exposed = facts.and_then(|facts| *facts.of.get(at)?);
+                if let Some(exposed) = exposed.filter(|_| new) {
+                    let exposed = exposed as i64;
+                    let of_unit = UnitWorth::of(metric, exposed, &outcomes(metric));
+                    let unit = (p.epoch, arm, p.unit);
+                    of_units.push((unit, at, exposed, of_unit));
+                }
+                continue;
+            }
             let given = given(metric);
             let feedback = given.map(|given| given.value);
             let outcome = Outcome::of(&self.definition, metric, p.measured, feedback);
@@ -193,6 +215,42 @@ impl Recount {
                 gathered.sum.add(outcome.value.unwrap_or(0.0));
                 gathered.values += i64::from(outcome.value.is_some());
             }
+        }
+        for (unit, at, exposed, of_unit) in of_units {
+            self.add_unit(unit, at, exposed, of_unit);
+        }
+    }
+
+    /// Counts a unit that was exposed first at a moment, in microseconds, for a metric per unit.
+    fn add_unit(
+        &mut self,
+        (epoch, arm, unit): (i64, VersionKey, Unit),
+        at: usize,
+        exposed: i64,
+        of_unit: UnitWorth,
+    ) {
+        let definition = Arc::clone(&self.definition);
+        let metric = &definition.metrics[at];
+        let began = exposed.div_euclid(1_000_000);
+        if self.terms.get(&epoch).is_some_and(|terms| terms.has(at))
+            && let Some(worth) = of_unit.worth_in_time(metric)
+        {
+            let outcome = UnitOutcome::of_one(exposed as u64, Some(worth));
+            self.outcomes
+                .insert((epoch, unit, at), (arm, began, outcome));
+        }
+        let Some(gain) = first_exposed(&definition, metric, of_unit) else {
+            return;
+        };
+        if self
+            .matured_at
+            .is_none_or(|now| start_of(metric, began) <= cutoff(metric, now))
+        {
+            let cell = (epoch, arm, Some(at));
+            let gathered = self.units.entry((cell, unit)).or_default();
+            gathered.count += gain.count;
+            gathered.sum.add_sum(&gain.sum);
+            gathered.values += i64::from(gain.valued);
         }
     }
 

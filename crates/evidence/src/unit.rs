@@ -214,7 +214,8 @@ pub struct UnitMetric {
 pub struct UnitOutcome {
     count: u32,
     sum: ExactSum,
-    /// Without a window: the prediction whose value it is, by the order of its id.
+    /// Without a window: the prediction whose value it is, by the order of its id. Of a metric per unit: when the unit was
+    /// exposed first in the experiment, in microseconds; `None` in the epochs to which it came later.
     pub of: Option<u64>,
 }
 

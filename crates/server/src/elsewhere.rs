@@ -5,7 +5,7 @@ use crate::clock;
 use crate::decisions::{BadToken, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::attributes_of;
-use crate::lines::{self, Lines, Refusal};
+use crate::lines::{self, AHEAD, Lines, Refusal, happened};
 use crate::openapi::problems;
 use crate::requests::{self, Claim, Guard, Kind};
 use crate::snapshot::Model;
@@ -24,10 +24,6 @@ use types::{
     RequestKey, Timestamp, UnitId, VersionKey,
 };
 
-/// How far ahead the clock of a caller may be, in microseconds: a time within it is now.
-const AHEAD: i64 = 5 * 60 * 1_000_000;
-/// Nothing is older than this, in microseconds: a year, which is the longest window of a metric.
-const OLDEST: i64 = 366 * 86_400 * 1_000_000;
 /// A prediction that is older than this says nothing about how a candidate does now, in microseconds.
 const RECENT: i64 = 60 * 1_000_000;
 /// The errors that are listed of a batch in which nothing fits.
@@ -318,7 +314,7 @@ fn check(state: &AppState, item: ObservedPrediction, now: Timestamp) -> Result<C
     let request_id = request_id.map_err(|error| Refusal::field("/request_id", error))?;
     let unit = item.unit_id.as_deref().map(UnitId::parse).transpose();
     let unit = unit.map_err(|error| Refusal::field("/unit_id", error))?;
-    let made_at = item.at.as_deref().map(|at| made(at, now)).transpose()?;
+    let made_at = item.at.as_deref().map(|at| happened(at, now)).transpose()?;
     let Chosen {
         model,
         version,
@@ -363,19 +359,6 @@ fn check(state: &AppState, item: ObservedPrediction, now: Timestamp) -> Result<C
         input,
         outcome,
     })
-}
-
-/// When it was made. What a clock that is a little ahead says is now.
-fn made(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let at: Timestamp = text.parse().map_err(|error| Refusal::field("/at", error))?;
-    let ahead = at.micros().saturating_sub(now.micros());
-    if ahead > AHEAD {
-        return Err(Refusal::field("/at", "is in the future"));
-    }
-    if ahead < -OLDEST {
-        return Err(Refusal::field("/at", "is more than a year ago"));
-    }
-    Ok(at.min(now))
 }
 
 /// Which version it was.

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::LogStore;
 use types::{
-    BuiltIn, Experiment, Metric, MetricName, ModelState, Reason, TimeRange, Timestamp, Version,
-    VersionKey,
+    BuiltIn, Experiment, Metric, MetricName, ModelState, Per, Reason, TimeRange, Timestamp,
+    Version, VersionKey,
 };
 
 /// Periods for which the weights of a bandit are made.
@@ -110,6 +110,10 @@ fn asked(
     let mut fields = Fields::default();
     let since = fields.take_option("/since", body.since.as_deref().map(str::parse::<Timestamp>));
     let until = fields.take_option("/until", body.until.as_deref().map(str::parse::<Timestamp>));
+    if metric.per == Per::Unit {
+        let detail = "is per unit: what a unit does later is no reward of a single choice; use a metric per prediction";
+        fields.wrong("/metric", detail);
+    }
     if body.metric == BuiltIn::Slow.as_str() {
         let detail = "cannot be slow: its objective belongs to an experiment; use latency_ms";
         fields.wrong("/metric", detail);

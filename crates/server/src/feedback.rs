@@ -7,7 +7,7 @@ pub(crate) use stored::{__path_list, __path_receipt, list, receipt, wire_value};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Params;
-use crate::lines::{self, Refusal};
+use crate::lines::{self, Refusal, happened};
 use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
 use crate::state::AppState;
@@ -23,8 +23,10 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Instant;
 use store::entry::{FeedbackEntry, encode_feedback};
-use store::{Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Receipt};
-use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId};
+use store::{
+    Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Missed, Receipt, UnitFeedback,
+};
+use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId, UnitId};
 use utoipa::IntoParams;
 
 /// Values in one entry of the log: nothing waits for more.
@@ -41,7 +43,7 @@ pub(crate) struct FeedbackParams {
     receipts: Option<bool>,
 }
 
-/// Stores feedback for predictions.
+/// Stores feedback for predictions, and outcomes of units.
 ///
 /// One value as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. A value that
 /// does not fit does not keep the others from being stored. Sending the same again changes nothing. The
@@ -191,6 +193,11 @@ fn cut(values: Vec<(u64, Feedback)>, most_bytes: u64) -> Vec<Vec<(u64, Feedback)
         let named = match &value.of {
             FeedbackOf::Prediction(_) => 0,
             FeedbackOf::Request(name, id) => (name.as_str().len() + id.as_str().len()) as u64,
+            FeedbackOf::Unit(of) => {
+                let name = of.name.as_ref().map_or(0, |name| name.as_str().len());
+                let id = of.outcome.as_ref().map_or(0, |id| id.as_str().len());
+                (name + id + of.unit.as_str().len()) as u64
+            }
         };
         let size = VALUE_BYTES
             + named
@@ -323,6 +330,14 @@ fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
 
 /// What feedback is for.
 fn subject(state: &AppState, item: &api::Feedback) -> Result<FeedbackOf, Refusal> {
+    if let Some(unit) = &item.unit_id {
+        return outcome(state, item, unit);
+    }
+    for (given, pointer) in [(&item.at, "/at"), (&item.outcome_id, "/outcome_id")] {
+        if given.is_some() {
+            return Err(Refusal::field(pointer, "goes with `unit_id` alone"));
+        }
+    }
     match (&item.prediction_id, &item.request_id) {
         (Some(id), None) => {
             if item.name.is_some() {
@@ -344,9 +359,42 @@ fn subject(state: &AppState, item: &api::Feedback) -> Result<FeedbackOf, Refusal
         )),
         (None, None) => Err(Refusal::field(
             "/prediction_id",
-            "is missing: give `prediction_id` or `request_id`",
+            "is missing: give `prediction_id`, `request_id` or `unit_id`",
         )),
     }
+}
+
+/// Whose outcome it is.
+fn outcome(state: &AppState, item: &api::Feedback, unit: &str) -> Result<FeedbackOf, Refusal> {
+    let unit = UnitId::parse(unit).map_err(|error| Refusal::field("/unit_id", error))?;
+    let others = [
+        (item.prediction_id.is_some(), "/prediction_id"),
+        (item.request_id.is_some(), "/request_id"),
+        (item.label.is_some(), "/label"),
+    ];
+    if let Some((_, pointer)) = others.iter().find(|(given, _)| *given) {
+        let detail = "cannot stand beside `unit_id`: an outcome of a unit is for no prediction";
+        return Err(Refusal::field(pointer, detail));
+    }
+    if item.replace {
+        let detail = "is not for outcomes of units, which are combined: send another one with the difference, or a later one \
+                      for a metric that takes the last";
+        return Err(Refusal::field("/replace", detail));
+    }
+    let name = match &item.name {
+        Some(name) => Some(model(state, Some(name))?),
+        None => None,
+    };
+    let id = item.outcome_id.as_deref().map(RequestId::parse).transpose();
+    let id = id.map_err(|error| Refusal::field("/outcome_id", error))?;
+    let now = state.clock.now();
+    let at = item.at.as_deref().map(|at| happened(at, now)).transpose()?;
+    Ok(FeedbackOf::Unit(Box::new(UnitFeedback {
+        name,
+        unit,
+        at,
+        outcome: id,
+    })))
 }
 
 /// The model that is named, or the only one there is.
@@ -392,6 +440,25 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
             },
         },
         FeedbackRefusal::Invalid(error) => Refusal::field("/value", error),
+        FeedbackRefusal::OutcomeTaken { stored } => Refusal {
+            code: ErrorCode::FeedbackConflict,
+            pointer: "",
+            detail: format!(
+                "Another outcome has this `outcome_id`, with the value {stored}, of another unit, time or value; give each \
+                 outcome an id of its own."
+            ),
+        },
+        FeedbackRefusal::PerUnit(metric) => Refusal::field(
+            "/metric",
+            format!("{metric} is per unit: send its outcomes with `unit_id`"),
+        ),
+        FeedbackRefusal::PerPrediction(metric) => Refusal::field(
+            "/metric",
+            format!(
+                "{metric} is not declared as per unit by any model that is meant: send it with `prediction_id`, or declare \
+                 it with `per` as `unit`"
+            ),
+        ),
         FeedbackRefusal::UsedTwice => Refusal {
             code: ErrorCode::RequestIdUsedTwice,
             pointer: "",
@@ -453,9 +520,18 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
 fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
     let counted = receipt.counted.as_ref();
     let request_id = match of {
-        FeedbackOf::Prediction(_) => None,
         FeedbackOf::Request(_, id) => Some(id.to_string()),
+        FeedbackOf::Prediction(_) | FeedbackOf::Unit(_) => None,
     };
+    let of_unit = match of {
+        FeedbackOf::Unit(of) => Some(of),
+        FeedbackOf::Prediction(_) | FeedbackOf::Request(..) => None,
+    };
+    let experiments = receipt.experiments.iter().map(ToString::to_string);
+    let missed = receipt.missed.map(|missed| match missed {
+        Missed::BeforeExposure => "before_exposure",
+        Missed::AfterWindow => "after_window",
+    });
     FeedbackReceipt {
         prediction_id: receipt.prediction_id.map(|id| id.to_string()),
         request_id,
@@ -468,5 +544,9 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
         experiment: counted
             .and_then(|c| c.experiment_id)
             .map(|id| id.to_string()),
+        unit_id: of_unit.map(|of| of.unit.to_string()),
+        outcome_id: of_unit.and_then(|of| of.outcome.as_ref().map(ToString::to_string)),
+        experiments: of_unit.map(|_| experiments.collect()),
+        not_counted: missed.map(str::to_owned),
     }
 }

@@ -8,6 +8,7 @@ use api::{ErrorCode, FieldError, LineError};
 use axum::extract::Request;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use types::Timestamp;
 
 /// The most of a batch.
 const MAX_BATCH: usize = 10_000;
@@ -48,6 +49,27 @@ impl From<Refusal> for ApiError {
         }
         Self::new(refusal.code, refusal.detail)
     }
+}
+
+/// How far ahead the clock of a caller may be, in microseconds: a time within it is now.
+pub(crate) const AHEAD: i64 = 5 * 60 * 1_000_000;
+/// Nothing is older than this, in microseconds: a year, which is the longest window of a metric.
+const OLDEST: i64 = 366 * 86_400 * 1_000_000;
+
+/// When something happened elsewhere. What a clock that is a little ahead says is now.
+///
+/// # Errors
+/// When it is no time, in the future or more than a year ago.
+pub(crate) fn happened(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let at: Timestamp = text.parse().map_err(|error| Refusal::field("/at", error))?;
+    let ahead = at.micros().saturating_sub(now.micros());
+    if ahead > AHEAD {
+        return Err(Refusal::field("/at", "is in the future"));
+    }
+    if ahead < -OLDEST {
+        return Err(Refusal::field("/at", "is more than a year ago"));
+    }
+    Ok(at.min(now))
 }
 
 pub(crate) struct Lines<T> {

@@ -8,7 +8,9 @@ use api::{DeclareMetric, ErrorCode, Message, Metric};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
-use types::{BuiltIn, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName};
+use types::{
+    BuiltIn, Combine, Direction, InvalidMetric, MetricKind, MetricName, Missing, ModelName, Per,
+};
 
 /// Lists the metrics of a model, the built-in ones first.
 #[utoipa::path(
@@ -92,7 +94,8 @@ pub(crate) async fn set(
         let pointer = match error {
             InvalidMetric::BuiltIn(_) => "",
             InvalidMetric::Bounds => "/lower_bound",
-            InvalidMetric::Window => "/window_seconds",
+            InvalidMetric::Window | InvalidMetric::NoUnitWindow => "/window_seconds",
+            InvalidMetric::Combine => "/combine",
             InvalidMetric::NoWindow | InvalidMetric::NoFailure | InvalidMetric::NoZero => {
                 "/missing"
             }
@@ -108,7 +111,12 @@ pub(crate) async fn set(
 fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
     let can_fail = body.kind == MetricKind::Binary && body.direction == Direction::Up;
     let waits = body.window_seconds > 0 && can_fail;
-    types::Metric {
+    let binary = body.kind == MetricKind::Binary;
+    let combine = match body.per {
+        Per::Unit if binary => Combine::Any,
+        Per::Unit | Per::Prediction => Combine::Sum,
+    };
+    let mut metric = types::Metric {
         name,
         kind: body.kind,
         direction: body.direction,
@@ -122,7 +130,18 @@ fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
         }),
         floor: body.floor,
         cap: body.cap,
+        per: body.per,
+        combine: body.combine.unwrap_or(combine),
+    };
+    if metric.per == Per::Unit && body.missing.is_none() && !can_fail {
+        let zero = types::Metric {
+            missing: Missing::Zero,
+            ..metric.clone()
+        };
+        // Where its bounds do not hold 0, nothing is nothing.
+        metric = if zero.check().is_ok() { zero } else { metric };
     }
+    metric
 }
 
 /// Removes a declaration. Values that are stored stay.

@@ -13,7 +13,7 @@ use axum::extract::State;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 use std::sync::Arc;
 use store::{Earlier, LogStore};
-use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelState, TimeRange, Timestamp};
+use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelState, Per, TimeRange, Timestamp};
 
 /// So many units of the log are looked at, the newest: they tell a mean to a hundredth of a standard deviation.
 const UNITS: usize = 20_000;
@@ -58,6 +58,26 @@ pub(crate) async fn plan(
         from_log: Some(told),
         ..planned
     }))
+}
+
+/// How many predictions a unit has; a metric per unit does not tell.
+async fn predictions_per_unit(
+    state: &AppState,
+    model: &ModelState,
+    (since, now): (Timestamp, Timestamp),
+) -> ApiResult<f64> {
+    let query = Earlier {
+        definition: Arc::new(of_versions(model, BuiltIn::Error.metric())),
+        metric: 0,
+        versions: model.versions.iter().map(|version| version.key).collect(),
+        experiment: None,
+        since: Some(since),
+        now,
+        limit: UNITS,
+    };
+    let found = state.store.earlier_outcomes(query).await?;
+    let predictions: f64 = found.units.iter().map(|(predictions, _)| predictions).sum();
+    Ok(predictions / found.units.len().max(1) as f64)
 }
 
 async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
@@ -116,6 +136,10 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         return Err(ApiError::field("/metric", detail));
     };
     let told = Sums::of(&found.units);
+    let mut each = told.predictions / units as f64;
+    if metric.per == Per::Unit {
+        each = predictions_per_unit(state, &model, (since, now)).await?;
+    }
     if told.is_share && (told.mean <= 0.0 || told.mean >= 1.0) {
         let all = if told.mean <= 0.0 { "none" } else { "each" };
         let detail = format!(
@@ -134,7 +158,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         standard_deviation: told.deviation,
         is_share: told.is_share,
         units: units as u64,
-        per_day: per_day(state, &model, (begun, now), told.predictions / units as f64).await?,
+        per_day: per_day(state, &model, (begun, now), each).await?,
         since: oldest.to_string(),
     })
 }

@@ -17,16 +17,17 @@
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
-//!             6 replace, 7 line; 8 model and 9 request_id in place of 1 and 2
+//!             6 replace, 7 line; 8 model and 9 request_id in place of 1 and 2;
+//!             or 10 unit_id, 11 when it happened, microseconds since 1970, 12 outcome_id, and perhaps 8
 //! ```
 
 mod wire;
 
-use crate::{Feedback, FeedbackContent, FeedbackOf};
+use crate::{Feedback, FeedbackContent, FeedbackOf, UnitFeedback};
 use sha2::{Digest, Sha256};
 use types::{
     ExperimentKey, Input, Measured, MetricName, ModelName, PredictionId, PredictionRecord, Reason,
-    ReceiptId, RequestId, Status, Timestamp, VersionKey,
+    ReceiptId, RequestId, Status, Timestamp, UnitId, VersionKey,
 };
 use wire::{Field, Fields, Writer};
 
@@ -216,6 +217,16 @@ fn encode_value(message: &mut Writer<'_>, line: u64, value: &Feedback) {
             message.bytes(8, name.as_str().as_bytes());
             message.bytes(9, id.as_str().as_bytes());
         }
+        FeedbackOf::Unit(of) => {
+            if let Some(name) = &of.name {
+                message.bytes(8, name.as_str().as_bytes());
+            }
+            message.bytes(10, of.unit.as_str().as_bytes());
+            message.varint_option(11, of.at.map(|at| at.micros() as u64));
+            if let Some(id) = &of.outcome {
+                message.bytes(12, id.as_str().as_bytes());
+            }
+        }
     }
     match &value.content {
         FeedbackContent::Label(label) => message.json(3, label),
@@ -343,6 +354,7 @@ fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
     let (mut order, mut random, mut line, mut replace) = (None, 0, 0, false);
     let (mut label, mut metric, mut value) = (None, None, None);
     let (mut name, mut request) = (None, None);
+    let (mut unit, mut happened, mut outcome) = (None, None, None);
     for field in Fields::new(bytes) {
         match field? {
             (1, Field::Fixed(bits)) => order = Some(bits),
@@ -361,12 +373,21 @@ fn decode_value(bytes: &[u8]) -> Result<(u64, Feedback), NotUnderstood> {
             (7, Field::Varint(number)) => line = number,
             (8, Field::Bytes(text)) => name = ModelName::parse(utf8(text)?).ok(),
             (9, Field::Bytes(text)) => request = RequestId::parse(utf8(text)?).ok(),
+            (10, Field::Bytes(text)) => unit = UnitId::parse(utf8(text)?).ok(),
+            (11, Field::Varint(micros)) => happened = Some(Timestamp::from_micros(micros as i64)),
+            (12, Field::Bytes(text)) => outcome = RequestId::parse(utf8(text)?).ok(),
             _ => {}
         }
     }
-    let of = match (order, name.zip(request)) {
-        (Some(order), None) => FeedbackOf::Prediction(PredictionId::new(order, random)),
-        (None, Some((name, id))) => FeedbackOf::Request(name, id),
+    let of = match (order, name, request, unit) {
+        (Some(order), _, None, None) => FeedbackOf::Prediction(PredictionId::new(order, random)),
+        (None, Some(name), Some(id), None) => FeedbackOf::Request(name, id),
+        (None, name, None, Some(unit)) => FeedbackOf::Unit(Box::new(UnitFeedback {
+            name,
+            unit,
+            at: happened,
+            outcome,
+        })),
         _ => return Err(NotUnderstood::Malformed("a value is for no prediction")),
     };
     let content = match (label, metric, value) {
@@ -519,6 +540,15 @@ mod tests {
             ),
             ..value(content)
         };
+        let of_unit = |content| Feedback {
+            of: FeedbackOf::Unit(Box::new(UnitFeedback {
+                name: None,
+                unit: UnitId::parse("user-1").unwrap(),
+                at: Some(Timestamp::from_micros(-5)),
+                outcome: RequestId::parse("order 8").ok(),
+            })),
+            ..value(content)
+        };
         let metric = MetricName::parse("clicked").unwrap();
         let feedback = FeedbackEntry {
             receipt: ReceiptId::new(Timestamp::from_micros(5_000_000), 77),
@@ -527,7 +557,8 @@ mod tests {
             values: vec![
                 (4, value(FeedbackContent::Label(json!(null)))),
                 (9, value(FeedbackContent::Value(metric.clone(), -1.5))),
-                (10, of_request(FeedbackContent::Value(metric, 2.0))),
+                (10, of_request(FeedbackContent::Value(metric.clone(), 2.0))),
+                (11, of_unit(FeedbackContent::Value(metric, 3.0))),
             ],
         };
         let at = Timestamp::from_micros(-3);

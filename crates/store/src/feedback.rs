@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
     BuiltIn, ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, RequestId,
-    Timestamp, VersionName,
+    Timestamp, UnitId, VersionName,
 };
 
 /// A value that came for a prediction.
@@ -26,6 +26,21 @@ pub enum FeedbackOf {
     /// By what its caller calls the request, which is the request's id within a model. Where it took several attempts,
     /// the value is for the exposure that the answer belongs to, and a label is compared with the answer.
     Request(ModelName, RequestId),
+    /// It is an outcome of a unit.
+    Unit(Box<UnitFeedback>),
+}
+
+/// Whose outcome it is, and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitFeedback {
+    /// The model; every model that knows the metric where none is named.
+    pub name: Option<ModelName>,
+    /// The unit.
+    pub unit: UnitId,
+    /// When it happened; when it came where that is not said.
+    pub at: Option<Timestamp>,
+    /// What its sender calls it: the same again changes nothing.
+    pub outcome: Option<RequestId>,
 }
 
 /// What came for a prediction.
@@ -50,6 +65,19 @@ pub struct Receipt {
     pub value: Option<f64>,
     /// What it counted for; `None` while its prediction has not been seen.
     pub counted: Option<Counted>,
+    /// Of an outcome of a unit: the experiments that it counts for.
+    pub experiments: Vec<ExperimentId>,
+    /// Of one that counts for none although its unit was exposed: why.
+    pub missed: Option<Missed>,
+}
+
+/// Why an outcome of a unit that was exposed does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// It happened before the first exposure of the unit, or at the same moment.
+    BeforeExposure,
+    /// It happened when the window after the first exposure was over.
+    AfterWindow,
 }
 
 impl Receipt {
@@ -61,7 +89,7 @@ impl Receipt {
         };
         let prediction_id = match &item.of {
             FeedbackOf::Prediction(id) => Some(*id),
-            FeedbackOf::Request(..) => None,
+            FeedbackOf::Request(..) | FeedbackOf::Unit(_) => None,
         };
         Self {
             status,
@@ -69,6 +97,8 @@ impl Receipt {
             metric,
             value,
             counted: None,
+            experiments: Vec::new(),
+            missed: None,
         }
     }
 
@@ -142,6 +172,18 @@ pub enum FeedbackRefusal {
     /// Several requests had the id, so which one is meant cannot be said.
     #[error("several requests had this id")]
     UsedTwice,
+    /// The metric is per unit, and the value came for a prediction.
+    #[error("{0} is per unit")]
+    PerUnit(MetricName),
+    /// The metric is per prediction, and the value came for a unit.
+    #[error("{0} is per prediction")]
+    PerPrediction(MetricName),
+    /// Another outcome has the id.
+    #[error("another outcome has this id: {stored}")]
+    OutcomeTaken {
+        /// Its value.
+        stored: String,
+    },
 }
 
 /// What became of each value of a batch.

@@ -29,8 +29,8 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use evidence::{Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
-    PlacedFeedback, Receipt, StoredFeedback,
+    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, Missed,
+    PlacedFeedback, Receipt, StoredFeedback, UnitFeedback,
 };
 pub use log::{
     Appended, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,

@@ -42,8 +42,8 @@ pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;
 pub use metric::{
-    BuiltIn, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE, Measured, Metric,
-    MetricKind, Missing,
+    BuiltIn, Combine, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE, Measured,
+    Metric, MetricKind, Missing, Per,
 };
 pub use model_state::{
     Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,

@@ -39,6 +39,34 @@ pub enum Missing {
     Excluded,
 }
 
+/// Whose values a metric has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Each prediction's: they are sent for a prediction.
+    #[default]
+    Prediction,
+    /// Each unit's: outcomes are sent for a unit, by whoever knows it.
+    Unit,
+}
+
+/// How the outcomes of one unit become its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// How many there are, whatever their values.
+    Count,
+    /// 1 where one of them is.
+    Any,
+    /// The one that happened last.
+    Last,
+    /// The greatest.
+    Max,
+}
+
 /// The longest window, in seconds: a year.
 const MAX_WINDOW: u64 = 366 * 86_400;
 
@@ -74,6 +102,16 @@ pub struct Metric {
     /// Values above count as this in comparisons, so that one of them cannot decide. When left out it is found likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<f64>,
+    /// Whose values they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub per: Per,
+    /// How the outcomes of one unit become its value, where they are units'.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub combine: Combine,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 crate::words! {
@@ -112,9 +150,19 @@ pub enum InvalidMetric {
     NoWindow,
     /// A binary metric has failures, and a bound may forbid 0.
     #[error(
-        "a missing value can count as zero only for a count or a number whose bounds hold 0; for a binary metric it is a failure"
+        "a missing value can count as zero only where the bounds hold 0; for a binary metric with direction up it is a failure"
     )]
     NoZero,
+    /// Outcomes of a unit are looked for in a window after its first exposure.
+    #[error(
+        "a metric per unit needs window_seconds: how long after its first exposure the outcomes of a unit count"
+    )]
+    NoUnitWindow,
+    /// Outcomes of this kind cannot be combined so.
+    #[error(
+        "a binary metric per unit combines by any, last or max, a count by sum, count, last or max, and a number by sum, last or max; a metric per prediction combines nothing"
+    )]
+    Combine,
     /// Floor and cap are no numbers or in the wrong order.
     #[error(
         "floor and cap must be numbers from -1e15 to 1e15, the floor below the cap and both within the bounds; a binary metric has none"
@@ -159,11 +207,14 @@ impl Metric {
         if self.window_seconds > MAX_WINDOW {
             return Err(InvalidMetric::Window);
         }
+        self.check_units()?;
         let can_fail = self.kind == MetricKind::Binary && self.direction == Direction::Up;
         if self.missing == Missing::Failure && !can_fail {
             return Err(InvalidMetric::NoFailure);
         }
-        let zero_fits = self.kind != MetricKind::Binary && self.check_counted(0.0).is_ok();
+        // Where less is better, nothing that came is the good outcome of a binary metric.
+        let is_good = self.kind != MetricKind::Binary || self.direction == Direction::Down;
+        let zero_fits = is_good && self.check_counted(0.0).is_ok();
         if self.missing == Missing::Zero && !zero_fits {
             return Err(InvalidMetric::NoZero);
         }
@@ -171,6 +222,25 @@ impl Metric {
             return Err(InvalidMetric::NoWindow);
         }
         self.check_caps()
+    }
+
+    fn check_units(&self) -> Result<(), InvalidMetric> {
+        if self.per == Per::Prediction {
+            return match self.combine {
+                Combine::Sum => Ok(()),
+                _ => Err(InvalidMetric::Combine),
+            };
+        }
+        if self.window_seconds == 0 {
+            return Err(InvalidMetric::NoUnitWindow);
+        }
+        let fits = match self.combine {
+            Combine::Sum => self.kind != MetricKind::Binary,
+            Combine::Count => self.kind == MetricKind::Count,
+            Combine::Any => self.kind == MetricKind::Binary,
+            Combine::Last | Combine::Max => true,
+        };
+        fits.then_some(()).ok_or(InvalidMetric::Combine)
     }
 
     fn check_caps(&self) -> Result<(), InvalidMetric> {
@@ -207,7 +277,13 @@ impl Metric {
 
     /// Whether a value that was stored counts: another declaration, or another release, may have let it in.
     pub fn counts(&self, value: f64) -> bool {
-        value.abs() <= MAX_COUNTED && self.check_counted(value).is_ok()
+        // Bounds are those of an outcome, and a sum of several may lie beyond.
+        value.abs() <= MAX_COUNTED && (self.adds_up() || self.check_counted(value).is_ok())
+    }
+
+    /// Whether the value of a unit is made of several outcomes that add up.
+    fn adds_up(&self) -> bool {
+        self.per == Per::Unit && matches!(self.combine, Combine::Sum | Combine::Count)
     }
 
     fn check_counted(&self, value: f64) -> Result<f64, InvalidValue> {
@@ -226,7 +302,8 @@ impl Metric {
 
     /// Whether its values have both ends.
     pub fn is_bounded(&self) -> bool {
-        self.kind == MetricKind::Binary || self.lower_bound.is_some() && self.upper_bound.is_some()
+        let both = self.lower_bound.is_some() && self.upper_bound.is_some();
+        self.kind == MetricKind::Binary || both && !self.adds_up()
     }
 
     /// The built-in metric that this is.
@@ -250,7 +327,9 @@ impl Metric {
         match self.built_in() {
             Some(BuiltIn::Error | BuiltIn::Rejected | BuiltIn::Slow) => EvidenceRule::Events,
             Some(BuiltIn::LatencyMs | BuiltIn::Confidence) => EvidenceRule::Exposures,
-            _ if self.missing != Missing::Excluded => EvidenceRule::Exposures,
+            _ if self.missing != Missing::Excluded || self.per == Per::Unit => {
+                EvidenceRule::Exposures
+            }
             _ if binary => EvidenceRule::Arrivals,
             _ if self.window_seconds > 0 => EvidenceRule::Exposures,
             _ => EvidenceRule::None,
@@ -341,6 +420,8 @@ impl BuiltIn {
             missing: Missing::Excluded,
             floor: None,
             cap: None,
+            per: Per::Prediction,
+            combine: Combine::Sum,
         }
     }
 

@@ -11,9 +11,10 @@ use crate::{
     PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback,
     VersionTotals, is_right, unit_number,
 };
+use crate::{Missed, UnitFeedback};
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, Unit, UnitOutcomes, cutoff,
-    exposed, start_of, valued,
+    Coin, Delta, Exposed, Facts, Given, Happened, Outcome, Recount, Sample, Seen, Unit,
+    UnitOutcomes, UnitWorth, cutoff, exposed, start_of, until, valued, without_value,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,12 +22,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
     ArmEvidence, ArmMinute, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey,
-    FeedbackStatus, Input, LoggedGroup, MetricEvidence, MetricName, MetricSums, MinuteEvidence,
-    ModelName, PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, VersionKey,
+    FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums,
+    MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId, TimeRange,
+    Timestamp, VersionKey,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.
 const KEPT: i64 = 7 * 86_400 * 1_000_000;
+/// How long outcomes of units are kept that were never exposed, in microseconds.
+const KEPT_OUTCOMES: i64 = 30 * 86_400 * 1_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -37,6 +41,8 @@ pub(super) struct Log {
     /// What waits for its prediction.
     pending: BTreeMap<(FeedbackOf, MetricName), (FeedbackContent, Timestamp)>,
     feedback_dropped: u64,
+    /// Outcomes of units, in the order in which they came.
+    outcomes: Vec<UnitOutcomeRow>,
     dropped: u64,
     missing: Vec<RangeInclusive<u64>>,
     set_aside: BTreeMap<u64, Aside>,
@@ -55,6 +61,18 @@ pub(super) struct Log {
 struct Row {
     position: u64,
     bytes: Vec<u8>,
+}
+
+/// An outcome of a unit for a model.
+#[derive(Debug, Clone)]
+struct UnitOutcomeRow {
+    name: ModelName,
+    metric: MetricName,
+    unit: i64,
+    outcome_id: Option<RequestId>,
+    happened: Happened,
+    /// Its unit was exposed in an experiment.
+    joined: bool,
 }
 
 /// A value that came for a prediction.
@@ -176,11 +194,22 @@ impl Log {
             let unit = unit_of(prediction);
             let arm = (experiment.key, prediction.epoch, unit);
             if let (Unit::Named(number), false) = (unit, self.arms.contains_key(&arm)) {
+                let is_first = !self.is_exposed(experiment.key, unit);
+                let first_of = |metric: &Metric| {
+                    let counts = is_first && metric.per == Per::Unit;
+                    counts.then(|| prediction.made().micros() as u64)
+                };
                 let facts = Facts {
                     coin: self.coin(models, experiment, prediction.epoch, unit),
                     began: prediction.made().seconds(),
-                    of: vec![None; experiment.definition.metrics.len()],
+                    of: experiment.definition.metrics.iter().map(first_of).collect(),
                 };
+                if counts_units(experiment) {
+                    for outcome in &mut self.outcomes {
+                        outcome.joined |=
+                            outcome.unit == number && outcome.name == experiment.definition.name;
+                    }
+                }
                 let place = (experiment.key, prediction.epoch, number);
                 self.facts.insert(place, facts);
             }
@@ -206,6 +235,147 @@ impl Log {
             self.join_waiting(models, &of, position);
         }
         Ok(false)
+    }
+
+    /// Whether a unit was exposed in an experiment.
+    fn is_exposed(&self, experiment: ExperimentKey, unit: Unit) -> bool {
+        let mut arms = self.arms.keys();
+        arms.any(|(of, _, known)| *of == experiment && *known == unit)
+    }
+
+    /// Stores an outcome of a unit.
+    fn store_outcome(
+        &mut self,
+        models: &Models,
+        item: &Feedback,
+        of: &UnitFeedback,
+        now: Timestamp,
+    ) -> FeedbackResult {
+        let FeedbackContent::Value(metric, value) = &item.content else {
+            let correct = BuiltIn::Correct.metric().name;
+            return Err(FeedbackRefusal::PerPrediction(correct));
+        };
+        let declared = |name: &ModelName| {
+            let metrics = models.metrics(name).into_iter();
+            metrics
+                .chain([BuiltIn::Correct.metric()])
+                .find(|known| known.name == *metric)
+        };
+        let is_per_unit = |name: &ModelName| declared(name).is_some_and(|m| m.per == Per::Unit);
+        let names: Vec<ModelName> = match &of.name {
+            Some(name) => vec![name.clone()],
+            None => models.names().into_iter().filter(is_per_unit).collect(),
+        };
+        let mut refusals = Vec::new();
+        let mut checked = Vec::new();
+        for name in names {
+            match declared(&name) {
+                None => refusals.push(FeedbackRefusal::UnknownMetric {
+                    name,
+                    metric: metric.clone(),
+                }),
+                Some(known) if known.per == Per::Prediction => {
+                    refusals.push(FeedbackRefusal::PerPrediction(metric.clone()));
+                }
+                Some(known) => match known.check_value(*value) {
+                    Ok(_) => checked.push(name),
+                    Err(error) => refusals.push(FeedbackRefusal::Invalid(error.to_string())),
+                },
+            }
+        }
+        if checked.is_empty() {
+            let unknown = FeedbackRefusal::PerPrediction(metric.clone());
+            return Err(refusals.into_iter().next().unwrap_or(unknown));
+        }
+        let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
+        for name in checked {
+            let unit = unit_number(of.unit.as_str());
+            let happened = Happened {
+                at: of.at.unwrap_or(now).micros(),
+                told: now.micros(),
+                value: *value,
+            };
+            let mut known = self.outcomes.iter();
+            let known = known.find(|known| {
+                let same = known.name == name && known.metric == *metric;
+                same && known.outcome_id.is_some() && known.outcome_id == of.outcome
+            });
+            if let Some(known) = known {
+                let (at, value) = (known.happened.at, known.happened.value);
+                let same_time = of.at.is_none_or(|given| given.micros() == at);
+                if !same_time || (known.unit, value) != (unit, happened.value) {
+                    return Err(FeedbackRefusal::OutcomeTaken {
+                        stored: value.to_string(),
+                    });
+                }
+                continue;
+            }
+            let of_model: Vec<&Experiment> = models.started(&name).collect();
+            let named = Unit::Named(unit);
+            let joined = of_model
+                .iter()
+                .any(|found| counts_units(found) && self.is_exposed(found.key, named));
+            if joined {
+                receipt.status = FeedbackStatus::Recorded;
+            } else if receipt.status == FeedbackStatus::Duplicate {
+                receipt.status = FeedbackStatus::Unmatched;
+            }
+            for experiment in of_model {
+                match self.counts_outcome(experiment, unit, metric, happened) {
+                    None => {}
+                    Some(Ok(())) => receipt.experiments.push(experiment.id),
+                    Some(Err(missed)) => receipt.missed = receipt.missed.or(Some(missed)),
+                }
+            }
+            self.outcomes.push(UnitOutcomeRow {
+                name,
+                metric: metric.clone(),
+                unit,
+                outcome_id: of.outcome.clone(),
+                happened,
+                joined,
+            });
+        }
+        if !receipt.experiments.is_empty() {
+            receipt.missed = None;
+        }
+        Ok(receipt)
+    }
+
+    /// Whether an outcome counts for an experiment; `None` where the unit was not exposed, or the metric is none of its.
+    fn counts_outcome(
+        &self,
+        experiment: &Experiment,
+        unit: i64,
+        metric: &MetricName,
+        happened: Happened,
+    ) -> Option<Result<(), Missed>> {
+        let at = experiment.definition.metric(metric.as_str())?;
+        let metric = &experiment.definition.metrics[at];
+        let mut facts = self.facts.iter();
+        let exposed = facts.find_map(|((of, _, known), facts)| {
+            let same = *of == experiment.key && *known == unit && metric.per == Per::Unit;
+            facts.of.get(at).copied().flatten().filter(|_| same)
+        })? as i64;
+        Some(if happened.at <= exposed {
+            Err(Missed::BeforeExposure)
+        } else if happened.at > until(metric, exposed) {
+            Err(Missed::AfterWindow)
+        } else {
+            Ok(())
+        })
+    }
+
+    /// The outcomes of a unit for a metric.
+    fn outcomes_of(&self, name: &ModelName, metric: &MetricName, unit: i64) -> Vec<Happened> {
+        let same = |known: &&UnitOutcomeRow| {
+            known.name == *name && known.metric == *metric && known.unit == unit
+        };
+        self.outcomes
+            .iter()
+            .filter(same)
+            .map(|known| known.happened)
+            .collect()
     }
 
     /// What is left to chance about a unit that comes to an epoch.
@@ -321,6 +491,9 @@ impl Log {
         position: u64,
     ) -> FeedbackResult {
         self.sweep(now);
+        if let FeedbackOf::Unit(of) = &item.of {
+            return self.store_outcome(models, item, of, now);
+        }
         let Some((row, answer)) = self.find(models, &item.of)? else {
             return Ok(self.keep(item, now));
         };
@@ -347,6 +520,8 @@ impl Log {
                 version: version.version.clone(),
                 experiment_id: None,
             }),
+            experiments: Vec::new(),
+            missed: None,
         };
         let experiment = prediction.experiment.and_then(|key| models.by_key(key));
         let place = experiment.and_then(|found| found.definition.metric(metric.as_str()));
@@ -405,6 +580,7 @@ impl Log {
                 return Ok(row.map(|row| (row.clone(), row.clone())));
             }
             FeedbackOf::Request(name, id) => (name, id),
+            FeedbackOf::Unit(_) => return Ok(None),
         };
         let attempts = self.predictions.values().filter(|row| {
             let prediction = row.prediction();
@@ -439,7 +615,11 @@ impl Log {
         let before = self.pending.len();
         self.pending
             .retain(|_, (_, received_at)| received_at.micros() >= now.micros() - KEPT);
-        self.feedback_dropped += (before - self.pending.len()) as u64;
+        let outcomes = self.outcomes.len();
+        self.outcomes
+            .retain(|known| known.joined || known.happened.told >= now.micros() - KEPT_OUTCOMES);
+        let dropped = before - self.pending.len() + outcomes - self.outcomes.len();
+        self.feedback_dropped += dropped as u64;
     }
 
     pub(super) fn retry(&mut self, models: &Models, now: Timestamp) -> u64 {
@@ -764,7 +944,13 @@ impl Log {
         for row in self.predictions.values() {
             let p = row.prediction();
             if p.experiment == Some(experiment.key) {
-                recount.add(&exposed_by(&p), |metric| self.given(&p, &metric.name));
+                let name = &experiment.definition.name;
+                let outcomes = |metric: &Metric| match unit_of(&p) {
+                    Unit::Named(unit) => self.outcomes_of(name, &metric.name, unit),
+                    Unit::Own(_) => Vec::new(),
+                };
+                let given = |metric: &Metric| self.given(&p, &metric.name);
+                recount.add(&exposed_by(&p), given, outcomes);
             }
         }
         recount
@@ -781,15 +967,30 @@ impl Log {
                 && (query.experiment.is_none() || p.experiment == query.experiment)
         });
         let (mut found, mut oldest) = (UnitOutcomes::default(), None);
+        let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
         for (_, p) in asked.take(3 * query.limit) {
-            if found.units() >= query.limit {
+            if found.units() + exposed.len() >= query.limit {
                 break;
             }
             oldest = Some(p.id.time());
+            if metric.per == Per::Unit {
+                if let Some(unit) = p.unit_id {
+                    exposed.insert(unit_number(unit), p.made().micros());
+                }
+                continue;
+            }
             let given = self.given(&p, &metric.name).map(|given| given.value);
             let outcome = Outcome::of(&query.definition, metric, p.measured(), given);
             if let Some(worth) = outcome.worth() {
                 found.add(p.unit_id.map(unit_number), worth);
+            }
+        }
+        for (unit, exposed) in exposed {
+            let name = &query.definition.name;
+            let outcomes = self.outcomes_of(name, &metric.name, unit);
+            let worth = UnitWorth::of(metric, exposed, &outcomes);
+            if let Some(worth) = worth.value.or_else(|| without_value(metric)) {
+                found.add(Some(unit), worth);
             }
         }
         EarlierOutcomes {
@@ -818,7 +1019,9 @@ impl Log {
             missing: missing.sum(),
             set_aside: self.set_aside.len() as u64,
             dropped: self.dropped,
-            feedback_waiting: self.pending.len() as u64,
+            feedback_waiting: (self.pending.len()
+                + self.outcomes.iter().filter(|known| !known.joined).count())
+                as u64,
             feedback_dropped: self.feedback_dropped,
         }
     }
@@ -852,6 +1055,12 @@ impl Stored {
             received_at: self.received_at,
         }
     }
+}
+
+/// Whether an experiment has a metric per unit.
+fn counts_units(experiment: &Experiment) -> bool {
+    let mut metrics = experiment.definition.metrics.iter();
+    metrics.any(|metric| metric.per == Per::Unit)
 }
 
 fn within(range: TimeRange, time: Timestamp) -> bool {
@@ -889,6 +1098,9 @@ fn value_of(
     let found = declared
         .into_iter()
         .find(|declared| declared.name == *metric);
+    if found.as_ref().is_some_and(|found| found.per == Per::Unit) {
+        return Err(FeedbackRefusal::PerUnit(metric.clone()));
+    }
     let unknown = || FeedbackRefusal::UnknownMetric {
         name: name.clone(),
         metric: metric.clone(),

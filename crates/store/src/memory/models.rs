@@ -424,6 +424,17 @@ impl Models {
         self.experiments.get(&key)
     }
 
+    /// The experiments of a model that have started, oldest first.
+    pub(super) fn started(&self, name: &ModelName) -> impl Iterator<Item = &Experiment> {
+        let all = self.experiments.values();
+        all.filter(move |found| found.definition.name == *name && found.started_at.is_some())
+    }
+
+    /// The models, by name.
+    pub(super) fn names(&self) -> Vec<ModelName> {
+        self.models.keys().cloned().collect()
+    }
+
     pub(super) fn running(&self) -> impl Iterator<Item = &Experiment> {
         let all = self.experiments.values();
         all.filter(|experiment| experiment.status == ExperimentStatus::Running)

@@ -4,14 +4,17 @@
 pub(super) mod minutes;
 mod units;
 
+use super::feedback::outcomes;
 use super::hash::Columns;
 use super::row::{ByName, corrupt};
+use crate::Missed;
 use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
-    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, Terms, UnitMetric,
-    UnitOutcome, cutoff, exposed, minute_of, start_of, valued, without_value,
+    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happened, Happening, Seen, Terms,
+    UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed, minute_of, start_of, until,
+    valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -19,7 +22,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{
-    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Scale, Timestamp, VersionKey,
+    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp,
+    VersionKey,
 };
 use units::{UnitPlace, Units};
 
@@ -47,6 +51,17 @@ pub(super) struct CountedValue {
     pub(super) event: bool,
     /// As in [`Old`].
     pub(super) in_time: Option<f64>,
+}
+
+/// What became of an outcome of a unit in an experiment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum CountedOutcome {
+    /// The unit was not exposed, or the experiment does not count the metric.
+    Unknown,
+    /// The unit was exposed, and the outcome does not count.
+    Missed(Missed),
+    /// It counts.
+    Counted,
 }
 
 /// The exposure of a prediction; `unit` is the number of its unit.
@@ -162,6 +177,15 @@ impl OpenEvidence {
             };
             let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;
             (version, new) = (of_unit.version, of_unit.new);
+            if new.is_some()
+                && definition
+                    .metrics
+                    .iter()
+                    .any(|metric| metric.per == Per::Unit)
+            {
+                let made = prediction.made().micros();
+                self.expose_unit(connection, &exposure, rules, made)?;
+            }
         }
         let place = Place {
             experiment,
@@ -174,6 +198,117 @@ impl OpenEvidence {
         self.count_minute(connection, &definition, (&exposure, version), measured)?;
         self.changes.push((place, exposures));
         self.apply(connection)
+    }
+
+    /// Counts a unit that has come to an epoch for metrics per unit, where it is its first in the experiment; `made` is when,
+    /// in microseconds.
+    fn expose_unit(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+        (definition, terms): (&ExperimentDefinition, &Terms),
+        made: i64,
+    ) -> Result<(), StoreError> {
+        let place = unit_place(exposure);
+        let name = definition.name.as_str();
+        let known = outcomes::are_there(connection)?;
+        if known {
+            outcomes::join(connection, name, place.unit)?;
+        }
+        if !self.units.elsewhere(connection, place)?.is_empty() {
+            return Ok(());
+        }
+        let of_unit = definition.metrics.iter().enumerate();
+        for (at, metric) in of_unit.filter(|(_, metric)| metric.per == Per::Unit) {
+            let came = if known {
+                let of = (name, metric.name.as_str());
+                outcomes::of_unit(connection, of, place.unit, (made, until(metric, made)))?
+            } else {
+                Vec::new()
+            };
+            let of_unit = UnitWorth::of(metric, made, &came);
+            let (slot, _) = self.units.open(connection, place, exposure.version)?;
+            self.units.at(slot).metric(at).outcome.of = Some(made as u64);
+            let Some(gain) = first_exposed(definition, metric, of_unit) else {
+                continue;
+            };
+            let happened = Happening {
+                order: made as u64,
+                made: exposure.seconds,
+                at: exposure.seconds,
+                before: None,
+                after: of_unit.worth_in_time(metric),
+            };
+            let mut gains = SmallVec::from_buf([(at, gain)]);
+            let rules = (definition, terms);
+            self.gain_of_unit(connection, exposure, rules, &mut gains, |_| happened)?;
+        }
+        Ok(())
+    }
+
+    /// Counts an outcome of a unit, which is a row already, where the unit was exposed in an experiment.
+    pub(super) fn outcome(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        (unit, metric): (i64, &str),
+        new: Happened,
+    ) -> Result<CountedOutcome, StoreError> {
+        self.now = self.now.max(new.told.div_euclid(1_000_000));
+        let definition = self.definition(connection, experiment)?;
+        let at = definition.metric(metric);
+        let at = at.filter(|at| definition.metrics[*at].per == Per::Unit);
+        let Some(at) = at else {
+            return Ok(CountedOutcome::Unknown);
+        };
+        let metric = &definition.metrics[at];
+        let Some((place, made)) = self.units.first(connection, (experiment, unit), at)? else {
+            return Ok(CountedOutcome::Unknown);
+        };
+        let until = until(metric, made);
+        if new.at <= made {
+            return Ok(CountedOutcome::Missed(Missed::BeforeExposure));
+        }
+        if new.at > until {
+            return Ok(CountedOutcome::Missed(Missed::AfterWindow));
+        }
+        let name = (definition.name.as_str(), metric.name.as_str());
+        let mut came = outcomes::of_unit(connection, name, unit, (made, until))?;
+        let after = UnitWorth::of(metric, made, &came);
+        // The new one is the last that came.
+        came.pop();
+        let before = UnitWorth::of(metric, made, &came);
+        let Some(value) = after.value else {
+            return Ok(CountedOutcome::Unknown);
+        };
+        let Some(mut gain) = valued(&definition, metric, before.value, value) else {
+            return Ok(CountedOutcome::Unknown);
+        };
+        let terms = self.terms(connection, experiment, place.epoch, &definition)?;
+        let seconds = made.div_euclid(1_000_000);
+        let told = new.told.div_euclid(1_000_000);
+        gain.delay = told - seconds;
+        let exposure = Exposure {
+            experiment,
+            epoch: place.epoch,
+            // That of the unit is known.
+            version: VersionKey(0),
+            unit: Some(unit),
+            seconds,
+            order: made as u64,
+        };
+        let happened = Happening {
+            order: made as u64,
+            made: seconds,
+            at: told,
+            before: before.worth_in_time(metric),
+            after: after.worth_in_time(metric),
+        };
+        let mut gains = SmallVec::from_buf([(at, gain)]);
+        let rules = (&*definition, &*terms);
+        self.gain_of_unit(connection, &exposure, rules, &mut gains, |_| happened)?;
+        self.apply(connection)?;
+        Ok(CountedOutcome::Counted)
     }
 
     /// Counts a prediction in its minute, where that is kept, when the other sums are about to change.
@@ -268,6 +403,21 @@ impl OpenEvidence {
             event,
             in_time: if in_time { Some(new) } else { was_in_time },
         }))
+    }
+
+    /// Whether a unit was exposed in an experiment that has a metric per unit.
+    pub(super) fn has_unit(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        unit: i64,
+    ) -> Result<bool, StoreError> {
+        let definition = self.definition(connection, experiment)?;
+        let counts = definition
+            .metrics
+            .iter()
+            .any(|metric| metric.per == Per::Unit);
+        Ok(counts && self.units.has(connection, (experiment, unit))?)
     }
 
     /// Whether the experiment has a metric.

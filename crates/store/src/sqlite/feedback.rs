@@ -1,9 +1,10 @@
 //! Feedback as rows: joined to its prediction, or kept until that appears.
 
+pub(super) mod outcomes;
 mod pending;
 
 use super::catalog::first_readable;
-use super::evidence::{Old, OpenEvidence};
+use super::evidence::{CountedOutcome, Old, OpenEvidence};
 use super::hash::Columns;
 use super::journal_state::{Origin, servers_beyond};
 use super::predictions::{id_of, reason_code, status_of};
@@ -13,17 +14,17 @@ use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use crate::feedback::{Attempt, attempt_of, joined};
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
-    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, is_right, request_number,
-    unit_number,
+    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, Missed,
+    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, UnitFeedback, is_right,
+    request_number, unit_number,
 };
-use ::evidence::Exposure;
+use ::evidence::{Exposure, Happened};
 use pending::{Pending, Subject, Waiting};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, Metric, MetricName,
-    ModelId, ModelName, PredictionId, Reason, RequestId, Status, Timestamp, VersionKey,
+    ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status, Timestamp, VersionKey,
     VersionName,
 };
 
@@ -123,10 +124,39 @@ pub(super) struct OpenFeedback {
     versions: HashMap<VersionKey, Known>,
     experiments: HashMap<ExperimentKey, ExperimentId>,
     metrics: HashMap<ModelName, HashMap<String, Metric>>,
+    /// The experiments of each model that have started.
+    started: HashMap<ModelName, Vec<Started>>,
     /// What waits for its prediction.
     pending: Pending,
     /// Labels by roll-up: how many, and how many of them right.
     labels: HashMap<Bucket, (i64, i64)>,
+}
+
+/// An experiment that has started.
+struct Started {
+    key: ExperimentKey,
+    /// In microseconds.
+    ended_at: Option<i64>,
+}
+
+/// The longest window, and for how long an exposure may be told of later, in microseconds.
+const LONGEST: i64 = 2 * 366 * 86_400 * 1_000_000;
+
+/// What became of an outcome of a unit for one model.
+struct OutcomeReceipt {
+    status: FeedbackStatus,
+    experiments: Vec<ExperimentId>,
+    missed: Option<Missed>,
+}
+
+impl OutcomeReceipt {
+    fn of(status: FeedbackStatus) -> Self {
+        Self {
+            status,
+            experiments: Vec::new(),
+            missed: None,
+        }
+    }
 }
 
 /// A version as receipts name it.
@@ -227,10 +257,15 @@ impl OpenFeedback {
         now: Timestamp,
         origin: Origin,
     ) -> Result<FeedbackResult, StoreError> {
-        self.pending.sweep(connection, now)?;
+        if self.pending.sweep(connection, now)? {
+            outcomes::drop_old(connection, now)?;
+        }
         let found = match &item.of {
             FeedbackOf::Prediction(id) => self.find(connection, *id)?,
             FeedbackOf::Request(name, id) => self.find_request(connection, name, id)?,
+            FeedbackOf::Unit(of) => {
+                return self.store_outcome(connection, evidence, (item, of), (now, origin));
+            }
         };
         match found {
             Found::Live(found) => self.join(connection, evidence, item, &found, (now, origin)),
@@ -397,6 +432,8 @@ impl OpenFeedback {
             metric: metric.clone(),
             value: Some(value),
             counted: Some(found.known.counted()),
+            experiments: Vec::new(),
+            missed: None,
         };
         if status == FeedbackStatus::Duplicate {
             if let Some(experiment) = found.experiment
@@ -462,9 +499,200 @@ impl OpenFeedback {
         let Some(metric) = metrics.get(name.as_str()) else {
             return Ok(Err(unknown));
         };
+        if metric.per == Per::Unit {
+            return Ok(Err(FeedbackRefusal::PerUnit(name.clone())));
+        }
         let invalid = |error: InvalidValue| FeedbackRefusal::Invalid(error.to_string());
         let checked = metric.check_value(value).map_err(invalid);
         Ok(checked.map(|value| (name.clone(), value, None)))
+    }
+
+    /// Stores an outcome of a unit for every model that knows the metric, or for the one that is named.
+    fn store_outcome(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        (item, of): (&Feedback, &UnitFeedback),
+        (now, origin): (Timestamp, Origin),
+    ) -> Result<FeedbackResult, StoreError> {
+        let FeedbackContent::Value(metric, value) = &item.content else {
+            let correct = BuiltIn::Correct.metric().name;
+            return Ok(Err(FeedbackRefusal::PerPrediction(correct)));
+        };
+        let names = match &of.name {
+            Some(name) => vec![name.clone()],
+            None => self.models_with(connection, metric)?,
+        };
+        let mut checked = Vec::with_capacity(names.len());
+        let mut refusal = None;
+        for name in names {
+            let declared = self.metrics(connection, &name)?.get(metric.as_str());
+            let refused = match declared {
+                None => FeedbackRefusal::UnknownMetric {
+                    name: name.clone(),
+                    metric: metric.clone(),
+                },
+                Some(declared) if declared.per == Per::Prediction => {
+                    FeedbackRefusal::PerPrediction(metric.clone())
+                }
+                Some(declared) => match declared.check_value(*value) {
+                    Ok(_) => {
+                        checked.push(name);
+                        continue;
+                    }
+                    Err(error) => FeedbackRefusal::Invalid(error.to_string()),
+                },
+            };
+            refusal = refusal.or(Some(refused));
+        }
+        if checked.is_empty() {
+            let unknown = FeedbackRefusal::PerPrediction(metric.clone());
+            return Ok(Err(refusal.unwrap_or(unknown)));
+        }
+        let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
+        for name in checked {
+            let one = self.store_outcome_of(
+                connection,
+                evidence,
+                (&name, metric, *value),
+                of,
+                (now, origin),
+            )?;
+            let one = match one {
+                Ok(one) => one,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            receipt.status = match (receipt.status, one.status) {
+                (FeedbackStatus::Recorded, _) | (_, FeedbackStatus::Recorded) => {
+                    FeedbackStatus::Recorded
+                }
+                (FeedbackStatus::Unmatched, _) | (_, FeedbackStatus::Unmatched) => {
+                    FeedbackStatus::Unmatched
+                }
+                (status, _) => status,
+            };
+            receipt.experiments.extend(one.experiments);
+            receipt.missed = receipt.missed.or(one.missed);
+        }
+        if !receipt.experiments.is_empty() {
+            receipt.missed = None;
+        }
+        Ok(Ok(receipt))
+    }
+
+    fn store_outcome_of(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        (name, metric, value): (&ModelName, &MetricName, f64),
+        of: &UnitFeedback,
+        (now, origin): (Timestamp, Origin),
+    ) -> Result<Result<OutcomeReceipt, FeedbackRefusal>, StoreError> {
+        let unit = unit_number(of.unit.as_str());
+        let at = of.at.unwrap_or(now);
+        if let Some(id) = &of.outcome
+            && let Some(known) = outcomes::stored(connection, name, metric, id.as_str())?
+        {
+            let same_time = of.at.is_none_or(|at| at.micros() == known.1);
+            return Ok(if same_time && (known.0, known.2) == (unit, value) {
+                Ok(OutcomeReceipt::of(FeedbackStatus::Duplicate))
+            } else {
+                Err(FeedbackRefusal::OutcomeTaken {
+                    stored: known.2.to_string(),
+                })
+            });
+        }
+        let mut outcome = outcomes::NewOutcome {
+            name,
+            metric,
+            unit,
+            of,
+            at,
+            value,
+            received_at: now,
+            origin,
+            joined: false,
+        };
+        let experiments = self.experiments_of(connection, name, at)?;
+        // Its row is needed to say what the unit is worth, and says whether it was joined.
+        for experiment in &experiments {
+            outcome.joined |= evidence.has_unit(connection, *experiment, unit)?;
+        }
+        outcome.insert(connection)?;
+        let mut receipt = OutcomeReceipt::of(match outcome.joined {
+            true => FeedbackStatus::Recorded,
+            false => FeedbackStatus::Unmatched,
+        });
+        let new = Happened {
+            at: at.micros(),
+            told: now.micros(),
+            value,
+        };
+        for experiment in experiments {
+            let key = (unit, metric.as_str());
+            match evidence.outcome(connection, experiment, key, new)? {
+                CountedOutcome::Unknown => {}
+                CountedOutcome::Missed(missed) => receipt.missed = Some(missed),
+                CountedOutcome::Counted => {
+                    let id = self.experiment(connection, experiment)?;
+                    receipt.experiments.push(id);
+                }
+            }
+        }
+        Ok(Ok(receipt))
+    }
+
+    /// The models that have declared a metric, or have it built in.
+    fn models_with(
+        &mut self,
+        connection: &Connection,
+        metric: &MetricName,
+    ) -> Result<Vec<ModelName>, StoreError> {
+        let mut select = connection
+            .prepare_cached("SELECT name FROM metrics WHERE metric = ?1 ORDER BY name")?;
+        let names = select.query_map([metric.as_str()], |row| row.get::<_, String>("name"))?;
+        let mut models = Vec::new();
+        for name in names {
+            let name = ModelName::parse(&name?);
+            let Ok(name) = name else { continue };
+            let declared = self.metrics(connection, &name)?.get(metric.as_str());
+            if declared.is_some_and(|declared| declared.per == Per::Unit) {
+                models.push(name);
+            }
+        }
+        Ok(models)
+    }
+
+    /// The experiments of a model for which something that happened then may count.
+    fn experiments_of(
+        &mut self,
+        connection: &Connection,
+        name: &ModelName,
+        at: Timestamp,
+    ) -> Result<Vec<ExperimentKey>, StoreError> {
+        if !self.started.contains_key(name) {
+            let mut select = connection.prepare_cached(
+                "SELECT experiment_key, started_at, ended_at FROM experiments \
+                 WHERE name = ?1 AND started_at IS NOT NULL ORDER BY experiment_key",
+            )?;
+            let rows = select.query_map([name.as_str()], |row| {
+                Ok(Started {
+                    key: ExperimentKey(row.get("experiment_key")?),
+                    ended_at: row.get("ended_at")?,
+                })
+            })?;
+            let rows = rows.collect::<rusqlite::Result<_>>()?;
+            self.started.insert(name.clone(), rows);
+        }
+        let started = self.started[name].iter();
+        let may_count = |started: &&Started| {
+            let ended_at = started.ended_at.unwrap_or(i64::MAX);
+            at.micros() <= ended_at.saturating_add(LONGEST)
+        };
+        Ok(started
+            .filter(may_count)
+            .map(|started| started.key)
+            .collect())
     }
 
     fn count_label(&mut self, found: &Logged, stored: Option<f64>, value: f64) {
@@ -564,6 +792,7 @@ impl OpenFeedback {
     pub(super) fn forget_catalog(&mut self) {
         self.versions.clear();
         self.metrics.clear();
+        self.started.clear();
     }
 }
 

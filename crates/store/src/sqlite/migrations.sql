@@ -394,3 +394,22 @@ INSERT INTO new_pending_feedback SELECT prediction_order, random, '', '', metric
 DROP TABLE pending_feedback;
 ALTER TABLE new_pending_feedback RENAME TO pending_feedback;
 ALTER TABLE predictions ADD COLUMN made_at INTEGER;
+-- Outcomes of units.
+CREATE TABLE unit_outcomes (
+    outcome_number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    unit INTEGER NOT NULL,
+    unit_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    value REAL NOT NULL,
+    outcome_id TEXT,
+    received_at INTEGER NOT NULL,
+    server_key INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    joined INTEGER NOT NULL,
+    row_hash INTEGER NOT NULL
+);
+CREATE INDEX unit_outcomes_by_unit ON unit_outcomes (unit, at);
+CREATE UNIQUE INDEX unit_outcomes_by_id ON unit_outcomes (outcome_id, name, metric) WHERE outcome_id IS NOT NULL;
+CREATE INDEX unit_outcomes_waiting ON unit_outcomes (received_at) WHERE joined = 0;

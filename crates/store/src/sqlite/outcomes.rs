@@ -3,9 +3,10 @@
 use super::predictions::{MEASURED, measured};
 use super::row::ByName;
 use crate::{Earlier, EarlierOutcomes, StoreError, Tier, unit_number};
-use evidence::{Outcome, UnitOutcomes, cutoff};
+use evidence::{Outcome, UnitOutcomes, UnitWorth, cutoff, until as until_of, without_value};
 use rusqlite::{Connection, Row, params};
-use types::{PredictionId, Timestamp};
+use std::collections::BTreeMap;
+use types::{Per, PredictionId, Timestamp};
 
 /// Predictions that are looked at for each outcome that is asked for: units may have several.
 const ROWS_PER_OUTCOME: usize = 3;
@@ -26,6 +27,8 @@ pub(super) fn earlier(
         .since
         .map_or(0, |since| PredictionId::order_at(since) as i64);
     let mut found = UnitOutcomes::default();
+    let per_unit = metric.per == Per::Unit;
+    let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
     let mut oldest = None;
     let mut rows_left = ROWS_PER_OUTCOME * query.limit;
     let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
@@ -35,7 +38,7 @@ pub(super) fn earlier(
          ORDER BY start DESC"
     ))?;
     let mut select = transaction.prepare(&format!(
-        "SELECT p.prediction_order, p.unit_id, {MEASURED}, f.value FROM predictions p \
+        "SELECT p.prediction_order, p.unit_id, p.made_at, {MEASURED}, f.value FROM predictions p \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
          AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order DESC"
@@ -45,7 +48,7 @@ pub(super) fn earlier(
     let starts = hours.query_map(params![tier.code(), until], |row| {
         row.get::<_, i64>("start")
     })?;
-    for start in starts {
+    'hours: for start in starts {
         let start = start?;
         let end = start + tier.seconds().unwrap_or_default();
         let range = params![
@@ -56,15 +59,34 @@ pub(super) fn earlier(
         ];
         let mut rows = select.query(range)?;
         while let Some(row) = rows.next()? {
-            if rows_left == 0 || found.units() >= query.limit {
-                return Ok(outcomes(found, oldest));
+            if rows_left == 0 || found.units() + exposed.len() >= query.limit {
+                break 'hours;
             }
             rows_left -= 1;
-            oldest = Some(PredictionId::new(row.bits("prediction_order")?, 0).time());
+            let time = PredictionId::new(row.bits("prediction_order")?, 0).time();
+            oldest = Some(time);
+            if per_unit {
+                let made_at: Option<i64> = row.get("made_at")?;
+                let unit_id: Option<String> = row.get("unit_id")?;
+                if let Some(unit_id) = unit_id {
+                    let made = made_at.unwrap_or_else(|| time.micros());
+                    exposed.insert(unit_number(&unit_id), made);
+                }
+                continue;
+            }
             // `verify` names those that cannot be read.
             if let Ok((unit, Some(worth))) = read(row, query) {
                 found.add(unit, worth);
             }
+        }
+    }
+    for (unit, exposed) in exposed {
+        let of = (query.definition.name.as_str(), metric.name.as_str());
+        let range = (exposed, until_of(metric, exposed));
+        let came = super::feedback::outcomes::of_unit(&transaction, of, unit, range)?;
+        let worth = UnitWorth::of(metric, exposed, &came);
+        if let Some(worth) = worth.value.or_else(|| without_value(metric)) {
+            found.add(Some(unit), worth);
         }
     }
     Ok(outcomes(found, oldest))

@@ -230,6 +230,26 @@ CREATE TABLE feedback (
 ) WITHOUT ROWID;
 CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;
 
+-- Outcomes of units, one row for each model that knows the metric. What was never joined to an exposure goes after a while.
+CREATE TABLE unit_outcomes (
+    outcome_number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    unit INTEGER NOT NULL,          -- as in experiment_units
+    unit_id TEXT NOT NULL,
+    at INTEGER NOT NULL,            -- when it happened
+    value REAL NOT NULL,
+    outcome_id TEXT,                -- what its sender calls it
+    received_at INTEGER NOT NULL,
+    server_key INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    joined INTEGER NOT NULL,        -- 1 where its unit was exposed in an experiment
+    row_hash INTEGER NOT NULL       -- of the columns that stay
+);
+CREATE INDEX unit_outcomes_by_unit ON unit_outcomes (unit, at);
+CREATE UNIQUE INDEX unit_outcomes_by_id ON unit_outcomes (outcome_id, name, metric) WHERE outcome_id IS NOT NULL;
+CREATE INDEX unit_outcomes_waiting ON unit_outcomes (received_at) WHERE joined = 0;
+
 -- Feedback for predictions that have not been seen.
 CREATE TABLE pending_feedback (
     number INTEGER NOT NULL,        -- prediction_order, or the request_number where it waits for a request

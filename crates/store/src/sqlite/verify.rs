@@ -344,6 +344,7 @@ impl Recount<'_> {
     /// Rows that are not what was written.
     fn check_row_hashes(&mut self) -> Result<(), StoreError> {
         feedback::changed_rows(self.connection, &mut self.report)?;
+        feedback::outcomes::changed_rows(self.connection, &mut self.report)?;
         catalog::changed_rows(self.connection, &mut self.report)?;
         catalog::settings::check_secrets(self.connection, &mut self.report)?;
         super::evidence::minutes::changed_rows(self.connection, &mut self.report)?;

@@ -13,13 +13,14 @@ use store::memory::MemoryStore;
 use store::{
     Appended, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
     FeedbackContent, FeedbackOf, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
-    VersionFilter,
+    UnitFeedback, VersionFilter,
 };
 use types::{
-    Accuracy, Actor, AliasName, BuiltIn, Described, Evidence, Experiment, ExperimentId,
-    ExperimentStatus, LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, PredictionId,
-    PredictionRecord, Reason, ReceiptId, RequestId, RequestKey, RuntimeSpec, Scale, Status,
-    TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey, VersionStatus, WebhookId,
+    Accuracy, Actor, AliasName, BuiltIn, Combine, Described, Evidence, Experiment, ExperimentId,
+    ExperimentStatus, LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, Per,
+    PredictionId, PredictionRecord, Reason, ReceiptId, RequestId, RequestKey, RuntimeSpec, Scale,
+    Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey, VersionStatus,
+    WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -49,6 +50,7 @@ struct Seen {
     events: u64,
     joined: usize,
     set_aside: usize,
+    of_units: usize,
 }
 
 /// Asks both the same and compares what they say. What is asked is said twice, so it must not be by chance.
@@ -116,7 +118,16 @@ impl Both {
             missing: Missing::Zero,
             ..score()
         };
-        for metric in [clicked(), spent.clone()] {
+        let combine = [Combine::Sum, Combine::Last, Combine::Max][self.random.usize(..3)];
+        let revenue = Metric {
+            name: metric_name("revenue"),
+            per: Per::Unit,
+            combine,
+            window_seconds: [60, 600, 2000][self.random.usize(..3)],
+            missing: [Missing::Zero, Missing::Excluded][self.random.usize(..2)],
+            ..spent.clone()
+        };
+        for metric in [clicked(), spent.clone(), revenue.clone()] {
             self.carry_out(&Command::SetMetric(Box::new(metric))).await;
         }
         let metrics = vec![
@@ -124,6 +135,7 @@ impl Both {
             spent,
             BuiltIn::Error.metric(),
             BuiltIn::LatencyMs.metric(),
+            revenue,
         ];
         let arms: Vec<&Version> = self.state.versions.iter().collect();
         let id = ExperimentId::from_bits(7);
@@ -139,7 +151,7 @@ impl Both {
             centre: 0.3,
         });
         let start = Command::StartExperiment {
-            scales: vec![scale, scale, None, scale],
+            scales: vec![scale, scale, None, scale, scale],
             id,
             progress: None,
             revision: None,
@@ -245,7 +257,7 @@ impl Both {
             )
         };
         if self.random.u8(..4) == 0 {
-            let earlier = micros - self.random.i64(0..200_000_000);
+            let earlier = (micros - self.random.i64(0..200_000_000)).max(0);
             record.made_at = Some(Timestamp::from_micros(earlier));
         }
         if self.random.bool() {
@@ -322,6 +334,16 @@ impl Both {
                 }
             };
             let of = match self.random.u8(..6) {
+                1..3 => {
+                    let outcome = RequestId::parse(&format!("sale {}", self.random.u8(..20))).ok();
+                    let at = self.now * 1_000_000 - self.random.i64(-5_000_000..60_000_000);
+                    FeedbackOf::Unit(Box::new(UnitFeedback {
+                        name: self.random.bool().then(|| name("m")),
+                        unit: UnitId::parse(&format!("user-{}", self.random.u8(..6))).unwrap(),
+                        at: self.random.bool().then(|| Timestamp::from_micros(at)),
+                        outcome: outcome.filter(|_| self.random.bool()),
+                    }))
+                }
                 0 => {
                     let id = RequestId::parse(&format!("request {}", self.random.u8(..8)));
                     let id = id.unwrap();
@@ -341,6 +363,9 @@ impl Both {
             };
             let declared: Vec<_> = self.state.metrics.keys().cloned().collect();
             let content = match self.random.usize(..declared.len() + 3) {
+                at if at > 1 && matches!(of, FeedbackOf::Unit(_)) => {
+                    FeedbackContent::Value(metric_name("revenue"), self.random.u8(..4).into())
+                }
                 0 => {
                     FeedbackContent::Label(json!(["positive", "negative"][self.random.usize(..2)]))
                 }
@@ -379,6 +404,16 @@ impl Both {
         let left = append_at(&self.sqlite.store, placed.clone(), missing.clone(), now).await;
         let right = append_at(&self.memory, placed, missing, now).await;
         assert_eq!(left.dropped, right.dropped);
+        let results_of = |part: &store::Part| {
+            let receipts = part
+                .results
+                .iter()
+                .filter_map(|(_, result)| result.as_ref().ok());
+            receipts
+                .map(|receipt| receipt.experiments.len())
+                .sum::<usize>()
+        };
+        self.seen.of_units += left.parts.iter().map(results_of).sum::<usize>();
         let results = |appended: &Appended| -> Vec<_> {
             let parts = appended.parts.iter();
             parts
@@ -780,9 +815,10 @@ async fn sqlite_does_what_memory_does() {
         events,
         joined,
         set_aside,
+        of_units,
     } = seen;
     assert!(values > 1000 && matured > 10 && events > 100, "{seen:?}");
-    assert!(joined > 50 && set_aside > 50, "{seen:?}");
+    assert!(joined > 50 && set_aside > 50 && of_units > 20, "{seen:?}");
 }
 
 /// Every method of both traits is called by the suite, which is run on every store.

@@ -62,6 +62,11 @@ impl Unit {
         &mut self.metrics[at]
     }
 
+    /// When it was exposed first in the experiment, in microseconds, for the metric per unit at a place.
+    fn exposed_first(&self, at: usize) -> Option<i64> {
+        Some(self.metrics.get(at)?.outcome.of? as i64)
+    }
+
     pub(super) fn had_event(&self, at: usize) -> bool {
         self.metrics.get(at).is_some_and(|metric| metric.event)
     }
@@ -264,6 +269,62 @@ impl Units {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a unit was exposed in an experiment.
+    pub(super) fn has(
+        &mut self,
+        connection: &Connection,
+        (experiment, unit): (ExperimentKey, i64),
+    ) -> Result<bool, StoreError> {
+        // No epoch has this number.
+        let place = UnitPlace {
+            experiment,
+            unit,
+            epoch: i64::MIN,
+        };
+        if !self.epochs.contains_key(&experiment) {
+            let known = stored::epochs(connection, experiment)?;
+            self.epochs.insert(experiment, known);
+        }
+        Ok(!self.elsewhere(connection, place)?.is_empty())
+    }
+
+    /// Where a unit was exposed first in an experiment, and when, in microseconds, for the metric per unit at a place.
+    pub(super) fn first(
+        &mut self,
+        connection: &Connection,
+        (experiment, unit): (ExperimentKey, i64),
+        at: usize,
+    ) -> Result<Option<(UnitPlace, i64)>, StoreError> {
+        self.opened(connection)?;
+        let epochs = match self.epochs.get(&experiment) {
+            Some(epochs) => epochs.clone(),
+            None => {
+                let known = stored::epochs(connection, experiment)?;
+                self.epochs.entry(experiment).or_insert(known).clone()
+            }
+        };
+        let mut missing = false;
+        for epoch in epochs {
+            let place = UnitPlace {
+                experiment,
+                unit,
+                epoch,
+            };
+            match self.open.as_ref().and_then(|open| open.get(place)) {
+                Some(known) => {
+                    if let Some(made) = known.exposed_first(at) {
+                        return Ok(Some((place, made)));
+                    }
+                }
+                None => missing = true,
+            }
+        }
+        if !missing {
+            return Ok(None);
+        }
+        stored::first(connection, (experiment, unit), at)
     }
 
     fn note_epoch(&mut self, connection: &Connection, place: UnitPlace) -> Result<(), StoreError> {

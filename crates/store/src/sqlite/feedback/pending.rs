@@ -54,6 +54,12 @@ impl<'a> Subject<'a> {
                 random: id.random() as i64,
                 request: ("", ""),
             },
+            // An outcome of a unit waits in its own row.
+            FeedbackOf::Unit(_) => Self {
+                number: 0,
+                random: 0,
+                request: ("", ""),
+            },
             FeedbackOf::Request(name, id) => Self {
                 number: request_number(id.as_str()),
                 random: 0,
@@ -202,20 +208,20 @@ impl Pending {
     }
 
     /// Drops what has waited for a week, looking once an hour, and at once again where there is more than a
-    /// chunk of it.
+    /// chunk of it. Says whether it was time to.
     pub(super) fn sweep(
         &mut self,
         connection: &Connection,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if now.micros() - self.swept_at < 3_600_000_000 {
-            return Ok(());
+            return Ok(false);
         }
         let dropped = self.drop(connection, "WHERE received_at < ?1", now.micros() - KEPT)?;
         if dropped < DROPPED_AT_ONCE {
             self.swept_at = now.micros();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Drops at most a chunk, so that no prediction waits for long; says how many values.

@@ -4,6 +4,7 @@ use super::VerifyReport;
 use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, minutes, read_sums, terms_of,
 };
+use crate::sqlite::feedback::outcomes;
 use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
@@ -12,7 +13,7 @@ use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use types::{ArmMinute, ExperimentKey, MetricSums, PredictionId, Timestamp, VersionKey};
+use types::{ArmMinute, ExperimentKey, Metric, MetricSums, PredictionId, Timestamp, VersionKey};
 
 /// Epoch, version and the place of the metric, as rows have them.
 type Place = (i64, i64, i64);
@@ -248,7 +249,17 @@ fn count(
                 }
                 Err(error) => return Err(error),
             };
-            recount.add(&exposed, |metric| given.get(metric.name.as_str()).copied());
+            let name = recount.name().to_owned();
+            let outcomes = |metric: &Metric| {
+                let Unit::Named(unit) = exposed.unit else {
+                    return Vec::new();
+                };
+                let of = (name.as_str(), metric.name.as_str());
+                let all = (i64::MIN, i64::MAX);
+                outcomes::of_unit(connection, of, unit, all).unwrap_or_default()
+            };
+            let given = |metric: &Metric| given.get(metric.name.as_str()).copied();
+            recount.add(&exposed, given, outcomes);
         }
     }
     Ok(counted)

@@ -215,6 +215,31 @@ pub(super) fn elsewhere(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Where a unit was exposed first, of what is in rows, and when, in microseconds.
+pub(super) fn first(
+    connection: &Connection,
+    (experiment, unit): (ExperimentKey, i64),
+    at: usize,
+) -> Result<Option<(UnitPlace, i64)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT epoch, version_key, state, format FROM experiment_units \
+         WHERE experiment_key = ?1 AND unit = ?2 ORDER BY epoch",
+    )?;
+    let mut rows = select.query(params![experiment.0, unit])?;
+    while let Some(row) = rows.next()? {
+        let epoch = row.get("epoch")?;
+        let place = UnitPlace {
+            experiment,
+            unit,
+            epoch,
+        };
+        if let Some(made) = read(row, place)?.exposed_first(at) {
+            return Ok(Some((place, made)));
+        }
+    }
+    Ok(None)
+}
+
 /// The epochs of an experiment that have evidence: whatever exposes a unit writes some.
 pub(super) fn epochs(
     connection: &Connection,

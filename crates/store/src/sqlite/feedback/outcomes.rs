@@ -1,0 +1,167 @@
+//! Outcomes of units as rows.
+
+use super::pending::count_dropped;
+use crate::sqlite::hash::Columns;
+use crate::sqlite::journal_state::Origin;
+use crate::{StoreError, UnitFeedback, VerifyReport};
+use evidence::Happened;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use types::{MetricName, ModelName, Timestamp};
+
+/// How long outcomes of units are kept that were never exposed, in microseconds: 30 days.
+const KEPT: i64 = 30 * 86_400 * 1_000_000;
+/// How many of them are dropped in one piece.
+const DROPPED_AT_ONCE: i64 = 10_000;
+
+/// An outcome that is to be stored.
+pub(super) struct NewOutcome<'a> {
+    pub(super) name: &'a ModelName,
+    pub(super) metric: &'a MetricName,
+    pub(super) unit: i64,
+    pub(super) of: &'a UnitFeedback,
+    pub(super) at: Timestamp,
+    pub(super) value: f64,
+    pub(super) received_at: Timestamp,
+    pub(super) origin: Origin,
+    pub(super) joined: bool,
+}
+
+impl NewOutcome<'_> {
+    pub(super) fn insert(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO unit_outcomes (name, metric, unit, unit_id, at, value, outcome_id, received_at, server_key, \
+             position, joined, row_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?;
+        let (name, metric, of) = (self.name.as_str(), self.metric.as_str(), self.of);
+        let outcome_id = of.outcome.as_ref().map(|id| id.as_str());
+        let at = self.at.micros();
+        let received_at = self.received_at.micros();
+        let hash = Columns::new()
+            .text(name)
+            .text(metric)
+            .number(self.unit)
+            .text(of.unit.as_str())
+            .number(at)
+            .float(self.value)
+            .optional_text(outcome_id)
+            .number(received_at)
+            .origin(Some(self.origin))
+            .hash() as i64;
+        insert.execute(params![
+            name,
+            metric,
+            self.unit,
+            of.unit.as_str(),
+            at,
+            self.value,
+            outcome_id,
+            received_at,
+            self.origin.server_key,
+            self.origin.position,
+            self.joined,
+            hash,
+        ])?;
+        Ok(())
+    }
+}
+
+/// What is stored under an `outcome_id`: unit, time and value.
+pub(super) fn stored(
+    connection: &Connection,
+    name: &ModelName,
+    metric: &MetricName,
+    outcome_id: &str,
+) -> Result<Option<(i64, i64, f64)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT unit, at, value FROM unit_outcomes WHERE outcome_id = ?1 AND name = ?2 AND metric = ?3",
+    )?;
+    let row = select.query_row(params![outcome_id, name.as_str(), metric.as_str()], |row| {
+        Ok((row.get("unit")?, row.get("at")?, row.get("value")?))
+    });
+    Ok(row.optional()?)
+}
+
+/// The outcomes of a unit for a metric that happened after a moment and no later than another, in the order in which they
+/// came.
+pub(in crate::sqlite) fn of_unit(
+    connection: &Connection,
+    (name, metric): (&str, &str),
+    unit: i64,
+    (after, until): (i64, i64),
+) -> Result<Vec<Happened>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT at, received_at, value FROM unit_outcomes \
+         WHERE unit = ?1 AND at > ?2 AND at <= ?3 AND name = ?4 AND metric = ?5 ORDER BY outcome_number",
+    )?;
+    let rows = select.query_map(params![unit, after, until, name, metric], |row| {
+        Ok(Happened {
+            at: row.get("at")?,
+            told: row.get("received_at")?,
+            value: row.get("value")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What waits for the exposure of a unit no longer does.
+pub(in crate::sqlite) fn join(
+    connection: &Connection,
+    name: &str,
+    unit: i64,
+) -> Result<(), StoreError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE unit_outcomes SET joined = 1 WHERE unit = ?1 AND name = ?2 AND joined = 0",
+    )?;
+    update.execute(params![unit, name])?;
+    Ok(())
+}
+
+/// Whether there are any.
+pub(in crate::sqlite) fn are_there(connection: &Connection) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unit_outcomes)")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// Drops outcomes whose units were never exposed; says how many.
+pub(super) fn drop_old(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM unit_outcomes WHERE outcome_number IN (SELECT outcome_number FROM unit_outcomes \
+         WHERE joined = 0 AND received_at < ?1 LIMIT ?2)",
+    )?;
+    let dropped = delete.execute(params![now.micros() - KEPT, DROPPED_AT_ONCE])?;
+    count_dropped(connection, dropped as i64)?;
+    Ok(dropped)
+}
+
+/// Rows that are not what was written.
+pub(in crate::sqlite) fn changed_rows(
+    connection: &Connection,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare("SELECT * FROM unit_outcomes")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
+            let origin = Origin::read(row)?;
+            let mut columns = Columns::new();
+            columns
+                .text(row.get_ref("name")?.as_str()?)
+                .text(row.get_ref("metric")?.as_str()?)
+                .number(row.get("unit")?)
+                .text(row.get_ref("unit_id")?.as_str()?)
+                .number(row.get("at")?)
+                .float(row.get("value")?)
+                .optional_text(row.get_ref("outcome_id")?.as_str_or_null()?)
+                .number(row.get("received_at")?)
+                .origin(origin);
+            Ok(columns.hash() as i64)
+        };
+        if hash(row).ok() != row.get("row_hash").ok() {
+            let number: i64 = row.get("outcome_number")?;
+            report.changed(format_args!(
+                "the outcome of a unit with the number {number}"
+            ));
+        }
+    }
+    Ok(())
+}
