@@ -48,7 +48,7 @@ pub struct Feedback {
 #[serde(untagged)]
 pub enum FeedbackBody {
     /// One value, answered as one.
-    One(Feedback),
+    One(Box<Feedback>),
     /// A batch: the good values are stored, the bad ones listed.
     Many(Vec<Feedback>),
 }

@@ -5,9 +5,9 @@ use crate::clock;
 use crate::decisions::{BadToken, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::attributes_of;
-use crate::lines::{self, AHEAD, Lines, Refusal, happened};
+use crate::lines::{self, AHEAD, Refusal, happened};
 use crate::openapi::problems;
-use crate::requests::{self, Claim, Guard, Kind};
+use crate::requests::{self, Attempt, Claim, Guard, Kind};
 use crate::snapshot::Model;
 use crate::state::AppState;
 use api::{ErrorCode, FieldError, ObservedPrediction, ObservedReceipt, ObservedReply};
@@ -24,12 +24,12 @@ use types::{
     RequestKey, Timestamp, UnitId, VersionKey,
 };
 
-/// A prediction that is older than this says nothing about how a candidate does now, in microseconds.
-const RECENT: i64 = 60 * 1_000_000;
 /// The errors that are listed of a batch in which nothing fits.
 const MAX_SAID: usize = 20;
 /// The longest error, in characters.
 const MAX_ERROR: usize = 1000;
+/// The least propensity: what is rarer would count thousands of times.
+const LEAST: f64 = 1e-4;
 /// The longest latency, in milliseconds: a day.
 const MAX_LATENCY: f64 = 86_400_000.0;
 
@@ -56,7 +56,8 @@ pub(crate) async fn send(
     request: Request,
 ) -> ApiResult<Reply<ObservedReply>> {
     let lines = lines::read::<ObservedPrediction>(request, &state).await?;
-    log(&state, lines).await
+    let single = lines.is_single();
+    log(&state, single, lines).await
 }
 
 /// Logs that units met the versions that were chosen for them.
@@ -80,7 +81,7 @@ pub(crate) async fn expose(
     State(state): State<AppState>,
     request: Request,
 ) -> ApiResult<Reply<ObservedReply>> {
-    let Lines { single, items } = lines::read::<api::Exposure>(request, &state).await?;
+    let lines = lines::read::<api::Exposure>(request, &state).await?;
     let prediction = |exposure: api::Exposure| ObservedPrediction {
         token: Some(exposure.token),
         attributes: exposure.attributes,
@@ -88,29 +89,14 @@ pub(crate) async fn expose(
         at: exposure.at,
         ..ObservedPrediction::default()
     };
-    let items = items.into_iter();
-    let items = items.map(|(line, item)| (line, item.map(prediction)));
-    let items = items.collect();
-    log(&state, Lines { single, items }).await
-}
-
-/// Why one is not logged.
-enum Stop {
-    /// It does not fit.
-    Refused(Refusal),
-    /// Nothing can be logged now.
-    Failed(ApiError),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
+    let single = lines.is_single();
+    log(&state, single, lines.each(prediction)).await
 }
 
 async fn log(
     state: &AppState,
-    lines: Lines<ObservedPrediction>,
+    single: bool,
+    lines: impl Iterator<Item = (u64, Result<ObservedPrediction, Refusal>)>,
 ) -> ApiResult<Reply<ObservedReply>> {
     // A body that comes slowly takes no place of a prediction.
     let Ok(_permit) = state.permits.try_acquire() else {
@@ -121,24 +107,24 @@ async fn log(
     let mut reply = ObservedReply::default();
     let mut refused = Vec::new();
     let mut positions: Option<(u64, u64)> = None;
-    for (line, item) in lines.items {
+    for (line, item) in lines {
         let logged = match item {
             Ok(item) => log_one(state, line, item, deadline).await,
-            Err(refusal) => Err(refusal.into()),
+            Err(refusal) => Err(refusal),
         };
         match logged {
-            Ok((receipt, Some(position))) => {
-                let first = positions.map_or(position, |(first, _)| first);
-                positions = Some((first, position));
-                reply.recorded += 1;
+            Ok((receipt, position)) => {
+                match position {
+                    Some(position) => {
+                        let first = positions.map_or(position, |(first, _)| first);
+                        positions = Some((first, position));
+                        reply.recorded += 1;
+                    }
+                    None => reply.duplicate += 1,
+                }
                 reply.receipts.push(receipt);
             }
-            Ok((receipt, None)) => {
-                reply.duplicate += 1;
-                reply.receipts.push(receipt);
-            }
-            Err(Stop::Refused(refusal)) => refused.push((line, refusal)),
-            Err(Stop::Failed(error)) => return Err(error),
+            Err(refusal) => refused.push((line, refusal)),
         }
     }
     if let Some((first, last)) = positions {
@@ -148,16 +134,20 @@ async fn log(
         confirmed.map_err(unavailable)?;
     }
     if reply.receipts.is_empty() && !refused.is_empty() {
-        if lines.single
-            && let Some((_, refusal)) = refused.pop()
-        {
+        if single && let Some((_, refusal)) = refused.pop() {
             return Err(refusal.into());
         }
-        if refused
-            .iter()
-            .all(|(_, refusal)| refusal.code == ErrorCode::InvalidRequest)
-        {
-            return Err(nothing_fits(refused));
+        let code = refused[0].1.code;
+        if refused.iter().all(|(_, refusal)| refusal.code == code) {
+            if code == ErrorCode::InvalidRequest {
+                return Err(nothing_fits(refused));
+            }
+            // Nothing can be logged now.
+            if code.status() >= 500
+                && let Some((_, refusal)) = refused.pop()
+            {
+                return Err(refusal.into());
+            }
         }
     }
     reply.rejected = refused.len() as u64;
@@ -199,17 +189,21 @@ async fn log_one(
     line: u64,
     item: ObservedPrediction,
     deadline: Instant,
-) -> Result<(ObservedReceipt, Option<u64>), Stop> {
+) -> Result<(ObservedReceipt, Option<u64>), Refusal> {
     let now = state.clock.now();
     let checked = check(state, item, now)?;
-    let name = checked.model.traffic().name.clone();
+    let (model, name) = (
+        Arc::clone(&checked.model),
+        checked.model.traffic().name.clone(),
+    );
     let mut retries = false;
-    let mut guard: Option<Guard> = None;
+    let mut guard: Option<Box<Guard>> = None;
     if let Some(request) = &checked.request {
         let claimed = requests::claim(state, &name, request, Kind::Report).await;
-        match claimed.map_err(|error| Stop::Failed(error.into()))? {
+        match claimed.map_err(|error| Refusal::from(ApiError::from(error)))? {
             Claim::New(claimed, failed) => {
-                (guard, retries) = (Some(claimed), failed.is_some());
+                retries = repeats(&checked, failed.as_ref())?;
+                guard = Some(claimed);
             }
             Claim::Repeat(first) => {
                 let receipt = ObservedReceipt {
@@ -223,32 +217,24 @@ async fn log_one(
                 };
                 return Ok((receipt, None));
             }
-            Claim::Conflict(id) => {
-                return Err(Stop::Refused(Refusal {
-                    code: ErrorCode::RequestIdTaken,
-                    pointer: "",
-                    detail: format!(
-                        "Another prediction of the last 24 hours has this `request_id` ({id}); give each an id of its own."
-                    ),
-                }));
-            }
-            Claim::Behind => return Err(Stop::Failed(ApiError::log_behind())),
+            Claim::Conflict(id) => return Err(taken(&format!("the prediction {id}"))),
+            Claim::Behind => return Err(ApiError::log_behind().into()),
         }
     }
-    let record = record(state, &checked, retries, now);
+    let record = record(state, checked, retries, now);
     let mut frame = Frame::default();
     encode_prediction(&record, now, frame.payload());
     let bytes = frame.payload().len() as u64;
     let most = state.log.largest();
     if bytes > most {
         let detail = format!("It takes {bytes} bytes in the log, which takes {most}: send less.");
-        return Err(Stop::Refused(Refusal {
+        return Err(Refusal {
             code: ErrorCode::BodyTooLarge,
             pointer: "",
             detail,
-        }));
+        });
     }
-    let full = || Stop::Failed(ApiError::log_unavailable(&state.log.why_full()));
+    let full = || Refusal::from(ApiError::log_unavailable(&state.log.why_full()));
     let room = match state.log.reserve_at_once(bytes) {
         Some(room) => Some(room),
         None => state.log.reserve(bytes, deadline).await,
@@ -256,19 +242,15 @@ async fn log_one(
     let mut room = room.ok_or_else(full)?;
     let appended = state.log.append_frame(&mut room, &mut frame);
     let unavailable =
-        |error: journal::AppendError| Stop::Failed(ApiError::log_unavailable(&error.to_string()));
+        |error: journal::AppendError| Refusal::from(ApiError::log_unavailable(&error.to_string()));
     let position = appended.map_err(unavailable)?;
     if let Some(guard) = guard {
-        let answered = record.outcome.answer.is_some();
-        guard.ended(position, record.id, record.version, answered);
+        guard.ended(position, &record);
     }
-    let is_recent = |at: Timestamp| now.micros() - at.micros() < RECENT;
-    if record.made_at.is_none_or(is_recent)
-        && let Some(watch) = &checked.model.watch
-    {
+    if let Some(watch) = &model.watch {
         watch.count(position, &record);
     }
-    let mut versions = checked.model.traffic().versions.iter();
+    let mut versions = model.traffic().versions.iter();
     let version = versions.find(|version| version.key == record.version);
     let receipt = ObservedReceipt {
         line,
@@ -282,15 +264,40 @@ async fn log_one(
     Ok((receipt, Some(position)))
 }
 
-fn record(state: &AppState, checked: &Checked, retries: bool, now: Timestamp) -> PredictionRecord {
+fn taken(by: &str) -> Refusal {
+    Refusal {
+        code: ErrorCode::RequestIdTaken,
+        pointer: "",
+        detail: format!(
+            "Another request of the last 24 hours has this `request_id` ({by}), and is of another unit or version, or says \
+             something else; give each an id of its own."
+        ),
+    }
+}
+
+/// Whether it repeats an attempt that failed and was the exposure. One of another unit or version is another request.
+fn repeats(checked: &Checked, failed: Option<&Attempt>) -> Result<bool, Refusal> {
+    let (Some(failed), Some(decision)) = (failed, &checked.decision) else {
+        return Ok(false);
+    };
+    let same = failed.version == decision.version
+        && failed.unit.as_deref() == Some(decision.unit.as_str());
+    match (failed.is_evidence, same) {
+        // It was no exposure.
+        (false, _) => Ok(false),
+        (true, true) => Ok(true),
+        (true, false) => Err(taken("an attempt that failed")),
+    }
+}
+
+fn record(state: &AppState, checked: Checked, retries: bool, now: Timestamp) -> PredictionRecord {
     let id = state.ids.next(now, clock::random());
-    let traffic = checked.model.traffic();
-    let decision = checked.decision.as_ref();
-    let (reason, experiment, epoch, propensity) = match decision {
+    let epoch = checked.model.traffic().epoch;
+    let (reason, experiment, epoch, propensity) = match &checked.decision {
         // The attempt that failed was the exposure.
-        Some(_) if retries => (Reason::Retry, None, traffic.epoch, 1.0),
+        Some(_) if retries => (Reason::Retry, None, epoch, 1.0),
         Some(d) => (d.reason, d.experiment, d.epoch, d.propensity),
-        None => (Reason::Observed, None, traffic.epoch, checked.propensity),
+        None => (Reason::Observed, None, epoch, checked.propensity),
     };
     PredictionRecord {
         id,
@@ -299,17 +306,21 @@ fn record(state: &AppState, checked: &Checked, retries: bool, now: Timestamp) ->
         experiment,
         epoch,
         propensity,
-        unit_id: checked.unit.clone(),
-        attributes: checked.attributes.clone(),
-        alias: checked.alias.clone(),
-        request: checked.request.clone(),
+        unit_id: checked.unit,
+        attributes: checked.attributes,
+        alias: checked.alias,
+        request: checked.request,
         made_at: checked.made_at,
-        input: checked.input.clone(),
-        outcome: checked.outcome.clone(),
+        input: checked.input,
+        outcome: checked.outcome,
     }
 }
 
-fn check(state: &AppState, item: ObservedPrediction, now: Timestamp) -> Result<Checked, Refusal> {
+fn check(
+    state: &AppState,
+    mut item: ObservedPrediction,
+    now: Timestamp,
+) -> Result<Checked, Refusal> {
     let request_id = item.request_id.as_deref().map(RequestId::parse).transpose();
     let request_id = request_id.map_err(|error| Refusal::field("/request_id", error))?;
     let unit = item.unit_id.as_deref().map(UnitId::parse).transpose();
@@ -325,18 +336,19 @@ fn check(state: &AppState, item: ObservedPrediction, now: Timestamp) -> Result<C
         agree(&item, decision, (&model, version), (unit.as_ref(), made_at))?;
     }
     let propensity = item.propensity.unwrap_or(0.0);
-    if item.propensity.is_some() && !(propensity > 0.0 && propensity <= 1.0) {
-        let detail = "must be above 0 and at most 1";
+    if item.propensity.is_some() && !(LEAST..=1.0).contains(&propensity) {
+        let detail = "must be from 0.0001 to 1";
         return Err(Refusal::field("/propensity", detail));
     }
-    let asked = request_id.is_some().then(|| asked(&item, &model, version));
-    let request = request_id.zip(asked);
-    let request = request.map(|(id, body)| RequestKey { id, body });
-    let attributes = attributes_of(item.attributes.clone());
+    let unit = unit.or_else(|| decision.as_ref().map(|decision| decision.unit.clone()));
+    let request = request_id.map(|id| RequestKey {
+        body: asked(&item, &model, version, (unit.as_ref(), decision.is_some())),
+        id,
+    });
+    let attributes = attributes_of(item.attributes.take());
     let attributes =
         attributes.map_err(|(pointer, error)| Refusal::field("", format!("{pointer} {error}")))?;
-    let unit = unit.or_else(|| decision.as_ref().map(|decision| decision.unit.clone()));
-    let outcome = outcome(&item, version)?;
+    let outcome = outcome(&mut item, version)?;
     let input = match (item.text, item.inputs) {
         (Some(text), None) => Input::Text(text),
         (None, Some(inputs)) => Input::Json(inputs),
@@ -486,7 +498,7 @@ fn agree(
     Ok(())
 }
 
-fn outcome(item: &ObservedPrediction, version: VersionKey) -> Result<Outcome, Refusal> {
+fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome, Refusal> {
     if let Some(confidence) = item.confidence
         && !(0.0..=1.0).contains(&confidence)
     {
@@ -512,7 +524,7 @@ fn outcome(item: &ObservedPrediction, version: VersionKey) -> Result<Outcome, Re
         None => None,
     };
     let output = Output {
-        prediction: item.prediction.clone().unwrap_or_default(),
+        prediction: item.prediction.take().unwrap_or_default(),
         confidence: item.confidence,
     };
     Ok(Outcome {
@@ -523,17 +535,26 @@ fn outcome(item: &ObservedPrediction, version: VersionKey) -> Result<Outcome, Re
     })
 }
 
-/// A hash of what is said, keyed by the salt of the model: a repeat says the same. The token may be another one of the same
-/// decision.
-fn asked(item: &ObservedPrediction, model: &Model, version: VersionKey) -> u64 {
-    let said = ObservedPrediction {
-        token: None,
-        name: None,
-        model_version: None,
-        ..item.clone()
-    };
+/// A hash of what is said, and of whom, keyed by the salt of the model: a repeat says the same. The token may be another one
+/// of the same decision.
+fn asked(
+    item: &ObservedPrediction,
+    model: &Model,
+    version: VersionKey,
+    (unit, by_token): (Option<&UnitId>, bool),
+) -> u64 {
     let salt = &model.traffic().salt;
-    let bytes = serde_json::to_vec(&(salt, "elsewhere", version.0, said));
+    let unit = unit.map(UnitId::as_str);
+    let attributes = item.attributes.as_ref();
+    let input = (&item.text, &item.inputs);
+    let output = (
+        &item.prediction,
+        item.confidence,
+        item.latency_ms,
+        &item.error,
+    );
+    let said = (attributes, input, output, &item.at, item.propensity);
+    let bytes = serde_json::to_vec(&(salt, "elsewhere", version.0, unit, by_token, said));
     let digest = Sha256::digest(bytes.expect("texts, numbers and JSON are JSON"));
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }

@@ -79,11 +79,11 @@ pub(crate) async fn send(
         let detail = "Too many requests are under way; try again in a moment.";
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
     };
-    let single = lines.single;
-    let mut answers: Vec<Answer> = Vec::with_capacity(lines.items.len());
+    let single = lines.is_single();
+    let mut answers: Vec<Answer> = Vec::with_capacity(lines.len());
     let mut values = Vec::new();
-    let mut numbers = Vec::with_capacity(lines.items.len());
-    for (number, item) in lines.items {
+    let mut numbers = Vec::with_capacity(lines.len());
+    for (number, item) in lines {
         match item.and_then(|item| check(&state, item)) {
             Ok(item) => {
                 answers.push(Answer::Waiting(item.of.clone()));

@@ -169,7 +169,7 @@ impl Watch {
             .filter(|_| candidate && !bad.is_empty());
         let request = Request {
             position,
-            seconds: record.id.time().seconds(),
+            seconds: record.made().seconds(),
             share: if candidate {
                 record.propensity
             } else {

@@ -2,12 +2,12 @@
 //! none of the others from being taken.
 
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{content_type, parse, read_bytes};
+use crate::extract::{content_type, parse, parse_object, read_bytes};
 use crate::state::AppState;
 use api::{ErrorCode, FieldError, LineError};
 use axum::extract::Request;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use types::Timestamp;
 
 /// The most of a batch.
@@ -37,6 +37,16 @@ impl Refusal {
             line,
             code: self.code,
             detail: format!("{} {}", self.pointer, self.detail).trim().into(),
+        }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self {
+            code: error.code(),
+            pointer: "",
+            detail: error.detail().to_owned(),
         }
     }
 }
@@ -72,11 +82,54 @@ pub(crate) fn happened(text: &str, now: Timestamp) -> Result<Timestamp, Refusal>
     Ok(at.min(now))
 }
 
+/// One thing, or many with their lines, or places in the array, from 1. Each is read when its turn comes, so that a large
+/// body is not there several times.
 pub(crate) struct Lines<T> {
     /// It came as one object, so that it is answered as one.
-    pub(crate) single: bool,
-    /// With their lines, or places in the array, from 1.
-    pub(crate) items: Vec<(u64, Result<T, Refusal>)>,
+    single: Option<T>,
+    items: std::vec::IntoIter<(u64, Box<RawValue>)>,
+    bad: std::vec::IntoIter<(u64, Refusal)>,
+    /// What one of them may have, in bytes.
+    most: usize,
+}
+
+impl<T> Lines<T> {
+    /// Whether it came as one object.
+    pub(crate) fn is_single(&self) -> bool {
+        self.single.is_some()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.is_single()) + self.items.len() + self.bad.len()
+    }
+}
+
+impl<T: DeserializeOwned> Lines<T> {
+    /// The same made into others.
+    pub(crate) fn each<U>(
+        self,
+        make: impl Fn(T) -> U,
+    ) -> impl Iterator<Item = (u64, Result<U, Refusal>)> {
+        self.map(move |(line, item)| (line, item.map(&make)))
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Lines<T> {
+    type Item = (u64, Result<T, Refusal>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(one) = self.single.take() {
+            return Some((1, Ok(one)));
+        }
+        let next = self.items.as_slice().first().map(|(line, _)| *line);
+        let bad = self.bad.as_slice().first().map(|(line, _)| *line);
+        if bad.is_some_and(|bad| next.is_none_or(|next| bad < next)) {
+            return self.bad.next().map(|(line, refusal)| (line, Err(refusal)));
+        }
+        let (line, raw) = self.items.next()?;
+        Some((line, item(raw.get(), self.most)))
+    }
 }
 
 /// Reads a body.
@@ -89,7 +142,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
 ) -> ApiResult<Lines<T>> {
     let (parts, body) = request.into_parts();
     let media = content_type(&parts.headers).to_ascii_lowercase();
-    let limit = state.config.max_body_bytes.max(MAX_BYTES);
+    let most = state.config.max_body_bytes;
+    let limit = most.max(MAX_BYTES);
     let by_line = matches!(
         media.as_str(),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl"
@@ -100,38 +154,41 @@ pub(crate) async fn read<T: DeserializeOwned>(
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
     let bytes = read_bytes(body, limit, &state.config).await?;
-    let lines = if by_line {
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let lines: Vec<&[u8]> = lines.map(<[u8]>::trim_ascii).collect();
-        let last = lines.iter().rposition(|line| !line.is_empty());
-        let lines = &lines[..last.map_or(0, |last| last + 1)];
-        refuse_large(lines.len())?;
-        let some = lines.iter().zip(1..).filter(|(line, _)| !line.is_empty());
-        let read_line = |(line, number): (&&[u8], u64)| {
-            let value = serde_json::from_slice(line);
-            let value = value.map_err(|error| Refusal::field("", format!("is no JSON: {error}")));
-            (number, value.and_then(item))
-        };
-        Lines {
-            single: false,
-            items: some.map(read_line).collect(),
-        }
-    } else {
-        match parse(&bytes)? {
-            Value::Array(values) => {
-                refuse_large(values.len())?;
-                Lines {
-                    single: false,
-                    items: (1..).zip(values.into_iter().map(item)).collect(),
-                }
-            }
-            // Read again from the bytes, so that the refusal says where.
-            _ => Lines {
-                single: true,
-                items: vec![(1, Ok(parse(&bytes)?))],
-            },
-        }
+    // A mark of the order of bytes says nothing in UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut lines = Lines {
+        single: None,
+        items: Vec::new().into_iter(),
+        bad: Vec::new().into_iter(),
+        most,
     };
+    if by_line {
+        let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+        let some: Vec<(u64, &[u8])> = numbered.filter(|(_, line)| !line.is_empty()).collect();
+        refuse_large(some.len())?;
+        let (mut items, mut bad) = (Vec::with_capacity(some.len()), Vec::new());
+        for (number, line) in some {
+            match serde_json::from_slice::<Box<RawValue>>(line) {
+                Ok(raw) => items.push((number, raw)),
+                Err(error) => bad.push((
+                    number,
+                    Refusal::field("", format!("is no JSON: {}", without_place(&error))),
+                )),
+            }
+        }
+        (lines.items, lines.bad) = (items.into_iter(), bad.into_iter());
+    } else if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let values: Vec<Box<RawValue>> = parse(bytes)?;
+        refuse_large(values.len())?;
+        let numbered: Vec<(u64, Box<RawValue>)> = (1..).zip(values).collect();
+        lines.items = numbered.into_iter();
+    } else {
+        if bytes.len() > most {
+            let detail = format!("The body may have {most} bytes at most.");
+            return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
+        }
+        lines.single = Some(parse_object(bytes)?);
+    }
     Ok(lines)
 }
 
@@ -143,9 +200,28 @@ fn refuse_large(values: usize) -> ApiResult<()> {
     Ok(())
 }
 
-fn item<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
-    if !value.is_object() {
+fn item<T: DeserializeOwned>(json: &str, most: usize) -> Result<T, Refusal> {
+    if json.len() > most {
+        return Err(Refusal {
+            code: ErrorCode::BodyTooLarge,
+            pointer: "",
+            detail: format!(
+                "has {} bytes, and one may have {most}: send less",
+                json.len()
+            ),
+        });
+    }
+    if !json.starts_with('{') {
         return Err(Refusal::field("", "is no JSON object"));
     }
-    serde_json::from_value(value).map_err(|error| Refusal::field("", error))
+    serde_json::from_str(json).map_err(|error| Refusal::field("", without_place(&error)))
+}
+
+/// What is wrong, without the place within the line: the line is said.
+fn without_place(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    match said.rfind(" at line ") {
+        Some(at) => said[..at].to_owned(),
+        None => said,
+    }
 }

@@ -4,9 +4,9 @@
 
 use crate::codec::json::problem;
 use crate::decide::{Asked, Decided, choose};
-use crate::error::ApiResult;
+use crate::error::ApiError;
 use crate::extract::{TextPath, parse_object, read_json_bytes};
-use crate::openapi::{path, problems};
+use crate::openapi::path;
 use crate::state::AppState;
 use axum::Json as Reply;
 use axum::extract::{Request, State};
@@ -15,7 +15,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use types::{AttributeValue, Attributes, Reason, UnitId};
+use types::{Attributes, MAX_ATTRIBUTES, Reason, UnitId};
 
 /// The context of an evaluation: who asks.
 #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::ToSchema)]
@@ -39,22 +39,33 @@ pub(crate) struct Evaluation {
         (status = 200, description = "the version, with a `token` in its metadata", body = Value),
         (status = 400, description = "the context does not fit", body = Value),
         (status = 404, description = "there is no such model, or none of its versions is active", body = Value),
-        problems::Unread,
+        (status = 408, description = "the body came too slowly", body = Value),
+        (status = 413, description = "the body is too large", body = Value),
+        (status = 415, description = "the body is no JSON", body = Value),
     ),
 )]
 pub(crate) async fn flag(
     State(state): State<AppState>,
     TextPath(key): TextPath<String>,
     request: Request,
-) -> ApiResult<Response> {
-    let who = match context(&state, request).await? {
+) -> Response {
+    let who = match context(&state, request).await {
         Ok(who) => who,
-        Err((code, detail)) => return Ok(failed(Some(&key), code, &detail).into_response()),
+        Err(unfit) => return unfit.into_response(Some(&key)),
     };
-    Ok(match evaluate(&state, &key, who) {
+    match evaluate(&state, &key, who) {
         Ok(flag) => Reply(flag).into_response(),
-        Err(detail) => failed(Some(&key), "FLAG_NOT_FOUND", &detail).into_response(),
-    })
+        Err(detail) => {
+            let code = "FLAG_NOT_FOUND";
+            let status = StatusCode::NOT_FOUND;
+            let unfit = Unfit {
+                status,
+                code,
+                detail,
+            };
+            unfit.into_response(Some(&key))
+        }
+    }
 }
 
 /// Evaluates all flags: which version of every model with an active version somebody gets.
@@ -67,14 +78,16 @@ pub(crate) async fn flag(
         (status = 200, description = "a flag for each model", body = Value),
         (status = 304, description = "nothing has changed since the `ETag` in `If-None-Match`"),
         (status = 400, description = "the context does not fit", body = Value),
-        problems::Unread,
+        (status = 408, description = "the body came too slowly", body = Value),
+        (status = 413, description = "the body is too large", body = Value),
+        (status = 415, description = "the body is no JSON", body = Value),
     ),
 )]
-pub(crate) async fn flags(State(state): State<AppState>, request: Request) -> ApiResult<Response> {
+pub(crate) async fn flags(State(state): State<AppState>, request: Request) -> Response {
     let known = request.headers().get(IF_NONE_MATCH).cloned();
-    let who = match context(&state, request).await? {
+    let who = match context(&state, request).await {
         Ok(who) => who,
-        Err((code, detail)) => return Ok(failed(None, code, &detail).into_response()),
+        Err(unfit) => return unfit.into_response(None),
     };
     let names = state.snapshot.active_names();
     let flags = names
@@ -89,11 +102,11 @@ pub(crate) async fn flags(State(state): State<AppState>, request: Request) -> Ap
         .collect();
     let tag = HeaderValue::try_from(format!("\"{hex}\"")).expect("a hash is plain");
     if known.is_some_and(|known| matches(&known, &tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+        return (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response();
     }
     let json = HeaderValue::from_static("application/json");
     let headers = [(ETAG, tag), (axum::http::header::CONTENT_TYPE, json)];
-    Ok((headers, body).into_response())
+    (headers, body).into_response()
 }
 
 /// Whether one of the tags that a caller knows is the present one. A weak one is as good.
@@ -107,39 +120,31 @@ fn matches(known: &HeaderValue, tag: &HeaderValue) -> bool {
 
 type Who = (UnitId, Attributes);
 
-/// Who asks; the error has the protocol's code. What a condition cannot be about (lists, objects, null) is passed over.
-async fn context(
-    state: &AppState,
-    request: Request,
-) -> ApiResult<Result<Who, (&'static str, String)>> {
+/// Who asks; the error has the protocol's code. What cannot be an attribute (lists, objects, null, long texts, names that no
+/// condition can have, more than 32) is passed over.
+async fn context(state: &AppState, request: Request) -> Result<Who, Unfit> {
     let bytes = read_json_bytes(request, &state.config).await?;
     let Ok(evaluation) = parse_object::<Evaluation>(&bytes) else {
         let detail = "the body must be {\"context\": {\"targetingKey\": \"…\", …}}";
-        return Ok(Err(("PARSE_ERROR", detail.into())));
+        return Err(Unfit::new("PARSE_ERROR", detail));
     };
     let mut context = evaluation.context.unwrap_or_default();
     let unit = match context.remove("targetingKey") {
         Some(Value::String(key)) if !key.is_empty() => UnitId::parse(&key),
         _ => {
             let detail = "the context needs a targetingKey: the user or whoever keeps its version";
-            return Ok(Err(("TARGETING_KEY_MISSING", detail.into())));
+            return Err(Unfit::new("TARGETING_KEY_MISSING", detail));
         }
     };
-    let unit = match unit {
-        Ok(unit) => unit,
-        Err(error) => return Ok(Err(("INVALID_CONTEXT", format!("targetingKey {error}")))),
-    };
-    let plain = context
-        .into_iter()
-        .filter(|(_, value)| AttributeValue::parse(value.clone()).is_ok());
-    let attributes = Attributes::parse(plain.collect());
-    Ok(match attributes {
-        Ok(attributes) => Ok((unit, attributes)),
-        Err((name, error)) => {
-            let name = name.unwrap_or_else(|| "the context".into());
-            Err(("INVALID_CONTEXT", format!("{name} {error}")))
-        }
-    })
+    let unit =
+        unit.map_err(|error| Unfit::new("INVALID_CONTEXT", &format!("targetingKey {error}")))?;
+    // Contexts are put together from many places: what cannot be an attribute must not cost all flags.
+    let plain = context.into_iter().filter_map(|(name, value)| {
+        Attributes::parse(vec![(name.clone(), value.clone())]).ok()?;
+        Some((name, value))
+    });
+    let attributes = Attributes::parse(plain.take(MAX_ATTRIBUTES).collect());
+    Ok((unit, attributes.unwrap_or_default()))
 }
 
 /// The protocol's answer for one flag, or why there is none.
@@ -184,14 +189,39 @@ fn wire(key: &str, decided: &Decided) -> Value {
     })
 }
 
-fn failed(key: Option<&str>, code: &str, detail: &str) -> (StatusCode, Reply<Value>) {
-    let status = match code {
-        "FLAG_NOT_FOUND" => StatusCode::NOT_FOUND,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let mut body = json!({"errorCode": code, "errorDetails": detail});
-    if let Some(key) = key {
-        body["key"] = key.into();
+/// Why nothing is evaluated, in the words of the protocol.
+struct Unfit {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Unfit {
+    fn new(code: &'static str, detail: &str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            detail: detail.to_owned(),
+        }
     }
-    (status, Reply(body))
+
+    fn into_response(self, key: Option<&str>) -> Response {
+        let mut body = json!({"errorCode": self.code, "errorDetails": self.detail});
+        if let Some(key) = key {
+            body["key"] = key.into();
+        }
+        (self.status, Reply(body)).into_response()
+    }
+}
+
+/// The body cannot be read.
+impl From<ApiError> for Unfit {
+    fn from(error: ApiError) -> Self {
+        let status = StatusCode::from_u16(error.code().status());
+        Self {
+            status: status.unwrap_or(StatusCode::BAD_REQUEST),
+            code: "GENERAL",
+            detail: error.detail().to_owned(),
+        }
+    }
 }

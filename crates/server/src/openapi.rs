@@ -169,7 +169,6 @@ pub(crate) mod problems {
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;
-        Unread = BodyTimeout BodyTooLarge UnsupportedMediaType;
         Decide = AmbiguousModel ModelNotFound VersionNotFound NoActiveVersion BodyTimeout BodyTooLarge UnsupportedMediaType
             InvalidRequest;
         Observe = ModelNotFound VersionNotFound RequestIdTaken TokenInvalid TokenExpired LogBehind TooManyRequests

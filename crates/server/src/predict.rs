@@ -186,7 +186,10 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
         .as_deref()
         .map(|named| model.named(named))
         .unzip();
-    let assignment = match failed.flatten().and_then(|version| again(&model, version)) {
+    let assignment = match failed
+        .flatten()
+        .and_then(|failed| again(&model, failed.version))
+    {
         Some(again) => again,
         None => {
             let unit = call.unit_id.as_ref().map(UnitId::as_str);
@@ -370,7 +373,7 @@ struct UnderWay {
     /// The alias that the caller named.
     alias: Option<AliasName>,
     request: Option<RequestKey>,
-    guard: Option<Guard>,
+    guard: Option<Box<Guard>>,
     random: u64,
     room: Room,
     permit: OwnedSemaphorePermit,
@@ -440,8 +443,7 @@ impl UnderWay {
         let (position, error) =
             append(&state, &mut room, &mut record, error, (ended_at, deadline)).await?;
         if let Some(guard) = guard {
-            let answered = record.outcome.answer.is_some();
-            guard.ended(position, id, record.version, answered);
+            guard.ended(position, &record);
         }
         if let Some(watch) = &model.watch {
             watch.count(position, &record);

@@ -13,7 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{LogStore, LoggedPrediction, RequestQuery, StoreError, request_number};
 use tokio::sync::watch;
-use types::{ModelName, PredictionId, RequestId, RequestKey, Timestamp, VersionKey};
+use types::{
+    ModelName, PredictionId, PredictionRecord, RequestId, RequestKey, Timestamp, VersionKey,
+};
 
 /// How long an id stands for the same request, in microseconds: a day.
 const WINDOW: i64 = 86_400_000_000;
@@ -40,13 +42,22 @@ enum Known {
 }
 
 /// An attempt whose entry has a position.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Ended {
     position: u64,
     id: PredictionId,
     body: u64,
-    version: VersionKey,
     answered: bool,
+    attempt: Attempt,
+}
+
+/// Which version was to answer, and for whom.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Attempt {
+    pub(crate) version: VersionKey,
+    pub(crate) unit: Option<String>,
+    /// Whether it is evidence of an experiment.
+    pub(crate) is_evidence: bool,
 }
 
 /// Who asks what a request is.
@@ -60,8 +71,8 @@ pub(crate) enum Kind {
 
 /// What a request is.
 pub(crate) enum Claim {
-    /// It has not been answered. Where an attempt failed, the next one is the same version's.
-    New(Guard, Option<VersionKey>),
+    /// It has not been answered; and the attempt that failed, where one has.
+    New(Box<Guard>, Option<Attempt>),
     /// It was answered.
     Repeat(Box<LoggedPrediction>),
     /// Another one has its id.
@@ -76,25 +87,25 @@ pub(crate) struct Guard {
     key: (ModelName, RequestId),
     body: u64,
     ended: Option<Ended>,
+    /// The attempt before, which failed.
+    before: Option<Ended>,
     /// Wakes those who wait when it goes.
     _done: watch::Sender<()>,
 }
 
 impl Guard {
     /// Its entry has a position.
-    pub(crate) fn ended(
-        mut self,
-        position: u64,
-        id: PredictionId,
-        version: VersionKey,
-        answered: bool,
-    ) {
+    pub(crate) fn ended(mut self, position: u64, record: &PredictionRecord) {
         self.ended = Some(Ended {
             position,
-            id,
+            id: record.id,
             body: self.body,
-            version,
-            answered,
+            answered: record.outcome.answer.is_some(),
+            attempt: Attempt {
+                version: record.version,
+                unit: record.unit_id.as_ref().map(ToString::to_string),
+                is_evidence: record.experiment.is_some(),
+            },
         });
     }
 }
@@ -102,7 +113,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let mut known = self.state.requests.lock();
-        match self.ended {
+        match self.ended.take().or(self.before.take()) {
             Some(ended) => drop(known.insert(self.key.clone(), Known::Ended(ended))),
             None => drop(known.remove(&self.key)),
         }
@@ -126,30 +137,38 @@ impl Requests {
     }
 
     /// What is known in memory; a request of which nothing is known is under way from now on.
-    fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey, kind: Kind) -> Looked {
+    fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey) -> Looked {
         let key = (name.clone(), request.id.clone());
+        let since = state.clock.now().micros() - WINDOW;
         let mut known = self.lock();
-        let failed = match known.get(&key) {
+        let before = match known.get(&key) {
             Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
-            Some(Known::Ended(ended))
-                if ended.answered || (kind == Kind::Report && ended.body == request.body) =>
-            {
-                return Looked::Answered(*ended);
-            }
-            Some(Known::Ended(ended)) => Some(ended.version),
+            // Its day is over.
+            Some(Known::Ended(ended)) if ended.id.time().micros() < since => None,
+            Some(Known::Ended(ended)) if ended.answered => return Looked::Answered(ended.clone()),
+            Some(Known::Ended(ended)) => Some(ended.clone()),
             None => None,
         };
         let (done, told) = watch::channel(());
         known.insert(key.clone(), Known::UnderWay(told));
         drop(known);
-        let guard = Guard {
+        Looked::New(Guard {
             state: state.clone(),
             key,
             body: request.body,
             ended: None,
+            before,
             _done: done,
-        };
-        Looked::New(guard, failed)
+        })
+    }
+
+    /// Forgets an attempt whose version was deleted, and it with it.
+    fn forget(&self, name: &ModelName, request: &RequestKey, id: PredictionId) {
+        let key = (name.clone(), request.id.clone());
+        let mut known = self.lock();
+        if matches!(known.get(&key), Some(Known::Ended(ended)) if ended.id == id) {
+            known.remove(&key);
+        }
     }
 
     /// Whether an id may have come before; it has from now on.
@@ -161,7 +180,7 @@ impl Requests {
 }
 
 enum Looked {
-    New(Guard, Option<VersionKey>),
+    New(Guard),
     UnderWay(watch::Receiver<()>),
     Answered(Ended),
 }
@@ -176,63 +195,93 @@ pub(crate) async fn claim(
     request: &RequestKey,
     kind: Kind,
 ) -> Result<Claim, StoreError> {
-    let (guard, failed) = loop {
-        match state.requests.look(state, name, request, kind) {
-            Looked::New(guard, failed) => break (guard, failed),
+    let guard = loop {
+        match state.requests.look(state, name, request) {
+            Looked::New(guard) => break guard,
             Looked::UnderWay(mut told) => {
                 // An error is the end of who would tell.
                 let _ = told.changed().await;
             }
-            Looked::Answered(ended) if ended.body != request.body => {
-                return Ok(Claim::Conflict(ended.id));
-            }
             Looked::Answered(ended) => {
+                let same = ended.body == request.body;
+                if !same && kind == Kind::Call {
+                    return Ok(Claim::Conflict(ended.id));
+                }
                 let behind = state.log.catch_up(COUNTED_WITHIN).await.is_err();
-                return Ok(match state.store.prediction(ended.id).await? {
-                    Some(first) => Claim::Repeat(Box::new(first)),
-                    None if behind => Claim::Behind,
+                let found = match same {
+                    true => state.store.prediction(ended.id).await?,
+                    // An attempt that failed before it may be told again.
+                    false => stored(state, name, request, kind)
+                        .await?
+                        .filter(|p| is(p, request)),
+                };
+                match found {
+                    Some(first) => return Ok(Claim::Repeat(Box::new(first))),
+                    None if behind => return Ok(Claim::Behind),
+                    None if !same => return Ok(Claim::Conflict(ended.id)),
                     // Its version was deleted, and it with it.
-                    None => Claim::Conflict(ended.id),
-                });
+                    None => state.requests.forget(name, request, ended.id),
+                }
             }
         }
     };
     let now = state.clock.now();
-    if failed.is_some() || !state.requests.may_be_known(request, now) {
-        return Ok(Claim::New(guard, failed));
+    let failed = guard.before.as_ref();
+    let retries = failed.is_some_and(|_| kind == Kind::Call);
+    let is_new = failed.is_none() && !state.requests.may_be_known(request, now);
+    if retries || is_new {
+        let failed = failed.map(|ended| ended.attempt.clone());
+        return Ok(Claim::New(Box::new(guard), failed));
     }
-    if !state.requests.is_filled.load(Ordering::Acquire) {
-        // What the journal held at the start may be a repeat.
-        if state.log.catch_up(COUNTED_WITHIN).await.is_err() {
-            return Ok(Claim::Behind);
-        }
+    // What the journal held at the start may be a repeat, and what failed may be told again.
+    let waits = failed.is_some() || !state.requests.is_filled.load(Ordering::Acquire);
+    if waits && state.log.catch_up(COUNTED_WITHIN).await.is_err() {
+        return Ok(Claim::Behind);
     }
+    let Some(first) = stored(state, name, request, kind).await? else {
+        let failed = guard.before.as_ref().map(|ended| ended.attempt.clone());
+        return Ok(Claim::New(Box::new(guard), failed));
+    };
+    let told = kind == Kind::Report && is(&first, request);
+    if first.served_model_id.is_some() || told {
+        return Ok(match is(&first, request) {
+            true => Claim::Repeat(Box::new(first)),
+            false => Claim::Conflict(first.id),
+        });
+    }
+    let failed = state.catalogue.state(name).ok().and_then(|model| {
+        let mut versions = model.versions.iter();
+        let version = versions.find(|version| version.model_id == first.model_id)?;
+        Some(Attempt {
+            version: version.key,
+            unit: first.unit_id.clone(),
+            is_evidence: first.experiment_id.is_some(),
+        })
+    });
+    Ok(Claim::New(Box::new(guard), failed))
+}
+
+/// Whether a prediction is of a request that asked or said the same.
+fn is(prediction: &LoggedPrediction, request: &RequestKey) -> bool {
+    let mut known = prediction.request.iter();
+    known.any(|known| known.body == request.body)
+}
+
+/// What the store has of a request: of a report an attempt that said the same, else the one that was answered, else the
+/// first.
+async fn stored(
+    state: &AppState,
+    name: &ModelName,
+    request: &RequestKey,
+    kind: Kind,
+) -> Result<Option<LoggedPrediction>, StoreError> {
     let query = RequestQuery {
         name: name.clone(),
         id: request.id.clone(),
-        since: Timestamp::from_micros(now.micros() - WINDOW),
+        body: (kind == Kind::Report).then_some(request.body),
+        since: Timestamp::from_micros(state.clock.now().micros() - WINDOW),
     };
-    Ok(match state.store.of_request(query).await? {
-        None => Claim::New(guard, None),
-        Some(first) if first.served_model_id.is_none() && !is_told(&first, request, kind) => {
-            let failed = state.catalogue.state(name).ok().and_then(|model| {
-                let mut versions = model.versions.iter();
-                let version = versions.find(|version| version.model_id == first.model_id)?;
-                Some(version.key)
-            });
-            Claim::New(guard, failed)
-        }
-        Some(first) => match &first.request {
-            Some(known) if known.body == request.body => Claim::Repeat(Box::new(first)),
-            _ => Claim::Conflict(first.id),
-        },
-    })
-}
-
-/// Whether a failure that was told of is told again.
-fn is_told(first: &LoggedPrediction, request: &RequestKey, kind: Kind) -> bool {
-    let same = |known: &RequestKey| known.body == request.body;
-    kind == Kind::Report && first.request.as_ref().is_some_and(same)
+    state.store.of_request(query).await
 }
 
 /// Fills the filter with what came within the window before the start.

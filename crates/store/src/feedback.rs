@@ -203,6 +203,8 @@ pub(crate) fn joined(
         Some((old, known)) if old == value && (label.is_none() || known == label) => {
             Ok(FeedbackStatus::Duplicate)
         }
+        // The label is the same, and the answer that it is compared with came since.
+        Some((_, known)) if label.is_some() && known == label => Ok(FeedbackStatus::Replaced),
         Some(_) if replace => Ok(FeedbackStatus::Replaced),
         Some((old, known)) => Err(FeedbackRefusal::Conflict {
             stored: known.map_or_else(|| old.to_string(), str::to_owned),

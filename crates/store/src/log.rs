@@ -152,6 +152,8 @@ pub struct RequestQuery {
     pub name: ModelName,
     /// What its caller calls it.
     pub id: types::RequestId,
+    /// Attempts that asked this come first.
+    pub body: Option<u64>,
     /// Only what came at this time or later.
     pub since: Timestamp,
 }

@@ -259,7 +259,8 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<RunningEvidence>, StoreError>> + Send;
 
-    /// What a request became, by what its caller calls it: the attempt that was answered, else the first one.
+    /// What a request became, by what its caller calls it: the attempt that asked the same, where that is asked for, else
+    /// the one that was answered, else the first one.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -132,6 +132,11 @@ pub struct PredictionRecord {
 }
 
 impl PredictionRecord {
+    /// When it was made: elsewhere, or when its id was given.
+    pub fn made(&self) -> Timestamp {
+        self.made_at.unwrap_or_else(|| self.id.time())
+    }
+
     /// How the call ended.
     pub fn status(&self) -> Status {
         match &self.outcome.answer {

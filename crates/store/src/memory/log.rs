@@ -233,6 +233,9 @@ impl Log {
         if let (Some(Ok(request)), Some((version, _))) = (request, models.known(key)) {
             let of = FeedbackOf::Request(version.name.clone(), request);
             self.join_waiting(models, &of, position);
+            if prediction.reason == Reason::Retry && prediction.served.is_some() {
+                self.compare_again(models, of, position);
+            }
         }
         Ok(false)
     }
@@ -455,6 +458,28 @@ impl Log {
             };
             let joined = self.store(models, &item, received_at, position);
             self.feedback_dropped += u64::from(joined.is_err());
+        }
+    }
+
+    /// Compares the label that came for a request with the answer that it has now.
+    fn compare_again(&mut self, models: &Models, of: FeedbackOf, position: u64) {
+        let Ok(Some((row, _))) = self.find(models, &of) else {
+            return;
+        };
+        let key = (row.prediction().id.order(), BuiltIn::Correct.metric().name);
+        let Some(known) = self.feedback.get(&key) else {
+            return;
+        };
+        let received_at = known.received_at;
+        let label = known.label.as_deref().map(serde_json::from_str);
+        if let Some(Ok(label)) = label {
+            let item = Feedback {
+                of,
+                content: FeedbackContent::Label(label),
+                replace: false,
+            };
+            // What is refused stays as it is.
+            let _ = self.store(models, &item, received_at, position);
         }
     }
 
@@ -715,7 +740,11 @@ impl Log {
         });
         let attempts = attempts.map(|(row, p)| logged(models, row, &p));
         let mut attempts: Vec<_> = attempts.filter(|p| p.name == query.name).collect();
-        attempts.sort_by_key(|p| (p.served_model_id.is_none(), p.id.order()));
+        let differs = |p: &LoggedPrediction| {
+            let body = p.request.as_ref().map(|request| request.body);
+            query.body.is_some() && body != query.body
+        };
+        attempts.sort_by_key(|p| (differs(p), p.served_model_id.is_none(), p.id.order()));
         attempts.into_iter().next()
     }
 

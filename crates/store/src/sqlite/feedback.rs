@@ -291,13 +291,51 @@ impl OpenFeedback {
         let Some((request, _)) = prediction.request else {
             return Ok(());
         };
-        if !self.pending.has_request(connection, request)? {
+        let retried = prediction.reason == Reason::Retry && prediction.served.is_some();
+        if !retried && !self.pending.has_request(connection, request)? {
             return Ok(());
         }
         let known = self.version(connection, prediction.version)?;
         if let (Some(known), Ok(request)) = (known, RequestId::parse(request)) {
             let of = FeedbackOf::Request(known.name, request);
             self.join_waiting(connection, evidence, &of, origin)?;
+            if retried {
+                self.compare_again(connection, evidence, of, origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the label that came for a request with the answer that it has now.
+    fn compare_again(
+        &mut self,
+        connection: &Connection,
+        evidence: &mut OpenEvidence,
+        of: FeedbackOf,
+        origin: Origin,
+    ) -> Result<(), StoreError> {
+        let FeedbackOf::Request(name, id) = &of else {
+            return Ok(());
+        };
+        let Found::Live(found) = self.find_request(connection, name, id)? else {
+            return Ok(());
+        };
+        let mut select = connection.prepare_cached(
+            "SELECT label, received_at FROM feedback \
+             WHERE prediction_order = ?1 AND metric = 'correct' AND label IS NOT NULL",
+        )?;
+        let order = found.id.order() as i64;
+        let label = select.query_row([order], |row| {
+            Ok((row.json("label")?, row.time("received_at")?))
+        });
+        if let Some((label, received_at)) = label.optional()? {
+            let item = Feedback {
+                of,
+                content: FeedbackContent::Label(label),
+                replace: false,
+            };
+            let refused = self.store(connection, evidence, &item, received_at, origin)?;
+            debug_assert!(refused.is_ok(), "{refused:?}");
         }
         Ok(())
     }

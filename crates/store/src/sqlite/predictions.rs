@@ -377,14 +377,15 @@ fn request_of(row: &Row<'_>) -> rusqlite::Result<Option<RequestKey>> {
     Ok(Some(RequestKey { id, body }))
 }
 
-/// What a request became: the attempt that was answered, else the first one.
+/// What a request became: the attempt that asked the same, where that is asked for, else the one that was answered, else
+/// the first one.
 pub(in crate::sqlite) fn of_request(
     connection: &mut Connection,
     query: &RequestQuery,
 ) -> Result<Option<LoggedPrediction>, StoreError> {
     let sql = format!(
         "{SELECT} AND p.request_number = ?1 AND p.request_id = ?2 AND v.name = ?3 AND p.prediction_order >= ?4 \
-         ORDER BY p.served_key IS NULL, p.prediction_order LIMIT 1"
+         ORDER BY p.request_body IS NOT ?5, p.served_key IS NULL, p.prediction_order LIMIT 1"
     );
     // The index on the number is what finds it.
     let sql = sql.replace(
@@ -394,7 +395,8 @@ pub(in crate::sqlite) fn of_request(
     let mut select = connection.prepare_cached(&sql)?;
     let id = query.id.as_str();
     let since = PredictionId::order_at(query.since) as i64;
-    let key = params![unit_number(id), id, query.name.as_str(), since];
+    let body = query.body.map(|body| body as i64);
+    let key = params![unit_number(id), id, query.name.as_str(), since, body];
     Ok(select.query_row(key, read_row).optional()?)
 }
 

@@ -248,7 +248,12 @@ impl Both {
         let mut record = PredictionRecord {
             epoch: self.state.epoch,
             propensity: 0.25 * self.random.f64().round() + 0.25,
-            reason: [Reason::Weights, Reason::Pinned, Reason::Observed][self.random.usize(..3)],
+            reason: [
+                Reason::Weights,
+                Reason::Pinned,
+                Reason::Observed,
+                Reason::Retry,
+            ][self.random.usize(..4)],
             ..record(
                 version,
                 micros.max(0),
@@ -543,7 +548,14 @@ impl Both {
             }
         }
         for id in 0..6 {
+            let bodies = self
+                .known
+                .iter()
+                .filter_map(|known| Some(known.request.as_ref()?.body));
+            let bodies: Vec<u64> = bodies.collect();
+            let at_random = self.random.usize(..bodies.len() + 1);
             let query = store::RequestQuery {
+                body: bodies.get(at_random).copied(),
                 name: self.state.name.clone(),
                 id: RequestId::parse(&format!("request {id}")).unwrap(),
                 since: at(self.random.i64(0..=self.now)),

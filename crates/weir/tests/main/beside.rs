@@ -289,6 +289,67 @@ async fn what_failed_elsewhere_and_was_tried_again_counts_once() {
 }
 
 #[tokio::test]
+async fn one_id_is_one_request_of_one_unit() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let experiment = started(&weir).await;
+    let token = async |unit: &str| decided(&weir, json!({"unit_id": unit})).await["token"].clone();
+    let code = |reply: &Value| reply["errors"][0]["code"].clone();
+    // Of two units it is two requests.
+    let exposure = async |unit: &str| json!({"token": token(unit).await, "request_id": "view"});
+    let both = json!([exposure("a").await, exposure("b").await]);
+    let (_, reply) = weir.post("/exposures", both).await;
+    assert_eq!(
+        (&reply["recorded"], code(&reply)),
+        (&json!(1), json!("request_id_taken")),
+        "{reply}"
+    );
+    // So it is without and with a token.
+    let plain = json!({"model_version": "1.0.0", "prediction": "good", "request_id": "plain", "unit_id": "c"});
+    assert_eq!(
+        weir.post("/predictions", plain.clone()).await.1["recorded"],
+        1
+    );
+    let mut with_token = plain.clone();
+    with_token.as_object_mut().unwrap().remove("model_version");
+    with_token["token"] = token("c").await;
+    assert_eq!(weir.post("/predictions", with_token).await.0, 409);
+    // A failure that was no exposure takes nobody's exposure away, and one of somebody else is no retry.
+    let failed = json!({"model_version": "1.0.0", "error": "timeout", "request_id": "r1"});
+    assert_eq!(weir.post("/predictions", failed).await.1["recorded"], 1);
+    let good = json!({"token": token("d").await, "prediction": "good", "request_id": "r1"});
+    let (_, reply) = weir.post("/predictions", good).await;
+    assert_eq!(reply["receipts"][0]["reason"], "experiment", "{reply}");
+    let failed = json!({"token": token("e").await, "error": "timeout", "request_id": "r2"});
+    assert_eq!(weir.post("/predictions", failed).await.1["recorded"], 1);
+    let other = json!({"token": token("f").await, "prediction": "good", "request_id": "r2"});
+    assert_eq!(weir.post("/predictions", other).await.0, 409);
+    // All attempts sent again are nothing new.
+    let of_g = token("g").await;
+    let attempts = json!([
+        {"token": of_g, "request_id": "r3", "error": "timeout"},
+        {"token": of_g, "request_id": "r3", "error": "refused"},
+        {"token": of_g, "request_id": "r3", "prediction": "good"},
+    ]);
+    let (_, first) = weir.post("/predictions", attempts.clone()).await;
+    assert_eq!(first["recorded"], 3, "{first}");
+    for _ in 0..2 {
+        let (_, again) = weir.post("/predictions", attempts.clone()).await;
+        assert_eq!(
+            (&again["duplicate"], &again["rejected"]),
+            (&json!(3), &json!(0)),
+            "{again}"
+        );
+        weir.signal("-KILL");
+        weir = Weir::start(data.path());
+    }
+    // a, d, e and g.
+    assert_eq!(units(&weir, &experiment).await.iter().sum::<u64>(), 4);
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}
+
+#[tokio::test]
 async fn flags_are_versions_and_an_evaluation_is_no_exposure() {
     let data = directory();
     let mut weir = Weir::start(data.path());
@@ -341,7 +402,7 @@ async fn flags_are_versions_and_an_evaluation_is_no_exposure() {
         ),
         (
             flag,
-            json!({"context": {"targetingKey": "u", "a b": 1}}),
+            json!({"context": {"targetingKey": "\u{7}"}}),
             400,
             "INVALID_CONTEXT",
         ),

@@ -477,6 +477,24 @@ async fn what_failed_is_tried_again_with_the_same_version_outside_evidence() {
     assert_eq!(predicted(&weir, good).await["repeated"], true);
     let others = predicted(&weir, json!({"text": "good", "request_id": "8"})).await;
     assert_eq!(others["model_version"], "2.0.0");
+    // A label that came before the answer is compared with it when it is there.
+    let early = json!({"request_id": "9", "label": "positive"});
+    assert_eq!(
+        weir.post("/feedback", early.clone()).await.1["unmatched"],
+        1
+    );
+    weigh(100.0, 0.0).await;
+    let fails = json!({"text": "fail", "request_id": "9"});
+    assert_eq!(weir.post("/predict", fails).await.0, 502);
+    let answered = predicted(&weir, json!({"text": "good", "request_id": "9"})).await;
+    let early = json!({"request_id": "9", "label": answered["prediction"]});
+    let (_, again) = weir.post("/feedback", early).await;
+    assert_eq!(
+        (&again["duplicate"], &again["receipts"][0]["value"]),
+        (&json!(1), &json!(1.0)),
+        "{again}"
+    );
+    weigh(0.0, 100.0).await;
     // Feedback is for the first attempt, which was the exposure, and a label is compared with the answer.
     let (_, page) = weir.get("/predictions?limit=1000").await;
     let attempts = page["predictions"].as_array().unwrap();

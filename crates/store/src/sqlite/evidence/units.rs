@@ -16,6 +16,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use rusqlite::Connection;
 use slab::Slab;
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
 use types::{ExperimentKey, VersionKey};
 
@@ -283,9 +284,8 @@ impl Units {
             unit,
             epoch: i64::MIN,
         };
-        if !self.epochs.contains_key(&experiment) {
-            let known = stored::epochs(connection, experiment)?;
-            self.epochs.insert(experiment, known);
+        if let Entry::Vacant(entry) = self.epochs.entry(experiment) {
+            entry.insert(stored::epochs(connection, experiment)?);
         }
         Ok(!self.elsewhere(connection, place)?.is_empty())
     }
