@@ -4,6 +4,7 @@
 //! rounds alternate between what is compared, and the median of the rounds counts.
 
 mod changes;
+mod context;
 mod controller;
 mod experiment;
 mod journal;
@@ -44,6 +45,8 @@ enum Part {
     Rates,
     /// The cost of a `unit_id`.
     Units,
+    /// The cost of a `request_id` and attributes, and `/decide` against `/health`
+    Context,
     /// 256 connections for a minute.
     Soak,
     /// Reports, memory and disk by the size of the log.
@@ -87,6 +90,7 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Closed => load::closed(args, &binary, directory.path()).await?,
             Part::Rates => load::rates(args, &binary, directory.path()).await?,
             Part::Units => load::units(args, &binary, directory.path()).await?,
+            Part::Context => context::context(args, &binary, directory.path()).await?,
             Part::Soak => load::soak(&binary, directory.path()).await?,
             Part::Log => log::run(args, &binary, directory.path()).await?,
             Part::Journal => journal::run(args, &binary, directory.path()).await?,
