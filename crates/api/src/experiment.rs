@@ -82,6 +82,10 @@ pub struct CreateExperiment {
     /// everybody else gets the control and is not counted. Everybody when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Up to 5 attributes by whose values results are told apart too, as they were at a unit's first exposure: the first 20
+    /// values that come, the others together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<String>,
     /// What the hash of its units is salted with; random when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
@@ -170,6 +174,10 @@ pub struct Experiment {
     /// Who can take part; everybody where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Up to 5 attributes by whose values results are told apart too, as they were at a unit's first exposure: the first 20
+    /// values that come, the others together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<String>,
     /// What the hash of its units is salted with.
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.
@@ -297,6 +305,9 @@ pub struct ExperimentResults {
     pub window_checks: Vec<WindowCheck>,
     /// By metric.
     pub metrics: Vec<MetricResults>,
+    /// By the values of the experiment's dimensions: where a version is better or worse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentResults>,
     /// What was left out of every comparison, and why.
     pub excluded: Vec<Excluded>,
     /// What else to know of the numbers.
@@ -308,6 +319,65 @@ pub struct ExperimentResults {
     /// not this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Value>,
+}
+
+types::words! {
+    /// Which units a segment has.
+    pub enum SegmentWord as "SegmentKind" {
+        /// Those with the value.
+        Value = "value",
+        /// Those with one of the values that came when 20 were told apart already.
+        Other = "other",
+        /// Those without the attribute.
+        None = "none",
+    }
+}
+
+/// Which units a segment has.
+pub type SegmentKind = Word<SegmentWord>;
+
+/// What the evidence says of the units with a value of an attribute at their first exposure. Claims hold for all segments of
+/// all dimensions together (Holm, for each metric), and none makes the verdict.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SegmentResults {
+    /// The attribute.
+    pub dimension: String,
+    /// Which units these are.
+    pub kind: SegmentKind,
+    /// The value, as text.
+    pub value: Option<String>,
+    /// Units exposed, by arm, the control first.
+    pub units: Vec<u64>,
+    /// By metric.
+    pub metrics: Vec<SegmentMetric>,
+}
+
+/// What the evidence says of a metric in a segment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SegmentMetric {
+    /// Its name.
+    pub metric: String,
+    /// Its means by arm, the control first; null without units that count.
+    pub means: Vec<Option<f64>>,
+    /// Units that count, by arm.
+    pub units: Vec<u64>,
+    /// By candidate.
+    pub comparisons: Vec<SegmentComparison>,
+}
+
+/// A candidate against the control in a segment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SegmentComparison {
+    /// The version string of the candidate.
+    pub version: String,
+    /// candidate − control.
+    pub difference: Option<f64>,
+    /// Where it is, for all segments together, however often one looks.
+    pub interval: Option<Interval>,
+    /// The always-valid p-value, adjusted for all segments and candidates.
+    pub p: f64,
+    /// What can be said.
+    pub finding: Finding,
 }
 
 /// Who was exposed to an arm.

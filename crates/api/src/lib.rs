@@ -30,7 +30,8 @@ pub use experiment::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, CreateExperiment, Events, Excluded,
     Experiment, ExperimentArm, ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval,
     MetricArm, MetricResults, Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio,
-    Sequential, Shown, StartedExperiment, WindowCheck,
+    SegmentComparison, SegmentKind, SegmentMetric, SegmentResults, SegmentWord, Sequential, Shown,
+    StartedExperiment, WindowCheck,
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackPage,

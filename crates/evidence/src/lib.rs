@@ -13,6 +13,7 @@ mod minute;
 mod outcome;
 mod recount;
 mod rollup;
+mod segment;
 mod unit;
 
 pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
@@ -24,4 +25,5 @@ pub use outcome::{
 };
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
+pub use segment::{SegmentValues, Segments};
 pub use unit::{Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, start_of};

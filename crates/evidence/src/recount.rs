@@ -5,11 +5,15 @@ use crate::bets::{Coin, Terms};
 use crate::exact::ExactSum;
 use crate::minute::minute_of;
 use crate::outcome::{Exposure, Happened, Outcome, UnitWorth, first_exposed, without_value};
+use crate::segment::{SegmentValues, Segments};
 use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
-use types::{ArmMinute, AtOnce, ExperimentDefinition, Measured, Metric, Per, VersionKey};
+use types::{
+    ArmMinute, AtOnce, Attributes, ExperimentDefinition, Measured, Metric, Per, VersionKey,
+};
 
 /// A unit of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +25,7 @@ pub enum Unit {
 }
 
 /// A prediction of an experiment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Exposed {
     /// The epoch of the weights.
     pub epoch: i64,
@@ -35,6 +39,8 @@ pub struct Exposed {
     pub seconds: i64,
     /// How it went.
     pub measured: Measured,
+    /// What was known of who asked, where the experiment has dimensions; that of named units is fixed.
+    pub attributes: Attributes,
 }
 
 /// A value that came for a prediction.
@@ -57,11 +63,14 @@ pub struct Facts {
     pub began: i64,
     /// By metric, without a window: the prediction whose value it has in bets, by the order of its id.
     pub of: Vec<Option<u64>>,
+    /// The segments that it belongs to.
+    pub segments: Segments,
 }
 
 /// Where sums belong: an epoch, the version of an arm, and the place of a metric in the definition; without one they
 /// are sums of exposures.
-pub type Cell = (i64, VersionKey, Option<usize>);
+/// The last is the segment, 0 for all units.
+pub type Cell = (i64, VersionKey, Option<usize>, u16);
 
 /// What one unit gathered for one metric.
 #[derive(Debug, Default)]
@@ -80,7 +89,12 @@ pub struct Recount {
     matured_at: Option<i64>,
     /// The arm of each unit in each epoch: that of its first exposure there.
     arms: HashMap<(i64, Unit), VersionKey>,
-    exposures: HashMap<(i64, VersionKey), Delta>,
+    /// By epoch, arm and segment.
+    exposures: HashMap<(i64, VersionKey, u16), Delta>,
+    /// The values of the dimensions.
+    values: SegmentValues,
+    /// The segments of units, where there are some.
+    segments: HashMap<(i64, Unit), Segments>,
     units: HashMap<(Cell, Unit), Gathered>,
     /// By epoch, version of the arm, and minute. First events are those that were counted so.
     minutes: HashMap<(i64, VersionKey, i64), ArmMinute>,
@@ -104,6 +118,8 @@ impl Recount {
             matured_at,
             arms: HashMap::new(),
             exposures: HashMap::new(),
+            values: SegmentValues::default(),
+            segments: HashMap::new(),
             units: HashMap::new(),
             minutes: HashMap::new(),
             terms: HashMap::new(),
@@ -116,6 +132,16 @@ impl Recount {
     /// The model that the experiment is about.
     pub fn name(&self) -> &str {
         self.definition.name.as_str()
+    }
+
+    /// Says which values of the dimensions are told apart.
+    pub fn values(&mut self, values: SegmentValues) {
+        self.values = values;
+    }
+
+    /// Whether the experiment has dimensions.
+    pub fn has_dimensions(&self) -> bool {
+        !self.definition.dimensions.is_empty()
     }
 
     /// Says by which terms bets are made in an epoch.
@@ -144,10 +170,24 @@ impl Recount {
         let arms = self.arms.len();
         let arm = *self.arms.entry((p.epoch, p.unit)).or_insert(p.version);
         let new = self.arms.len() > arms;
-        let exposures = self.exposures.entry((p.epoch, arm)).or_default();
         let facts = self.facts.get(&(p.epoch, p.unit));
         let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
-        exposures.add(&Exposure::delta(p.measured.status, new.then_some(coin)));
+        let segments = match p.unit {
+            Unit::Named(_) => facts.map(|facts| facts.segments.clone()),
+            Unit::Own(_) => {
+                let known = |_: usize, _: usize, _: &str| Ok::<(), Infallible>(());
+                self.values.of(&self.definition, &p.attributes, known).ok()
+            }
+        };
+        let exposure = Exposure::delta(p.measured.status, new.then_some(coin));
+        let all = segments.iter().flatten().copied();
+        for segment in std::iter::once(0).chain(all) {
+            let exposures = self.exposures.entry((p.epoch, arm, segment));
+            exposures.or_default().add(&exposure);
+        }
+        if let Some(segments) = segments.filter(|segments| new && !segments.is_empty()) {
+            self.segments.insert((p.epoch, p.unit), segments);
+        }
         let bad: SmallVec<[usize; 3]> = self.at_once.bad(p.measured).collect();
         let minute = self.at_once.kept.then(|| {
             let minute = (p.epoch, arm, minute_of(p.seconds));
@@ -209,7 +249,7 @@ impl Recount {
                 outcome.take(metric, began, &happened);
             }
             if outcome.counts && self.matured_at.is_none_or(matured) {
-                let cell = (p.epoch, arm, Some(at));
+                let cell = (p.epoch, arm, Some(at), 0);
                 let gathered = self.units.entry((cell, p.unit)).or_default();
                 gathered.count += 1;
                 gathered.sum.add(outcome.value.unwrap_or(0.0));
@@ -246,7 +286,7 @@ impl Recount {
             .matured_at
             .is_none_or(|now| start_of(metric, began) <= cutoff(metric, now))
         {
-            let cell = (epoch, arm, Some(at));
+            let cell = (epoch, arm, Some(at), 0);
             let gathered = self.units.entry((cell, unit)).or_default();
             gathered.count += gain.count;
             gathered.sum.add_sum(&gain.sum);
@@ -258,7 +298,7 @@ impl Recount {
     pub fn sums(&self) -> HashMap<Cell, Delta> {
         let exposures = self.exposures.iter();
         let mut sums: HashMap<Cell, Delta> = exposures
-            .map(|((epoch, arm), delta)| ((*epoch, *arm, None), delta.clone()))
+            .map(|((epoch, arm, segment), delta)| ((*epoch, *arm, None, *segment), delta.clone()))
             .collect();
         for ((cell, name), unit) in &self.units {
             let mut of_unit = Delta::of_unit(unit.count, &unit.sum, unit.values);
@@ -266,7 +306,9 @@ impl Recount {
             if facts.is_some_and(|facts| facts.coin != Coin::Fresh) {
                 of_unit.fresh_values = 0;
             }
-            sums.entry(*cell).or_default().add(&of_unit);
+            for cell in self.cells(*cell, *name) {
+                sums.entry(cell).or_default().add(&of_unit);
+            }
         }
         for ((epoch, unit, at), (version, began, outcome)) in &self.outcomes {
             let (Some(terms), Some(arm)) = (self.terms.get(epoch), self.definition.arm(*version))
@@ -282,11 +324,21 @@ impl Recount {
                 .filter(|_| self.matured_at.is_none_or(matured))
             {
                 let bets = terms.of_unit(*at, arm, coin, value);
-                let cell = (*epoch, *version, Some(*at));
-                sums.entry(cell).or_default().bets.add(&bets);
+                let cell = (*epoch, *version, Some(*at), 0);
+                for cell in self.cells(cell, *unit) {
+                    sums.entry(cell).or_default().bets.add(&bets);
+                }
             }
         }
         sums
+    }
+
+    /// A cell of all units, and the same of the segments of one.
+    fn cells(&self, cell: Cell, unit: Unit) -> impl Iterator<Item = Cell> {
+        let (epoch, version, metric, _) = cell;
+        let segments = self.segments.get(&(epoch, unit)).into_iter().flatten();
+        let segments = segments.map(move |segment| (epoch, version, metric, *segment));
+        std::iter::once(cell).chain(segments)
     }
 
     /// What came in each minute, by epoch and version.

@@ -13,6 +13,7 @@ mod compare;
 mod guard;
 mod history;
 mod requests;
+mod segments;
 mod summary;
 
 use crate::bayes::Posterior;
@@ -25,6 +26,7 @@ use checks::{feedback_checks, ratio_check, window_checks};
 use compare::compare;
 pub use guard::{Guard, bad_units_differ, needs_minutes};
 pub use history::{History, Shown};
+pub use segments::{SegmentMetric, SegmentResult, segments};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
     MetricSums, SequenceMethod, Timestamp, VerdictKind,

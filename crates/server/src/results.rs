@@ -11,15 +11,18 @@ use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
     FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm, MetricResults, Needed,
-    ResultArm, SampleRatio, Sequential, WindowCheck,
+    ResultArm, SampleRatio, SegmentComparison, SegmentMetric, SegmentResults, SegmentWord,
+    Sequential, WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
-use judge::results::{AdaptiveResult, History, Results, Shown, Verdict, results};
+use judge::results::{
+    AdaptiveResult, History, Results, SegmentResult, Shown, Verdict, results, segments,
+};
 use serde_json::Value;
 use store::{LogStore, StoreError};
-use types::{ArmRole, Experiment, ExperimentDefinition, Policy, Timestamp};
+use types::{ArmRole, Experiment, ExperimentDefinition, Policy, SegmentOf, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(
@@ -77,10 +80,61 @@ pub(crate) async fn judged(
     let now = state.clock.now();
     let counted = log_lag.as_ref().map_or(now, |lag| counted_until(now, lag));
     let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
+    let segments = of_segments(state, &experiment, counted).await?;
     Ok(ExperimentResults {
         log_lag,
+        segments,
         ..wire(&experiment, &judged, now)
     })
+}
+
+/// What the judge says of the segments, where the experiment has dimensions.
+async fn of_segments(
+    state: &AppState,
+    experiment: &Experiment,
+    now: Timestamp,
+) -> Result<Vec<SegmentResults>, StoreError> {
+    if experiment.definition.dimensions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let evidence = state.store.segments(experiment.clone(), now).await?;
+    let definition = experiment.definition.clone();
+    away(move || {
+        let judged = segments(&definition, &evidence).into_iter();
+        judged
+            .map(|segment| wire_segment(&definition, segment))
+            .collect()
+    })
+    .await
+}
+
+fn wire_segment(definition: &ExperimentDefinition, segment: SegmentResult) -> SegmentResults {
+    let (kind, value) = match segment.of {
+        SegmentOf::Value(value) => (SegmentWord::Value, Some(value)),
+        SegmentOf::Other => (SegmentWord::Other, None),
+        SegmentOf::None => (SegmentWord::None, None),
+    };
+    let comparison = |found: &judge::results::Comparison| SegmentComparison {
+        version: definition.arms[found.arm].version.to_string(),
+        difference: found.difference,
+        interval: found.sequential.interval.map(interval),
+        p: found.sequential.adjusted_p,
+        finding: found.finding.into(),
+    };
+    let metrics = definition.metrics.iter().zip(&segment.metrics);
+    let metrics = metrics.map(|(metric, found)| SegmentMetric {
+        metric: metric.name.to_string(),
+        means: found.arms.iter().map(|arm| arm.mean).collect(),
+        units: found.arms.iter().map(|arm| arm.units).collect(),
+        comparisons: found.comparisons.iter().map(comparison).collect(),
+    });
+    SegmentResults {
+        dimension: segment.dimension,
+        kind: kind.into(),
+        value,
+        units: segment.units,
+        metrics: metrics.collect(),
+    }
 }
 
 async fn judge(
@@ -224,6 +278,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         feedback_checks: judged.feedback.iter().map(check).collect(),
         window_checks: judged.windows.iter().map(window).collect(),
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
+        segments: Vec::new(),
         excluded: excluded(definition, judged),
         notes: notes(definition, judged),
         log_lag: None,

@@ -441,6 +441,7 @@ fn fixed() -> Vec<HostileFixed> {
             share,
             units: 40_000,
             log: !title.ends_with("no log"),
+            segments: if title.starts_with("segments") { 10 } else { 1 },
             title,
             runs: 1000,
             seed: 1,
@@ -511,6 +512,22 @@ fn fixed() -> Vec<HostileFixed> {
     ] {
         let (metric, law) = score(law);
         add(format!("claim: {name}, share 0.5"), metric, (law, law), 0.5);
+    }
+    for share in [0.5, 0.1] {
+        let (metric, law) = clicks(0.1);
+        add(
+            format!("segments: 10, clicks 10 %, share {share}"),
+            metric,
+            (law, law),
+            share,
+        );
+        let (metric, law) = revenue(Law::Buyers(0.05, 1.0));
+        add(
+            format!("segments: 10, 5 % buy, share {share}"),
+            metric,
+            (law, law),
+            share,
+        );
     }
     for (name, (metric, law), to) in [
         (".5 to .55", clicks(0.5), Law::Binary(0.55)),

@@ -10,12 +10,14 @@ use crate::world::binomial;
 use evidence::Bets;
 use judge::control::Next;
 use judge::limits::{Met, SLOT, Units};
+use judge::results::segments;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use types::{
-    BuiltIn, Decision, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
-    MetricName, MetricSums, Missing, Policy, RolloutSettings, Timestamp, VerdictKind,
+    BuiltIn, Decision, Direction, EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind,
+    MetricName, MetricSums, Missing, Policy, RolloutSettings, SegmentEvidence, SegmentOf,
+    Timestamp, VerdictKind,
 };
 
 /// What happens beside requests.
@@ -557,6 +559,8 @@ pub struct HostileFixed {
     pub units: u64,
     /// Whether the control has a log.
     pub log: bool,
+    /// How many segments of equal size it has; with several a claim in any of them is one.
+    pub segments: u64,
     /// How many.
     pub runs: u64,
     /// Where the randomness begins.
@@ -573,6 +577,27 @@ fn simulate_hostile_fixed(
     report(&play_all(design.runs, design.seed, threads, done, play))
 }
 
+/// Whether something is claimed: of all units, or of one of several segments.
+fn claims(ledgers: &mut [Ledger], at: Timestamp) -> bool {
+    for ledger in &mut *ledgers {
+        ledger.look(at);
+    }
+    if let [ledger] = ledgers {
+        let verdict = ledger.results(at).verdict.kind();
+        return matches!(verdict, VerdictKind::Winner | VerdictKind::ControlBetter);
+    }
+    let segment = |(at, ledger): (usize, &Ledger)| SegmentEvidence {
+        dimension: "segment".into(),
+        of: SegmentOf::Value(at.to_string()),
+        evidence: ledger.evidence.clone(),
+    };
+    let evidence: Vec<SegmentEvidence> = ledgers.iter().enumerate().map(segment).collect();
+    let judged = segments(&ledgers[0].experiment.definition, &evidence);
+    let metrics = judged.iter().flat_map(|segment| &segment.metrics);
+    let mut comparisons = metrics.flat_map(|metric| &metric.comparisons);
+    comparisons.any(|found| matches!(found.finding, Finding::Better | Finding::Worse))
+}
+
 fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
     let mut definition = definition(2, vec![design.metric.clone()]);
     definition.arms[0].weight = 1.0 - design.share;
@@ -585,7 +610,8 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
     } else {
         Vec::new()
     };
-    let mut ledger = Ledger::new(definition, vec![log]);
+    let ledger = || Ledger::new(definition.clone(), vec![log.clone()]);
+    let mut ledgers: Vec<Ledger> = (0..design.segments).map(|_| ledger()).collect();
     let (mut seen, mut now, mut treated) = (0u64, 0i64, 0u64);
     while seen < design.units {
         let batch = if seen == 0 {
@@ -596,20 +622,23 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
         let batch = batch.min(design.units - seen);
         seen += batch;
         now += 120;
-        let of_candidate = binomial(batch, design.share, rng);
-        treated += of_candidate;
-        for (arm, units, law) in [
-            (0, batch - of_candidate, design.laws.0),
-            (1, of_candidate, design.laws.1),
-        ] {
-            ledger.expose(arm, units, now - 119);
-            let drawn = law.many(units, rng);
-            ledger.worth(arm, 0, now - 119, drawn.zeros, &drawn.others);
+        let mut left = batch;
+        for (ledger, others) in ledgers.iter_mut().zip((1..=design.segments).rev()) {
+            let units = binomial(left, 1.0 / others as f64, rng);
+            left -= units;
+            let of_candidate = binomial(units, design.share, rng);
+            treated += of_candidate;
+            for (arm, units, law) in [
+                (0, units - of_candidate, design.laws.0),
+                (1, of_candidate, design.laws.1),
+            ] {
+                ledger.expose(arm, units, now - 119);
+                let drawn = law.many(units, rng);
+                ledger.worth(arm, 0, now - 119, drawn.zeros, &drawn.others);
+            }
         }
         let at = Timestamp::from_micros(now * 1_000_000);
-        ledger.look(at);
-        let verdict = ledger.results(at).verdict.kind();
-        if matches!(verdict, VerdictKind::Winner | VerdictKind::ControlBetter) {
+        if claims(&mut ledgers, at) {
             return Ended {
                 end: End::Evidence,
                 treated,

@@ -18,8 +18,8 @@ use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
-    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
-    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
+    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A store in memory. Clones are handles to the same one.
@@ -170,6 +170,15 @@ impl LogStore for MemoryStore {
     ) -> Result<Evidence, StoreError> {
         let memory = self.lock();
         Ok(memory.log.evidence(&memory.models, &experiment, now))
+    }
+
+    async fn segments(
+        &self,
+        experiment: Experiment,
+        now: Timestamp,
+    ) -> Result<Vec<SegmentEvidence>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.segments(&memory.models, &experiment, now))
     }
 
     async fn minutes(

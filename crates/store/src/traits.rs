@@ -10,8 +10,8 @@ use crate::{
 use std::future::Future;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
-    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
-    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
+    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 /// A running experiment and what it has gathered; an error where it cannot be read.
@@ -238,6 +238,16 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         experiment: Experiment,
         now: Timestamp,
     ) -> impl Future<Output = Result<Evidence, StoreError>> + Send;
+
+    /// What an experiment has gathered of each segment until `now`, of those that have gathered something.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn segments(
+        &self,
+        experiment: Experiment,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<SegmentEvidence>, StoreError>> + Send;
 
     /// What an experiment met in each minute, oldest first, and the position up to which that is all; nothing where it
     /// keeps no minutes.

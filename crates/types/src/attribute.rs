@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for AttributeValue {
 }
 
 /// Whether a text can be the name of an attribute.
-pub(crate) fn is_attribute_name(name: &str) -> bool {
+pub fn is_attribute_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let first = name.chars().next();
     first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')

@@ -328,3 +328,25 @@ pub struct LoggedGroup {
     /// Σ of their squares.
     pub sum_squares: f64,
 }
+
+/// Which units a segment has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentOf {
+    /// Those with a value of an attribute, as text.
+    Value(String),
+    /// Those with one of the values that came when many were told apart already.
+    Other,
+    /// Those without the attribute.
+    None,
+}
+
+/// What an experiment has gathered of a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentEvidence {
+    /// The attribute.
+    pub dimension: String,
+    /// Which of its values.
+    pub of: SegmentOf,
+    /// What was gathered. It has no minutes, and nothing outside.
+    pub evidence: Evidence,
+}

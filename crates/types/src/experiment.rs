@@ -57,6 +57,13 @@ pub struct Arm {
     pub weight: f64,
 }
 
+/// The most attributes by whose values results are told apart.
+pub const MAX_DIMENSIONS: usize = 5;
+/// The values of one of them that are told apart: the first that came. The others count together.
+pub const MAX_VALUES: usize = 20;
+/// The most sums of an experiment: arms × (metrics and exposures) × values.
+pub const MAX_CELLS: usize = 10_000;
+
 /// What an experiment compares and how; fixed once it has begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentDefinition {
@@ -91,6 +98,9 @@ pub struct ExperimentDefinition {
     /// Who can take part, by the attributes of a request; everybody else gets the control, and is not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Condition>,
+    /// Attributes by whose values results are told apart too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<String>,
     /// What the hash of its units is salted with.
     pub salt: String,
     /// The latency over which a prediction is `slow`, in milliseconds.
@@ -144,6 +154,7 @@ impl ExperimentDefinition {
             planned_units: 5000.0,
             enrolment: 1.0,
             audience: None,
+            dimensions: Vec::new(),
             salt: String::new(),
             slo_ms: None,
             burst_protection: true,

@@ -28,15 +28,17 @@ mod version;
 mod word;
 
 pub use action::Action;
-pub use attribute::{AttributeValue, Attributes, InvalidAttribute, MAX_ATTRIBUTES, Members};
+pub use attribute::{
+    AttributeValue, Attributes, InvalidAttribute, MAX_ATTRIBUTES, Members, is_attribute_name,
+};
 pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
     ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, EpochEvidence, Evidence, Exposures,
-    LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
+    LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence, SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
     Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
-    InvalidExperiment, MAX_CANDIDATES, MAX_METRICS,
+    InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS, MAX_VALUES,
 };
 pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};

@@ -6,8 +6,9 @@ use crate::extract::Fields;
 use api::{CreateExperiment, FieldError};
 use std::collections::BTreeMap;
 use types::{
-    Arm, BuiltIn, Condition, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_METRICS,
-    Metric, MetricName, ModelState, Policy, Version,
+    Arm, BuiltIn, Condition, EVIDENCE_RULES, ExperimentDefinition, MAX_CANDIDATES, MAX_CELLS,
+    MAX_DIMENSIONS, MAX_METRICS, MAX_VALUES, Metric, MetricName, ModelState, Policy, Version,
+    is_attribute_name,
 };
 
 /// Of a model as it is.
@@ -42,6 +43,22 @@ pub(super) fn define(
     }
     let audience = body.audience.as_deref().map(Condition::parse);
     let audience = fields.take_option("/audience", audience);
+    for (at, name) in body.dimensions.iter().enumerate() {
+        if !is_attribute_name(name) || body.dimensions[..at].contains(name) {
+            let detail = "must be the name of an attribute, and given once";
+            fields.wrong(&format!("/dimensions/{at}"), detail);
+        }
+    }
+    if body.dimensions.len() > MAX_DIMENSIONS {
+        fields.wrong("/dimensions", "must have at most 5 attributes");
+    }
+    let cells = arms.len() * (metrics.len() + 1) * body.dimensions.len() * (MAX_VALUES + 2);
+    if cells > MAX_CELLS {
+        let detail = format!(
+            "make {cells} sums with these arms and metrics, and an experiment has at most {MAX_CELLS}: leave some out"
+        );
+        fields.wrong("/dimensions", detail);
+    }
     let primary = primary.into_iter().next();
     let definition = primary.map(|primary_metric| ExperimentDefinition {
         name: model.name.clone(),
@@ -59,6 +76,7 @@ pub(super) fn define(
         planned_units: body.planned_units,
         enrolment: body.enrolment,
         audience,
+        dimensions: body.dimensions,
         salt,
         slo_ms: body.slo_ms,
         burst_protection: body.burst_protection,

@@ -47,6 +47,7 @@ pub(crate) fn wire(experiment: &types::Experiment) -> Experiment {
         planned_units: definition.planned_units,
         enrolment: definition.enrolment,
         audience: definition.audience.as_ref().map(ToString::to_string),
+        dimensions: definition.dimensions.clone(),
         salt: definition.salt.clone(),
         slo_ms: definition.slo_ms,
         created_at: experiment.created_at.to_string(),

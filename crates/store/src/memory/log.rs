@@ -13,18 +13,21 @@ use crate::{
 };
 use crate::{Missed, UnitFeedback};
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, Happened, Outcome, Recount, Sample, Seen, Unit,
-    UnitOutcomes, UnitWorth, cutoff, exposed, start_of, until, valued, without_value,
+    Coin, Delta, Exposed, Facts, Given, Happened, Outcome, Recount, Sample, Seen, SegmentValues,
+    Segments, Unit, UnitOutcomes, UnitWorth, cutoff, exposed, start_of, until, valued,
+    without_value,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use types::SegmentEvidence;
 use types::{
-    ArmEvidence, ArmMinute, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentKey,
-    FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums,
-    MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId, TimeRange,
-    Timestamp, VersionKey,
+    ArmEvidence, ArmMinute, Attributes, BuiltIn, EpochEvidence, Evidence, Experiment,
+    ExperimentKey, FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName,
+    MetricSums, MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId,
+    TimeRange, Timestamp, VersionKey,
 };
 
 /// How long feedback without a prediction is kept, in microseconds.
@@ -53,6 +56,8 @@ pub(super) struct Log {
     events: HashMap<(ExperimentKey, i64, VersionKey, usize), Vec<i64>>,
     /// The arm of each unit in each epoch.
     arms: HashMap<(ExperimentKey, i64, Unit), VersionKey>,
+    /// The values of the dimensions of each experiment.
+    segments: HashMap<ExperimentKey, SegmentValues>,
     /// What was fixed of each named unit in each epoch.
     facts: HashMap<(ExperimentKey, i64, i64), Facts>,
 }
@@ -203,6 +208,7 @@ impl Log {
                     coin: self.coin(models, experiment, prediction.epoch, unit),
                     began: prediction.made().seconds(),
                     of: experiment.definition.metrics.iter().map(first_of).collect(),
+                    segments: self.segments_of(experiment, prediction),
                 };
                 if counts_units(experiment) {
                     for outcome in &mut self.outcomes {
@@ -212,6 +218,9 @@ impl Log {
                 }
                 let place = (experiment.key, prediction.epoch, number);
                 self.facts.insert(place, facts);
+            }
+            if matches!(unit, Unit::Own(_)) {
+                self.segments_of(experiment, prediction);
             }
             let version = *self.arms.entry(arm).or_insert(key);
             for (at, gain) in exposed(&experiment.definition, prediction.measured()) {
@@ -379,6 +388,28 @@ impl Log {
             .filter(same)
             .map(|known| known.happened)
             .collect()
+    }
+
+    /// The segments of a unit that has come to an epoch: those of its first exposure in the experiment.
+    fn segments_of(
+        &mut self,
+        experiment: &Experiment,
+        prediction: &PredictionEntry<'_>,
+    ) -> Segments {
+        if experiment.definition.dimensions.is_empty() {
+            return Segments::new();
+        }
+        if let Unit::Named(number) = unit_of(prediction) {
+            let mut facts = self.facts.iter();
+            let known = facts.find(|((of, _, unit), _)| *of == experiment.key && *unit == number);
+            if let Some((_, known)) = known {
+                return known.segments.clone();
+            }
+        }
+        let values = self.segments.entry(experiment.key).or_default();
+        let new = |_: usize, _: usize, _: &str| Ok::<(), Infallible>(());
+        let segments = values.of(&experiment.definition, &attributes_of(prediction), new);
+        segments.unwrap_or_default()
     }
 
     /// What is left to chance about a unit that comes to an epoch.
@@ -874,6 +905,40 @@ impl Log {
         experiment: &Experiment,
         now: Timestamp,
     ) -> Evidence {
+        self.evidence_of(models, experiment, now, 0)
+    }
+
+    pub(super) fn segments(
+        &self,
+        models: &Models,
+        experiment: &Experiment,
+        now: Timestamp,
+    ) -> Vec<SegmentEvidence> {
+        let values = self.segments.get(&experiment.key);
+        let dimensions = experiment.definition.dimensions.len();
+        let all = values.into_iter().flat_map(|values| values.all(dimensions));
+        let found = all.filter_map(|(number, dimension, of)| {
+            let evidence = self.evidence_of(models, experiment, now, number);
+            let evidence = Evidence {
+                outside: 0,
+                ..evidence
+            };
+            is_exposed(&evidence).then(|| SegmentEvidence {
+                dimension: experiment.definition.dimensions[dimension].clone(),
+                of,
+                evidence,
+            })
+        });
+        found.collect()
+    }
+
+    fn evidence_of(
+        &self,
+        models: &Models,
+        experiment: &Experiment,
+        now: Timestamp,
+        segment: u16,
+    ) -> Evidence {
         let definition = &experiment.definition;
         let sums = |matured_at| self.recount(models, experiment, matured_at).sums();
         let (all, matured) = (sums(None), sums(Some(now.seconds())));
@@ -882,10 +947,11 @@ impl Log {
         let mut inside = 0;
         for (epoch, opened) in models.epochs(experiment.key) {
             let arms = definition.arms.iter().map(|arm| {
-                let exposures = of(&all, (epoch, arm.key, None));
+                let exposures = of(&all, (epoch, arm.key, None, segment));
                 let metrics = (0..definition.metrics.len()).map(|at| {
                     let place = (experiment.key, epoch, arm.key, at);
-                    let events = self.events.get(&place).map_or(&[][..], Vec::as_slice);
+                    let events = self.events.get(&place).filter(|_| segment == 0);
+                    let events = events.map_or(&[][..], Vec::as_slice);
                     let metric = &definition.metrics[at];
                     let due = cutoff(metric, now.seconds());
                     let is_due = |made: &&i64| start_of(metric, **made) <= due;
@@ -893,8 +959,8 @@ impl Log {
                         0 => events.len(),
                         _ => events.iter().filter(is_due).count(),
                     };
-                    let all = of(&all, (epoch, arm.key, Some(at)));
-                    let matured = of(&matured, (epoch, arm.key, Some(at)));
+                    let all = of(&all, (epoch, arm.key, Some(at), segment));
+                    let matured = of(&matured, (epoch, arm.key, Some(at), segment));
                     MetricEvidence {
                         all: MetricSums {
                             events: events.len() as u64,
@@ -962,6 +1028,8 @@ impl Log {
     ) -> Recount {
         let definition = Arc::new(experiment.definition.clone());
         let mut recount = Recount::new(definition, matured_at);
+        let values = self.segments.get(&experiment.key).cloned();
+        recount.values(values.unwrap_or_default());
         for (epoch, _) in models.epochs(experiment.key) {
             recount.epoch(epoch, models.terms(experiment, epoch));
         }
@@ -1092,6 +1160,12 @@ fn counts_units(experiment: &Experiment) -> bool {
     metrics.any(|metric| metric.per == Per::Unit)
 }
 
+/// Whether something was exposed.
+fn is_exposed(evidence: &Evidence) -> bool {
+    let mut arms = evidence.epochs.iter().flat_map(|epoch| &epoch.arms);
+    arms.any(|arm| arm.exposures.predictions > 0)
+}
+
 fn within(range: TimeRange, time: Timestamp) -> bool {
     range.since.is_none_or(|since| time >= since) && range.until.is_none_or(|until| time < until)
 }
@@ -1104,7 +1178,13 @@ fn exposed_by(p: &PredictionEntry<'_>) -> Exposed {
         order: p.id.order(),
         seconds: p.made().seconds(),
         measured: p.measured(),
+        attributes: attributes_of(p),
     }
+}
+
+fn attributes_of(p: &PredictionEntry<'_>) -> Attributes {
+    let attributes = p.attributes.map(serde_json::from_str);
+    attributes.and_then(Result::ok).unwrap_or_default()
 }
 
 /// The metric, the value, and the label as it is stored.

@@ -14,8 +14,8 @@ use crate::{
 use std::sync::atomic::Ordering;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
-    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, Settings,
-    SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
+    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
 
 impl ModelStore for Store {
@@ -143,6 +143,15 @@ impl LogStore for Store {
         now: Timestamp,
     ) -> Result<Evidence, StoreError> {
         self.read(move |connection| catalog::gathered::evidence(connection, &experiment, now))
+            .await
+    }
+
+    async fn segments(
+        &self,
+        experiment: Experiment,
+        now: Timestamp,
+    ) -> Result<Vec<SegmentEvidence>, StoreError> {
+        self.read(move |connection| catalog::gathered::segments(connection, &experiment, now))
             .await
     }
 

@@ -12,9 +12,9 @@ use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
-    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happened, Happening, Seen, Terms,
-    UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed, minute_of, start_of, until,
-    valued, without_value,
+    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happened, Happening, Seen, SegmentValues,
+    Segments, Terms, UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed, minute_of,
+    start_of, until, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -22,13 +22,30 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{
-    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp,
-    VersionKey,
+    AtOnce, Attributes, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale,
+    Timestamp, VersionKey,
 };
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
 pub(super) const EXPOSURES: i64 = -1;
+/// Sums of a segment stand at the place of the metric and so many times its number; those of its exposures at the last
+/// place.
+const PER_SEGMENT: i64 = 1000;
+
+/// Where the sums of a metric, or of exposures, are in a segment; 0 is that of all units.
+pub(super) fn in_segment(metric: i64, segment: u16) -> i64 {
+    let place = match (metric, segment) {
+        (EXPOSURES, 1..) => PER_SEGMENT - 1,
+        _ => metric,
+    };
+    place + PER_SEGMENT * i64::from(segment)
+}
+
+/// Whether sums are of all units.
+pub(super) fn is_of_all(metric: i64) -> bool {
+    metric < PER_SEGMENT
+}
 /// The start of the row that holds all of time.
 pub(super) const ALL_TIME: i64 = -1;
 /// Rows kept in memory; above this all are forgotten and read again when needed.
@@ -113,6 +130,7 @@ pub(super) struct OpenEvidence {
     experiments: HashMap<ExperimentKey, Arc<ExperimentDefinition>>,
     terms: HashMap<(ExperimentKey, i64), Arc<Terms>>,
     at_once: HashMap<ExperimentKey, AtOnce>,
+    segments: HashMap<ExperimentKey, SegmentValues>,
     open: HashMap<Place, Open>,
     touched: Vec<Place>,
     /// Of each series of stretches, the newest.
@@ -121,6 +139,8 @@ pub(super) struct OpenEvidence {
     minutes: Minutes,
     /// What the present prediction or value changes.
     changes: Vec<(Place, Delta)>,
+    /// The attributes of the present prediction, as JSON.
+    present: Option<String>,
     /// The newest moment that was seen, in seconds.
     now: i64,
 }
@@ -155,7 +175,10 @@ impl OpenEvidence {
         let mut gains = exposed(&definition, measured);
         let mut new = Some(Coin::Fresh);
         let mut version = exposure.version;
+        let segments;
         if exposure.unit.is_none() {
+            segments =
+                self.segments_of(connection, experiment, &definition, prediction.attributes)?;
             let arm = definition.arm(version);
             for (at, gain) in gains {
                 let metric = &definition.metrics[at];
@@ -164,7 +187,7 @@ impl OpenEvidence {
                     (start_of(metric, exposure.seconds), bets)
                 });
                 let own = &mut UnitMetric::default();
-                self.counted()
+                self.counted(&segments)
                     .add_gain(&exposure, (at, metric), &gain, own, bets);
             }
         } else {
@@ -175,8 +198,12 @@ impl OpenEvidence {
                 before: None,
                 after: Some(gain.sum.value()),
             };
+            if !definition.dimensions.is_empty() {
+                self.present = prediction.attributes.map(str::to_owned);
+            }
             let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;
             (version, new) = (of_unit.version, of_unit.new);
+            segments = of_unit.segments;
             if new.is_some()
                 && definition
                     .metrics
@@ -196,6 +223,13 @@ impl OpenEvidence {
         };
         let exposures = Exposure::delta(measured.status, new);
         self.count_minute(connection, &definition, (&exposure, version), measured)?;
+        for segment in segments {
+            let place = Place {
+                metric: in_segment(EXPOSURES, segment),
+                ..place
+            };
+            self.changes.push((place, exposures.clone()));
+        }
         self.changes.push((place, exposures));
         self.apply(connection)
     }
@@ -350,7 +384,7 @@ impl OpenEvidence {
         exposure: &Exposure,
         metric: &str,
         (old, new): (Option<Old>, f64),
-        now: Timestamp,
+        (attributes, now): (Option<&str>, Timestamp),
     ) -> Result<Option<CountedValue>, StoreError> {
         self.now = self.now.max(now.seconds());
         let definition = self.definition(connection, exposure.experiment)?;
@@ -388,7 +422,9 @@ impl OpenEvidence {
                 _ => None,
             };
             in_time = bets.is_some();
-            self.counted()
+            let segments =
+                self.segments_of(connection, exposure.experiment, &definition, attributes)?;
+            self.counted(&segments)
                 .add_gain(exposure, (at, metric), &gain, &mut own, bets);
         } else {
             let mut gains = SmallVec::from_buf([(at, gain)]);
@@ -444,8 +480,9 @@ impl OpenEvidence {
         let (slot, new) = self.units.open(connection, place, exposure.version)?;
         if new {
             let coin = self.coin(connection, place, (definition, terms))?;
+            let segments = self.segments_of_unit(connection, place, definition)?;
             let unit = self.units.at(slot);
-            (unit.coin, unit.began) = (coin, exposure.seconds);
+            (unit.coin, unit.began, unit.segments) = (coin, exposure.seconds, segments);
         }
         for (at, gain) in gains.iter_mut().filter(|(_, gain)| gain.bad) {
             let known = self.units.at(slot).had_event(*at);
@@ -457,6 +494,7 @@ impl OpenEvidence {
             ..*exposure
         };
         let (version, coin, began) = (unit.version, unit.coin, unit.began);
+        let segments = unit.segments.clone();
         let arm = definition.arm(version);
         let mut in_time = false;
         for (at, gain) in gains.iter_mut() {
@@ -474,6 +512,7 @@ impl OpenEvidence {
             let counted = &mut Counted {
                 changes: &mut self.changes,
                 now: self.now,
+                segments: &segments,
             };
             counted.add_gain(&of_unit, (*at, metric), gain, own, bets);
         }
@@ -481,6 +520,7 @@ impl OpenEvidence {
             version,
             new: new.then_some(coin),
             in_time,
+            segments,
         })
     }
 
@@ -528,11 +568,59 @@ impl OpenEvidence {
         Ok(terms)
     }
 
-    fn counted(&mut self) -> Counted<'_> {
+    fn counted<'a>(&'a mut self, segments: &'a Segments) -> Counted<'a> {
         Counted {
             changes: &mut self.changes,
             now: self.now,
+            segments,
         }
+    }
+
+    /// The segments of a unit that has come to an epoch: those of its first exposure in the experiment.
+    fn segments_of_unit(
+        &mut self,
+        connection: &Connection,
+        place: UnitPlace,
+        definition: &ExperimentDefinition,
+    ) -> Result<Segments, StoreError> {
+        if definition.dimensions.is_empty() {
+            return Ok(Segments::new());
+        }
+        if let Some(known) = self.units.segments_elsewhere(connection, place)? {
+            return Ok(known);
+        }
+        let present = self.present.take();
+        self.segments_of(connection, place.experiment, definition, present.as_deref())
+    }
+
+    /// The segments that attributes, as JSON, belong to. Values that are new are kept.
+    fn segments_of(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        definition: &ExperimentDefinition,
+        attributes: Option<&str>,
+    ) -> Result<Segments, StoreError> {
+        if definition.dimensions.is_empty() {
+            return Ok(Segments::new());
+        }
+        let attributes: Attributes = attributes
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|_| StoreError::Corrupt("the attributes of a prediction".into()))?
+            .unwrap_or_default();
+        if !self.segments.contains_key(&experiment) {
+            let known = segment_values(connection, experiment)?;
+            self.segments.insert(experiment, known);
+        }
+        let known = self.segments.entry(experiment).or_default();
+        known.of(definition, &attributes, |dimension, place, value| {
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO experiment_segments (experiment_key, dimension, place, value) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            insert.execute(params![experiment.0, dimension as i64, place as i64, value])?;
+            Ok(())
+        })
     }
 
     /// Adds what has changed to the sums.
@@ -578,7 +666,7 @@ impl OpenEvidence {
             return Ok(());
         }
         let definition = self.definition(connection, place.experiment)?;
-        let metric = usize::try_from(place.metric).ok();
+        let metric = usize::try_from(place.metric % PER_SEGMENT).ok();
         let Some(metric) = metric.and_then(|at| definition.metrics.get(at)) else {
             return Ok(());
         };
@@ -650,6 +738,7 @@ struct OfUnit {
     new: Option<Coin>,
     /// Whether the last one came in time for bets.
     in_time: bool,
+    segments: Segments,
 }
 
 /// Takes what happened to a prediction of a unit; gives the stretch of the unit and what changes in the bets, where it
@@ -673,6 +762,7 @@ fn take_outcome(
 struct Counted<'a> {
     changes: &'a mut Vec<(Place, Delta)>,
     now: i64,
+    segments: &'a Segments,
 }
 
 impl Counted<'_> {
@@ -699,10 +789,17 @@ impl Counted<'_> {
         let changes = &mut *self.changes;
         let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
-            if windowed && start > cutoff {
-                changes.push((place(start), change.clone()));
+            let segments = self.segments.iter().copied();
+            for segment in std::iter::once(0).chain(segments) {
+                let place = |start| Place {
+                    metric: in_segment(at as i64, segment),
+                    ..place(start)
+                };
+                if windowed && start > cutoff {
+                    changes.push((place(start), change.clone()));
+                }
+                changes.push((place(ALL_TIME), change.clone()));
             }
-            changes.push((place(ALL_TIME), change));
         };
         let (early, late) = gain.timing(metric);
         unit.take(start, gain, cutoff, |start, mut change| {
@@ -969,6 +1066,24 @@ fn exact_parts(sums: &Delta) -> Result<Vec<u8>, StoreError> {
         return Ok(Vec::new());
     }
     postcard::to_allocvec(&parts).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The values of the dimensions of an experiment, in the order in which they came.
+pub(super) fn segment_values(
+    connection: &Connection,
+    experiment: ExperimentKey,
+) -> Result<SegmentValues, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT dimension, value FROM experiment_segments WHERE experiment_key = ?1 ORDER BY dimension, place",
+    )?;
+    let mut values = SegmentValues::default();
+    let mut rows = select.query([experiment.0])?;
+    while let Some(row) = rows.next()? {
+        let dimension: i64 = row.get("dimension")?;
+        let place = usize::try_from(dimension).map_err(|_| corrupt("dimension"))?;
+        values.push(place, row.get("value")?);
+    }
+    Ok(values)
 }
 
 pub(super) fn definition_of(

@@ -185,6 +185,8 @@ struct Logged {
     known: Known,
     epoch: i64,
     unit_id: Option<String>,
+    /// As JSON.
+    attributes: Option<String>,
     experiment: Option<ExperimentKey>,
     prediction: Option<String>,
     rejected: bool,
@@ -238,7 +240,7 @@ fn stored(
 
 /// Predictions as [`OpenFeedback::logged`] reads them.
 const LOGGED: &str = "SELECT p.prediction_order, p.random, p.version_key, p.epoch, p.unit_id, p.experiment_key, \
-     p.prediction, p.status, p.reason, p.served_key, p.made_at FROM predictions p";
+     p.prediction, p.status, p.reason, p.served_key, p.made_at, p.attributes FROM predictions p";
 
 impl OpenFeedback {
     pub(super) fn of(server_key: i64) -> Self {
@@ -435,6 +437,7 @@ impl OpenFeedback {
             known,
             epoch: row.get("epoch")?,
             unit_id: row.get("unit_id")?,
+            attributes: row.get("attributes")?,
             experiment: row
                 .get::<_, Option<i64>>("experiment_key")?
                 .map(ExperimentKey),
@@ -495,7 +498,8 @@ impl OpenFeedback {
         };
         if let Some(experiment) = found.experiment {
             let exposure = found.exposure(experiment);
-            let counted = evidence.value(connection, &exposure, row.metric, (old, value), now)?;
+            let told = (found.attributes.as_deref(), now);
+            let counted = evidence.value(connection, &exposure, row.metric, (old, value), told)?;
             if let Some(counted) = counted {
                 row.event |= counted.event;
                 row.in_time = counted.in_time;

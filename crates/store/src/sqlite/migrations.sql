@@ -413,3 +413,11 @@ CREATE TABLE unit_outcomes (
 CREATE INDEX unit_outcomes_by_unit ON unit_outcomes (unit, at);
 CREATE UNIQUE INDEX unit_outcomes_by_id ON unit_outcomes (outcome_id, name, metric) WHERE outcome_id IS NOT NULL;
 CREATE INDEX unit_outcomes_waiting ON unit_outcomes (received_at) WHERE joined = 0;
+-- Segments.
+CREATE TABLE experiment_segments (
+    experiment_key INTEGER NOT NULL,
+    dimension INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (experiment_key, dimension, place)
+) WITHOUT ROWID;

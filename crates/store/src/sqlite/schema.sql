@@ -164,6 +164,7 @@ CREATE TABLE experiment_units (
     version_key INTEGER NOT NULL,   -- of the first exposure in the epoch
     state BLOB NOT NULL,            -- its coin, its beginning, and by metric stretches of exposure time and outcome
     format INTEGER NOT NULL DEFAULT 0, -- 0: stretches alone, their sums plain numbers; 1: exact ones; 2: all
+                                    -- but segments; 3: all
     PRIMARY KEY (experiment_key, unit, epoch)
 ) WITHOUT ROWID;
 
@@ -175,6 +176,15 @@ CREATE TABLE unit_journal (
     format INTEGER NOT NULL DEFAULT 0 -- as in experiment_units
 );
 
+-- The values of the dimensions of an experiment that are told apart, in the order in which they came.
+CREATE TABLE experiment_segments (
+    experiment_key INTEGER NOT NULL,
+    dimension INTEGER NOT NULL,     -- its place in the definition
+    place INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (experiment_key, dimension, place)
+) WITHOUT ROWID;
+
 -- Sums over units. Metric -1 counts exposures: units, predictions (count), fallbacks (events), units that were new to
 -- the experiment (value_units) and units that are left out of bets (value_count).
 CREATE TABLE evidence (
@@ -182,7 +192,7 @@ CREATE TABLE evidence (
     experiment_key INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     version_key INTEGER NOT NULL,
-    metric INTEGER NOT NULL,        -- its place in the definition
+    metric INTEGER NOT NULL,        -- its place in the definition; of a segment, and a thousand times its number
     start INTEGER NOT NULL,         -- of a stretch of exposure time, in seconds; -1 for all of it
     units INTEGER NOT NULL DEFAULT 0,
     count INTEGER NOT NULL DEFAULT 0,

@@ -51,6 +51,7 @@ struct Seen {
     joined: usize,
     set_aside: usize,
     of_units: usize,
+    segments: usize,
 }
 
 /// Asks both the same and compares what they say. What is asked is said twice, so it must not be by chance.
@@ -142,7 +143,10 @@ impl Both {
         let create = Command::CreateExperiment {
             key: same!(self, unused_keys()).1,
             id,
-            definition: Box::new(definition(&arms, metrics)),
+            definition: Box::new(types::ExperimentDefinition {
+                dimensions: vec!["country".into(), "beta".into()],
+                ..definition(&arms, metrics)
+            }),
         };
         self.carry_out(&create).await;
         let scale = Some(Scale {
@@ -273,8 +277,9 @@ impl Both {
             let id = RequestId::parse(&format!("request {}", self.random.u8(..6))).ok();
             let body = self.random.u64(..);
             record.request = id.map(|id| RequestKey { id, body });
-            let attributes = r#"{"country": "DE", "age": 30.5, "beta": true}"#;
-            record.attributes = serde_json::from_str(attributes).unwrap();
+            let country = self.random.u8(..25);
+            let attributes = format!(r#"{{"country": "C{country}", "age": 30.5, "beta": true}}"#);
+            record.attributes = serde_json::from_str(&attributes).unwrap();
             record.alias = AliasName::parse("champion").ok();
         }
         if let Some(running) = self.state.running().filter(|_| self.random.u8(..4) > 0) {
@@ -665,6 +670,34 @@ impl Both {
         assert_eq!(left, right, "{metric} {range:?}");
     }
 
+    async fn compare_segments(&mut self, experiment: &Experiment, now: Timestamp) {
+        let left = self.sqlite.store.segments(experiment.clone(), now);
+        let right = self.memory.segments(experiment.clone(), now);
+        let (left, right) = (left.await.unwrap(), right.await.unwrap());
+        let of = |found: &[types::SegmentEvidence]| -> Vec<_> {
+            let each = found.iter();
+            each.map(|segment| (segment.dimension.clone(), segment.of.clone()))
+                .collect()
+        };
+        assert_eq!(of(&left), of(&right));
+        self.seen.segments += left.len();
+        for (left, right) in left.into_iter().zip(right) {
+            // Whose first event it was is told of all units alone.
+            let without_events = |mut evidence: Evidence| {
+                let arms = evidence.epochs.iter_mut().flat_map(|epoch| &mut epoch.arms);
+                for metric in arms.flat_map(|arm| &mut arm.metrics) {
+                    (metric.all.events, metric.matured.events) = (0, 0);
+                }
+                evidence
+            };
+            let (left, right) = (
+                without_events(left.evidence),
+                without_events(right.evidence),
+            );
+            assert_same_evidence(experiment, &left, &right);
+        }
+    }
+
     async fn compare_evidence(&mut self) {
         let now = at(self.now + self.random.i64(0..200));
         for experiment in same!(self, experiments(ExperimentFilter::default())) {
@@ -676,6 +709,7 @@ impl Both {
                 .unwrap();
             let right = self.memory.evidence(experiment.clone(), now).await.unwrap();
             assert_same_evidence(&experiment, &left, &right);
+            self.compare_segments(&experiment, now).await;
             for metric in left
                 .epochs
                 .iter()
@@ -828,9 +862,13 @@ async fn sqlite_does_what_memory_does() {
         joined,
         set_aside,
         of_units,
+        segments,
     } = seen;
     assert!(values > 1000 && matured > 10 && events > 100, "{seen:?}");
-    assert!(joined > 50 && set_aside > 50 && of_units > 20, "{seen:?}");
+    assert!(
+        joined > 50 && set_aside > 50 && of_units > 20 && segments > 50,
+        "{seen:?}"
+    );
 }
 
 /// Every method of both traits is called by the suite, which is run on every store.

@@ -20,6 +20,7 @@ mod page;
 mod plan;
 mod replay;
 mod rollout;
+mod segments;
 mod serve;
 mod settings;
 mod webhooks;

@@ -2,13 +2,16 @@
 
 use super::experiments::each_running;
 use crate::StoreError;
-use crate::sqlite::evidence::{ALL_TIME, COLUMNS, EXPOSURES, read_sums};
+use crate::sqlite::evidence::{
+    ALL_TIME, COLUMNS, EXPOSURES, in_segment, read_sums, segment_values,
+};
 use crate::sqlite::row::ByName;
 use crate::traits::RunningEvidence;
 use evidence::Delta;
 use rusqlite::{Connection, Transaction, params};
 use types::{
-    ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, Timestamp,
+    ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, SegmentEvidence,
+    Timestamp,
 };
 
 pub(in crate::sqlite) fn evidence(
@@ -34,11 +37,45 @@ pub(in crate::sqlite) fn running_evidence(
     Ok(each.collect())
 }
 
+/// What was gathered of each segment, of those that have something.
+pub(in crate::sqlite) fn segments(
+    connection: &mut Connection,
+    experiment: &Experiment,
+    now: Timestamp,
+) -> Result<Vec<SegmentEvidence>, StoreError> {
+    let transaction = connection.transaction()?;
+    let values = segment_values(&transaction, experiment.key)?;
+    let empty = empty(&transaction, experiment)?;
+    let mut found = Vec::new();
+    for (number, dimension, of) in values.all(experiment.definition.dimensions.len()) {
+        let Some(dimension) = experiment.definition.dimensions.get(dimension) else {
+            continue;
+        };
+        let mut evidence = empty.clone();
+        if add_sums(&transaction, experiment, now, &mut evidence, number)? {
+            found.push(SegmentEvidence {
+                dimension: dimension.clone(),
+                of,
+                evidence,
+            });
+        }
+    }
+    Ok(found)
+}
+
 fn read_evidence(
     t: &Transaction<'_>,
     experiment: &Experiment,
     now: Timestamp,
 ) -> Result<Evidence, StoreError> {
+    let mut evidence = empty(t, experiment)?;
+    add_sums(t, experiment, now, &mut evidence, 0)?;
+    evidence.outside = outside(t, experiment, &evidence)?;
+    Ok(evidence)
+}
+
+/// The epochs, with nothing in them.
+fn empty(t: &Transaction<'_>, experiment: &Experiment) -> Result<Evidence, StoreError> {
     let definition = &experiment.definition;
     let mut evidence = Evidence::default();
     let mut select = t.prepare_cached(
@@ -59,25 +96,31 @@ fn read_evidence(
             arms: vec![empty.clone(); definition.arms.len()],
         });
     }
-    add_sums(t, experiment, now, &mut evidence)?;
-    evidence.outside = outside(t, experiment, &evidence)?;
     Ok(evidence)
 }
 
+/// Adds the sums of a segment, 0 for all units; says whether there are some.
 fn add_sums(
     t: &Transaction<'_>,
     experiment: &Experiment,
     now: Timestamp,
     evidence: &mut Evidence,
-) -> Result<(), StoreError> {
+    segment: u16,
+) -> Result<bool, StoreError> {
     let definition = &experiment.definition;
+    let mut some = false;
     for epoch in &mut evidence.epochs {
         for (arm, place) in definition.arms.iter().zip(&mut epoch.arms) {
             let key = (experiment.key.0, epoch.epoch, arm.key.0);
-            let exposures = all_time(t, key, EXPOSURES)?;
+            let exposures = all_time(t, key, in_segment(EXPOSURES, segment))?;
+            some |= exposures.count > 0;
+            if segment > 0 && exposures.count == 0 {
+                continue;
+            }
             place.exposures = exposures.exposures(&epoch.scales);
             let metrics = definition.metrics.iter().zip(&mut place.metrics);
             for (at, (metric, evidence)) in (0..).zip(metrics) {
+                let at = in_segment(at, segment);
                 let all = all_time(t, key, at)?;
                 let mut matured = all.clone();
                 if metric.window_seconds > 0 {
@@ -92,7 +135,7 @@ fn add_sums(
             }
         }
     }
-    Ok(())
+    Ok(some)
 }
 
 /// Experiment, epoch and version.

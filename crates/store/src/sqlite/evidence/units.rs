@@ -10,7 +10,7 @@
 mod stored;
 
 use crate::StoreError;
-use evidence::{Coin, Facts, UnitMetric};
+use evidence::{Coin, Facts, Segments, UnitMetric};
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -48,6 +48,8 @@ pub(super) struct Unit {
     /// When it was exposed first in the epoch, in seconds.
     pub(super) began: i64,
     metrics: Vec<UnitMetric>,
+    /// What it belongs to, by its attributes when it came to the experiment.
+    pub(super) segments: Segments,
     /// It has changed since the last group.
     touched: bool,
     /// The row of the journal that has its newest state; 0 where none has.
@@ -203,6 +205,7 @@ impl Units {
                     coin: Coin::LeftOut,
                     began: 0,
                     metrics: Vec::new(),
+                    segments: Segments::new(),
                     touched: false,
                     journaled: 0,
                 }))
@@ -327,6 +330,22 @@ impl Units {
         stored::first(connection, (experiment, unit), at)
     }
 
+    /// The segments of a unit that was exposed in another epoch of the experiment.
+    pub(super) fn segments_elsewhere(
+        &mut self,
+        connection: &Connection,
+        place: UnitPlace,
+    ) -> Result<Option<Segments>, StoreError> {
+        let Some((epoch, _)) = self.elsewhere(connection, place)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let place = UnitPlace { epoch, ..place };
+        if let Some(known) = self.open.as_ref().and_then(|open| open.get(place)) {
+            return Ok(Some(known.segments.clone()));
+        }
+        Ok(stored::load(connection, place)?.map(|known| known.segments))
+    }
+
     fn note_epoch(&mut self, connection: &Connection, place: UnitPlace) -> Result<(), StoreError> {
         let epochs = match self.epochs.get_mut(&place.experiment) {
             Some(epochs) => epochs,
@@ -433,6 +452,7 @@ pub(super) fn each(
                 .iter()
                 .map(|metric| metric.outcome.of)
                 .collect(),
+            segments: unit.segments.clone(),
         };
         found(unit.place, facts);
     };

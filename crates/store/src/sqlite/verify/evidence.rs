@@ -2,7 +2,8 @@
 
 use super::VerifyReport;
 use crate::sqlite::evidence::{
-    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, minutes, read_sums, terms_of,
+    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, in_segment, is_of_all, minutes,
+    read_sums, segment_values, terms_of,
 };
 use crate::sqlite::feedback::outcomes;
 use crate::sqlite::predictions::{MEASURED, measured};
@@ -13,7 +14,9 @@ use rusqlite::{Connection, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use types::{ArmMinute, ExperimentKey, Metric, MetricSums, PredictionId, Timestamp, VersionKey};
+use types::{
+    ArmMinute, Attributes, ExperimentKey, Metric, MetricSums, PredictionId, Timestamp, VersionKey,
+};
 
 /// Epoch, version and the place of the metric, as rows have them.
 type Place = (i64, i64, i64);
@@ -74,6 +77,7 @@ fn recount_of(
     };
     let definition = Arc::new(definition);
     let mut recount = Recount::new(Arc::clone(&definition), None);
+    recount.values(segment_values(connection, experiment)?);
     let sql = "SELECT epoch FROM experiment_epochs WHERE experiment_key = ?1";
     let mut select = connection.prepare_cached(sql)?;
     for epoch in select.query_map([experiment.0], |row| row.get("epoch"))? {
@@ -107,8 +111,9 @@ fn check_one(
         incomplete,
     } = stored(connection, experiment, report)?;
     let key = experiment.0;
-    for ((epoch, version, metric), mut counted) in recount.sums() {
-        let place = (epoch, version.0, metric.map_or(EXPOSURES, |at| at as i64));
+    for ((epoch, version, metric, segment), mut counted) in recount.sums() {
+        let of_metric = metric.map_or(EXPOSURES, |at| at as i64);
+        let place = (epoch, version.0, in_segment(of_metric, segment));
         let Some(mut stored) = sums.remove(&place) else {
             if !incomplete {
                 let rows = in_short(&counted.sums());
@@ -222,7 +227,7 @@ fn count(
 ) -> Result<HashMap<ExperimentKey, Option<Recount>>, StoreError> {
     let mut counted = HashMap::new();
     let mut select = connection.prepare(&format!(
-        "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, p.made_at, {MEASURED} \
+        "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, p.made_at, p.attributes, {MEASURED} \
          FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"
     ))?;
     let mut feedback = connection.prepare_cached(
@@ -236,7 +241,10 @@ fn count(
             Entry::Vacant(entry) => entry.insert(recount_of(connection, experiment, report)?),
         };
         // One that cannot be read is named where rows are counted.
-        if let (Some(recount), Ok(exposed)) = (recount, exposed(row)) {
+        let Some(recount) = recount else {
+            continue;
+        };
+        if let Ok(exposed) = exposed(row, recount.has_dimensions()) {
             let order: i64 = row.get("prediction_order")?;
             let given = match given(&mut feedback, order) {
                 Ok(given) => given,
@@ -277,7 +285,7 @@ fn given(feedback: &mut Statement<'_>, order: i64) -> Result<HashMap<String, Giv
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn exposed(row: &Row<'_>) -> Result<Exposed, StoreError> {
+fn exposed(row: &Row<'_>, has_dimensions: bool) -> Result<Exposed, StoreError> {
     let order = row.bits("prediction_order")?;
     let unit_id: Option<String> = row.get("unit_id")?;
     let made_at: Option<i64> = row.get("made_at")?;
@@ -292,6 +300,10 @@ fn exposed(row: &Row<'_>) -> Result<Exposed, StoreError> {
         unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
         seconds: made.seconds(),
         measured: measured(row)?,
+        attributes: match has_dimensions {
+            true => row.json_option("attributes")?.unwrap_or_default(),
+            false => Attributes::default(),
+        },
     })
 }
 
@@ -329,7 +341,9 @@ fn stored(
         }
         match read_sums(row) {
             Ok(sums) => {
-                *stored.events.entry(metric).or_default() += sums.events;
+                if is_of_all(metric) {
+                    *stored.events.entry(metric).or_default() += sums.events;
+                }
                 stored.sums.entry(place).or_default().add(&sums);
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use super::{Unit, UnitPlace};
 use crate::StoreError;
-use evidence::{Coin, UnitMetric, before};
+use evidence::{Coin, Segments, UnitMetric, before};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use types::{ExperimentKey, VersionKey};
@@ -11,11 +11,15 @@ use types::{ExperimentKey, VersionKey};
 const PLAIN: i64 = 0;
 /// The format of states without bets: releases before schema 8 wrote it.
 const WITHOUT_BETS: i64 = 1;
+/// The format of states without segments: releases before schema 10 wrote it.
+const WITHOUT_SEGMENTS: i64 = 2;
 /// The format that is written.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// The state of a unit as its row has it.
-type State<M> = (Coin, i64, M);
+type State<M> = (Coin, i64, M, Segments);
+/// The same in states without segments.
+type Earlier<M> = (Coin, i64, M);
 
 /// A unit in the journal.
 #[derive(Serialize, Deserialize)]
@@ -46,7 +50,7 @@ pub(super) fn append(unit: &Unit, bytes: &mut Vec<u8>) -> Result<(), StoreError>
         unit: unit.place.unit,
         epoch: unit.place.epoch,
         version: unit.version.0,
-        state: (unit.coin, unit.began, &unit.metrics),
+        state: (unit.coin, unit.began, &unit.metrics, &unit.segments),
     };
     *bytes =
         postcard::to_extend(&entry, std::mem::take(bytes)).map_err(|error| unwritable(&error))?;
@@ -89,7 +93,7 @@ pub(super) fn read_journal(
         row_of(seq, bytes.len());
         while !bytes.is_empty() {
             let entry = take_entry(&mut bytes, format).map_err(corrupt)?;
-            let (coin, began, metrics) = entry.state;
+            let (coin, began, metrics, segments) = entry.state;
             unit_of(Unit {
                 place: UnitPlace {
                     experiment: ExperimentKey(entry.experiment),
@@ -100,6 +104,7 @@ pub(super) fn read_journal(
                 coin,
                 began,
                 metrics,
+                segments,
                 touched: false,
                 journaled: seq,
             });
@@ -121,6 +126,11 @@ fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<State<Ve
                 postcard::take_from_bytes(bytes)?;
             (old.map(present), rest)
         }
+        WITHOUT_SEGMENTS => {
+            let (old, rest): (Entry<Earlier<Vec<UnitMetric>>>, _) =
+                postcard::take_from_bytes(bytes)?;
+            (old.map(with_none), rest)
+        }
         FORMAT => postcard::take_from_bytes(bytes)?,
         _ => return Err(postcard::Error::SerdeDeCustom),
     };
@@ -135,7 +145,7 @@ pub(super) fn upsert(connection: &Connection, unit: &Unit) -> Result<(), StoreEr
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
          DO UPDATE SET state = excluded.state, format = excluded.format",
     )?;
-    let state: State<_> = (unit.coin, unit.began, &unit.metrics);
+    let state = (unit.coin, unit.began, &unit.metrics, &unit.segments);
     let state = postcard::to_allocvec(&state).map_err(|error| unwritable(&error))?;
     let place = unit.place;
     let version = unit.version.0;
@@ -259,11 +269,12 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
     let state: postcard::Result<State<_>> = match row.get("format")? {
         PLAIN => postcard::from_bytes::<Vec<before::UnitMetric>>(blob).map(present),
         WITHOUT_BETS => postcard::from_bytes::<Vec<before::WithoutBets>>(blob).map(present),
+        WITHOUT_SEGMENTS => postcard::from_bytes::<Earlier<Vec<UnitMetric>>>(blob).map(with_none),
         FORMAT => postcard::from_bytes(blob),
         _ => Err(postcard::Error::SerdeDeCustom),
     };
     let unreadable = |_| StoreError::Corrupt("the state of a unit".into());
-    let (coin, began, metrics) = state.map_err(unreadable)?;
+    let (coin, began, metrics, segments) = state.map_err(unreadable)?;
     let epoch = row.get("epoch")?;
     Ok(Unit {
         place: UnitPlace { epoch, ..place },
@@ -271,6 +282,7 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
         coin,
         began,
         metrics,
+        segments,
         touched: false,
         journaled: 0,
     })
@@ -279,7 +291,11 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
 /// The state of a unit of an earlier release: it takes no part in bets.
 fn present<M: Into<UnitMetric>>(old: Vec<M>) -> State<Vec<UnitMetric>> {
     let metrics = old.into_iter().map(Into::into).collect();
-    (Coin::LeftOut, 0, metrics)
+    (Coin::LeftOut, 0, metrics, Segments::new())
+}
+
+fn with_none<M>((coin, began, metrics): Earlier<M>) -> State<M> {
+    (coin, began, metrics, Segments::new())
 }
 
 fn unwritable(error: &postcard::Error) -> StoreError {

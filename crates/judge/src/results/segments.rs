@@ -1,0 +1,88 @@
+//! Results by segment: which claims hold for all segments together, and never one from a segment alone.
+
+use super::{ArmResult, Comparison, Finding, View, claims, compare, metric_result};
+use crate::multiplicity::holm;
+use types::{ExperimentDefinition, SegmentEvidence, SegmentOf};
+
+/// What the evidence says of a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentResult {
+    /// The attribute.
+    pub dimension: String,
+    /// Which of its values.
+    pub of: SegmentOf,
+    /// Units exposed, by arm.
+    pub units: Vec<u64>,
+    /// By metric, in the order of the definition.
+    pub metrics: Vec<SegmentMetric>,
+}
+
+/// What it says of a metric there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentMetric {
+    /// By arm, the control first.
+    pub arms: Vec<ArmResult>,
+    /// By candidate.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Judges the segments of an experiment. For each metric the family is all segments of all dimensions × candidates: the
+/// always-valid p-values are adjusted by Holm (Scand. J. Stat. 6, 1979), so that a false claim in any segment has at most
+/// the chance α, however often somebody looks; intervals are at α over their number.
+pub fn segments(
+    definition: &ExperimentDefinition,
+    segments: &[SegmentEvidence],
+) -> Vec<SegmentResult> {
+    let exposed = |segment: &SegmentEvidence| -> Vec<u64> {
+        let arms = 0..definition.arms.len();
+        let epochs = &segment.evidence.epochs;
+        let units = |arm: usize| epochs.iter().map(|e| e.arms[arm].exposures.units).sum();
+        arms.map(units).collect()
+    };
+    let mut results: Vec<SegmentResult> = segments
+        .iter()
+        .map(|segment| SegmentResult {
+            dimension: segment.dimension.clone(),
+            of: segment.of.clone(),
+            units: exposed(segment),
+            metrics: Vec::with_capacity(definition.metrics.len()),
+        })
+        .collect();
+    for (at, metric) in definition.metrics.iter().enumerate() {
+        // As if it were the metric that decides, for its part of alpha; what guards and what informs is judged alike.
+        let alone = ExperimentDefinition {
+            primary_metric: metric.name.clone(),
+            secondary_metrics: Vec::new(),
+            guardrails: Vec::new(),
+            alpha: definition.alpha / segments.len().max(1) as f64,
+            ..definition.clone()
+        };
+        let mut found: Vec<SegmentMetric> = segments
+            .iter()
+            .map(|segment| {
+                let found = metric_result(&alone, &segment.evidence, at, 0.0, View::Deciding);
+                SegmentMetric {
+                    arms: found.arms,
+                    comparisons: found.comparisons,
+                }
+            })
+            .collect();
+        let all = found.iter().flat_map(|found| &found.comparisons);
+        let adjusted = holm(&all.map(|found| found.sequential.p).collect::<Vec<_>>());
+        let all = found.iter_mut().flat_map(|found| &mut found.comparisons);
+        for (comparison, p) in all.zip(adjusted) {
+            comparison.sequential.adjusted_p = p;
+            comparison.finding = compare::finding(metric, comparison, definition.alpha);
+            if matches!(comparison.finding, Finding::Better | Finding::Worse) {
+                let more = comparison.sequential.more;
+                let clipped = |found| claims::without_zero(found, more);
+                comparison.sequential.interval = comparison.sequential.interval.map(clipped);
+                comparison.lift_interval = comparison.lift_interval.map(clipped);
+            }
+        }
+        for (result, found) in results.iter_mut().zip(found) {
+            result.metrics.push(found);
+        }
+    }
+    results
+}
