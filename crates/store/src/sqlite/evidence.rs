@@ -20,6 +20,7 @@ use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smallvec::SmallVec;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use types::{
     AtOnce, Attributes, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale,
@@ -609,11 +610,10 @@ impl OpenEvidence {
             .transpose()
             .map_err(|_| StoreError::Corrupt("the attributes of a prediction".into()))?
             .unwrap_or_default();
-        if !self.segments.contains_key(&experiment) {
-            let known = segment_values(connection, experiment)?;
-            self.segments.insert(experiment, known);
-        }
-        let known = self.segments.entry(experiment).or_default();
+        let known = match self.segments.entry(experiment) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(entry) => entry.insert(segment_values(connection, experiment)?),
+        };
         known.of(definition, &attributes, |dimension, place, value| {
             let mut insert = connection.prepare_cached(
                 "INSERT INTO experiment_segments (experiment_key, dimension, place, value) VALUES (?1, ?2, ?3, ?4)",
