@@ -29,10 +29,18 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 /// What requests have become.
 #[derive(Default)]
 pub(crate) struct Requests {
-    known: Mutex<HashMap<(ModelName, RequestId), Known>>,
+    known: Mutex<Table>,
     filter: Mutex<Filter>,
     /// Whether the filter has what came before the start.
     is_filled: AtomicBool,
+}
+
+/// Requests by model and id.
+#[derive(Default)]
+struct Table {
+    of: HashMap<(ModelName, RequestId), Known>,
+    /// With more than this, those that the store has are let go.
+    most: usize,
 }
 
 enum Known {
@@ -114,21 +122,26 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let mut known = self.state.requests.lock();
         match self.ended.take().or(self.before.take()) {
-            Some(ended) => drop(known.insert(self.key.clone(), Known::Ended(ended))),
-            None => drop(known.remove(&self.key)),
+            Some(ended) => match known.of.get_mut(&self.key) {
+                Some(under_way) => *under_way = Known::Ended(ended),
+                None => drop(known.of.insert(self.key.clone(), Known::Ended(ended))),
+            },
+            None => drop(known.of.remove(&self.key)),
         }
-        if known.len() > MANY {
+        if known.of.len() > known.most.max(MANY) {
             let stored = self.state.store.position();
-            known.retain(|_, known| match known {
+            known.of.retain(|_, known| match known {
                 Known::UnderWay(_) => true,
                 Known::Ended(ended) => ended.position > stored,
             });
+            // Where the store is behind, they are not all looked at with each request.
+            known.most = 2 * known.of.len();
         }
     }
 }
 
 impl Requests {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(ModelName, RequestId), Known>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,7 +154,7 @@ impl Requests {
         let key = (name.clone(), request.id.clone());
         let since = state.clock.now().micros() - WINDOW;
         let mut known = self.lock();
-        let before = match known.get(&key) {
+        let before = match known.of.get(&key) {
             Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
             // Its day is over.
             Some(Known::Ended(ended)) if ended.id.time().micros() < since => None,
@@ -150,7 +163,7 @@ impl Requests {
             None => None,
         };
         let (done, told) = watch::channel(());
-        known.insert(key.clone(), Known::UnderWay(told));
+        known.of.insert(key.clone(), Known::UnderWay(told));
         drop(known);
         Looked::New(Guard {
             state: state.clone(),
@@ -166,8 +179,8 @@ impl Requests {
     fn forget(&self, name: &ModelName, request: &RequestKey, id: PredictionId) {
         let key = (name.clone(), request.id.clone());
         let mut known = self.lock();
-        if matches!(known.get(&key), Some(Known::Ended(ended)) if ended.id == id) {
-            known.remove(&key);
+        if matches!(known.of.get(&key), Some(Known::Ended(ended)) if ended.id == id) {
+            known.of.remove(&key);
         }
     }
 
