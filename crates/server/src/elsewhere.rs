@@ -269,7 +269,7 @@ fn taken(by: &str) -> Refusal {
         code: ErrorCode::RequestIdTaken,
         pointer: "",
         detail: format!(
-            "Another request of the last 24 hours has this `request_id` ({by}), and is of another unit or version, or says \
+            "Another request within `--request-hours` has this `request_id` ({by}), and is of another unit or version, or says \
              something else; give each an id of its own."
         ),
     }

@@ -462,7 +462,7 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
         FeedbackRefusal::UsedTwice => Refusal {
             code: ErrorCode::RequestIdUsedTwice,
             pointer: "",
-            detail: "Several requests had this `request_id`, a day or more apart; send the `prediction_id` of the one \
+            detail: "Several requests had this `request_id`, one after the time of the other; send the `prediction_id` of the one \
                      that is meant."
                 .into(),
         },

@@ -108,6 +108,8 @@ pub struct Config {
     pub predict_timeout: Duration,
     /// How long a request with feedback waits for its receipt before it is told where to ask for that later.
     pub feedback_wait: Duration,
+    /// How long a `request_id` stands for the same request.
+    pub request_window: Duration,
     /// How long the token of a decision is taken.
     pub decision_lasts: Duration,
     /// How often running experiments are looked at.
@@ -135,6 +137,7 @@ impl Config {
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
             feedback_wait: Duration::from_secs(5),
+            request_window: Duration::from_secs(86_400),
             decision_lasts: Duration::from_secs(7 * 86_400),
             tick: Duration::from_secs(30),
             private_webhooks: false,

@@ -61,6 +61,12 @@ fn check(mut body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     let mut fields = Fields::default();
     let name = fields.take("/name", ModelName::parse(&body.name));
     let version = fields.take("/version", VersionName::parse(&body.version));
+    if body.version.starts_with('@') {
+        fields.wrong(
+            "/version",
+            "must not begin with @: that is how requests name an alias",
+        );
+    }
     let accuracy = fields.take("/accuracy", Accuracy::new(body.accuracy));
     let described = body.take_described();
     check_described(&mut fields, &described);

@@ -1,4 +1,4 @@
-//! Requests that their callers have named: a repeat within a day is not a second prediction.
+//! Requests that their callers have named: a repeat within a time, a day by default, is not a second prediction.
 //!
 //! An id is bound when the entry of its answer is in the journal. What is under way, or not yet in the store, is in memory;
 //! the store knows the rest. A filter says at once that an id is new, so that new ones cost no look-up.
@@ -17,8 +17,6 @@ use types::{
     ModelName, PredictionId, PredictionRecord, RequestId, RequestKey, Timestamp, VersionKey,
 };
 
-/// How long an id stands for the same request, in microseconds: a day.
-const WINDOW: i64 = 86_400_000_000;
 /// So many are kept in memory before those that the store has are let go.
 const MANY: usize = 1 << 14;
 /// Ids that are read at a time when the server starts.
@@ -27,8 +25,9 @@ const CHUNK: usize = 10_000;
 const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What requests have become.
-#[derive(Default)]
 pub(crate) struct Requests {
+    /// How long an id stands for the same request, in microseconds.
+    window: i64,
     known: Mutex<Table>,
     filter: Mutex<Filter>,
     /// Whether the filter has what came before the start.
@@ -141,6 +140,16 @@ impl Drop for Guard {
 }
 
 impl Requests {
+    /// Of which none is known, whose ids stand for so long.
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            window: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
+            known: Mutex::default(),
+            filter: Mutex::new(Filter::new(window)),
+            is_filled: AtomicBool::new(false),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +161,7 @@ impl Requests {
     /// What is known in memory; a request of which nothing is known is under way from now on.
     fn look(&self, state: &AppState, name: &ModelName, request: &RequestKey) -> Looked {
         let key = (name.clone(), request.id.clone());
-        let since = state.clock.now().micros() - WINDOW;
+        let since = state.clock.now().micros() - self.window;
         let mut known = self.lock();
         let before = match known.of.get(&key) {
             Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
@@ -292,14 +301,14 @@ async fn stored(
         name: name.clone(),
         id: request.id.clone(),
         body: (kind == Kind::Report).then_some(request.body),
-        since: Timestamp::from_micros(state.clock.now().micros() - WINDOW),
+        since: Timestamp::from_micros(state.clock.now().micros() - state.requests.window),
     };
     state.store.of_request(query).await
 }
 
 /// Fills the filter with what came within the window before the start.
 pub(crate) async fn fill(state: &AppState) {
-    let since = Timestamp::from_micros(state.clock.now().micros() - WINDOW);
+    let since = Timestamp::from_micros(state.clock.now().micros() - state.requests.window);
     let mut after = PredictionId::order_at(since);
     while state.log.catch_up(COUNTED_WITHIN).await.is_err() {}
     loop {

@@ -96,7 +96,7 @@ impl AppState {
             settings: ArcSwap::from_pointee(settings),
             settings_turn: Mutex::new(()),
             snapshot,
-            requests: Requests::default(),
+            requests: Requests::new(config.request_window),
             tokens: Tokens::open(&config.data_dir, config.decision_lasts)?,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),

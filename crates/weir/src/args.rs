@@ -181,6 +181,15 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().feedback_wait)
     )]
     feedback_wait_ms: Millis,
+    /// How many hours a `request_id` stands for the same request, up to a month.
+    #[arg(
+        long,
+        env = "WEIR_REQUEST_HOURS",
+        value_name = "HOURS",
+        default_value_t = 24,
+        value_parser = clap::value_parser!(u32).range(1..=744)
+    )]
+    request_hours: u32,
     /// How many days the token of `POST /decide` is taken.
     #[arg(
         long,
@@ -550,6 +559,7 @@ impl ServeArgs {
             body_timeout: self.body_timeout_ms.0,
             predict_timeout: self.predict_timeout_ms.0,
             feedback_wait: self.feedback_wait_ms.0,
+            request_window: Duration::from_secs(u64::from(self.request_hours) * 3600),
             decision_lasts: Duration::from_secs(u64::from(self.decision_days) * 86_400),
             tick: self.tick_ms.0,
             private_webhooks: self.private_webhooks,

@@ -313,7 +313,7 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
         }
         Failure::RequestIdTaken(id) => ApiError::new(
             ErrorCode::RequestIdTaken,
-            "Another request of the last 24 hours has this `request_id`, and asked something else, or its answer is \
+            "Another request within `--request-hours` has this `request_id`, and asked something else, or its answer is \
              deleted; give each request an id of its own.",
         )
         .of_prediction(id),

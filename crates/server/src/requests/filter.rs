@@ -1,5 +1,7 @@
-//! Which numbers have come within a day: one that has is always known, one that has not is taken for one in at most
+//! Which numbers have come within a time: one that has is always known, one that has not is taken for one in at most
 //! 10,000 cases (B. H. Bloom, Space/time trade-offs in hash coding with allowable errors, CACM 13, 1970).
+
+use std::time::Duration;
 
 /// Bits for each number, and how many of them are looked at: one in 100,000 of those that are not in a full layer is
 /// taken for one that is.
@@ -9,12 +11,10 @@ const LOOKS: u64 = 17;
 const FIRST: u64 = 1 << 16;
 /// Numbers of a generation. Beyond that each is looked up.
 const MOST: u64 = 50_000_000;
-/// How long a generation takes numbers, in seconds: a number is known for a day and at most two.
-const GENERATION: i64 = 86_400;
-
-/// Numbers of the last day, in generations of layers.
-#[derive(Default)]
+/// Numbers of a stretch of time, in generations of layers.
 pub(super) struct Filter {
+    /// How long a generation takes numbers, in seconds: a number is known for so long and at most twice.
+    lasts: i64,
     present: Generation,
     last: Generation,
     /// When the present one began, in seconds.
@@ -34,10 +34,20 @@ struct Layer {
 }
 
 impl Filter {
+    /// An empty one, which knows numbers for so long.
+    pub(super) fn new(window: Duration) -> Self {
+        Self {
+            lasts: i64::try_from(window.as_secs()).unwrap_or(i64::MAX),
+            present: Generation::default(),
+            last: Generation::default(),
+            began: None,
+        }
+    }
+
     /// Adds a number that came at a moment, in seconds; says whether it may have come before.
     pub(super) fn insert(&mut self, number: i64, now: i64) -> bool {
         let began = *self.began.get_or_insert(now);
-        if now - began >= GENERATION {
+        if now - began >= self.lasts {
             self.last = std::mem::take(&mut self.present);
             self.began = Some(now);
         }
@@ -115,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_came_is_known_for_a_day_and_what_did_not_nearly_never() {
-        let mut filter = Filter::default();
+        let mut filter = Filter::new(Duration::from_secs(86_400));
         let numbers: Vec<i64> = (0..300_000)
             .map(|n| store::request_number(&format!("order {n}")))
             .collect();
