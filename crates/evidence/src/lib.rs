@@ -20,10 +20,12 @@ pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
 pub use exact::ExactSum;
 pub use minute::minute_of;
 pub use outcome::{
-    Exposure, Happened, Outcome, UnitOutcomes, UnitWorth, exposed, first_exposed, until, valued,
-    without_value,
+    Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed, first_exposed, until,
+    valued, without_value,
 };
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use segment::{SegmentValues, Segments};
-pub use unit::{Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, start_of};
+pub use unit::{
+    Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, matured_before, start_of,
+};

@@ -195,18 +195,48 @@ pub struct UnitWorth {
     pub in_time: Option<f64>,
 }
 
+/// The outcomes of a unit within the window of its first exposure, put together so far.
+#[derive(Debug, Clone, Default)]
+pub struct Together {
+    all: Combined,
+    in_time: Combined,
+}
+
+impl Together {
+    /// Of outcomes in the order in which they came, of a unit that was exposed first at `exposed`, in microseconds.
+    pub fn of(metric: &Metric, exposed: i64, outcomes: &[Happened]) -> Self {
+        let mut together = Self::default();
+        for outcome in outcomes {
+            together.add(metric, exposed, outcome);
+        }
+        together
+    }
+
+    /// Takes one more.
+    pub fn add(&mut self, metric: &Metric, exposed: i64, outcome: &Happened) {
+        let until = until(metric, exposed);
+        if outcome.at <= exposed || outcome.at > until {
+            return;
+        }
+        self.all.add(outcome);
+        if outcome.told.div_euclid(SECOND) <= until.div_euclid(SECOND) {
+            self.in_time.add(outcome);
+        }
+    }
+
+    /// What they make the unit worth.
+    pub fn worth(&self, metric: &Metric) -> UnitWorth {
+        UnitWorth {
+            value: self.all.value(metric.combine),
+            in_time: self.in_time.value(metric.combine),
+        }
+    }
+}
+
 impl UnitWorth {
     /// Of the outcomes of a unit, in the order in which they came, that was exposed first at `exposed`, in microseconds.
     pub fn of(metric: &Metric, exposed: i64, outcomes: &[Happened]) -> Self {
-        let until = until(metric, exposed);
-        let within = |outcome: &&Happened| outcome.at > exposed && outcome.at <= until;
-        let in_time = |outcome: &&Happened| {
-            within(outcome) && outcome.told.div_euclid(SECOND) <= until.div_euclid(SECOND)
-        };
-        Self {
-            value: combined(metric.combine, outcomes.iter().filter(within)),
-            in_time: combined(metric.combine, outcomes.iter().filter(in_time)),
-        }
+        Together::of(metric, exposed, outcomes).worth(metric)
     }
 
     /// What bets see of it so far, where it counts.
@@ -226,21 +256,42 @@ pub fn until(metric: &Metric, exposed: i64) -> i64 {
     exposed.saturating_add(window.saturating_mul(SECOND))
 }
 
-fn combined<'a>(combine: Combine, outcomes: impl Iterator<Item = &'a Happened>) -> Option<f64> {
-    let mut outcomes = outcomes.peekable();
-    outcomes.peek()?;
-    Some(match combine {
-        Combine::Sum => {
-            let mut sum = ExactSum::default();
-            outcomes.for_each(|outcome| sum.add(outcome.value));
-            sum.value()
+/// Outcomes put together in every way.
+#[derive(Debug, Clone, Default)]
+struct Combined {
+    count: u64,
+    sum: ExactSum,
+    any: bool,
+    /// The one that happened last, and when; of two at once the one that came last.
+    last: (i64, f64),
+    max: f64,
+}
+
+impl Combined {
+    fn add(&mut self, outcome: &Happened) {
+        let value = outcome.value;
+        self.max = match self.count {
+            0 => value,
+            _ => self.max.max(value),
+        };
+        if self.count == 0 || outcome.at >= self.last.0 {
+            self.last = (outcome.at, value);
         }
-        Combine::Count => outcomes.count() as f64,
-        Combine::Any => f64::from(outcomes.any(|outcome| outcome.value != 0.0)),
-        // Of two that happened at once, the one that came last.
-        Combine::Last => outcomes.max_by_key(|outcome| outcome.at)?.value,
-        Combine::Max => outcomes.fold(f64::NEG_INFINITY, |max, outcome| max.max(outcome.value)),
-    })
+        self.count += 1;
+        self.sum.add(value);
+        self.any |= value != 0.0;
+    }
+
+    fn value(&self, combine: Combine) -> Option<f64> {
+        let value = match combine {
+            Combine::Sum => self.sum.value(),
+            Combine::Count => self.count as f64,
+            Combine::Any => f64::from(self.any),
+            Combine::Last => self.last.1,
+            Combine::Max => self.max,
+        };
+        (self.count > 0).then_some(value)
+    }
 }
 
 /// What a unit adds when it is exposed in an experiment for the first time, with what is known of its outcomes by then.

@@ -496,6 +496,11 @@ pub fn cutoff(metric: &Metric, now: i64) -> i64 {
         .saturating_sub(metric.bucket_seconds().unwrap_or(0))
 }
 
+/// What was made before this has matured at `now`, both in seconds.
+pub fn matured_before(metric: &Metric, now: i64) -> i64 {
+    cutoff(metric, now).saturating_add(metric.bucket_seconds().unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,7 +66,7 @@ pub(crate) const AHEAD: i64 = 5 * 60 * 1_000_000;
 /// Nothing is older than this, in microseconds: a year, which is the longest window of a metric.
 const OLDEST: i64 = 366 * 86_400 * 1_000_000;
 
-/// When something happened elsewhere. What a clock that is a little ahead says is now.
+/// When something happened elsewhere. A clock may be a little ahead.
 ///
 /// # Errors
 /// When it is no time, in the future or more than a year ago.
@@ -79,7 +79,7 @@ pub(crate) fn happened(text: &str, now: Timestamp) -> Result<Timestamp, Refusal>
     if ahead < -OLDEST {
         return Err(Refusal::field("/at", "is more than a year ago"));
     }
-    Ok(at.min(now))
+    Ok(at)
 }
 
 /// One thing, or many with their lines, or places in the array, from 1. Each is read when its turn comes, so that a large

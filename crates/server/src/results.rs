@@ -22,7 +22,7 @@ use judge::results::{
 };
 use serde_json::Value;
 use store::{LogStore, StoreError};
-use types::{ArmRole, Experiment, ExperimentDefinition, Policy, SegmentOf, Timestamp};
+use types::{ArmRole, Experiment, ExperimentDefinition, Per, Policy, SegmentOf, Timestamp};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(
@@ -326,6 +326,10 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
                 metric.bucket_seconds().unwrap_or(0)
             ),
         );
+        // A unit has one value of a metric per unit, however many predictions.
+        if metric.per == Per::Unit {
+            continue;
+        }
         let without = all.saturating_sub(counted + immature);
         add(without, format!("have no value of {name}"));
     }

@@ -214,7 +214,7 @@ impl Metric {
         }
         // Where less is better, nothing that came is the good outcome of a binary metric.
         let is_good = self.kind != MetricKind::Binary || self.direction == Direction::Down;
-        let zero_fits = is_good && self.check_counted(0.0).is_ok();
+        let zero_fits = is_good && (self.adds_up() || self.check_counted(0.0).is_ok());
         if self.missing == Missing::Zero && !zero_fits {
             return Err(InvalidMetric::NoZero);
         }
@@ -249,9 +249,9 @@ impl Metric {
             return Ok(());
         }
         let within = |end: f64| {
-            end.abs() <= MAX_VALUE
-                && self.lower_bound.is_none_or(|bound| end >= bound)
-                && self.upper_bound.is_none_or(|bound| end <= bound)
+            let fits = self.lower_bound.is_none_or(|bound| end >= bound)
+                && self.upper_bound.is_none_or(|bound| end <= bound);
+            end.abs() <= MAX_VALUE && (fits || self.adds_up())
         };
         let ordered = match ends {
             [Some(floor), Some(cap)] => Scale::between(floor, cap, &[]).is_ok(),

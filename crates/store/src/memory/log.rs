@@ -4,6 +4,7 @@ use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
 use crate::feedback::{Attempt, attempt_of};
+use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
     Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackOf,
@@ -14,8 +15,8 @@ use crate::{
 use crate::{Missed, UnitFeedback};
 use evidence::{
     Coin, Delta, Exposed, Facts, Given, Happened, Outcome, Recount, Sample, Seen, SegmentValues,
-    Segments, Unit, UnitOutcomes, UnitWorth, cutoff, exposed, start_of, until, valued,
-    without_value,
+    Segments, Unit, UnitOutcomes, UnitWorth, cutoff, exposed, matured_before, start_of, until,
+    valued, without_value,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -299,27 +300,38 @@ impl Log {
             let unknown = FeedbackRefusal::PerPrediction(metric.clone());
             return Err(refusals.into_iter().next().unwrap_or(unknown));
         }
+        let unit = unit_number(of.unit.as_str());
+        let of_id = |known: &&UnitOutcomeRow, name: &ModelName| {
+            let same = known.name == *name && known.metric == *metric;
+            same && known.outcome_id.is_some() && known.outcome_id == of.outcome
+        };
+        for name in &checked {
+            let Some(known) = self.outcomes.iter().find(|known| of_id(known, name)) else {
+                continue;
+            };
+            let Happened {
+                at,
+                told,
+                value: stored,
+            } = known.happened;
+            let same_time = of
+                .at
+                .is_none_or(|given| given.micros() == at || given.micros().min(told) == at);
+            if !same_time || (known.unit, stored) != (unit, *value) {
+                return Err(FeedbackRefusal::OutcomeTaken {
+                    stored: stored.to_string(),
+                });
+            }
+        }
         let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
         for name in checked {
             let unit = unit_number(of.unit.as_str());
             let happened = Happened {
-                at: of.at.unwrap_or(now).micros(),
+                at: of.at.map_or(now, |at| at.min(now)).micros(),
                 told: now.micros(),
                 value: *value,
             };
-            let mut known = self.outcomes.iter();
-            let known = known.find(|known| {
-                let same = known.name == name && known.metric == *metric;
-                same && known.outcome_id.is_some() && known.outcome_id == of.outcome
-            });
-            if let Some(known) = known {
-                let (at, value) = (known.happened.at, known.happened.value);
-                let same_time = of.at.is_none_or(|given| given.micros() == at);
-                if !same_time || (known.unit, value) != (unit, happened.value) {
-                    return Err(FeedbackRefusal::OutcomeTaken {
-                        stored: value.to_string(),
-                    });
-                }
+            if self.outcomes.iter().any(|known| of_id(&known, &name)) {
                 continue;
             }
             let of_model: Vec<&Experiment> = models.started(&name).collect();
@@ -580,7 +592,10 @@ impl Log {
             missed: None,
         };
         let experiment = prediction.experiment.and_then(|key| models.by_key(key));
-        let place = experiment.and_then(|found| found.definition.metric(metric.as_str()));
+        let place = experiment.and_then(|found| {
+            let at = found.definition.metric(metric.as_str())?;
+            (found.definition.metrics[at].per == Per::Prediction).then_some(at)
+        });
         let mut event = known.is_some_and(|known| known.event);
         let mut in_time = known.and_then(|known| known.in_time);
         if let Some((experiment, at)) = experiment.zip(place) {
@@ -1055,24 +1070,31 @@ impl Log {
 
     pub(super) fn earlier_outcomes(&self, models: &Models, query: &Earlier) -> EarlierOutcomes {
         let metric = &query.definition.metrics[query.metric];
-        let until = cutoff(metric, query.now.seconds());
-        let asked = self.live(models).rev().filter(|(_, p)| {
+        let until = matured_before(metric, query.now.seconds());
+        let since = since_of(query);
+        let asked = self.live(models).filter(|(_, p)| {
             query.versions.contains(&p.version)
                 && p.id.time().seconds() < until
-                && query.since.is_none_or(|since| p.id.time() >= since)
+                && since.is_none_or(|since| p.id.time() >= since)
                 && p.reason.is_by_chance()
                 && (query.experiment.is_none() || p.experiment == query.experiment)
         });
-        let (mut found, mut oldest) = (UnitOutcomes::default(), None);
+        let mut asked: Vec<_> = asked.map(|(_, p)| p).collect();
+        if metric.per == Per::Prediction {
+            asked.reverse();
+        }
+        let (mut found, mut oldest) = (UnitOutcomes::default(), None::<Timestamp>);
         let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
-        for (_, p) in asked.take(3 * query.limit) {
+        for p in asked.into_iter().take(3 * query.limit) {
             if found.units() + exposed.len() >= query.limit {
                 break;
             }
-            oldest = Some(p.id.time());
+            let time = p.id.time();
+            oldest = Some(oldest.map_or(time, |oldest| oldest.min(time)));
             if metric.per == Per::Unit {
                 if let Some(unit) = p.unit_id {
-                    exposed.insert(unit_number(unit), p.made().micros());
+                    let made = p.made().micros();
+                    exposed.entry(unit_number(unit)).or_insert(made);
                 }
                 continue;
             }
@@ -1116,9 +1138,7 @@ impl Log {
             missing: missing.sum(),
             set_aside: self.set_aside.len() as u64,
             dropped: self.dropped,
-            feedback_waiting: (self.pending.len()
-                + self.outcomes.iter().filter(|known| !known.joined).count())
-                as u64,
+            feedback_waiting: self.pending.len() as u64,
             feedback_dropped: self.feedback_dropped,
         }
     }

@@ -13,8 +13,8 @@ use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
     Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happened, Happening, Seen, SegmentValues,
-    Segments, Terms, UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed, minute_of,
-    start_of, until, valued, without_value,
+    Segments, Terms, Together, UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed,
+    minute_of, start_of, until, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -49,6 +49,11 @@ pub(super) fn is_of_all(metric: i64) -> bool {
 }
 /// The start of the row that holds all of time.
 pub(super) const ALL_TIME: i64 = -1;
+/// With more outcomes than this, what they make a unit worth is kept in memory: reading all of them for each new one would
+/// hold up everybody.
+const MANY_OUTCOMES: usize = 4;
+/// So many units are kept so; above this all are forgotten.
+const MAX_BUSY: usize = 4096;
 /// Rows kept in memory; above this all are forgotten and read again when needed.
 const MAX_OPEN: usize = 4096;
 
@@ -140,6 +145,8 @@ pub(super) struct OpenEvidence {
     minutes: Minutes,
     /// What the present prediction or value changes.
     changes: Vec<(Place, Delta)>,
+    /// The outcomes of units that have many, put together; by experiment, unit and the place of the metric.
+    busy: HashMap<(ExperimentKey, i64, usize), Together>,
     /// The attributes of the present prediction, as JSON.
     present: Option<String>,
     /// The newest moment that was seen, in seconds.
@@ -308,11 +315,27 @@ impl OpenEvidence {
             return Ok(CountedOutcome::Missed(Missed::AfterWindow));
         }
         let name = (definition.name.as_str(), metric.name.as_str());
-        let mut came = outcomes::of_unit(connection, name, unit, (made, until))?;
-        let after = UnitWorth::of(metric, made, &came);
-        // The new one is the last that came.
-        came.pop();
-        let before = UnitWorth::of(metric, made, &came);
+        let busy = (experiment, unit, at);
+        let (before, after) = if let Some(together) = self.busy.get_mut(&busy) {
+            let before = together.worth(metric);
+            together.add(metric, made, &new);
+            (before, together.worth(metric))
+        } else {
+            let came = outcomes::of_unit(connection, name, unit, (made, until))?;
+            // The new one is the last that came.
+            let earlier = came.split_last().map_or(&[][..], |(_, earlier)| earlier);
+            let mut together = Together::of(metric, made, earlier);
+            let before = together.worth(metric);
+            together.add(metric, made, &new);
+            let after = together.worth(metric);
+            if came.len() > MANY_OUTCOMES {
+                if self.busy.len() >= MAX_BUSY {
+                    self.busy.clear();
+                }
+                self.busy.insert(busy, together);
+            }
+            (before, after)
+        };
         let Some(value) = after.value else {
             return Ok(CountedOutcome::Unknown);
         };
@@ -389,7 +412,9 @@ impl OpenEvidence {
     ) -> Result<Option<CountedValue>, StoreError> {
         self.now = self.now.max(now.seconds());
         let definition = self.definition(connection, exposure.experiment)?;
-        let Some(at) = definition.metric(metric) else {
+        let at = definition.metric(metric);
+        let at = at.filter(|at| definition.metrics[*at].per == Per::Prediction);
+        let Some(at) = at else {
             return Ok(None);
         };
         let metric = &definition.metrics[at];
@@ -457,7 +482,7 @@ impl OpenEvidence {
         Ok(counts && self.units.has(connection, (experiment, unit))?)
     }
 
-    /// Whether the experiment has a metric.
+    /// Whether the experiment has a metric per prediction.
     pub(super) fn has_metric(
         &mut self,
         connection: &Connection,
@@ -465,7 +490,8 @@ impl OpenEvidence {
         metric: &str,
     ) -> Result<bool, StoreError> {
         let definition = self.definition(connection, experiment)?;
-        Ok(definition.metric(metric).is_some())
+        let at = definition.metric(metric);
+        Ok(at.is_some_and(|at| definition.metrics[at].per == Per::Prediction))
     }
 
     /// Takes gains of a named unit, and what happened for each.

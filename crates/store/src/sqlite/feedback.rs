@@ -259,8 +259,8 @@ impl OpenFeedback {
         now: Timestamp,
         origin: Origin,
     ) -> Result<FeedbackResult, StoreError> {
-        if self.pending.sweep(connection, now)? {
-            outcomes::drop_old(connection, now)?;
+        if self.pending.sweep(connection, now)? && outcomes::drop_old(connection, now)? {
+            self.pending.sweep_again();
         }
         let found = match &item.of {
             FeedbackOf::Prediction(id) => self.find(connection, *id)?,
@@ -591,6 +591,14 @@ impl OpenFeedback {
             let unknown = FeedbackRefusal::PerPrediction(metric.clone());
             return Ok(Err(refusal.unwrap_or(unknown)));
         }
+        // All models or none: what is refused has counted for nobody.
+        for name in &checked {
+            if let Some(Err(refusal)) =
+                self.known_outcome(connection, (name, metric, *value), of)?
+            {
+                return Ok(Err(refusal));
+            }
+        }
         let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
         for name in checked {
             let one = self.store_outcome_of(
@@ -600,10 +608,6 @@ impl OpenFeedback {
                 of,
                 (now, origin),
             )?;
-            let one = match one {
-                Ok(one) => one,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
             receipt.status = match (receipt.status, one.status) {
                 (FeedbackStatus::Recorded, _) | (_, FeedbackStatus::Recorded) => {
                     FeedbackStatus::Recorded
@@ -629,20 +633,14 @@ impl OpenFeedback {
         (name, metric, value): (&ModelName, &MetricName, f64),
         of: &UnitFeedback,
         (now, origin): (Timestamp, Origin),
-    ) -> Result<Result<OutcomeReceipt, FeedbackRefusal>, StoreError> {
+    ) -> Result<OutcomeReceipt, StoreError> {
         let unit = unit_number(of.unit.as_str());
-        let at = of.at.unwrap_or(now);
-        if let Some(id) = &of.outcome
-            && let Some(known) = outcomes::stored(connection, name, metric, id.as_str())?
+        let at = of.at.map_or(now, |at| at.min(now));
+        if self
+            .known_outcome(connection, (name, metric, value), of)?
+            .is_some()
         {
-            let same_time = of.at.is_none_or(|at| at.micros() == known.1);
-            return Ok(if same_time && (known.0, known.2) == (unit, value) {
-                Ok(OutcomeReceipt::of(FeedbackStatus::Duplicate))
-            } else {
-                Err(FeedbackRefusal::OutcomeTaken {
-                    stored: known.2.to_string(),
-                })
-            });
+            return Ok(OutcomeReceipt::of(FeedbackStatus::Duplicate));
         }
         let mut outcome = outcomes::NewOutcome {
             name,
@@ -681,7 +679,27 @@ impl OpenFeedback {
                 }
             }
         }
-        Ok(Ok(receipt))
+        Ok(receipt)
+    }
+
+    /// Whether an outcome is stored under its id: the same, or another one.
+    fn known_outcome(
+        &self,
+        connection: &Connection,
+        (name, metric, value): (&ModelName, &MetricName, f64),
+        of: &UnitFeedback,
+    ) -> Result<Option<Result<(), FeedbackRefusal>>, StoreError> {
+        let Some(id) = &of.outcome else {
+            return Ok(None);
+        };
+        let unit = unit_number(of.unit.as_str());
+        let known = outcomes::stored(connection, name, metric, id.as_str())?;
+        Ok(known.map(|known| {
+            let same = known.is_at(of.at) && (known.unit, known.value) == (unit, value);
+            let stored = known.value.to_string();
+            same.then_some(())
+                .ok_or(FeedbackRefusal::OutcomeTaken { stored })
+        }))
     }
 
     /// The models that have declared a metric, or have it built in.

@@ -31,8 +31,8 @@ pub(in crate::sqlite) fn list_set_aside(
 pub(super) fn log_state(connection: &Connection) -> Result<LogState, StoreError> {
     let sql = "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM missing_positions) AS missing, \
                (SELECT count(*) FROM set_aside) AS set_aside, entries_dropped, \
-               (SELECT count(*) FROM pending_feedback) \
-               + (SELECT count(*) FROM unit_outcomes WHERE joined = 0) AS feedback_waiting, feedback_dropped FROM state";
+               (SELECT count(*) FROM pending_feedback) AS feedback_waiting, \
+               feedback_dropped FROM state";
     Ok(connection.query_row(sql, [], |row| {
         Ok(LogState {
             missing: row.count("missing")?,

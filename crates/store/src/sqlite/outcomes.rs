@@ -2,8 +2,11 @@
 
 use super::predictions::{MEASURED, measured};
 use super::row::ByName;
+use crate::log::since_of;
 use crate::{Earlier, EarlierOutcomes, StoreError, Tier, unit_number};
-use evidence::{Outcome, UnitOutcomes, UnitWorth, cutoff, until as until_of, without_value};
+use evidence::{
+    Outcome, UnitOutcomes, UnitWorth, matured_before, until as until_of, without_value,
+};
 use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
 use types::{Per, PredictionId, Timestamp};
@@ -18,34 +21,36 @@ pub(super) fn earlier(
     let transaction = connection.transaction()?;
     let metric = &query.definition.metrics[query.metric];
     // Those that come later may still get a value.
-    let until = cutoff(metric, query.now.seconds());
+    let until = matured_before(metric, query.now.seconds());
     let order = |seconds: i64| {
         let micros = seconds.saturating_mul(1_000_000).max(0);
         PredictionId::order_at(Timestamp::from_micros(micros)) as i64
     };
-    let since = query
-        .since
-        .map_or(0, |since| PredictionId::order_at(since) as i64);
-    let mut found = UnitOutcomes::default();
     let per_unit = metric.per == Per::Unit;
+    let since = since_of(query);
+    let since = since.map_or(0, |since| PredictionId::order_at(since) as i64);
+    // The first exposure of a unit is what counts for a metric per unit.
+    let ordered = if per_unit { "ASC" } else { "DESC" };
+    let mut found = UnitOutcomes::default();
     let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
     let mut oldest = None;
     let mut rows_left = ROWS_PER_OUTCOME * query.limit;
     let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
     let keys = keys.join(", ");
     let mut hours = transaction.prepare(&format!(
-        "SELECT DISTINCT start FROM rollups WHERE tier = ?1 AND version_key IN ({keys}) AND start <= ?2 \
-         ORDER BY start DESC"
+        "SELECT DISTINCT start FROM rollups WHERE tier = ?1 AND version_key IN ({keys}) AND start <= ?2 AND start >= ?3 \
+         ORDER BY start {ordered}"
     ))?;
     let mut select = transaction.prepare(&format!(
         "SELECT p.prediction_order, p.unit_id, p.made_at, {MEASURED}, f.value FROM predictions p \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
-         AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order DESC"
+         AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order {ordered}"
     ))?;
     let tier = Tier::Hour;
+    let first = tier.start_of(PredictionId::new(since as u64, 0).time());
     let experiment = query.experiment.map(|key| key.0);
-    let starts = hours.query_map(params![tier.code(), until], |row| {
+    let starts = hours.query_map(params![tier.code(), until, first], |row| {
         row.get::<_, i64>("start")
     })?;
     'hours: for start in starts {
@@ -64,13 +69,13 @@ pub(super) fn earlier(
             }
             rows_left -= 1;
             let time = PredictionId::new(row.bits("prediction_order")?, 0).time();
-            oldest = Some(time);
+            oldest = Some(oldest.map_or(time, |oldest: Timestamp| oldest.min(time)));
             if per_unit {
                 let made_at: Option<i64> = row.get("made_at")?;
                 let unit_id: Option<String> = row.get("unit_id")?;
                 if let Some(unit_id) = unit_id {
                     let made = made_at.unwrap_or_else(|| time.micros());
-                    exposed.insert(unit_number(&unit_id), made);
+                    exposed.entry(unit_number(&unit_id)).or_insert(made);
                 }
                 continue;
             }

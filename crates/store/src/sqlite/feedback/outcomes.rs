@@ -10,6 +10,8 @@ use types::{MetricName, ModelName, Timestamp};
 
 /// How long outcomes of units are kept that were never exposed, in microseconds: 30 days.
 const KEPT: i64 = 30 * 86_400 * 1_000_000;
+/// How many of them are kept at most.
+const KEPT_MOST: i64 = 5_000_000;
 /// How many of them are dropped in one piece.
 const DROPPED_AT_ONCE: i64 = 10_000;
 
@@ -24,6 +26,23 @@ pub(super) struct NewOutcome<'a> {
     pub(super) received_at: Timestamp,
     pub(super) origin: Origin,
     pub(super) joined: bool,
+}
+
+/// An outcome that has an id.
+pub(super) struct Known {
+    pub(super) unit: i64,
+    pub(super) value: f64,
+    at: i64,
+    told: i64,
+}
+
+impl Known {
+    /// Whether it happened when somebody says: the time of a clock that was ahead was taken for the one when it came.
+    pub(super) fn is_at(&self, given: Option<Timestamp>) -> bool {
+        given.is_none_or(|given| {
+            given.micros() == self.at || given.micros().min(self.told) == self.at
+        })
+    }
 }
 
 impl NewOutcome<'_> {
@@ -65,18 +84,23 @@ impl NewOutcome<'_> {
     }
 }
 
-/// What is stored under an `outcome_id`: unit, time and value.
+/// What is stored under an `outcome_id`: unit, time, value, and when it was told.
 pub(super) fn stored(
     connection: &Connection,
     name: &ModelName,
     metric: &MetricName,
     outcome_id: &str,
-) -> Result<Option<(i64, i64, f64)>, StoreError> {
+) -> Result<Option<Known>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT unit, at, value FROM unit_outcomes WHERE outcome_id = ?1 AND name = ?2 AND metric = ?3",
+        "SELECT unit, at, value, received_at FROM unit_outcomes WHERE outcome_id = ?1 AND name = ?2 AND metric = ?3",
     )?;
     let row = select.query_row(params![outcome_id, name.as_str(), metric.as_str()], |row| {
-        Ok((row.get("unit")?, row.get("at")?, row.get("value")?))
+        Ok(Known {
+            unit: row.get("unit")?,
+            value: row.get("value")?,
+            at: row.get("at")?,
+            told: row.get("received_at")?,
+        })
     });
     Ok(row.optional()?)
 }
@@ -122,15 +146,23 @@ pub(in crate::sqlite) fn are_there(connection: &Connection) -> Result<bool, Stor
     Ok(select.query_row([], |row| row.get(0))?)
 }
 
-/// Drops outcomes whose units were never exposed; says how many.
-pub(super) fn drop_old(connection: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+/// Drops a chunk of outcomes whose units were never exposed: of old ones, and of the oldest where there are too many. Says
+/// whether there is more.
+pub(super) fn drop_old(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let mut count =
+        connection.prepare_cached("SELECT count(*) FROM unit_outcomes WHERE joined = 0")?;
+    let waiting: i64 = count.query_row([], |row| row.get(0))?;
+    let before = match waiting > KEPT_MOST {
+        true => i64::MAX,
+        false => now.micros() - KEPT,
+    };
     let mut delete = connection.prepare_cached(
         "DELETE FROM unit_outcomes WHERE outcome_number IN (SELECT outcome_number FROM unit_outcomes \
-         WHERE joined = 0 AND received_at < ?1 LIMIT ?2)",
+         WHERE joined = 0 AND received_at < ?1 ORDER BY received_at LIMIT ?2)",
     )?;
-    let dropped = delete.execute(params![now.micros() - KEPT, DROPPED_AT_ONCE])?;
-    count_dropped(connection, dropped as i64)?;
-    Ok(dropped)
+    let dropped = delete.execute(params![before, DROPPED_AT_ONCE])? as i64;
+    count_dropped(connection, dropped)?;
+    Ok(dropped == DROPPED_AT_ONCE)
 }
 
 /// Rows that are not what was written.

@@ -224,6 +224,11 @@ impl Pending {
         Ok(true)
     }
 
+    /// There is more to drop: it is looked for again at once.
+    pub(super) fn sweep_again(&mut self) {
+        self.swept_at = 0;
+    }
+
     /// Drops at most a chunk, so that no prediction waits for long; says how many values.
     fn drop(
         &mut self,
