@@ -43,6 +43,9 @@ python3 .ci/licences.py
 step "tests"
 cargo test --workspace --locked
 
+step "outcomes by unit against a recount"
+python3 .ci/outcomes.py target/debug/weir
+
 step "flags by a real OpenFeature SDK"
 "$tools/bin/python" .ci/flags.py target/debug/weir 2000
 
