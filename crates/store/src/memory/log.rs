@@ -1,5 +1,7 @@
 //! The log, as the entries that came.
 
+mod outcomes;
+
 use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
@@ -12,12 +14,12 @@ use crate::{
     PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback,
     VersionTotals, is_right, unit_number,
 };
-use crate::{Missed, UnitFeedback};
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, Happened, Outcome, Recount, Sample, Seen, SegmentValues,
-    Segments, Unit, UnitOutcomes, UnitWorth, cutoff, exposed, matured_before, start_of, until,
-    valued, without_value,
+    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues, Segments,
+    Unit, UnitOutcomes, UnitWorth, cutoff, exposed, matured_before, start_of, valued,
+    without_value,
 };
+use outcomes::UnitOutcomeRow;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
@@ -67,18 +69,6 @@ pub(super) struct Log {
 struct Row {
     position: u64,
     bytes: Vec<u8>,
-}
-
-/// An outcome of a unit for a model.
-#[derive(Debug, Clone)]
-struct UnitOutcomeRow {
-    name: ModelName,
-    metric: MetricName,
-    unit: i64,
-    outcome_id: Option<RequestId>,
-    happened: Happened,
-    /// Its unit was exposed in an experiment.
-    joined: bool,
 }
 
 /// A value that came for a prediction.
@@ -254,152 +244,6 @@ impl Log {
     fn is_exposed(&self, experiment: ExperimentKey, unit: Unit) -> bool {
         let mut arms = self.arms.keys();
         arms.any(|(of, _, known)| *of == experiment && *known == unit)
-    }
-
-    /// Stores an outcome of a unit.
-    fn store_outcome(
-        &mut self,
-        models: &Models,
-        item: &Feedback,
-        of: &UnitFeedback,
-        now: Timestamp,
-    ) -> FeedbackResult {
-        let FeedbackContent::Value(metric, value) = &item.content else {
-            let correct = BuiltIn::Correct.metric().name;
-            return Err(FeedbackRefusal::PerPrediction(correct));
-        };
-        let declared = |name: &ModelName| {
-            let metrics = models.metrics(name).into_iter();
-            metrics
-                .chain([BuiltIn::Correct.metric()])
-                .find(|known| known.name == *metric)
-        };
-        let is_per_unit = |name: &ModelName| declared(name).is_some_and(|m| m.per == Per::Unit);
-        let names: Vec<ModelName> = match &of.name {
-            Some(name) => vec![name.clone()],
-            None => models.names().into_iter().filter(is_per_unit).collect(),
-        };
-        let mut refusals = Vec::new();
-        let mut checked = Vec::new();
-        for name in names {
-            match declared(&name) {
-                None => refusals.push(FeedbackRefusal::UnknownMetric {
-                    name,
-                    metric: metric.clone(),
-                }),
-                Some(known) if known.per == Per::Prediction => {
-                    refusals.push(FeedbackRefusal::PerPrediction(metric.clone()));
-                }
-                Some(known) => match known.check_value(*value) {
-                    Ok(_) => checked.push(name),
-                    Err(error) => refusals.push(FeedbackRefusal::Invalid(error.to_string())),
-                },
-            }
-        }
-        if checked.is_empty() {
-            let unknown = FeedbackRefusal::PerPrediction(metric.clone());
-            return Err(refusals.into_iter().next().unwrap_or(unknown));
-        }
-        let unit = unit_number(of.unit.as_str());
-        let of_id = |known: &&UnitOutcomeRow, name: &ModelName| {
-            let same = known.name == *name && known.metric == *metric;
-            same && known.outcome_id.is_some() && known.outcome_id == of.outcome
-        };
-        for name in &checked {
-            let Some(known) = self.outcomes.iter().find(|known| of_id(known, name)) else {
-                continue;
-            };
-            let Happened {
-                at,
-                told,
-                value: stored,
-            } = known.happened;
-            let same_time = of
-                .at
-                .is_none_or(|given| given.micros() == at || given.micros().min(told) == at);
-            if !same_time || (known.unit, stored) != (unit, *value) {
-                return Err(FeedbackRefusal::OutcomeTaken {
-                    stored: stored.to_string(),
-                });
-            }
-        }
-        let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
-        for name in checked {
-            let unit = unit_number(of.unit.as_str());
-            let happened = Happened {
-                at: of.at.map_or(now, |at| at.min(now)).micros(),
-                told: now.micros(),
-                value: *value,
-            };
-            if self.outcomes.iter().any(|known| of_id(&known, &name)) {
-                continue;
-            }
-            let of_model: Vec<&Experiment> = models.started(&name).collect();
-            let named = Unit::Named(unit);
-            let joined = of_model
-                .iter()
-                .any(|found| counts_units(found) && self.is_exposed(found.key, named));
-            if joined {
-                receipt.status = FeedbackStatus::Recorded;
-            } else if receipt.status == FeedbackStatus::Duplicate {
-                receipt.status = FeedbackStatus::Unmatched;
-            }
-            for experiment in of_model {
-                match self.counts_outcome(experiment, unit, metric, happened) {
-                    None => {}
-                    Some(Ok(())) => receipt.experiments.push(experiment.id),
-                    Some(Err(missed)) => receipt.missed = receipt.missed.or(Some(missed)),
-                }
-            }
-            self.outcomes.push(UnitOutcomeRow {
-                name,
-                metric: metric.clone(),
-                unit,
-                outcome_id: of.outcome.clone(),
-                happened,
-                joined,
-            });
-        }
-        if !receipt.experiments.is_empty() {
-            receipt.missed = None;
-        }
-        Ok(receipt)
-    }
-
-    /// Whether an outcome counts for an experiment; `None` where the unit was not exposed, or the metric is none of its.
-    fn counts_outcome(
-        &self,
-        experiment: &Experiment,
-        unit: i64,
-        metric: &MetricName,
-        happened: Happened,
-    ) -> Option<Result<(), Missed>> {
-        let at = experiment.definition.metric(metric.as_str())?;
-        let metric = &experiment.definition.metrics[at];
-        let mut facts = self.facts.iter();
-        let exposed = facts.find_map(|((of, _, known), facts)| {
-            let same = *of == experiment.key && *known == unit && metric.per == Per::Unit;
-            facts.of.get(at).copied().flatten().filter(|_| same)
-        })? as i64;
-        Some(if happened.at <= exposed {
-            Err(Missed::BeforeExposure)
-        } else if happened.at > until(metric, exposed) {
-            Err(Missed::AfterWindow)
-        } else {
-            Ok(())
-        })
-    }
-
-    /// The outcomes of a unit for a metric.
-    fn outcomes_of(&self, name: &ModelName, metric: &MetricName, unit: i64) -> Vec<Happened> {
-        let same = |known: &&UnitOutcomeRow| {
-            known.name == *name && known.metric == *metric && known.unit == unit
-        };
-        self.outcomes
-            .iter()
-            .filter(same)
-            .map(|known| known.happened)
-            .collect()
     }
 
     /// The segments of a unit that has come to an epoch: those of its first exposure in the experiment.

@@ -2,58 +2,38 @@
 //! writer keeps the rows it adds to in memory and writes them once per group.
 
 pub(super) mod minutes;
+mod per_unit;
+mod segments;
 mod units;
 
-use super::feedback::outcomes;
 use super::hash::Columns;
 use super::row::{ByName, corrupt};
-use crate::Missed;
 use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
-    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happened, Happening, Seen, SegmentValues,
-    Segments, Terms, Together, UnitMetric, UnitOutcome, UnitWorth, cutoff, exposed, first_exposed,
-    minute_of, start_of, until, valued, without_value,
+    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, SegmentValues, Segments,
+    Terms, Together, UnitMetric, UnitOutcome, cutoff, exposed, minute_of, start_of, valued,
+    without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
+pub(super) use per_unit::CountedOutcome;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use segments::metric_of;
+pub(super) use segments::{in_segment, is_of_all, segment_values};
 use smallvec::SmallVec;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use types::{
-    AtOnce, Attributes, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale,
-    Timestamp, VersionKey,
+    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp,
+    VersionKey,
 };
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
 pub(super) const EXPOSURES: i64 = -1;
-/// Sums of a segment stand at the place of the metric and so many times its number; those of its exposures at the last
-/// place.
-const PER_SEGMENT: i64 = 1000;
-
-/// Where the sums of a metric, or of exposures, are in a segment; 0 is that of all units.
-pub(super) fn in_segment(metric: i64, segment: u16) -> i64 {
-    let place = match (metric, segment) {
-        (EXPOSURES, 1..) => PER_SEGMENT - 1,
-        _ => metric,
-    };
-    place + PER_SEGMENT * i64::from(segment)
-}
-
-/// Whether sums are of all units.
-pub(super) fn is_of_all(metric: i64) -> bool {
-    metric < PER_SEGMENT
-}
 /// The start of the row that holds all of time.
 pub(super) const ALL_TIME: i64 = -1;
-/// With more outcomes than this, what they make a unit worth is kept in memory: reading all of them for each new one would
-/// hold up everybody.
-const MANY_OUTCOMES: usize = 4;
-/// So many units are kept so; above this all are forgotten.
-const MAX_BUSY: usize = 4096;
 /// Rows kept in memory; above this all are forgotten and read again when needed.
 const MAX_OPEN: usize = 4096;
 
@@ -74,17 +54,6 @@ pub(super) struct CountedValue {
     pub(super) event: bool,
     /// As in [`Old`].
     pub(super) in_time: Option<f64>,
-}
-
-/// What became of an outcome of a unit in an experiment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum CountedOutcome {
-    /// The unit was not exposed, or the experiment does not count the metric.
-    Unknown,
-    /// The unit was exposed, and the outcome does not count.
-    Missed(Missed),
-    /// It counts.
-    Counted,
 }
 
 /// The exposure of a prediction; `unit` is the number of its unit.
@@ -240,133 +209,6 @@ impl OpenEvidence {
         }
         self.changes.push((place, exposures));
         self.apply(connection)
-    }
-
-    /// Counts a unit that has come to an epoch for metrics per unit, where it is its first in the experiment; `made` is when,
-    /// in microseconds.
-    fn expose_unit(
-        &mut self,
-        connection: &Connection,
-        exposure: &Exposure,
-        (definition, terms): (&ExperimentDefinition, &Terms),
-        made: i64,
-    ) -> Result<(), StoreError> {
-        let place = unit_place(exposure);
-        let name = definition.name.as_str();
-        let known = outcomes::are_there(connection)?;
-        if known {
-            outcomes::join(connection, name, place.unit)?;
-        }
-        if !self.units.elsewhere(connection, place)?.is_empty() {
-            return Ok(());
-        }
-        let of_unit = definition.metrics.iter().enumerate();
-        for (at, metric) in of_unit.filter(|(_, metric)| metric.per == Per::Unit) {
-            let came = if known {
-                let of = (name, metric.name.as_str());
-                outcomes::of_unit(connection, of, place.unit, (made, until(metric, made)))?
-            } else {
-                Vec::new()
-            };
-            let of_unit = UnitWorth::of(metric, made, &came);
-            let (slot, _) = self.units.open(connection, place, exposure.version)?;
-            self.units.at(slot).metric(at).outcome.of = Some(made as u64);
-            let Some(gain) = first_exposed(definition, metric, of_unit) else {
-                continue;
-            };
-            let happened = Happening {
-                order: made as u64,
-                made: exposure.seconds,
-                at: exposure.seconds,
-                before: None,
-                after: of_unit.worth_in_time(metric),
-            };
-            let mut gains = SmallVec::from_buf([(at, gain)]);
-            let rules = (definition, terms);
-            self.gain_of_unit(connection, exposure, rules, &mut gains, |_| happened)?;
-        }
-        Ok(())
-    }
-
-    /// Counts an outcome of a unit, which is a row already, where the unit was exposed in an experiment.
-    pub(super) fn outcome(
-        &mut self,
-        connection: &Connection,
-        experiment: ExperimentKey,
-        (unit, metric): (i64, &str),
-        new: Happened,
-    ) -> Result<CountedOutcome, StoreError> {
-        self.now = self.now.max(new.told.div_euclid(1_000_000));
-        let definition = self.definition(connection, experiment)?;
-        let at = definition.metric(metric);
-        let at = at.filter(|at| definition.metrics[*at].per == Per::Unit);
-        let Some(at) = at else {
-            return Ok(CountedOutcome::Unknown);
-        };
-        let metric = &definition.metrics[at];
-        let Some((place, made)) = self.units.first(connection, (experiment, unit), at)? else {
-            return Ok(CountedOutcome::Unknown);
-        };
-        let until = until(metric, made);
-        if new.at <= made {
-            return Ok(CountedOutcome::Missed(Missed::BeforeExposure));
-        }
-        if new.at > until {
-            return Ok(CountedOutcome::Missed(Missed::AfterWindow));
-        }
-        let name = (definition.name.as_str(), metric.name.as_str());
-        let busy = (experiment, unit, at);
-        let (before, after) = if let Some(together) = self.busy.get_mut(&busy) {
-            let before = together.worth(metric);
-            together.add(metric, made, &new);
-            (before, together.worth(metric))
-        } else {
-            let came = outcomes::of_unit(connection, name, unit, (made, until))?;
-            // The new one is the last that came.
-            let earlier = came.split_last().map_or(&[][..], |(_, earlier)| earlier);
-            let mut together = Together::of(metric, made, earlier);
-            let before = together.worth(metric);
-            together.add(metric, made, &new);
-            let after = together.worth(metric);
-            if came.len() > MANY_OUTCOMES {
-                if self.busy.len() >= MAX_BUSY {
-                    self.busy.clear();
-                }
-                self.busy.insert(busy, together);
-            }
-            (before, after)
-        };
-        let Some(value) = after.value else {
-            return Ok(CountedOutcome::Unknown);
-        };
-        let Some(mut gain) = valued(&definition, metric, before.value, value) else {
-            return Ok(CountedOutcome::Unknown);
-        };
-        let terms = self.terms(connection, experiment, place.epoch, &definition)?;
-        let seconds = made.div_euclid(1_000_000);
-        let told = new.told.div_euclid(1_000_000);
-        gain.delay = told - seconds;
-        let exposure = Exposure {
-            experiment,
-            epoch: place.epoch,
-            // That of the unit is known.
-            version: VersionKey(0),
-            unit: Some(unit),
-            seconds,
-            order: made as u64,
-        };
-        let happened = Happening {
-            order: made as u64,
-            made: seconds,
-            at: told,
-            before: before.worth_in_time(metric),
-            after: after.worth_in_time(metric),
-        };
-        let mut gains = SmallVec::from_buf([(at, gain)]);
-        let rules = (&*definition, &*terms);
-        self.gain_of_unit(connection, &exposure, rules, &mut gains, |_| happened)?;
-        self.apply(connection)?;
-        Ok(CountedOutcome::Counted)
     }
 
     /// Counts a prediction in its minute, where that is kept, when the other sums are about to change.
@@ -603,52 +445,6 @@ impl OpenEvidence {
         }
     }
 
-    /// The segments of a unit that has come to an epoch: those of its first exposure in the experiment.
-    fn segments_of_unit(
-        &mut self,
-        connection: &Connection,
-        place: UnitPlace,
-        definition: &ExperimentDefinition,
-    ) -> Result<Segments, StoreError> {
-        if definition.dimensions.is_empty() {
-            return Ok(Segments::new());
-        }
-        if let Some(known) = self.units.segments_elsewhere(connection, place)? {
-            return Ok(known);
-        }
-        let present = self.present.take();
-        self.segments_of(connection, place.experiment, definition, present.as_deref())
-    }
-
-    /// The segments that attributes, as JSON, belong to. Values that are new are kept.
-    fn segments_of(
-        &mut self,
-        connection: &Connection,
-        experiment: ExperimentKey,
-        definition: &ExperimentDefinition,
-        attributes: Option<&str>,
-    ) -> Result<Segments, StoreError> {
-        if definition.dimensions.is_empty() {
-            return Ok(Segments::new());
-        }
-        let attributes: Attributes = attributes
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|_| StoreError::Corrupt("the attributes of a prediction".into()))?
-            .unwrap_or_default();
-        let known = match self.segments.entry(experiment) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(entry) => entry.insert(segment_values(connection, experiment)?),
-        };
-        known.of(definition, &attributes, |dimension, place, value| {
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO experiment_segments (experiment_key, dimension, place, value) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            insert.execute(params![experiment.0, dimension as i64, place as i64, value])?;
-            Ok(())
-        })
-    }
-
     /// Adds what has changed to the sums.
     fn apply(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let mut changes = std::mem::take(&mut self.changes);
@@ -692,7 +488,7 @@ impl OpenEvidence {
             return Ok(());
         }
         let definition = self.definition(connection, place.experiment)?;
-        let metric = usize::try_from(place.metric % PER_SEGMENT).ok();
+        let metric = usize::try_from(metric_of(place.metric)).ok();
         let Some(metric) = metric.and_then(|at| definition.metrics.get(at)) else {
             return Ok(());
         };
@@ -1092,24 +888,6 @@ fn exact_parts(sums: &Delta) -> Result<Vec<u8>, StoreError> {
         return Ok(Vec::new());
     }
     postcard::to_allocvec(&parts).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// The values of the dimensions of an experiment, in the order in which they came.
-pub(super) fn segment_values(
-    connection: &Connection,
-    experiment: ExperimentKey,
-) -> Result<SegmentValues, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT dimension, value FROM experiment_segments WHERE experiment_key = ?1 ORDER BY dimension, place",
-    )?;
-    let mut values = SegmentValues::default();
-    let mut rows = select.query([experiment.0])?;
-    while let Some(row) = rows.next()? {
-        let dimension: i64 = row.get("dimension")?;
-        let place = usize::try_from(dimension).map_err(|_| corrupt("dimension"))?;
-        values.push(place, row.get("value")?);
-    }
-    Ok(values)
 }
 
 pub(super) fn definition_of(
