@@ -336,8 +336,8 @@ types::words! {
 /// Which units a segment has.
 pub type SegmentKind = Word<SegmentWord>;
 
-/// What the evidence says of the units with a value of an attribute at their first exposure. Claims hold for all segments of
-/// all dimensions together (Holm, for each metric), and none makes the verdict.
+/// What the evidence says of the units with a value of an attribute at their first exposure. For each metric claims hold for all
+/// segments of all dimensions together (Holm); none makes the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SegmentResults {
     /// The attribute.
@@ -374,8 +374,8 @@ pub struct SegmentComparison {
     pub difference: Option<f64>,
     /// Where it is, for all segments together, however often one looks.
     pub interval: Option<Interval>,
-    /// The always-valid p-value, adjusted for all segments and candidates.
-    pub p: f64,
+    /// The always-valid p-value, adjusted for all segments that there may be and all candidates.
+    pub adjusted_p: f64,
     /// What can be said.
     pub finding: Finding,
 }

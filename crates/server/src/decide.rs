@@ -52,8 +52,7 @@ pub(crate) fn choose(
     let pinned = pinned.map(|named| model.named(named).0);
     let unit = asked.unit.as_ref().map(UnitId::as_str);
     let assignment = predict::assign(&model, (unit, &asked.attributes), pinned, random)?;
-    let own = || UnitId::parse(&format!("decision-{random:016x}")).expect("it is short and plain");
-    let unit = asked.unit.unwrap_or_else(own);
+    let unit = asked.unit.unwrap_or_else(|| UnitId::of_decision(random));
     let decision = Decision {
         name: model.traffic().name.clone(),
         version: model.traffic().versions[assignment.version].key,

@@ -376,6 +376,12 @@ fn outcome(state: &AppState, item: &api::Feedback, unit: &str) -> Result<Feedbac
         let detail = "cannot stand beside `unit_id`: an outcome of a unit is for no prediction";
         return Err(Refusal::field(pointer, detail));
     }
+    if item.metric.is_none() {
+        return Err(Refusal::field(
+            "/metric",
+            "is missing: a metric that is declared as per unit",
+        ));
+    }
     if item.replace {
         let detail = "is not for outcomes of units, which are combined: send another one with the difference, or a later one \
                       for a metric that takes the last";
@@ -455,8 +461,8 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
         FeedbackRefusal::PerPrediction(metric) => Refusal::field(
             "/metric",
             format!(
-                "{metric} is not declared as per unit by any model that is meant: send it with `prediction_id`, or declare \
-                 it with `per` as `unit`"
+                "{metric} is not declared as per unit by any model that is meant: declare it with `per` as `unit`, or send it \
+                 with `prediction_id` where it is a metric per prediction"
             ),
         ),
         FeedbackRefusal::UsedTwice => Refusal {

@@ -118,7 +118,7 @@ fn wire_segment(definition: &ExperimentDefinition, segment: SegmentResult) -> Se
         version: definition.arms[found.arm].version.to_string(),
         difference: found.difference,
         interval: found.sequential.interval.map(interval),
-        p: found.sequential.adjusted_p,
+        adjusted_p: found.sequential.adjusted_p,
         finding: found.finding.into(),
     };
     let metrics = definition.metrics.iter().zip(&segment.metrics);

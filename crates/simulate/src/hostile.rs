@@ -602,6 +602,9 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
     let mut definition = definition(2, vec![design.metric.clone()]);
     definition.arms[0].weight = 1.0 - design.share;
     definition.arms[1].weight = design.share;
+    if design.segments > 1 {
+        definition.dimensions = vec!["segment".into()];
+    }
     let log = if design.log {
         let drawn = design.laws.0.many(BEFORE, rng);
         let mut all = drawn.others;

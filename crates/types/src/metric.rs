@@ -183,8 +183,18 @@ pub enum InvalidValue {
     #[error("must be a whole number from 0 to 1e15: the metric is a count")]
     NotCount,
     /// It is outside the declared bounds.
-    #[error("must be from {} to {}: the bounds of the metric", .0.map_or("-∞".into(), |n| n.to_string()), .1.map_or("∞".into(), |n| n.to_string()))]
+    #[error("must be {}: the bounds of the metric", between(*.0, *.1))]
     OutOfBounds(Option<f64>, Option<f64>),
+}
+
+/// Bounds as people say them.
+fn between(lower: Option<f64>, upper: Option<f64>) -> String {
+    match (lower, upper) {
+        (Some(lower), Some(upper)) => format!("from {lower} to {upper}"),
+        (Some(lower), None) => format!("at least {lower}"),
+        (None, Some(upper)) => format!("at most {upper}"),
+        (None, None) => "a number".into(),
+    }
 }
 
 impl Metric {

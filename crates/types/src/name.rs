@@ -134,9 +134,46 @@ name!(
     check_plain
 );
 
+impl UnitId {
+    /// A unit of one's own for a decision for nobody.
+    pub fn of_decision(random: u64) -> Self {
+        Self::parse(&format!("decision-{random:016x}")).expect("it is short and plain")
+    }
+
+    /// A unit for the requests of an array that name nobody.
+    pub fn of_array(random: [u64; 2]) -> Self {
+        let [first, second] = random;
+        Self::parse(&format!("batch-{first:016x}{second:016x}")).expect("it is short and plain")
+    }
+
+    /// Whether an id is one that was given to a caller who named none: nobody tells what it did later.
+    pub fn is_generated(text: &str) -> bool {
+        let of_array = text.strip_prefix("batch-").map(|random| (random, 32));
+        let of_decision = text.strip_prefix("decision-").map(|random| (random, 16));
+        let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        let random = of_array.or(of_decision);
+        random.is_some_and(|(random, length)| random.len() == length && random.chars().all(is_hex))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_that_were_given_are_told_from_those_of_callers() {
+        assert!(UnitId::is_generated(UnitId::of_decision(7).as_str()));
+        assert!(UnitId::is_generated(UnitId::of_array([7, 8]).as_str()));
+        for own in [
+            "user-1",
+            "decision-7",
+            "batch-",
+            "batch-0000000000000007",
+            "decision-00000000000000zz",
+        ] {
+            assert!(!UnitId::is_generated(own), "{own}");
+        }
+    }
 
     #[test]
     fn names_are_checked() {

@@ -2,7 +2,7 @@
 
 use super::{ArmResult, Comparison, Finding, View, claims, compare, metric_result};
 use crate::multiplicity::holm;
-use types::{ExperimentDefinition, SegmentEvidence, SegmentOf};
+use types::{ExperimentDefinition, MAX_VALUES, SegmentEvidence, SegmentOf};
 
 /// What the evidence says of a segment.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +26,11 @@ pub struct SegmentMetric {
     pub comparisons: Vec<Comparison>,
 }
 
-/// Judges the segments of an experiment. For each metric the family is all segments of all dimensions × candidates: the
-/// always-valid p-values are adjusted by Holm (Scand. J. Stat. 6, 1979), so that a false claim in any segment has at most
-/// the chance α, however often somebody looks; intervals are at α over their number.
+/// Judges the segments of an experiment. For each metric the family is all segments that there may be (of each dimension its
+/// values, the others and those without one) × candidates, whether or not they have come: a family that grew with the data
+/// would give each new segment a part of α that was spent already. The always-valid p-values are adjusted by Holm (Scand. J.
+/// Stat. 6, 1979), so that at any moment a false claim in any segment has at most the chance α; intervals are at α over the
+/// number of segments.
 pub fn segments(
     definition: &ExperimentDefinition,
     segments: &[SegmentEvidence],
@@ -39,6 +41,7 @@ pub fn segments(
         let units = |arm: usize| epochs.iter().map(|e| e.arms[arm].exposures.units).sum();
         arms.map(units).collect()
     };
+    let possible = (definition.dimensions.len() * (MAX_VALUES + 2)).max(segments.len());
     let mut results: Vec<SegmentResult> = segments
         .iter()
         .map(|segment| SegmentResult {
@@ -54,7 +57,7 @@ pub fn segments(
             primary_metric: metric.name.clone(),
             secondary_metrics: Vec::new(),
             guardrails: Vec::new(),
-            alpha: definition.alpha / segments.len().max(1) as f64,
+            alpha: definition.alpha / possible.max(1) as f64,
             ..definition.clone()
         };
         let mut found: Vec<SegmentMetric> = segments
@@ -68,7 +71,9 @@ pub fn segments(
             })
             .collect();
         let all = found.iter().flat_map(|found| &found.comparisons);
-        let adjusted = holm(&all.map(|found| found.sequential.p).collect::<Vec<_>>());
+        let mut family: Vec<f64> = all.map(|found| found.sequential.p).collect();
+        family.resize(possible * (definition.arms.len() - 1), 1.0);
+        let adjusted = holm(&family);
         let all = found.iter_mut().flat_map(|found| &mut found.comparisons);
         for (comparison, p) in all.zip(adjusted) {
             comparison.sequential.adjusted_p = p;

@@ -155,8 +155,7 @@ impl<'de> Deserialize<'de> for Batch {
 async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiResult<Vec<u8>> {
     // As they are: what is wrong with one is said of that one.
     let Batch(requests) = parse(json)?;
-    let unit = format!("batch-{:016x}{:016x}", clock::random(), clock::random());
-    let unit = UnitId::parse(&unit).ok();
+    let unit = Some(UnitId::of_array([clock::random(), clock::random()]));
     let name = name.map(str::to_owned);
     let until = Some(Instant::now() + state.config.predict_timeout);
     let taken = Arc::new(AtomicUsize::new(0));

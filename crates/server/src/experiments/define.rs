@@ -45,7 +45,8 @@ pub(super) fn define(
     let audience = fields.take_option("/audience", audience);
     for (at, name) in body.dimensions.iter().enumerate() {
         if !is_attribute_name(name) || body.dimensions[..at].contains(name) {
-            let detail = "must be the name of an attribute, and given once";
+            let detail = "must be the name of an attribute (letters, digits, '_', '-' and '.', beginning with a letter or '_', at \
+                          most 64 characters), and given once";
             fields.wrong(&format!("/dimensions/{at}"), detail);
         }
     }

@@ -25,13 +25,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use types::SegmentEvidence;
 use types::{
     ArmEvidence, ArmMinute, Attributes, BuiltIn, EpochEvidence, Evidence, Experiment,
     ExperimentKey, FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName,
     MetricSums, MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId,
     TimeRange, Timestamp, VersionKey,
 };
+use types::{SegmentEvidence, UnitId};
 
 /// How long feedback without a prediction is kept, in microseconds.
 const KEPT: i64 = 7 * 86_400 * 1_000_000;
@@ -190,7 +190,10 @@ impl Log {
             let unit = unit_of(prediction);
             let arm = (experiment.key, prediction.epoch, unit);
             if let (Unit::Named(number), false) = (unit, self.arms.contains_key(&arm)) {
-                let is_first = !self.is_exposed(experiment.key, unit);
+                let is_told = prediction
+                    .unit_id
+                    .is_some_and(|unit| !UnitId::is_generated(unit));
+                let is_first = is_told && !self.is_exposed(experiment.key, unit);
                 let first_of = |metric: &Metric| {
                     let counts = is_first && metric.per == Per::Unit;
                     counts.then(|| prediction.made().micros() as u64)

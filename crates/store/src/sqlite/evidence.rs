@@ -25,7 +25,7 @@ pub(super) use segments::{in_segment, is_of_all, segment_values};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{
-    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp,
+    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp, UnitId,
     VersionKey,
 };
 use units::{UnitPlace, Units};
@@ -181,7 +181,11 @@ impl OpenEvidence {
             let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;
             (version, new) = (of_unit.version, of_unit.new);
             segments = of_unit.segments;
+            let is_told = prediction
+                .unit_id
+                .is_some_and(|unit| !UnitId::is_generated(unit));
             if new.is_some()
+                && is_told
                 && definition
                     .metrics
                     .iter()
