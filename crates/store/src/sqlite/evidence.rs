@@ -615,8 +615,7 @@ impl Counted<'_> {
         let changes = &mut *self.changes;
         let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
-            let segments = self.segments.iter().copied();
-            for segment in std::iter::once(0).chain(segments) {
+            let mut push_in = |segment: u16, change: Delta| {
                 let place = |start| Place {
                     metric: in_segment(at as i64, segment),
                     ..place(start)
@@ -624,8 +623,12 @@ impl Counted<'_> {
                 if windowed && start > cutoff {
                     changes.push((place(start), change.clone()));
                 }
-                changes.push((place(ALL_TIME), change.clone()));
+                changes.push((place(ALL_TIME), change));
+            };
+            for segment in self.segments {
+                push_in(*segment, change.clone());
             }
+            push_in(0, change);
         };
         let (early, late) = gain.timing(metric);
         unit.take(start, gain, cutoff, |start, mut change| {
