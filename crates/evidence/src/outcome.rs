@@ -186,6 +186,14 @@ pub struct Happened {
     pub value: f64,
 }
 
+impl Happened {
+    /// Whether it happened when somebody says, in microseconds: the time of a clock that was ahead was taken for the one when
+    /// it came. Where nobody says, any time is right.
+    pub fn is_at(&self, given: Option<i64>) -> bool {
+        given.is_none_or(|given| given.min(self.told) == self.at)
+    }
+}
+
 /// What the outcomes of a unit make it worth for a metric per unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct UnitWorth {

@@ -10,7 +10,7 @@ use crate::openapi::problems;
 use crate::requests::{self, Attempt, Claim, Guard, Kind};
 use crate::snapshot::Model;
 use crate::state::AppState;
-use api::{ErrorCode, FieldError, ObservedPrediction, ObservedReceipt, ObservedReply};
+use api::{ErrorCode, ObservedPrediction, ObservedReceipt, ObservedReply};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use journal::Frame;
@@ -24,8 +24,6 @@ use types::{
     RequestKey, Timestamp, UnitId, VersionKey,
 };
 
-/// The errors that are listed of a batch in which nothing fits.
-const MAX_SAID: usize = 20;
 /// The longest error, in characters.
 const MAX_ERROR: usize = 1000;
 /// The least propensity: what is rarer would count thousands of times.
@@ -99,10 +97,7 @@ async fn log(
     lines: impl Iterator<Item = (u64, Result<ObservedPrediction, Refusal>)>,
 ) -> ApiResult<Reply<ObservedReply>> {
     // A body that comes slowly takes no place of a prediction.
-    let Ok(_permit) = state.permits.try_acquire() else {
-        let detail = "Too many requests are under way; try again in a moment.";
-        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
-    };
+    let _permit = state.permit()?;
     let deadline = Instant::now() + state.config.predict_timeout;
     let mut reply = ObservedReply::default();
     let mut refused = Vec::new();
@@ -140,7 +135,7 @@ async fn log(
         let code = refused[0].1.code;
         if refused.iter().all(|(_, refusal)| refusal.code == code) {
             if code == ErrorCode::InvalidRequest {
-                return Err(nothing_fits(refused));
+                return Err(lines::nothing_fits(refused));
             }
             // Nothing can be logged now.
             if code.status() >= 500
@@ -156,16 +151,6 @@ async fn log(
         .map(|(line, refusal)| refusal.of_line(*line))
         .collect();
     Ok(Reply(reply))
-}
-
-/// A batch in which nothing fits is none.
-fn nothing_fits(refused: Vec<(u64, Refusal)>) -> ApiError {
-    let each = refused.into_iter().map(|(line, refusal)| FieldError {
-        // JSON pointers count from 0.
-        pointer: format!("/{}{}", line - 1, refusal.pointer),
-        detail: refusal.detail,
-    });
-    ApiError::invalid(each.take(MAX_SAID).collect())
 }
 
 /// What is to be logged, but for its id.
@@ -411,23 +396,7 @@ fn chosen(state: &AppState, item: &ObservedPrediction, now: Timestamp) -> Result
             decision: Some(decision),
         });
     }
-    let unknown = |name: &str| Refusal {
-        code: ErrorCode::ModelNotFound,
-        pointer: "",
-        detail: format!("There is no model {name}; `GET /models` lists them."),
-    };
-    let model = match &item.name {
-        Some(name) => {
-            let model = state.snapshot.model(name);
-            model.ok_or_else(|| unknown(name))?
-        }
-        None => {
-            let only = state.snapshot.only();
-            let model = only.and_then(|name| state.snapshot.model(name.as_str()));
-            let detail = "is missing: there is not exactly one model, so say which one it was";
-            model.ok_or_else(|| Refusal::field("/name", detail))?
-        }
-    };
+    let model = lines::model(state, item.name.as_deref(), "it was")?;
     let Some(named) = &item.model_version else {
         let detail = "is missing: say which version it was, or give the `token` of `POST /decide`";
         return Err(Refusal::field("/model_version", detail));

@@ -11,7 +11,7 @@ use crate::lines::{self, Refusal, happened};
 use crate::log::{Answered, Awaited, NotLogged};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::{AcceptedFeedback, AcceptedWord, ErrorCode, FeedbackReceipt, FeedbackReply, FieldError};
+use api::{AcceptedFeedback, AcceptedWord, ErrorCode, FeedbackReceipt, FeedbackReply};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -31,8 +31,6 @@ use utoipa::IntoParams;
 
 /// Values in one entry of the log: nothing waits for more.
 const PART: usize = 250;
-/// The errors that are listed of a batch in which no value fits.
-const MAX_SAID: usize = 20;
 /// The longest label, in bytes of JSON.
 const MAX_LABEL: usize = 10_000;
 
@@ -75,10 +73,7 @@ pub(crate) async fn send(
 ) -> ApiResult<Response> {
     // A body that comes slowly takes no place of a prediction.
     let lines = lines::read::<api::Feedback>(request, &state).await?;
-    let Ok(permit) = state.permits.try_acquire() else {
-        let detail = "Too many requests are under way; try again in a moment.";
-        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
-    };
+    let permit = state.permit()?;
     let single = lines.is_single();
     let mut answers: Vec<Answer> = Vec::with_capacity(lines.len());
     let mut values = Vec::new();
@@ -118,7 +113,12 @@ pub(crate) async fn send(
         Answer::Waiting(_) | Answer::Receipt(..) => false,
     };
     if !answers.is_empty() && answers.iter().all(malformed) {
-        return Err(nothing_fits(answers, &numbers));
+        let refused = numbers.into_iter().zip(answers);
+        let refused = refused.filter_map(|(number, answer)| match answer {
+            Answer::Refused(refusal) => Some((number, refusal)),
+            Answer::Waiting(_) | Answer::Receipt(..) => None,
+        });
+        return Err(lines::nothing_fits(refused));
     }
     let with_receipts = params.receipts.unwrap_or(true);
     let reply = FeedbackReply {
@@ -266,22 +266,6 @@ fn accepted(receipt: ReceiptId, answers: Vec<Answer>, numbers: &[u64]) -> Respon
     (StatusCode::ACCEPTED, headers, Reply(accepted)).into_response()
 }
 
-/// A batch in which no value fits is no batch of feedback.
-fn nothing_fits(answers: Vec<Answer>, numbers: &[u64]) -> ApiError {
-    let refused = answers
-        .into_iter()
-        .zip(numbers)
-        .filter_map(|(answer, number)| match answer {
-            Answer::Refused(refusal) => Some(FieldError {
-                // JSON pointers count from 0.
-                pointer: format!("/{}{}", number - 1, refusal.pointer),
-                detail: refusal.detail,
-            }),
-            Answer::Waiting(_) | Answer::Receipt(..) => None,
-        });
-    ApiError::invalid(refused.take(MAX_SAID).collect())
-}
-
 /// What became of a value.
 enum Answer {
     /// It is in the log, for this.
@@ -405,23 +389,11 @@ fn outcome(state: &AppState, item: &api::Feedback, unit: &str) -> Result<Feedbac
 
 /// The model that is named, or the only one there is.
 fn model(state: &AppState, name: Option<&str>) -> Result<ModelName, Refusal> {
-    let unknown = |name: &str| Refusal {
-        code: ErrorCode::ModelNotFound,
-        pointer: "",
-        detail: format!("There is no model {name}; `GET /models` lists them."),
-    };
-    if let Some(text) = name {
-        let name = ModelName::parse(text).map_err(|error| Refusal::field("/name", error))?;
-        let known = state.snapshot.model(name.as_str());
-        return known.map(|_| name).ok_or_else(|| unknown(text));
+    if let Some(name) = name {
+        ModelName::parse(name).map_err(|error| Refusal::field("/name", error))?;
     }
-    match state.snapshot.only() {
-        Some(name) => Ok(name),
-        None => {
-            let detail = "is missing: there is not exactly one model, so say which one the request was sent to";
-            Err(Refusal::field("/name", detail))
-        }
-    }
+    let model = lines::model(state, name, "the request was sent to")?;
+    Ok(model.traffic().name.clone())
 }
 
 fn refused(refusal: &FeedbackRefusal) -> Refusal {

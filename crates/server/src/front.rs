@@ -3,7 +3,7 @@
 //!
 //! The router boxes a handler, a future and a body for every request. Beside an answer that takes a
 //! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict`, `/health`
-//! and `/decide` do without. Both are routes as well: what they are, and which methods they know, is said there.
+//! and `/decide` do without. All three are routes as well: what they are, and which methods they know, is said there.
 
 use crate::codec::json as predictions;
 use crate::decide;

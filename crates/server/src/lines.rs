@@ -3,15 +3,19 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{content_type, parse, parse_object, read_bytes};
+use crate::snapshot::Model;
 use crate::state::AppState;
 use api::{ErrorCode, FieldError, LineError};
 use axum::extract::Request;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use types::Timestamp;
 
 /// The most of a batch.
 const MAX_BATCH: usize = 10_000;
+/// The errors that are listed of a batch in which nothing fits.
+const MAX_SAID: usize = 20;
 /// What a batch may have in bytes, when the limit for other bodies is smaller.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -59,6 +63,40 @@ impl From<Refusal> for ApiError {
         }
         Self::new(refusal.code, refusal.detail)
     }
+}
+
+/// The answer to a batch in which nothing fits, which is no batch.
+pub(crate) fn nothing_fits(refused: impl IntoIterator<Item = (u64, Refusal)>) -> ApiError {
+    let each = refused.into_iter().map(|(line, refusal)| FieldError {
+        // JSON pointers count from 0.
+        pointer: format!("/{}{}", line - 1, refusal.pointer),
+        detail: refusal.detail,
+    });
+    ApiError::invalid(each.take(MAX_SAID).collect())
+}
+
+/// The model that one of them names, or the only one. `which` ends the sentence that asks for it: "say which one ...".
+///
+/// # Errors
+/// When there is none of this name; without a name, when there is not exactly one model.
+pub(crate) fn model(
+    state: &AppState,
+    name: Option<&str>,
+    which: &str,
+) -> Result<Arc<Model>, Refusal> {
+    if let Some(name) = name {
+        return state.snapshot.model(name).ok_or_else(|| Refusal {
+            code: ErrorCode::ModelNotFound,
+            pointer: "",
+            detail: format!("There is no model {name}; `GET /models` lists them."),
+        });
+    }
+    let only = state.snapshot.only();
+    let model = only.and_then(|name| state.snapshot.model(name.as_str()));
+    model.ok_or_else(|| {
+        let missing = "is missing: there is not exactly one model, so say which one";
+        Refusal::field("/name", format!("{missing} {which}"))
+    })
 }
 
 /// How far ahead the clock of a caller may be, in microseconds: a time within it is now.

@@ -3,10 +3,12 @@
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::decisions::Tokens;
+use crate::error::{ApiError, ApiResult};
 use crate::log::{self, Log};
 use crate::requests::Requests;
 use crate::snapshot::Snapshot;
 use crate::{Config, StartError, settings};
+use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
 use runtime::HttpClient;
@@ -14,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use store::{Gone, LogStore, ModelStore, OpenOptions, Store};
-use tokio::sync::{Mutex, Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::ExperimentKey;
@@ -69,6 +71,14 @@ impl std::ops::Deref for AppState {
 const MOST_TRIED: usize = 10_000;
 
 impl AppState {
+    /// A place among the requests under way, for those that do not wait for one.
+    pub(crate) fn permit(&self) -> ApiResult<SemaphorePermit<'_>> {
+        self.permits.try_acquire().map_err(|_| {
+            let detail = "Too many requests are under way; try again in a moment.";
+            ApiError::new(ErrorCode::TooManyRequests, detail)
+        })
+    }
+
     pub(crate) async fn new(
         store: Store,
         clock: Clock,

@@ -3,8 +3,8 @@
 
 use crate::{
     BuiltIn, Condition, EvidenceRule, ExperimentId, Intervention, Measured, Metric, MetricKind,
-    MetricName, MetricRole, ModelId, ModelName, Policy, Progress, Scale, Timestamp, VerdictKind,
-    VersionKey, VersionName,
+    MetricName, MetricRole, ModelId, ModelName, Per, Policy, Progress, Scale, Timestamp,
+    VerdictKind, VersionKey, VersionName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,11 @@ pub const MAX_CANDIDATES: usize = 20;
 pub const MAX_METRICS: usize = 50;
 
 impl ExperimentDefinition {
+    /// Whether one of the metrics is per unit.
+    pub fn counts_units(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.per == Per::Unit)
+    }
+
     /// With the defaults: an A/B test of all units. The first metric decides, the others guard.
     pub fn new(name: ModelName, arms: Vec<Arm>, metrics: Vec<Metric>) -> Self {
         Self {

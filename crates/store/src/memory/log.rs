@@ -204,7 +204,7 @@ impl Log {
                     of: experiment.definition.metrics.iter().map(first_of).collect(),
                     segments: self.segments_of(experiment, prediction),
                 };
-                if counts_units(experiment) {
+                if experiment.definition.counts_units() {
                     for outcome in &mut self.outcomes {
                         outcome.joined |=
                             outcome.unit == number && outcome.name == experiment.definition.name;
@@ -1019,12 +1019,6 @@ impl Stored {
             received_at: self.received_at,
         }
     }
-}
-
-/// Whether an experiment has a metric per unit.
-fn counts_units(experiment: &Experiment) -> bool {
-    let mut metrics = experiment.definition.metrics.iter();
-    metrics.any(|metric| metric.per == Per::Unit)
 }
 
 /// Whether something was exposed.

@@ -184,13 +184,7 @@ impl OpenEvidence {
             let is_told = prediction
                 .unit_id
                 .is_some_and(|unit| !UnitId::is_generated(unit));
-            if new.is_some()
-                && is_told
-                && definition
-                    .metrics
-                    .iter()
-                    .any(|metric| metric.per == Per::Unit)
-            {
+            if new.is_some() && is_told && definition.counts_units() {
                 let made = prediction.made().micros();
                 self.expose_unit(connection, &exposure, rules, made)?;
             }
@@ -320,11 +314,7 @@ impl OpenEvidence {
         experiment: ExperimentKey,
         unit: i64,
     ) -> Result<bool, StoreError> {
-        let definition = self.definition(connection, experiment)?;
-        let counts = definition
-            .metrics
-            .iter()
-            .any(|metric| metric.per == Per::Unit);
+        let counts = self.definition(connection, experiment)?.counts_units();
         Ok(counts && self.units.has(connection, (experiment, unit))?)
     }
 

@@ -1,6 +1,6 @@
 //! Outcomes of units, as the entries that came.
 
-use super::{Log, counts_units};
+use super::Log;
 use crate::memory::models::Models;
 use crate::{
     Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Missed, Receipt, UnitFeedback,
@@ -77,14 +77,9 @@ impl Log {
             let Some(known) = self.outcomes.iter().find(|known| of_id(known, name)) else {
                 continue;
             };
-            let Happened {
-                at,
-                told,
-                value: stored,
-            } = known.happened;
-            let same_time = of
-                .at
-                .is_none_or(|given| given.micros() == at || given.micros().min(told) == at);
+            let happened = known.happened;
+            let stored = happened.value;
+            let same_time = happened.is_at(of.at.map(Timestamp::micros));
             if !same_time || (known.unit, stored) != (unit, *value) {
                 return Err(FeedbackRefusal::OutcomeTaken {
                     stored: stored.to_string(),
@@ -106,7 +101,7 @@ impl Log {
             let named = Unit::Named(unit);
             let joined = of_model
                 .iter()
-                .any(|found| counts_units(found) && self.is_exposed(found.key, named));
+                .any(|found| found.definition.counts_units() && self.is_exposed(found.key, named));
             if joined {
                 receipt.status = FeedbackStatus::Recorded;
             } else if receipt.status == FeedbackStatus::Duplicate {

@@ -15,6 +15,7 @@ use types::{ExperimentDefinition, ExperimentKey, Per, VersionKey};
 const MANY_OUTCOMES: usize = 4;
 /// So many units are kept so; above this all are forgotten.
 const MAX_BUSY: usize = 4096;
+
 /// What became of an outcome of a unit in an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::sqlite) enum CountedOutcome {

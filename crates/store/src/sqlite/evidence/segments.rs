@@ -25,6 +25,7 @@ pub(in crate::sqlite) fn in_segment(metric: i64, segment: u16) -> i64 {
 pub(in crate::sqlite) fn is_of_all(metric: i64) -> bool {
     metric < PER_SEGMENT
 }
+
 /// The place of the metric of a row, whatever its segment.
 pub(super) fn metric_of(place: i64) -> i64 {
     place % PER_SEGMENT

@@ -28,23 +28,6 @@ pub(super) struct NewOutcome<'a> {
     pub(super) joined: bool,
 }
 
-/// An outcome that has an id.
-pub(super) struct Known {
-    pub(super) unit: i64,
-    pub(super) value: f64,
-    at: i64,
-    told: i64,
-}
-
-impl Known {
-    /// Whether it happened when somebody says: the time of a clock that was ahead was taken for the one when it came.
-    pub(super) fn is_at(&self, given: Option<Timestamp>) -> bool {
-        given.is_none_or(|given| {
-            given.micros() == self.at || given.micros().min(self.told) == self.at
-        })
-    }
-}
-
 impl NewOutcome<'_> {
     pub(super) fn insert(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut insert = connection.prepare_cached(
@@ -84,23 +67,18 @@ impl NewOutcome<'_> {
     }
 }
 
-/// What is stored under an `outcome_id`: unit, time, value, and when it was told.
+/// What is stored under an `outcome_id`, and the number of its unit.
 pub(super) fn stored(
     connection: &Connection,
     name: &ModelName,
     metric: &MetricName,
     outcome_id: &str,
-) -> Result<Option<Known>, StoreError> {
+) -> Result<Option<(i64, Happened)>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT unit, at, value, received_at FROM unit_outcomes WHERE outcome_id = ?1 AND name = ?2 AND metric = ?3",
     )?;
     let row = select.query_row(params![outcome_id, name.as_str(), metric.as_str()], |row| {
-        Ok(Known {
-            unit: row.get("unit")?,
-            value: row.get("value")?,
-            at: row.get("at")?,
-            told: row.get("received_at")?,
-        })
+        Ok((row.get("unit")?, happened(row)?))
     });
     Ok(row.optional()?)
 }
@@ -117,14 +95,16 @@ pub(in crate::sqlite) fn of_unit(
         "SELECT at, received_at, value FROM unit_outcomes \
          WHERE unit = ?1 AND at > ?2 AND at <= ?3 AND name = ?4 AND metric = ?5 ORDER BY outcome_number",
     )?;
-    let rows = select.query_map(params![unit, after, until, name, metric], |row| {
-        Ok(Happened {
-            at: row.get("at")?,
-            told: row.get("received_at")?,
-            value: row.get("value")?,
-        })
-    })?;
+    let rows = select.query_map(params![unit, after, until, name, metric], happened)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn happened(row: &Row<'_>) -> rusqlite::Result<Happened> {
+    Ok(Happened {
+        at: row.get("at")?,
+        told: row.get("received_at")?,
+        value: row.get("value")?,
+    })
 }
 
 /// What waits for the exposure of a unit no longer does.

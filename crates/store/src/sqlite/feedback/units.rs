@@ -84,15 +84,16 @@ impl OpenFeedback {
             return Ok(Err(refusal.unwrap_or(unknown)));
         }
         // All models or none: what is refused has counted for nobody.
-        for name in &checked {
-            if let Some(Err(refusal)) =
-                self.known_outcome(connection, (name, metric, *value), of)?
-            {
-                return Ok(Err(refusal));
+        let mut new = Vec::with_capacity(checked.len());
+        for name in checked {
+            match self.known_outcome(connection, (&name, metric, *value), of)? {
+                None => new.push(name),
+                Some(Ok(())) => {}
+                Some(Err(refusal)) => return Ok(Err(refusal)),
             }
         }
         let mut receipt = Receipt::unjoined(item, FeedbackStatus::Duplicate);
-        for name in checked {
+        for name in new {
             let one = self.store_outcome_of(
                 connection,
                 evidence,
@@ -128,12 +129,6 @@ impl OpenFeedback {
     ) -> Result<OutcomeReceipt, StoreError> {
         let unit = unit_number(of.unit.as_str());
         let at = of.at.map_or(now, |at| at.min(now));
-        if self
-            .known_outcome(connection, (name, metric, value), of)?
-            .is_some()
-        {
-            return Ok(OutcomeReceipt::of(FeedbackStatus::Duplicate));
-        }
         let mut outcome = outcomes::NewOutcome {
             name,
             metric,
@@ -186,15 +181,16 @@ impl OpenFeedback {
         };
         let unit = unit_number(of.unit.as_str());
         let known = outcomes::stored(connection, name, metric, id.as_str())?;
-        Ok(known.map(|known| {
-            let same = known.is_at(of.at) && (known.unit, known.value) == (unit, value);
+        Ok(known.map(|(known_unit, known)| {
+            let is_at = known.is_at(of.at.map(Timestamp::micros));
+            let same = is_at && (known_unit, known.value) == (unit, value);
             let stored = known.value.to_string();
             same.then_some(())
                 .ok_or(FeedbackRefusal::OutcomeTaken { stored })
         }))
     }
 
-    /// The models that have declared a metric, or have it built in.
+    /// The models that have declared a metric per unit.
     fn models_with(
         &mut self,
         connection: &Connection,
@@ -224,7 +220,7 @@ impl OpenFeedback {
     ) -> Result<Vec<ExperimentKey>, StoreError> {
         if !self.started.contains_key(name) {
             let mut select = connection.prepare_cached(
-                "SELECT experiment_key, started_at, ended_at FROM experiments \
+                "SELECT experiment_key, ended_at FROM experiments \
                  WHERE name = ?1 AND started_at IS NOT NULL ORDER BY experiment_key",
             )?;
             let rows = select.query_map([name.as_str()], |row| {
