@@ -43,8 +43,8 @@ struct Table {
 }
 
 enum Known {
-    /// Told when it ends.
-    UnderWay(watch::Receiver<()>),
+    /// Goes when it ends, which tells those who wait, if any.
+    UnderWay(Option<watch::Sender<()>>),
     Ended(Ended),
 }
 
@@ -96,8 +96,6 @@ pub(crate) struct Guard {
     ended: Option<Ended>,
     /// The attempt before, which failed.
     before: Option<Ended>,
-    /// Wakes those who wait when it goes.
-    _done: watch::Sender<()>,
 }
 
 impl Guard {
@@ -163,16 +161,18 @@ impl Requests {
         let key = (name.clone(), request.id.clone());
         let since = state.clock.now().micros() - self.window;
         let mut known = self.lock();
-        let before = match known.of.get(&key) {
-            Some(Known::UnderWay(done)) => return Looked::UnderWay(done.clone()),
+        let before = match known.of.get_mut(&key) {
+            Some(Known::UnderWay(done)) => {
+                let done = done.get_or_insert_with(|| watch::channel(()).0);
+                return Looked::UnderWay(done.subscribe());
+            }
             // Its day is over.
             Some(Known::Ended(ended)) if ended.id.time().micros() < since => None,
             Some(Known::Ended(ended)) if ended.answered => return Looked::Answered(ended.clone()),
             Some(Known::Ended(ended)) => Some(ended.clone()),
             None => None,
         };
-        let (done, told) = watch::channel(());
-        known.of.insert(key.clone(), Known::UnderWay(told));
+        known.of.insert(key.clone(), Known::UnderWay(None));
         drop(known);
         Looked::New(Guard {
             state: state.clone(),
@@ -180,7 +180,6 @@ impl Requests {
             body: request.body,
             ended: None,
             before,
-            _done: done,
         })
     }
 

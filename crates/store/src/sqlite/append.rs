@@ -10,6 +10,7 @@ use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
 use super::predictions::{self, PurgeCursor};
 use super::receipts::Receipts;
+use super::request_ids::{OpenRequestIds, WaitingIds};
 use super::rollups::OpenRollups;
 use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
@@ -187,6 +188,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let position = journal_state::position(&connection, &server)?;
         let server_key = journal_state::server_key(&connection, &server)?;
+        let request_ids = OpenRequestIds::read(&connection)?;
         let checkpointer = Checkpointer::start(path, &mut connection)?;
         Ok(Self {
             connection,
@@ -197,7 +199,7 @@ impl Writer {
             stretches: OpenStretch::default(),
             rollups: OpenRollups::of(server_key),
             evidence: OpenEvidence::of(server_key),
-            feedback: OpenFeedback::of(server_key),
+            feedback: OpenFeedback::of(server_key, request_ids),
             receipts: Receipts::default(),
             deleted: HashMap::default(),
             purge_cursor: PurgeCursor::default(),
@@ -206,6 +208,10 @@ impl Writer {
 
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    pub(super) fn request_ids(&self) -> WaitingIds {
+        self.feedback.requests.waiting()
     }
 
     /// Runs a change in a transaction. What is kept in memory of the catalogue is forgotten.
@@ -365,6 +371,7 @@ impl Writer {
         journal_state::note_missing(connection, &self.server, incoming.missing, incoming.now)?;
         journal_state::reach(connection, &self.server, until)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
+        self.feedback.requests.committed();
         Ok(())
     }
 
@@ -407,6 +414,10 @@ impl Writer {
         let connection = &self.connection;
         let row = predictions::row_of(prediction, origin);
         predictions::insert(connection, &row)?;
+        let request_id = row.request.map(|(id, _)| id);
+        self.feedback
+            .requests
+            .add(connection, row.order, request_id)?;
         self.stretches.add(connection, &row)?;
         let sample = Sample::new(prediction.measured()).hashed(row.hash());
         let series = (prediction.version, prediction.epoch);
@@ -543,10 +554,13 @@ impl Writer {
     }
 
     fn purge_chunk(&mut self) -> Result<bool, StoreError> {
-        let cursor = &mut self.purge_cursor;
+        let (cursor, mut removed) = (&mut self.purge_cursor, Vec::new());
         let purged = in_transaction(&mut self.connection, |transaction| {
-            predictions::purge(transaction, cursor, PURGE_CHUNK)
+            predictions::purge(transaction, cursor, PURGE_CHUNK, &mut removed)
         });
+        if purged.is_ok() {
+            self.feedback.requests.removed(&removed);
+        }
         self.rollups.forget();
         if purged.is_err() {
             // What the failed step would have removed is still there.

@@ -178,7 +178,8 @@ impl LogStore for Store {
         &self,
         query: RequestQuery,
     ) -> Result<Option<LoggedPrediction>, StoreError> {
-        self.read(move |connection| predictions::of_request(connection, &query))
+        let waiting = self.inner.request_ids.clone();
+        self.read(move |connection| predictions::of_request(connection, &query, &waiting))
             .await
     }
 

@@ -9,6 +9,7 @@ use super::evidence::{Old, OpenEvidence};
 use super::hash::Columns;
 use super::journal_state::{Origin, servers_beyond};
 use super::predictions::{id_of, reason_code, status_of};
+use super::request_ids::{OpenRequestIds, REQUESTED};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::VerifyReport;
@@ -119,7 +120,6 @@ fn metric_name(text: &str) -> Result<MetricName, StoreError> {
 }
 
 /// What the writer keeps in memory to join feedback.
-#[derive(Default)]
 pub(super) struct OpenFeedback {
     /// Who writes.
     server_key: i64,
@@ -128,6 +128,8 @@ pub(super) struct OpenFeedback {
     metrics: HashMap<ModelName, HashMap<String, Metric>>,
     /// The experiments of each model that have started.
     started: HashMap<ModelName, Vec<Started>>,
+    /// By which predictions are found that their callers have named.
+    pub(super) requests: OpenRequestIds,
     /// What waits for its prediction.
     pending: Pending,
     /// Labels by roll-up: how many, and how many of them right.
@@ -218,10 +220,16 @@ const LOGGED: &str = "SELECT p.prediction_order, p.random, p.version_key, p.epoc
      p.prediction, p.status, p.reason, p.served_key, p.made_at, p.attributes FROM predictions p";
 
 impl OpenFeedback {
-    pub(super) fn of(server_key: i64) -> Self {
+    pub(super) fn of(server_key: i64, requests: OpenRequestIds) -> Self {
         Self {
             server_key,
-            ..Self::default()
+            versions: HashMap::default(),
+            experiments: HashMap::default(),
+            metrics: HashMap::default(),
+            started: HashMap::default(),
+            requests,
+            pending: Pending::default(),
+            labels: HashMap::default(),
         }
     }
 
@@ -364,10 +372,12 @@ impl OpenFeedback {
     ) -> Result<Found, StoreError> {
         let sql = format!(
             "{LOGGED} CROSS JOIN versions v ON v.version_key = p.version_key \
-             WHERE p.request_number = ?1 AND p.request_id = ?2 AND v.name = ?3 ORDER BY p.prediction_order"
+             WHERE p.prediction_order IN {REQUESTED} AND p.request_id = ?3 AND v.name = ?4 ORDER BY p.prediction_order"
         );
         let mut select = connection.prepare_cached(&sql)?;
-        let key = params![request_number(id.as_str()), id.as_str(), name.as_str()];
+        let number = request_number(id.as_str());
+        let orders = self.requests.orders(number);
+        let key = params![number, orders, id.as_str(), name.as_str()];
         let mut rows = select.query(key)?;
         let mut attempts = Vec::new();
         while let Some(row) = rows.next()? {
@@ -606,15 +616,16 @@ impl OpenFeedback {
         for (bucket, (labelled, correct)) in self.labels.drain() {
             add_labels(connection, bucket, self.server_key, labelled, correct)?;
         }
-        Ok(())
+        self.requests.write(connection)
     }
 
     /// Forgets all, because the database has moved without it.
     pub(super) fn forget(&mut self) {
-        *self = Self {
-            pending: self.pending.forgotten(),
-            ..Self::of(self.server_key)
-        };
+        self.forget_catalog();
+        self.experiments.clear();
+        self.requests.forget();
+        self.pending = self.pending.forgotten();
+        self.labels.clear();
     }
 
     /// Forgets what the catalogue may have changed.

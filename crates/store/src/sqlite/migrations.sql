@@ -421,3 +421,16 @@ CREATE TABLE experiment_segments (
     value TEXT NOT NULL,
     PRIMARY KEY (experiment_key, dimension, place)
 ) WITHOUT ROWID;
+-- To schema 11
+-- Requests are found by a table that is written in the order of its keys, many at a time.
+CREATE TABLE request_ids (
+    number INTEGER NOT NULL,
+    prediction_order INTEGER NOT NULL,
+    PRIMARY KEY (number, prediction_order)
+) WITHOUT ROWID;
+INSERT INTO request_ids SELECT request_number, prediction_order FROM predictions
+    WHERE request_number IS NOT NULL ORDER BY 1, 2;
+ALTER TABLE state ADD COLUMN request_ids_until INTEGER NOT NULL DEFAULT 0;
+UPDATE state SET request_ids_until = (SELECT coalesce(max(prediction_order), 0) FROM predictions);
+DROP INDEX predictions_by_request;
+ALTER TABLE predictions DROP COLUMN request_number;

@@ -13,6 +13,7 @@ mod logged;
 mod outcomes;
 mod predictions;
 mod receipts;
+mod request_ids;
 mod rollups;
 mod row;
 mod stretches;
@@ -27,6 +28,7 @@ pub use verify::{
 use crate::{OpenError, StoreError};
 use append::Writer;
 use directory::Directory;
+use request_ids::WaitingIds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -74,6 +76,7 @@ struct Inner {
     untidy: AtomicBool,
     failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
+    request_ids: WaitingIds,
     directory: Directory,
     /// Why nothing is written any more, where the database is not the file that was opened.
     gone: Mutex<Option<String>>,
@@ -113,6 +116,7 @@ impl Store {
                 path,
                 server,
                 position: AtomicU64::new(writer.position()),
+                request_ids: writer.request_ids(),
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
                 failure: Mutex::default(),

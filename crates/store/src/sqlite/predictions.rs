@@ -3,8 +3,9 @@
 use super::catalog::first_readable;
 use super::hash::PredictionRow;
 use super::journal_state::Origin;
+use super::request_ids::{Place, REQUESTED, WaitingIds};
 use super::row::{ByName, corrupt};
-use super::{Store, rollups};
+use super::{Store, request_ids, rollups};
 use crate::entry::PredictionEntry;
 use crate::{
     LoggedPrediction, PredictionFilter, RequestQuery, StoreError, Tier, VersionTotals, unit_number,
@@ -57,8 +58,8 @@ pub(in crate::sqlite) fn find(
 
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
-     latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_number, request_body, \
-     made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+     latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_body, \
+     made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -84,7 +85,6 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         p.attributes,
         p.alias,
         p.request.map(|(id, _)| id),
-        p.request.map(|(id, _)| unit_number(id)),
         p.request.map(|(_, body)| body),
         p.made_at,
     ])?;
@@ -132,6 +132,7 @@ pub(super) fn purge(
     transaction: &Transaction<'_>,
     cursor: &mut PurgeCursor,
     chunk: usize,
+    removed: &mut Vec<Place>,
 ) -> Result<bool, StoreError> {
     let deleted = transaction
         .query_row(
@@ -169,6 +170,8 @@ pub(super) fn purge(
           WHERE prediction_order > ?1 AND prediction_order <= ?2 AND version_key = ?3)",
         range,
     )?;
+    let orders = (cursor.order, last.unwrap_or(i64::MAX));
+    *removed = request_ids::remove(transaction, version, orders)?;
     transaction.execute(
         "DELETE FROM predictions WHERE prediction_order > ?1 AND prediction_order <= ?2 \
          AND version_key = ?3",
@@ -382,21 +385,19 @@ fn request_of(row: &Row<'_>) -> rusqlite::Result<Option<RequestKey>> {
 pub(in crate::sqlite) fn of_request(
     connection: &mut Connection,
     query: &RequestQuery,
+    waiting: &WaitingIds,
 ) -> Result<Option<LoggedPrediction>, StoreError> {
+    let id = query.id.as_str();
+    let number = unit_number(id);
+    let orders = waiting.orders(number);
     let sql = format!(
-        "{SELECT} AND p.request_number = ?1 AND p.request_id = ?2 AND v.name = ?3 AND p.prediction_order >= ?4 \
-         ORDER BY p.request_body IS NOT ?5, p.served_key IS NULL, p.prediction_order LIMIT 1"
-    );
-    // The index on the number is what finds it.
-    let sql = sql.replace(
-        "FROM predictions p CROSS",
-        "FROM predictions p INDEXED BY predictions_by_request CROSS",
+        "{SELECT} AND p.prediction_order IN {REQUESTED} AND p.request_id = ?3 AND v.name = ?4 AND p.prediction_order >= ?5 \
+         ORDER BY p.request_body IS NOT ?6, p.served_key IS NULL, p.prediction_order LIMIT 1"
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let id = query.id.as_str();
     let since = PredictionId::order_at(query.since) as i64;
     let body = query.body.map(|body| body as i64);
-    let key = params![unit_number(id), id, query.name.as_str(), since, body];
+    let key = params![number, orders, id, query.name.as_str(), since, body];
     Ok(select.query_row(key, read_row).optional()?)
 }
 
@@ -406,12 +407,12 @@ pub(in crate::sqlite) fn request_numbers(
     (after, limit): (u64, usize),
 ) -> Result<Vec<(u64, i64)>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT p.prediction_order, p.request_number FROM predictions p NOT INDEXED \
-         CROSS JOIN versions v ON v.version_key = p.version_key WHERE v.deleted_at IS NULL \
-         AND p.prediction_order > ?1 AND p.request_number IS NOT NULL ORDER BY p.prediction_order LIMIT ?2",
+        "SELECT p.prediction_order, p.request_id FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key WHERE v.deleted_at IS NULL \
+         AND p.prediction_order > ?1 AND p.request_id IS NOT NULL ORDER BY p.prediction_order LIMIT ?2",
     )?;
     let rows = select.query_map(params![after as i64, limit as i64], |row| {
-        Ok((row.bits("prediction_order")?, row.get("request_number")?))
+        let id: String = row.get("request_id")?;
+        Ok((row.bits("prediction_order")?, unit_number(&id)))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -80,13 +80,18 @@ CREATE TABLE predictions (
     attributes TEXT,                -- JSON; null for none
     alias TEXT,                     -- that the caller named
     request_id TEXT,                -- what the caller calls the request
-    request_number INTEGER,         -- the first 64 bits of the SHA-256 of it, by which it is found
     request_body INTEGER,           -- a keyed hash of what was asked
     made_at INTEGER                 -- when it was made, where that was elsewhere
 );
-CREATE INDEX predictions_by_request ON predictions (request_number) WHERE request_number IS NOT NULL;
--- There is no other one: rows of a version or a status are found by the hours that hold some,
+-- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
+
+-- By which ids requests are found: those up to state.request_ids_until; later ones wait in the memory of who writes.
+CREATE TABLE request_ids (
+    number INTEGER NOT NULL,        -- the first 64 bits of the SHA-256 of the id
+    prediction_order INTEGER NOT NULL,
+    PRIMARY KEY (number, prediction_order)
+) WITHOUT ROWID;
 
 -- An open roll-up is written again with every group, so it has a number of its own to be found by:
 -- an update by number touches no index.
@@ -354,7 +359,8 @@ CREATE TABLE state (
     probes INTEGER NOT NULL,
     feedback_dropped INTEGER NOT NULL DEFAULT 0,
     server BLOB NOT NULL DEFAULT x'',
-    entries_dropped INTEGER NOT NULL DEFAULT 0
+    entries_dropped INTEGER NOT NULL DEFAULT 0,
+    request_ids_until INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO state VALUES (0, 0, 0, randomblob(16), 0);
+INSERT INTO state VALUES (0, 0, 0, randomblob(16), 0, 0);
 INSERT INTO servers SELECT 1, server, 0 FROM state;

@@ -7,11 +7,12 @@ use super::feedback;
 use super::hash::PredictionRow;
 use super::journal_state::{self, Origin};
 use super::predictions::{MEASURED, measured};
+use super::request_ids;
 use super::rollups::{self, Bucket};
 use super::row::ByName;
 use super::stretches::Stretches;
 use super::{DATABASE, ServerId, open_reader, schema, schema_is_known, schema_of};
-use crate::{LogState, OpenError, Rollup, StoreError, Tier};
+use crate::{LogState, OpenError, Rollup, StoreError, Tier, unit_number};
 use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -249,6 +250,7 @@ impl Recount<'_> {
 
     fn count_rows(&mut self) -> Result<(), StoreError> {
         let stretches = Stretches::read(self.connection)?;
+        let requests_until = request_ids::until(self.connection)?;
         // Buckets close in the order of time.
         let mut select = self.connection.prepare(&format!(
             "SELECT p.prediction_order, p.version_key, p.epoch, {MEASURED}, \
@@ -286,6 +288,15 @@ impl Recount<'_> {
                     continue;
                 }
             };
+            let order = id.order() as i64;
+            if let Some(request) = row.get_ref("request_id")?.as_str_or_null().ok().flatten()
+                && order <= requests_until
+                && !request_ids::is_there(self.connection, (unit_number(request), order))?
+            {
+                self.problem(format!(
+                    "prediction {id} would not be found by its request_id"
+                ));
+            }
             if !stretches.hold(origin, id) {
                 self.problem(format!(
                     "prediction {id} would not be found from its position: its stretch does not hold it"

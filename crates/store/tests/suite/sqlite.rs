@@ -6,8 +6,11 @@ use crate::{
 };
 use rusqlite::Connection;
 use std::path::Path;
-use store::{LogStore, ModelStore, OpenError, Store};
-use types::{BuiltIn, PredictionRecord, Reason, TimeRange, UnitId, VersionKey};
+use store::{LogStore, ModelStore, OpenError, RequestQuery, Store};
+use types::{
+    BuiltIn, ModelName, PredictionRecord, Reason, RequestId, RequestKey, TimeRange, UnitId,
+    VersionKey,
+};
 
 /// Opens a store with some predictions, closes it, changes its database, and verifies.
 async fn verify_after(sql: &str) -> Vec<String> {
@@ -321,6 +324,53 @@ async fn a_directory_of_schema_9_is_brought_here_without_loss() {
     assert_eq!(store.feedback_of(waited).await.unwrap()[0].value, 1.5);
     let older = store.request_numbers(0, 1000).await.unwrap();
     assert_eq!(older.len(), 20);
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn requests_of_schema_10_are_found_by_their_ids() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_10.sql")
+        ))
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let find = async |id: &str| {
+        let query = RequestQuery {
+            name: ModelName::parse("shop").unwrap(),
+            id: RequestId::parse(id).unwrap(),
+            body: None,
+            since: at(0),
+        };
+        store.of_request(query).await.unwrap()
+    };
+    for n in 0..30 {
+        let id = format!("order-{n}");
+        let found = find(&id).await.unwrap();
+        assert_eq!(found.request.unwrap().id.as_str(), id);
+        assert_eq!(found.unit_id.unwrap(), format!("user-{}", n % 12));
+    }
+    assert!(find("order-30").await.is_none());
+    // A value that waited for a request finds it.
+    assert_eq!(store.log_state().await.unwrap().feedback_waiting, 1);
+    let version = find("order-1").await.unwrap().model_id;
+    let version = store.version(version).await.unwrap().unwrap().key;
+    let record = PredictionRecord {
+        request: Some(RequestKey {
+            id: RequestId::parse("order-99").unwrap(),
+            body: 7,
+        }),
+        ..record(version, 1_900_000_000_000_000, 0.5, 5)
+    };
+    append(&store, record.clone()).await;
+    assert_eq!(store.feedback_of(record.id).await.unwrap()[0].value, 1.0);
+    assert_eq!(find("order-99").await.unwrap().id, record.id);
+    assert_eq!(store.request_numbers(0, 1000).await.unwrap().len(), 31);
     assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
 }
 
