@@ -529,6 +529,8 @@ pub struct Comparison {
     pub fixed_horizon: Option<FixedHorizon>,
     /// Not to act on: it does not stay valid under repeated looks.
     pub bayesian: Option<Bayesian>,
+    /// What the covariate of the metric does for the comparison; null where it has none. Means of arms are without it.
+    pub covariate: Option<AdjustedBy>,
     /// Bad events of a binary metric.
     pub events: Option<Events>,
     /// Of a guardrail: the evidence that the candidate is worse, and by what it is decided.
@@ -537,6 +539,18 @@ pub struct Comparison {
     pub ln_e_harm: Option<f64>,
     /// What is missing for a decision.
     pub needed: Option<Needed>,
+}
+
+/// What a covariate does for a comparison.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdjustedBy {
+    /// Units of both arms whose covariate is known, of those that count.
+    pub units: u64,
+    /// Units of both arms that count.
+    pub of: u64,
+    /// By how much it lowers the variance of the difference in the always-valid view, from 0 to 1: with 0.5 half of the units
+    /// tell as much.
+    pub variance_reduction: f64,
 }
 
 /// The always-valid view.

@@ -2,7 +2,7 @@
 
 use crate::word::EvidenceRule;
 use serde::{Deserialize, Serialize};
-use types::{Combine, Direction, MetricKind, Missing, Per};
+use types::{Combine, Covariate, Direction, MetricKind, Missing, Per};
 use utoipa::ToSchema;
 
 /// The declaration of a metric.
@@ -43,6 +43,11 @@ pub struct DeclareMetric {
     /// How the outcomes of a unit become its value, for a metric per unit: `any` for a binary one when left out, else `sum`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combine: Option<Combine>,
+    /// What was known of a unit before its first exposure and goes with its value, to make comparisons sharper: an attribute
+    /// (`{"attribute": "spent_last_month"}`), or the unit's own value of this metric per unit in the window before
+    /// (`"before"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covariate: Option<Covariate>,
 }
 
 fn up() -> Direction {
@@ -76,6 +81,8 @@ pub struct Metric {
     pub per: Per,
     /// How the outcomes of a unit become its value; null for a metric per prediction.
     pub combine: Option<Combine>,
+    /// What makes comparisons sharper, where it is declared.
+    pub covariate: Option<Covariate>,
     /// How evidence on it is counted.
     pub rule: EvidenceRule,
 }
@@ -89,6 +96,7 @@ impl From<types::Metric> for Metric {
             rule: metric.rule().into(),
             per: metric.per,
             combine: (metric.per == Per::Unit).then_some(metric.combine),
+            covariate: metric.covariate,
             metric: metric.name.to_string(),
             kind: metric.kind,
             direction: metric.direction,

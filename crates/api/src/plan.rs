@@ -28,6 +28,9 @@ pub struct PlanRequest {
     /// The standard deviation of one unit, for a mean that is no share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_deviation: Option<f64>,
+    /// How values of units go with a covariate, above -1 and below 1: what it explains of the variance need not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covariate_correlation: Option<f64>,
     /// The chance of a false claim, over all candidates, two-sided; 0.05 when left out.
     #[serde(default = "alpha")]
     pub alpha: f64,
@@ -106,6 +109,8 @@ pub struct FromLog {
     pub baseline: f64,
     /// The standard deviation of a unit about it, as experiments compare them.
     pub standard_deviation: f64,
+    /// How values of units go with the covariate of the metric, from -1 to 1; null where it has none, or too few are known.
+    pub covariate_correlation: Option<f64>,
     /// Whether it is a share: every unit has one prediction, with a 0 or a 1.
     pub is_share: bool,
     /// Units that were looked at, the newest.

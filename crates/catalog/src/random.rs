@@ -223,6 +223,7 @@ impl<'a> Dice<'a> {
                 floor: 0.0,
                 cap: 1.0 + self.below(9) as f64,
                 centre: self.below(101) as f64 / 100.0,
+                line: None,
             })
         };
         (0..metrics).map(scale).collect()

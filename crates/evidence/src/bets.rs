@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use types::{
     BetSums, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricRole,
+    PredictedSums,
 };
 
 /// What is left to chance about the arm of a unit when it is seen in an epoch for the first time.
@@ -19,6 +20,28 @@ pub enum Coin {
     Between(f64),
     /// Nothing: it had to be where it is.
     LeftOut,
+}
+
+/// A unit as bets see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    /// The place of its arm.
+    pub arm: usize,
+    /// What was left to chance about it.
+    pub coin: Coin,
+    /// What was known of it before, for the metric; `None` where it is not.
+    pub covariate: Option<f64>,
+}
+
+impl Drawn {
+    /// A unit that is new to the experiment, of which nothing is known.
+    pub fn fresh(arm: usize) -> Self {
+        Self {
+            arm,
+            coin: Coin::Fresh,
+            covariate: None,
+        }
+    }
 }
 
 /// What a unit has shown of its hash: it was the control's or the candidate's under a share of the candidate.
@@ -161,7 +184,12 @@ struct Others {
     powers: [i128; 3],
     logs: SmallVec<[[i128; BETS]; 2]>,
     beyond: ExactSum,
+    /// Where the scale has a line, with z the centre of a unit: Σz, Σz², Σz³, Σgz, Σg²z and Σgz² of fresh ones.
+    predicted: Option<Box<[i128; PREDICTED]>>,
 }
+
+/// Sums of what is predicted.
+const PREDICTED: usize = 6;
 
 impl Terms {
     /// Of an epoch with these shares and scales.
@@ -214,12 +242,20 @@ impl Terms {
     }
 
     /// What a unit of an arm adds with an outcome, in the unit of the metric.
-    pub fn of_unit(&self, metric: usize, arm: usize, coin: Coin, outcome: f64) -> Bets {
+    pub fn of_unit(&self, metric: usize, unit: Drawn, outcome: f64) -> Bets {
         let Some(Some(terms)) = self.metrics.get(metric) else {
             return Bets::default();
         };
+        let Drawn {
+            arm,
+            coin,
+            covariate,
+        } = unit;
         let fresh = coin == Coin::Fresh;
-        if terms.binary && fresh && (outcome == 0.0 || outcome == 1.0) {
+        let centre = terms.scale.centre_of(covariate);
+        // Units of one centre are bet on alike.
+        let alike = terms.scale.line.is_none();
+        if alike && terms.binary && fresh && (outcome == 0.0 || outcome == 1.0) {
             return Bets {
                 counted: 1,
                 ones: outcome as i64,
@@ -235,13 +271,16 @@ impl Terms {
         };
         for candidate in pairs {
             match coin {
-                Coin::Fresh => {
+                Coin::Fresh if alike => {
                     let asked = terms.questions.len();
                     let staked = &terms.fresh[(candidate - 1) * asked..candidate * asked];
                     logs.extend(staked.iter().map(|bet| bet.logs(arm > 0, g).map(parts)));
                 }
-                Coin::Between(share) => {
-                    let centre = terms.scale.centre;
+                Coin::Fresh | Coin::Between(_) => {
+                    let share = match coin {
+                        Coin::Between(share) => share,
+                        _ => pair_share(&self.shares, candidate),
+                    };
                     let staked = terms.questions.iter().map(|of| staked(*of, share, centre));
                     logs.extend(staked.map(|bet| bet.logs(arm > 0, g).map(parts)));
                 }
@@ -249,6 +288,9 @@ impl Terms {
             }
         }
         let power = |g: f64| if fresh { parts(g) } else { 0 };
+        let z = centre;
+        let predicted = [z, z * z, z * z * z, g * z, g * g * z, g * z * z];
+        let predicted = (!alike).then(|| Box::new(predicted.map(power)));
         let mut beyond = ExactSum::from(outcome);
         beyond.add(-outcome.clamp(terms.scale.floor, terms.scale.cap));
         Bets {
@@ -260,6 +302,7 @@ impl Terms {
                 powers: [power(g), power(g * g), power(g * g * g)],
                 logs,
                 beyond,
+                predicted,
             })),
         }
     }
@@ -269,7 +312,7 @@ impl Terms {
     /// What changes when the outcome of a unit does; `None` is one that it does not have.
     pub fn change(
         &self,
-        (metric, arm, coin): (usize, usize, Coin),
+        (metric, unit): (usize, Drawn),
         before: Option<f64>,
         after: Option<f64>,
     ) -> Bets {
@@ -277,7 +320,7 @@ impl Terms {
         if before == after {
             return Bets::default();
         }
-        let of = |outcome: f64| self.of_unit(metric, arm, coin, outcome);
+        let of = |outcome: f64| self.of_unit(metric, unit, outcome);
         let mut change = after.map(of).unwrap_or_default();
         if let Some(before) = before {
             change.subtract(&of(before));
@@ -323,6 +366,12 @@ impl Bets {
                 *log += sign * by;
             }
         }
+        if let Some(more) = &more.predicted {
+            let own = own.predicted.get_or_insert_default();
+            for (sum, by) in own.iter_mut().zip(more.iter()) {
+                *sum += sign * by;
+            }
+        }
         if sign > 0 {
             own.beyond.add_sum(&more.beyond);
         } else {
@@ -345,6 +394,10 @@ impl Bets {
             let wide = i128::from(factor);
             other.powers.iter_mut().for_each(|power| *power *= wide);
             other.logs.iter_mut().flatten().for_each(|log| *log *= wide);
+            let predicted = other.predicted.iter_mut();
+            predicted
+                .flat_map(|sums| sums.iter_mut())
+                .for_each(|sum| *sum *= wide);
             let one = std::mem::take(&mut other.beyond);
             other.beyond.add_multiple(&one, factor as f64);
         }
@@ -373,8 +426,50 @@ impl Bets {
             ones,
             logs: other.logs.iter().map(|logs| logs.map(number)).collect(),
             beyond: other.beyond.value(),
+            predicted: other.predicted.as_ref().map(|sums| {
+                let [z, zz, zzz, gz, ggz, gzz] = sums.map(number);
+                PredictedSums {
+                    powers: [z, zz, zzz],
+                    products: [gz, ggz, gzz],
+                }
+            }),
         }
     }
+}
+
+/// [`Bets`] as releases wrote them whose scales had no lines.
+#[derive(Debug, Deserialize)]
+pub struct WithoutLines {
+    counted: i64,
+    ones: i64,
+    other: Option<OthersWithoutLines>,
+}
+
+impl From<WithoutLines> for Bets {
+    fn from(old: WithoutLines) -> Self {
+        let other = old.other.map(|old| Others {
+            units: old.units,
+            fresh: old.fresh,
+            powers: old.powers,
+            logs: old.logs,
+            beyond: old.beyond,
+            predicted: None,
+        });
+        Self {
+            counted: old.counted,
+            ones: old.ones,
+            other: other.map(Box::new),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct OthersWithoutLines {
+    units: i64,
+    fresh: i64,
+    powers: [i128; 3],
+    logs: SmallVec<[[i128; BETS]; 2]>,
+    beyond: ExactSum,
 }
 
 impl Others {
@@ -384,5 +479,10 @@ impl Others {
             && self.powers == [0; 3]
             && self.logs.iter().flatten().all(|log| *log == 0)
             && self.beyond == ExactSum::default()
+            && self
+                .predicted
+                .iter()
+                .flat_map(|sums| sums.iter())
+                .all(|sum| *sum == 0)
     }
 }

@@ -8,6 +8,7 @@
 
 mod bets;
 pub mod betting;
+mod covariate;
 mod exact;
 mod minute;
 mod outcome;
@@ -16,16 +17,18 @@ mod rollup;
 mod segment;
 mod unit;
 
-pub use bets::{Bets, Coin, Seen, Terms, has_bets, pair_share, questions};
+pub use bets::{Bets, Coin, Drawn, Seen, Terms, WithoutLines, has_bets, pair_share, questions};
+pub use covariate::{Covariates, before, began_before, covariate_of, earlier_value, of_attributes};
 pub use exact::ExactSum;
 pub use minute::minute_of;
 pub use outcome::{
-    Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed, first_exposed, until,
-    valued, without_value,
+    EarlierUnit, Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed,
+    first_exposed, until, valued, without_value,
 };
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use segment::{SegmentValues, Segments};
 pub use unit::{
-    Delta, Gain, Happening, UnitMetric, UnitOutcome, before, cutoff, matured_before, start_of,
+    CovariateDelta, Delta, Gain, Happening, UnitMetric, UnitOutcome, cutoff, earlier,
+    matured_before, start_of,
 };

@@ -100,36 +100,64 @@ pub fn without_value(metric: &Metric) -> Option<f64> {
     (metric.from_feedback() && metric.missing != Missing::Excluded).then_some(0.0)
 }
 
-/// Outcomes of units, each the mean over its predictions.
+/// A unit of the past.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct EarlierUnit {
+    /// How many predictions it has.
+    pub count: f64,
+    /// The sum of their values.
+    pub sum: f64,
+    /// What was known of it before, where the metric has a covariate.
+    pub covariate: Option<f64>,
+}
+
+impl EarlierUnit {
+    /// The mean over its predictions.
+    pub fn mean(&self) -> f64 {
+        self.sum / self.count
+    }
+}
+
+/// Units of the past, put together from their predictions.
 #[derive(Debug, Default)]
 pub struct UnitOutcomes {
-    alone: Vec<f64>,
-    named: HashMap<i64, (f64, f64)>,
+    alone: Vec<EarlierUnit>,
+    named: HashMap<i64, EarlierUnit>,
 }
 
 impl UnitOutcomes {
-    /// Adds what a prediction is worth, of a named unit or of one of its own.
-    pub fn add(&mut self, unit: Option<i64>, worth: f64) {
-        match unit {
-            None => self.alone.push(worth),
-            Some(unit) => {
-                let (count, sum) = self.named.entry(unit).or_default();
-                *count += 1.0;
-                *sum += worth;
+    /// Adds what a prediction is worth, of a named unit or of one of its own. Of a unit the covariate of the prediction that is
+    /// added last stays.
+    pub fn add(&mut self, unit: Option<i64>, worth: f64, covariate: Option<f64>) {
+        let of_unit = match unit {
+            None => {
+                self.alone.push(EarlierUnit::default());
+                self.alone.last_mut()
             }
+            Some(unit) => Some(self.named.entry(unit).or_default()),
+        };
+        if let Some(unit) = of_unit {
+            unit.count += 1.0;
+            unit.sum += worth;
+            unit.covariate = covariate;
         }
     }
 
     /// How many units there are.
-    pub fn units(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.alone.len() + self.named.len()
     }
 
-    /// How many predictions each has, and their sum, in no order.
-    pub fn sums(self) -> Vec<(f64, f64)> {
-        let mut sums: Vec<(f64, f64)> = self.alone.iter().map(|value| (1.0, *value)).collect();
-        sums.extend(self.named.into_values());
-        sums
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, in no order.
+    pub fn units(self) -> Vec<EarlierUnit> {
+        let mut units = self.alone;
+        units.extend(self.named.into_values());
+        units
     }
 }
 

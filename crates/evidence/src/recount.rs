@@ -1,7 +1,8 @@
 //! Evidence counted again from predictions and feedback, in the plainest way: what a writer adds up piece by piece must
 //! come to the same.
 
-use crate::bets::{Coin, Terms};
+use crate::bets::{Coin, Drawn, Terms};
+use crate::covariate::{Covariates, of_attributes};
 use crate::exact::ExactSum;
 use crate::minute::minute_of;
 use crate::outcome::{Exposure, Happened, Outcome, UnitWorth, first_exposed, without_value};
@@ -39,7 +40,7 @@ pub struct Exposed {
     pub seconds: i64,
     /// How it went.
     pub measured: Measured,
-    /// What was known of who asked, where the experiment has dimensions; that of named units is fixed.
+    /// What was known of who asked, where the experiment needs it; that of named units is fixed.
     pub attributes: Attributes,
 }
 
@@ -65,6 +66,8 @@ pub struct Facts {
     pub of: Vec<Option<u64>>,
     /// The segments that it belongs to.
     pub segments: Segments,
+    /// What was known of it before.
+    pub covariates: Covariates,
 }
 
 /// Where sums belong: an epoch, the version of an arm, and the place of a metric in the definition; without one they
@@ -95,6 +98,8 @@ pub struct Recount {
     values: SegmentValues,
     /// The segments of units, where there are some.
     segments: HashMap<(i64, Unit), Segments>,
+    /// The covariates of units, where there are some.
+    covariates: HashMap<(i64, Unit), Covariates>,
     units: HashMap<(Cell, Unit), Gathered>,
     /// By epoch, version of the arm, and minute. First events are those that were counted so.
     minutes: HashMap<(i64, VersionKey, i64), ArmMinute>,
@@ -120,6 +125,7 @@ impl Recount {
             exposures: HashMap::new(),
             values: SegmentValues::default(),
             segments: HashMap::new(),
+            covariates: HashMap::new(),
             units: HashMap::new(),
             minutes: HashMap::new(),
             terms: HashMap::new(),
@@ -139,9 +145,9 @@ impl Recount {
         self.values = values;
     }
 
-    /// Whether the experiment has dimensions.
-    pub fn has_dimensions(&self) -> bool {
-        !self.definition.dimensions.is_empty()
+    /// Whether attributes of predictions are needed.
+    pub fn needs_attributes(&self) -> bool {
+        self.definition.needs_attributes()
     }
 
     /// Says by which terms bets are made in an epoch.
@@ -179,6 +185,13 @@ impl Recount {
                 self.values.of(&self.definition, &p.attributes, known).ok()
             }
         };
+        let covariates = match p.unit {
+            Unit::Named(_) => facts.map(|facts| facts.covariates.clone()),
+            Unit::Own(_) => Some(of_attributes(&self.definition, &p.attributes)),
+        };
+        if let Some(covariates) = covariates.filter(|known| new && !known.is_empty()) {
+            self.covariates.insert((p.epoch, p.unit), covariates);
+        }
         let exposure = Exposure::delta(p.measured.status, new.then_some(coin));
         let all = segments.iter().flatten().copied();
         for segment in std::iter::once(0).chain(all) {
@@ -306,6 +319,8 @@ impl Recount {
             if facts.is_some_and(|facts| facts.coin != Coin::Fresh) {
                 of_unit.fresh_values = 0;
             }
+            let covariate = cell.2.and_then(|at| self.covariate((cell.0, *name), at));
+            let of_unit = of_unit.with_covariate(covariate);
             for cell in self.cells(*cell, *name) {
                 sums.entry(cell).or_default().add(&of_unit);
             }
@@ -323,7 +338,13 @@ impl Recount {
                 .value()
                 .filter(|_| self.matured_at.is_none_or(matured))
             {
-                let bets = terms.of_unit(*at, arm, coin, value);
+                let covariate = self.covariate((*epoch, *unit), *at);
+                let unit_of = Drawn {
+                    arm,
+                    coin,
+                    covariate,
+                };
+                let bets = terms.of_unit(*at, unit_of, value);
                 let cell = (*epoch, *version, Some(*at), 0);
                 for cell in self.cells(cell, *unit) {
                     sums.entry(cell).or_default().bets.add(&bets);
@@ -331,6 +352,11 @@ impl Recount {
             }
         }
         sums
+    }
+
+    /// What was known of a unit before, for the metric at a place.
+    fn covariate(&self, unit: (i64, Unit), at: usize) -> Option<f64> {
+        *self.covariates.get(&unit)?.get(at)?
     }
 
     /// A cell of all units, and the same of the segments of one.

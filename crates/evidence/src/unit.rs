@@ -4,7 +4,7 @@ use crate::bets::Bets;
 use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{Exposures, Metric, MetricSums, Scale};
+use types::{CovariateSums, Exposures, Metric, MetricSums, Scale};
 
 /// Whole numbers up to here are exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -40,6 +40,95 @@ pub struct Delta {
     pub late: i64,
     /// What they put into bets.
     pub bets: Bets,
+    /// Of the units whose covariate is known; `None` where the metric has none.
+    pub covariate: Option<Box<CovariateDelta>>,
+}
+
+/// Changes of [`types::CovariateSums`], about 0.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CovariateDelta {
+    units: i64,
+    count: i64,
+    /// ΣM.
+    sum: ExactSum,
+    /// Σx.
+    covariate: ExactSum,
+    /// Σx².
+    squares: ExactSum,
+    /// ΣxM.
+    products: ExactSum,
+    /// ΣxD.
+    count_products: ExactSum,
+}
+
+impl CovariateDelta {
+    /// Of a unit with a covariate, of which so much changes.
+    fn of(x: f64, change: &Delta) -> Self {
+        let covariate = ExactSum::from(x);
+        let mut of = Self {
+            units: change.units,
+            count: change.count,
+            sum: change.sum.clone(),
+            ..Self::default()
+        };
+        of.covariate.add_multiple(&covariate, change.units as f64);
+        of.squares
+            .add_product(&covariate, &covariate, change.units as f64);
+        of.products.add_multiple(&change.sum, x);
+        of.count_products
+            .add_multiple(&covariate, change.count as f64);
+        of
+    }
+
+    fn shift(&mut self, other: &Self, sign: i64) {
+        self.units += sign * other.units;
+        self.count += sign * other.count;
+        let mut add = |own: fn(&mut Self) -> &mut ExactSum, more: &ExactSum| {
+            if sign > 0 {
+                own(self).add_sum(more);
+            } else {
+                own(self).subtract_sum(more);
+            }
+        };
+        add(|own| &mut own.sum, &other.sum);
+        add(|own| &mut own.covariate, &other.covariate);
+        add(|own| &mut own.squares, &other.squares);
+        add(|own| &mut own.products, &other.products);
+        add(|own| &mut own.count_products, &other.count_products);
+    }
+
+    /// The sums, with M − aD in place of M, about the mean of the covariate.
+    fn sums(&self, a: f64) -> CovariateSums {
+        let whole = |n: i64| u64::try_from(n).unwrap_or(0);
+        let b = match self.units {
+            0 => 0.0,
+            units => self.covariate.value() / units as f64,
+        };
+        let (n, count) = (self.units as f64, self.count as f64);
+        let mut sum = self.sum.clone();
+        sum.add_multiple(&a.into(), -count);
+        let mut covariate = self.covariate.clone();
+        covariate.add_multiple(&b.into(), -n);
+        // Σx² − 2bΣx + nb² = Σx² − bΣx − bΣ(x − b), and likewise.
+        let mut squares = self.squares.clone();
+        squares.add_multiple(&self.covariate, -b);
+        squares.add_multiple(&covariate, -b);
+        let mut count_products = self.count_products.clone();
+        count_products.add_multiple(&b.into(), -count);
+        let mut products = self.products.clone();
+        products.add_multiple(&self.count_products, -a);
+        products.add_multiple(&sum, -b);
+        CovariateSums {
+            units: whole(self.units),
+            count: whole(self.count),
+            sum: sum.value(),
+            about: b,
+            covariate: covariate.value(),
+            squares: squares.value().max(0.0),
+            products: products.value(),
+            count_products: count_products.value(),
+        }
+    }
 }
 
 impl Delta {
@@ -71,6 +160,20 @@ impl Delta {
         self.events += sign * other.events;
         self.early += sign * other.early;
         self.late += sign * other.late;
+        if let Some(more) = &other.covariate {
+            let own = self.covariate.get_or_insert_default();
+            own.shift(more, sign);
+        }
+    }
+
+    /// The same of a unit whose covariate is known.
+    #[must_use]
+    pub fn with_covariate(mut self, x: Option<f64>) -> Self {
+        let nothing = self.units == 0 && self.count == 0 && self.sum == ExactSum::default();
+        if let Some(x) = x.filter(|_| !nothing) {
+            self.covariate = Some(Box::new(CovariateDelta::of(x, &self)));
+        }
+        self
     }
 
     /// The sums that have come together, where these are all.
@@ -92,6 +195,10 @@ impl Delta {
             events: whole(self.events),
             early: whole(self.early),
             late: whole(self.late),
+            covariate: match &self.covariate {
+                Some(covariate) => covariate.sums(about),
+                None => CovariateSums::default(),
+            },
         }
     }
 
@@ -426,7 +533,7 @@ impl UnitMetric {
 }
 
 /// The state of a unit as earlier releases stored it.
-pub mod before {
+pub mod earlier {
     #![expect(missing_docs, reason = "the same as the present forms")]
     use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric, UnitOutcome};
     use serde::Deserialize;

@@ -51,13 +51,13 @@ pub fn is_asymptotic(control: Shape, candidate: Shape) -> bool {
 pub struct EpochSums {
     /// The probability e that a unit is the candidate's, in (0, 1).
     pub share: f64,
-    /// The centre m of the scale.
-    pub centre: f64,
+    /// The least and the greatest centre m of a unit: the centre of the scale, where it has no line.
+    pub centres: (f64, f64),
     /// The width of the scale in the unit that differences are in: 1 where that is the scale's own.
     pub width: f64,
     /// Units of both arms.
     pub n: f64,
-    /// ΣX, with X = (1 − e)(g − m) for a unit of the candidate and −e(g − m) for one of the control.
+    /// ΣX, with X = (1 − e)(g − m) for a unit of the candidate and −e(g − m) for one of the control; m is the unit's own centre.
     pub sum: f64,
     /// ΣX².
     pub sum_squares: f64,
@@ -68,7 +68,7 @@ impl EpochSums {
     pub fn of_counts(share: f64, centre: f64, control: (f64, f64), candidate: (f64, f64)) -> Self {
         let mut sums = Self {
             share,
-            centre,
+            centres: (centre, centre),
             width: 1.0,
             n: control.1 + candidate.1,
             sum: 0.0,
@@ -91,11 +91,12 @@ impl EpochSums {
 
     /// Adds what each bet wins that the difference is above θ, or below it: for each power of θ its factor.
     fn bet(&self, above: bool, bets: &mut Polynomials) {
-        let (e, m, v) = (self.share, self.centre, self.variance());
+        let (e, v) = (self.share, self.variance());
+        let (low, high) = self.centres;
         let (sign, bound) = if above {
-            (1.0, f64::max((1.0 - e) * m, e * (1.0 - m)) + v)
+            (1.0, f64::max((1.0 - e) * high, e * (1.0 - low)) + v)
         } else {
-            (-1.0, f64::max((1.0 - e) * (1.0 - m), e * m) + v)
+            (-1.0, f64::max((1.0 - e) * (1.0 - low), e * high) + v)
         };
         // With a mean of μ = vθ/width: Σ ±(X − μ)/bound and Σ (X − μ)²/bound².
         let mean = v / self.width;

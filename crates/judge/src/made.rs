@@ -1,6 +1,6 @@
 //! Evidence made for tests.
 
-use evidence::{Bets, Coin, Terms};
+use evidence::{Bets, Drawn, Terms};
 use types::{EpochEvidence, ExperimentDefinition, Scale};
 
 /// Units of each arm with two values, `deviation` around a mean, in an epoch whose scale holds them.
@@ -34,7 +34,7 @@ pub(crate) fn with_scale(
     for (arm, (units, mean, sd)) in arms.iter().enumerate() {
         let mut bets = Bets::default();
         for value in [mean - sd, mean + sd] {
-            let one = terms.of_unit(at, arm, Coin::Fresh, value);
+            let one = terms.of_unit(at, Drawn::fresh(arm), value);
             (0..units / 2).for_each(|_| bets.add(&one));
         }
         epoch.arms[arm].metrics[at].bets = bets.sums();

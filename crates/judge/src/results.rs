@@ -199,11 +199,25 @@ pub struct Comparison {
     pub guard: Option<Guard>,
     /// ln of the e-value that the candidate is worse, the largest of all looks.
     pub ln_e_harm: Option<f64>,
+    /// What a covariate does for the comparison, where the metric has one.
+    pub covariate: Option<AdjustedBy>,
     /// What can be said.
     pub finding: Finding,
     /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
     /// is; and how many days that takes at the rate so far.
     pub needed: Option<Needed>,
+}
+
+/// What a covariate does for a comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdjustedBy {
+    /// Units of both arms whose covariate is known, of those that count.
+    pub units: u64,
+    /// Units that count.
+    pub of: u64,
+    /// By how much it lowers the variance of the difference in the always-valid view, from 0 to 1: with .5 half of the units
+    /// tell as much.
+    pub variance_reduction: f64,
 }
 
 /// The always-valid view.

@@ -2,8 +2,8 @@
 //! that no value can choose its own scale.
 
 use types::{
-    EvidenceRule, ExperimentDefinition, MIN_NON_ZERO, Metric, MetricKind, MetricRole, Missing,
-    NoScale, Scale,
+    EvidenceRule, ExperimentDefinition, Line, MIN_NON_ZERO, Metric, MetricKind, MetricRole,
+    Missing, NoScale, Scale,
 };
 
 /// So many units tell a scale, the newest ones.
@@ -36,11 +36,42 @@ pub fn waits_for_centre(definition: &ExperimentDefinition, metric: &Metric, scal
     metric.kind == MetricKind::Binary && compared && scale.centre == 0.0
 }
 
-/// The scale of a metric by outcomes of the past, of the control or of the first units of the experiment.
+/// Whether a scale has no line for the covariate of its metric, and the first units may tell one: what came before counts all
+/// the same.
+pub fn waits_for_line(metric: &Metric, scale: Scale) -> bool {
+    metric.covariate.is_some() && scale.line.is_none()
+}
+
+/// Whether a scale that first units tell takes the place of the known one: where there is none, where a rate was around 0, and
+/// where it has a line that was missing. A rate around 0 stays where its first units are all 0 too.
+pub fn is_better(scale: Scale, known: Option<Scale>) -> bool {
+    known.is_none_or(|known| {
+        let centre = known.centre == 0.0 && scale.centre != known.centre;
+        centre || scale.line.is_some() && known.line.is_none()
+    })
+}
+
+/// The scale of a metric by outcomes of the past, of the control or of the first units of the experiment; with a line for the
+/// covariate by those of them whose covariate is known, each with that, where they are many enough.
 ///
 /// # Errors
 /// Why they tell none.
 pub fn scale_of(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    outcomes: &[f64],
+    with_covariates: &[(f64, f64)],
+) -> Result<Scale, NoScale> {
+    let mut scale = scale_without_line(definition, metric, outcomes)?;
+    if with_covariates.len() >= MIN_UNITS {
+        let units = with_covariates.iter();
+        let units: Vec<(f64, f64)> = units.map(|(x, value)| (*x, scale.number(*value))).collect();
+        scale.line = Line::through(&units);
+    }
+    Ok(scale)
+}
+
+fn scale_without_line(
     definition: &ExperimentDefinition,
     metric: &Metric,
     outcomes: &[f64],

@@ -96,6 +96,9 @@ pub(crate) async fn set(
             InvalidMetric::Bounds => "/lower_bound",
             InvalidMetric::Window | InvalidMetric::NoUnitWindow => "/window_seconds",
             InvalidMetric::Combine => "/combine",
+            InvalidMetric::CovariateName
+            | InvalidMetric::CovariateBefore
+            | InvalidMetric::CovariateRule => "/covariate",
             InvalidMetric::NoWindow | InvalidMetric::NoFailure | InvalidMetric::NoZero => {
                 "/missing"
             }
@@ -132,6 +135,7 @@ fn declared(name: MetricName, body: &DeclareMetric) -> types::Metric {
         cap: body.cap,
         per: body.per,
         combine: body.combine.unwrap_or(combine),
+        covariate: body.covariate.clone(),
     };
     if metric.per == Per::Unit && body.missing.is_none() && !can_fail {
         let zero = types::Metric {

@@ -12,7 +12,7 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 use std::sync::Arc;
-use store::{Earlier, LogStore};
+use store::{Earlier, EarlierUnit, LogStore};
 use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelState, Per, TimeRange, Timestamp};
 
 /// So many units of the log are looked at, the newest: they tell a mean to a hundredth of a standard deviation.
@@ -48,6 +48,7 @@ pub(crate) async fn plan(
     let planned = answer(&PlanRequest {
         baseline: Some(told.baseline),
         standard_deviation: (!told.is_share).then_some(told.standard_deviation),
+        covariate_correlation: told.covariate_correlation,
         per_day: body.per_day.or(told.per_day),
         relative: body.relative || body.effect.is_none(),
         effect: body.effect.or(Some(EFFECT)),
@@ -76,7 +77,7 @@ async fn predictions_per_unit(
         limit: UNITS,
     };
     let found = state.store.earlier_outcomes(query).await?;
-    let predictions: f64 = found.units.iter().map(|(predictions, _)| predictions).sum();
+    let predictions: f64 = found.units.iter().map(|unit| unit.count).sum();
     Ok(predictions / found.units.len().max(1) as f64)
 }
 
@@ -85,6 +86,10 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     for (given, pointer) in [
         (body.baseline.is_some(), "/baseline"),
         (body.standard_deviation.is_some(), "/standard_deviation"),
+        (
+            body.covariate_correlation.is_some(),
+            "/covariate_correlation",
+        ),
     ] {
         if given {
             fields.wrong(
@@ -156,6 +161,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     Ok(FromLog {
         baseline: told.mean,
         standard_deviation: told.deviation,
+        covariate_correlation: correlation(&found.with_covariates()),
         is_share: told.is_share,
         units: units as u64,
         per_day: per_day(state, &model, (begun, now), each).await?,
@@ -187,6 +193,22 @@ async fn per_day(
     Ok(Some(predictions as f64 / days / predictions_per_unit))
 }
 
+/// How values of units go with their covariates, from −1 to 1; `None` where too few have one, or either does not vary.
+fn correlation(units: &[(f64, f64)]) -> Option<f64> {
+    let n = units.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| units.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|unit| unit.0), mean(|unit| unit.1));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for unit in units {
+        let (x, y) = (unit.0 - x, unit.1 - y);
+        xx += x * x;
+        yy += y * y;
+        xy += x * y;
+    }
+    let found = xy / (xx * yy).sqrt();
+    (units.len() >= LEAST_UNITS && found.is_finite()).then(|| found.clamp(-1.0, 1.0))
+}
+
 /// The mean over predictions, and the standard deviation of a unit about it, as experiments compare them: a ratio of sums.
 struct Sums {
     mean: f64,
@@ -197,13 +219,13 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(units: &[(f64, f64)]) -> Self {
+    fn of(units: &[EarlierUnit]) -> Self {
         let n = units.len() as f64;
-        let predictions: f64 = units.iter().map(|unit| unit.0).sum();
-        let mean = units.iter().map(|unit| unit.1).sum::<f64>() / predictions;
+        let predictions: f64 = units.iter().map(|unit| unit.count).sum();
+        let mean = units.iter().map(|unit| unit.sum).sum::<f64>() / predictions;
         let squares: f64 = units
             .iter()
-            .map(|(count, sum)| (sum - mean * count).powi(2))
+            .map(|unit| (unit.sum - mean * unit.count).powi(2))
             .sum();
         Self {
             mean,
@@ -211,7 +233,7 @@ impl Sums {
             predictions,
             is_share: units
                 .iter()
-                .all(|(count, sum)| *count == 1.0 && (*sum == 0.0 || *sum == 1.0)),
+                .all(|unit| unit.count == 1.0 && (unit.sum == 0.0 || unit.sum == 1.0)),
         }
     }
 }
@@ -249,11 +271,28 @@ pub fn answer(body: &PlanRequest) -> Result<PlanReply, Vec<FieldError>> {
         ];
         return Err(missing.into_iter().flatten().map(field).collect());
     };
+    let left = match body.covariate_correlation {
+        // Nothing to find out is left at 1.
+        Some(correlation) if correlation.abs() < 1.0 => Some(1.0 - correlation * correlation),
+        Some(_) => {
+            return Err(vec![field(InvalidPlan {
+                field: "covariate_correlation",
+                problem: "must be above -1 and below 1".into(),
+            })]);
+        }
+        None => None,
+    };
+    // What a covariate explains of the variance is left out.
+    let share = || (baseline * (1.0 - baseline)).max(0.0).sqrt();
+    let standard_deviation = match left {
+        Some(left) => Some(left.sqrt() * body.standard_deviation.unwrap_or_else(share)),
+        None => body.standard_deviation,
+    };
     let input = PlanInput {
         baseline,
         effect,
         relative: body.relative,
-        standard_deviation: body.standard_deviation,
+        standard_deviation,
         alpha: body.alpha,
         power: body.power,
         arms: body.arms,

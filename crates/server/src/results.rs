@@ -9,10 +9,10 @@ use crate::openapi::{path, problems};
 use crate::scales;
 use crate::state::AppState;
 use api::{
-    Adaptive, AdaptiveEstimate, Bayesian, Comparison, Events, Excluded, ExperimentResults,
-    FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm, MetricResults, Needed,
-    ResultArm, SampleRatio, SegmentComparison, SegmentMetric, SegmentResults, SegmentWord,
-    Sequential, WindowCheck,
+    Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, Events, Excluded,
+    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm,
+    MetricResults, Needed, ResultArm, SampleRatio, SegmentComparison, SegmentMetric,
+    SegmentResults, SegmentWord, Sequential, WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
@@ -463,6 +463,11 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             chance_to_win: posterior.chance_to_win,
             loss_candidate: posterior.loss_candidate,
             loss_control: posterior.loss_control,
+        }),
+        covariate: c.covariate.map(|by| AdjustedBy {
+            units: by.units,
+            of: by.of,
+            variance_reduction: by.variance_reduction,
         }),
         events: c.events.map(|events| Events {
             ln_e: events.ln_e,

@@ -1,7 +1,10 @@
 //! The scales of the epoch that opens, from outcomes in the log: `judge::scales` says by which rules.
 
 use crate::state::AppState;
-use judge::scales::{MIN_UNITS, WANTED, needs_scale, scale_of, waits_for_centre, waits_for_scale};
+use judge::scales::{
+    MIN_UNITS, WANTED, is_better, needs_scale, scale_of, waits_for_centre, waits_for_line,
+    waits_for_scale,
+};
 use std::sync::Arc;
 use store::{Earlier, LogStore, StoreError};
 use types::{
@@ -74,7 +77,8 @@ pub(crate) async fn found_since(
     let scales_of = experiment.scales.iter().copied().enumerate();
     let centres = scales_of.filter_map(|(at, scale)| {
         let metric = definition.metrics.get(at)?;
-        waits_for_centre(definition, metric, scale?).then_some(at)
+        let waits = waits_for_centre(definition, metric, scale?) || waits_for_line(metric, scale?);
+        waits.then_some(at)
     });
     for at in missing(experiment).into_iter().chain(centres) {
         // What told none is asked again when there is a tenth more.
@@ -82,9 +86,8 @@ pub(crate) async fn found_since(
             continue;
         }
         let found = of_first_units(state, experiment, at).await?;
-        // A rate around 0 stays where its first units are all 0 too.
         if let Ok(scale) = found
-            && Some(scale.centre) != scales[at].map(|known| known.centre)
+            && is_better(scale, scales[at])
         {
             scales[at] = Some(scale);
             some = true;
@@ -136,5 +139,6 @@ async fn found(
         definition,
         &definition.metrics[at],
         &outcomes.means(),
+        &outcomes.with_covariates(),
     ))
 }

@@ -3,7 +3,7 @@
 use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
 use crate::law::Law;
 use crate::users::{HostileUsers, Worth};
-use types::{BuiltIn, Direction, Metric, MetricKind, Missing};
+use types::{BuiltIn, Covariate, Direction, Metric, MetricKind, Missing};
 
 /// A world and what is played in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -436,13 +436,14 @@ fn fixed() -> Vec<HostileFixed> {
     let mut cells = Vec::new();
     let mut add = |title: String, metric: Metric, laws: (Law, Law), share: f64| {
         cells.push(HostileFixed {
-            metric,
             laws,
             share,
             units: 40_000,
             log: !title.ends_with("no log"),
             segments: if title.starts_with("segments") { 10 } else { 1 },
+            correlation: metric.covariate.as_ref().map(|_| 0.7),
             title,
+            metric,
             runs: 1000,
             seed: 1,
         });
@@ -529,6 +530,40 @@ fn fixed() -> Vec<HostileFixed> {
             share,
         );
     }
+    let with_covariate = |(metric, law): (Metric, Law)| {
+        let covariate = Some(Covariate::Attribute("before".into()));
+        let metric = Metric {
+            covariate,
+            window_seconds: 60,
+            ..metric
+        };
+        (metric, law)
+    };
+    for share in [0.5, 0.1] {
+        for (name, of) in [
+            ("normal", score(Law::Normal(0.0, 1.0))),
+            ("lognormal σ 1", revenue(Law::Lognormal(1.0))),
+            ("5 % buy", revenue(Law::Buyers(0.05, 1.0))),
+            ("clicks 10 %", clicks(0.1)),
+        ] {
+            for log in ["", ", no log"] {
+                let (metric, law) = with_covariate(of.clone());
+                add(
+                    format!("covariate of correlation .7: {name}, share {share}{log}"),
+                    metric,
+                    (law, law),
+                    share,
+                );
+            }
+        }
+    }
+    let (metric, law) = with_covariate(score(Law::Normal(0.0, 1.0)));
+    add(
+        "power of a claim: normal + .1 sd, covariate of correlation .7".into(),
+        metric,
+        (law, Law::Normal(0.1, 1.0)),
+        0.5,
+    );
     for (name, (metric, law), to) in [
         (".5 to .55", clicks(0.5), Law::Binary(0.55)),
         (".1 to .12", clicks(0.1), Law::Binary(0.12)),

@@ -3,7 +3,7 @@
 
 use crate::cells::Hostile;
 use crate::law::{Drawn, Law, exponential, poisson};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Valued};
 use crate::run::{definition, play_all};
 use crate::users::simulate_users;
 use crate::world::binomial;
@@ -559,6 +559,8 @@ pub struct HostileFixed {
     pub units: u64,
     /// Whether the control has a log.
     pub log: bool,
+    /// How values go with what is known of a unit before, where that is the metric's covariate.
+    pub correlation: Option<f64>,
     /// How many segments of equal size it has; with several a claim in any of them is one.
     pub segments: u64,
     /// How many.
@@ -605,15 +607,23 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
     if design.segments > 1 {
         definition.dimensions = vec!["segment".into()];
     }
-    let log = if design.log {
+    let log = if let Some(correlation) = design.correlation {
+        let one = |_| {
+            design
+                .laws
+                .0
+                .with_covariate(design.laws.0, correlation, rng)
+        };
+        (0..BEFORE * u64::from(design.log)).map(one).collect()
+    } else if design.log {
         let drawn = design.laws.0.many(BEFORE, rng);
         let mut all = drawn.others;
         all.resize(all.len() + drawn.zeros as usize, 0.0);
-        all
+        all.into_iter().map(|value| (value, None)).collect()
     } else {
         Vec::new()
     };
-    let ledger = || Ledger::new(definition.clone(), vec![log.clone()]);
+    let ledger = || Ledger::with_covariates(definition.clone(), vec![log.clone()]);
     let mut ledgers: Vec<Ledger> = (0..design.segments).map(|_| ledger()).collect();
     let (mut seen, mut now, mut treated) = (0u64, 0i64, 0u64);
     while seen < design.units {
@@ -636,6 +646,12 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
                 (1, of_candidate, design.laws.1),
             ] {
                 ledger.expose(arm, units, now - 119);
+                if let Some(correlation) = design.correlation {
+                    let one = |_| law.with_covariate(design.laws.0, correlation, rng);
+                    let units: Vec<Valued> = (0..units).map(one).collect();
+                    ledger.worth_with_covariates(arm, 0, now - 119, &units);
+                    continue;
+                }
                 let drawn = law.many(units, rng);
                 ledger.worth(arm, 0, now - 119, drawn.zeros, &drawn.others);
             }
@@ -653,5 +669,73 @@ fn play_fixed(design: &HostileFixed, rng: &mut ChaCha8Rng) -> Ended {
         end: End::Open,
         treated,
         until: seen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::hostile_cells;
+    use judge::results::results;
+    use rand::SeedableRng;
+
+    /// Width of the always-valid interval and of that for one look after an experiment without a difference.
+    fn widths(share: f64, correlation: Option<f64>, seed: u64) -> (f64, f64) {
+        let title = format!("covariate of correlation .7: normal, share {share}");
+        let cells = hostile_cells(&title, 1, 1);
+        let Some(crate::cells::Hostile::Fixed(design)) = cells.into_iter().next() else {
+            panic!("{title}");
+        };
+        let mut metric = design.metric.clone();
+        if correlation.is_none() {
+            metric.covariate = None;
+        }
+        let mut definition = definition(2, vec![metric]);
+        definition.arms[0].weight = 1.0 - share;
+        definition.arms[1].weight = share;
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |n: u64| -> Vec<Valued> {
+            let one = |_| design.laws.0.with_covariate(design.laws.0, 0.7, rng);
+            let units = (0..n).map(one);
+            units
+                .map(|(value, x)| (value, x.filter(|_| correlation.is_some())))
+                .collect()
+        };
+        let mut ledger = Ledger::with_covariates(definition, vec![draw(10_000)]);
+        let candidates = (20_000.0 * share) as u64;
+        for (arm, units) in [(0, 20_000 - candidates), (1, candidates)] {
+            ledger.expose(arm, units, 0);
+            ledger.worth_with_covariates(arm, 0, 0, &draw(units));
+        }
+        ledger.mature(1000);
+        let now = Timestamp::from_micros(1_000_000_000);
+        let judged = results(&ledger.experiment, &ledger.evidence, &ledger.history, now);
+        let comparison = &judged.metrics[0].comparisons[0];
+        let (sequential, fixed) = (
+            comparison.sequential.interval.unwrap(),
+            comparison.fixed.unwrap().interval,
+        );
+        (
+            sequential.upper - sequential.lower,
+            fixed.upper - fixed.lower,
+        )
+    }
+
+    #[test]
+    fn a_covariate_makes_intervals_as_much_narrower_as_it_explains() {
+        for share in [0.5, 0.1] {
+            let (mut with, mut without) = ((0.0, 0.0), (0.0, 0.0));
+            for seed in 0..10 {
+                let (a, b) = widths(share, Some(0.7), seed);
+                with = (with.0 + a, with.1 + b);
+                let (a, b) = widths(share, None, seed);
+                without = (without.0 + a, without.1 + b);
+            }
+            let ratios = (with.0 / without.0, with.1 / without.1);
+            // √(1 − .7²).
+            for ratio in [ratios.0, ratios.1] {
+                assert!((ratio - 0.714).abs() < 0.03, "share {share}: {ratios:?}");
+            }
+        }
     }
 }

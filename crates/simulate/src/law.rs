@@ -63,6 +63,26 @@ impl Law {
         }
     }
 
+    /// One value, and what is known of its unit before, by the law of the control: both go together as the correlation says.
+    pub(crate) fn with_covariate(
+        self,
+        control: Self,
+        correlation: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> (f64, Option<f64>) {
+        let (before, fresh) = (control.one(rng), self.one(rng));
+        let value = match (self, control) {
+            (Self::Normal(mean, _), Self::Normal(mean_before, _)) => {
+                let left = (1.0 - correlation * correlation).sqrt();
+                mean + correlation * (before - mean_before) + left * (fresh - mean)
+            }
+            // Some do again what they did before.
+            _ if rng.random::<f64>() < correlation => before,
+            _ => fresh,
+        };
+        (value, Some(before))
+    }
+
     /// So many values: those that are nearly all 0 are drawn by how many are not.
     pub(crate) fn many(self, n: u64, rng: &mut ChaCha8Rng) -> Drawn {
         match self {

@@ -1,14 +1,17 @@
 //! The evidence of a simulated experiment, kept by the functions that keep it in production.
 
 use crate::run::running;
-use evidence::{Bets, Coin, Delta, ExactSum, Terms, minute_of};
+use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Terms, minute_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
-use judge::scales::{MIN_UNITS, WANTED, needs_scale, scale_of, waits_for_centre};
+use judge::scales::{
+    MIN_UNITS, WANTED, is_better, needs_scale, scale_of, waits_for_centre, waits_for_line,
+};
 use std::collections::{BTreeMap, VecDeque};
 use types::{
     ArmEvidence, ArmMinute, ArmSlot, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
-    ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, Scale, Timestamp,
+    ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, NoScale, Scale,
+    Timestamp,
 };
 
 /// An experiment that runs, its evidence, and what is still to come.
@@ -23,14 +26,35 @@ pub(crate) struct Ledger {
     /// What counts from a second on, by epoch, arm and metric.
     pending: BTreeMap<(i64, usize, usize, usize), (MetricSums, Bets)>,
     /// What the control's units were worth by metric, the newest last.
-    log: Vec<VecDeque<f64>>,
+    log: Vec<VecDeque<Valued>>,
     /// Outcomes of the first units of the experiment, of metrics that wait for a scale.
-    first: Vec<Vec<f64>>,
+    first: Vec<Vec<Valued>>,
+}
+
+/// What a unit was worth, and its covariate, where it has one.
+pub(crate) type Valued = (f64, Option<f64>);
+
+/// The scale that units tell.
+fn told(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    units: &[Valued],
+) -> Result<Scale, NoScale> {
+    let outcomes: Vec<f64> = units.iter().map(|(value, _)| *value).collect();
+    let known = units.iter().filter_map(|(value, x)| Some(((*x)?, *value)));
+    let known: Vec<(f64, f64)> = known.collect();
+    scale_of(definition, metric, &outcomes, &known)
 }
 
 impl Ledger {
     /// An experiment that starts at the beginning of time, whose control has done this before, by metric.
     pub(crate) fn new(definition: ExperimentDefinition, log: Vec<Vec<f64>>) -> Self {
+        let plain = |values: Vec<f64>| values.into_iter().map(|value| (value, None)).collect();
+        Self::with_covariates(definition, log.into_iter().map(plain).collect())
+    }
+
+    /// The same, where the covariates of units in the log are known.
+    pub(crate) fn with_covariates(definition: ExperimentDefinition, log: Vec<Vec<Valued>>) -> Self {
         let metrics = definition.metrics.len();
         let mut ledger = Self {
             experiment: running(definition),
@@ -52,8 +76,8 @@ impl Ledger {
     fn scales(&self, known: &[Option<Scale>]) -> Vec<Option<Scale>> {
         let definition = &self.experiment.definition;
         let of = |(at, metric): (usize, &Metric)| {
-            let outcomes: Vec<f64> = self.log[at].iter().copied().collect();
-            let found = scale_of(definition, metric, &outcomes).ok();
+            let units: Vec<Valued> = self.log[at].iter().copied().collect();
+            let found = told(definition, metric, &units).ok();
             found
                 .filter(|_| needs_scale(metric))
                 .or(known.get(at).copied().flatten())
@@ -162,7 +186,7 @@ impl Ledger {
             sums.add(&of_one.sums().times(n));
             bets.add(
                 &self.terms[epoch]
-                    .of_unit(metric, arm, Coin::Fresh, value)
+                    .of_unit(metric, Drawn::fresh(arm), value)
                     .times(n),
             );
         };
@@ -182,8 +206,36 @@ impl Ledger {
             let minute = self.minute(arm, now);
             minute.add_events(metric, bad, bad);
         }
-        self.remember(arm, metric, zeros, others);
+        self.remember(
+            arm,
+            metric,
+            zeros,
+            others.iter().map(|value| (*value, None)),
+        );
         self.expect(epoch, (arm, metric), now, sums, &bets);
+    }
+
+    /// Units of their own whose covariates are known, that were exposed at a moment, in seconds, and were worth this at once.
+    pub(crate) fn worth_with_covariates(
+        &mut self,
+        arm: usize,
+        metric: usize,
+        now: i64,
+        units: &[Valued],
+    ) {
+        let epoch = self.epoch();
+        let (mut sums, mut bets) = (Delta::default(), Bets::default());
+        for (value, covariate) in units {
+            let of_one = Delta::of_unit(1, &ExactSum::from(*value), 1);
+            sums.add(&of_one.with_covariate(*covariate));
+            let unit = Drawn {
+                covariate: *covariate,
+                ..Drawn::fresh(arm)
+            };
+            bets.add(&self.terms[epoch].of_unit(metric, unit, *value));
+        }
+        self.remember(arm, metric, 0, units.iter().copied());
+        self.expect(epoch, (arm, metric), now, sums.sums(), &bets);
     }
 
     /// Sums of units that were exposed at a moment and have come: they count when the window has passed.
@@ -231,20 +283,31 @@ impl Ledger {
         }
     }
 
-    fn remember(&mut self, arm: usize, metric: usize, zeros: u64, others: &[f64]) {
+    fn remember(
+        &mut self,
+        arm: usize,
+        metric: usize,
+        zeros: u64,
+        others: impl Iterator<Item = Valued> + Clone,
+    ) {
         if arm == 0 {
             let log = &mut self.log[metric];
-            log.extend(others);
-            log.extend(std::iter::repeat_n(0.0, (zeros as usize).min(WANTED)));
+            log.extend(others.clone());
+            log.extend(std::iter::repeat_n(
+                (0.0, None),
+                (zeros as usize).min(WANTED),
+            ));
             while log.len() > WANTED {
                 log.pop_front();
             }
         }
         let first = &mut self.first[metric];
         let known = self.experiment.scales[metric];
-        if known.is_none_or(|scale| scale.centre == 0.0) && first.len() < WANTED {
+        let declared = &self.experiment.definition.metrics[metric];
+        let waits = |scale: Scale| scale.centre == 0.0 || waits_for_line(declared, scale);
+        if known.is_none_or(waits) && first.len() < WANTED {
             first.extend(others);
-            first.extend(std::iter::repeat_n(0.0, zeros as usize));
+            first.extend(std::iter::repeat_n((0.0, None), zeros as usize));
         }
     }
 
@@ -296,10 +359,11 @@ impl Ledger {
         for (at, metric) in definition.metrics.iter().enumerate() {
             let known = self.experiment.scales[at];
             let centre = known.is_some_and(|scale| waits_for_centre(definition, metric, scale));
-            if (known.is_none() && needs_scale(metric) || centre)
+            let line = known.is_some_and(|scale| waits_for_line(metric, scale));
+            if (known.is_none() && needs_scale(metric) || centre || line)
                 && self.first[at].len() >= MIN_UNITS
-                && let Ok(scale) = scale_of(definition, metric, &self.first[at])
-                && Some(scale.centre) != known.map(|known| known.centre)
+                && let Ok(scale) = told(definition, metric, &self.first[at])
+                && is_better(scale, known)
             {
                 self.experiment.scales[at] = Some(scale);
                 found = true;

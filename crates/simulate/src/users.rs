@@ -5,7 +5,7 @@ use crate::hostile::{End, Ended, HostileReport, Outages, TICK, report};
 use crate::law::{Law, poisson};
 use crate::ledger::Ledger;
 use crate::run::{definition, play_all};
-use evidence::{Bets, Coin, Delta, ExactSum, Gain, Happening, Seen, UnitMetric, start_of};
+use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Gain, Happening, Seen, UnitMetric, start_of};
 use judge::limits::{Met, SLOT, Units};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -274,7 +274,11 @@ impl<'a> Play<'a> {
             .outcome
             .take(&self.metric, user.began, &happened)
         {
-            let place = (0, arm, user.coin);
+            let unit = Drawn {
+                coin: user.coin,
+                ..Drawn::fresh(arm)
+            };
+            let place = (0, unit);
             bets = self
                 .ledger
                 .terms()

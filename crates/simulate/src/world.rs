@@ -209,8 +209,7 @@ impl Arm {
             value_units: self.units,
             fresh_values: self.units,
             events: self.bad,
-            early: 0,
-            late: 0,
+            ..MetricSums::default()
         }
     }
 

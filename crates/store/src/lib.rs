@@ -27,7 +27,7 @@ pub use catalog::{
     StoredWebhook, VersionFilter,
 };
 pub use error::{OpenError, StoreError};
-pub use evidence::{Rollup, Tier};
+pub use evidence::{EarlierUnit, Rollup, Tier};
 pub use feedback::{
     Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, Missed,
     PlacedFeedback, Receipt, StoredFeedback, UnitFeedback,

@@ -1,5 +1,6 @@
 //! The words of the prediction log.
 
+use crate::EarlierUnit;
 use crate::{FeedbackResult, Rollup};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -174,8 +175,8 @@ pub(crate) fn since_of(query: &Earlier) -> Option<Timestamp> {
 /// Outcomes of the past.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EarlierOutcomes {
-    /// Of units, in no order: how many predictions each has, and the sum of their values.
-    pub units: Vec<(f64, f64)>,
+    /// Of units, in no order.
+    pub units: Vec<EarlierUnit>,
     /// The time of the oldest prediction that was looked at.
     pub oldest: Option<Timestamp>,
 }
@@ -183,7 +184,15 @@ pub struct EarlierOutcomes {
 impl EarlierOutcomes {
     /// Of each unit the mean over its predictions.
     pub fn means(&self) -> Vec<f64> {
-        self.units.iter().map(|(count, sum)| sum / count).collect()
+        self.units.iter().map(EarlierUnit::mean).collect()
+    }
+
+    /// Of each unit whose covariate is known that, and the mean.
+    pub fn with_covariates(&self) -> Vec<(f64, f64)> {
+        let units = self.units.iter();
+        units
+            .filter_map(|unit| Some((unit.covariate?, unit.mean())))
+            .collect()
     }
 }
 

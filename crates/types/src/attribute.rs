@@ -84,6 +84,17 @@ impl AttributeValue {
     }
 }
 
+impl AttributeValue {
+    /// It as a number: true is 1 and false 0; `None` for a text.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Text(_) => None,
+            Self::Number(number) => Some(*number),
+            Self::Bool(yes) => Some(f64::from(*yes)),
+        }
+    }
+}
+
 impl Serialize for AttributeValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -35,6 +35,105 @@ pub struct MetricSums {
     pub early: u64,
     /// Values that came after the window of their prediction.
     pub late: u64,
+    /// Of the units whose covariate is known.
+    pub covariate: CovariateSums,
+}
+
+/// Sums over the units of an arm whose covariate x is known; M, D and a are those of [`MetricSums`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CovariateSums {
+    /// Units with D > 0.
+    pub units: u64,
+    /// ΣD.
+    pub count: u64,
+    /// Σ(M − aD).
+    pub sum: f64,
+    /// The reference point b that the next sums are about.
+    pub about: f64,
+    /// Σ(x − b).
+    pub covariate: f64,
+    /// Σ(x − b)².
+    pub squares: f64,
+    /// Σ(x − b)(M − aD).
+    pub products: f64,
+    /// Σ(x − b)D.
+    pub count_products: f64,
+}
+
+impl CovariateSums {
+    /// The same with M − (a − shift)D in place of M − aD.
+    fn shifted(self, shift: f64) -> Self {
+        Self {
+            sum: self.sum + shift * self.count as f64,
+            products: self.products + shift * self.count_products,
+            ..self
+        }
+    }
+
+    /// The same about another reference point.
+    #[must_use]
+    pub fn rebased(self, about: f64) -> Self {
+        let shift = self.about - about;
+        if shift == 0.0 {
+            return self;
+        }
+        let n = self.units as f64;
+        Self {
+            about,
+            covariate: self.covariate + shift * n,
+            squares: self.squares + shift * (2.0 * self.covariate + shift * n),
+            products: self.products + shift * self.sum,
+            count_products: self.count_products + shift * self.count as f64,
+            ..self
+        }
+    }
+
+    /// Each sum, times a factor.
+    fn scaled(self, factor: f64) -> [f64; 5] {
+        let sums = [
+            self.sum,
+            self.covariate,
+            self.squares,
+            self.products,
+            self.count_products,
+        ];
+        sums.map(|sum| factor * sum)
+    }
+
+    fn shift(&mut self, other: &Self, sign: f64, whole: impl Fn(u64, u64) -> u64) {
+        if self.units == 0 {
+            *self = self.rebased(other.about);
+        }
+        let moved = other.rebased(self.about).scaled(sign);
+        self.units = whole(self.units, other.units);
+        self.count = whole(self.count, other.count);
+        self.sum += moved[0];
+        self.covariate += moved[1];
+        self.squares += moved[2];
+        self.products += moved[3];
+        self.count_products += moved[4];
+    }
+
+    fn times(self, n: u64) -> Self {
+        let [sum, covariate, squares, products, count_products] = self.scaled(n as f64);
+        Self {
+            units: self.units * n,
+            count: self.count * n,
+            sum,
+            about: self.about,
+            covariate,
+            squares,
+            products,
+            count_products,
+        }
+    }
+
+    fn agrees_with(&self, other: &Self) -> bool {
+        let near = |(a, b): (f64, f64)| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3);
+        let there = other.rebased(self.about);
+        let sums = self.scaled(1.0).into_iter().zip(there.scaled(1.0));
+        (self.units, self.count) == (other.units, other.count) && sums.into_iter().all(near)
+    }
 }
 
 impl MetricSums {
@@ -58,6 +157,7 @@ impl MetricSums {
                 + 2.0 * shift * self.sum_products
                 + shift * shift * self.sum_count_squares,
             sum_products: self.sum_products + shift * self.sum_count_squares,
+            covariate: self.covariate.shifted(shift),
             ..self
         }
     }
@@ -87,6 +187,7 @@ impl MetricSums {
         self.sum_squares += sign * moved.sum_squares;
         self.sum_count_squares += sign * moved.sum_count_squares;
         self.sum_products += sign * moved.sum_products;
+        self.covariate.shift(&moved.covariate, sign, whole);
     }
 
     /// The sums of so many times as many units that are alike.
@@ -107,6 +208,7 @@ impl MetricSums {
             events: self.events * n,
             early: self.early * n,
             late: self.late * n,
+            covariate: self.covariate.times(n),
         }
     }
 
@@ -139,6 +241,7 @@ impl MetricSums {
             && near(self.sum_squares, there.sum_squares)
             && near(self.sum_count_squares, there.sum_count_squares)
             && near(self.sum_products, there.sum_products)
+            && self.covariate.agrees_with(&there.covariate)
     }
 }
 
@@ -178,6 +281,17 @@ pub struct BetSums {
     pub logs: Vec<[f64; BETS]>,
     /// Σ of what values lie above the cap, less what they lie below the floor.
     pub beyond: f64,
+    /// Where the scale has a line for the covariate: of the same fresh units.
+    pub predicted: Option<PredictedSums>,
+}
+
+/// Sums over units of what is predicted of each by its covariate, z, with its number g; both are from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PredictedSums {
+    /// Σz, Σz² and Σz³.
+    pub powers: [f64; 3],
+    /// Σgz, Σg²z and Σgz².
+    pub products: [f64; 3],
 }
 
 /// The sums of a metric in an arm and an epoch.

@@ -136,6 +136,16 @@ pub const MAX_CANDIDATES: usize = 20;
 pub const MAX_METRICS: usize = 50;
 
 impl ExperimentDefinition {
+    /// Whether one of the metrics has a covariate.
+    pub fn has_covariates(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.covariate.is_some())
+    }
+
+    /// Whether evidence needs the attributes of predictions.
+    pub fn needs_attributes(&self) -> bool {
+        !self.dimensions.is_empty() || self.has_covariates()
+    }
+
     /// Whether one of the metrics is per unit.
     pub fn counts_units(&self) -> bool {
         self.metrics.iter().any(|metric| metric.per == Per::Unit)

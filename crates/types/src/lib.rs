@@ -33,8 +33,9 @@ pub use attribute::{
 };
 pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
-    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, EpochEvidence, Evidence, Exposures,
-    LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence, SegmentEvidence, SegmentOf,
+    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, CovariateSums, EpochEvidence, Evidence,
+    Exposures, LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence, PredictedSums,
+    SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
     Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
@@ -44,8 +45,8 @@ pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use latency::LatencyHistogram;
 pub use metric::{
-    BuiltIn, Combine, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE, Measured,
-    Metric, MetricKind, Missing, Per,
+    BuiltIn, Combine, Covariate, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE,
+    Measured, Metric, MetricKind, Missing, Per,
 };
 pub use model_state::{
     Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,
@@ -61,7 +62,7 @@ pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
 };
-pub use scale::{MIN_NON_ZERO, NoScale, Scale};
+pub use scale::{Line, MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{MAX_RULES, ModelTraffic, Rule, RunningExperiment, TrafficVersion};

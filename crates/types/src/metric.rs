@@ -1,8 +1,10 @@
 //! What is measured per prediction, with a direction. The same form is stored and sent, so these
 //! types derive `Serialize`.
 
+use crate::attribute::is_attribute_name;
 use crate::{MetricName, Scale, Status};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use utoipa::ToSchema;
 
 /// What values a metric has.
@@ -67,6 +69,27 @@ pub enum Combine {
     Max,
 }
 
+/// What was known of a unit before it was exposed and goes with its value: a part of what units differ by that has nothing to
+/// do with versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Covariate {
+    /// A number (or true or false, as 1 or 0) among the attributes of its first exposure, by its name.
+    Attribute(String),
+    /// Its own value of the metric per unit, of the outcomes within a window before its first exposure that were told by
+    /// then.
+    Before,
+}
+
+impl fmt::Display for Covariate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(name) => f.write_str(name),
+            Self::Before => f.write_str("its own value before"),
+        }
+    }
+}
+
 /// The longest window, in seconds: a year.
 const MAX_WINDOW: u64 = 366 * 86_400;
 
@@ -108,6 +131,9 @@ pub struct Metric {
     /// How the outcomes of one unit become its value, where they are units'.
     #[serde(default, skip_serializing_if = "is_default")]
     pub combine: Combine,
+    /// What makes comparisons sharper where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covariate: Option<Covariate>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -168,6 +194,21 @@ pub enum InvalidMetric {
         "floor and cap must be numbers from -1e15 to 1e15, the floor below the cap and both within the bounds; a binary metric has none"
     )]
     Caps,
+    /// No attribute has this name.
+    #[error(
+        "a covariate is {{\"attribute\": NAME}} with the name of an attribute, as requests have them, or \"before\""
+    )]
+    CovariateName,
+    /// Only a metric per unit has a value of the unit before its exposure.
+    #[error(
+        "the covariate \"before\" is the unit's own value before its first exposure: it needs a metric with per \"unit\""
+    )]
+    CovariateBefore,
+    /// Evidence of such metrics is counts of events.
+    #[error(
+        "a covariate needs a metric that has one number for each unit: set window_seconds, and missing for a binary one"
+    )]
+    CovariateRule,
 }
 
 /// Why a value is not accepted.
@@ -231,7 +272,20 @@ impl Metric {
         if self.missing != Missing::Excluded && self.window_seconds == 0 {
             return Err(InvalidMetric::NoWindow);
         }
+        self.check_covariate()?;
         self.check_caps()
+    }
+
+    fn check_covariate(&self) -> Result<(), InvalidMetric> {
+        match &self.covariate {
+            None => Ok(()),
+            Some(Covariate::Attribute(name)) if !is_attribute_name(name) => {
+                Err(InvalidMetric::CovariateName)
+            }
+            Some(Covariate::Before) if self.per != Per::Unit => Err(InvalidMetric::CovariateBefore),
+            Some(_) if self.rule() != EvidenceRule::Exposures => Err(InvalidMetric::CovariateRule),
+            Some(_) => Ok(()),
+        }
     }
 
     fn check_units(&self) -> Result<(), InvalidMetric> {
@@ -432,6 +486,7 @@ impl BuiltIn {
             cap: None,
             per: Per::Prediction,
             combine: Combine::Sum,
+            covariate: None,
         }
     }
 
@@ -524,5 +579,24 @@ mod tests {
         assert_eq!(impatient.check(), Err(InvalidMetric::NoWindow));
         let built_in = BuiltIn::Correct.metric();
         assert!(matches!(built_in.check(), Err(InvalidMetric::BuiltIn(_))));
+        let with = |covariate: &str, metric: Metric| Metric {
+            window_seconds: 60,
+            covariate: serde_json::from_str(covariate).unwrap(),
+            ..metric
+        };
+        let number = || metric(MetricKind::Continuous);
+        let age = r#"{"attribute": "age"}"#;
+        assert_eq!(with(age, number()).check(), Ok(()));
+        let unnamed = with(r#"{"attribute": "a b"}"#, number());
+        assert_eq!(unnamed.check(), Err(InvalidMetric::CovariateName));
+        let before = with(r#""before""#, number());
+        assert_eq!(before.check(), Err(InvalidMetric::CovariateBefore));
+        let arrivals = with(age, metric(MetricKind::Binary));
+        let arrivals = Metric {
+            lower_bound: None,
+            upper_bound: None,
+            ..arrivals
+        };
+        assert_eq!(arrivals.check(), Err(InvalidMetric::CovariateRule));
     }
 }

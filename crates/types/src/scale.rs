@@ -11,6 +11,58 @@ pub struct Scale {
     pub cap: f64,
     /// About where the control is, from 0 to 1: any value is valid, a near one finds harm sooner.
     pub centre: f64,
+    /// Where a unit is by its covariate, if that tells: any line is valid, a near one finds everything sooner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Line>,
+}
+
+/// What a covariate x says of a unit: that its number is about centre + slope · (x − mean).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The mean of the covariate.
+    pub mean: f64,
+    /// By how much the number, from 0 to 1, rises with 1 of the covariate.
+    pub slope: f64,
+    /// A covariate below counts as this.
+    pub low: f64,
+    /// A covariate above counts as this.
+    pub high: f64,
+}
+
+impl Line {
+    /// Through units, each with its covariate and its number, by least squares; the outermost percent of covariates at each
+    /// end count as the one next to them. `None` where they tell nothing: too few, or all alike.
+    pub fn through(units: &[(f64, f64)]) -> Option<Self> {
+        if units.len() < MIN_NON_ZERO {
+            return None;
+        }
+        let mut sorted: Vec<f64> = units.iter().map(|(x, _)| *x).collect();
+        sorted.sort_by(f64::total_cmp);
+        let outside = sorted.len() / 100;
+        let (low, high) = (sorted[outside], sorted[sorted.len() - 1 - outside]);
+        let n = units.len() as f64;
+        let inside = |x: f64| x.clamp(low, high);
+        let mean = units.iter().map(|(x, _)| inside(*x) / n).sum::<f64>();
+        let height = units.iter().map(|(_, g)| g / n).sum::<f64>();
+        let (mut squares, mut products) = (0.0, 0.0);
+        for (x, g) in units {
+            let apart = inside(*x) - mean;
+            squares += apart * apart / n;
+            products += apart * (g - height) / n;
+        }
+        let line = Self {
+            mean,
+            slope: products / squares,
+            low,
+            high,
+        };
+        (squares > 0.0 && line.is_one()).then_some(line)
+    }
+
+    fn is_one(&self) -> bool {
+        let all = [self.mean, self.slope, self.low, self.high];
+        all.iter().all(|number| number.is_finite()) && self.low <= self.high
+    }
 }
 
 /// Why there is no scale.
@@ -50,6 +102,7 @@ impl Scale {
             floor: 0.0,
             cap: 1.0,
             centre: rate.clamp(0.0, 1.0),
+            line: None,
         }
     }
 
@@ -101,6 +154,7 @@ impl Scale {
             floor,
             cap,
             centre: 0.5,
+            line: None,
         };
         if !values.is_empty() {
             let sum: f64 = values.iter().map(|value| scale.number(*value)).sum();
@@ -112,7 +166,29 @@ impl Scale {
     /// Whether it is one: what was stored may be damaged.
     pub fn is_one(&self) -> bool {
         let ends = self.floor.is_finite() && self.cap.is_finite() && self.floor < self.cap;
-        ends && (0.0..=1.0).contains(&self.centre)
+        let line = self.line.is_none_or(|line| line.is_one());
+        ends && line && (0.0..=1.0).contains(&self.centre)
+    }
+
+    /// The centre of a unit with a covariate, from 0 to 1; that of all where it has none, or nothing is known of it.
+    pub fn centre_of(&self, covariate: Option<f64>) -> f64 {
+        let Some((line, x)) = self.line.zip(covariate) else {
+            return self.centre;
+        };
+        let apart = x.clamp(line.low, line.high) - line.mean;
+        (self.centre + line.slope * apart).clamp(0.0, 1.0)
+    }
+
+    /// The least and the greatest centre that a unit may have.
+    pub fn centres(&self) -> (f64, f64) {
+        let Some(line) = self.line else {
+            return (self.centre, self.centre);
+        };
+        let ends = [line.low, line.high].map(|x| self.centre_of(Some(x)));
+        (
+            ends[0].min(ends[1]).min(self.centre),
+            ends[0].max(ends[1]).max(self.centre),
+        )
     }
 
     /// The number of a value, from 0 to 1.

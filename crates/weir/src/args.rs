@@ -363,6 +363,9 @@ pub(crate) struct PlanArgs {
     /// The standard deviation of one unit, for a mean that is no share.
     #[arg(long, value_name = "SD")]
     pub(crate) standard_deviation: Option<f64>,
+    /// How values of units go with a covariate, above -1 and below 1: less is left to find out.
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub(crate) covariate_correlation: Option<f64>,
     /// The chance of a false claim, over all candidates, two-sided.
     #[arg(long, default_value_t = 0.05)]
     pub(crate) alpha: f64,

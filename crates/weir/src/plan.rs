@@ -19,6 +19,7 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         effect: args.effect,
         relative: args.relative,
         standard_deviation: args.standard_deviation,
+        covariate_correlation: args.covariate_correlation,
         alpha: args.alpha,
         power: args.power,
         arms: args.arms,
@@ -145,6 +146,16 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
                 None => "less than a day of it, so no days are told".into(),
             },
             rounded(log.standard_deviation)
+        ));
+    }
+    let correlation = log
+        .and_then(|log| log.covariate_correlation)
+        .or(request.covariate_correlation);
+    if let Some(correlation) = correlation {
+        lines.push(format!(
+            "  a covariate with correlation {}: {} % of the variance is left",
+            rounded(correlation),
+            rounded(100.0 * (1.0 - correlation * correlation))
         ));
     }
     lines.push(format!("  by: {}", plan.formula));

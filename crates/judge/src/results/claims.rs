@@ -8,8 +8,8 @@ use crate::sample::{Effect, Interval, Sample};
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
 use evidence::pair_share;
 use types::{
-    BetSums, Direction, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricRole, Scale,
-    SequenceMethod,
+    BetSums, Direction, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricRole,
+    PredictedSums, Scale, SequenceMethod,
 };
 
 /// A difference, with what is known of it.
@@ -19,6 +19,8 @@ pub(super) struct Claim {
     pub(super) difference: Option<f64>,
     /// The mean of the control, each value counted up to the cap.
     pub(super) base: Option<f64>,
+    /// By how much the covariate lowers the variance of the difference, where there is one: 0 is not at all.
+    pub(super) variance_reduction: Option<f64>,
     /// The units, where one epoch has them.
     only: Option<Units>,
 }
@@ -34,6 +36,8 @@ struct Units {
     candidate: Sample,
     /// Whether the asymptotic form holds.
     asymptotic: bool,
+    /// The squared standard error of the difference, without what the covariate explains and with it.
+    squared_error: (f64, f64),
 }
 
 impl Units {
@@ -41,19 +45,33 @@ impl Units {
         let width = scale.cap - scale.floor;
         let mut sums = EpochSums {
             share,
-            centre: scale.centre,
+            centres: scale.centres(),
             width,
             n: (control.fresh + candidate.fresh) as f64,
             sum: 0.0,
             sum_squares: 0.0,
         };
         for (weight, bets) in [(-share, control), (1.0 - share, candidate)] {
-            let (n, m) = (bets.fresh as f64, scale.centre);
             let [g, gg, _] = bets.powers;
-            sums.sum += weight * (g - n * m);
-            sums.sum_squares += weight * weight * (gg - 2.0 * m * g + n * m * m).max(0.0);
+            let PredictedSums { powers, products } = predicted(scale, bets);
+            sums.sum += weight * (g - powers[0]);
+            let squares = gg - 2.0 * products[0] + powers[1];
+            sums.sum_squares += weight * weight * squares.max(0.0);
         }
-        let (control, candidate) = (moments(control), moments(candidate));
+        let arms = [control, candidate].map(|bets| Moments::of(bets, predicted(scale, bets)));
+        let plain = arms.map(|arm| arm.adjusted(Adjustment::NONE));
+        let [control, candidate] = match scale.line {
+            Some(_) => {
+                let adjustment = Adjustment::of(arms);
+                arms.map(|arm| arm.adjusted(adjustment))
+            }
+            None => plain,
+        };
+        let squared_error = |arms: [(Shape, f64); 2]| -> f64 {
+            let errors = arms.map(|(shape, _)| shape.variance / shape.n.max(1.0));
+            errors.iter().sum()
+        };
+        let squared_error = (squared_error(plain), squared_error([control, candidate]));
         let sample = |(shape, mean): (Shape, f64)| Sample {
             n: shape.n,
             mean,
@@ -66,6 +84,7 @@ impl Units {
             control: sample(control),
             candidate: sample(candidate),
             asymptotic: is_asymptotic(control.0, candidate.0),
+            squared_error,
         }
     }
 
@@ -97,27 +116,107 @@ impl Parabola {
     }
 }
 
-/// Size, variance and skewness of the numbers of fresh units, and their mean.
-fn moments(bets: &BetSums) -> (Shape, f64) {
-    let n = bets.fresh as f64;
-    let [g, gg, ggg] = bets.powers.map(|power| power / n.max(1.0));
-    let spread = (gg - g * g).max(0.0);
-    let third = ggg - 3.0 * g * gg + 2.0 * g * g * g;
-    let shape = Shape {
-        n,
-        // A share has no Bessel's correction.
-        variance: if bets.counted == bets.fresh {
-            spread
-        } else {
-            spread * n / (n - 1.0).max(1.0)
-        },
-        skewness: if spread > 0.0 {
-            third / spread.powf(1.5)
-        } else {
-            f64::NAN
-        },
+/// What is predicted of fresh units: by their covariates, or the centre of the scale of each.
+fn predicted(scale: &Scale, bets: &BetSums) -> PredictedSums {
+    bets.predicted.unwrap_or_else(|| {
+        let (n, m) = (bets.fresh as f64, scale.centre);
+        let [g, gg, _] = bets.powers;
+        PredictedSums {
+            powers: [n * m, n * m * m, n * m * m * m],
+            products: [m * g, m * gg, m * m * g],
+        }
+    })
+}
+
+/// Means over the fresh units of an arm: their number g, what is predicted of each, z, and products of both.
+#[derive(Debug, Clone, Copy)]
+struct Moments {
+    n: f64,
+    /// Whether all are counted as shares, which have no Bessel's correction.
+    is_share: bool,
+    /// Of g, g² and g³, and of z, z² and z³.
+    g: [f64; 3],
+    z: [f64; 3],
+    /// Of gz, g²z and gz².
+    products: [f64; 3],
+}
+
+/// Regression adjustment (CUPED): z − `mean` times θ is taken from each number.
+#[derive(Debug, Clone, Copy)]
+struct Adjustment {
+    theta: f64,
+    mean: f64,
+}
+
+impl Adjustment {
+    const NONE: Self = Self {
+        theta: 0.0,
+        mean: 0.0,
     };
-    (shape, g)
+
+    /// θ = Cov(g, z)/Var(z) over the units of both arms as one sample (Deng, Xu, Kohavi and Walker, WSDM 2013); 0 where z
+    /// does not vary.
+    fn of(arms: [Moments; 2]) -> Self {
+        let n: f64 = arms.iter().map(|arm| arm.n).sum();
+        let mean = |of: fn(&Moments) -> f64| -> f64 {
+            arms.iter().map(|arm| arm.n * of(arm)).sum::<f64>() / n.max(1.0)
+        };
+        let (g, z) = (mean(|arm| arm.g[0]), mean(|arm| arm.z[0]));
+        let variance = mean(|arm| arm.z[1]) - z * z;
+        let covariance = mean(|arm| arm.products[0]) - g * z;
+        // What is left of rounding is no variance.
+        let varies = variance > 1e-12;
+        Self {
+            theta: if varies { covariance / variance } else { 0.0 },
+            mean: z,
+        }
+    }
+}
+
+impl Moments {
+    fn of(bets: &BetSums, predicted: PredictedSums) -> Self {
+        let n = bets.fresh as f64;
+        let per_unit = |sums: [f64; 3]| sums.map(|sum| sum / n.max(1.0));
+        Self {
+            n,
+            is_share: bets.counted == bets.fresh,
+            g: per_unit(bets.powers),
+            z: per_unit(predicted.powers),
+            products: per_unit(predicted.products),
+        }
+    }
+
+    /// Size, variance and skewness of the adjusted numbers, and their mean.
+    fn adjusted(&self, by: Adjustment) -> (Shape, f64) {
+        let (n, [g, gg, ggg], [z, zz, zzz]) = (self.n, self.g, self.z);
+        let [gz, ggz, gzz] = self.products;
+        let t = by.theta;
+        let mut spread = gg - g * g;
+        let mut third = ggg - 3.0 * g * gg + 2.0 * g * g * g;
+        if t != 0.0 {
+            let squares = (zz - z * z, gz - g * z);
+            spread += t * (t * squares.0 - 2.0 * squares.1);
+            let of_ggz = ggz - 2.0 * g * gz - z * gg + 2.0 * g * g * z;
+            let of_gzz = gzz - 2.0 * z * gz - g * zz + 2.0 * z * z * g;
+            let of_zzz = zzz - 3.0 * z * zz + 2.0 * z * z * z;
+            third += t * (3.0 * (t * of_gzz - of_ggz) - t * t * of_zzz);
+        }
+        let spread = spread.max(0.0);
+        let shape = Shape {
+            n,
+            variance: if self.is_share {
+                spread
+            } else {
+                spread * n / (n - 1.0).max(1.0)
+            },
+            skewness: if spread > 0.0 {
+                third / spread.powf(1.5)
+            } else {
+                f64::NAN
+            },
+        };
+        (shape, g - t * (z - by.mean))
+    }
 }
 
 /// What may be claimed of a candidate on the metric at a place of the definition; `alpha` is for the interval.
@@ -185,6 +284,10 @@ pub(super) fn claim(
         },
         difference: Some(difference),
         base: Some(last.floor + last.width * last.control.mean),
+        variance_reduction: metric
+            .covariate
+            .as_ref()
+            .map(|_| variance_reduction(&units)),
         only: (!several).then_some(*last),
     }
 }
@@ -218,6 +321,24 @@ fn between_means(units: &[Units]) -> f64 {
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
+/// By how much covariates lower the variance of the difference, each epoch by how many units it has.
+fn variance_reduction(units: &[Units]) -> f64 {
+    let (mut plain, mut adjusted) = (0.0, 0.0);
+    for units in units {
+        let (a, b) = (units.control.n, units.candidate.n);
+        if a > 0.0 && b > 0.0 {
+            let known = a * b / (a + b) * units.width;
+            plain += known * known * units.squared_error.0;
+            adjusted += known * known * units.squared_error.1;
+        }
+    }
+    if plain > 0.0 {
+        (1.0 - adjusted / plain).max(0.0)
+    } else {
+        0.0
+    }
+}
+
 /// What bets have won that the candidate is above the control, and that it is below.
 fn both_ways(
     definition: &ExperimentDefinition,
@@ -249,7 +370,8 @@ fn of_counts(units: &[Units]) -> (Winnings, Winnings) {
                 harm,
                 tolerance: Tolerance::NONE,
                 share: units.sums.share,
-                centre: units.sums.centre,
+                // Counts have no line.
+                centre: units.sums.centres.0,
             };
             for (candidate, sample) in [(false, &units.control), (true, &units.candidate)] {
                 let ones = (sample.mean * sample.n).round();
@@ -350,6 +472,7 @@ impl Claim {
             },
             difference: None,
             base: None,
+            variance_reduction: None,
             only: None,
         }
     }

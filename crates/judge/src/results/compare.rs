@@ -1,7 +1,10 @@
 //! One candidate against the control on one metric.
 
-use super::{Comparison, Needed, View, claims, guard, guarded_by, one_each, pooled, role, sample};
+use super::{
+    AdjustedBy, Comparison, Needed, View, claims, guard, guarded_by, one_each, pooled, role, sample,
+};
 use crate::bayes::{self, NormalPrior, Posterior};
+use crate::cuped::{self, CovariateSums};
 use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
@@ -25,6 +28,8 @@ struct Pair {
     candidate: MetricSums,
     /// Of the epochs that have data, the samples, where it is only one.
     only: Option<(Sample, Sample)>,
+    /// The same, adjusted by the covariate.
+    adjusted: Option<(Sample, Sample)>,
 }
 
 impl Pair {
@@ -33,15 +38,18 @@ impl Pair {
         let mut samples = Vec::new();
         for epoch in &evidence.epochs {
             let sums = |arm: usize| guard::due(metric, &epoch.arms[arm].metrics[at]);
-            samples.extend(sample(metric, sums(0)).zip(sample(metric, sums(arm))));
+            let both = sample(metric, sums(0)).zip(sample(metric, sums(arm)));
+            samples.extend(both.map(|both| (both, adjusted(both, (sums(0), sums(arm))))));
         }
+        let only = match samples[..] {
+            [only] => Some(only),
+            _ => None,
+        };
         Self {
             control: pooled(evidence, at, 0).0,
             candidate: pooled(evidence, at, arm).0,
-            only: match samples[..] {
-                [only] => Some(only),
-                _ => None,
-            },
+            only: only.map(|(samples, _)| samples),
+            adjusted: only.and_then(|(_, adjusted)| adjusted),
         }
     }
 
@@ -50,6 +58,46 @@ impl Pair {
         self.only?;
         proportion(metric, &self.control).zip(proportion(metric, &self.candidate))
     }
+}
+
+/// Samples adjusted by what was known of the units before (CUPED), where it was known of some; who has no covariate counts as
+/// one with the mean of all.
+fn adjusted(
+    (control, candidate): (Sample, Sample),
+    (of_control, of_candidate): (&MetricSums, &MetricSums),
+) -> Option<(Sample, Sample)> {
+    let known = [of_control, of_candidate].map(|sums| sums.covariate);
+    let units: f64 = known.iter().map(|sums| sums.units as f64).sum();
+    let totals = known.iter();
+    let total: f64 = totals
+        .map(|sums| sums.about * sums.units as f64 + sums.covariate)
+        .sum();
+    let mean = total / units.max(1.0);
+    let of = |sample: Sample, sums: &MetricSums| {
+        let x = sums.covariate.rebased(mean);
+        let each = sums.count as f64 / sums.units.max(1) as f64;
+        let ratio = sums.sum / sums.count.max(1) as f64;
+        // Means are taken about the control's, so that nothing of large ones is lost.
+        let y = sample.mean - control.mean;
+        let (n, v) = (sample.n, sample.variance);
+        CovariateSums {
+            n,
+            sum_y: n * y,
+            sum_yy: (n - 1.0) * v + n * y * y,
+            sum_x: x.covariate,
+            sum_xx: x.squares,
+            sum_xy: y * x.covariate + (x.products - ratio * x.count_products) / each,
+        }
+    };
+    let sums = (of(control, of_control), of(candidate, of_candidate));
+    let theta = cuped::theta(&sums.0, &sums.1);
+    if theta == 0.0 || !theta.is_finite() {
+        return None;
+    }
+    let (mut a, mut b) = cuped::adjust(&sums.0, &sums.1, theta);
+    a.mean += control.mean;
+    b.mean += control.mean;
+    Some((a, b))
 }
 
 /// A binary metric of units with one prediction each, so that units are what is counted.
@@ -112,6 +160,12 @@ pub(super) fn compare(
         events,
         guard,
         ln_e_harm,
+        covariate: Some(AdjustedBy {
+            units: pair.control.covariate.units + pair.candidate.covariate.units,
+            of: pair.control.units + pair.candidate.units,
+            variance_reduction: claim.variance_reduction.unwrap_or(0.0),
+        })
+        .filter(|_| metric.covariate.is_some()),
         finding: Finding::TooLittle,
         needed: None,
     };
@@ -129,6 +183,9 @@ fn mean(sums: &MetricSums) -> Option<f64> {
 
 fn fixed(metric: &Metric, pair: &Pair, alpha: f64) -> Option<Test> {
     let (a, b) = pair.only?;
+    if let Some((a, b)) = pair.adjusted {
+        return Effect::difference(&a, &b).map(|effect| welch(&effect, alpha));
+    }
     if let Some((control, candidate)) = pair.proportions(metric) {
         return Some(two_proportions(control, candidate, alpha));
     }
@@ -236,6 +293,8 @@ fn needed(
     if effect <= 0.0 || a.variance + b.variance <= 0.0 {
         return None;
     }
+    // What the covariate explains need not be found out.
+    let left = 1.0 - comparison.covariate.map_or(0.0, |by| by.variance_reduction);
     let ratio = b.n / a.n;
     let candidates = (definition.arms.len() - 1) as f64;
     let design = Design {
@@ -244,7 +303,13 @@ fn needed(
         sides: 2.0,
     };
     let tightest = Tightest::At(definition.planned_units);
-    let control = sequential_units(effect, (a.variance, b.variance), ratio, tightest, design);
+    let control = sequential_units(
+        effect,
+        (left * a.variance, left * b.variance),
+        ratio,
+        tightest,
+        design,
+    );
     let units = (control * (1.0 + ratio)).ceil();
     let so_far = a.n + b.n;
     let more = (units - so_far).max(0.0);

@@ -561,6 +561,7 @@ fn a_claim_has_the_direction_of_its_difference_wherever_the_centre_is() {
                 floor: 0.0,
                 cap: 1000.0,
                 centre: 0.5,
+                line: None,
             });
             with_scale(&mut epoch, &experiment.definition, 0, scale, &means);
             epochs.push(epoch);

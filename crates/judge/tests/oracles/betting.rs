@@ -69,6 +69,7 @@ fn of(i: &Inputs<'_>, harm: Harm) -> Winnings {
                 floor: number("floor"),
                 cap: number("cap"),
                 centre: number("m"),
+                line: None,
             };
             for value in numbers(&arm["values"]) {
                 all.add(&Winnings::of(&bet, candidate, scale.number(value)));

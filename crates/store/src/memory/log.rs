@@ -15,9 +15,9 @@ use crate::{
     VersionTotals, is_right, unit_number,
 };
 use evidence::{
-    Coin, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues, Segments,
-    Unit, UnitOutcomes, UnitWorth, cutoff, exposed, matured_before, start_of, valued,
-    without_value,
+    Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
+    Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff, earlier_value, exposed,
+    matured_before, of_attributes, start_of, valued, without_value,
 };
 use outcomes::UnitOutcomeRow;
 use serde_json::Value;
@@ -26,7 +26,7 @@ use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ArmEvidence, ArmMinute, Attributes, BuiltIn, EpochEvidence, Evidence, Experiment,
+    ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, EpochEvidence, Evidence, Experiment,
     ExperimentKey, FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName,
     MetricSums, MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId,
     TimeRange, Timestamp, VersionKey,
@@ -203,6 +203,7 @@ impl Log {
                     began: prediction.made().seconds(),
                     of: experiment.definition.metrics.iter().map(first_of).collect(),
                     segments: self.segments_of(experiment, prediction),
+                    covariates: self.covariates_of(experiment, prediction),
                 };
                 if experiment.definition.counts_units() {
                     for outcome in &mut self.outcomes {
@@ -269,6 +270,31 @@ impl Log {
         let new = |_: usize, _: usize, _: &str| Ok::<(), Infallible>(());
         let segments = values.of(&experiment.definition, &attributes_of(prediction), new);
         segments.unwrap_or_default()
+    }
+
+    /// The covariates of a named unit that has come to an epoch: as they were at its first exposure in the experiment.
+    fn covariates_of(
+        &self,
+        experiment: &Experiment,
+        prediction: &PredictionEntry<'_>,
+    ) -> Covariates {
+        let definition = &experiment.definition;
+        let Unit::Named(number) = unit_of(prediction) else {
+            return Covariates::new();
+        };
+        let mut facts = self.facts.iter();
+        let known = facts.find(|((of, _, unit), _)| *of == experiment.key && *unit == number);
+        if let Some((_, known)) = known {
+            return known.covariates.clone();
+        }
+        let mut covariates = of_attributes(definition, &attributes_of(prediction));
+        for (metric, covariate) in definition.metrics.iter().zip(&mut covariates) {
+            if metric.covariate == Some(Covariate::Before) {
+                let came = self.outcomes_of(&definition.name, &metric.name, number);
+                *covariate = before(metric, prediction.made().micros(), &came);
+            }
+        }
+        covariates
     }
 
     /// What is left to chance about a unit that comes to an epoch.
@@ -931,9 +957,9 @@ impl Log {
             asked.reverse();
         }
         let (mut found, mut oldest) = (UnitOutcomes::default(), None::<Timestamp>);
-        let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut exposed: BTreeMap<i64, (i64, Option<f64>)> = BTreeMap::new();
         for p in asked.into_iter().take(3 * query.limit) {
-            if found.units() + exposed.len() >= query.limit {
+            if found.len() + exposed.len() >= query.limit {
                 break;
             }
             let time = p.id.time();
@@ -941,26 +967,30 @@ impl Log {
             if metric.per == Per::Unit {
                 if let Some(unit) = p.unit_id {
                     let made = p.made().micros();
-                    exposed.entry(unit_number(unit)).or_insert(made);
+                    let covariate = covariate_of(metric, &attributes_of(&p));
+                    let known = exposed.entry(unit_number(unit));
+                    known.or_insert((made, covariate));
                 }
                 continue;
             }
             let given = self.given(&p, &metric.name).map(|given| given.value);
             let outcome = Outcome::of(&query.definition, metric, p.measured(), given);
             if let Some(worth) = outcome.worth() {
-                found.add(p.unit_id.map(unit_number), worth);
+                let covariate = covariate_of(metric, &attributes_of(&p));
+                found.add(p.unit_id.map(unit_number), worth, covariate);
             }
         }
-        for (unit, exposed) in exposed {
+        for (unit, (exposed, covariate)) in exposed {
             let name = &query.definition.name;
             let outcomes = self.outcomes_of(name, &metric.name, unit);
             let worth = UnitWorth::of(metric, exposed, &outcomes);
             if let Some(worth) = worth.value.or_else(|| without_value(metric)) {
-                found.add(Some(unit), worth);
+                let covariate = covariate.or_else(|| earlier_value(metric, exposed, &outcomes));
+                found.add(Some(unit), worth, covariate);
             }
         }
         EarlierOutcomes {
-            units: found.sums(),
+            units: found.units(),
             oldest,
         }
     }

@@ -12,9 +12,9 @@ use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
 use evidence::{
-    Bets, Coin, Delta, ExactSum, Exposure, Facts, Gain, Happening, Seen, SegmentValues, Segments,
-    Terms, Together, UnitMetric, UnitOutcome, cutoff, exposed, minute_of, start_of, valued,
-    without_value,
+    Bets, Coin, CovariateDelta, Covariates, Delta, Drawn, ExactSum, Exposure, Facts, Gain,
+    Happening, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
+    WithoutLines, cutoff, exposed, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -116,10 +116,19 @@ pub(super) struct OpenEvidence {
     changes: Vec<(Place, Delta)>,
     /// The outcomes of units that have many, put together; by experiment, unit and the place of the metric.
     busy: HashMap<(ExperimentKey, i64, usize), Together>,
-    /// The attributes of the present prediction, as JSON.
-    present: Option<String>,
+    /// What the present prediction says of its unit.
+    present: Present,
     /// The newest moment that was seen, in seconds.
     now: i64,
+}
+
+/// What a prediction says of its unit.
+#[derive(Default)]
+struct Present {
+    /// Its attributes, as JSON, where evidence needs them.
+    attributes: Option<String>,
+    /// When it was made, in microseconds.
+    made: i64,
 }
 
 impl OpenEvidence {
@@ -154,18 +163,29 @@ impl OpenEvidence {
         let mut version = exposure.version;
         let segments;
         if exposure.unit.is_none() {
-            segments =
-                self.segments_of(connection, experiment, &definition, prediction.attributes)?;
+            let covariates;
+            (segments, covariates) =
+                self.of_attributes(connection, experiment, &definition, prediction.attributes)?;
             let arm = definition.arm(version);
             for (at, gain) in gains {
                 let metric = &definition.metrics[at];
+                let covariate = covariate_at(&covariates, at);
                 let bets = arm.filter(|_| terms.has(at)).map(|arm| {
-                    let bets = terms.of_unit(at, arm, Coin::Fresh, gain.sum.value());
+                    let unit = Drawn {
+                        covariate,
+                        ..Drawn::fresh(arm)
+                    };
+                    let bets = terms.of_unit(at, unit, gain.sum.value());
                     (start_of(metric, exposure.seconds), bets)
                 });
                 let own = &mut UnitMetric::default();
-                self.counted(&segments)
-                    .add_gain(&exposure, (at, metric), &gain, own, bets);
+                self.counted(&segments, covariate).add_gain(
+                    &exposure,
+                    (at, metric),
+                    &gain,
+                    own,
+                    bets,
+                );
             }
         } else {
             let happened = |gain: &Gain| Happening {
@@ -175,8 +195,11 @@ impl OpenEvidence {
                 before: None,
                 after: Some(gain.sum.value()),
             };
-            if !definition.dimensions.is_empty() {
-                self.present = prediction.attributes.map(str::to_owned);
+            if definition.needs_attributes() {
+                self.present = Present {
+                    attributes: prediction.attributes.map(str::to_owned),
+                    made: prediction.made().micros(),
+                };
             }
             let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;
             (version, new) = (of_unit.version, of_unit.new);
@@ -280,18 +303,28 @@ impl OpenEvidence {
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
             own.event = old.is_some_and(|old| old.event);
             own.outcome = UnitOutcome::of_one(exposure.order, happened.before);
+            let (segments, covariates) =
+                self.of_attributes(connection, exposure.experiment, &definition, attributes)?;
+            let covariate = covariate_at(&covariates, at);
             let bets = match definition.arm(exposure.version) {
                 Some(arm) if terms.has(at) => {
-                    let place = (at, arm, Coin::Fresh);
+                    let unit = Drawn {
+                        covariate,
+                        ..Drawn::fresh(arm)
+                    };
+                    let place = (at, unit);
                     take_outcome(&terms, place, metric, exposure.seconds, &happened, &mut own)
                 }
                 _ => None,
             };
             in_time = bets.is_some();
-            let segments =
-                self.segments_of(connection, exposure.experiment, &definition, attributes)?;
-            self.counted(&segments)
-                .add_gain(exposure, (at, metric), &gain, &mut own, bets);
+            self.counted(&segments, covariate).add_gain(
+                exposure,
+                (at, metric),
+                &gain,
+                &mut own,
+                bets,
+            );
         } else {
             let mut gains = SmallVec::from_buf([(at, gain)]);
             let rules = (&*definition, &*terms);
@@ -343,9 +376,10 @@ impl OpenEvidence {
         let (slot, new) = self.units.open(connection, place, exposure.version)?;
         if new {
             let coin = self.coin(connection, place, (definition, terms))?;
-            let segments = self.segments_of_unit(connection, place, definition)?;
+            let (segments, covariates) = self.of_named(connection, place, definition)?;
             let unit = self.units.at(slot);
-            (unit.coin, unit.began, unit.segments) = (coin, exposure.seconds, segments);
+            (unit.coin, unit.began) = (coin, exposure.seconds);
+            (unit.segments, unit.covariates) = (segments, covariates);
         }
         for (at, gain) in gains.iter_mut().filter(|(_, gain)| gain.bad) {
             let known = self.units.at(slot).had_event(*at);
@@ -357,16 +391,22 @@ impl OpenEvidence {
             ..*exposure
         };
         let (version, coin, began) = (unit.version, unit.coin, unit.began);
-        let segments = unit.segments.clone();
+        let (segments, covariates) = (unit.segments.clone(), unit.covariates.clone());
         let arm = definition.arm(version);
         let mut in_time = false;
         for (at, gain) in gains.iter_mut() {
             gain.fresh = coin == Coin::Fresh;
             let metric = &definition.metrics[*at];
             let own = unit.metric(*at);
+            let covariate = covariate_at(&covariates, *at);
             let bets = match arm {
                 Some(arm) if terms.has(*at) => {
-                    let place = (*at, arm, coin);
+                    let unit = Drawn {
+                        arm,
+                        coin,
+                        covariate,
+                    };
+                    let place = (*at, unit);
                     take_outcome(terms, place, metric, began, &happened(gain), own)
                 }
                 _ => None,
@@ -376,6 +416,7 @@ impl OpenEvidence {
                 changes: &mut self.changes,
                 now: self.now,
                 segments: &segments,
+                covariate,
             };
             counted.add_gain(&of_unit, (*at, metric), gain, own, bets);
         }
@@ -431,11 +472,12 @@ impl OpenEvidence {
         Ok(terms)
     }
 
-    fn counted<'a>(&'a mut self, segments: &'a Segments) -> Counted<'a> {
+    fn counted<'a>(&'a mut self, segments: &'a Segments, covariate: Option<f64>) -> Counted<'a> {
         Counted {
             changes: &mut self.changes,
             now: self.now,
             segments,
+            covariate,
         }
     }
 
@@ -561,7 +603,7 @@ struct OfUnit {
 /// was in time.
 fn take_outcome(
     terms: &Terms,
-    place: (usize, usize, Coin),
+    place: (usize, Drawn),
     metric: &Metric,
     began: i64,
     happened: &Happening,
@@ -574,11 +616,18 @@ fn take_outcome(
     })
 }
 
+/// The covariate of a unit for the metric at a place.
+fn covariate_at(covariates: &Covariates, at: usize) -> Option<f64> {
+    *covariates.get(at)?
+}
+
 /// What the present prediction or value changes.
 struct Counted<'a> {
     changes: &'a mut Vec<(Place, Delta)>,
     now: i64,
     segments: &'a Segments,
+    /// That of the unit, for the metric.
+    covariate: Option<f64>,
 }
 
 impl Counted<'_> {
@@ -603,6 +652,7 @@ impl Counted<'_> {
         let windowed = metric.bucket_seconds().is_some();
         let start = start_of(metric, exposure.seconds);
         let changes = &mut *self.changes;
+        let covariate = self.covariate;
         let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
             let mut push_in = |segment: u16, change: Delta| {
@@ -621,7 +671,8 @@ impl Counted<'_> {
             push_in(0, change);
         };
         let (early, late) = gain.timing(metric);
-        unit.take(start, gain, cutoff, |start, mut change| {
+        unit.take(start, gain, cutoff, |start, change| {
+            let mut change = change.with_covariate(covariate);
             change.early = i64::from(early && change.fresh_values > 0);
             change.late = i64::from(late && change.values > 0);
             if let Some((_, bets)) = bets.take_if(|(of_unit, _)| *of_unit == start) {
@@ -693,12 +744,13 @@ impl Open {
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
              events = ?10, exact = ?11, row_hash = ?12, bets = ?13, fresh_values = ?14, \
-             early = ?15, late = ?16 WHERE evidence_id = ?1",
+             early = ?15, late = ?16, covariate = ?17 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
         let exact = exact_parts(s)?;
         let bets = written_bets(s)?;
-        let row_hash = row_hash(place, server_key, s, (&exact, &bets));
+        let covariate = written_covariate(s)?;
+        let row_hash = row_hash(place, server_key, s, (&exact, &bets, &covariate));
         update.execute(params![
             row,
             s.units,
@@ -716,12 +768,18 @@ impl Open {
             s.fresh_values,
             s.early,
             s.late,
+            covariate,
         ])?;
         Ok(())
     }
 }
 
-fn row_hash(place: Place, server_key: i64, s: &Delta, (exact, bets): (&[u8], &[u8])) -> i64 {
+fn row_hash(
+    place: Place,
+    server_key: i64,
+    s: &Delta,
+    (exact, bets, covariate): (&[u8], &[u8], &[u8]),
+) -> i64 {
     let mut columns = Columns::new();
     columns
         .number(place.experiment.0)
@@ -749,6 +807,9 @@ fn row_hash(place: Place, server_key: i64, s: &Delta, (exact, bets): (&[u8], &[u
     }
     if (s.early, s.late) != (0, 0) {
         columns.text("timing").number(s.early).number(s.late);
+    }
+    if !covariate.is_empty() {
+        columns.text("covariate").bytes(covariate);
     }
     columns.hash() as i64
 }
@@ -782,7 +843,9 @@ pub(super) fn changed_rows(
                 && plain("sum_products", &sums.sum_products)?;
             let exact = row.get_ref("exact")?.as_blob()?;
             let bets = row.get_ref("bets")?.as_blob()?;
-            let hash = row_hash(place, row.get("server_key")?, &sums, (exact, bets));
+            let covariate = row.get_ref("covariate")?.as_blob()?;
+            let blobs = (exact, bets, covariate);
+            let hash = row_hash(place, row.get("server_key")?, &sums, blobs);
             Ok(if agree { hash } else { !hash })
         };
         if hash(row).ok() != row.get("row_hash").ok() {
@@ -805,7 +868,7 @@ pub(super) fn changed_rows(
 
 /// The columns that [`read_sums`] reads.
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
-     value_count, value_units, events, exact, bets, fresh_values, early, late";
+     value_count, value_units, events, exact, bets, fresh_values, early, late, covariate";
 
 pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
     let number = |name: &str| row.get::<_, f64>(name).map(ExactSum::from);
@@ -834,7 +897,17 @@ pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
         events: row.get("events")?,
         bets: match row.get_ref("bets")?.as_blob()? {
             [] => Bets::default(),
-            bytes => postcard::from_bytes(bytes).map_err(|_| corrupt("bets"))?,
+            bytes => postcard::from_bytes(bytes)
+                .or_else(|_| postcard::from_bytes::<WithoutLines>(bytes).map(Into::into))
+                .map_err(|_| corrupt("bets"))?,
+        },
+        covariate: match row.get_ref("covariate")?.as_blob()? {
+            [] => None,
+            bytes => {
+                let covariate: CovariateDelta =
+                    postcard::from_bytes(bytes).map_err(|_| corrupt("covariate"))?;
+                Some(Box::new(covariate))
+            }
         },
     })
 }
@@ -844,6 +917,13 @@ fn written_bets(sums: &Delta) -> Result<Vec<u8>, StoreError> {
         return Ok(Vec::new());
     }
     postcard::to_allocvec(&sums.bets).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn written_covariate(sums: &Delta) -> Result<Vec<u8>, StoreError> {
+    let Some(covariate) = &sums.covariate else {
+        return Ok(Vec::new());
+    };
+    postcard::to_allocvec(covariate).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// What was fixed of the named units of an experiment when they came to an epoch.

@@ -434,3 +434,5 @@ ALTER TABLE state ADD COLUMN request_ids_until INTEGER NOT NULL DEFAULT 0;
 UPDATE state SET request_ids_until = (SELECT coalesce(max(prediction_order), 0) FROM predictions);
 DROP INDEX predictions_by_request;
 ALTER TABLE predictions DROP COLUMN request_number;
+-- Sums with covariates.
+ALTER TABLE evidence ADD COLUMN covariate BLOB NOT NULL DEFAULT x'';

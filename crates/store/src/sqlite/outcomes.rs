@@ -5,11 +5,12 @@ use super::row::ByName;
 use crate::log::since_of;
 use crate::{Earlier, EarlierOutcomes, StoreError, Tier, unit_number};
 use evidence::{
-    Outcome, UnitOutcomes, UnitWorth, matured_before, until as until_of, without_value,
+    Outcome, UnitOutcomes, UnitWorth, began_before, covariate_of, earlier_value, matured_before,
+    until as until_of, without_value,
 };
 use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
-use types::{Per, PredictionId, Timestamp};
+use types::{Attributes, Covariate, Metric, Per, PredictionId, Timestamp};
 
 /// Predictions that are looked at for each outcome that is asked for: units may have several.
 const ROWS_PER_OUTCOME: usize = 3;
@@ -32,7 +33,7 @@ pub(super) fn earlier(
     // The first exposure of a unit is what counts for a metric per unit.
     let ordered = if per_unit { "ASC" } else { "DESC" };
     let mut found = UnitOutcomes::default();
-    let mut exposed: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut exposed: BTreeMap<i64, (i64, Option<f64>)> = BTreeMap::new();
     let mut oldest = None;
     let mut rows_left = ROWS_PER_OUTCOME * query.limit;
     let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
@@ -42,7 +43,7 @@ pub(super) fn earlier(
          ORDER BY start {ordered}"
     ))?;
     let mut select = transaction.prepare(&format!(
-        "SELECT p.prediction_order, p.unit_id, p.made_at, {MEASURED}, f.value FROM predictions p \
+        "SELECT p.prediction_order, p.unit_id, p.made_at, p.attributes, {MEASURED}, f.value FROM predictions p \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
          AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order {ordered}"
@@ -64,7 +65,7 @@ pub(super) fn earlier(
         ];
         let mut rows = select.query(range)?;
         while let Some(row) = rows.next()? {
-            if rows_left == 0 || found.units() + exposed.len() >= query.limit {
+            if rows_left == 0 || found.len() + exposed.len() >= query.limit {
                 break 'hours;
             }
             rows_left -= 1;
@@ -75,23 +76,29 @@ pub(super) fn earlier(
                 let unit_id: Option<String> = row.get("unit_id")?;
                 if let Some(unit_id) = unit_id {
                     let made = made_at.unwrap_or_else(|| time.micros());
-                    exposed.entry(unit_number(&unit_id)).or_insert(made);
+                    let known = exposed.entry(unit_number(&unit_id));
+                    known.or_insert((made, attribute(row, metric)));
                 }
                 continue;
             }
             // `verify` names those that cannot be read.
             if let Ok((unit, Some(worth))) = read(row, query) {
-                found.add(unit, worth);
+                found.add(unit, worth, attribute(row, metric));
             }
         }
     }
-    for (unit, exposed) in exposed {
+    for (unit, (exposed, covariate)) in exposed {
         let of = (query.definition.name.as_str(), metric.name.as_str());
-        let range = (exposed, until_of(metric, exposed));
+        let first = match metric.covariate {
+            Some(Covariate::Before) => began_before(metric, exposed),
+            _ => exposed,
+        };
+        let range = (first, until_of(metric, exposed));
         let came = super::feedback::outcomes::of_unit(&transaction, of, unit, range)?;
         let worth = UnitWorth::of(metric, exposed, &came);
         if let Some(worth) = worth.value.or_else(|| without_value(metric)) {
-            found.add(Some(unit), worth);
+            let covariate = covariate.or_else(|| earlier_value(metric, exposed, &came));
+            found.add(Some(unit), worth, covariate);
         }
     }
     Ok(outcomes(found, oldest))
@@ -99,9 +106,16 @@ pub(super) fn earlier(
 
 fn outcomes(found: UnitOutcomes, oldest: Option<Timestamp>) -> EarlierOutcomes {
     EarlierOutcomes {
-        units: found.sums(),
+        units: found.units(),
         oldest,
     }
+}
+
+/// The covariate of a row's unit, where an attribute is one.
+fn attribute(row: &Row<'_>, metric: &Metric) -> Option<f64> {
+    metric.covariate.as_ref()?;
+    let attributes: Attributes = row.json_option("attributes").ok()??;
+    covariate_of(metric, &attributes)
 }
 
 /// The unit of a row, where it is named, and what it is worth, where it counts.

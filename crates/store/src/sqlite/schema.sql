@@ -215,6 +215,7 @@ CREATE TABLE evidence (
     fresh_values INTEGER NOT NULL DEFAULT 0, -- of value_units, those that came to the experiment in the epoch
     early INTEGER NOT NULL DEFAULT 0, -- of these, those whose first value came within a quarter of the window
     late INTEGER NOT NULL DEFAULT 0, -- values that came after the window of their prediction
+    covariate BLOB NOT NULL DEFAULT x'', -- sums over units whose covariate is known
     UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 

@@ -16,11 +16,11 @@ use store::{
     UnitFeedback, VersionFilter,
 };
 use types::{
-    Accuracy, Actor, AliasName, BuiltIn, Combine, Described, Evidence, Experiment, ExperimentId,
-    ExperimentStatus, LookRecord, Metric, MetricSums, Missing, ModelId, ModelState, Per,
-    PredictionId, PredictionRecord, Reason, ReceiptId, RequestId, RequestKey, RuntimeSpec, Scale,
-    Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey, VersionStatus,
-    WebhookId,
+    Accuracy, Actor, AliasName, BuiltIn, Combine, Covariate, Described, Evidence, Experiment,
+    ExperimentId, ExperimentStatus, Line, LookRecord, Metric, MetricSums, Missing, ModelId,
+    ModelState, Per, PredictionId, PredictionRecord, Reason, ReceiptId, RequestId, RequestKey,
+    RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey,
+    VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -114,9 +114,11 @@ impl Both {
             };
             self.carry_out(&Command::Register(Box::new(new))).await;
         }
+        let age = Covariate::Attribute("age".into());
         let spent = Metric {
             window_seconds: 60,
             missing: Missing::Zero,
+            covariate: self.random.bool().then_some(age),
             ..score()
         };
         let combine = [Combine::Sum, Combine::Last, Combine::Max][self.random.usize(..3)];
@@ -126,6 +128,8 @@ impl Both {
             combine,
             window_seconds: [60, 600, 2000][self.random.usize(..3)],
             missing: [Missing::Zero, Missing::Excluded][self.random.usize(..2)],
+            covariate: [spent.covariate.clone(), Some(Covariate::Before)][self.random.usize(..2)]
+                .clone(),
             ..spent.clone()
         };
         for metric in [clicked(), spent.clone(), revenue.clone()] {
@@ -153,6 +157,12 @@ impl Both {
             floor: 0.0,
             cap: 3.0,
             centre: 0.3,
+            line: self.random.bool().then_some(Line {
+                mean: 30.0,
+                slope: 0.01,
+                low: 20.0,
+                high: 40.0,
+            }),
         });
         let start = Command::StartExperiment {
             scales: vec![scale, scale, None, scale, scale],
@@ -278,7 +288,9 @@ impl Both {
             let body = self.random.u64(..);
             record.request = id.map(|id| RequestKey { id, body });
             let country = self.random.u8(..25);
-            let attributes = format!(r#"{{"country": "C{country}", "age": 30.5, "beta": true}}"#);
+            let age = self.random.u8(10..50);
+            let attributes =
+                format!(r#"{{"country": "C{country}", "age": {age}.5, "beta": true}}"#);
             record.attributes = serde_json::from_str(&attributes).unwrap();
             record.alias = AliasName::parse("champion").ok();
         }

@@ -1,12 +1,14 @@
-//! Evidence by segment: the same sums once more for the segments that a unit belongs to.
+//! What is known of a unit by its attributes: the segments that it belongs to, for which the same sums are kept once more,
+//! and its covariates.
 
-use super::{EXPOSURES, OpenEvidence, UnitPlace};
+use super::{EXPOSURES, OpenEvidence, Present, UnitPlace};
 use crate::StoreError;
+use crate::sqlite::feedback::outcomes;
 use crate::sqlite::row::corrupt;
-use evidence::{SegmentValues, Segments};
+use evidence::{Covariates, SegmentValues, Segments, before, began_before, of_attributes};
 use rusqlite::{Connection, params};
 use std::collections::hash_map::Entry;
-use types::{Attributes, ExperimentDefinition, ExperimentKey};
+use types::{Attributes, Covariate, ExperimentDefinition, ExperimentKey};
 
 /// Sums of a segment stand at the place of the metric and so many times its number; those of its exposures at the last
 /// place.
@@ -50,44 +52,76 @@ pub(in crate::sqlite) fn segment_values(
 }
 
 impl OpenEvidence {
-    /// The segments of a unit that has come to an epoch: those of its first exposure in the experiment.
-    pub(super) fn segments_of_unit(
+    /// What is known of a unit that has come to an epoch: as it was at its first exposure in the experiment.
+    pub(super) fn of_named(
         &mut self,
         connection: &Connection,
         place: UnitPlace,
         definition: &ExperimentDefinition,
-    ) -> Result<Segments, StoreError> {
-        if definition.dimensions.is_empty() {
-            return Ok(Segments::new());
+    ) -> Result<(Segments, Covariates), StoreError> {
+        if !definition.needs_attributes() {
+            return Ok(Default::default());
         }
-        if let Some(known) = self.units.segments_elsewhere(connection, place)? {
+        if let Some(known) = self.units.known_elsewhere(connection, place)? {
             return Ok(known);
         }
-        let present = self.present.take();
-        self.segments_of(connection, place.experiment, definition, present.as_deref())
+        let Present { attributes, made } = std::mem::take(&mut self.present);
+        let (segments, mut covariates) = self.of_attributes(
+            connection,
+            place.experiment,
+            definition,
+            attributes.as_deref(),
+        )?;
+        for (metric, covariate) in definition.metrics.iter().zip(&mut covariates) {
+            if metric.covariate == Some(Covariate::Before) {
+                let of = (definition.name.as_str(), metric.name.as_str());
+                let window = (began_before(metric, made), made);
+                let came = match outcomes::are_there(connection)? {
+                    true => outcomes::of_unit(connection, of, place.unit, window)?,
+                    false => Vec::new(),
+                };
+                *covariate = before(metric, made, &came);
+            }
+        }
+        Ok((segments, covariates))
     }
 
-    /// The segments that attributes, as JSON, belong to. Values that are new are kept.
-    pub(super) fn segments_of(
+    /// The segments that attributes, as JSON, belong to, and the covariates that they tell.
+    pub(super) fn of_attributes(
         &mut self,
         connection: &Connection,
         experiment: ExperimentKey,
         definition: &ExperimentDefinition,
         attributes: Option<&str>,
-    ) -> Result<Segments, StoreError> {
-        if definition.dimensions.is_empty() {
-            return Ok(Segments::new());
+    ) -> Result<(Segments, Covariates), StoreError> {
+        if !definition.needs_attributes() {
+            return Ok(Default::default());
         }
         let attributes: Attributes = attributes
             .map(serde_json::from_str)
             .transpose()
             .map_err(|_| StoreError::Corrupt("the attributes of a prediction".into()))?
             .unwrap_or_default();
+        let segments = self.segments_of(connection, experiment, definition, &attributes)?;
+        Ok((segments, of_attributes(definition, &attributes)))
+    }
+
+    /// The segments that attributes belong to. Values that are new are kept.
+    fn segments_of(
+        &mut self,
+        connection: &Connection,
+        experiment: ExperimentKey,
+        definition: &ExperimentDefinition,
+        attributes: &Attributes,
+    ) -> Result<Segments, StoreError> {
+        if definition.dimensions.is_empty() {
+            return Ok(Segments::new());
+        }
         let known = match self.segments.entry(experiment) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(entry) => entry.insert(segment_values(connection, experiment)?),
         };
-        known.of(definition, &attributes, |dimension, place, value| {
+        known.of(definition, attributes, |dimension, place, value| {
             let mut insert = connection.prepare_cached(
                 "INSERT INTO experiment_segments (experiment_key, dimension, place, value) VALUES (?1, ?2, ?3, ?4)",
             )?;

@@ -10,7 +10,7 @@
 mod stored;
 
 use crate::StoreError;
-use evidence::{Coin, Facts, Segments, UnitMetric};
+use evidence::{Coin, Covariates, Facts, Segments, UnitMetric};
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -50,6 +50,8 @@ pub(super) struct Unit {
     metrics: Vec<UnitMetric>,
     /// What it belongs to, by its attributes when it came to the experiment.
     pub(super) segments: Segments,
+    /// What was known of it before it came to the experiment.
+    pub(super) covariates: Covariates,
     /// It has changed since the last group.
     touched: bool,
     /// The row of the journal that has its newest state; 0 where none has.
@@ -206,6 +208,7 @@ impl Units {
                     began: 0,
                     metrics: Vec::new(),
                     segments: Segments::new(),
+                    covariates: Covariates::new(),
                     touched: false,
                     journaled: 0,
                 }))
@@ -330,20 +333,21 @@ impl Units {
         stored::first(connection, (experiment, unit), at)
     }
 
-    /// The segments of a unit that was exposed in another epoch of the experiment.
-    pub(super) fn segments_elsewhere(
+    /// The segments and covariates of a unit that was exposed in another epoch of the experiment.
+    pub(super) fn known_elsewhere(
         &mut self,
         connection: &Connection,
         place: UnitPlace,
-    ) -> Result<Option<Segments>, StoreError> {
+    ) -> Result<Option<(Segments, Covariates)>, StoreError> {
         let Some((epoch, _)) = self.elsewhere(connection, place)?.into_iter().next() else {
             return Ok(None);
         };
         let place = UnitPlace { epoch, ..place };
         if let Some(known) = self.open.as_ref().and_then(|open| open.get(place)) {
-            return Ok(Some(known.segments.clone()));
+            return Ok(Some((known.segments.clone(), known.covariates.clone())));
         }
-        Ok(stored::load(connection, place)?.map(|known| known.segments))
+        let known = stored::load(connection, place)?;
+        Ok(known.map(|known| (known.segments, known.covariates)))
     }
 
     fn note_epoch(&mut self, connection: &Connection, place: UnitPlace) -> Result<(), StoreError> {
@@ -453,6 +457,7 @@ pub(super) fn each(
                 .map(|metric| metric.outcome.of)
                 .collect(),
             segments: unit.segments.clone(),
+            covariates: unit.covariates.clone(),
         };
         found(unit.place, facts);
     };

@@ -244,7 +244,7 @@ fn count(
         let Some(recount) = recount else {
             continue;
         };
-        if let Ok(exposed) = exposed(row, recount.has_dimensions()) {
+        if let Ok(exposed) = exposed(row, recount.needs_attributes()) {
             let order: i64 = row.get("prediction_order")?;
             let given = match given(&mut feedback, order) {
                 Ok(given) => given,
@@ -285,7 +285,7 @@ fn given(feedback: &mut Statement<'_>, order: i64) -> Result<HashMap<String, Giv
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn exposed(row: &Row<'_>, has_dimensions: bool) -> Result<Exposed, StoreError> {
+fn exposed(row: &Row<'_>, needs_attributes: bool) -> Result<Exposed, StoreError> {
     let order = row.bits("prediction_order")?;
     let unit_id: Option<String> = row.get("unit_id")?;
     let made_at: Option<i64> = row.get("made_at")?;
@@ -300,7 +300,7 @@ fn exposed(row: &Row<'_>, has_dimensions: bool) -> Result<Exposed, StoreError> {
         unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
         seconds: made.seconds(),
         measured: measured(row)?,
-        attributes: match has_dimensions {
+        attributes: match needs_attributes {
             true => row.json_option("attributes")?.unwrap_or_default(),
             false => Attributes::default(),
         },

@@ -2,7 +2,7 @@
 
 use super::{Unit, UnitPlace};
 use crate::StoreError;
-use evidence::{Coin, Segments, UnitMetric, before};
+use evidence::{Coin, Covariates, Segments, UnitMetric, earlier};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use types::{ExperimentKey, VersionKey};
@@ -13,13 +13,17 @@ const PLAIN: i64 = 0;
 const WITHOUT_BETS: i64 = 1;
 /// The format of states without segments: releases before schema 10 wrote it.
 const WITHOUT_SEGMENTS: i64 = 2;
+/// The format of states without covariates: releases before schema 11 wrote it.
+const WITHOUT_COVARIATES: i64 = 3;
 /// The format that is written.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// The state of a unit as its row has it.
-type State<M> = (Coin, i64, M, Segments);
+type State<M> = (Coin, i64, M, Segments, Covariates);
 /// The same in states without segments.
-type Earlier<M> = (Coin, i64, M);
+type WithoutSegments<M> = (Coin, i64, M);
+/// The same in states without covariates.
+type WithSegments<M> = (Coin, i64, M, Segments);
 
 /// A unit in the journal.
 #[derive(Serialize, Deserialize)]
@@ -50,7 +54,7 @@ pub(super) fn append(unit: &Unit, bytes: &mut Vec<u8>) -> Result<(), StoreError>
         unit: unit.place.unit,
         epoch: unit.place.epoch,
         version: unit.version.0,
-        state: (unit.coin, unit.began, &unit.metrics, &unit.segments),
+        state: state_of(unit),
     };
     *bytes =
         postcard::to_extend(&entry, std::mem::take(bytes)).map_err(|error| unwritable(&error))?;
@@ -93,7 +97,7 @@ pub(super) fn read_journal(
         row_of(seq, bytes.len());
         while !bytes.is_empty() {
             let entry = take_entry(&mut bytes, format).map_err(corrupt)?;
-            let (coin, began, metrics, segments) = entry.state;
+            let (coin, began, metrics, segments, covariates) = entry.state;
             unit_of(Unit {
                 place: UnitPlace {
                     experiment: ExperimentKey(entry.experiment),
@@ -105,6 +109,7 @@ pub(super) fn read_journal(
                 began,
                 metrics,
                 segments,
+                covariates,
                 touched: false,
                 journaled: seq,
             });
@@ -117,19 +122,24 @@ pub(super) fn read_journal(
 fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<State<Vec<UnitMetric>>>> {
     let (entry, rest) = match format {
         PLAIN => {
-            let (old, rest): (Entry<Vec<before::UnitMetric>>, _) =
+            let (old, rest): (Entry<Vec<earlier::UnitMetric>>, _) =
                 postcard::take_from_bytes(bytes)?;
             (old.map(present), rest)
         }
         WITHOUT_BETS => {
-            let (old, rest): (Entry<Vec<before::WithoutBets>>, _) =
+            let (old, rest): (Entry<Vec<earlier::WithoutBets>>, _) =
                 postcard::take_from_bytes(bytes)?;
             (old.map(present), rest)
         }
         WITHOUT_SEGMENTS => {
-            let (old, rest): (Entry<Earlier<Vec<UnitMetric>>>, _) =
+            let (old, rest): (Entry<WithoutSegments<Vec<UnitMetric>>>, _) =
                 postcard::take_from_bytes(bytes)?;
             (old.map(with_none), rest)
+        }
+        WITHOUT_COVARIATES => {
+            let (old, rest): (Entry<WithSegments<Vec<UnitMetric>>>, _) =
+                postcard::take_from_bytes(bytes)?;
+            (old.map(without_covariates), rest)
         }
         FORMAT => postcard::take_from_bytes(bytes)?,
         _ => return Err(postcard::Error::SerdeDeCustom),
@@ -145,8 +155,7 @@ pub(super) fn upsert(connection: &Connection, unit: &Unit) -> Result<(), StoreEr
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (experiment_key, unit, epoch) \
          DO UPDATE SET state = excluded.state, format = excluded.format",
     )?;
-    let state = (unit.coin, unit.began, &unit.metrics, &unit.segments);
-    let state = postcard::to_allocvec(&state).map_err(|error| unwritable(&error))?;
+    let state = postcard::to_allocvec(&state_of(unit)).map_err(|error| unwritable(&error))?;
     let place = unit.place;
     let version = unit.version.0;
     upsert.execute(params![
@@ -267,14 +276,19 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
         .as_blob()
         .map_err(rusqlite::Error::from)?;
     let state: postcard::Result<State<_>> = match row.get("format")? {
-        PLAIN => postcard::from_bytes::<Vec<before::UnitMetric>>(blob).map(present),
-        WITHOUT_BETS => postcard::from_bytes::<Vec<before::WithoutBets>>(blob).map(present),
-        WITHOUT_SEGMENTS => postcard::from_bytes::<Earlier<Vec<UnitMetric>>>(blob).map(with_none),
+        PLAIN => postcard::from_bytes::<Vec<earlier::UnitMetric>>(blob).map(present),
+        WITHOUT_BETS => postcard::from_bytes::<Vec<earlier::WithoutBets>>(blob).map(present),
+        WITHOUT_SEGMENTS => {
+            postcard::from_bytes::<WithoutSegments<Vec<UnitMetric>>>(blob).map(with_none)
+        }
+        WITHOUT_COVARIATES => {
+            postcard::from_bytes::<WithSegments<Vec<UnitMetric>>>(blob).map(without_covariates)
+        }
         FORMAT => postcard::from_bytes(blob),
         _ => Err(postcard::Error::SerdeDeCustom),
     };
     let unreadable = |_| StoreError::Corrupt("the state of a unit".into());
-    let (coin, began, metrics, segments) = state.map_err(unreadable)?;
+    let (coin, began, metrics, segments, covariates) = state.map_err(unreadable)?;
     let epoch = row.get("epoch")?;
     Ok(Unit {
         place: UnitPlace { epoch, ..place },
@@ -283,6 +297,7 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
         began,
         metrics,
         segments,
+        covariates,
         touched: false,
         journaled: 0,
     })
@@ -291,11 +306,33 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
 /// The state of a unit of an earlier release: it takes no part in bets.
 fn present<M: Into<UnitMetric>>(old: Vec<M>) -> State<Vec<UnitMetric>> {
     let metrics = old.into_iter().map(Into::into).collect();
-    (Coin::LeftOut, 0, metrics, Segments::new())
+    (
+        Coin::LeftOut,
+        0,
+        metrics,
+        Segments::new(),
+        Covariates::new(),
+    )
 }
 
-fn with_none<M>((coin, began, metrics): Earlier<M>) -> State<M> {
-    (coin, began, metrics, Segments::new())
+fn with_none<M>((coin, began, metrics): WithoutSegments<M>) -> State<M> {
+    (coin, began, metrics, Segments::new(), Covariates::new())
+}
+
+fn without_covariates<M>((coin, began, metrics, segments): WithSegments<M>) -> State<M> {
+    (coin, began, metrics, segments, Covariates::new())
+}
+
+fn state_of(unit: &Unit) -> (Coin, i64, &[UnitMetric], &Segments, &Covariates) {
+    let Unit {
+        coin,
+        began,
+        metrics,
+        segments,
+        covariates,
+        ..
+    } = unit;
+    (*coin, *began, metrics, segments, covariates)
 }
 
 fn unwritable(error: &postcard::Error) -> StoreError {
