@@ -46,6 +46,9 @@ cargo test --workspace --locked
 step "outcomes by unit against a recount"
 python3 .ci/outcomes.py target/debug/weir
 
+step "a shop against an analysis of the same users"
+python3 .ci/shop.py target/debug/weir
+
 step "flags by a real OpenFeature SDK"
 "$tools/bin/python" .ci/flags.py target/debug/weir 2000
 

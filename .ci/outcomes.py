@@ -6,6 +6,7 @@ recount here: counts exactly, sums to 1e-9.
 
 Usage: outcomes.py WEIR [USERS [KILLS]], with the path of the program.
 """
+import atexit
 import datetime
 import json
 import math
@@ -32,13 +33,15 @@ DIMENSION = "country"
 
 
 class Server:
-    def __init__(self, program, directory):
-        self.program, self.directory = program, directory
+    def __init__(self, program, directory, *flags):
+        self.program, self.directory, self.flags = program, directory, flags
         self.start()
 
     def start(self):
         command = [self.program, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.directory]
+        command += self.flags
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
         self.address = self.process.stdout.readline().strip()
 
     def kill(self):
@@ -213,4 +216,5 @@ def main():
     return None
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -21,7 +21,7 @@ pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: b
         ended,
     };
     let unlike = words.unlike_feedback(primary);
-    format!("{}{unlike}", words.say())
+    format!("{}{}{unlike}", words.say(), words.covariate())
 }
 
 struct Words<'a> {
@@ -69,6 +69,30 @@ impl Words<'_> {
                 self.needed()
             ),
         }
+    }
+
+    /// A sentence on what the covariate of the primary metric does, where it does much or is never sent.
+    fn covariate(&self) -> String {
+        let Some(covariate) = &self.metric.covariate else {
+            return String::new();
+        };
+        let all = self.result.comparisons.iter().filter_map(|c| c.covariate);
+        let (units, of, least) = all.fold((0, 0, 1.0f64), |(units, of, least), by| {
+            let least = least.min(by.variance_reduction);
+            (units + by.units, of + by.of, least)
+        });
+        if of > 0 && units == 0 {
+            return format!(
+                " Its covariate ({covariate}) is known of no unit, so nothing is adjusted by it."
+            );
+        }
+        if least < 0.01 || units == 0 {
+            return String::new();
+        }
+        format!(
+            " Adjusted by its covariate ({covariate}), which lowers the variance of the difference by {} %.",
+            significant(100.0 * least, 2)
+        )
     }
 
     /// A sentence on metrics other than the primary one whose feedback comes unlike.
