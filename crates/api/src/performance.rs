@@ -15,6 +15,9 @@ pub struct Performance {
     pub recommendation: Option<String>,
     /// One sentence per model with two versions or more.
     pub recommendations: Vec<Recommendation>,
+    /// With `where`: the time of the oldest prediction that was looked at, where there are older ones; else left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_back_to: Option<String>,
     /// What was answered and is not in these numbers yet; left out when they hold everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_lag: Option<crate::LogLag>,

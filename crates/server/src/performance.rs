@@ -14,8 +14,8 @@ use judge::Labels;
 use judge::fixed::{Proportion, wilson};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use store::{ExperimentFilter, LogStore, ModelStore, Rollup, VersionFilter};
-use types::{Experiment, ExperimentStatus, ModelName, Version, VersionKey};
+use store::{ByAttributes, ExperimentFilter, LogStore, ModelStore, Rollup, VersionFilter};
+use types::{Condition, Experiment, ExperimentStatus, ModelName, Version, VersionKey};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
@@ -24,7 +24,13 @@ pub(crate) struct ReportParams {
     name: Option<String>,
     since: Option<String>,
     until: Option<String>,
+    /// Only predictions whose attributes meet a condition: `country in [DE, AT]`. They are read one by one, at most the newest
+    /// million.
+    r#where: Option<String>,
 }
+
+/// So many predictions are looked at for a report by attributes.
+const LOOKED_AT: usize = 1_000_000;
 
 /// What was measured.
 #[utoipa::path(
@@ -54,6 +60,7 @@ pub(crate) async fn performance(
         params.since.as_deref(),
         params.until.as_deref(),
     );
+    let condition = fields.take_option("?where", params.r#where.as_deref().map(Condition::parse));
     let range = fields.finish(Some(range))?;
     let filter = VersionFilter {
         name: name.clone(),
@@ -64,7 +71,18 @@ pub(crate) async fn performance(
         return Err(ApiError::model_not_found(name.as_str()));
     }
     let log_lag = fresh(&state).await;
-    let totals = state.store.totals(range).await?;
+    let is_of_all = condition.is_none();
+    let (totals, looked_back_to) = match condition {
+        None => (state.store.totals(range).await?, None),
+        Some(condition) => {
+            let query = ByAttributes {
+                range,
+                condition,
+                limit: LOOKED_AT,
+            };
+            state.store.totals_by_attributes(query).await?
+        }
+    };
     let totals: HashMap<VersionKey, Rollup> = totals
         .into_iter()
         .map(|totals| (totals.version, totals.rollup))
@@ -74,7 +92,11 @@ pub(crate) async fn performance(
         .iter()
         .map(|v| report(v, totals.get(&v.key).unwrap_or(&none)))
         .collect();
-    let recommendations = recommendations(&state, &models).await?;
+    // Experiments are judged by all of their units.
+    let recommendations = match is_of_all {
+        true => recommendations(&state, &models).await?,
+        false => Vec::new(),
+    };
     let recommendation = match recommendations.as_slice() {
         [only] => Some(only.recommendation.clone()),
         _ => None,
@@ -84,6 +106,7 @@ pub(crate) async fn performance(
         models,
         recommendation,
         recommendations,
+        looked_back_to: looked_back_to.map(|time| time.to_string()),
         log_lag,
     }))
 }

@@ -33,7 +33,7 @@ pub use feedback::{
     PlacedFeedback, Receipt, StoredFeedback, UnitFeedback,
 };
 pub use log::{
-    Appended, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
+    Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
     PredictionFilter, RequestQuery, SetAside, VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};

@@ -5,8 +5,8 @@ use crate::{FeedbackResult, Rollup};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId, ModelName, PredictionId,
-    Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey, VersionName,
+    Condition, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId, ModelName,
+    PredictionId, Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey, VersionName,
 };
 
 /// Which predictions to list: newest first.
@@ -82,6 +82,17 @@ pub struct VersionTotals {
     pub version: VersionKey,
     /// Its sums.
     pub rollup: Rollup,
+}
+
+/// Which predictions are summed up by their attributes.
+#[derive(Debug, Clone)]
+pub struct ByAttributes {
+    /// When they were made.
+    pub range: TimeRange,
+    /// What their attributes meet.
+    pub condition: Condition,
+    /// At most so many predictions are looked at, the newest.
+    pub limit: usize,
 }
 
 /// What a journal has to say next.

@@ -7,7 +7,7 @@ mod models;
 
 use crate::entry::PredictionEntry;
 use crate::{
-    Alias, Appended, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier,
+    Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
     PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
     SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
@@ -230,6 +230,14 @@ impl LogStore for MemoryStore {
     async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
         let memory = self.lock();
         Ok(memory.log.totals(&memory.models, range))
+    }
+
+    async fn totals_by_attributes(
+        &self,
+        query: ByAttributes,
+    ) -> Result<(Vec<VersionTotals>, Option<Timestamp>), StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.totals_by_attributes(&memory.models, &query))
     }
 
     async fn predictions(

@@ -2,10 +2,10 @@
 //! means; the suite of this crate is run on it and on SQLite, and compares both under random operations.
 
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
-    ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied, PlacedFeedback,
-    PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback,
-    StoredWebhook, VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
+    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied,
+    PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError,
+    StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
@@ -314,6 +314,16 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         &self,
         range: TimeRange,
     ) -> impl Future<Output = Result<Vec<VersionTotals>, StoreError>> + Send;
+
+    /// The sums of every version over predictions whose attributes meet a condition; and the time of the oldest that was
+    /// looked at, where there are older ones that were not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn totals_by_attributes(
+        &self,
+        query: ByAttributes,
+    ) -> impl Future<Output = Result<(Vec<VersionTotals>, Option<Timestamp>), StoreError>> + Send;
 
     /// Logged predictions, newest first.
     ///

@@ -9,10 +9,10 @@ use crate::feedback::{Attempt, attempt_of};
 use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
-    Appended, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent, FeedbackOf,
-    FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part, PlacedFeedback,
-    PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside, StoredFeedback,
-    VersionTotals, is_right, unit_number,
+    Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
+    FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
+    PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
+    StoredFeedback, VersionTotals, is_right, unit_number,
 };
 use evidence::{
     Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
@@ -616,6 +616,30 @@ impl Log {
         let each = totals.into_iter();
         each.map(|(version, rollup)| VersionTotals { version, rollup })
             .collect()
+    }
+
+    pub(super) fn totals_by_attributes(
+        &self,
+        models: &Models,
+        query: &ByAttributes,
+    ) -> (Vec<VersionTotals>, Option<Timestamp>) {
+        let newest = self.live(models).rev();
+        let mut newest = newest.filter(|(_, p)| within(query.range, p.id.time()));
+        let looked_at: Vec<_> = newest.by_ref().take(query.limit).collect();
+        let oldest = looked_at.last().map(|(_, p)| p.id.time());
+        let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
+        let meets = looked_at
+            .iter()
+            .filter(|(_, p)| query.condition.is_met(&attributes_of(p)));
+        for (_, prediction) in meets {
+            let rollup = totals.entry(prediction.version).or_default();
+            rollup.add(&Sample::new(prediction.measured()));
+            let label = (prediction.id.order(), BuiltIn::Correct.metric().name);
+            rollup.add_label(self.feedback.get(&label).map(|label| label.value));
+        }
+        let each = totals.into_iter();
+        let totals = each.map(|(version, rollup)| VersionTotals { version, rollup });
+        (totals.collect(), oldest.filter(|_| newest.next().is_some()))
     }
 
     pub(super) fn predictions(

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
-    Alias, Appended, AuditEntry, AuditFilter, Checkpoint, Delivery, Earlier, EarlierOutcomes,
-    ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback, PredictionFilter,
-    RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback, StoredWebhook,
-    VersionFilter, VersionTotals,
+    Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
+    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback,
+    PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback,
+    StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
@@ -203,6 +203,14 @@ impl LogStore for Store {
 
     async fn totals(&self, range: TimeRange) -> Result<Vec<VersionTotals>, StoreError> {
         self.read(move |connection| predictions::totals(connection, range))
+            .await
+    }
+
+    async fn totals_by_attributes(
+        &self,
+        query: ByAttributes,
+    ) -> Result<(Vec<VersionTotals>, Option<Timestamp>), StoreError> {
+        self.read(move |connection| predictions::totals_by_attributes(connection, &query))
             .await
     }
 

@@ -8,13 +8,16 @@ use super::row::{ByName, corrupt};
 use super::{Store, request_ids, rollups};
 use crate::entry::PredictionEntry;
 use crate::{
-    LoggedPrediction, PredictionFilter, RequestQuery, StoreError, Tier, VersionTotals, unit_number,
+    ByAttributes, LoggedPrediction, PredictionFilter, RequestQuery, Rollup, StoreError, Tier,
+    VersionTotals, unit_number,
 };
+use evidence::Sample;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use std::collections::BTreeMap;
 use types::{
-    Input, Measured, ModelName, PredictionId, Reason, RequestId, RequestKey, Status, TimeRange,
-    Timestamp, VersionName,
+    Attributes, Input, Measured, ModelName, PredictionId, Reason, RequestId, RequestKey, Status,
+    TimeRange, Timestamp, VersionKey, VersionName,
 };
 
 impl Store {
@@ -41,9 +44,56 @@ pub(in crate::sqlite) fn totals(
     range: TimeRange,
 ) -> Result<Vec<VersionTotals>, StoreError> {
     let transaction = connection.transaction()?;
-    let totals = rollups::totals(&transaction, range)?;
+    Ok(each(rollups::totals(&transaction, range)?))
+}
+
+/// Sums of predictions whose attributes meet a condition, which have no roll-ups: all of them are read.
+pub(in crate::sqlite) fn totals_by_attributes(
+    connection: &mut Connection,
+    query: &ByAttributes,
+) -> Result<(Vec<VersionTotals>, Option<Timestamp>), StoreError> {
+    let order = |time| PredictionId::order_at(time) as i64;
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT p.prediction_order, p.version_key, p.attributes, {MEASURED}, f.value FROM predictions p \
+         CROSS JOIN versions v ON v.version_key = p.version_key \
+         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
+         WHERE v.deleted_at IS NULL AND p.prediction_order >= ?1 AND p.prediction_order < ?2 \
+         ORDER BY p.prediction_order DESC"
+    ))?;
+    let range = query.range;
+    let ends = [
+        range.since.map_or(0, order),
+        range.until.map_or(i64::MAX, order),
+    ];
+    let mut rows = select.query(ends)?;
+    let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
+    let mut oldest = None;
+    let mut left = query.limit;
+    while let Some(row) = rows.next()? {
+        if left == 0 {
+            return Ok((each(totals), oldest));
+        }
+        left -= 1;
+        oldest = Some(PredictionId::new(row.bits("prediction_order")?, 0).time());
+        // `verify` names those that cannot be read.
+        let attributes: Option<Attributes> = row.json_option("attributes").ok().flatten();
+        if !query.condition.is_met(&attributes.unwrap_or_default()) {
+            continue;
+        }
+        if let Ok(measured) = measured(row) {
+            let rollup = totals
+                .entry(VersionKey(row.get("version_key")?))
+                .or_default();
+            rollup.add(&Sample::new(measured));
+            rollup.add_label(row.get("value")?);
+        }
+    }
+    Ok((each(totals), None))
+}
+
+fn each(totals: impl IntoIterator<Item = (VersionKey, Rollup)>) -> Vec<VersionTotals> {
     let each = |(version, rollup)| VersionTotals { version, rollup };
-    Ok(totals.into_iter().map(each).collect())
+    totals.into_iter().map(each).collect()
 }
 
 pub(in crate::sqlite) fn find(

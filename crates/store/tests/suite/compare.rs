@@ -11,16 +11,16 @@ use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
-    Appended, AuditFilter, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
+    Appended, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
     FeedbackContent, FeedbackOf, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
     UnitFeedback, VersionFilter,
 };
 use types::{
-    Accuracy, Actor, AliasName, BuiltIn, Combine, Covariate, Described, Evidence, Experiment,
-    ExperimentId, ExperimentStatus, Line, LookRecord, Metric, MetricSums, Missing, ModelId,
-    ModelState, Per, PredictionId, PredictionRecord, Reason, ReceiptId, RequestId, RequestKey,
-    RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version, VersionKey,
-    VersionStatus, WebhookId,
+    Accuracy, Actor, AliasName, BuiltIn, Combine, Condition, Covariate, Described, Evidence,
+    Experiment, ExperimentId, ExperimentStatus, Line, LookRecord, Metric, MetricSums, Missing,
+    ModelId, ModelState, Per, PredictionId, PredictionRecord, Reason, ReceiptId, RequestId,
+    RequestKey, RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version,
+    VersionKey, VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -599,6 +599,19 @@ impl Both {
         let right = self.memory.set_aside(3, 5).await.unwrap();
         assert_eq!(positions(left), positions(right));
         for range in [TimeRange::ALL, self.range()] {
+            let query = ByAttributes {
+                range,
+                condition: Condition::parse("age > 30 or country = C3").unwrap(),
+                limit: self.random.usize(..200),
+            };
+            let (left, left_to) = self
+                .sqlite
+                .store
+                .totals_by_attributes(query.clone())
+                .await
+                .unwrap();
+            let (right, right_to) = self.memory.totals_by_attributes(query).await.unwrap();
+            assert_eq!((left, left_to), (right, right_to));
             let left = totals(&self.sqlite.store, range).await;
             let right = totals(&self.memory, range).await;
             assert_eq!(left.len(), right.len(), "{range:?}");

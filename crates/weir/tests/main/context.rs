@@ -70,6 +70,23 @@ async fn attributes_are_on_the_record_and_bad_ones_are_named() {
         );
         assert_eq!(page["next_cursor"], json!(null));
     }
+    let (_, report) = weir
+        .get("/models/performance?where=country%20%3D%20DE")
+        .await;
+    assert_eq!(
+        (
+            &report["total_requests"],
+            &report["models"][0]["request_count"]
+        ),
+        (&json!(1), &json!(1)),
+        "{report}"
+    );
+    assert_eq!(report.get("looked_back_to"), None);
+    let (status, problem) = weir.get("/models/performance?where=%3D").await;
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (422, Some("?where"))
+    );
     let (_, page) = weir.get("/predictions?where=beta%3Dtrue&limit=1").await;
     let next = format!(
         "/predictions?where=beta%3Dtrue&cursor={}",

@@ -1,6 +1,6 @@
 //! Outcomes of units: what users do later, told by another system.
 
-use crate::weir::{Weir, assert_clean, directory, vader};
+use crate::weir::{Weir, afinn, assert_clean, directory, vader};
 use serde_json::{Value, json};
 
 async fn declare(weir: &Weir, metric: &str, body: Value) -> Value {
@@ -272,4 +272,97 @@ async fn outcomes_combine_as_the_metric_says() {
     assert_clean(data.path());
     assert_eq!(sums_of(data.path(), "bought"), (10, 10, 1.0, 1.0));
     assert_eq!(sums_of(data.path(), "rating"), (2, 2, 1.0, 13.0));
+}
+
+#[tokio::test]
+async fn a_covariate_is_known_of_units_as_they_came() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    for (version, runtime, percent) in [("1.0.0", vader(), 100.0), ("2.0.0", afinn(), 0.0)] {
+        let id = weir.register(version, runtime).await;
+        weir.activate(&id, percent).await;
+    }
+    let of_units = json!({"kind": "continuous", "per": "unit", "window_seconds": 3600});
+    for (covariate, change) in [
+        (json!({"attribute": "a b"}), json!({})),
+        (json!("before"), json!({"per": "prediction"})),
+        (
+            json!({"attribute": "age"}),
+            json!({"kind": "binary", "per": "prediction", "missing": "excluded"}),
+        ),
+    ] {
+        let mut body = of_units.clone();
+        let members = body.as_object_mut().unwrap();
+        members.extend(change.as_object().unwrap().clone());
+        members.insert("covariate".into(), covariate);
+        let (status, problem) = weir.put("/metrics/sentiment/revenue", body).await;
+        assert_eq!(
+            (status, problem["errors"][0]["pointer"].as_str()),
+            (422, Some("/covariate")),
+            "{problem}"
+        );
+    }
+    for covariate in [json!("after"), json!(3), json!({"attribute": 3}), json!({})] {
+        let mut body = of_units.clone();
+        body["covariate"] = covariate;
+        let (status, problem) = weir.put("/metrics/sentiment/revenue", body).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (422, &json!("invalid_request")),
+            "{problem}"
+        );
+    }
+    let mut before = of_units.clone();
+    before["covariate"] = json!("before");
+    assert_eq!(
+        declare(&weir, "revenue", before).await["covariate"],
+        "before"
+    );
+    let mut age = of_units;
+    age["covariate"] = json!({"attribute": "age"});
+    assert_eq!(
+        declare(&weir, "visits", age).await["covariate"],
+        json!({"attribute": "age"})
+    );
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "weights": {"1.0.0": 50, "2.0.0": 50},
+        "primary_metric": "revenue", "secondary_metrics": ["visits"],
+    });
+    let (_, created) = weir.post("/experiments", body).await;
+    let id = created["experiment"].as_str().unwrap().to_owned();
+    assert_eq!(
+        weir.post(&format!("/experiments/{id}/start"), json!({}))
+            .await
+            .0,
+        200
+    );
+    // What u1 spent before; u2 has an age, and another one later.
+    assert_eq!(weir.post("/feedback", spent("u1", 30.0)).await.0, 200);
+    for (unit, attributes) in [
+        ("u1", json!({})),
+        ("u2", json!({"age": 30})),
+        ("u2", json!({"age": 31})),
+        ("u3", json!({"age": "old"})),
+    ] {
+        let body = json!({"text": "good", "unit_id": unit, "attributes": attributes});
+        assert_eq!(weir.post("/predict", body).await.0, 200);
+    }
+    assert_eq!(weir.post("/feedback", spent("u1", 7.0)).await.0, 200);
+    let (_, results) = weir.get(&format!("/experiments/{id}/results")).await;
+    let known = |at: usize| results["metrics"][at]["comparisons"][0]["covariate"].clone();
+    // Nothing has matured.
+    assert_eq!(known(0)["of"], 0, "{results}");
+    assert_eq!(
+        results["metrics"][2]["comparisons"][0]["covariate"],
+        json!(null)
+    );
+    weir.signal("-TERM");
+    assert_clean(data.path());
+    let database = rusqlite::Connection::open(data.path().join("weir.db")).unwrap();
+    let sql =
+        "SELECT count(*) FROM evidence WHERE metric = ?1 AND start = -1 AND length(covariate) > 0";
+    let with = |metric: i64| database.query_row(sql, [metric], |row| row.get::<_, i64>(0));
+    // Of revenue all units are known: who spent nothing before, spent 0.
+    assert!(with(0).unwrap() > 0);
+    assert_eq!(with(1).unwrap(), 1);
 }
