@@ -92,6 +92,8 @@ codes! {
     Internal = "internal", 500, "Something went wrong inside";
     /// The version failed and no other answered.
     ModelFailed = "model_failed", 502, "The model did not answer";
+    /// The version has too much to do, or keeps failing, and no other answered.
+    ModelOverloaded = "model_overloaded", 503, "The model has too much to do";
     /// No active version has a weight.
     NoActiveVersion = "no_active_version", 503, "No version is active";
     /// The log cannot be written.

@@ -65,6 +65,10 @@ pub struct Version {
     /// Why it cannot be called, where it cannot be loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// Why it is not called now, where it keeps failing: its probe is sent every two seconds until it is answered, and other
+    /// versions answer meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusing: Option<String>,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
     /// What to know about the traffic of its model after this call.
@@ -90,6 +94,7 @@ impl From<types::Version> for Version {
             activated_at: v.activated_at.map(|at| at.to_string()),
             runtime,
             broken,
+            refusing: None,
             tags: v.described.tags,
             warning: None,
         }

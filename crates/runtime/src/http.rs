@@ -1,12 +1,13 @@
 //! A version that a model service elsewhere runs, called over HTTP.
 
 use crate::RuntimeError;
+use crate::gate::Gate;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use types::{HttpBody, HttpEndpoint, HttpSpec, Input, JsonPointer, Output};
 
 /// The statuses by which a model service says that it does not take this input.
@@ -17,6 +18,12 @@ const REFUSALS: [StatusCode; 4] = [
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
+/// The statuses by which it says that it has too much to do.
+const BUSY: [StatusCode; 2] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
+
 /// How long a reply that is no answer may take to say why.
 const REASON_WITHIN: Duration = Duration::from_millis(250);
 
@@ -24,9 +31,11 @@ const REASON_WITHIN: Duration = Duration::from_millis(250);
 const QUOTED: usize = 200;
 
 /// The connections to model services. Versions with the same connect timeout share a pool.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HttpClient {
     by_connect_timeout: Arc<Mutex<HashMap<Duration, Client>>>,
+    /// Calls that a version may have at once where it does not say.
+    concurrency: usize,
 }
 
 /// Installs what HTTP clients of this process make TLS connections with. Another crate of the process may
@@ -36,6 +45,14 @@ pub fn install_tls() {
 }
 
 impl HttpClient {
+    /// For versions that may have so many calls at once where they do not say.
+    pub fn new(concurrency: usize) -> Self {
+        Self {
+            by_connect_timeout: Arc::default(),
+            concurrency,
+        }
+    }
+
     fn client(&self, connect_timeout: Duration) -> Result<Client, RuntimeError> {
         let poisoned = |_| RuntimeError::Failed("a thread panicked while it made a client".into());
         let mut clients = self.by_connect_timeout.lock().map_err(poisoned)?;
@@ -60,6 +77,7 @@ impl HttpClient {
 pub struct HttpRuntime {
     client: Client,
     endpoint: HttpEndpoint,
+    gate: Gate,
 }
 
 impl HttpRuntime {
@@ -68,26 +86,53 @@ impl HttpRuntime {
         let endpoint = spec.endpoint().map_err(invalid)?;
         Ok(Self {
             client: client.client(endpoint.connect_timeout)?,
+            gate: Gate::new(endpoint.max_concurrency.unwrap_or(client.concurrency)),
             endpoint,
         })
-    }
-
-    pub(crate) fn probe_input(&self) -> Input {
-        match &self.endpoint.probe {
-            Value::String(text) => Input::Text(text.clone()),
-            other => Input::Json(other.clone()),
-        }
     }
 
     pub(crate) fn max_reply_bytes(&self) -> u64 {
         self.endpoint.max_reply_bytes
     }
 
+    /// Why the version is not called now, where it keeps failing.
+    pub(crate) fn refusing(&self) -> Option<Arc<str>> {
+        self.gate.refusing()
+    }
+
+    /// Calls the service, where it may be called.
     pub(crate) async fn call(
         &self,
         input: &Input,
         within: Duration,
     ) -> Result<Output, RuntimeError> {
+        let gate = &self.gate;
+        let pass = gate.enter();
+        let pass = pass.map_err(|refused| RuntimeError::Overloaded(refused.to_string()))?;
+        let called = self.ask(input, within).await;
+        drop(pass);
+        let failure = match &called {
+            // A service that refuses an input answers.
+            Ok(_) | Err(RuntimeError::Rejected(_)) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        gate.ended(failure.as_deref(), Instant::now());
+        called
+    }
+
+    /// Asks the service with the input that its specification gives for this, whether or not it may be called. Its answer
+    /// lets calls in again.
+    pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
+        let input = match &self.endpoint.probe {
+            Value::String(text) => Input::Text(text.clone()),
+            other => Input::Json(other.clone()),
+        };
+        self.ask(&input, Duration::MAX).await?;
+        self.gate.answered();
+        Ok(())
+    }
+
+    async fn ask(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
         let within = within.min(self.endpoint.timeout);
         let exchange = async {
             let response = self
@@ -101,6 +146,8 @@ impl HttpRuntime {
                 let said = format!("the model service answered {status}: {}", quote(&body));
                 return Err(if REFUSALS.contains(&status) {
                     RuntimeError::Rejected(said)
+                } else if BUSY.contains(&status) {
+                    RuntimeError::Overloaded(said)
                 } else {
                     RuntimeError::Failed(said)
                 });

@@ -4,12 +4,15 @@
 //! routing, storage or of serving HTTP.
 #![warn(missing_docs)]
 
+mod gate;
 mod http;
 mod sentiment;
 
+pub use gate::PROBE_EVERY;
 pub use http::{HttpClient, install_tls};
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
+use std::sync::Arc;
 use std::time::Duration;
 use types::{Input, MAX_VALUE, Output, RuntimeSpec, SentimentMethod};
 
@@ -19,6 +22,9 @@ pub enum RuntimeError {
     /// The version does not take this input; another one might not either.
     #[error("{0}")]
     Rejected(String),
+    /// It has too much to do, or keeps failing: it was not called, or said so.
+    #[error("{0}")]
+    Overloaded(String),
     /// The time was up.
     #[error("no answer within {0} ms")]
     Timeout(u128),
@@ -78,10 +84,15 @@ impl Runtime {
     pub async fn probe(&self) -> Result<(), RuntimeError> {
         match self {
             Self::Sentiment(_) => Ok(()),
-            Self::Http(http) => self
-                .call(&http.probe_input(), Duration::MAX)
-                .await
-                .map(drop),
+            Self::Http(http) => http.probe().await,
+        }
+    }
+
+    /// Why the version is not called now, where it keeps failing.
+    pub fn refusing(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Sentiment(_) => None,
+            Self::Http(http) => http.refusing(),
         }
     }
 

@@ -237,6 +237,7 @@ impl Server {
             () = Box::pin(limits::run(&self.state)) => {}
             () = webhooks::run(&self.state) => {}
             () = self.state.keep_published() => {}
+            () = self.state.keep_probing() => {}
         }
         let limit = self.config.predict_timeout + listener::GRACE;
         if tokio::time::timeout(limit, self.state.finish_tasks())

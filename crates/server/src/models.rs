@@ -322,10 +322,13 @@ fn with_warning(state: &AppState, version: types::Version) -> Version {
 /// A version, and whether it can be called.
 fn wire(state: &AppState, version: types::Version) -> Version {
     let model = state.snapshot.model(version.name.as_str());
+    let model = model.as_ref();
     let broken = model.and_then(|model| model.broken(version.key).map(str::to_owned));
+    let refusing = model.and_then(|model| model.refusing(version.key));
     let version = Version::from(version);
     Version {
         broken: version.broken.clone().or(broken),
+        refusing: refusing.map(|why| why.to_string()),
         ..version
     }
 }

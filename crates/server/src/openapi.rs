@@ -174,7 +174,7 @@ pub(crate) mod problems {
         Observe = ModelNotFound VersionNotFound RequestIdTaken TokenInvalid TokenExpired LogBehind TooManyRequests
             LogUnavailable BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest Internal StoreUnavailable;
         Predict = AmbiguousModel ModelNotFound VersionNotFound RequestIdTaken LogBehind TooManyRequests ModelFailed
-            NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
+            ModelOverloaded NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
             InvalidRequest;
     }
 

@@ -467,7 +467,8 @@ impl UnderWay {
 
     async fn call_versions(&self) -> Ended {
         let all = self.deadline.saturating_duration_since(self.start);
-        let error = match self.ask(self.assignment.version, all).await {
+        let others = self.model.routes.has_fallbacks(&self.assignment);
+        let error = match self.ask(self.assignment.version, part(all, others)).await {
             Ok(output) => return Ended::Answered(self.assignment.version, output, None),
             // Another version would be asked for an input that may be no version's fault.
             Err(error @ RuntimeError::Rejected(_)) => return Ended::Failed(error),
@@ -477,13 +478,19 @@ impl UnderWay {
         let own = format!("{:016x}", self.random);
         let unit = self.call.unit_id.as_ref();
         let unit = unit.map_or(own.as_str(), UnitId::as_str);
-        for next in self.model.routes.fallbacks(&self.assignment, unit) {
+        let mut next = self
+            .model
+            .routes
+            .fallbacks(&self.assignment, unit)
+            .into_iter()
+            .peekable();
+        while let Some(version) = next.next() {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            if let Ok(output) = self.ask(next, left).await {
-                return Ended::Answered(next, output, Some(error));
+            if let Ok(output) = self.ask(version, part(left, next.peek().is_some())).await {
+                return Ended::Answered(version, output, Some(error));
             }
         }
         Ended::Failed(error)
@@ -499,6 +506,12 @@ impl UnderWay {
             Err(RuntimeError::Failed("the runtime panicked".into()))
         })
     }
+}
+
+/// How long a version may take of the time that is left, where others would answer in its place: two thirds, so that one that
+/// hangs leaves them time.
+fn part(left: Duration, others: bool) -> Duration {
+    if others { left * 2 / 3 } else { left }
 }
 
 /// Appends a record. For a long answer more room is taken; where there is none, it is no answer, and that is

@@ -3,8 +3,10 @@
 use crate::limits::{self, Watch};
 use crate::state::AppState;
 use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use route::Routes;
-use runtime::{HttpClient, Runtime, RuntimeError};
+use runtime::{HttpClient, PROBE_EVERY, Runtime, RuntimeError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use types::{
@@ -114,12 +116,24 @@ impl Model {
 
     /// Why a version cannot be called, where it should and cannot.
     pub(crate) fn broken(&self, key: VersionKey) -> Option<&str> {
-        let mut versions = self.traffic().versions.iter();
-        let at = versions.position(|version| version.key == key)?;
-        match &self.runtimes[at] {
+        match self.loaded(key)? {
             Loaded::Broken(reason) => Some(reason),
             Loaded::Ready(_) | Loaded::Not => None,
         }
+    }
+
+    /// Why a version is not called now, where it keeps failing.
+    pub(crate) fn refusing(&self, key: VersionKey) -> Option<Arc<str>> {
+        match self.loaded(key)? {
+            Loaded::Ready(runtime) => runtime.refusing(),
+            Loaded::Broken(_) | Loaded::Not => None,
+        }
+    }
+
+    fn loaded(&self, key: VersionKey) -> Option<&Loaded> {
+        let mut versions = self.traffic().versions.iter();
+        let at = versions.position(|version| version.key == key)?;
+        self.runtimes.get(at)
     }
 }
 
@@ -233,6 +247,22 @@ impl Snapshot {
         names
     }
 
+    /// What calls the versions that keep failing and are not called now.
+    fn refusing(&self) -> Vec<Arc<Runtime>> {
+        let models = self.models.load();
+        let loaded = models.values().map(|cell| cell.load_full());
+        let refusing = loaded.flat_map(|model| {
+            let ready = model.runtimes.iter().filter_map(|runtime| match runtime {
+                Loaded::Ready(runtime) => Some(Arc::clone(runtime)),
+                Loaded::Broken(_) | Loaded::Not => None,
+            });
+            ready
+                .filter(|runtime| runtime.refusing().is_some())
+                .collect::<Vec<_>>()
+        });
+        refusing.collect()
+    }
+
     /// What the rollouts of all models meet.
     pub(crate) fn watches(&self) -> Vec<Arc<Watch>> {
         let models = self.models.load();
@@ -320,6 +350,32 @@ impl AppState {
                 tokio::time::sleep(RETRY).await;
             }
             self.tell();
+        }
+    }
+
+    /// Asks versions that keep failing with their probes, for ever, each for itself: one that hangs keeps no other from being
+    /// asked.
+    pub(crate) async fn keep_probing(&self) {
+        let mut asked = FuturesUnordered::new();
+        let mut under_way: Vec<Arc<Runtime>> = Vec::new();
+        let mut tick = tokio::time::interval(PROBE_EVERY);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    for runtime in self.snapshot.refusing() {
+                        if under_way.iter().any(|known| Arc::ptr_eq(known, &runtime)) {
+                            continue;
+                        }
+                        under_way.push(Arc::clone(&runtime));
+                        asked.push(async move {
+                            // What it says is known from the calls that failed.
+                            let _ = runtime.probe().await;
+                            runtime
+                        });
+                    }
+                }
+                Some(done) = asked.next() => under_way.retain(|known| !Arc::ptr_eq(known, &done)),
+            }
         }
     }
 }

@@ -92,7 +92,8 @@ impl AppState {
         let waiting = log::newest_order(&journal, store.position())?;
         let newest = store.newest_order().await?.max(waiting);
         let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
-        let client = HttpClient::default();
+        // One version that hangs leaves the other half to the others.
+        let client = HttpClient::new((config.max_predictions / 2).max(1));
         let (published, _) = store.changed_models(i64::MAX).await?;
         let catalogue = Catalogue::load(&store, clock.now()).await?;
         let settings = settings::load(&store, clock.now()).await?;

@@ -87,6 +87,11 @@ pub struct HttpSpec {
     #[serde(default = "default_max_reply_bytes")]
     #[schema(minimum = 1, maximum = 67_108_864)]
     pub max_reply_bytes: u64,
+    /// How many calls it may have at once (1 to 1,000,000); half of what the server takes where it is not said. What is
+    /// beyond is not called: another version answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub max_concurrency: Option<u64>,
     /// The input that is sent before the version takes traffic, to see that the service answers: a
     /// text, or any JSON for a model that does not read text.
     #[serde(default = "default_probe")]
@@ -214,6 +219,8 @@ pub struct HttpEndpoint {
     pub timeout: Duration,
     /// The largest reply that is read, in bytes.
     pub max_reply_bytes: u64,
+    /// How many calls it may have at once, where it is said.
+    pub max_concurrency: Option<usize>,
     /// What is sent before the version takes traffic.
     pub probe: Value,
 }
@@ -260,6 +267,13 @@ impl HttpSpec {
                 64 << 20,
                 "must be from 1 to 67108864",
             )?,
+            max_concurrency: match self.max_concurrency {
+                None => None,
+                Some(most) => {
+                    let problem = "must be from 1 to 1000000";
+                    Some(within("/max_concurrency", most, 1_000_000, problem)? as usize)
+                }
+            },
             probe: self.probe.clone(),
         })
     }

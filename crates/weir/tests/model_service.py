@@ -18,6 +18,8 @@ class Handler(BaseHTTPRequestHandler):
         text = str(body.get("text", body.get("inputs")))
         if "fail" in text:
             return self.reply(500, {"error": "asked to fail"})
+        if "#busy" in text:
+            return self.reply(503, {"error": "too much to do"})
         if "hang" in text:
             time.sleep(30)
         if "#refuse at length" in text:

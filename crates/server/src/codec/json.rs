@@ -305,6 +305,7 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
         Failure::Failed { error, id } => {
             let code = match error {
                 RuntimeError::Timeout(_) => ErrorCode::ModelTimeout,
+                RuntimeError::Overloaded(_) => ErrorCode::ModelOverloaded,
                 RuntimeError::Rejected(_) | RuntimeError::Failed(_) => ErrorCode::ModelFailed,
             };
             let detail = format!("The version failed and no other could answer: {error}.");

@@ -28,7 +28,7 @@ fn reviews() -> Vec<(String, &'static str)> {
 /// How often each version is right on all reviews, without a server.
 async fn offline(method: SentimentMethod, reviews: &[(String, &'static str)]) -> f64 {
     let spec = RuntimeSpec::Sentiment { method };
-    let runtime = Runtime::new(&spec, &HttpClient::default()).unwrap();
+    let runtime = Runtime::new(&spec, &HttpClient::new(64)).unwrap();
     let mut right = 0;
     for (text, label) in reviews {
         let input = Input::Text(text.clone());

@@ -1,6 +1,6 @@
 //! Versions that a model service elsewhere runs, and what happens when it fails.
 
-use crate::weir::{Weir, assert_clean, directory, vader};
+use crate::weir::{Weir, assert_clean, directory, serve, vader};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -128,4 +128,104 @@ async fn a_failing_version_is_answered_for() {
     );
     drop(weir);
     assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_version_that_keeps_failing_is_not_called_until_its_probe_is_answered() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let service = ModelService::start();
+    let remote = weir.register("remote", service.runtime()).await;
+    weir.activate(&remote, 100.0).await;
+    let busy = json!({"text": "#busy"});
+    let (status, problem) = weir.post("/predict", busy).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (503, &json!("model_overloaded")),
+        "{problem}"
+    );
+    let local = weir.register("local", vader()).await;
+    weir.activate(&local, 0.0).await;
+    let logged_error = async |reply: &Value| {
+        let path = format!("/predictions/{}", reply["prediction_id"].as_str().unwrap());
+        weir.get(&path).await.1["error"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let mut errors = Vec::new();
+    for _ in 0..14 {
+        let (status, reply) = weir.post("/predict", json!({"text": "fail"})).await;
+        assert_eq!(
+            (status, &reply["served_model_id"]),
+            (200, &json!(local)),
+            "{reply}"
+        );
+        errors.push(logged_error(&reply).await);
+    }
+    assert!(errors[0].contains("500"), "{errors:?}");
+    assert!(
+        errors[13].contains("keeps failing") && errors[13].contains("500"),
+        "{errors:?}"
+    );
+    let path = format!("/models/{remote}");
+    let (_, version) = weir.get(&path).await;
+    assert!(
+        version["refusing"].as_str().unwrap().contains("500"),
+        "{version}"
+    );
+    while weir.get(&path).await.1.get("refusing").is_some() {
+        tokio::task::yield_now().await;
+    }
+    let (_, reply) = weir.post("/predict", json!({"text": "good"})).await;
+    assert_eq!(reply["served_model_id"], json!(remote), "{reply}");
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_version_that_hangs_leaves_its_fallback_time_to_answer() {
+    let data = directory();
+    let mut command = serve(data.path());
+    command.args(["--predict-timeout-ms", "900"]);
+    let weir = Weir::spawn(command);
+    let service = ModelService::start();
+    let mut runtime = service.runtime();
+    runtime["timeout_ms"] = json!(10_000);
+    runtime["max_concurrency"] = json!(1);
+    let remote = weir.register("remote", runtime.clone()).await;
+    let local = weir.register("local", vader()).await;
+    weir.activate(&remote, 100.0).await;
+    weir.activate(&local, 0.0).await;
+    let hang = async || weir.post("/predict", json!({"text": "hang"})).await;
+    let (one, two) = tokio::join!(hang(), hang());
+    let mut errors = Vec::new();
+    for (status, reply) in [one, two] {
+        assert_eq!(
+            (status, &reply["served_model_id"]),
+            (200, &json!(local)),
+            "{reply}"
+        );
+        let path = format!("/predictions/{}", reply["prediction_id"].as_str().unwrap());
+        errors.push(
+            weir.get(&path).await.1["error"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+    }
+    errors.sort();
+    assert!(
+        errors[0].starts_with("1 calls of the version"),
+        "{errors:?}"
+    );
+    assert!(errors[1].starts_with("no answer within"), "{errors:?}");
+    runtime["max_concurrency"] = json!(0);
+    let body = json!({"name": "sentiment", "version": "3", "accuracy": 0.5, "runtime": runtime});
+    let (status, problem) = weir.post("/models", body).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (422, &json!("/runtime/max_concurrency")),
+        "{problem}"
+    );
 }
