@@ -3,8 +3,7 @@
 use crate::feedback::LineError;
 use crate::{AssignmentReason, FeedbackStatus};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use types::RuntimeSpec;
+use types::{Json, RuntimeSpec};
 use utoipa::ToSchema;
 
 /// Who asks which version to use.
@@ -83,10 +82,12 @@ pub struct ObservedPrediction {
     pub text: Option<String>,
     /// What came in, where it was no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub inputs: Option<Json>,
     /// What the version said. Without it and without an `error` the request says that the unit was exposed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prediction: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub prediction: Option<Json>,
     /// How sure it was, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,

@@ -4,6 +4,7 @@ use crate::{AssignmentReason, PredictionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
+use types::Json;
 use utoipa::ToSchema;
 
 /// A request for a prediction: either `text` or `inputs`.
@@ -15,7 +16,8 @@ pub struct PredictRequest {
     pub text: Option<String>,
     /// Tensors or any JSON, for models that do not read text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub inputs: Option<Json>,
     /// The model; needed only when several are active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -73,7 +75,7 @@ pub enum ReplyOrProblem<'a> {
 pub struct PredictReply<'a> {
     /// What the version said: a label for sentiment.
     #[schema(value_type = Value)]
-    pub prediction: Cow<'a, Value>,
+    pub prediction: Cow<'a, Json>,
     /// How sure it is, where it says so.
     pub confidence: Option<f64>,
     /// The version that was chosen.
@@ -141,9 +143,11 @@ pub struct LoggedPrediction {
     /// What came in, when it was a text.
     pub text: Option<String>,
     /// What came in, when it was not.
-    pub inputs: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub inputs: Option<Json>,
     /// What was answered.
-    pub prediction: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub prediction: Option<Json>,
     /// How sure the answering version was.
     pub confidence: Option<f64>,
     /// How long it took, in milliseconds.

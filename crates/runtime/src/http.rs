@@ -4,11 +4,11 @@ use crate::RuntimeError;
 use crate::gate::Gate;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use types::{HttpBody, HttpEndpoint, HttpSpec, Input, JsonPointer, Output};
+use types::{HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output};
 
 /// The statuses by which a model service says that it does not take this input.
 const REFUSALS: [StatusCode; 4] = [
@@ -125,7 +125,7 @@ impl HttpRuntime {
     pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
         let input = match &self.endpoint.probe {
             Value::String(text) => Input::Text(text.clone()),
-            other => Input::Json(other.clone()),
+            other => Input::Json(other.into()),
         };
         self.ask(&input, Duration::MAX).await?;
         self.gate.answered();
@@ -169,13 +169,15 @@ impl HttpRuntime {
                 "this version reads `text`, not `inputs`".into(),
             )),
             (HttpBody::Json, input) => {
-                let (value, default) = match input {
-                    Input::Text(text) => (Value::String(text.clone()), "/text"),
-                    Input::Json(value) => (value.clone(), "/inputs"),
+                let (json, default) = match input {
+                    Input::Text(text) => (Json::text(text), "/text"),
+                    Input::Json(json) => (json.clone(), "/inputs"),
                 };
                 let pointer = self.endpoint.input_pointer.as_ref();
                 let pointer = pointer.map_or(default, JsonPointer::as_str);
-                Ok(post.json(&placed_at(pointer, value)))
+                Ok(post
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(placed_at(pointer, json.as_str())))
             }
         }
     }
@@ -195,29 +197,32 @@ impl HttpRuntime {
     }
 
     fn output(&self, body: &[u8]) -> Result<Output, RuntimeError> {
-        let reply: Value = serde_json::from_slice(body).map_err(|error| {
-            RuntimeError::Failed(format!("the reply is not JSON ({error}): {}", quote(body)))
-        })?;
-        let at = |pointer: &Option<JsonPointer>| {
-            let pointer = pointer.as_ref();
-            pointer.and_then(|pointer| reply.pointer(pointer.as_str()))
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let reply = quote(body);
+            RuntimeError::Failed(format!("the reply is not JSON ({error}): {reply}"))
         };
-        if let Some(error) = at(&self.endpoint.error_pointer).filter(|error| !error.is_null()) {
-            let text = quote(error.to_string().as_bytes());
+        let reply: Json = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        let at = |pointer: &Option<JsonPointer>| pointer.as_ref().and_then(|at| reply.at(at));
+        if let Some(error) =
+            at(&self.endpoint.error_pointer).filter(|error| error.as_str() != "null")
+        {
+            let text = quote(error.as_str().as_bytes());
             return Err(RuntimeError::Failed(format!(
                 "the model service reports {text}"
             )));
         }
-        let pointer = self.endpoint.prediction_pointer.as_str();
-        let Some(prediction) = reply.pointer(pointer) else {
+        let pointer = &self.endpoint.prediction_pointer;
+        let Some(prediction) = reply.at(pointer) else {
             return Err(RuntimeError::Failed(format!(
-                "the reply has nothing at {pointer}: {}",
+                "the reply has nothing at {}: {}",
+                pointer.as_str(),
                 quote(body)
             )));
         };
-        let confidence = match at(&self.endpoint.confidence_pointer) {
-            None | Some(Value::Null) => None,
-            Some(Value::Number(number)) => number.as_f64(),
+        let confidence = at(&self.endpoint.confidence_pointer);
+        let confidence = match confidence.map(|json| serde_json::from_str(json.as_str())) {
+            None | Some(Ok(Value::Null)) => None,
+            Some(Ok(Value::Number(number))) => number.as_f64(),
             Some(_) => {
                 return Err(RuntimeError::Failed(
                     "the confidence in the reply is no number".into(),
@@ -225,21 +230,26 @@ impl HttpRuntime {
             }
         };
         Ok(Output {
-            prediction: prediction.clone(),
+            prediction,
             confidence,
         })
     }
 }
 
-/// An object that holds a value at a JSON pointer: `/a/b` gives `{"a": {"b": value}}`.
-fn placed_at(pointer: &str, value: Value) -> Value {
-    let keys = pointer.split('/').skip(1);
-    let keys: Vec<String> = keys
-        .map(|key| key.replace("~1", "/").replace("~0", "~"))
+/// An object that holds JSON, as it is, at a JSON pointer: `/a/b` gives `{"a":{"b":json}}`.
+fn placed_at(pointer: &str, json: &str) -> String {
+    let keys: Vec<String> = JsonPointer::parts(pointer)
+        .map(|key| Value::String(key).to_string())
         .collect();
-    keys.into_iter().rev().fold(value, |inner, key| {
-        Value::Object(Map::from_iter([(key, inner)]))
-    })
+    let mut placed = String::with_capacity(json.len() + pointer.len() + 8 * keys.len());
+    for key in &keys {
+        placed.push('{');
+        placed.push_str(key);
+        placed.push(':');
+    }
+    placed.push_str(json);
+    placed.extend(keys.iter().map(|_| '}'));
+    placed
 }
 
 /// The beginning of a body that says why there is no answer. The status has said the rest: however long the body
@@ -277,12 +287,13 @@ fn failed(error: &reqwest::Error) -> RuntimeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn inputs_are_placed_by_pointer() {
-        assert_eq!(placed_at("", json!(1)), json!(1));
-        assert_eq!(placed_at("/text", json!("a")), json!({"text": "a"}));
-        assert_eq!(placed_at("/a/b~1c", json!([1])), json!({"a": {"b/c": [1]}}));
+        assert_eq!(placed_at("", "1"), "1");
+        assert_eq!(placed_at("/text", "\"a\""), "{\"text\":\"a\"}");
+        let odd = r#"{"b":1, "a":12345678901234567890123,"b":2.0}"#;
+        let placed = format!(r#"{{"a\"":{{"b/c":{odd}}}}}"#);
+        assert_eq!(placed_at("/a\"/b~1c", odd), placed);
     }
 }

@@ -11,7 +11,7 @@ use foldhash::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use types::{Input, Output, SentimentMethod};
+use types::{Input, Json, Output, SentimentMethod};
 
 /// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.
 const NEUTRAL: f64 = 0.05;
@@ -60,19 +60,23 @@ fn read(method: SentimentMethod, text: &str) -> Output {
         SentimentMethod::Vader => vader_compound(text),
     };
     Output {
-        prediction: label(score).into(),
+        prediction: label(score),
         confidence: Some(confidence(score)),
     }
 }
 
-fn label(score: f64) -> &'static str {
-    if score >= NEUTRAL {
-        "positive"
+fn label(score: f64) -> Json {
+    static LABELS: LazyLock<[Json; 3]> =
+        LazyLock::new(|| ["negative", "neutral", "positive"].map(Json::text));
+    let [negative, neutral, positive] = &*LABELS;
+    let label = if score >= NEUTRAL {
+        positive
     } else if score <= -NEUTRAL {
-        "negative"
+        negative
     } else {
-        "neutral"
-    }
+        neutral
+    };
+    label.clone()
 }
 
 /// How far the score is from the border of its label, as a share of the farthest it could be,
@@ -124,14 +128,14 @@ mod tests {
 
     #[test]
     fn methods_really_differ() {
-        let label = |method| read(method, "This is not good at all.").prediction;
+        let label = |method| read(method, "This is not good at all.").prediction.value();
         assert_eq!(label(SentimentMethod::Afinn), "positive");
         assert_eq!(label(SentimentMethod::Vader), "negative");
     }
 
     #[tokio::test]
     async fn other_inputs_are_refused() {
-        let input = Input::Json(serde_json::json!([1]));
+        let input = Input::Json((&serde_json::json!([1])).into());
         assert!(matches!(
             answer(SentimentMethod::Vader, &input, Duration::MAX).await,
             Err(RuntimeError::Rejected(_))
@@ -144,7 +148,7 @@ mod tests {
         let text = Input::Text(text);
         let minute = Duration::from_secs(60);
         let output = answer(SentimentMethod::Vader, &text, minute).await;
-        assert_eq!(output.unwrap().prediction, "positive");
+        assert_eq!(output.unwrap().prediction.value(), "positive");
         let late = answer(SentimentMethod::Vader, &text, Duration::ZERO).await;
         assert_eq!(late, Err(RuntimeError::Timeout(0)));
     }

@@ -14,7 +14,6 @@ use api::{ErrorCode, ObservedPrediction, ObservedReceipt, ObservedReply};
 use axum::Json as Reply;
 use axum::extract::{Request, State};
 use journal::Frame;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Instant;
@@ -339,7 +338,7 @@ fn check(
     let input = match (item.text, item.inputs) {
         (Some(text), None) => Input::Text(text),
         (None, Some(inputs)) => Input::Json(inputs),
-        (None, None) => Input::Json(Value::Null),
+        (None, None) => Input::Json(types::Json::default()),
         (Some(_), Some(_)) => {
             let detail = "cannot stand beside `text`: give one of them";
             return Err(Refusal::field("/inputs", detail));

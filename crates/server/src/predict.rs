@@ -41,8 +41,6 @@ pub(crate) struct Call {
     pub(crate) until: Option<Instant>,
     /// What the caller calls this request.
     pub(crate) request_id: Option<RequestId>,
-    /// How many bytes the input came in.
-    pub(crate) input_bytes: usize,
 }
 
 /// An answer, which is logged.
@@ -138,8 +136,6 @@ pub(crate) enum Failure {
 
 /// Bytes of an entry beside its input and its answer: ids, numbers, a `unit_id` and an error.
 const ENTRY_BYTES: u64 = 6 << 10;
-/// How much longer JSON may be in the log than it came: numbers are written out.
-const GROWS: u64 = 5;
 /// Room that is kept for an answer. Few are larger; those take more room when they are there, so that a model
 /// that could answer at length takes none from the others.
 const ANSWER_BYTES: u64 = 64 << 10;
@@ -293,16 +289,12 @@ fn again(model: &Model, version: VersionKey) -> Option<Assignment> {
 
 /// How long the input may be in the log, in bytes.
 fn input_bytes(call: &Call) -> u64 {
-    match &call.input {
-        Input::Text(text) => text.len() as u64,
-        // A long one is written out to know; others cannot become too long.
-        Input::Json(value) if call.input_bytes > MUCH_JSON => value.to_string().len() as u64,
-        Input::Json(_) => GROWS * call.input_bytes as u64,
-    }
+    let length = match &call.input {
+        Input::Text(text) => text.len(),
+        Input::Json(json) => json.as_str().len(),
+    };
+    length as u64
 }
-
-/// Longer JSON than this is measured, in bytes.
-const MUCH_JSON: usize = 1 << 10;
 
 /// Chooses a version for a unit with attributes.
 ///

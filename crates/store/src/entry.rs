@@ -164,12 +164,12 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             Input::Text(text) => prediction.bytes(10, text.as_bytes()),
             Input::Json(value) => {
                 prediction.bytes(9, JSON.as_bytes());
-                prediction.json(10, value);
+                prediction.bytes(10, value.as_str().as_bytes());
             }
         }
         if let Some((served, output)) = &record.outcome.answer {
             prediction.varint(11, served.0 as u64);
-            prediction.json(12, &output.prediction);
+            prediction.bytes(12, output.prediction.as_str().as_bytes());
             if let Some(confidence) = output.confidence {
                 prediction.fixed(13, confidence.to_bits());
             }
@@ -469,7 +469,7 @@ mod tests {
                 answer: Some((
                     VersionKey(8),
                     Output {
-                        prediction: json!({"label": "positive"}),
+                        prediction: (&json!({"label": "positive"})).into(),
                         confidence: Some(0.5),
                     },
                 )),
@@ -515,7 +515,7 @@ mod tests {
         assert_eq!(prediction, expected);
 
         let mut refused = record();
-        refused.input = Input::Json(json!([1, 2.5]));
+        refused.input = Input::Json((&json!([1, 2.5])).into());
         (refused.outcome.answer, refused.outcome.rejected) = (None, true);
         bytes.clear();
         encode_prediction(&refused, at, &mut bytes);

@@ -5,7 +5,7 @@ use crate::{FeedbackResult, Rollup};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    Condition, ExperimentDefinition, ExperimentId, ExperimentKey, Input, ModelId, ModelName,
+    Condition, ExperimentDefinition, ExperimentId, ExperimentKey, Input, Json, ModelId, ModelName,
     PredictionId, Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey, VersionName,
 };
 
@@ -62,7 +62,7 @@ pub struct LoggedPrediction {
     /// What came in.
     pub input: Input,
     /// What was answered.
-    pub prediction: Option<serde_json::Value>,
+    pub prediction: Option<Json>,
     /// How sure the answering version was.
     pub confidence: Option<f64>,
     /// How long it took, in nanoseconds.

@@ -11,6 +11,7 @@ mod evidence;
 mod experiment;
 mod feedback;
 mod id;
+mod json;
 mod latency;
 mod metric;
 mod model_state;
@@ -43,6 +44,7 @@ pub use experiment::{
 };
 pub use feedback::FeedbackStatus;
 pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
+pub use json::{InvalidJson, Json};
 pub use latency::LatencyHistogram;
 pub use metric::{
     BuiltIn, Combine, Covariate, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE,

@@ -1,9 +1,9 @@
 //! One logged call.
 
 use crate::{
-    AliasName, Attributes, ExperimentKey, PredictionId, RequestId, Timestamp, UnitId, VersionKey,
+    AliasName, Attributes, ExperimentKey, Json, PredictionId, RequestId, Timestamp, UnitId,
+    VersionKey,
 };
-use serde_json::Value;
 
 /// The input of a prediction.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +11,7 @@ pub enum Input {
     /// A text.
     Text(String),
     /// Tensors or any JSON, for models that do not read text.
-    Json(Value),
+    Json(Json),
 }
 
 /// What a caller calls a request, and what was asked.
@@ -27,7 +27,7 @@ pub struct RequestKey {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     /// The prediction: a label for sentiment, any JSON for other models.
-    pub prediction: Value,
+    pub prediction: Json,
     /// How sure the version is, where it says so.
     pub confidence: Option<f64>,
 }

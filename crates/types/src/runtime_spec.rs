@@ -196,6 +196,12 @@ impl JsonPointer {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The keys on the way that a pointer says.
+    pub fn parts(pointer: &str) -> impl Iterator<Item = String> {
+        let parts = pointer.split('/').skip(1);
+        parts.map(|part| part.replace("~1", "/").replace("~0", "~"))
+    }
 }
 
 /// A model service as it is called: all of it has been checked.

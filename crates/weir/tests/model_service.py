@@ -14,7 +14,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(sent)
+        if "echo" in body:
+            return self.send(200, sent[:-1] + b', "sure": 0.5}')
         text = str(body.get("text", body.get("inputs")))
         if "fail" in text:
             return self.reply(500, {"error": "asked to fail"})
@@ -46,7 +49,9 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(30)
 
     def reply(self, status, value):
-        body = b"<html>" if value is None else json.dumps(value).encode()
+        self.send(status, b"<html>" if value is None else json.dumps(value).encode())
+
+    def send(self, status, body):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -251,7 +251,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
     // A spread like a real service's: most around 20 microseconds, a long tail.
     let latency_ns = (20_000.0 * (-random.f64().max(1e-9).ln()).exp().min(1e5)) as u64;
     let output = Output {
-        prediction: "positive".into(),
+        prediction: types::Json::text("positive"),
         confidence: Some(0.5 + random.f64() / 2.0),
     };
     PredictionRecord {

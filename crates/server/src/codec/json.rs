@@ -17,14 +17,13 @@ use hyper::body::Body;
 use runtime::RuntimeError;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use store::LoggedPrediction;
-use types::{Input, RequestId, UnitId};
+use types::{Input, Json, RequestId, UnitId};
 
 /// The most requests of one array.
 const MAX_BATCH: usize = 100;
@@ -96,7 +95,7 @@ async fn answer_one(
     name: Option<&str>,
     (unit, until): (Option<&UnitId>, Option<Instant>),
 ) -> ApiResult<Vec<u8>> {
-    let call = check(parse_object(json)?, json.len(), name, (unit, until))?;
+    let call = check(parse_object(json)?, name, (unit, until))?;
     let answered = core(state, call).await.map_err(problem)?;
     Ok(match answered {
         Answer::New(prediction) => reply(&prediction),
@@ -186,7 +185,6 @@ async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiRes
 
 fn check(
     body: PredictRequest,
-    input_bytes: usize,
     name: Option<&str>,
     (unit, until): (Option<&UnitId>, Option<Instant>),
 ) -> ApiResult<Call> {
@@ -233,7 +231,6 @@ fn check(
         name: name.map(str::to_owned).or(body.name),
         pinned: body.model_version,
         unit_id,
-        input_bytes,
     });
     fields.finish(call)
 }
@@ -259,7 +256,7 @@ fn reply(prediction: &Prediction) -> Vec<u8> {
 
 /// The reply that the request got when it came first.
 fn repeated(first: &LoggedPrediction) -> Vec<u8> {
-    let no_answer = Value::Null;
+    let no_answer = Json::default();
     let model_id = first.model_id.to_string();
     let served = first.served_model_id.map(|id| id.to_string());
     let reply = PredictReply {

@@ -49,7 +49,7 @@ async fn register(store: &Store) -> VersionKey {
 
 fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord {
     let output = Output {
-        prediction: "positive".into(),
+        prediction: types::Json::text("positive"),
         confidence: Some(random.f64()),
     };
     PredictionRecord {

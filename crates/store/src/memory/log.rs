@@ -20,14 +20,13 @@ use evidence::{
     matured_before, of_attributes, start_of, valued, without_value,
 };
 use outcomes::UnitOutcomeRow;
-use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
     ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, EpochEvidence, Evidence, Experiment,
-    ExperimentKey, FeedbackStatus, Input, LoggedGroup, Metric, MetricEvidence, MetricName,
+    ExperimentKey, FeedbackStatus, Input, Json, LoggedGroup, Metric, MetricEvidence, MetricName,
     MetricSums, MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId,
     TimeRange, Timestamp, VersionKey,
 };
@@ -1137,7 +1136,7 @@ fn value_of(
 fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPrediction {
     let (version, _) = models.known(p.version).expect("it was stored");
     let served = p.served.and_then(|key| models.known(key));
-    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let json = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_default();
     let experiment = p.experiment.and_then(|key| models.by_key(key));
     LoggedPrediction {
         id: p.id,

@@ -250,7 +250,7 @@ async fn delete<S: Backend>(store: &S, id: ModelId) {
 fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) -> PredictionRecord {
     let order = PredictionId::order_at(Timestamp::from_micros(micros));
     let output = Output {
-        prediction: "positive".into(),
+        prediction: types::Json::text("positive"),
         confidence: Some(confidence),
     };
     PredictionRecord {

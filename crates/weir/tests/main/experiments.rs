@@ -33,7 +33,7 @@ async fn offline(method: SentimentMethod, reviews: &[(String, &'static str)]) ->
     for (text, label) in reviews {
         let input = Input::Text(text.clone());
         let output = runtime.call(&input, Duration::from_secs(9)).await.unwrap();
-        right += u32::from(output.prediction == *label);
+        right += u32::from(output.prediction.value() == *label);
     }
     f64::from(right) / reviews.len() as f64
 }

@@ -229,3 +229,40 @@ async fn a_version_that_hangs_leaves_its_fallback_time_to_answer() {
         "{problem}"
     );
 }
+
+#[tokio::test]
+async fn json_goes_out_comes_back_and_is_logged_as_it_came() {
+    let data = directory();
+    let mut weir = Weir::start(data.path());
+    let service = ModelService::start();
+    let mut runtime = service.runtime();
+    runtime["input_pointer"] = json!("/echo");
+    runtime["prediction_pointer"] = json!("/echo");
+    runtime["confidence_pointer"] = json!("/sure");
+    runtime["probe"] = json!({"of": "no text"});
+    let id = weir.register("echo", runtime).await;
+    weir.activate(&id, 100.0).await;
+    let odd =
+        r#"{"b": 12345678901234567890123, "a" : [1.0,1e2, 0.1000], "b":"\u00e9", "text": {}}"#;
+    let body = format!(r#"{{"inputs": {odd}, "request_id": "one"}}"#);
+    let send = async |request: reqwest::RequestBuilder| {
+        let request = request.header("content-type", "application/json");
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let client = reqwest::Client::new();
+    let predict = async || send(client.post(weir.url("/predict")).body(body.clone())).await;
+    let reply: Value = serde_json::from_str(&predict().await).unwrap();
+    let text = predict().await;
+    assert!(
+        text.contains(odd) && text.contains("\"repeated\":true"),
+        "{text}"
+    );
+    let path = format!("/predictions/{}", reply["prediction_id"].as_str().unwrap());
+    let logged = send(client.get(weir.url(&path))).await;
+    assert_eq!(logged.matches(odd).count(), 2, "{logged}");
+    let deep = format!(r#"{{"inputs": {}{}}}"#, "[".repeat(1000), "]".repeat(1000));
+    let (status, problem) = weir.raw("/predict", "application/json", deep.into()).await;
+    assert_eq!(status, 422, "{problem}");
+    weir.signal("-TERM");
+    assert_clean(data.path());
+}

@@ -69,7 +69,7 @@ impl Load {
                     };
                     // Nobody sees a failure, whatever the candidate does.
                     let reply = client.predict(&request).await.unwrap();
-                    assert_eq!(*reply.prediction, json!("positive"));
+                    assert_eq!(reply.prediction.value(), json!("positive"));
                     answers.fetch_add(1, Ordering::Relaxed);
                 }
             });
