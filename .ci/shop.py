@@ -254,9 +254,11 @@ def plan(server, users, spent_by):
             told = server.call("POST", "/plan", {"name": "shop", "metric": "revenue", "effect": 3})["from_log"]
         except urllib.error.HTTPError as refused:
             told = {"refused": refused.read()}
-    known = [(who["attributes"].get("spent_last_month"), spent) for (who, _), spent in zip(users, spent_by)]
-    xs, ys = zip(*[pair for pair in known if pair[0] is not None])
-    correlation = covariance(xs, ys) / math.sqrt(moment(xs, 2) * moment(ys, 2))
+    xs = [who["attributes"].get("spent_last_month") for who, _ in users]
+    known = [x for x in xs if x is not None]
+    near("units with a covariate", len(known), told["covariate_units"])
+    xs = [mean(known) if x is None else x for x in xs]
+    correlation = covariance(xs, spent_by) / math.sqrt(moment(xs, 2) * moment(spent_by, 2))
     near("the correlation of the covariate", correlation, told["covariate_correlation"])
 
 

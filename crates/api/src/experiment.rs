@@ -569,6 +569,9 @@ pub struct Sequential {
     pub ln_e: f64,
     /// How the interval was made.
     pub method: SequenceMethod,
+    /// Units of both arms that it rests on: those that came when the scale of the metric was known, and whose arm was left to
+    /// chance.
+    pub units: u64,
 }
 
 /// A fixed-horizon test.

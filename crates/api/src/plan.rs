@@ -29,6 +29,7 @@ pub struct PlanRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_deviation: Option<f64>,
     /// How values of units go with a covariate, above -1 and below 1: what it explains of the variance need not be found out.
+    /// In place of what the log tells, where that is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covariate_correlation: Option<f64>,
     /// The chance of a false claim, over all candidates, two-sided; 0.05 when left out.
@@ -109,7 +110,10 @@ pub struct FromLog {
     pub baseline: f64,
     /// The standard deviation of a unit about it, as experiments compare them.
     pub standard_deviation: f64,
-    /// How values of units go with the covariate of the metric, from -1 to 1; null where it has none, or too few are known.
+    /// Of these units, those whose covariate is known; null where the metric has none.
+    pub covariate_units: Option<u64>,
+    /// How values of units go with the covariate of the metric, from -1 to 1, who has none counted as one with the mean; null
+    /// where the metric has none, or too few are known.
     pub covariate_correlation: Option<f64>,
     /// Whether it is a share: every unit has one prediction, with a 0 or a 1.
     pub is_share: bool,

@@ -236,6 +236,8 @@ pub struct Sequential {
     pub method: SequenceMethod,
     /// Whether the candidate's mean is more likely to be the greater one.
     pub more: bool,
+    /// Units of both arms that it rests on: those that came when the scale was known, and whose arm was left to chance.
+    pub units: u64,
 }
 
 /// Bad events of a candidate and of the control.

@@ -10,6 +10,8 @@ use types::{
 pub const WANTED: usize = 10_000;
 /// So many are needed at least.
 pub const MIN_UNITS: usize = 200;
+/// So many of them whose covariate is known tell a line.
+const MIN_WITH_COVARIATE: usize = MIN_UNITS / 2;
 /// With so many, one value that is not 0 is enough.
 const MANY_UNITS: usize = 5_000;
 /// Of 100 values that are not 0, so many lie above the cap.
@@ -63,7 +65,7 @@ pub fn scale_of(
     with_covariates: &[(f64, f64)],
 ) -> Result<Scale, NoScale> {
     let mut scale = scale_without_line(definition, metric, outcomes)?;
-    if with_covariates.len() >= MIN_UNITS {
+    if with_covariates.len() >= MIN_WITH_COVARIATE {
         let units = with_covariates.iter();
         let units: Vec<(f64, f64)> = units.map(|(x, value)| (*x, scale.number(*value))).collect();
         scale.line = Line::through(&units);

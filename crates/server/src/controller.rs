@@ -241,8 +241,45 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
 const OF_AN_OLDER_RELEASE: &str = "This release compares by other rules, which need a scale that is fixed when an epoch \
      begins: a new one begins with the same weights. What is known with the answer, and rates of feedback that comes at its own time, are compared over all epochs; other \
      values from here on.";
-const SCALE_IS_KNOWN: &str = "The first units tell the scale of a metric that had none: a new epoch begins with the same \
-     weights. Those units do not count for that metric.";
+
+/// Why an epoch begins whose scales the first units have told.
+fn scales_are_known(experiment: &Experiment, scales: &[Option<Scale>]) -> String {
+    let metrics = experiment.definition.metrics.iter();
+    let each = metrics.zip(experiment.scales.iter().zip(scales));
+    let (mut scale, mut rate, mut line) = (Vec::new(), Vec::new(), Vec::new());
+    for (metric, (known, found)) in each {
+        match (known, found) {
+            (None, Some(_)) => scale.push(metric.name.as_str()),
+            (Some(known), Some(found)) if known.line.is_none() && found.line.is_some() => {
+                line.push(metric.name.as_str());
+            }
+            (Some(known), Some(found)) if known != found => rate.push(metric.name.as_str()),
+            _ => {}
+        }
+    }
+    let mut said = Vec::new();
+    let mut say = |names: &[&str], what: &str| {
+        if !names.is_empty() {
+            said.push(format!("{} {what}", names.join(" and ")));
+        }
+    };
+    say(
+        &scale,
+        "had no scale: units that came before do not count for what stays valid of it",
+    );
+    say(
+        &rate,
+        "had no rate to bet around: what came before counts all the same",
+    );
+    say(
+        &line,
+        "had no line for its covariate: what came before counts without it",
+    );
+    format!(
+        "The first units tell how values are compared, so a new epoch begins with the same weights: {}.",
+        said.join("; ")
+    )
+}
 
 /// A look that cannot keep others from being looked at.
 fn look_alone(
@@ -304,12 +341,11 @@ fn look(
         None if scales.is_some() => {
             let shares = experiment.shares.clone();
             let (_, evidence) = whole(ExperimentStatus::Running);
-            let because = if experiment.scales.is_empty() {
-                OF_AN_OLDER_RELEASE
-            } else {
-                SCALE_IS_KNOWN
+            let because = match &scales {
+                Some(found) if !experiment.scales.is_empty() => scales_are_known(experiment, found),
+                _ => OF_AN_OLDER_RELEASE.into(),
             };
-            Some((Decision::Rescale { shares }, because.into(), evidence))
+            Some((Decision::Rescale { shares }, because, evidence))
         }
         None if verdict != before => {
             let (because, evidence) = whole(ExperimentStatus::Running);

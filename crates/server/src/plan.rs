@@ -48,7 +48,7 @@ pub(crate) async fn plan(
     let planned = answer(&PlanRequest {
         baseline: Some(told.baseline),
         standard_deviation: (!told.is_share).then_some(told.standard_deviation),
-        covariate_correlation: told.covariate_correlation,
+        covariate_correlation: body.covariate_correlation.or(told.covariate_correlation),
         per_day: body.per_day.or(told.per_day),
         relative: body.relative || body.effect.is_none(),
         effect: body.effect.or(Some(EFFECT)),
@@ -86,10 +86,6 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     for (given, pointer) in [
         (body.baseline.is_some(), "/baseline"),
         (body.standard_deviation.is_some(), "/standard_deviation"),
-        (
-            body.covariate_correlation.is_some(),
-            "/covariate_correlation",
-        ),
     ] {
         if given {
             fields.wrong(
@@ -161,7 +157,11 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     Ok(FromLog {
         baseline: told.mean,
         standard_deviation: told.deviation,
-        covariate_correlation: correlation(&found.with_covariates()),
+        covariate_units: metric
+            .covariate
+            .as_ref()
+            .map(|_| found.with_covariates().len() as u64),
+        covariate_correlation: correlation(&found.units),
         is_share: told.is_share,
         units: units as u64,
         per_day: per_day(state, &model, (begun, now), each).await?,
@@ -193,20 +193,24 @@ async fn per_day(
     Ok(Some(predictions as f64 / days / predictions_per_unit))
 }
 
-/// How values of units go with their covariates, from −1 to 1; `None` where too few have one, or either does not vary.
-fn correlation(units: &[(f64, f64)]) -> Option<f64> {
-    let n = units.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| units.iter().map(of).sum::<f64>() / n;
-    let (x, y) = (mean(|unit| unit.0), mean(|unit| unit.1));
+/// How values of units go with their covariates, from −1 to 1. Who has none counts as one with the mean, as in an experiment.
+/// `None` where too few have one, or either does not vary.
+fn correlation(units: &[EarlierUnit]) -> Option<f64> {
+    let known = units.iter().filter_map(|unit| unit.covariate);
+    let count = known.clone().count();
+    let x = known.sum::<f64>() / count as f64;
+    let y = units.iter().map(EarlierUnit::mean).sum::<f64>() / units.len() as f64;
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
     for unit in units {
-        let (x, y) = (unit.0 - x, unit.1 - y);
-        xx += x * x;
-        yy += y * y;
-        xy += x * y;
+        let apart = unit.mean() - y;
+        yy += apart * apart;
+        if let Some(covariate) = unit.covariate {
+            xx += (covariate - x) * (covariate - x);
+            xy += (covariate - x) * apart;
+        }
     }
     let found = xy / (xx * yy).sqrt();
-    (units.len() >= LEAST_UNITS && found.is_finite()).then(|| found.clamp(-1.0, 1.0))
+    (count >= LEAST_UNITS && found.is_finite()).then(|| found.clamp(-1.0, 1.0))
 }
 
 /// The mean over predictions, and the standard deviation of a unit about it, as experiments compare them: a ratio of sums.

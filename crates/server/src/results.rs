@@ -22,7 +22,9 @@ use judge::results::{
 };
 use serde_json::Value;
 use store::{LogStore, StoreError};
-use types::{ArmRole, Experiment, ExperimentDefinition, Per, Policy, SegmentOf, Timestamp};
+use types::{
+    ArmRole, EvidenceRule, Experiment, ExperimentDefinition, Per, Policy, SegmentOf, Timestamp,
+};
 
 /// What the evidence of an experiment says.
 #[utoipa::path(
@@ -368,6 +370,20 @@ fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
             ));
         }
     }
+    for (metric, result) in definition.metrics.iter().zip(&judged.metrics) {
+        let compared = metric.rule() == EvidenceRule::Exposures;
+        let rests_on = |c: &judge::results::Comparison| {
+            let of = result.arms[0].units + result.arms[c.arm].units;
+            (compared && c.sequential.units < of).then_some((c.sequential.units, of))
+        };
+        if let Some((units, of)) = result.comparisons.iter().find_map(rests_on) {
+            notes.push(format!(
+                "What stays valid of {} rests on {units} of {of} units. The others count for the means only: they came before \
+                 its scale was known, or came back when nothing about their arm was left to chance.",
+                metric.name
+            ));
+        }
+    }
     if let Policy::Bandit(settings) = &definition.policy {
         notes.extend(floor_note(settings.floor));
     }
@@ -453,6 +469,7 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             adjusted_p: c.sequential.adjusted_p,
             ln_e: c.sequential.ln_e,
             method: c.sequential.method.into(),
+            units: c.sequential.units,
         },
         fixed_horizon: c.fixed.map(|test| FixedHorizon {
             interval: interval(test.interval),

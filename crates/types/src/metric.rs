@@ -3,7 +3,8 @@
 
 use crate::attribute::is_attribute_name;
 use crate::{MetricName, Scale, Status};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -71,7 +72,7 @@ pub enum Combine {
 
 /// What was known of a unit before it was exposed and goes with its value: a part of what units differ by that has nothing to
 /// do with versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Covariate {
     /// A number (or true or false, as 1 or 0) among the attributes of its first exposure, by its name.
@@ -79,6 +80,27 @@ pub enum Covariate {
     /// Its own value of the metric per unit, of the outcomes within a window before its first exposure that were told by
     /// then.
     Before,
+}
+
+impl<'de> Deserialize<'de> for Covariate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Word(String),
+            Attribute(Attribute),
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Attribute {
+            attribute: String,
+        }
+        match Form::deserialize(deserializer) {
+            Ok(Form::Attribute(Attribute { attribute })) => Ok(Self::Attribute(attribute)),
+            Ok(Form::Word(word)) if word == "before" => Ok(Self::Before),
+            _ => Err(D::Error::custom(InvalidMetric::CovariateName)),
+        }
+    }
 }
 
 impl fmt::Display for Covariate {
@@ -196,12 +218,12 @@ pub enum InvalidMetric {
     Caps,
     /// No attribute has this name.
     #[error(
-        "a covariate is {{\"attribute\": NAME}} with the name of an attribute, as requests have them, or \"before\""
+        "must be {{\"attribute\": NAME}} with the name of an attribute, as requests have them, or \"before\""
     )]
     CovariateName,
     /// Only a metric per unit has a value of the unit before its exposure.
     #[error(
-        "the covariate \"before\" is the unit's own value before its first exposure: it needs a metric with per \"unit\""
+        "\"before\" is the unit's own value before its first exposure: it needs a metric with per \"unit\""
     )]
     CovariateBefore,
     /// Evidence of such metrics is counts of events.

@@ -148,9 +148,16 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
             rounded(log.standard_deviation)
         ));
     }
-    let correlation = log
-        .and_then(|log| log.covariate_correlation)
-        .or(request.covariate_correlation);
+    if let Some((log, known)) = log.and_then(|log| Some((log, log.covariate_units?))) {
+        lines.push(format!(
+            "  its covariate is known of {} of {} units",
+            thousands(known as f64),
+            thousands(log.units as f64)
+        ));
+    }
+    let correlation = request
+        .covariate_correlation
+        .or(log.and_then(|log| log.covariate_correlation));
     if let Some(correlation) = correlation {
         lines.push(format!(
             "  a covariate with correlation {}: {} % of the variance is left",

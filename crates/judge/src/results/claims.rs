@@ -281,6 +281,7 @@ pub(super) fn claim(
                 SequenceMethod::Betting
             },
             more,
+            units: sums.iter().map(|sums| sums.n).sum::<f64>() as u64,
         },
         difference: Some(difference),
         base: Some(last.floor + last.width * last.control.mean),
@@ -469,6 +470,7 @@ impl Claim {
                 ln_e: 0.0,
                 method: SequenceMethod::None,
                 more: false,
+                units: 0,
             },
             difference: None,
             base: None,

@@ -24,6 +24,9 @@ pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: b
     format!("{}{}{unlike}", words.say(), words.covariate())
 }
 
+/// What is less is not worth a word.
+const MUCH: f64 = 0.01;
+
 struct Words<'a> {
     definition: &'a ExperimentDefinition,
     results: &'a Results,
@@ -86,8 +89,11 @@ impl Words<'_> {
                 " Its covariate ({covariate}) is known of no unit, so nothing is adjusted by it."
             );
         }
-        if least < 0.01 || units == 0 {
+        if units == 0 {
             return String::new();
+        }
+        if least < MUCH {
+            return format!(" Its covariate ({covariate}) tells nothing so far.");
         }
         format!(
             " Adjusted by its covariate ({covariate}), which lowers the variance of the difference by {} %.",
@@ -240,8 +246,11 @@ impl Words<'_> {
             .zip(result.arms[0].mean)
             .map(|(b, a)| b - a);
         let differs = |(plain, d): (f64, f64)| (plain - d).abs() > 1e-9 * plain.abs().max(d.abs());
+        let adjusted = c.covariate.is_some_and(|by| by.variance_reduction >= MUCH);
         // Means of several epochs are of all requests; the difference is between alike ones.
-        let within = if plain.zip(c.difference).is_some_and(differs) {
+        let within = if adjusted {
+            "as measured; adjusted "
+        } else if plain.zip(c.difference).is_some_and(differs) {
             "compared within epochs of equal weights: "
         } else {
             ""
