@@ -8,8 +8,8 @@ use crate::sample::{Effect, Interval, Sample};
 use evidence::betting::{Bet, Harm, Tolerance, Winnings};
 use evidence::pair_share;
 use types::{
-    BetSums, Direction, Evidence, EvidenceRule, ExperimentDefinition, Metric, MetricRole,
-    PredictedSums, Scale, SequenceMethod,
+    BetSums, Direction, Evidence, EvidenceRule, ExperimentDefinition, Metric, PredictedSums, Scale,
+    SequenceMethod,
 };
 
 /// A difference, with what is known of it.
@@ -219,12 +219,14 @@ impl Moments {
     }
 }
 
-/// What may be claimed of a candidate on the metric at a place of the definition; `alpha` is for the interval.
+/// What may be claimed of a candidate on the metric at a place of the definition; `alpha` is for the interval, and
+/// `only_guards` says that nothing is claimed.
 pub(super) fn claim(
     definition: &ExperimentDefinition,
     evidence: &Evidence,
     pair: (usize, usize),
     alpha: f64,
+    only_guards: bool,
 ) -> Claim {
     let metric = &definition.metrics[pair.0];
     let units = match metric.rule() {
@@ -256,8 +258,7 @@ pub(super) fn claim(
         more.ln_e() > less.ln_e()
     };
     // The claim and the interval are two tests; what is shown never says both.
-    let guards = definition.role(metric) == MetricRole::Guardrail;
-    let interval = if guards {
+    let interval = if only_guards {
         found
     } else if ln_e >= line {
         without_zero(found, more)

@@ -125,13 +125,50 @@ pub(super) fn compare(
         MetricRole::Secondary => 1.0,
     };
     let alpha = definition.alpha / family;
-    let mut claim = claims::claim(definition, evidence, (at, arm), alpha);
+    let is_guardrail = definition.role(metric) == MetricRole::Guardrail;
+    let mut claim = claims::claim(definition, evidence, (at, arm), alpha, is_guardrail);
     let events = guard::events(definition, metric, evidence, (at, arm));
     let guards = definition.guardrails.contains(&metric.name);
     let guard = guards.then(|| guard::guard(definition, evidence, (at, arm), events));
-    if definition.role(metric) == MetricRole::Guardrail {
+    if is_guardrail {
         claim.guards(metric, guard.as_ref());
     }
+    let mut comparison = comparison(definition, (at, arm), &pair, &claim, alpha);
+    comparison.ln_e_harm = match &guard {
+        // What is not looked through yet is not remembered.
+        Some(guard) if guard.awaits_minutes => None,
+        Some(guard) => guard.ln_e,
+        None => events.map(|events| events.ln_e),
+    };
+    (comparison.events, comparison.guard) = (events, guard);
+    if view == View::Whole {
+        comparison.fixed = fixed(metric, &pair, definition.alpha);
+        comparison.bayesian = bayesian(metric, &pair);
+        comparison.needed = needed(definition, metric, &pair, &comparison, elapsed_days);
+    }
+    comparison
+}
+
+/// What may be claimed of a candidate by part of the evidence, whatever the metric is for: nothing guards there.
+pub(super) fn of_part(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    alpha: f64,
+) -> Comparison {
+    let pair = Pair::new(definition, evidence, at, arm);
+    let claim = claims::claim(definition, evidence, (at, arm), alpha, false);
+    comparison(definition, (at, arm), &pair, &claim, alpha)
+}
+
+fn comparison(
+    definition: &ExperimentDefinition,
+    (at, arm): (usize, usize),
+    pair: &Pair,
+    claim: &claims::Claim,
+    alpha: f64,
+) -> Comparison {
+    let metric = &definition.metrics[at];
     let difference = claim.difference.or_else(|| {
         let (a, b) = pair.only?;
         Some(b.mean - a.mean)
@@ -141,25 +178,17 @@ pub(super) fn compare(
         .or_else(|| mean(&pair.control))
         .filter(|base| *base != 0.0);
     let lift = difference.zip(base).map(|(d, base)| d / base.abs());
-    let lift_interval = claims::lift_interval(definition, metric, &claim, alpha);
-    let sequential = claim.sequential;
-    let ln_e_harm = match &guard {
-        // What is not looked through yet is not remembered.
-        Some(guard) if guard.awaits_minutes => None,
-        Some(guard) => guard.ln_e,
-        None => events.map(|events| events.ln_e),
-    };
-    let mut comparison = Comparison {
+    Comparison {
         arm,
         difference,
         lift,
-        sequential,
-        lift_interval,
+        sequential: claim.sequential,
+        lift_interval: claims::lift_interval(definition, metric, claim, alpha),
         fixed: None,
         bayesian: None,
-        events,
-        guard,
-        ln_e_harm,
+        events: None,
+        guard: None,
+        ln_e_harm: None,
         covariate: Some(AdjustedBy {
             units: pair.control.covariate.units + pair.candidate.covariate.units,
             of: pair.control.units + pair.candidate.units,
@@ -168,13 +197,7 @@ pub(super) fn compare(
         .filter(|_| metric.covariate.is_some()),
         finding: Finding::TooLittle,
         needed: None,
-    };
-    if view == View::Whole {
-        comparison.fixed = fixed(metric, &pair, definition.alpha);
-        comparison.bayesian = bayesian(metric, &pair);
-        comparison.needed = needed(definition, metric, &pair, &comparison, elapsed_days);
     }
-    comparison
 }
 
 fn mean(sums: &MetricSums) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! Results by segment: which claims hold for all segments together, and never one from a segment alone.
 
-use super::{ArmResult, Comparison, Finding, View, claims, compare, metric_result};
+use super::{ArmResult, Comparison, Finding, arm_result, claims, compare};
 use crate::multiplicity::holm;
 use types::{ExperimentDefinition, MAX_VALUES, SegmentEvidence, SegmentOf};
 
@@ -52,27 +52,23 @@ pub fn segments(
         })
         .collect();
     for (at, metric) in definition.metrics.iter().enumerate() {
-        // As if it were the metric that decides, for its part of alpha; what guards and what informs is judged alike.
-        let alone = ExperimentDefinition {
-            primary_metric: metric.name.clone(),
-            secondary_metrics: Vec::new(),
-            guardrails: Vec::new(),
-            alpha: definition.alpha / possible.max(1) as f64,
-            ..definition.clone()
-        };
+        // What guards and what informs is judged alike, as if it decided.
+        let arms = definition.arms.len();
+        let alpha = definition.alpha / (possible.max(1) * (arms - 1)) as f64;
         let mut found: Vec<SegmentMetric> = segments
             .iter()
-            .map(|segment| {
-                let found = metric_result(&alone, &segment.evidence, at, 0.0, View::Deciding);
-                SegmentMetric {
-                    arms: found.arms,
-                    comparisons: found.comparisons,
-                }
+            .map(|SegmentEvidence { evidence, .. }| SegmentMetric {
+                arms: (0..arms)
+                    .map(|arm| arm_result(definition, evidence, at, arm))
+                    .collect(),
+                comparisons: (1..arms)
+                    .map(|arm| compare::of_part(definition, evidence, (at, arm), alpha))
+                    .collect(),
             })
             .collect();
         let all = found.iter().flat_map(|found| &found.comparisons);
         let mut family: Vec<f64> = all.map(|found| found.sequential.p).collect();
-        family.resize(possible * (definition.arms.len() - 1), 1.0);
+        family.resize(possible * (arms - 1), 1.0);
         let adjusted = holm(&family);
         let all = found.iter_mut().flat_map(|found| &mut found.comparisons);
         for (comparison, p) in all.zip(adjusted) {

@@ -588,3 +588,65 @@ fn a_claim_has_the_direction_of_its_difference_wherever_the_centre_is() {
         }
     }
 }
+
+/// A segment that has all units says what the whole says, whatever the metric is for and however many arms there are.
+#[test]
+fn a_segment_with_all_units_has_the_evidence_of_the_whole() {
+    let named = |name: &str| Metric {
+        name: types::MetricName::parse(name).unwrap(),
+        window_seconds: 60,
+        direction: Direction::Up,
+        ..BuiltIn::LatencyMs.metric()
+    };
+    let rule = |metric: &Metric| metric.rule();
+    for arms in [2, 3] {
+        let metrics = vec![named("first"), named("second"), named("guard")];
+        assert!(
+            metrics
+                .iter()
+                .all(|m| rule(m) == types::EvidenceRule::Exposures)
+        );
+        let mut experiment = experiment(arms, metrics);
+        let definition = &mut experiment.definition;
+        definition.dimensions = vec!["country".into()];
+        definition.secondary_metrics = vec![definition.metrics[1].name.clone()];
+        // The one that decides guards too.
+        definition.guardrails = vec![
+            definition.metrics[0].name.clone(),
+            definition.metrics[2].name.clone(),
+        ];
+        let means: Vec<(u64, f64, f64)> =
+            (0..arms).map(|at| (4000, 50.0 + at as f64, 4.0)).collect();
+        let sums: Vec<MetricSums> = means
+            .iter()
+            .map(|(n, m, sd)| continuous(*n, *m, *sd))
+            .collect();
+        let all: Vec<ArmEvidence> = sums.iter().map(|sums| arm(&[*sums; 3])).collect();
+        let mut epoch = epoch(1, &all);
+        for at in 0..3 {
+            with_values(&mut epoch, definition, at, &means);
+        }
+        let whole = evidence(vec![epoch]);
+        let got = judge(&experiment, &whole);
+        let segment = types::SegmentEvidence {
+            dimension: "country".into(),
+            of: types::SegmentOf::Value("DE".into()),
+            evidence: whole.clone(),
+        };
+        let of_part = &segments(&experiment.definition, &[segment])[0];
+        for (at, (part, whole)) in of_part.metrics.iter().zip(&got.metrics).enumerate() {
+            for (part, whole) in part.comparisons.iter().zip(&whole.comparisons) {
+                assert_eq!(part.finding, Finding::Better, "{arms} arms, metric {at}");
+                let interval = part.sequential.interval.unwrap();
+                assert!(
+                    interval.lower > 0.0 && interval.lower < interval.upper,
+                    "{interval:?}"
+                );
+                // A guardrail claims nothing as a whole, and the asymptotic half is made for its own part of alpha.
+                let (part, whole) = (part.sequential.ln_e, whole.sequential.ln_e);
+                let near = (part - whole).abs() < 0.1 * whole.abs();
+                assert!(near || at == 2, "{arms} arms, metric {at}: {part} {whole}");
+            }
+        }
+    }
+}
