@@ -44,12 +44,24 @@ pub fn waits_for_line(metric: &Metric, scale: Scale) -> bool {
     metric.covariate.is_some() && scale.line.is_none()
 }
 
-/// Whether a scale that first units tell takes the place of the known one: where there is none, where a rate was around 0, and
-/// where it has a line that was missing. A rate around 0 stays where its first units are all 0 too.
-pub fn is_better(scale: Scale, known: Option<Scale>) -> bool {
-    known.is_none_or(|known| {
-        let centre = known.centre == 0.0 && scale.centre != known.centre;
-        centre || scale.line.is_some() && known.line.is_none()
+/// What of a scale that first units tell takes the place of the known one: all of it where there is none, or where a rate was
+/// around 0; where only a line was missing, the line. `None` where nothing does: a rate around 0 stays where its first units are
+/// all 0 too.
+pub fn better(found: Scale, known: Option<Scale>) -> Option<Scale> {
+    let Some(known) = known else {
+        return Some(found);
+    };
+    let found_line = found.line.filter(|_| known.line.is_none());
+    if known.centre == 0.0 && found.centre != 0.0 {
+        return Some(Scale {
+            line: found.line.or(known.line),
+            ..found
+        });
+    }
+    found_line.map(|line| Scale {
+        // Numbers on the known scale rise as much less steeply as it is wider.
+        line: Some(line.on(&found, &known)),
+        ..known
     })
 }
 

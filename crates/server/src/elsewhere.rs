@@ -162,6 +162,7 @@ struct Checked {
     attributes: types::Attributes,
     request: Option<RequestKey>,
     made_at: Option<Timestamp>,
+    decided_at: Option<Timestamp>,
     propensity: f64,
     input: Input,
     outcome: Outcome,
@@ -295,6 +296,7 @@ fn record(state: &AppState, checked: Checked, retries: bool, now: Timestamp) -> 
         alias: checked.alias,
         request: checked.request,
         made_at: checked.made_at,
+        decided_at: checked.decided_at,
         input: checked.input,
         outcome: checked.outcome,
     }
@@ -331,6 +333,8 @@ fn check(
         body: asked(&item, &model, version, (unit.as_ref(), decision.is_some())),
         id,
     });
+    let issued = decision.as_ref().map(|decision| decision.issued);
+    let decided_at = issued.map(|issued| Timestamp::from_micros(issued * 1_000_000));
     let attributes = attributes_of(item.attributes.take());
     let attributes =
         attributes.map_err(|(pointer, error)| Refusal::field("", format!("{pointer} {error}")))?;
@@ -353,6 +357,7 @@ fn check(
         attributes,
         request,
         made_at,
+        decided_at,
         propensity,
         input,
         outcome,

@@ -7,7 +7,7 @@ use crate::openapi::problems;
 use crate::predictions::range;
 use crate::results::{fresh, interval, judged};
 use crate::state::AppState;
-use api::{ExperimentResults, Performance, Recommendation, VersionPerformance};
+use api::{ErrorCode, ExperimentResults, Performance, Recommendation, VersionPerformance};
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::Labels;
@@ -46,6 +46,7 @@ const LOOKED_AT: usize = 1_000_000;
         ),
         problems::NoModel,
         problems::Query,
+        problems::Busy,
         problems::Stored,
     ),
 )]
@@ -75,7 +76,14 @@ pub(crate) async fn performance(
     let (totals, looked_back_to) = match condition {
         None => (state.store.totals(range).await?, None),
         Some(condition) => {
+            // Each reads for up to a second.
+            let permit = state.reports.try_acquire();
+            let _permit = permit.map_err(|_| {
+                let detail = "Other reports by attributes are being made; ask again in a second.";
+                ApiError::new(ErrorCode::TooManyRequests, detail)
+            })?;
             let query = ByAttributes {
+                name: name.clone(),
                 range,
                 condition,
                 limit: LOOKED_AT,

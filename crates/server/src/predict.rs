@@ -423,6 +423,7 @@ impl UnderWay {
             alias,
             request,
             made_at: None,
+            decided_at: None,
             input: call.input,
             outcome: Outcome {
                 answer,

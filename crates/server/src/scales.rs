@@ -2,7 +2,7 @@
 
 use crate::state::AppState;
 use judge::scales::{
-    MIN_UNITS, WANTED, is_better, needs_scale, scale_of, waits_for_centre, waits_for_line,
+    MIN_UNITS, WANTED, better, needs_scale, scale_of, waits_for_centre, waits_for_line,
     waits_for_scale,
 };
 use std::sync::Arc;
@@ -54,8 +54,13 @@ async fn from_log(
             scales.push(None);
             continue;
         }
-        let found = found(state, &shared, at, (&control, None), now).await?;
-        scales.push(found.ok().or(known));
+        let found = found(state, &shared, at, (&control, None), now).await?.ok();
+        // A line that is known is not lost where the log tells none.
+        let keeps = |known: &Scale| {
+            let has_line = found.is_some_and(|found| found.line.is_some());
+            known.line.is_some() && !has_line
+        };
+        scales.push(known.filter(keeps).or(found).or(known));
     }
     Ok(scales)
 }
@@ -86,8 +91,8 @@ pub(crate) async fn found_since(
             continue;
         }
         let found = of_first_units(state, experiment, at).await?;
-        if let Ok(scale) = found
-            && is_better(scale, scales[at])
+        if let Ok(found) = found
+            && let Some(scale) = better(found, scales[at])
         {
             scales[at] = Some(scale);
             some = true;

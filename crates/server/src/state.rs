@@ -25,6 +25,9 @@ use types::ExperimentKey;
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Shared>);
 
+/// Reports that may read the log row by row at once.
+const REPORTS: usize = 2;
+
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) log: Log,
@@ -41,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) client: HttpClient,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
+    /// For reports that read the log row by row.
+    pub(crate) reports: Semaphore,
     pub(crate) config: Config,
     /// Counts what happens, for those who wait for it.
     pub(crate) news: watch::Sender<u64>,
@@ -111,6 +116,7 @@ impl AppState {
             tokens: Tokens::open(&config.data_dir, config.decision_lasts)?,
             client,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
+            reports: Semaphore::new(REPORTS),
             config: config.clone(),
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),

@@ -5,7 +5,7 @@ use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Terms, minute_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{
-    MIN_UNITS, WANTED, is_better, needs_scale, scale_of, waits_for_centre, waits_for_line,
+    MIN_UNITS, WANTED, better, needs_scale, scale_of, waits_for_centre, waits_for_line,
 };
 use std::collections::{BTreeMap, VecDeque};
 use types::{
@@ -363,7 +363,7 @@ impl Ledger {
             if (known.is_none() && needs_scale(metric) || centre || line)
                 && self.first[at].len() >= MIN_UNITS
                 && let Ok(scale) = told(definition, metric, &self.first[at])
-                && is_better(scale, known)
+                && let Some(scale) = better(scale, known)
             {
                 self.experiment.scales[at] = Some(scale);
                 found = true;

@@ -13,7 +13,8 @@
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
-//!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere,
+//!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere, 22 when its
+//!             version was asked for,
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
@@ -45,6 +46,10 @@ pub struct Entry<'a> {
 
 /// What an entry says.
 #[derive(Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are predictions, and need no allocation"
+)]
 pub enum Kind<'a> {
     /// A prediction.
     Prediction(PredictionEntry<'a>),
@@ -77,6 +82,8 @@ pub struct PredictionEntry<'a> {
     pub request: Option<(&'a str, u64)>,
     /// When it was made, where that was elsewhere.
     pub made_at: Option<Timestamp>,
+    /// When its version was asked for, where that was before.
+    pub decided_at: Option<Timestamp>,
     /// Whether the input is plain text; else it is JSON.
     pub is_text: bool,
     /// What came in.
@@ -99,6 +106,12 @@ impl PredictionEntry<'_> {
     /// When it was made: elsewhere, or when its id was given.
     pub fn made(&self) -> Timestamp {
         self.made_at.unwrap_or_else(|| self.id.time())
+    }
+
+    /// What was told by then was known before it, in microseconds.
+    pub fn known_by(&self) -> i64 {
+        let made = self.made().micros();
+        self.decided_at.map_or(made, |at| at.micros().min(made))
     }
 
     /// How the call ended.
@@ -190,6 +203,7 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             prediction.fixed(20, request.body);
         }
         prediction.varint_option(21, record.made_at.map(|at| at.micros() as u64));
+        prediction.varint_option(22, record.decided_at.map(|at| at.micros() as u64));
     });
 }
 
@@ -280,6 +294,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         alias: None,
         request: None,
         made_at: None,
+        decided_at: None,
         is_text: true,
         input: "",
         served: None,
@@ -318,6 +333,9 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             (20, Field::Fixed(bits)) => body = bits,
             (21, Field::Varint(micros)) => {
                 entry.made_at = Some(Timestamp::from_micros(micros as i64));
+            }
+            (22, Field::Varint(micros)) => {
+                entry.decided_at = Some(Timestamp::from_micros(micros as i64));
             }
             _ => {}
         }
@@ -464,6 +482,7 @@ mod tests {
                 .ok()
                 .map(|id| RequestKey { id, body: 1 << 63 }),
             made_at: Some(Timestamp::from_micros(77)),
+            decided_at: Some(Timestamp::from_micros(66)),
             input: Input::Text("schön".into()),
             outcome: Outcome {
                 answer: Some((
@@ -503,6 +522,7 @@ mod tests {
             alias: Some("champion"),
             request: Some(("order 7", 1 << 63)),
             made_at: Some(Timestamp::from_micros(77)),
+            decided_at: Some(Timestamp::from_micros(66)),
             is_text: true,
             input: "schön",
             served: Some(VersionKey(8)),

@@ -87,6 +87,8 @@ pub struct VersionTotals {
 /// Which predictions are summed up by their attributes.
 #[derive(Debug, Clone)]
 pub struct ByAttributes {
+    /// The model; all where none is named.
+    pub name: Option<ModelName>,
     /// When they were made.
     pub range: TimeRange,
     /// What their attributes meet.

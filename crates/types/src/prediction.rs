@@ -125,6 +125,8 @@ pub struct PredictionRecord {
     pub request: Option<RequestKey>,
     /// When it was made, where that was elsewhere: its id has the time at which it came.
     pub made_at: Option<Timestamp>,
+    /// When its version was asked for, at the latest, where that was before: what was known then is known before it.
+    pub decided_at: Option<Timestamp>,
     /// What came in.
     pub input: Input,
     /// How it went.

@@ -59,6 +59,16 @@ impl Line {
         (squares > 0.0 && line.is_one()).then_some(line)
     }
 
+    /// The same line for numbers of another scale.
+    #[must_use]
+    pub fn on(self, scale: &Scale, other: &Scale) -> Self {
+        let width = |scale: &Scale| 0.5 * scale.cap - 0.5 * scale.floor;
+        Self {
+            slope: self.slope * (width(scale) / width(other)),
+            ..self
+        }
+    }
+
     fn is_one(&self) -> bool {
         let all = [self.mean, self.slope, self.low, self.high];
         all.iter().all(|number| number.is_finite()) && self.low <= self.high

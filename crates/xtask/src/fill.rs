@@ -266,6 +266,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         alias: None,
         request: None,
         made_at: None,
+        decided_at: None,
         input: Input::Text(TEXT.into()),
         outcome: Outcome {
             answer: Some((version, output)),

@@ -165,7 +165,7 @@ impl Adjustment {
         let variance = mean(|arm| arm.z[1]) - z * z;
         let covariance = mean(|arm| arm.products[0]) - g * z;
         // What is left of rounding is no variance.
-        let varies = variance > 1e-12;
+        let varies = variance > 1e-9 * z * z && variance > 1e-18;
         Self {
             theta: if varies { covariance / variance } else { 0.0 },
             mean: z,

@@ -64,6 +64,7 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
         alias: None,
         request: None,
         made_at: None,
+        decided_at: None,
         input: Input::Text("x".repeat(random.usize(1..400))),
         outcome: Outcome {
             answer: Some((version, output)),

@@ -12,7 +12,7 @@ use crate::{
     Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
     FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
     PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
-    StoredFeedback, VersionTotals, is_right, unit_number,
+    StoredFeedback, Tier, VersionTotals, is_right, unit_number,
 };
 use evidence::{
     Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
@@ -290,7 +290,8 @@ impl Log {
         for (metric, covariate) in definition.metrics.iter().zip(&mut covariates) {
             if metric.covariate == Some(Covariate::Before) {
                 let came = self.outcomes_of(&definition.name, &metric.name, number);
-                *covariate = before(metric, prediction.made().micros(), &came);
+                let made = prediction.made().micros();
+                *covariate = before(metric, made, prediction.known_by(), &came);
             }
         }
         covariates
@@ -623,7 +624,13 @@ impl Log {
         query: &ByAttributes,
     ) -> (Vec<VersionTotals>, Option<Timestamp>) {
         let newest = self.live(models).rev();
-        let mut newest = newest.filter(|(_, p)| within(query.range, p.id.time()));
+        let of_model = |key| {
+            let version = models.known(key);
+            let named = query.name.as_ref();
+            named.is_none_or(|name| version.is_some_and(|(version, _)| version.name == *name))
+        };
+        let mut newest =
+            newest.filter(|(_, p)| within(query.range, p.id.time()) && of_model(p.version));
         let looked_at: Vec<_> = newest.by_ref().take(query.limit).collect();
         let oldest = looked_at.last().map(|(_, p)| p.id.time());
         let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
@@ -978,6 +985,9 @@ impl Log {
         let mut asked: Vec<_> = asked.map(|(_, p)| p).collect();
         if metric.per == Per::Prediction {
             asked.reverse();
+        } else if query.experiment.is_none() {
+            let first = self.first_hour(models, query, until);
+            asked.retain(|p| Tier::Hour.start_of(p.id.time()) >= first);
         }
         let (mut found, mut oldest) = (UnitOutcomes::default(), None::<Timestamp>);
         let mut exposed: BTreeMap<i64, (i64, Option<f64>)> = BTreeMap::new();
@@ -1016,6 +1026,26 @@ impl Log {
             units: found.units(),
             oldest,
         }
+    }
+
+    /// The first of the newest hours that have three predictions of the versions for each outcome that is asked for.
+    fn first_hour(&self, models: &Models, query: &Earlier, until: i64) -> i64 {
+        let since = since_of(query).map_or(0, |since| Tier::Hour.start_of(since));
+        let mut hours: BTreeMap<i64, usize> = BTreeMap::new();
+        for (_, p) in self.live(models) {
+            let hour = Tier::Hour.start_of(p.id.time());
+            if query.versions.contains(&p.version) && hour <= until && hour >= since {
+                *hours.entry(hour).or_default() += 1;
+            }
+        }
+        let mut left = 3 * query.limit;
+        for (hour, count) in hours.iter().rev() {
+            left = left.saturating_sub(*count);
+            if left == 0 {
+                return *hour;
+            }
+        }
+        since
     }
 
     fn given(&self, prediction: &PredictionEntry<'_>, metric: &MetricName) -> Option<Given> {

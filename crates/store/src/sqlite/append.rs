@@ -417,7 +417,7 @@ impl Writer {
         let request_id = row.request.map(|(id, _)| id);
         self.feedback
             .requests
-            .add(connection, row.order, request_id)?;
+            .add(connection, (row.order, row.input.len()), request_id)?;
         self.stretches.add(connection, &row)?;
         let sample = Sample::new(prediction.measured()).hashed(row.hash());
         let series = (prediction.version, prediction.epoch);

@@ -127,8 +127,9 @@ pub(super) struct OpenEvidence {
 struct Present {
     /// Its attributes, as JSON, where evidence needs them.
     attributes: Option<String>,
-    /// When it was made, in microseconds.
+    /// When it was made, and by when what was known of the unit is known before it, in microseconds.
     made: i64,
+    known_by: i64,
 }
 
 impl OpenEvidence {
@@ -199,6 +200,7 @@ impl OpenEvidence {
                 self.present = Present {
                     attributes: prediction.attributes.map(str::to_owned),
                     made: prediction.made().micros(),
+                    known_by: prediction.known_by(),
                 };
             }
             let of_unit = self.gain_of_unit(connection, &exposure, rules, &mut gains, happened)?;

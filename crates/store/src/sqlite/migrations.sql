@@ -433,6 +433,6 @@ INSERT INTO request_ids SELECT request_number, prediction_order FROM predictions
 ALTER TABLE state ADD COLUMN request_ids_until INTEGER NOT NULL DEFAULT 0;
 UPDATE state SET request_ids_until = (SELECT coalesce(max(prediction_order), 0) FROM predictions);
 DROP INDEX predictions_by_request;
-ALTER TABLE predictions DROP COLUMN request_number;
+-- predictions.request_number stays, unused: taking it away would write the whole log anew.
 -- Sums with covariates.
 ALTER TABLE evidence ADD COLUMN covariate BLOB NOT NULL DEFAULT x'';

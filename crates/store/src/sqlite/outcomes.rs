@@ -32,12 +32,30 @@ pub(super) fn earlier(
     let since = since.map_or(0, |since| PredictionId::order_at(since) as i64);
     // The first exposure of a unit is what counts for a metric per unit.
     let ordered = if per_unit { "ASC" } else { "DESC" };
+    let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
+    let keys = keys.join(", ");
+    let tier = Tier::Hour;
+    let mut first = tier.start_of(PredictionId::new(since as u64, 0).time());
+    if per_unit && query.experiment.is_none() {
+        // The newest hours that have enough, from the first one on.
+        let mut counts = transaction.prepare(&format!(
+            "SELECT start, sum(count) AS count FROM rollups WHERE tier = ?1 AND version_key IN ({keys}) AND start <= ?2 \
+             AND start >= ?3 GROUP BY start ORDER BY start DESC"
+        ))?;
+        let mut hours = counts.query(params![tier.code(), until, first])?;
+        let mut left = (ROWS_PER_OUTCOME * query.limit) as i64;
+        while let Some(hour) = hours.next()? {
+            left -= hour.get::<_, i64>("count")?;
+            if left <= 0 {
+                first = hour.get("start")?;
+                break;
+            }
+        }
+    }
     let mut found = UnitOutcomes::default();
     let mut exposed: BTreeMap<i64, (i64, Option<f64>)> = BTreeMap::new();
     let mut oldest = None;
     let mut rows_left = ROWS_PER_OUTCOME * query.limit;
-    let keys: Vec<String> = query.versions.iter().map(|key| key.0.to_string()).collect();
-    let keys = keys.join(", ");
     let mut hours = transaction.prepare(&format!(
         "SELECT DISTINCT start FROM rollups WHERE tier = ?1 AND version_key IN ({keys}) AND start <= ?2 AND start >= ?3 \
          ORDER BY start {ordered}"
@@ -48,8 +66,6 @@ pub(super) fn earlier(
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
          AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order {ordered}"
     ))?;
-    let tier = Tier::Hour;
-    let first = tier.start_of(PredictionId::new(since as u64, 0).time());
     let experiment = query.experiment.map(|key| key.0);
     let starts = hours.query_map(params![tier.code(), until, first], |row| {
         row.get::<_, i64>("start")

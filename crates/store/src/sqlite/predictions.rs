@@ -58,14 +58,14 @@ pub(in crate::sqlite) fn totals_by_attributes(
          CROSS JOIN versions v ON v.version_key = p.version_key \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
          WHERE v.deleted_at IS NULL AND p.prediction_order >= ?1 AND p.prediction_order < ?2 \
-         ORDER BY p.prediction_order DESC"
+         AND (?3 IS NULL OR v.name = ?3) ORDER BY p.prediction_order DESC"
     ))?;
     let range = query.range;
-    let ends = [
+    let mut rows = select.query(params![
         range.since.map_or(0, order),
         range.until.map_or(i64::MAX, order),
-    ];
-    let mut rows = select.query(ends)?;
+        query.name.as_ref().map(ModelName::as_str),
+    ])?;
     let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
     let mut oldest = None;
     let mut left = query.limit;

@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Predictions after which what waits is added to the table. As many are read when a database is opened.
+/// Predictions after which what waits begins to be added to the table; sooner where their inputs have so many bytes. While that
+/// goes on as many again may come. All of these are read when a database is opened.
 const MANY: usize = 1 << 18;
-/// Ids that are added with a group, beside as many as have come with it.
+const MUCH: usize = 64 << 20;
+/// Ids that are added with a group, beside as many as it has predictions.
 const STEP: usize = 4096;
 
 /// The number of a request's id and the order of its prediction.
@@ -69,9 +71,12 @@ pub(super) struct OpenRequestIds {
     step: usize,
     /// All ids up to this order are in the table or leaving for it.
     until: i64,
-    /// The largest order of a prediction, and how many there are since `until`.
+    /// The largest order of a prediction, and how many there are since `until`, and the bytes of their inputs.
     newest: i64,
     predictions: usize,
+    bytes: usize,
+    /// Predictions of the present group.
+    in_group: usize,
     /// What is committed, and what will be with the present group.
     done: Progress,
     doing: Progress,
@@ -105,17 +110,22 @@ impl OpenRequestIds {
             until,
             newest: until,
             predictions: 0,
+            bytes: 0,
+            in_group: 0,
             done: progress,
             doing: progress,
         };
         let mut select = connection.prepare(
-            "SELECT prediction_order, request_id FROM predictions WHERE prediction_order > ?1 ORDER BY prediction_order",
+            "SELECT prediction_order, request_id, octet_length(input) AS bytes FROM predictions \
+             WHERE prediction_order > ?1 ORDER BY prediction_order",
         )?;
         let mut rows = select.query([until])?;
         while let Some(row) = rows.next()? {
             let id = row.get_ref("request_id")?.as_str_or_null();
             let id = id.map_err(|error| StoreError::Corrupt(format!("request_id: {error}")))?;
-            ids.add(connection, row.get("prediction_order")?, id)?;
+            let bytes: i64 = row.get("bytes")?;
+            let of = (row.get("prediction_order")?, bytes as usize);
+            ids.add(connection, of, id)?;
         }
         ids.committed();
         Ok(ids)
@@ -126,15 +136,17 @@ impl OpenRequestIds {
         self.waiting.clone()
     }
 
-    /// Adds a prediction, with the id of its request.
+    /// Adds a prediction by its order, with the bytes of its input and the id of its request.
     pub(super) fn add(
         &mut self,
         connection: &Connection,
-        order: i64,
+        (order, bytes): (i64, usize),
         request_id: Option<&str>,
     ) -> Result<(), StoreError> {
         self.newest = self.newest.max(order);
         self.predictions += 1;
+        self.bytes += bytes;
+        self.in_group += 1;
         match request_id.map(|id| (unit_number(id), order)) {
             // It was under way for longer than those around it.
             Some(place) if order <= self.until => insert(connection, place),
@@ -159,7 +171,7 @@ impl OpenRequestIds {
         }
         let leaving = Arc::clone(&self.waiting.lock().leaving);
         let mut left = after(&leaving, self.done.added);
-        for place in left.by_ref().take(self.step + self.group.len()) {
+        for place in left.by_ref().take(self.step + self.in_group) {
             insert(connection, *place)?;
             self.doing.added = Some(*place);
         }
@@ -176,6 +188,7 @@ impl OpenRequestIds {
     pub(super) fn committed(&mut self) {
         let mut waiting = self.waiting.lock();
         waiting.recent.extend(std::mem::take(&mut self.group));
+        self.in_group = 0;
         self.done = self.doing;
         if self.done.until != self.until {
             return;
@@ -184,10 +197,10 @@ impl OpenRequestIds {
             waiting.leaving = Arc::default();
             self.done.added = None;
         }
-        if self.predictions >= self.many {
+        if self.predictions >= self.many || self.bytes >= MUCH {
             waiting.leaving = Arc::new(std::mem::take(&mut waiting.recent));
             self.until = self.newest;
-            self.predictions = 0;
+            (self.predictions, self.bytes) = (0, 0);
         }
         self.doing = self.done;
     }
@@ -195,6 +208,7 @@ impl OpenRequestIds {
     /// The present group was taken back.
     pub(super) fn forget(&mut self) {
         self.group.clear();
+        self.in_group = 0;
         self.doing = self.done;
     }
 
@@ -297,7 +311,7 @@ mod tests {
                     propensity, input_kind, input, latency_ns, request_id) VALUES (?1, 0, 1, 0, 0, 0, 1, 0, '', 0, ?2)";
                 self.connection.execute(insert, params![order, id]).unwrap();
                 self.ids
-                    .add(&self.connection, order, id.as_deref())
+                    .add(&self.connection, (order, 10), id.as_deref())
                     .unwrap();
                 self.group.extend(id.map(|id| (order, id)));
             }

@@ -80,6 +80,7 @@ CREATE TABLE predictions (
     attributes TEXT,                -- JSON; null for none
     alias TEXT,                     -- that the caller named
     request_id TEXT,                -- what the caller calls the request
+    request_number INTEGER,         -- unused; releases of schema 10 found requests by it
     request_body INTEGER,           -- a keyed hash of what was asked
     made_at INTEGER                 -- when it was made, where that was elsewhere
 );

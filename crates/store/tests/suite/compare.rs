@@ -599,7 +599,9 @@ impl Both {
         let right = self.memory.set_aside(3, 5).await.unwrap();
         assert_eq!(positions(left), positions(right));
         for range in [TimeRange::ALL, self.range()] {
+            let name = self.state.name.clone();
             let query = ByAttributes {
+                name: self.random.bool().then_some(name),
                 range,
                 condition: Condition::parse("age > 30 or country = C3").unwrap(),
                 limit: self.random.usize(..200),

@@ -265,6 +265,7 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         alias: None,
         request: None,
         made_at: None,
+        decided_at: None,
         input: Input::Text("text".into()),
         outcome: Outcome {
             answer: Some((version, output)),

@@ -65,7 +65,11 @@ impl OpenEvidence {
         if let Some(known) = self.units.known_elsewhere(connection, place)? {
             return Ok(known);
         }
-        let Present { attributes, made } = std::mem::take(&mut self.present);
+        let Present {
+            attributes,
+            made,
+            known_by,
+        } = std::mem::take(&mut self.present);
         let (segments, mut covariates) = self.of_attributes(
             connection,
             place.experiment,
@@ -80,7 +84,7 @@ impl OpenEvidence {
                     true => outcomes::of_unit(connection, of, place.unit, window)?,
                     false => Vec::new(),
                 };
-                *covariate = before(metric, made, &came);
+                *covariate = before(metric, made, known_by, &came);
             }
         }
         Ok((segments, covariates))
