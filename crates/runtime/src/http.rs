@@ -2,27 +2,21 @@
 
 use crate::RuntimeError;
 use crate::gate::Gate;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, StatusCode};
+use crate::secret::Secret;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use types::{HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output};
+use types::{HeaderText, HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output};
 
-/// The statuses by which a model service says that it does not take this input.
-const REFUSALS: [StatusCode; 4] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::UNPROCESSABLE_ENTITY,
-];
-
-/// The statuses by which it says that it has too much to do.
-const BUSY: [StatusCode; 2] = [
-    StatusCode::TOO_MANY_REQUESTS,
-    StatusCode::SERVICE_UNAVAILABLE,
-];
+/// How long a connection is kept that has nothing to do: servers drop theirs after five seconds or more, and a request that meets
+/// the end of one is lost.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// How long a reply that is no answer may take to say why.
 const REASON_WITHIN: Duration = Duration::from_millis(250);
@@ -30,12 +24,26 @@ const REASON_WITHIN: Duration = Duration::from_millis(250);
 /// How much of a strange reply an error message quotes, in characters.
 const QUOTED: usize = 200;
 
-/// The connections to model services. Versions with the same connect timeout share a pool.
+/// The connections to model services. Versions that connect alike share a pool.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    by_connect_timeout: Arc<Mutex<HashMap<Duration, Client>>>,
+    clients: Arc<Mutex<HashMap<Connects, Client>>>,
     /// Calls that a version may have at once where it does not say.
     concurrency: usize,
+    /// Where secrets are files.
+    secrets: Option<PathBuf>,
+    /// Authorities that services may be certified by, beside those of the system.
+    authorities: Vec<Certificate>,
+}
+
+/// How connections are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Connects {
+    within: Duration,
+    /// To this machine: never by a proxy.
+    here: bool,
+    /// Each for one request.
+    fresh: bool,
 }
 
 /// Installs what HTTP clients of this process make TLS connections with. Another crate of the process may
@@ -48,26 +56,60 @@ impl HttpClient {
     /// For versions that may have so many calls at once where they do not say.
     pub fn new(concurrency: usize) -> Self {
         Self {
-            by_connect_timeout: Arc::default(),
+            clients: Arc::default(),
             concurrency,
+            secrets: None,
+            authorities: Vec::new(),
         }
     }
 
-    fn client(&self, connect_timeout: Duration) -> Result<Client, RuntimeError> {
+    /// With a directory in which secrets are files.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Option<PathBuf>) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// With authorities that services may be certified by, beside those of the system, as PEM.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn with_authorities(self, pem: &[u8]) -> Result<Self, RuntimeError> {
+        let unreadable = |error| RuntimeError::Failed(format!("no certificates: {error}"));
+        let authorities = Certificate::from_pem_bundle(pem).map_err(unreadable)?;
+        if authorities.is_empty() {
+            return Err(RuntimeError::Failed("no certificates are in it".into()));
+        }
+        Ok(Self {
+            authorities,
+            ..self
+        })
+    }
+
+    fn client(&self, connects: Connects) -> Result<Client, RuntimeError> {
         let poisoned = |_| RuntimeError::Failed("a thread panicked while it made a client".into());
-        let mut clients = self.by_connect_timeout.lock().map_err(poisoned)?;
-        if let Some(client) = clients.get(&connect_timeout) {
+        let mut clients = self.clients.lock().map_err(poisoned)?;
+        if let Some(client) = clients.get(&connects) {
             return Ok(client.clone());
         }
         install_tls();
-        let client = Client::builder()
-            .connect_timeout(connect_timeout)
+        let mut builder = Client::builder();
+        if connects.here {
+            builder = builder.no_proxy();
+        }
+        if connects.fresh {
+            builder = builder.pool_max_idle_per_host(0);
+        }
+        let client = builder
+            .connect_timeout(connects.within)
+            .pool_idle_timeout(IDLE)
+            .gzip(true)
+            .tls_certs_merge(self.authorities.iter().cloned())
             // A redirect would send an input to an address that nobody registered.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| failed(&error))?;
-        clients.insert(connect_timeout, client.clone());
+        clients.insert(connects, client.clone());
         Ok(client)
     }
 }
@@ -76,16 +118,70 @@ impl HttpClient {
 #[derive(Debug)]
 pub struct HttpRuntime {
     client: Client,
+    /// For a request that has met the end of a connection.
+    fresh: Client,
     endpoint: HttpEndpoint,
+    headers: HeaderMap,
+    secrets: Vec<(HeaderName, Secret)>,
     gate: Gate,
+}
+
+/// The headers of each request: those that are said, and those that are secrets.
+fn headers_of(
+    endpoint: &HttpEndpoint,
+    directory: Option<&PathBuf>,
+) -> Result<(HeaderMap, Vec<(HeaderName, Secret)>), RuntimeError> {
+    let odd = |error: &dyn std::fmt::Display| RuntimeError::Failed(format!("a header: {error}"));
+    let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
+    for (name, value) in &endpoint.headers {
+        let name = HeaderName::try_from(name.as_str()).map_err(|error| odd(&error))?;
+        match value {
+            HeaderText::Text(text) => {
+                let value = HeaderValue::from_str(text).map_err(|error| odd(&error))?;
+                headers.insert(name, value);
+            }
+            HeaderText::Secret(secret) => {
+                secrets.push((name, Secret::new(secret, directory, "")?));
+            }
+        }
+    }
+    if let Some(bearer) = &endpoint.bearer {
+        let secret = Secret::new(bearer, directory, "Bearer ")?;
+        secrets.push((AUTHORIZATION, secret));
+    }
+    Ok((headers, secrets))
+}
+
+/// Whether a URL leads to this machine.
+fn is_here(url: &reqwest::Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            address.is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
 }
 
 impl HttpRuntime {
     pub(crate) fn new(spec: &HttpSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
         let invalid = |error| RuntimeError::Failed(format!("the runtime cannot work: {error}"));
         let endpoint = spec.endpoint().map_err(invalid)?;
+        let connects = Connects {
+            within: endpoint.connect_timeout,
+            here: is_here(&endpoint.url),
+            fresh: false,
+        };
+        let (headers, secrets) = headers_of(&endpoint, client.secrets.as_ref())?;
         Ok(Self {
-            client: client.client(endpoint.connect_timeout)?,
+            client: client.client(connects)?,
+            fresh: client.client(Connects {
+                fresh: true,
+                ..connects
+            })?,
+            headers,
+            secrets,
             gate: Gate::new(endpoint.max_concurrency.unwrap_or(client.concurrency)),
             endpoint,
         })
@@ -135,18 +231,20 @@ impl HttpRuntime {
     async fn ask(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
         let within = within.min(self.endpoint.timeout);
         let exchange = async {
-            let response = self
-                .request(input)?
-                .send()
-                .await
-                .map_err(|error| failed(&error))?;
+            let response = match self.request(&self.client, input)?.send().await {
+                // No byte of an answer came, so once more, by a connection that nobody has used.
+                Err(error) if was_closed(&error) => self.request(&self.fresh, input)?.send().await,
+                sent => sent,
+            };
+            let response = response.map_err(|error| failed(&error))?;
             let status = response.status();
             if !status.is_success() {
                 let body = beginning(response).await;
                 let said = format!("the model service answered {status}: {}", quote(&body));
-                return Err(if REFUSALS.contains(&status) {
+                let status = status.as_u16();
+                return Err(if self.endpoint.refused_statuses.contains(&status) {
                     RuntimeError::Rejected(said)
-                } else if BUSY.contains(&status) {
+                } else if self.endpoint.busy_statuses.contains(&status) {
                     RuntimeError::Overloaded(said)
                 } else {
                     RuntimeError::Failed(said)
@@ -159,8 +257,12 @@ impl HttpRuntime {
         tokio::time::timeout(within, exchange).await.map_err(late)?
     }
 
-    fn request(&self, input: &Input) -> Result<reqwest::RequestBuilder, RuntimeError> {
-        let post = self.client.post(self.endpoint.url.clone());
+    fn request(&self, client: &Client, input: &Input) -> Result<RequestBuilder, RuntimeError> {
+        let mut post = client.post(self.endpoint.url.clone());
+        post = post.headers(self.headers.clone());
+        for (name, secret) in &self.secrets {
+            post = post.header(name, secret.value()?);
+        }
         match (self.endpoint.body, input) {
             (HttpBody::Text, Input::Text(text)) => Ok(post
                 .header(CONTENT_TYPE, "text/plain; charset=utf-8")
@@ -175,9 +277,11 @@ impl HttpRuntime {
                 };
                 let pointer = self.endpoint.input_pointer.as_ref();
                 let pointer = pointer.map_or(default, JsonPointer::as_str);
-                Ok(post
-                    .header(CONTENT_TYPE, "application/json")
-                    .body(placed_at(pointer, json.as_str())))
+                let body = match &self.endpoint.template {
+                    Some(template) => template.with(json.as_str()),
+                    None => placed_at(pointer, json.as_str()),
+                };
+                Ok(post.header(CONTENT_TYPE, "application/json").body(body))
             }
         }
     }
@@ -273,6 +377,29 @@ fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let start: String = text.chars().take(QUOTED).collect();
     format!("{start:?}")
+}
+
+/// Whether a connection was closed before any byte of an answer came: one that was kept, most likely.
+fn was_closed(error: &reqwest::Error) -> bool {
+    if error.is_connect() || error.is_timeout() || !error.is_request() {
+        return false;
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+        if let Some(error) = cause.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+        {
+            return true;
+        }
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
+            );
+        }
+    }
+    false
 }
 
 /// The innermost cause says what happened ("connection refused"); the outer ones repeat the URL.

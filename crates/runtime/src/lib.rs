@@ -6,6 +6,7 @@
 
 mod gate;
 mod http;
+mod secret;
 mod sentiment;
 
 pub use gate::PROBE_EVERY;

@@ -116,6 +116,10 @@ pub struct Config {
     pub tick: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
     pub private_webhooks: bool,
+    /// Where secrets are files that versions send to their services.
+    pub secrets_dir: Option<PathBuf>,
+    /// Certificates (PEM) of authorities that services of versions may be certified by, beside those of the system.
+    pub upstream_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -141,6 +145,8 @@ impl Config {
             decision_lasts: Duration::from_secs(7 * 86_400),
             tick: Duration::from_secs(30),
             private_webhooks: false,
+            secrets_dir: None,
+            upstream_ca: None,
         }
     }
 }
@@ -170,6 +176,14 @@ pub enum StartError {
         /// What the journal said.
         #[source]
         reason: journal::OpenError,
+    },
+    /// The certificates of authorities cannot be used.
+    #[error("--upstream-ca {}: {reason}", path.display())]
+    UpstreamCa {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A thread cannot be started, or the journal not be read.
     #[error(transparent)]

@@ -99,6 +99,16 @@ impl AppState {
         let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
         // One version that hangs leaves the other half to the others.
         let client = HttpClient::new((config.max_predictions / 2).max(1));
+        let mut client = client.with_secrets(config.secrets_dir.clone());
+        if let Some(path) = &config.upstream_ca {
+            let unusable = |reason: &dyn std::fmt::Display| StartError::UpstreamCa {
+                path: path.clone(),
+                reason: reason.to_string(),
+            };
+            let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
+            let with = client.with_authorities(&pem);
+            client = with.map_err(|error| unusable(&error))?;
+        }
         let (published, _) = store.changed_models(i64::MAX).await?;
         let catalogue = Catalogue::load(&store, clock.now()).await?;
         let settings = settings::load(&store, clock.now()).await?;

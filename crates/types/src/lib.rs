@@ -62,7 +62,8 @@ pub use policy::{
 pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
-    HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec, SentimentMethod,
+    HeaderText, HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec,
+    SecretRef, SentimentMethod, Template,
 };
 pub use scale::{Line, MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;

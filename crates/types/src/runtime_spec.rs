@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -16,7 +17,7 @@ pub enum RuntimeSpec {
         method: SentimentMethod,
     },
     /// By a model service elsewhere, over HTTP.
-    Http(HttpSpec),
+    Http(Box<HttpSpec>),
     /// Stored, and not to be read: what is wrong with it.
     #[serde(skip)]
     Unreadable(String),
@@ -50,6 +51,133 @@ pub enum HttpBody {
     Json,
     /// The text itself, as `text/plain`.
     Text,
+}
+
+/// Where a secret is, which is never stored, shown or logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretRef {
+    /// An environment variable of the server, whose name begins with `WEIR_SECRET_`.
+    Env(String),
+    /// A file in the server's `--secrets-dir`, by its name.
+    File(String),
+}
+
+/// The value of a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "must be a text, {\"env\": NAME} or {\"file\": NAME}"
+)]
+pub enum HeaderText {
+    /// As it is.
+    Text(String),
+    /// Where it is.
+    Secret(SecretRef),
+}
+
+/// What the names of environment variables begin with that may be sent to services: others are nobody's business.
+const SECRET_PREFIX: &str = "WEIR_SECRET_";
+/// The most headers of a version.
+const MOST_HEADERS: usize = 32;
+
+impl SecretRef {
+    fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Env(name) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let fits = name.starts_with(SECRET_PREFIX) && name.chars().all(plain);
+                let fits = fits && name.len() <= 200;
+                fits.then_some(())
+                    .ok_or("must name an environment variable that begins with WEIR_SECRET_")
+            }
+            Self::File(name) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+                let fits = !name.is_empty() && name.len() <= 200 && !name.starts_with('.');
+                (fits && name.chars().all(plain)).then_some(()).ok_or(
+                    "must be the name of a file in --secrets-dir: letters, digits, '-', '_' and '.'",
+                )
+            }
+        }
+    }
+}
+
+/// Names of headers are tokens (RFC 9110); those of the message itself are made with it.
+fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static str> {
+    if headers.len() > MOST_HEADERS {
+        return Err("must have at most 32 headers");
+    }
+    for (name, value) in headers {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || name.len() > 100 || !name.chars().all(token) {
+            return Err("has a name that no header can have");
+        }
+        const OURS: [&str; 7] = [
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "content-type",
+            "accept-encoding",
+            "te",
+        ];
+        if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err("has a header that the request makes for itself");
+        }
+        match value {
+            HeaderText::Text(text) => {
+                let visible = |c: char| matches!(c, ' '..='~');
+                if text.len() > 2000 || !text.chars().all(visible) || text.trim() != text {
+                    return Err(
+                        "has a value that is no line of visible ASCII of at most 2,000 bytes",
+                    );
+                }
+            }
+            HeaderText::Secret(secret) => secret.check()?,
+        }
+    }
+    Ok(())
+}
+
+/// The text in a template for which the input stands.
+const INPUT: &str = "{input}";
+
+/// A template around an input: what stands before it, between its places, and behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Vec<String>);
+
+impl Template {
+    /// Of JSON with the text `"{input}"` where the input is to stand.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(json: &Value) -> Result<Self, &'static str> {
+        fn has_key(json: &Value) -> bool {
+            match json {
+                Value::Object(members) => members.iter().any(|(k, v)| k == INPUT || has_key(v)),
+                Value::Array(items) => items.iter().any(has_key),
+                _ => false,
+            }
+        }
+        if depth(json) > MOST_NESTED {
+            return Err("must be nested at most 32 levels deep");
+        }
+        if has_key(json) {
+            return Err("has \"{input}\" as a key: it can only be a value");
+        }
+        let text = json.to_string();
+        let place = Value::from(INPUT).to_string();
+        let parts: Vec<String> = text.split(&place).map(str::to_owned).collect();
+        if parts.len() < 2 {
+            return Err("needs the text \"{input}\" where the input is to stand");
+        }
+        Ok(Self(parts))
+    }
+
+    /// The JSON with an input, as it is.
+    pub fn with(&self, input: &str) -> String {
+        self.0.join(input)
+    }
 }
 
 /// How to call a model service over HTTP.
@@ -92,6 +220,22 @@ pub struct HttpSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_concurrency: Option<u64>,
+    /// Headers that each request has, by name: texts, or where a secret is (`{"env": NAME}` or `{"file": NAME}`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, HeaderText>,
+    /// Where the token is that each request has as `Authorization: Bearer TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<SecretRef>,
+    /// The JSON that is sent, with the text `"{input}"` where the input stands in it; in place of `input_pointer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Value>,
+    /// The statuses by which the service says that it does not take this input: the caller gets 422, and the version has not
+    /// failed.
+    #[serde(default = "default_refused_statuses")]
+    pub refused_statuses: Vec<u16>,
+    /// The statuses by which it says that it has too much to do.
+    #[serde(default = "default_busy_statuses")]
+    pub busy_statuses: Vec<u16>,
     /// The input that is sent before the version takes traffic, to see that the service answers: a
     /// text, or any JSON for a model that does not read text.
     #[serde(default = "default_probe")]
@@ -112,6 +256,14 @@ fn default_timeout_ms() -> u64 {
 
 fn default_max_reply_bytes() -> u64 {
     1 << 20
+}
+
+fn default_refused_statuses() -> Vec<u16> {
+    vec![400, 413, 415, 422]
+}
+
+fn default_busy_statuses() -> Vec<u16> {
+    vec![429, 503]
 }
 
 fn default_probe() -> Value {
@@ -152,7 +304,10 @@ impl RuntimeSpec {
     /// How deeply the JSON within it is nested.
     pub fn depth(&self) -> usize {
         match self {
-            Self::Http(http) => depth(&http.probe),
+            Self::Http(http) => {
+                let template = http.template.as_ref().map_or(0, depth);
+                depth(&http.probe).max(template)
+            }
             Self::Sentiment { .. } | Self::Unreadable(_) => 0,
         }
     }
@@ -227,6 +382,16 @@ pub struct HttpEndpoint {
     pub max_reply_bytes: u64,
     /// How many calls it may have at once, where it is said.
     pub max_concurrency: Option<usize>,
+    /// Headers that each request has.
+    pub headers: Vec<(String, HeaderText)>,
+    /// Where the token of each request is.
+    pub bearer: Option<SecretRef>,
+    /// What is sent, around the input.
+    pub template: Option<Template>,
+    /// Statuses that refuse an input.
+    pub refused_statuses: Vec<u16>,
+    /// Statuses of a service that has too much to do.
+    pub busy_statuses: Vec<u16>,
     /// What is sent before the version takes traffic.
     pub probe: Value,
 }
@@ -280,9 +445,57 @@ impl HttpSpec {
                     Some(within("/max_concurrency", most, 1_000_000, problem)? as usize)
                 }
             },
+            headers: {
+                check_headers(&self.headers).map_err(fail("/headers"))?;
+                let headers = self.headers.iter();
+                headers
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect()
+            },
+            bearer: {
+                let bearer = self.bearer.as_ref().map(SecretRef::check).transpose();
+                bearer.map_err(fail("/bearer"))?;
+                let twice = self
+                    .headers
+                    .keys()
+                    .any(|name| name.eq_ignore_ascii_case("authorization"));
+                if twice && self.bearer.is_some() {
+                    return Err(fail("/bearer")("stands beside a header authorization"));
+                }
+                self.bearer.clone()
+            },
+            template: {
+                let template = self.template.as_ref().map(Template::parse).transpose();
+                let template = template.map_err(fail("/template"))?;
+                let alone = self.body == HttpBody::Json && self.input_pointer.is_none();
+                if template.is_some() && !alone {
+                    return Err(fail("/template")(
+                        "stands in place of body and input_pointer",
+                    ));
+                }
+                template
+            },
+            refused_statuses: statuses(&self.refused_statuses)
+                .map_err(fail("/refused_statuses"))?,
+            busy_statuses: {
+                let busy = statuses(&self.busy_statuses).map_err(fail("/busy_statuses"))?;
+                if busy
+                    .iter()
+                    .any(|status| self.refused_statuses.contains(status))
+                {
+                    return Err(fail("/busy_statuses")("has a status that refuses an input"));
+                }
+                busy
+            },
             probe: self.probe.clone(),
         })
     }
+}
+
+fn statuses(of: &[u16]) -> Result<Vec<u16>, &'static str> {
+    let fits = of.len() <= 50 && of.iter().all(|status| (400..600).contains(status));
+    fits.then(|| of.to_vec())
+        .ok_or("must be at most 50 statuses from 400 to 599")
 }
 
 fn parse_url(text: &str) -> Result<url::Url, &'static str> {
@@ -378,6 +591,46 @@ mod tests {
             r#"{"type":"http","url":"http://x","timeout_ms":0}"#,
             Some("/timeout_ms"),
         );
+        for (settings, pointer) in [
+            (
+                r#""headers":{"x-team":"a","x-key":{"env":"WEIR_SECRET_A"}}"#,
+                None,
+            ),
+            (r#""headers":{"a b":"a"}"#, Some("/headers")),
+            (r#""headers":{"Host":"a"}"#, Some("/headers")),
+            (r#""headers":{"a":"b\nc"}"#, Some("/headers")),
+            (r#""headers":{"a":{"env":"HOME"}}"#, Some("/headers")),
+            (r#""headers":{"a":{"file":"../key"}}"#, Some("/headers")),
+            (r#""headers":{"a":3}"#, Some("form")),
+            (r#""bearer":{"file":"token"}"#, None),
+            (r#""bearer":"secret""#, Some("form")),
+            (r#""bearer":{"file":".token"}"#, Some("/bearer")),
+            (r#""bearer":{"env":"PATH"}"#, Some("/bearer")),
+            (
+                r#""bearer":{"file":"a"},"headers":{"Authorization":"b"}"#,
+                Some("/bearer"),
+            ),
+            (r#""template":{"a":["{input}"]}"#, None),
+            (r#""template":{"a":"input"}"#, Some("/template")),
+            (r#""template":{"{input}":1}"#, Some("/template")),
+            (
+                r#""template":"{input}","input_pointer":"/a""#,
+                Some("/template"),
+            ),
+            (r#""template":"{input}","body":"text""#, Some("/template")),
+            (r#""refused_statuses":[404]"#, None),
+            (r#""refused_statuses":[200]"#, Some("/refused_statuses")),
+            (r#""refused_statuses":[429]"#, Some("/busy_statuses")),
+            (r#""busy_statuses":[999]"#, Some("/busy_statuses")),
+        ] {
+            check(
+                &format!(r#"{{"type":"http","url":"http://x",{settings}}}"#),
+                pointer,
+            );
+        }
+        let template = serde_json::json!({"a": ["{input}", 1], "b": "{input}"});
+        let template = Template::parse(&template).unwrap();
+        assert_eq!(template.with("[1.0]"), r#"{"a":[[1.0],1],"b":[1.0]}"#);
         check(
             r#"{"type":"http","url":"http://x","prediction_pointer":"a"}"#,
             Some("/prediction_pointer"),

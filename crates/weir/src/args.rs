@@ -212,6 +212,12 @@ pub(crate) struct ServeArgs {
     /// Let webhooks lead to addresses of this machine and of private networks.
     #[arg(long, env = "WEIR_PRIVATE_WEBHOOKS")]
     private_webhooks: bool,
+    /// Where secrets are files, which versions behind HTTP may name in their headers and send to their services.
+    #[arg(long, env = "WEIR_SECRETS_DIR", value_name = "DIR")]
+    secrets_dir: Option<PathBuf>,
+    /// Certificates (PEM) of authorities that services of versions may be certified by, beside those of the system.
+    #[arg(long, env = "WEIR_UPSTREAM_CA", value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
 }
 
 /// Where the data is kept where it is not said.
@@ -566,6 +572,8 @@ impl ServeArgs {
             decision_lasts: Duration::from_secs(u64::from(self.decision_days) * 86_400),
             tick: self.tick_ms.0,
             private_webhooks: self.private_webhooks,
+            secrets_dir: self.secrets_dir.clone(),
+            upstream_ca: self.upstream_ca.clone(),
         })
     }
 }

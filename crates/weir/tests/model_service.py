@@ -2,12 +2,17 @@
 
 It prints its port, and ends when its standard input does.
 """
+import gzip
 import json
 import os
+import socket
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+dropped = set()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -18,9 +23,22 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(sent)
         if "echo" in body:
             return self.send(200, sent[:-1] + b', "sure": 0.5}')
-        text = str(body.get("text", body.get("inputs")))
+        text = str(body.get("text", body.get("inputs", body.get("asked"))))
         if "fail" in text:
             return self.reply(500, {"error": "asked to fail"})
+        if "#header " in text:
+            value = self.headers.get(text.split("#header ")[1])
+            return self.reply(200, {"result": {"label": value, "score": 1}})
+        if "#status " in text:
+            return self.reply(int(text.split("#status ")[1]), {"error": "as asked"})
+        if "#gzip" in text:
+            return self.compressed(b'{"result": {"label": "small", "score": 1}}')
+        if "#bomb" in text:
+            return self.compressed(bytes(64 << 20))
+        if "#drop" in text and text not in dropped:
+            dropped.add(text)
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
         if "#busy" in text:
             return self.reply(503, {"error": "too much to do"})
         if "hang" in text:
@@ -38,6 +56,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, None)
         label = "positive" if "good" in text else "negative"
         self.reply(200, {"result": {"label": label, "score": 0.75}, "error": None})
+
+    def compressed(self, body):
+        body = gzip.compress(body)
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def refuse_at_length(self):
         """Says at once that it refuses, and never ends saying why."""

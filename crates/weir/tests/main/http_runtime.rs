@@ -266,3 +266,96 @@ async fn json_goes_out_comes_back_and_is_logged_as_it_came() {
     weir.signal("-TERM");
     assert_clean(data.path());
 }
+
+#[tokio::test]
+async fn services_are_called_as_they_are() {
+    let (data, secrets) = (directory(), directory());
+    std::fs::write(secrets.path().join("token"), "from-a-file\n").unwrap();
+    let mut command = serve(data.path());
+    command.arg("--secrets-dir").arg(secrets.path());
+    command.env("WEIR_SECRET_KEY", "from-the-environment");
+    // Nobody is asked on the way to this machine.
+    command.env("HTTP_PROXY", "http://127.0.0.1:9/");
+    let mut weir = Weir::spawn(command);
+    let service = ModelService::start();
+    let mut runtime = service.runtime();
+    let settings = json!({
+        "headers": {"x-team": "a", "x-key": {"env": "WEIR_SECRET_KEY"}},
+        "bearer": {"file": "token"},
+        "template": {"asked": "{input}", "about": ["all"]},
+        "refused_statuses": [404, 422],
+        "busy_statuses": [418],
+        "timeout_ms": 3000,
+    });
+    runtime
+        .as_object_mut()
+        .unwrap()
+        .extend(settings.as_object().unwrap().clone());
+    let id = weir.register("remote", runtime.clone()).await;
+    weir.activate(&id, 100.0).await;
+    let predict = async |text: &str| weir.post("/predict", json!({"text": text})).await;
+    for (text, label) in [
+        ("#header x-team", "a"),
+        ("#header x-key", "from-the-environment"),
+        ("#header authorization", "Bearer from-a-file"),
+        ("#gzip", "small"),
+        ("#drop one", "negative"),
+    ] {
+        let (status, reply) = predict(text).await;
+        assert_eq!(
+            (status, &reply["prediction"]),
+            (200, &json!(label)),
+            "{text}: {reply}"
+        );
+    }
+    for (text, status, code) in [
+        ("#status 404", 422, "input_rejected"),
+        ("#status 400", 502, "model_failed"),
+        ("#status 418", 503, "model_overloaded"),
+        ("#status 503", 502, "model_failed"),
+        ("#bomb", 502, "model_failed"),
+    ] {
+        let (got, problem) = predict(text).await;
+        assert_eq!(
+            (got, problem["code"].as_str()),
+            (status, Some(code)),
+            "{text}: {problem}"
+        );
+    }
+    // What is secret is nowhere.
+    let (_, version) = weir.get(&format!("/models/{id}")).await;
+    assert_eq!(version["runtime"]["bearer"], json!({"file": "token"}));
+    for (settings, says) in [
+        (json!({"bearer": {"file": "missing"}}), "missing"),
+        (json!({"bearer": {"env": "WEIR_SECRET_NONE"}}), "is not set"),
+    ] {
+        runtime
+            .as_object_mut()
+            .unwrap()
+            .extend(settings.as_object().unwrap().clone());
+        let id = weir
+            .register(says.replace(' ', "-").as_str(), runtime.clone())
+            .await;
+        let body = json!({"traffic_percent": 10});
+        let (status, problem) = weir.post(&format!("/models/{id}/activate"), body).await;
+        assert_eq!(status, 409, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(says),
+            "{problem}"
+        );
+    }
+    weir.signal("-TERM");
+    assert_clean(data.path());
+    let database = std::fs::read(data.path().join("weir.db")).unwrap();
+    let database = String::from_utf8_lossy(&database);
+    assert!(database.contains("WEIR_SECRET_KEY"));
+    // The service has told two of them back, which is logged; the settings hold none.
+    let sql = "SELECT count(*) FROM versions WHERE runtime LIKE '%from-%'";
+    let connection = rusqlite::Connection::open(data.path().join("weir.db")).unwrap();
+    assert_eq!(
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        0
+    );
+}
