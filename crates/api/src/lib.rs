@@ -58,6 +58,7 @@ pub use traffic::{
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};
 pub use word::{
-    Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, FeedbackStatus, Finding,
-    Intervention, MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus, Word,
+    Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, Failure, FeedbackStatus,
+    Finding, Intervention, MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus,
+    Word,
 };

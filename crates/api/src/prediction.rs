@@ -1,6 +1,6 @@
 //! Predictions on the wire.
 
-use crate::{AssignmentReason, PredictionStatus};
+use crate::{AssignmentReason, Failure, PredictionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -154,6 +154,9 @@ pub struct LoggedPrediction {
     pub latency_ms: Option<f64>,
     /// Why the chosen version failed, or refused the input.
     pub error: Option<String>,
+    /// How it failed, when it did and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
     /// The experiment that it takes part in.
     pub experiment: Option<String>,
     /// Its place in the journal, which only grows; null where an early release stored it.

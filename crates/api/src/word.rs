@@ -71,6 +71,8 @@ pub type ArmRole = Word<types::ArmRole>;
 pub type AssignmentReason = Word<types::Reason>;
 /// Where an experiment is in its life.
 pub type ExperimentStatus = Word<types::ExperimentStatus>;
+/// How the chosen version failed.
+pub type Failure = Word<types::Failure>;
 /// What became of a value.
 pub type FeedbackStatus = Word<types::FeedbackStatus>;
 /// What can be said of a candidate on a metric.

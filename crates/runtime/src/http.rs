@@ -12,7 +12,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use types::{HeaderText, HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output};
+use types::{
+    Failure, HeaderText, HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output,
+};
 
 /// How long a connection is kept that has nothing to do: servers drop theirs after five seconds or more, and a request that meets
 /// the end of one is lost.
@@ -74,10 +76,10 @@ impl HttpClient {
     /// # Errors
     /// When they cannot be read.
     pub fn with_authorities(self, pem: &[u8]) -> Result<Self, RuntimeError> {
-        let unreadable = |error| RuntimeError::Failed(format!("no certificates: {error}"));
+        let unreadable = |error| RuntimeError::not_loaded(format!("no certificates: {error}"));
         let authorities = Certificate::from_pem_bundle(pem).map_err(unreadable)?;
         if authorities.is_empty() {
-            return Err(RuntimeError::Failed("no certificates are in it".into()));
+            return Err(RuntimeError::not_loaded("no certificates are in it".into()));
         }
         Ok(Self {
             authorities,
@@ -86,7 +88,8 @@ impl HttpClient {
     }
 
     fn client(&self, connects: Connects) -> Result<Client, RuntimeError> {
-        let poisoned = |_| RuntimeError::Failed("a thread panicked while it made a client".into());
+        let poisoned =
+            |_| RuntimeError::not_loaded("a thread panicked while it made a client".into());
         let mut clients = self.clients.lock().map_err(poisoned)?;
         if let Some(client) = clients.get(&connects) {
             return Ok(client.clone());
@@ -131,7 +134,8 @@ fn headers_of(
     endpoint: &HttpEndpoint,
     directory: Option<&PathBuf>,
 ) -> Result<(HeaderMap, Vec<(HeaderName, Secret)>), RuntimeError> {
-    let odd = |error: &dyn std::fmt::Display| RuntimeError::Failed(format!("a header: {error}"));
+    let odd =
+        |error: &dyn std::fmt::Display| RuntimeError::not_loaded(format!("a header: {error}"));
     let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
     for (name, value) in &endpoint.headers {
         let name = HeaderName::try_from(name.as_str()).map_err(|error| odd(&error))?;
@@ -166,7 +170,7 @@ fn is_here(url: &reqwest::Url) -> bool {
 
 impl HttpRuntime {
     pub(crate) fn new(spec: &HttpSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
-        let invalid = |error| RuntimeError::Failed(format!("the runtime cannot work: {error}"));
+        let invalid = |error| RuntimeError::not_loaded(format!("the runtime cannot work: {error}"));
         let endpoint = spec.endpoint().map_err(invalid)?;
         let connects = Connects {
             within: endpoint.connect_timeout,
@@ -247,7 +251,7 @@ impl HttpRuntime {
                 } else if self.endpoint.busy_statuses.contains(&status) {
                     RuntimeError::Overloaded(said)
                 } else {
-                    RuntimeError::Failed(said)
+                    RuntimeError::Failed(Failure::Failed, said)
                 });
             }
             let body = self.read(response).await?;
@@ -291,7 +295,7 @@ impl HttpRuntime {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
             if (body.len() + chunk.len()) as u64 > limit {
-                return Err(RuntimeError::Failed(format!(
+                return Err(RuntimeError::bad_reply(format!(
                     "the reply of the model service is larger than {limit} bytes"
                 )));
             }
@@ -303,7 +307,7 @@ impl HttpRuntime {
     fn output(&self, body: &[u8]) -> Result<Output, RuntimeError> {
         let unreadable = |error: &dyn std::fmt::Display| {
             let reply = quote(body);
-            RuntimeError::Failed(format!("the reply is not JSON ({error}): {reply}"))
+            RuntimeError::bad_reply(format!("the reply is not JSON ({error}): {reply}"))
         };
         let reply: Json = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         let at = |pointer: &Option<JsonPointer>| pointer.as_ref().and_then(|at| reply.at(at));
@@ -311,13 +315,12 @@ impl HttpRuntime {
             at(&self.endpoint.error_pointer).filter(|error| error.as_str() != "null")
         {
             let text = quote(error.as_str().as_bytes());
-            return Err(RuntimeError::Failed(format!(
-                "the model service reports {text}"
-            )));
+            let said = format!("the model service reports {text}");
+            return Err(RuntimeError::Failed(Failure::Failed, said));
         }
         let pointer = &self.endpoint.prediction_pointer;
         let Some(prediction) = reply.at(pointer) else {
-            return Err(RuntimeError::Failed(format!(
+            return Err(RuntimeError::bad_reply(format!(
                 "the reply has nothing at {}: {}",
                 pointer.as_str(),
                 quote(body)
@@ -328,7 +331,7 @@ impl HttpRuntime {
             None | Some(Ok(Value::Null)) => None,
             Some(Ok(Value::Number(number))) => number.as_f64(),
             Some(_) => {
-                return Err(RuntimeError::Failed(
+                return Err(RuntimeError::bad_reply(
                     "the confidence in the reply is no number".into(),
                 ));
             }
@@ -408,7 +411,8 @@ fn failed(error: &reqwest::Error) -> RuntimeError {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    RuntimeError::Failed(format!("the model service cannot be reached: {cause}"))
+    let said = format!("the model service cannot be reached: {cause}");
+    RuntimeError::Failed(Failure::Unreachable, said)
 }
 
 #[cfg(test)]

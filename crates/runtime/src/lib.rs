@@ -15,7 +15,7 @@ pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::sync::Arc;
 use std::time::Duration;
-use types::{Input, MAX_VALUE, Output, RuntimeSpec, SentimentMethod};
+use types::{Failure, Input, MAX_VALUE, Output, RuntimeSpec, SentimentMethod};
 
 /// Why a version did not answer. The text is for the operator and for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +29,29 @@ pub enum RuntimeError {
     /// The time was up.
     #[error("no answer within {0} ms")]
     Timeout(u128),
-    /// The service could not be reached, or did not answer as agreed.
-    #[error("{0}")]
-    Failed(String),
+    /// It failed in another way.
+    #[error("{1}")]
+    Failed(Failure, String),
+}
+
+impl RuntimeError {
+    /// How the version failed; `None` where it has not.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Rejected(_) => None,
+            Self::Overloaded(_) => Some(Failure::Overloaded),
+            Self::Timeout(_) => Some(Failure::Timeout),
+            Self::Failed(failure, _) => Some(*failure),
+        }
+    }
+
+    fn not_loaded(why: String) -> Self {
+        Self::Failed(Failure::NotLoaded, why)
+    }
+
+    fn bad_reply(why: String) -> Self {
+        Self::Failed(Failure::BadReply, why)
+    }
 }
 
 /// A version that can be called.
@@ -54,7 +74,7 @@ impl Runtime {
             RuntimeSpec::Http(spec) => {
                 http::HttpRuntime::new(spec, client).map(|http| Self::Http(Box::new(http)))
             }
-            RuntimeSpec::Unreadable(reason) => Err(RuntimeError::Failed(format!(
+            RuntimeSpec::Unreadable(reason) => Err(RuntimeError::not_loaded(format!(
                 "how the version is run cannot be read: {reason}"
             ))),
         }
@@ -71,9 +91,9 @@ impl Runtime {
             Self::Http(http) => Box::pin(http.call(input, within)).await?,
         };
         match output.confidence {
-            Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::Failed(format!(
-                "the confidence {confidence} is no number from -1e15 to 1e15"
-            ))),
+            Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::bad_reply(
+                format!("the confidence {confidence} is no number from -1e15 to 1e15"),
+            )),
             _ => Ok(output),
         }
     }

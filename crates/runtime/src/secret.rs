@@ -46,7 +46,7 @@ impl Secret {
             SecretRef::File(name) => {
                 let directory = directory.ok_or_else(|| {
                     let why = "names a secret in a file, and the server has no --secrets-dir";
-                    RuntimeError::Failed(format!("the version {why}"))
+                    RuntimeError::not_loaded(format!("the version {why}"))
                 })?;
                 From::File(directory.join(name))
             }
@@ -85,7 +85,8 @@ impl Secret {
                 (format!("the secret {name} in --secrets-dir"), text)
             }
         };
-        let unusable = |why: &str| RuntimeError::Failed(format!("{what} cannot be used: {why}"));
+        let unusable =
+            |why: &str| RuntimeError::not_loaded(format!("{what} cannot be used: {why}"));
         let text = text.map_err(|why| unusable(&why))?;
         let text = text.trim();
         if text.is_empty() || text.len() > MOST {

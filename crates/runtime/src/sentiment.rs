@@ -11,7 +11,7 @@ use foldhash::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use types::{Input, Json, Output, SentimentMethod};
+use types::{Failure, Input, Json, Output, SentimentMethod};
 
 /// Scores closer to 0 than this are neutral: the threshold of the authors of VADER.
 const NEUTRAL: f64 = 0.05;
@@ -50,7 +50,12 @@ async fn read_long(method: SentimentMethod, text: String) -> Result<Output, Runt
         let _place = place;
         read(method, &text)
     });
-    let failed = |error| RuntimeError::Failed(format!("reading the text failed: {error}"));
+    let failed = |error| {
+        RuntimeError::Failed(
+            Failure::Panicked,
+            format!("reading the text failed: {error}"),
+        )
+    };
     reading.await.map_err(failed)
 }
 

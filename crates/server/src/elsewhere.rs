@@ -504,6 +504,7 @@ fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome
     };
     Ok(Outcome {
         answer: error.is_none().then_some((version, output)),
+        failure: error.is_some().then_some(types::Failure::Failed),
         error,
         rejected: false,
         latency_ns: item.latency_ms.map(|latency| (latency * 1e6) as u64),

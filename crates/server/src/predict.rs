@@ -427,6 +427,7 @@ impl UnderWay {
             input: call.input,
             outcome: Outcome {
                 answer,
+                failure: error.as_ref().and_then(RuntimeError::failure),
                 rejected: matches!(error, Some(RuntimeError::Rejected(_))),
                 error: error.as_ref().map(ToString::to_string),
                 latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
@@ -496,7 +497,8 @@ impl UnderWay {
         let asked = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(asked)).await;
         asked.unwrap_or_else(|_| {
             self.state.count_panic();
-            Err(RuntimeError::Failed("the runtime panicked".into()))
+            let why = "the runtime panicked".into();
+            Err(RuntimeError::Failed(types::Failure::Panicked, why))
         })
     }
 }
@@ -533,10 +535,12 @@ async fn append(
         return Ok((position, error));
     }
     let most = state.log.largest();
-    let error = RuntimeError::Failed(format!(
+    let why = format!(
         "the answer has no room in the log: the entry would have {too_large} bytes, and {most} are the most"
-    ));
+    );
+    let error = RuntimeError::Failed(types::Failure::BadReply, why);
     record.outcome.answer = None;
+    record.outcome.failure = error.failure();
     record.outcome.error = Some(error.to_string());
     let position = state.log.append(room, record, at).map_err(not_logged)?;
     Ok((position, Some(error)))

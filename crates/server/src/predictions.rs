@@ -262,6 +262,7 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         confidence: p.confidence,
         latency_ms: p.latency_ns.map(|latency| latency as f64 / 1e6),
         error: p.error,
+        failure: p.failure.map(Into::into),
         experiment: p.experiment_id.map(|id| id.to_string()),
         position: p.position,
         feedback: None,

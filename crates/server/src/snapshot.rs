@@ -10,8 +10,8 @@ use runtime::{HttpClient, PROBE_EVERY, Runtime, RuntimeError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use types::{
-    AliasName, Attributes, ModelName, ModelState, ModelTraffic, RuntimeSpec, Settings, Version,
-    VersionKey, VersionName,
+    AliasName, Attributes, Failure, ModelName, ModelState, ModelTraffic, RuntimeSpec, Settings,
+    Version, VersionKey, VersionName,
 };
 
 /// A model as requests see it.
@@ -104,8 +104,8 @@ impl Model {
     pub(crate) fn runtime(&self, version: usize) -> Result<&Runtime, RuntimeError> {
         match &self.runtimes[version] {
             Loaded::Ready(runtime) => Ok(runtime),
-            Loaded::Broken(reason) => Err(RuntimeError::Failed(reason.to_string())),
-            Loaded::Not => Err(RuntimeError::Failed("the version is not loaded".into())),
+            Loaded::Broken(reason) => Err(not_loaded(reason.to_string())),
+            Loaded::Not => Err(not_loaded("the version is not loaded".into())),
         }
     }
 
@@ -135,6 +135,10 @@ impl Model {
         let at = versions.position(|version| version.key == key)?;
         self.runtimes.get(at)
     }
+}
+
+fn not_loaded(why: String) -> RuntimeError {
+    RuntimeError::Failed(Failure::NotLoaded, why)
 }
 
 impl Loaded {

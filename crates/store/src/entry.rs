@@ -14,7 +14,7 @@
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
 //!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere, 22 when its
-//!             version was asked for,
+//!             version was asked for, 23 how it failed,
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
@@ -27,8 +27,8 @@ mod wire;
 use crate::{Feedback, FeedbackContent, FeedbackOf, UnitFeedback};
 use sha2::{Digest, Sha256};
 use types::{
-    ExperimentKey, Input, Measured, MetricName, ModelName, PredictionId, PredictionRecord, Reason,
-    ReceiptId, RequestId, Status, Timestamp, UnitId, VersionKey,
+    ExperimentKey, Failure, Input, Measured, MetricName, ModelName, PredictionId, PredictionRecord,
+    Reason, ReceiptId, RequestId, Status, Timestamp, UnitId, VersionKey, find_word,
 };
 use wire::{Field, Fields, Writer};
 
@@ -100,6 +100,8 @@ pub struct PredictionEntry<'a> {
     pub latency_ns: Option<u64>,
     /// Whether the chosen version refused the input.
     pub rejected: bool,
+    /// How the chosen version failed, when it did and that is known.
+    pub failure: Option<Failure>,
 }
 
 impl PredictionEntry<'_> {
@@ -203,6 +205,9 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             prediction.fixed(20, request.body);
         }
         prediction.varint_option(21, record.made_at.map(|at| at.micros() as u64));
+        if let Some(failure) = record.outcome.failure {
+            prediction.bytes(23, failure.as_str().as_bytes());
+        }
         prediction.varint_option(22, record.decided_at.map(|at| at.micros() as u64));
     });
 }
@@ -303,6 +308,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         error: None,
         latency_ns: None,
         rejected: false,
+        failure: None,
     };
     for field in Fields::new(bytes) {
         match field? {
@@ -334,6 +340,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             (21, Field::Varint(micros)) => {
                 entry.made_at = Some(Timestamp::from_micros(micros as i64));
             }
+            (23, Field::Bytes(word)) => entry.failure = find_word(utf8(word)?).ok(),
             (22, Field::Varint(micros)) => {
                 entry.decided_at = Some(Timestamp::from_micros(micros as i64));
             }
@@ -495,6 +502,7 @@ mod tests {
                 error: Some("timeout".into()),
                 latency_ns: Some(1_234_567),
                 rejected: false,
+                failure: Some(Failure::Timeout),
             },
         }
     }
@@ -531,6 +539,7 @@ mod tests {
             error: Some("timeout"),
             latency_ns: Some(1_234_567),
             rejected: false,
+            failure: Some(Failure::Timeout),
         };
         assert_eq!(prediction, expected);
 

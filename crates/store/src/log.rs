@@ -5,8 +5,9 @@ use crate::{FeedbackResult, Rollup};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    Condition, ExperimentDefinition, ExperimentId, ExperimentKey, Input, Json, ModelId, ModelName,
-    PredictionId, Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey, VersionName,
+    Condition, ExperimentDefinition, ExperimentId, ExperimentKey, Failure, Input, Json, ModelId,
+    ModelName, PredictionId, Reason, ReceiptId, Status, TimeRange, Timestamp, VersionKey,
+    VersionName,
 };
 
 /// Which predictions to list: newest first.
@@ -69,6 +70,8 @@ pub struct LoggedPrediction {
     pub latency_ns: Option<u64>,
     /// Why the chosen version failed.
     pub error: Option<String>,
+    /// How it failed, when it did and that is known.
+    pub failure: Option<Failure>,
     /// The experiment it takes part in.
     pub experiment_id: Option<ExperimentId>,
     /// Its position in the journal that it came from; `None` where a release before the journal stored it.

@@ -59,7 +59,9 @@ pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
     Promotion, RolloutProgress, RolloutSettings,
 };
-pub use prediction::{Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status};
+pub use prediction::{
+    Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status,
+};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HeaderText, HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec,

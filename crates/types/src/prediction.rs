@@ -66,6 +66,28 @@ crate::words! {
     }
 }
 
+crate::words! {
+    /// How the chosen version failed.
+    pub enum Failure as "Failure" {
+        /// It did not answer in time.
+        Timeout = "timeout",
+        /// It could not be reached, or the connection broke.
+        Unreachable = "unreachable",
+        /// It has too much to do, or keeps failing and was not called.
+        Overloaded = "overloaded",
+        /// It said that it failed.
+        Failed = "failed",
+        /// What it answered is not what was agreed.
+        BadReply = "bad_reply",
+        /// It cannot be loaded.
+        NotLoaded = "not_loaded",
+        /// It panicked.
+        Panicked = "panicked",
+    }
+    // A later release may tell more apart.
+    other = Failed;
+}
+
 impl Reason {
     /// Whether chance chose, by published weights: what was certain says nothing of others.
     pub fn is_by_chance(self) -> bool {
@@ -93,6 +115,8 @@ pub struct Outcome {
     pub answer: Option<(VersionKey, Output)>,
     /// Why the chosen version failed or refused the input, when it did.
     pub error: Option<String>,
+    /// How it failed, when it did and that is known.
+    pub failure: Option<Failure>,
     /// Whether the chosen version refused the input. No other one is asked then, so nobody answers.
     pub rejected: bool,
     /// From the choice of the version to the answer, fallbacks included, in nanoseconds. `None` where it was made elsewhere and nobody says.

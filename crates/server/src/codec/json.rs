@@ -303,7 +303,7 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
             let code = match error {
                 RuntimeError::Timeout(_) => ErrorCode::ModelTimeout,
                 RuntimeError::Overloaded(_) => ErrorCode::ModelOverloaded,
-                RuntimeError::Rejected(_) | RuntimeError::Failed(_) => ErrorCode::ModelFailed,
+                RuntimeError::Rejected(_) | RuntimeError::Failed(..) => ErrorCode::ModelFailed,
             };
             let detail = format!("The version failed and no other could answer: {error}.");
             ApiError::new(code, detail).of_prediction(id)

@@ -1198,6 +1198,7 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
         confidence: p.confidence,
         latency_ns: p.latency_ns,
         error: p.error.map(str::to_owned),
+        failure: p.failure,
         experiment_id: experiment.map(|experiment| experiment.id),
         position: Some(row.position),
     }

@@ -112,6 +112,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) alias: Option<&'a str>,
     pub(super) request: Option<(&'a str, i64)>,
     pub(super) made_at: Option<i64>,
+    pub(super) failure: Option<&'a str>,
 }
 
 impl PredictionRow<'_> {
@@ -149,6 +150,9 @@ impl PredictionRow<'_> {
         }
         if let Some(made_at) = self.made_at {
             kept.number(3).number(made_at);
+        }
+        if let Some(failure) = self.failure {
+            kept.number(4).text(failure);
         }
         RowHash {
             kept: kept.hash(),

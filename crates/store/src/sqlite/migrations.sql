@@ -436,3 +436,5 @@ DROP INDEX predictions_by_request;
 -- predictions.request_number stays, unused: taking it away would write the whole log anew.
 -- Sums with covariates.
 ALTER TABLE evidence ADD COLUMN covariate BLOB NOT NULL DEFAULT x'';
+-- How versions failed.
+ALTER TABLE predictions ADD COLUMN failure TEXT;

@@ -82,7 +82,8 @@ CREATE TABLE predictions (
     request_id TEXT,                -- what the caller calls the request
     request_number INTEGER,         -- unused; releases of schema 10 found requests by it
     request_body INTEGER,           -- a keyed hash of what was asked
-    made_at INTEGER                 -- when it was made, where that was elsewhere
+    made_at INTEGER,                -- when it was made, where that was elsewhere
+    failure TEXT                    -- how the chosen version failed, when it did
 );
 -- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.

@@ -306,7 +306,11 @@ impl Both {
             answer.unwrap().0 = record.version;
         }
         match self.random.u8(..10) {
-            0 => record.outcome.answer = None,
+            0 => {
+                record.outcome.answer = None;
+                let all = types::Failure::ALL;
+                record.outcome.failure = Some(all[self.random.usize(..all.len())]);
+            }
             1 => record.outcome.answer.as_mut().unwrap().0 = VersionKey(1),
             2 => (record.outcome.answer, record.outcome.rejected) = (None, true),
             _ => {}

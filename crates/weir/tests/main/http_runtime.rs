@@ -67,11 +67,11 @@ async fn a_failing_version_is_answered_for() {
     assert_eq!((status, &reply["prediction"]), (200, &json!("negative")));
 
     // Alone, its failures are the caller's, and they are on the log.
-    for (text, status, says) in [
-        ("fail", 502, "500"),
-        ("report", 502, "asked to report"),
-        ("junk", 502, "not JSON"),
-        ("hang", 504, "300 ms"),
+    for (text, status, says, failure) in [
+        ("fail", 502, "500", "failed"),
+        ("report", 502, "asked to report", "failed"),
+        ("junk", 502, "not JSON", "bad_reply"),
+        ("hang", 504, "300 ms", "timeout"),
     ] {
         let (got, problem) = predict(text).await;
         assert_eq!(got, status, "{problem}");
@@ -81,8 +81,12 @@ async fn a_failing_version_is_answered_for() {
         );
         let (_, logged) = weir.get(&path).await;
         assert_eq!(
-            (&logged["status"], &logged["served_model_id"]),
-            (&json!("error"), &json!(null))
+            (
+                &logged["status"],
+                &logged["served_model_id"],
+                &logged["failure"]
+            ),
+            (&json!("error"), &json!(null), &json!(failure))
         );
         assert!(logged["error"].as_str().unwrap().contains(says), "{logged}");
     }
@@ -96,6 +100,7 @@ async fn a_failing_version_is_answered_for() {
         (200, &json!(remote), &json!(local))
     );
     let (_, log) = weir.get("/predictions?status=fallback").await;
+    assert_eq!(log["predictions"][0]["failure"], "unreachable");
     assert_eq!(
         log["predictions"][0]["prediction_id"],
         reply["prediction_id"]
