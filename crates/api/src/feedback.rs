@@ -224,6 +224,35 @@ pub struct PlacedFeedback {
     pub position: u64,
 }
 
+/// An outcome of a unit.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StoredOutcome {
+    /// The model.
+    pub name: String,
+    /// The metric.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// When it happened.
+    pub at: String,
+    /// What its sender calls it.
+    pub outcome_id: Option<String>,
+    /// When it was told.
+    pub received_at: String,
+    /// Whether the unit has been exposed in an experiment of the model. What is not waits for 30 days.
+    pub exposed: bool,
+}
+
+/// The outcomes of a unit.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OutcomePage {
+    /// In the order in which they came, at most a thousand.
+    pub outcomes: Vec<StoredOutcome>,
+    /// What was accepted and is not listed yet; left out when everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
+}
+
 /// A value that came for a prediction.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredFeedback {

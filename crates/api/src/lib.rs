@@ -35,8 +35,8 @@ pub use experiment::{
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackPage,
-    FeedbackReceipt, FeedbackReply, LineError, PlacedFeedback, ReceiptStatus, ReceiptWord,
-    RequestReceipt, StoredFeedback,
+    FeedbackReceipt, FeedbackReply, LineError, OutcomePage, PlacedFeedback, ReceiptStatus,
+    ReceiptWord, RequestReceipt, StoredFeedback, StoredOutcome,
 };
 pub use health::{
     Health, Liveness, LivenessWord, LogLag, LogReadiness, Readiness, ReadinessStatus,

@@ -2,7 +2,9 @@
 
 mod stored;
 
-pub(crate) use stored::{__path_list, __path_receipt, list, receipt, wire_value};
+pub(crate) use stored::{
+    __path_list, __path_outcomes, __path_receipt, list, outcomes, receipt, wire_value,
+};
 
 use crate::clock;
 use crate::error::{ApiError, ApiResult};

@@ -292,6 +292,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(audit::list))
         .routes(routes!(feedback::list, feedback::send))
         .routes(routes!(feedback::receipt))
+        .routes(routes!(feedback::outcomes))
         .routes(routes!(journal_calls::list))
         .routes(routes!(journal_calls::retry))
         .routes(routes!(metrics::list))

@@ -7,6 +7,25 @@ use types::{
     Timestamp, UnitId, VersionName,
 };
 
+/// An outcome of a unit as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredOutcome {
+    /// The model.
+    pub name: ModelName,
+    /// The metric.
+    pub metric: MetricName,
+    /// Its value.
+    pub value: f64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What its sender calls it.
+    pub outcome_id: Option<String>,
+    /// When it was told.
+    pub received_at: Timestamp,
+    /// Whether the unit has been exposed in an experiment of the model.
+    pub joined: bool,
+}
+
 /// A value that came for a prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feedback {

@@ -30,7 +30,7 @@ pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier};
 pub use feedback::{
     Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, Missed,
-    PlacedFeedback, Receipt, StoredFeedback, UnitFeedback,
+    PlacedFeedback, Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,

@@ -10,7 +10,8 @@ use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
     PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
-    SetAside, StoreError, StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    SetAside, StoreError, StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter,
+    VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -276,6 +277,15 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<PlacedFeedback>, StoreError> {
         let memory = self.lock();
         Ok(memory.log.feedback_after(&memory.models, position, limit))
+    }
+
+    async fn outcomes_of(
+        &self,
+        unit: types::UnitId,
+        name: Option<ModelName>,
+        limit: u32,
+    ) -> Result<Vec<StoredOutcome>, StoreError> {
+        Ok(self.lock().log.list_outcomes(&unit, name.as_ref(), limit))
     }
 
     async fn logged_groups(

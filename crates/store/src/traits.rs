@@ -5,13 +5,14 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied,
     PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError,
-    StoredFeedback, StoredWebhook, VersionFilter, VersionTotals,
+    StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
-    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
+    WebhookId,
 };
 
 /// A running experiment and what it has gathered; an error where it cannot be read.
@@ -374,6 +375,17 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         position: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<PlacedFeedback>, StoreError>> + Send;
+
+    /// The outcomes of a unit, of all models or of one, in the order in which they came; at most so many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn outcomes_of(
+        &self,
+        unit: UnitId,
+        name: Option<ModelName>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StoredOutcome>, StoreError>> + Send;
 
     /// What predictions of a model earned on a metric in a stretch of time, grouped by periods of
     /// `period_ms`, epoch, reason, version and propensity. Pinned predictions and those without a

@@ -6,12 +6,15 @@ use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::{path, problems};
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, FeedbackPage, PlacedFeedback, ReceiptWord, RequestReceipt, StoredFeedback};
+use api::{
+    ErrorCode, FeedbackPage, OutcomePage, PlacedFeedback, ReceiptWord, RequestReceipt,
+    StoredFeedback, StoredOutcome,
+};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use store::LogStore;
-use types::ReceiptId;
+use types::{ModelName, ReceiptId, UnitId};
 use utoipa::IntoParams;
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -61,6 +64,55 @@ pub(crate) async fn list(
     Ok(Reply(FeedbackPage {
         feedback: found.into_iter().map(wire).collect(),
         next_position,
+        log_lag,
+    }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OutcomeParams {
+    /// The unit.
+    unit_id: String,
+    /// The model; all where none is named.
+    name: Option<String>,
+}
+
+/// So many outcomes of a unit are listed.
+const OUTCOMES: u32 = 1000;
+
+/// Lists the outcomes of a unit, in the order in which they came.
+#[utoipa::path(
+    get,
+    path = "/outcomes",
+    tag = "feedback",
+    params(OutcomeParams),
+    responses(
+        (status = 200, description = "outcomes, oldest first", body = OutcomePage),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn outcomes(
+    State(state): State<AppState>,
+    Params(params): Params<OutcomeParams>,
+) -> ApiResult<Reply<OutcomePage>> {
+    let mut fields = Fields::default();
+    let unit = fields.take("?unit_id", UnitId::parse(&params.unit_id));
+    let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
+    let unit = fields.finish(unit)?;
+    let log_lag = fresh(&state).await;
+    let found = state.store.outcomes_of(unit, name, OUTCOMES).await?;
+    let wire = |outcome: store::StoredOutcome| StoredOutcome {
+        name: outcome.name.to_string(),
+        metric: outcome.metric.to_string(),
+        value: outcome.value,
+        at: outcome.at.to_string(),
+        outcome_id: outcome.outcome_id,
+        received_at: outcome.received_at.to_string(),
+        exposed: outcome.joined,
+    };
+    Ok(Reply(OutcomePage {
+        outcomes: found.into_iter().map(wire).collect(),
         log_lag,
     }))
 }

@@ -9,13 +9,14 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback,
     PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback,
-    StoredWebhook, VersionFilter, VersionTotals,
+    StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
-    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
+    Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
+    WebhookId,
 };
 
 impl ModelStore for Store {
@@ -252,6 +253,18 @@ impl LogStore for Store {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
             feedback::after(&transaction, position as i64, limit as usize)
+        })
+        .await
+    }
+
+    async fn outcomes_of(
+        &self,
+        unit: UnitId,
+        name: Option<ModelName>,
+        limit: u32,
+    ) -> Result<Vec<StoredOutcome>, StoreError> {
+        self.read(move |connection| {
+            feedback::outcomes::list(connection, &unit, name.as_ref(), limit)
         })
         .await
     }

@@ -602,6 +602,20 @@ impl Both {
         let left = self.sqlite.store.set_aside(3, 5).await.unwrap();
         let right = self.memory.set_aside(3, 5).await.unwrap();
         assert_eq!(positions(left), positions(right));
+        let unit = UnitId::parse(&format!("user-{}", self.random.u8(..8))).unwrap();
+        let name = self.random.bool().then(|| self.state.name.clone());
+        let limit = self.random.u32(1..20);
+        let of_unit = (unit, name, limit);
+        let (unit, name, limit) = of_unit.clone();
+        let left = self
+            .sqlite
+            .store
+            .outcomes_of(unit, name, limit)
+            .await
+            .unwrap();
+        let (unit, name, limit) = of_unit;
+        let right = self.memory.outcomes_of(unit, name, limit).await.unwrap();
+        assert_eq!(left, right);
         for range in [TimeRange::ALL, self.range()] {
             let name = self.state.name.clone();
             let query = ByAttributes {

@@ -91,6 +91,23 @@ async fn what_a_unit_does_later_counts_for_its_first_exposure() {
         ),
         (&json!("u1"), &json!(null))
     );
+    let (_, kept) = weir.get("/outcomes?unit_id=u1&name=sentiment").await;
+    let kept = kept["outcomes"].as_array().unwrap();
+    let short = |at: usize| {
+        (
+            &kept[at]["value"],
+            &kept[at]["outcome_id"],
+            &kept[at]["exposed"],
+        )
+    };
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert_eq!(short(0), (&json!(100.0), &json!(null), &json!(true)));
+    assert_eq!(short(1), (&json!(20.0), &json!("order 1"), &json!(true)));
+    assert_eq!(
+        weir.get("/outcomes?unit_id=nobody").await.1["outcomes"],
+        json!([])
+    );
+    assert_eq!(weir.get("/outcomes?unit_id=").await.0, 422);
     // The same id with another value is another outcome.
     let mut other = bought.clone();
     other["value"] = json!(21.0);

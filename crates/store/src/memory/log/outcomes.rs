@@ -3,12 +3,12 @@
 use super::Log;
 use crate::memory::models::Models;
 use crate::{
-    Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Missed, Receipt, UnitFeedback,
-    unit_number,
+    Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Missed, Receipt, StoredOutcome,
+    UnitFeedback, unit_number,
 };
 use evidence::{Happened, Unit, until};
 use types::{
-    BuiltIn, Experiment, FeedbackStatus, MetricName, ModelName, Per, RequestId, Timestamp,
+    BuiltIn, Experiment, FeedbackStatus, MetricName, ModelName, Per, RequestId, Timestamp, UnitId,
 };
 
 /// An outcome of a unit for a model.
@@ -151,6 +151,30 @@ impl Log {
         } else {
             Ok(())
         })
+    }
+
+    /// The outcomes of a unit.
+    pub(in crate::memory) fn list_outcomes(
+        &self,
+        unit: &UnitId,
+        name: Option<&ModelName>,
+        limit: u32,
+    ) -> Vec<StoredOutcome> {
+        let unit = unit_number(unit.as_str());
+        let of_unit = self
+            .outcomes
+            .iter()
+            .filter(|known| known.unit == unit && name.is_none_or(|name| known.name == *name));
+        let stored = of_unit.map(|known| StoredOutcome {
+            name: known.name.clone(),
+            metric: known.metric.clone(),
+            value: known.happened.value,
+            at: Timestamp::from_micros(known.happened.at),
+            outcome_id: known.outcome_id.as_ref().map(ToString::to_string),
+            received_at: Timestamp::from_micros(known.happened.told),
+            joined: known.joined,
+        });
+        stored.take(limit as usize).collect()
     }
 
     /// The outcomes of a unit for a metric.

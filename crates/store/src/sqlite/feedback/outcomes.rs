@@ -3,10 +3,11 @@
 use super::pending::count_dropped;
 use crate::sqlite::hash::Columns;
 use crate::sqlite::journal_state::Origin;
-use crate::{StoreError, UnitFeedback, VerifyReport};
+use crate::sqlite::row::ByName;
+use crate::{StoreError, StoredOutcome, UnitFeedback, VerifyReport, unit_number};
 use evidence::Happened;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use types::{MetricName, ModelName, Timestamp};
+use types::{MetricName, ModelName, Timestamp, UnitId};
 
 /// How long outcomes of units are kept that were never exposed, in microseconds: 30 days.
 const KEPT: i64 = 30 * 86_400 * 1_000_000;
@@ -96,6 +97,32 @@ pub(in crate::sqlite) fn of_unit(
          WHERE unit = ?1 AND at > ?2 AND at <= ?3 AND name = ?4 AND metric = ?5 ORDER BY outcome_number",
     )?;
     let rows = select.query_map(params![unit, after, until, name, metric], happened)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The outcomes of a unit as people ask for them, in the order in which they came.
+pub(in crate::sqlite) fn list(
+    connection: &Connection,
+    unit: &UnitId,
+    name: Option<&ModelName>,
+    limit: u32,
+) -> Result<Vec<StoredOutcome>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT name, metric, value, at, outcome_id, received_at, joined FROM unit_outcomes \
+         WHERE unit = ?1 AND unit_id = ?2 AND (?3 IS NULL OR name = ?3) ORDER BY outcome_number LIMIT ?4",
+    )?;
+    let (unit, name) = (unit.as_str(), name.map(ModelName::as_str));
+    let rows = select.query_map(params![unit_number(unit), unit, name, limit], |row| {
+        Ok(StoredOutcome {
+            name: row.parsed("name", ModelName::parse)?,
+            metric: row.parsed("metric", MetricName::parse)?,
+            value: row.get("value")?,
+            at: row.time("at")?,
+            outcome_id: row.get("outcome_id")?,
+            received_at: row.time("received_at")?,
+            joined: row.get("joined")?,
+        })
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
