@@ -5,7 +5,7 @@ use crate::sample::{Sample, covariance};
 /// Sums over the units of an arm: the outcome Y and a covariate X from before the assignment, such
 /// as the unit's earlier outcome or the control's score of the same input.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct CovariateSums {
+pub struct PairSums {
     /// Units.
     pub n: f64,
     /// ΣY.
@@ -20,7 +20,7 @@ pub struct CovariateSums {
     pub sum_xy: f64,
 }
 
-impl CovariateSums {
+impl PairSums {
     fn plus(&self, other: &Self) -> Self {
         Self {
             n: self.n + other.n,
@@ -47,7 +47,7 @@ impl CovariateSums {
 
 /// θ = Cov(Y, X)/Var(X) over the units of both arms as one sample, grand means included (Deng, Xu,
 /// Kohavi and Walker, WSDM 2013); 0 where X does not vary.
-pub fn theta(control: &CovariateSums, candidate: &CovariateSums) -> f64 {
+pub fn theta(control: &PairSums, candidate: &PairSums) -> f64 {
     let all = control.plus(candidate);
     let variance = covariance(all.n, all.sum_x, all.sum_x, all.sum_xx);
     if variance > 0.0 {
@@ -59,6 +59,6 @@ pub fn theta(control: &CovariateSums, candidate: &CovariateSums) -> f64 {
 
 /// Both arms with Y − θX in place of Y; a θ of 0 leaves them as they are. Their difference estimates
 /// the same effect, their means do not estimate the arms' means.
-pub fn adjust(control: &CovariateSums, candidate: &CovariateSums, theta: f64) -> (Sample, Sample) {
+pub fn adjust(control: &PairSums, candidate: &PairSums, theta: f64) -> (Sample, Sample) {
     (control.adjusted(theta), candidate.adjusted(theta))
 }

@@ -4,7 +4,7 @@ use super::{
     AdjustedBy, Comparison, Needed, View, claims, guard, guarded_by, one_each, pooled, role, sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
-use crate::cuped::{self, CovariateSums};
+use crate::cuped::{self, PairSums};
 use crate::fixed::{Proportion, Test, two_proportions, welch, wilson};
 use crate::power::{Design, Tightest, sequential as sequential_units};
 use crate::sample::{Effect, Interval, Sample};
@@ -80,7 +80,7 @@ fn adjusted(
         // Means are taken about the control's, so that nothing of large ones is lost.
         let y = sample.mean - control.mean;
         let (n, v) = (sample.n, sample.variance);
-        CovariateSums {
+        PairSums {
             n,
             sum_y: n * y,
             sum_yy: (n - 1.0) * v + n * y * y,

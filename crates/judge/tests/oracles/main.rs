@@ -270,7 +270,7 @@ fn compute(id: &str, i: &Inputs<'_>) -> Value {
     if section("cuped") {
         let arm = |name: &str| {
             let arm = Inputs(&i.0[name]);
-            cuped::CovariateSums {
+            cuped::PairSums {
                 n: arm.get("n"),
                 sum_y: arm.get("sum_y"),
                 sum_yy: arm.get("sum_yy"),

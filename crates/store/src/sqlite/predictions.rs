@@ -9,7 +9,7 @@ use super::{Store, request_ids, rollups};
 use crate::entry::PredictionEntry;
 use crate::{
     ByAttributes, LoggedPrediction, PredictionFilter, RequestQuery, Rollup, StoreError, Tier,
-    VersionTotals, unit_number,
+    VersionTotals, request_number,
 };
 use evidence::Sample;
 use rusqlite::types::Value as Sql;
@@ -441,7 +441,7 @@ pub(in crate::sqlite) fn of_request(
     waiting: &WaitingIds,
 ) -> Result<Option<LoggedPrediction>, StoreError> {
     let id = query.id.as_str();
-    let number = unit_number(id);
+    let number = request_number(id);
     let orders = waiting.orders(number);
     let sql = format!(
         "{SELECT} AND p.prediction_order IN {REQUESTED} AND p.request_id = ?3 AND v.name = ?4 AND p.prediction_order >= ?5 \
@@ -465,7 +465,7 @@ pub(in crate::sqlite) fn request_numbers(
     )?;
     let rows = select.query_map(params![after as i64, limit as i64], |row| {
         let id: String = row.get("request_id")?;
-        Ok((row.bits("prediction_order")?, unit_number(&id)))
+        Ok((row.bits("prediction_order")?, request_number(&id)))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -3,8 +3,16 @@
 //! An index on the predictions would cost each new id a page at a random place. So an id waits in memory, and many are
 //! added to the table together, in the order of their numbers: each page is written once for all of them. What waits is
 //! read from the predictions when a database is opened: `state.request_ids_until` says which are in the table.
+//!
+//! ```text
+//! group ── committed ──▶ recent ── many ──▶ leaving ── a slice with each group ──▶ table
+//!                                           up to `until`, an order
+//! ```
+//!
+//! An id whose order is not above `until` goes into the table at once: its prediction was under way for longer than those
+//! around it.
 
-use crate::{StoreError, unit_number};
+use crate::{StoreError, request_number};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -147,7 +155,7 @@ impl OpenRequestIds {
         self.predictions += 1;
         self.bytes += bytes;
         self.in_group += 1;
-        match request_id.map(|id| (unit_number(id), order)) {
+        match request_id.map(|id| (request_number(id), order)) {
             // It was under way for longer than those around it.
             Some(place) if order <= self.until => insert(connection, place),
             Some(place) => {
@@ -255,7 +263,7 @@ pub(super) fn remove(
     )?;
     let rows = select.query_map([first, last, version], |row| {
         let id: String = row.get("request_id")?;
-        Ok((unit_number(&id), row.get("prediction_order")?))
+        Ok((request_number(&id), row.get("prediction_order")?))
     })?;
     let places: Vec<Place> = rows.collect::<Result<_, _>>()?;
     let mut delete = connection
@@ -316,7 +324,7 @@ mod tests {
                 self.group.extend(id.map(|id| (order, id)));
             }
             for (order, id) in &self.group {
-                let waiting = self.ids.orders(unit_number(id));
+                let waiting = self.ids.orders(request_number(id));
                 assert!(self.found(id, &waiting).contains(order));
             }
             self.ids.write(&self.connection).unwrap();
@@ -339,7 +347,7 @@ mod tests {
                 "SELECT prediction_order FROM predictions WHERE prediction_order IN {REQUESTED} AND request_id = ?3"
             );
             let mut select = self.connection.prepare_cached(&sql).unwrap();
-            let key = params![unit_number(id), waiting, id];
+            let key = params![request_number(id), waiting, id];
             let rows = select.query_map(key, |row| row.get(0)).unwrap();
             rows.collect::<Result<_, _>>().unwrap()
         }
@@ -347,7 +355,7 @@ mod tests {
         fn check(&self) {
             let waiting = self.ids.waiting();
             for (id, orders) in &self.committed {
-                let found = self.found(id, &waiting.orders(unit_number(id)));
+                let found = self.found(id, &waiting.orders(request_number(id)));
                 assert_eq!(&found, orders, "{id}");
             }
         }
@@ -420,7 +428,7 @@ mod tests {
         for order in 1..=100 {
             log.ids.write(&log.connection).unwrap();
             log.ids.committed();
-            let number = unit_number(&format!("id {order}"));
+            let number = request_number(&format!("id {order}"));
             let waits = log.ids.waiting().orders(number) != "[]";
             let is_there = is_there(&log.connection, (number, order)).unwrap();
             assert_eq!(waits || is_there, !(21..=95).contains(&order), "{order}");

@@ -12,7 +12,7 @@ use super::rollups::{self, Bucket};
 use super::row::ByName;
 use super::stretches::Stretches;
 use super::{DATABASE, ServerId, open_reader, schema, schema_is_known, schema_of};
-use crate::{LogState, OpenError, Rollup, StoreError, Tier, unit_number};
+use crate::{LogState, OpenError, Rollup, StoreError, Tier, request_number};
 use ::evidence::Sample;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -292,7 +292,7 @@ impl Recount<'_> {
             let order = id.order() as i64;
             if let Some(request) = row.get_ref("request_id")?.as_str_or_null().ok().flatten()
                 && order <= requests_until
-                && !request_ids::is_there(self.connection, (unit_number(request), order))?
+                && !request_ids::is_there(self.connection, (request_number(request), order))?
             {
                 self.problem(format!(
                     "prediction {id} would not be found by its request_id"
