@@ -13,6 +13,7 @@ import math
 import pathlib
 import random
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -286,6 +287,11 @@ def in_the_path(program):
         met, spent_by = visit(users)
         found = results(server, experiment, USERS)
         summary = compare(found, directory, users, met, spent_by)
+        command = [program, "experiment", "results", "shop", "--url", server.address]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for words in ["revenue *", *[f"revenue, country {country}" for country in COUNTRIES]]:
+            if words not in said:
+                sys.exit(f"the command line does not say {words!r}: {said}")
         server.stop()
     return summary
 

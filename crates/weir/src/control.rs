@@ -1,5 +1,7 @@
 //! `weir rollout`, `weir experiment`, `weir evaluate`: experiments of a running server.
 
+mod results;
+
 use crate::args::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
     RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs,
@@ -251,12 +253,7 @@ impl Cli {
     async fn results(&self, one: &TargetArgs) -> anyhow::Result<()> {
         let id = self.find(&one.target).await?;
         let results = self.client.results(&id).await?;
-        self.print(&results, || {
-            format!(
-                "{}: {}\n{}",
-                results.experiment, results.verdict, results.summary
-            )
-        })
+        self.print(&results, || results::text(&results))
     }
 
     async fn events(&self, one: &TargetArgs) -> anyhow::Result<()> {

@@ -1,0 +1,123 @@
+//! The results of an experiment as lines for a terminal.
+
+use api::{Comparison, ExperimentResults, Interval, MetricResults, SegmentResults};
+use judge::words::{significant, thousands};
+
+/// What is said of an experiment: the verdict, then a line for each comparison, then the segments.
+pub(super) fn text(results: &ExperimentResults) -> String {
+    let mut lines = vec![
+        format!("{}: {}", results.experiment, results.verdict),
+        results.summary.clone(),
+        String::new(),
+        row([
+            "metric",
+            "version",
+            "units",
+            "control",
+            "candidate",
+            "difference",
+            "always-valid interval",
+            "finding",
+        ]),
+    ];
+    for metric in &results.metrics {
+        let arms = metric.arms.iter().skip(1);
+        for (arm, found) in arms.zip(&metric.comparisons) {
+            lines.push(of_metric(metric, found, arm.mean));
+        }
+    }
+    if lines.iter().any(|line| line.contains(ADJUSTED)) {
+        lines.push("* The difference is adjusted by the covariate; means are as measured.".into());
+    }
+    if !results.segments.is_empty() {
+        lines.push(String::new());
+        lines.push("By segment, with intervals for all of them together:".into());
+        lines.extend(results.segments.iter().flat_map(of_segment));
+    }
+    lines.extend(results.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n")
+}
+
+/// Stands behind the name of a metric whose difference is adjusted.
+const ADJUSTED: &str = " *";
+
+fn of_metric(metric: &MetricResults, found: &Comparison, candidate: Option<f64>) -> String {
+    let covariate = found.covariate.as_ref();
+    let adjusted = covariate.is_some_and(|by| by.variance_reduction >= 0.01);
+    let sign = if adjusted { ADJUSTED } else { "" };
+    row([
+        &format!("{}{sign}", metric.metric.metric),
+        &found.version,
+        &thousands(found.sequential.units as f64),
+        &number(metric.arms.first().and_then(|control| control.mean)),
+        &number(candidate),
+        &signed(found.difference),
+        &ends(found.sequential.interval.as_ref()),
+        &found.finding.to_string(),
+    ])
+}
+
+fn of_segment(segment: &SegmentResults) -> Vec<String> {
+    let value = match &segment.value {
+        Some(value) => value.clone(),
+        None => format!("({})", segment.kind),
+    };
+    let mut lines = Vec::new();
+    for metric in &segment.metrics {
+        let name = format!("{}, {} {value}", metric.metric, segment.dimension);
+        for (found, arm) in metric.comparisons.iter().zip(1..) {
+            let mean = |arm: usize| number(metric.means.get(arm).copied().flatten());
+            let units = |arm: usize| metric.units.get(arm).copied().unwrap_or_default();
+            lines.push(row([
+                &name,
+                &found.version,
+                &thousands((units(0) + units(arm)) as f64),
+                &mean(0),
+                &mean(arm),
+                &signed(found.difference),
+                &ends(found.interval.as_ref()),
+                &found.finding.to_string(),
+            ]));
+        }
+    }
+    lines
+}
+
+/// Columns of a terminal; what is longer takes the room that it needs.
+fn row(cells: [&str; 8]) -> String {
+    let [
+        metric,
+        version,
+        units,
+        control,
+        candidate,
+        difference,
+        interval,
+        finding,
+    ] = cells;
+    format!(
+        "{metric:<24} {version:<10} {units:>9} {control:>10} {candidate:>10} {difference:>11} {interval:>24}  {finding}"
+    )
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("-".into(), |value| significant(value, 4))
+}
+
+fn signed(value: Option<f64>) -> String {
+    let sign = |value: f64| if value > 0.0 { "+" } else { "" };
+    value.map_or("-".into(), |value| {
+        format!("{}{}", sign(value), significant(value, 3))
+    })
+}
+
+fn ends(interval: Option<&Interval>) -> String {
+    let Some(Interval { lower, upper }) = interval else {
+        return "-".into();
+    };
+    let end = |value: &Option<f64>, none: &str| match value {
+        None => none.to_owned(),
+        some => signed(*some),
+    };
+    format!("{} to {}", end(lower, "-∞"), end(upper, "+∞"))
+}
