@@ -3,7 +3,7 @@
 use crate::{
     Activate, AuditEntry, AuditPage, CreateExperiment, EvaluateReply, EvaluateRequest, Experiment,
     ExperimentResults, Feedback, FeedbackReply, Message, Performance, PredictReply, PredictRequest,
-    Problem, RegisterVersion, ReplyOrProblem, Retried, SetAsidePage, StartedExperiment, Version,
+    Problem, RegisterVersion, Retried, SetAsidePage, StartedExperiment, Version,
 };
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
@@ -71,18 +71,6 @@ impl Client {
         request: &PredictRequest,
     ) -> Result<PredictReply<'static>, ClientError> {
         self.send(self.http.post(self.url("/predict")).json(request))
-            .await
-    }
-
-    /// `POST /predict` with an array of at most 100 requests.
-    ///
-    /// # Errors
-    /// When the call fails. Problems of single requests are in the reply.
-    pub async fn predict_all(
-        &self,
-        requests: &[PredictRequest],
-    ) -> Result<Vec<ReplyOrProblem<'static>>, ClientError> {
-        self.send(self.http.post(self.url("/predict")).json(requests))
             .await
     }
 

@@ -106,7 +106,7 @@ pub struct ObservedPrediction {
 }
 
 /// One prediction, or up to 10,000.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ObservedBody {
     /// One, answered as one.

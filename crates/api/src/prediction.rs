@@ -39,7 +39,7 @@ pub struct PredictRequest {
 }
 
 /// A request for a prediction, or up to 100 of them.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum PredictBody {
     /// One.
@@ -50,7 +50,7 @@ pub enum PredictBody {
 }
 
 /// The answer to one request, or to each of an array.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum PredictReplies<'a> {
     /// Of one.
@@ -60,7 +60,7 @@ pub enum PredictReplies<'a> {
 }
 
 /// What became of one request of an array.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ReplyOrProblem<'a> {
     /// It was answered.

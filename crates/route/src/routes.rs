@@ -195,19 +195,23 @@ impl Routes {
         }
     }
 
-    /// Whether another version answers when the chosen one fails.
-    pub fn has_fallbacks(&self, assignment: &Assignment) -> bool {
+    /// Whether another version would answer when the chosen one fails, of those that can be called.
+    pub fn has_fallbacks(
+        &self,
+        assignment: &Assignment,
+        is_callable: impl Fn(usize) -> bool,
+    ) -> bool {
         let mut active = self.arms.iter().chain(&self.resting);
         self.traffic.fallback
             && assignment.reason != Reason::Pinned
-            && active.any(|arm| arm.version != assignment.version)
+            && active.any(|arm| arm.version != assignment.version && is_callable(arm.version))
     }
 
     /// Who answers when the chosen version failed: the other active versions, best first by the
     /// hash of the unit, so that the same unit falls back to the same version; those without a weight
     /// come last. A request that named its version has no fallback: it asked for that version and no other.
     pub fn fallbacks(&self, assignment: &Assignment, unit: &str) -> Vec<usize> {
-        if !self.has_fallbacks(assignment) {
+        if !self.has_fallbacks(assignment, |_| true) {
             return Vec::new();
         }
         let best_first = |arms: &[Arm], weight: fn(&Arm) -> f64| {

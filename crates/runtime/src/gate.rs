@@ -3,6 +3,7 @@
 //! A bulkhead and a circuit breaker (M. Nygard, Release It!, 2007). While the breaker refuses calls, the version is asked
 //! with its probe now and then, which costs no caller anything; the first answer lets calls in again.
 
+use crate::Turn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +29,14 @@ pub(crate) struct Gate {
     refuses: AtomicBool,
 }
 
+/// A call that was let in. Its place is given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Pass<'a> {
+    _place: SemaphorePermit<'a>,
+    /// How often calls had been let in again when it came: what is older says nothing of the version as it is.
+    round: u64,
+}
+
 /// Why a call is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
@@ -47,6 +56,7 @@ struct Breaker {
     present: usize,
     began: Option<Instant>,
     in_a_row: u32,
+    round: u64,
     /// Why calls are refused, while they are.
     refusing: Option<Arc<str>>,
 }
@@ -66,21 +76,28 @@ impl Gate {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a call in, until the pass is dropped.
-    pub(crate) fn enter(&self) -> Result<SemaphorePermit<'_>, Refused> {
-        if self.refuses.load(Ordering::Acquire)
-            && let Some(why) = &self.breaker().refusing
-        {
+    /// Lets a call in, until the pass is dropped. Those in place of another version leave it a third of its places for its own.
+    pub(crate) fn enter(&self, turn: Turn) -> Result<Pass<'_>, Refused> {
+        let breaker = self.breaker();
+        if let Some(why) = &breaker.refusing {
             return Err(Refused::Failing(Arc::clone(why)));
         }
-        self.calls
-            .try_acquire()
-            .map_err(|_| Refused::Full(self.most))
+        let full = || Refused::Full(self.most);
+        if turn == Turn::InPlace && self.calls.available_permits() <= self.most / 3 {
+            return Err(full());
+        }
+        Ok(Pass {
+            _place: self.calls.try_acquire().map_err(|_| full())?,
+            round: breaker.round,
+        })
     }
 
     /// Takes note of how a call went: why it failed, where it has.
-    pub(crate) fn ended(&self, failure: Option<&str>, now: Instant) {
+    pub(crate) fn ended(&self, pass: &Pass<'_>, failure: Option<&str>, now: Instant) {
         let mut breaker = self.breaker();
+        if pass.round != breaker.round {
+            return;
+        }
         breaker.turn(now);
         let present = breaker.present;
         let (calls, failures) = &mut breaker.parts[present];
@@ -104,8 +121,17 @@ impl Gate {
 
     /// Its probe was answered: calls are let in again, and what was before is forgotten.
     pub(crate) fn answered(&self) {
-        *self.breaker() = Breaker::default();
+        let mut breaker = self.breaker();
+        *breaker = Breaker {
+            round: breaker.round + 1,
+            ..Breaker::default()
+        };
         self.refuses.store(false, Ordering::Release);
+    }
+
+    /// Whether calls are refused.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.refuses.load(Ordering::Acquire)
     }
 
     /// Why calls are refused, while they are.
@@ -139,31 +165,46 @@ mod tests {
 
     #[test]
     fn no_more_calls_than_may_be_are_let_in() {
-        let gate = Gate::new(2);
-        let one = gate.enter().unwrap();
-        let two = gate.enter().unwrap();
-        assert_eq!(gate.enter().unwrap_err(), Refused::Full(2));
+        let gate = Gate::new(3);
+        let one = gate.enter(Turn::Own).unwrap();
+        let two = gate.enter(Turn::InPlace).unwrap();
+        // The last place is for its own.
+        let third = gate.enter(Turn::InPlace).unwrap_err();
+        assert_eq!(third, Refused::Full(3));
+        let three = gate.enter(Turn::Own).unwrap();
+        assert_eq!(gate.enter(Turn::Own).unwrap_err(), Refused::Full(3));
         drop(one);
-        drop(gate.enter().unwrap());
-        drop(two);
+        drop(gate.enter(Turn::Own).unwrap());
+        drop((two, three));
+    }
+
+    fn end(gate: &Gate, failure: Option<&str>, now: Instant) {
+        let pass = gate.enter(Turn::Own).unwrap();
+        gate.ended(&pass, failure, now);
     }
 
     #[test]
     fn calls_are_refused_after_failures_in_a_row_until_the_probe_is_answered() {
         let (gate, now) = (Gate::new(9), Instant::now());
+        let (late, later) = (
+            gate.enter(Turn::Own).unwrap(),
+            gate.enter(Turn::Own).unwrap(),
+        );
         for n in 1..=IN_A_ROW {
-            gate.ended(Some("no answer"), now);
+            end(&gate, Some("no answer"), now);
             assert_eq!(gate.refusing().is_some(), n == IN_A_ROW);
         }
-        let why = gate.enter().unwrap_err();
+        let why = gate.enter(Turn::Own).unwrap_err();
         assert_eq!(why, Refused::Failing("no answer".into()));
-        // Those that were under way say nothing new.
-        gate.ended(Some("late"), now);
+        // Those that were under way say nothing new, and nothing of it as it is then.
+        gate.ended(&late, Some("late"), now);
         assert_eq!(gate.refusing().as_deref(), Some("no answer"));
         gate.answered();
-        assert!(gate.enter().is_ok());
-        gate.ended(Some("once"), now);
-        assert!(gate.enter().is_ok());
+        gate.ended(&later, Some("later"), now);
+        for _ in 1..IN_A_ROW {
+            end(&gate, Some("again"), now);
+        }
+        assert!(!gate.is_refusing());
     }
 
     #[test]
@@ -174,15 +215,15 @@ mod tests {
         let mut now = start;
         for n in 0..1000 {
             now += step;
-            gate.ended((n % 3 == 0).then_some("some"), now);
+            end(&gate, (n % 3 == 0).then_some("some"), now);
             assert_eq!(gate.refusing(), None);
         }
         // Then every second one.
         let mut tripped = None;
         for n in 0..200 {
             now += step;
-            gate.ended((n % 2 == 0).then_some("many"), now);
-            if gate.refusing().is_some() {
+            end(&gate, (n % 2 == 0).then_some("many"), now);
+            if gate.is_refusing() {
                 tripped = Some(n);
                 break;
             }
@@ -192,7 +233,7 @@ mod tests {
         gate.answered();
         for _ in 0..IN_A_ROW - 1 {
             now += 3 * STRETCH;
-            gate.ended(Some("rare"), now);
+            end(&gate, Some("rare"), now);
             assert_eq!(gate.refusing(), None);
         }
     }

@@ -1,8 +1,8 @@
 //! A version that a model service elsewhere runs, called over HTTP.
 
-use crate::RuntimeError;
 use crate::gate::Gate;
 use crate::secret::Secret;
+use crate::{Calling, RuntimeError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -16,12 +16,18 @@ use types::{
     Failure, HeaderText, HttpBody, HttpEndpoint, HttpSpec, Input, Json, JsonPointer, Output,
 };
 
-/// How long a connection is kept that has nothing to do: servers drop theirs after five seconds or more, and a request that meets
+/// How long a connection is kept that has nothing to do: most servers drop theirs after five seconds or more, and a request that meets
 /// the end of one is lost.
 const IDLE: Duration = Duration::from_secs(4);
 
 /// How long a reply that is no answer may take to say why.
 const REASON_WITHIN: Duration = Duration::from_millis(250);
+
+/// A connection that was kept and has ended is found to have within this.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
+/// How long a probe of a version that keeps failing may take.
+const PROBE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How much of a strange reply an error message quotes, in characters.
 const QUOTED: usize = 200;
@@ -159,10 +165,14 @@ fn headers_of(
 /// Whether a URL leads to this machine.
 fn is_here(url: &reqwest::Url) -> bool {
     match url.host_str() {
-        Some("localhost") => true,
         Some(host) => {
+            let host = host.trim_end_matches('.');
             let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-            address.is_ok_and(|address| address.is_loopback())
+            let here = |address: IpAddr| {
+                let address = address.to_canonical();
+                address.is_loopback() || address.is_unspecified()
+            };
+            host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(here)
         }
         None => false,
     }
@@ -200,51 +210,72 @@ impl HttpRuntime {
         self.gate.refusing()
     }
 
+    /// Whether it is not called now.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.gate.is_refusing()
+    }
+
     /// Calls the service, where it may be called.
-    pub(crate) async fn call(
-        &self,
-        input: &Input,
-        within: Duration,
-    ) -> Result<Output, RuntimeError> {
-        let gate = &self.gate;
-        let pass = gate.enter();
+    pub(crate) async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
+        if self.endpoint.body == HttpBody::Text && matches!(input, Input::Json(_)) {
+            // It was not called, so nothing is known of it.
+            let why = "this version reads `text`, not `inputs`";
+            return Err(RuntimeError::Rejected(why.into()));
+        }
+        let pass = self.gate.enter(how.turn);
         let pass = pass.map_err(|refused| RuntimeError::Overloaded(refused.to_string()))?;
-        let called = self.ask(input, within).await;
-        drop(pass);
+        let called = self.ask(input, how.within).await;
         let failure = match &called {
             // A service that refuses an input answers.
             Ok(_) | Err(RuntimeError::Rejected(_)) => None,
+            // One that says that it has too much to do is well, and who had little time says nothing.
+            Err(RuntimeError::Overloaded(_)) => return called,
+            Err(RuntimeError::Timeout(_)) if !self.had_its_time(how) => return called,
             Err(error) => Some(error.to_string()),
         };
-        gate.ended(failure.as_deref(), Instant::now());
+        self.gate.ended(&pass, failure.as_deref(), Instant::now());
         called
     }
 
-    /// Asks the service with the input that its specification gives for this, whether or not it may be called. Its answer
-    /// lets calls in again.
+    /// Whether a call had the time that it is said to need, or as much as any call has.
+    fn had_its_time(&self, how: Calling) -> bool {
+        how.has_full_time || how.within >= self.endpoint.timeout
+    }
+
+    /// Asks the service with the input that its specification gives for this, whether or not it may be called.
     pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
         let input = match &self.endpoint.probe {
             Value::String(text) => Input::Text(text.clone()),
             other => Input::Json(other.into()),
         };
-        self.ask(&input, Duration::MAX).await?;
-        self.gate.answered();
-        Ok(())
+        self.ask(&input, Duration::MAX).await.map(drop)
+    }
+
+    /// The same of one that keeps failing: where it answers, calls are let in again.
+    pub(crate) async fn try_again(&self) {
+        let asked = tokio::time::timeout(PROBE_WITHIN, self.probe()).await;
+        if matches!(asked, Ok(Ok(()) | Err(RuntimeError::Rejected(_)))) {
+            self.gate.answered();
+        }
     }
 
     async fn ask(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
         let within = within.min(self.endpoint.timeout);
         let exchange = async {
+            let sent_at = Instant::now();
             let response = match self.request(&self.client, input)?.send().await {
-                // No byte of an answer came, so once more, by a connection that nobody has used.
-                Err(error) if was_closed(&error) => self.request(&self.fresh, input)?.send().await,
+                // A connection that was kept and has ended is met at once, before anything is done with the request. So once
+                // more, by one that nobody has used.
+                Err(error) if sent_at.elapsed() < AT_ONCE && was_closed(&error) => {
+                    self.request(&self.fresh, input)?.send().await
+                }
                 sent => sent,
             };
             let response = response.map_err(|error| failed(&error))?;
             let status = response.status();
             if !status.is_success() {
                 let body = beginning(response).await;
-                let said = format!("the model service answered {status}: {}", quote(&body));
+                let said = format!("the model service answered {status}: {}", self.quote(&body));
                 let status = status.as_u16();
                 return Err(if self.endpoint.refused_statuses.contains(&status) {
                     RuntimeError::Rejected(said)
@@ -271,10 +302,7 @@ impl HttpRuntime {
             (HttpBody::Text, Input::Text(text)) => Ok(post
                 .header(CONTENT_TYPE, "text/plain; charset=utf-8")
                 .body(text.clone())),
-            (HttpBody::Text, Input::Json(_)) => Err(RuntimeError::Rejected(
-                "this version reads `text`, not `inputs`".into(),
-            )),
-            (HttpBody::Json, input) => {
+            (_, input) => {
                 let (json, default) = match input {
                     Input::Text(text) => (Json::text(text), "/text"),
                     Input::Json(json) => (json.clone(), "/inputs"),
@@ -290,10 +318,28 @@ impl HttpRuntime {
         }
     }
 
+    /// The beginning of what a service said, without the secrets that it was sent.
+    fn quote(&self, body: &[u8]) -> String {
+        let mut text = String::from_utf8_lossy(body).into_owned();
+        for (_, secret) in &self.secrets {
+            if let Some(secret) = secret.known() {
+                text = text.replace(&secret, "[secret]");
+            }
+        }
+        let start: String = text.chars().take(QUOTED).collect();
+        format!("{start:?}")
+    }
+
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, RuntimeError> {
         let limit = self.endpoint.max_reply_bytes;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        let broke_off = |error| {
+            let cause = innermost(&error);
+            RuntimeError::bad_reply(format!(
+                "the reply broke off or cannot be unpacked: {cause}"
+            ))
+        };
+        while let Some(chunk) = response.chunk().await.map_err(broke_off)? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(RuntimeError::bad_reply(format!(
                     "the reply of the model service is larger than {limit} bytes"
@@ -306,7 +352,7 @@ impl HttpRuntime {
 
     fn output(&self, body: &[u8]) -> Result<Output, RuntimeError> {
         let unreadable = |error: &dyn std::fmt::Display| {
-            let reply = quote(body);
+            let reply = self.quote(body);
             RuntimeError::bad_reply(format!("the reply is not JSON ({error}): {reply}"))
         };
         let reply: Json = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
@@ -314,7 +360,7 @@ impl HttpRuntime {
         if let Some(error) =
             at(&self.endpoint.error_pointer).filter(|error| error.as_str() != "null")
         {
-            let text = quote(error.as_str().as_bytes());
+            let text = self.quote(error.as_str().as_bytes());
             let said = format!("the model service reports {text}");
             return Err(RuntimeError::Failed(Failure::Failed, said));
         }
@@ -323,7 +369,7 @@ impl HttpRuntime {
             return Err(RuntimeError::bad_reply(format!(
                 "the reply has nothing at {}: {}",
                 pointer.as_str(),
-                quote(body)
+                self.quote(body)
             )));
         };
         let confidence = at(&self.endpoint.confidence_pointer);
@@ -376,12 +422,6 @@ async fn beginning(mut response: Response) -> Vec<u8> {
     body
 }
 
-fn quote(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let start: String = text.chars().take(QUOTED).collect();
-    format!("{start:?}")
-}
-
 /// Whether a connection was closed before any byte of an answer came: one that was kept, most likely.
 fn was_closed(error: &reqwest::Error) -> bool {
     if error.is_connect() || error.is_timeout() || !error.is_request() {
@@ -406,12 +446,16 @@ fn was_closed(error: &reqwest::Error) -> bool {
 }
 
 /// The innermost cause says what happened ("connection refused"); the outer ones repeat the URL.
-fn failed(error: &reqwest::Error) -> RuntimeError {
+fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    let said = format!("the model service cannot be reached: {cause}");
+    cause.to_string()
+}
+
+fn failed(error: &reqwest::Error) -> RuntimeError {
+    let said = format!("the model service cannot be reached: {}", innermost(error));
     RuntimeError::Failed(Failure::Unreachable, said)
 }
 

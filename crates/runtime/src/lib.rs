@@ -54,6 +54,37 @@ impl RuntimeError {
     }
 }
 
+/// Whose turn a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The version was chosen for it.
+    Own,
+    /// Another one was, and failed.
+    InPlace,
+}
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calling {
+    /// Whose turn it is.
+    pub turn: Turn,
+    /// How long it may take.
+    pub within: Duration,
+    /// Whether that is as long as any call has. Where it is less, a version that does not answer in time has not failed.
+    pub has_full_time: bool,
+}
+
+impl Calling {
+    /// A version that was chosen, with all the time that a call has.
+    pub fn own(within: Duration) -> Self {
+        Self {
+            turn: Turn::Own,
+            within,
+            has_full_time: true,
+        }
+    }
+}
+
 /// A version that can be called.
 #[derive(Debug)]
 pub enum Runtime {
@@ -80,15 +111,15 @@ impl Runtime {
         }
     }
 
-    /// Calls the version, for at most `within`.
+    /// Calls the version.
     ///
     /// # Errors
     /// When it refuses the input, does not answer in time, or not as agreed.
-    pub async fn call(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
+    pub async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
         let output = match self {
-            Self::Sentiment(method) => sentiment::answer(*method, input, within).await?,
+            Self::Sentiment(method) => sentiment::answer(*method, input, how.within).await?,
             // On the heap, because it is large and most versions are called in process.
-            Self::Http(http) => Box::pin(http.call(input, within)).await?,
+            Self::Http(http) => Box::pin(http.call(input, how)).await?,
         };
         match output.confidence {
             Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::bad_reply(
@@ -106,6 +137,21 @@ impl Runtime {
         match self {
             Self::Sentiment(_) => Ok(()),
             Self::Http(http) => http.probe().await,
+        }
+    }
+
+    /// Asks a version that keeps failing with its probe. An answer lets calls in again, and so does a refusal of the probe.
+    pub async fn try_again(&self) {
+        if let Self::Http(http) = self {
+            http.try_again().await;
+        }
+    }
+
+    /// Whether the version is not called now, because it keeps failing.
+    pub fn is_refusing(&self) -> bool {
+        match self {
+            Self::Sentiment(_) => false,
+            Self::Http(http) => http.is_refusing(),
         }
     }
 

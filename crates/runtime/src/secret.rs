@@ -67,9 +67,22 @@ impl Secret {
         {
             return Ok(value.clone());
         }
-        let value = self.read()?;
+        let value = match (self.read(), known.take()) {
+            (Ok(value), _) => value,
+            // A file that is being written anew is empty for a moment: what it said stays.
+            (Err(_), Some((_, value))) => value,
+            (Err(error), None) => return Err(error),
+        };
         *known = Some((Instant::now(), value.clone()));
         Ok(value)
+    }
+
+    /// The secret as it was sent last, to be taken out of what a service says.
+    pub(crate) fn known(&self) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, value) = known.as_ref()?;
+        let text = value.to_str().ok()?;
+        Some(text.strip_prefix(self.before)?.to_owned())
     }
 
     fn read(&self) -> Result<HeaderValue, RuntimeError> {

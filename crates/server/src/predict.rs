@@ -9,7 +9,7 @@ use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
-use runtime::RuntimeError;
+use runtime::{Calling, RuntimeError, Turn};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -196,6 +196,10 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     let timeout = state.config.predict_timeout;
     let mut start = Instant::now();
     let deadline = call.until.unwrap_or(start + timeout);
+    // What is left of the time of an array is too little to blame a version for it.
+    if call.until.is_some() && deadline.saturating_duration_since(start) < timeout / LEAST_PART {
+        return Err(Failure::Busy);
+    }
     // Room in the log first: no call without a record.
     let (input, most) = (input_bytes(&call), state.log.largest());
     if ENTRY_BYTES + input > most {
@@ -460,10 +464,17 @@ impl UnderWay {
     }
 
     async fn call_versions(&self) -> Ended {
+        let chosen = self.assignment.version;
         let all = self.deadline.saturating_duration_since(self.start);
-        let others = self.model.routes.has_fallbacks(&self.assignment);
-        let error = match self.ask(self.assignment.version, part(all, others)).await {
-            Ok(output) => return Ended::Answered(self.assignment.version, output, None),
+        let callable = |version| self.model.is_callable(version);
+        let others = self.model.routes.has_fallbacks(&self.assignment, callable);
+        let own = Calling {
+            turn: Turn::Own,
+            within: part(all, others),
+            has_full_time: 10 * all >= 9 * self.state.config.predict_timeout,
+        };
+        let error = match self.ask(chosen, own).await {
+            Ok(output) => return Ended::Answered(chosen, output, None),
             // Another version would be asked for an input that may be no version's fault.
             Err(error @ RuntimeError::Rejected(_)) => return Ended::Failed(error),
             Err(error) => error,
@@ -472,28 +483,37 @@ impl UnderWay {
         let own = format!("{:016x}", self.random);
         let unit = self.call.unit_id.as_ref();
         let unit = unit.map_or(own.as_str(), UnitId::as_str);
-        let mut next = self
-            .model
-            .routes
-            .fallbacks(&self.assignment, unit)
+        let next = self.model.routes.fallbacks(&self.assignment, unit);
+        let mut next = next
             .into_iter()
+            .filter(|version| callable(*version))
             .peekable();
         while let Some(version) = next.next() {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            if let Ok(output) = self.ask(version, part(left, next.peek().is_some())).await {
-                return Ended::Answered(version, output, Some(error));
+            let in_place = Calling {
+                turn: Turn::InPlace,
+                within: part(left, next.peek().is_some()),
+                has_full_time: false,
+            };
+            match self.ask(version, in_place).await {
+                Ok(output) => return Ended::Answered(version, output, Some(error)),
+                Err(error) => {
+                    let id = self.id;
+                    let version = self.model.model_ids[version].as_str();
+                    tracing::debug!(%id, version, %error, "a version in place of another one failed too");
+                }
             }
         }
         Ended::Failed(error)
     }
 
     /// Calls one version. One that panics has failed, and harms nobody else.
-    async fn ask(&self, version: usize, within: Duration) -> Result<Output, RuntimeError> {
+    async fn ask(&self, version: usize, how: Calling) -> Result<Output, RuntimeError> {
         let runtime = self.model.runtime(version)?;
-        let asked = runtime.call(&self.call.input, within);
+        let asked = runtime.call(&self.call.input, how);
         let asked = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(asked)).await;
         asked.unwrap_or_else(|_| {
             self.state.count_panic();
@@ -539,8 +559,12 @@ async fn append(
         "the answer has no room in the log: the entry would have {too_large} bytes, and {most} are the most"
     );
     let error = RuntimeError::Failed(types::Failure::BadReply, why);
+    let chosen_answered =
+        matches!(&record.outcome.answer, Some((served, _)) if *served == record.version);
+    if chosen_answered {
+        record.outcome.failure = error.failure();
+    }
     record.outcome.answer = None;
-    record.outcome.failure = error.failure();
     record.outcome.error = Some(error.to_string());
     let position = state.log.append(room, record, at).map_err(not_logged)?;
     Ok((position, Some(error)))

@@ -109,6 +109,11 @@ impl Model {
         }
     }
 
+    /// Whether the version at a place would be called now.
+    pub(crate) fn is_callable(&self, version: usize) -> bool {
+        matches!(&self.runtimes[version], Loaded::Ready(runtime) if !runtime.is_refusing())
+    }
+
     /// How the version at a place is called.
     pub(crate) fn spec(&self, version: usize) -> &RuntimeSpec {
         &self.specs[version]
@@ -256,12 +261,13 @@ impl Snapshot {
         let models = self.models.load();
         let loaded = models.values().map(|cell| cell.load_full());
         let refusing = loaded.flat_map(|model| {
-            let ready = model.runtimes.iter().filter_map(|runtime| match runtime {
-                Loaded::Ready(runtime) => Some(Arc::clone(runtime)),
-                Loaded::Broken(_) | Loaded::Not => None,
+            let versions = model.traffic().versions.iter().zip(&model.runtimes);
+            let ready = versions.filter_map(|(version, runtime)| match runtime {
+                Loaded::Ready(runtime) if version.status.answers() => Some(Arc::clone(runtime)),
+                _ => None,
             });
             ready
-                .filter(|runtime| runtime.refusing().is_some())
+                .filter(|runtime| runtime.is_refusing())
                 .collect::<Vec<_>>()
         });
         refusing.collect()
@@ -361,24 +367,16 @@ impl AppState {
     /// asked.
     pub(crate) async fn keep_probing(&self) {
         let mut asked = FuturesUnordered::new();
-        let mut under_way: Vec<Arc<Runtime>> = Vec::new();
         let mut tick = tokio::time::interval(PROBE_EVERY);
         loop {
             tokio::select! {
                 _ = tick.tick() => {
                     for runtime in self.snapshot.refusing() {
-                        if under_way.iter().any(|known| Arc::ptr_eq(known, &runtime)) {
-                            continue;
-                        }
-                        under_way.push(Arc::clone(&runtime));
-                        asked.push(async move {
-                            // What it says is known from the calls that failed.
-                            let _ = runtime.probe().await;
-                            runtime
-                        });
+                        // One that hangs keeps no later one from being sent.
+                        asked.push(async move { runtime.try_again().await });
                     }
                 }
-                Some(done) = asked.next() => under_way.retain(|known| !Arc::ptr_eq(known, &done)),
+                Some(()) = asked.next() => {}
             }
         }
     }

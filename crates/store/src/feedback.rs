@@ -267,7 +267,10 @@ pub(crate) fn is_right(prediction: Option<&str>, label: &Value) -> bool {
     else {
         return false;
     };
+    let is_whole = |value: &Value| value.is_i64() || value.is_u64();
     match (prediction.as_f64(), label.as_f64()) {
+        // Two whole numbers may differ where floating ones do not.
+        _ if is_whole(&prediction) && is_whole(label) => prediction == *label,
         // 1 and 1.0 are the same label.
         (Some(a), Some(b)) => a == b,
         _ => prediction == *label,

@@ -112,17 +112,36 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
         if name.is_empty() || name.len() > 100 || !name.chars().all(token) {
             return Err("has a name that no header can have");
         }
-        const OURS: [&str; 7] = [
+        const OURS: [&str; 11] = [
             "host",
             "content-length",
+            "content-encoding",
             "transfer-encoding",
             "connection",
             "content-type",
             "accept-encoding",
+            "expect",
+            "proxy-authorization",
             "te",
+            "upgrade",
         ];
-        if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+        const SECRET: [&str; 4] = ["authorization", "cookie", "x-api-key", "api-key"];
+        let lower = name.to_ascii_lowercase();
+        if OURS.contains(&lower.as_str()) {
             return Err("has a header that the request makes for itself");
+        }
+        if SECRET.contains(&lower.as_str()) && matches!(value, HeaderText::Text(_)) {
+            return Err(
+                "has a secret as a text, which is stored and shown: name it by env or file",
+            );
+        }
+        if headers
+            .keys()
+            .filter(|other| other.eq_ignore_ascii_case(name))
+            .count()
+            > 1
+        {
+            return Err("has a name twice");
         }
         match value {
             HeaderText::Text(text) => {
@@ -140,7 +159,7 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
 }
 
 /// The text in a template for which the input stands.
-const INPUT: &str = "{input}";
+const INPUT: &str = "\"{input}\"";
 
 /// A template around an input: what stands before it, between its places, and behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,25 +171,24 @@ impl Template {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(json: &Value) -> Result<Self, &'static str> {
-        fn has_key(json: &Value) -> bool {
-            match json {
-                Value::Object(members) => members.iter().any(|(k, v)| k == INPUT || has_key(v)),
-                Value::Array(items) => items.iter().any(has_key),
-                _ => false,
-            }
-        }
-        if depth(json) > MOST_NESTED {
-            return Err("must be nested at most 32 levels deep");
-        }
-        if has_key(json) {
-            return Err("has \"{input}\" as a key: it can only be a value");
-        }
         let text = json.to_string();
-        let place = Value::from(INPUT).to_string();
-        let parts: Vec<String> = text.split(&place).map(str::to_owned).collect();
-        if parts.len() < 2 {
+        let (mut parts, mut rest) = (Vec::new(), 0);
+        let mut at = 0;
+        while let Some(begin) = text[at..].find('"').map(|offset| at + offset) {
+            let end = end_of_text(&text, begin);
+            if &text[begin..end] == INPUT {
+                if text[end..].trim_start().starts_with(':') {
+                    return Err("has \"{input}\" as a key: it can only be a value");
+                }
+                parts.push(text[rest..begin].to_owned());
+                rest = end;
+            }
+            at = end;
+        }
+        if parts.is_empty() {
             return Err("needs the text \"{input}\" where the input is to stand");
         }
+        parts.push(text[rest..].to_owned());
         Ok(Self(parts))
     }
 
@@ -178,6 +196,20 @@ impl Template {
     pub fn with(&self, input: &str) -> String {
         self.0.join(input)
     }
+}
+
+/// The place behind a JSON string that begins at a quote.
+fn end_of_text(json: &str, begin: usize) -> usize {
+    let mut escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(begin + 1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    json.len()
 }
 
 /// How to call a model service over HTTP.
@@ -288,6 +320,12 @@ impl RuntimeSpec {
     pub fn check(&self) -> Result<(), InvalidRuntime> {
         match self {
             Self::Sentiment { .. } => Ok(()),
+            Self::Http(http) if http.template.as_ref().map_or(0, depth) > MOST_NESTED => {
+                Err(InvalidRuntime {
+                    pointer: "/template",
+                    problem: "must be nested at most 32 levels deep",
+                })
+            }
             // Whoever keeps it keeps it within other JSON, and readers have a limit.
             Self::Http(http) if depth(&http.probe) > MOST_NESTED => Err(InvalidRuntime {
                 pointer: "/probe",
@@ -313,7 +351,7 @@ impl RuntimeSpec {
     }
 }
 
-/// How deeply a probe may be nested.
+/// How deeply a probe and a template may be nested.
 const MOST_NESTED: usize = 32;
 
 fn depth(value: &Value) -> usize {
@@ -606,8 +644,10 @@ mod tests {
             (r#""bearer":"secret""#, Some("form")),
             (r#""bearer":{"file":".token"}"#, Some("/bearer")),
             (r#""bearer":{"env":"PATH"}"#, Some("/bearer")),
+            (r#""headers":{"Authorization":"b"}"#, Some("/headers")),
+            (r#""headers":{"a":"1","A":"2"}"#, Some("/headers")),
             (
-                r#""bearer":{"file":"a"},"headers":{"Authorization":"b"}"#,
+                r#""bearer":{"file":"a"},"headers":{"Authorization":{"file":"b"}}"#,
                 Some("/bearer"),
             ),
             (r#""template":{"a":["{input}"]}"#, None),
@@ -628,9 +668,10 @@ mod tests {
                 pointer,
             );
         }
-        let template = serde_json::json!({"a": ["{input}", 1], "b": "{input}"});
+        let template = serde_json::json!({"a": ["{input}", 1, "x\"{input}"], "b": "{input}"});
         let template = Template::parse(&template).unwrap();
-        assert_eq!(template.with("[1.0]"), r#"{"a":[[1.0],1],"b":[1.0]}"#);
+        let sent = template.with("[1.0]");
+        assert_eq!(sent, r#"{"a":[[1.0],1,"x\"{input}"],"b":[1.0]}"#);
         check(
             r#"{"type":"http","url":"http://x","prediction_pointer":"a"}"#,
             Some("/prediction_pointer"),

@@ -29,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
         if "#header " in text:
             value = self.headers.get(text.split("#header ")[1])
             return self.reply(200, {"result": {"label": value, "score": 1}})
+        if "#tell " in text:
+            return self.reply(500, {"asked with": self.headers.get(text.split("#tell ")[1])})
         if "#status " in text:
             return self.reply(int(text.split("#status ")[1]), {"error": "as asked"})
         if "#gzip" in text:

@@ -32,7 +32,10 @@ async fn offline(method: SentimentMethod, reviews: &[(String, &'static str)]) ->
     let mut right = 0;
     for (text, label) in reviews {
         let input = Input::Text(text.clone());
-        let output = runtime.call(&input, Duration::from_secs(9)).await.unwrap();
+        let output = runtime
+            .call(&input, runtime::Calling::own(Duration::from_secs(9)))
+            .await
+            .unwrap();
         right += u32::from(output.prediction.value() == *label);
     }
     f64::from(right) / reviews.len() as f64

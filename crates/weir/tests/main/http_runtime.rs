@@ -158,6 +158,14 @@ async fn a_version_that_keeps_failing_is_not_called_until_its_probe_is_answered(
             .unwrap()
             .to_owned()
     };
+    // One that has too much to do is well, and so is one that refuses.
+    for text in ["#busy", "#refuse"] {
+        for _ in 0..12 {
+            weir.post("/predict", json!({"text": text})).await;
+        }
+    }
+    let (_, version) = weir.get(&format!("/models/{remote}")).await;
+    assert_eq!(version.get("refusing"), None, "{version}");
     let mut errors = Vec::new();
     for _ in 0..14 {
         let (status, reply) = weir.post("/predict", json!({"text": "fail"})).await;
@@ -319,12 +327,20 @@ async fn services_are_called_as_they_are() {
         ("#status 418", 503, "model_overloaded"),
         ("#status 503", 502, "model_failed"),
         ("#bomb", 502, "model_failed"),
+        ("#tell authorization", 502, "model_failed"),
     ] {
         let (got, problem) = predict(text).await;
         assert_eq!(
             (got, problem["code"].as_str()),
             (status, Some(code)),
             "{text}: {problem}"
+        );
+        let said = problem["detail"].as_str().unwrap();
+        assert!(!said.contains("from-a-file"), "{said}");
+        assert_eq!(
+            said.contains("[secret]"),
+            text.starts_with("#tell"),
+            "{said}"
         );
     }
     // What is secret is nowhere.
