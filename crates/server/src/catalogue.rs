@@ -287,6 +287,15 @@ impl AppState {
         self.tell();
     }
 
+    /// Publishes a model as it is, which loads what could not be loaded.
+    pub(crate) async fn load_again(&self, name: &ModelName) {
+        let _turn = self.catalogue.turn.lock().await;
+        if let Ok(state) = self.catalogue.state(name) {
+            tracing::info!(%name, "a version that could not be loaded is loaded");
+            self.snapshot.publish(&state, &self.client);
+        }
+    }
+
     /// Takes over what the database has of a model, where that is something else. One that cannot be read any more
     /// keeps its traffic, and takes no commands.
     async fn read_again(&self, name: &ModelName) -> Result<(), StoreError> {

@@ -252,6 +252,7 @@ impl Server {
             () = webhooks::run(&self.state) => {}
             () = self.state.keep_published() => {}
             () = self.state.keep_probing() => {}
+            () = self.state.keep_loading() => {}
         }
         let limit = self.config.predict_timeout + listener::GRACE;
         if tokio::time::timeout(limit, self.state.finish_tasks())

@@ -273,6 +273,21 @@ impl Snapshot {
         refusing.collect()
     }
 
+    /// The models with a version that could not be loaded and now can be, for instance because its secret has come.
+    fn loadable(&self, client: &HttpClient) -> Vec<ModelName> {
+        let loadable = |model: &Model| {
+            let mut loaded = model.runtimes.iter().zip(&model.specs);
+            loaded.any(|(loaded, spec)| {
+                matches!(loaded, Loaded::Broken(_)) && Runtime::new(spec, client).is_ok()
+            })
+        };
+        let mut all = self.all();
+        all.retain(|model| loadable(model));
+        all.iter()
+            .map(|model| model.traffic().name.clone())
+            .collect()
+    }
+
     /// What the rollouts of all models meet.
     pub(crate) fn watches(&self) -> Vec<Arc<Watch>> {
         let models = self.models.load();
@@ -377,6 +392,17 @@ impl AppState {
                     }
                 }
                 Some(()) = asked.next() => {}
+            }
+        }
+    }
+
+    /// Tries versions again that could not be loaded, for ever.
+    pub(crate) async fn keep_loading(&self) {
+        let mut tick = tokio::time::interval(PROBE_EVERY);
+        loop {
+            tick.tick().await;
+            for name in self.snapshot.loadable(&self.client) {
+                self.load_again(&name).await;
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::weir::{Weir, assert_clean, directory, serve, vader};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 pub(crate) struct ModelService {
     process: Child,
@@ -379,4 +380,47 @@ async fn services_are_called_as_they_are() {
             .unwrap(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_version_whose_secret_comes_late_is_loaded_when_it_comes() {
+    let (data, secrets) = (directory(), directory());
+    let token = secrets.path().join("token");
+    std::fs::write(&token, "first").unwrap();
+    let start = || {
+        let mut command = serve(data.path());
+        command.arg("--secrets-dir").arg(secrets.path());
+        Weir::spawn(command)
+    };
+    let mut weir = start();
+    let service = ModelService::start();
+    let mut runtime = service.runtime();
+    runtime["bearer"] = json!({"file": "token"});
+    let id = weir.register("remote", runtime).await;
+    weir.activate(&id, 100.0).await;
+    weir.signal("-TERM");
+
+    std::fs::remove_file(&token).unwrap();
+    let weir = start();
+    let ask = async || {
+        let asked = json!({"text": "#header authorization"});
+        weir.post("/predict", asked).await
+    };
+    let (status, problem) = ask().await;
+    assert_eq!((status, &problem["code"]), (502, &json!("model_failed")));
+    let (_, version) = weir.get(&format!("/models/{id}")).await;
+    let broken = version["broken"].as_str().unwrap();
+    assert!(broken.contains("the secret token"), "{broken}");
+
+    std::fs::write(&token, "second").unwrap();
+    let reply = loop {
+        match ask().await {
+            (200, reply) => break reply,
+            (502, _) => tokio::time::sleep(Duration::from_millis(50)).await,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(reply["prediction"], "Bearer second");
+    let (_, version) = weir.get(&format!("/models/{id}")).await;
+    assert_eq!(version["broken"], Value::Null);
 }
