@@ -78,6 +78,10 @@ pub struct PredictReply<'a> {
     pub prediction: Cow<'a, Json>,
     /// How sure it is, where it says so.
     pub confidence: Option<f64>,
+    /// What else the version said, by name: the probabilities of all classes, tensors, a score.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Cow<'a, Json>>,
     /// The version that was chosen.
     #[schema(value_type = String)]
     pub model_id: Cow<'a, str>,
@@ -150,6 +154,10 @@ pub struct LoggedPrediction {
     pub prediction: Option<Json>,
     /// How sure the answering version was.
     pub confidence: Option<f64>,
+    /// What else it said, by name.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Json>,
     /// How long it took, in milliseconds.
     pub latency_ms: Option<f64>,
     /// Why the chosen version failed, or refused the input.

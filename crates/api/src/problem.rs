@@ -54,12 +54,16 @@ codes! {
     ReceiptNotFound = "receipt_not_found", 404, "There is no such receipt";
     /// There is no such webhook.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
+    /// The version has no artifact.
+    ArtifactNotFound = "artifact_not_found", 404, "The version has no artifact";
     /// There is no such path.
     PathNotFound = "path_not_found", 404, "There is no such path";
     /// The path does not know the method.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
+    /// The version takes no artifact, or has another one.
+    ArtifactNotAllowed = "artifact_not_allowed", 409, "The version takes no such artifact";
     /// The status of the version does not allow it.
     TransitionNotAllowed = "transition_not_allowed", 409, "The version cannot change so";
     /// The traffic, or the experiment, has changed since it was read.

@@ -3,7 +3,7 @@
 use crate::VersionStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use types::{DescribedChange, RuntimeSpec};
+use types::{Artifact, DescribedChange, RuntimeSpec};
 use utoipa::ToSchema;
 
 /// A version to be registered.
@@ -62,6 +62,9 @@ pub struct Version {
     pub activated_at: Option<String>,
     /// How it is run; null where that cannot be read.
     pub runtime: Option<RuntimeSpec>,
+    /// The files that it is run from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Artifact>,
     /// Why it cannot be called, where it cannot be loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
@@ -93,6 +96,7 @@ impl From<types::Version> for Version {
             created_at: v.created_at.to_string(),
             activated_at: v.activated_at.map(|at| at.to_string()),
             runtime,
+            artifact: v.artifact,
             broken,
             refusing: None,
             tags: v.described.tags,

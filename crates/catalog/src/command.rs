@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use types::{
-    Accuracy, Actor, AliasName, Decision, Described, DescribedChange, ExperimentDefinition,
-    ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId, Percent, Progress, Rule,
-    RuntimeSpec, Scale, Timestamp, VersionKey, VersionName, VersionStatus,
+    Accuracy, Actor, AliasName, Artifact, Decision, Described, DescribedChange,
+    ExperimentDefinition, ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId,
+    Percent, Progress, Rule, RuntimeSpec, Scale, Timestamp, VersionKey, VersionName, VersionStatus,
 };
 
 /// What somebody wants of a model: a person, the controller, the demo.
@@ -26,6 +26,13 @@ pub enum Command {
     },
     /// What a person may change of a version by hand.
     Patch(Box<Patch>),
+    /// A version that has none gets its artifact.
+    SetArtifact {
+        /// The version.
+        id: ModelId,
+        /// Its files.
+        artifact: Artifact,
+    },
     /// A version goes, with its predictions.
     Delete {
         /// The version.

@@ -6,8 +6,9 @@ use crate::refusal::Refusal;
 use crate::writes;
 use serde_json::Value;
 use types::{
-    Actor, AliasName, Change, Decision, Experiment, ExperimentId, ExperimentStatus, MAX_RULES,
-    ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName, VersionStatus, Write,
+    Actor, AliasName, Artifact, Change, Decision, Experiment, ExperimentId, ExperimentStatus,
+    MAX_RULES, ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName,
+    VersionStatus, Write,
 };
 
 /// What follows from a command.
@@ -106,6 +107,7 @@ fn event_of(
         Command::Activate { id, weight } => activate(state, *id, *weight),
         Command::Deactivate { id } => deactivate(state, *id),
         Command::Patch(patch) => patched(state, patch),
+        Command::SetArtifact { id, artifact } => set_artifact(state, *id, artifact),
         Command::Delete { id } => delete(state, *id),
         Command::SetTraffic {
             revision,
@@ -221,6 +223,7 @@ fn register(
         described: new.described.clone(),
         accuracy: new.accuracy,
         runtime: new.runtime.clone(),
+        artifact: None,
         status: VersionStatus::Inactive,
         traffic_percent: Percent::ZERO,
         created_at: now,
@@ -275,6 +278,24 @@ fn patched(state: &ModelState, patch: &Patch) -> Result<Option<Event>, Refusal> 
         Box::new(from),
         Box::new(to),
     )))
+}
+
+/// A version has one artifact for ever: what it answered is known to be of that one.
+fn set_artifact(
+    state: &ModelState,
+    id: ModelId,
+    artifact: &Artifact,
+) -> Result<Option<Event>, Refusal> {
+    let version = with_id(state, id)?;
+    let name = version.version.clone();
+    if !version.runtime.needs_artifact() {
+        return Err(Refusal::NoArtifactNeeded(name));
+    }
+    match &version.artifact {
+        Some(known) if known == artifact => Ok(None),
+        Some(_) => Err(Refusal::HasArtifact(name)),
+        None => Ok(Some(Event::VersionArtifactSet(name, id, artifact.clone()))),
+    }
 }
 
 fn delete(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {

@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Actor, AliasName, Decision, Described, Experiment, ExperimentId, ExperimentStatus, Metric,
-    MetricName, ModelId, ModelState, Percent, Progress, Rule, Scale, Timestamp, Version,
+    Actor, AliasName, Artifact, Decision, Described, Experiment, ExperimentId, ExperimentStatus,
+    Metric, MetricName, ModelId, ModelState, Percent, Progress, Rule, Scale, Timestamp, Version,
     VersionName, VersionStatus,
 };
 
@@ -48,6 +48,8 @@ pub enum Event {
     VersionDeactivated(VersionName, Percent),
     /// What is said of a version has changed.
     VersionPatched(VersionName, Box<Patched>, Box<Patched>),
+    /// A version has an artifact.
+    VersionArtifactSet(VersionName, ModelId, Artifact),
     /// A version is gone.
     VersionDeleted(VersionName, ModelId, VersionStatus),
     /// Several weights have moved, and perhaps whether another version answers.
@@ -130,6 +132,10 @@ impl Event {
                 let version = version_of(state, version)?;
                 version.status = to.status;
                 version.described.clone_from(&to.described);
+                moved(state, false);
+            }
+            Self::VersionArtifactSet(version, _, artifact) => {
+                version_of(state, version)?.artifact = Some(artifact.clone());
                 moved(state, false);
             }
             Self::VersionDeleted(version, ..) => {

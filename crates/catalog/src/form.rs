@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Accuracy, Action, Actor, AliasName, Decision, Described, EventRecord, Experiment,
+    Accuracy, Action, Actor, AliasName, Artifact, Decision, Described, EventRecord, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
     ModelId, ModelName, ModelState, Percent, Progress, Rule, RuntimeSpec, Scale, Tags, Timestamp,
     Version, VersionKey, VersionName, VersionStatus,
@@ -22,6 +22,7 @@ impl Event {
             Self::VersionActivated(..) => Action::VersionActivated,
             Self::VersionDeactivated(..) => Action::VersionDeactivated,
             Self::VersionPatched(..) => Action::VersionPatched,
+            Self::VersionArtifactSet(..) => Action::VersionArtifactSet,
             Self::VersionDeleted(..) => Action::VersionDeleted,
             Self::TrafficSet(..) => Action::TrafficSet,
             Self::AliasSet(..) => Action::AliasSet,
@@ -46,6 +47,7 @@ impl Event {
             Self::VersionActivated(version, ..)
             | Self::VersionDeactivated(version, _)
             | Self::VersionPatched(version, ..)
+            | Self::VersionArtifactSet(version, ..)
             | Self::VersionDeleted(version, ..)
             | Self::AliasSet(_, _, version) => Some(version),
             _ => None,
@@ -89,6 +91,9 @@ impl Event {
             Self::VersionDeactivated(_, from) => json!({"from": from.get(), "to": 0}),
             Self::VersionPatched(_, from, to) => {
                 json!({"from": PatchedForm::of(from), "to": PatchedForm::of(to)})
+            }
+            Self::VersionArtifactSet(_, id, artifact) => {
+                json!({"model_id": id, "artifact": artifact})
             }
             Self::VersionDeleted(_, id, status) => {
                 json!({"model_id": id, "status": status.as_str()})
@@ -158,6 +163,10 @@ impl Event {
                 let patched = |of| detail.get::<PatchedForm>(of)?.read();
                 let (from, to) = (patched("from")?, patched("to")?);
                 Self::VersionPatched(version?, Box::new(from), Box::new(to))
+            }
+            Action::VersionArtifactSet => {
+                let (id, artifact) = (detail.get("model_id")?, detail.get("artifact")?);
+                Self::VersionArtifactSet(version?, id, artifact)
             }
             Action::VersionDeleted => {
                 let status = detail.get::<String>("status")?.parse().ok()?;
@@ -452,6 +461,8 @@ struct VersionForm {
     runtime: Option<RuntimeSpec>,
     /// Why the runtime is not known.
     unreadable: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact: Option<Artifact>,
     status: String,
     traffic_percent: f64,
     created_at: i64,
@@ -474,6 +485,7 @@ impl VersionForm {
             accuracy: version.accuracy.get(),
             runtime,
             unreadable,
+            artifact: version.artifact.clone(),
             status: version.status.to_string(),
             traffic_percent: version.traffic_percent.get(),
             created_at: version.created_at.micros(),
@@ -491,6 +503,7 @@ impl VersionForm {
             described: self.described.read(),
             accuracy: Accuracy::new(self.accuracy).ok()?,
             runtime: self.runtime.unwrap_or_else(unreadable),
+            artifact: self.artifact,
             status: self.status.parse::<VersionStatus>().ok()?,
             traffic_percent: Percent::new(self.traffic_percent).ok()?,
             created_at: Timestamp::from_micros(self.created_at),

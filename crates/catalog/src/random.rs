@@ -3,10 +3,11 @@
 use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
-    Accuracy, Actor, AliasName, Arm, BuiltIn, Decision, Described, DescribedChange, Experiment,
-    ExperimentDefinition, ExperimentId, ExperimentKey, Hold, LookRecord, Metric, MetricName,
-    ModelId, ModelState, Percent, Policy, Progress, Rule, RuntimeSpec, Scale, Tags, Timestamp,
-    VerdictKind, Version, VersionKey, VersionName, VersionStatus,
+    Accuracy, Actor, AliasName, Arm, Artifact, BuiltIn, ContentHash, Decision, Described,
+    DescribedChange, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, Hold,
+    LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy, Progress, Rule,
+    RuntimeSpec, Scale, Tags, Timestamp, VerdictKind, Version, VersionKey, VersionName,
+    VersionStatus,
 };
 
 /// Whole numbers below a bound, by chance.
@@ -79,6 +80,13 @@ impl<'a> Dice<'a> {
             },
             4 => Command::Deactivate { id: self.id(state) },
             5 => self.patch(state),
+            6 if self.one_in(2) => Command::SetArtifact {
+                id: self.id(state),
+                artifact: Artifact {
+                    sha256: ContentHash::of(&[self.below(4) as u8; 32]),
+                    bytes: self.below(1000) as u64,
+                },
+            },
             6 => Command::Delete { id: self.id(state) },
             7 | 8 => self.set_traffic(state),
             9 => Command::SetAlias {
@@ -125,7 +133,10 @@ impl<'a> Dice<'a> {
                 tags: Tags::from([("stage".into(), self.below(3).to_string())]),
             },
             accuracy: Accuracy::new(self.below(101) as f64 / 100.0).unwrap_or(Accuracy::ZERO),
-            runtime: RuntimeSpec::default(),
+            runtime: match self.below(2) {
+                0 => RuntimeSpec::Onnx(Box::default()),
+                _ => RuntimeSpec::default(),
+            },
             salt: format!("salt {}", self.below(100)),
         }))
     }

@@ -30,6 +30,12 @@ pub enum Refusal {
         /// The refused one.
         to: VersionStatus,
     },
+    /// The version is not run from files.
+    #[error("version {0} is not run from an artifact")]
+    NoArtifactNeeded(VersionName),
+    /// An artifact never changes.
+    #[error("version {0} has another artifact already")]
+    HasArtifact(VersionName),
     /// An active version cannot be deleted.
     #[error("the version is active")]
     Active,

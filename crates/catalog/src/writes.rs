@@ -82,6 +82,12 @@ fn version(before: &Version, after: &Version) -> Vec<Write> {
             described: after.described.clone(),
         });
     }
+    if before.artifact != after.artifact {
+        writes.extend(after.artifact.clone().map(|artifact| Write::Artifact {
+            key: after.key,
+            artifact,
+        }));
+    }
     writes
 }
 

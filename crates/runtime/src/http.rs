@@ -382,9 +382,14 @@ impl HttpRuntime {
                 ));
             }
         };
+        let mut outputs = Vec::new();
+        for (name, pointer) in &self.endpoint.outputs {
+            outputs.extend(reply.at(pointer).map(|found| (name.as_str(), found)));
+        }
         Ok(Output {
             prediction,
             confidence,
+            outputs: (!outputs.is_empty()).then(|| Json::object(&outputs)),
         })
     }
 }

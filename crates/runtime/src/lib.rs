@@ -105,6 +105,7 @@ impl Runtime {
             RuntimeSpec::Http(spec) => {
                 http::HttpRuntime::new(spec, client).map(|http| Self::Http(Box::new(http)))
             }
+            RuntimeSpec::Onnx(_) => Err(RuntimeError::not_loaded("it has no artifact yet".into())),
             RuntimeSpec::Unreadable(reason) => Err(RuntimeError::not_loaded(format!(
                 "how the version is run cannot be read: {reason}"
             ))),

@@ -67,6 +67,7 @@ fn read(method: SentimentMethod, text: &str) -> Output {
     Output {
         prediction: label(score),
         confidence: Some(confidence(score)),
+        outputs: None,
     }
 }
 

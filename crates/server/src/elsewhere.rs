@@ -501,6 +501,7 @@ fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome
     let output = Output {
         prediction: item.prediction.take().unwrap_or_default(),
         confidence: item.confidence,
+        outputs: None,
     };
     Ok(Outcome {
         answer: error.is_none().then_some((version, output)),

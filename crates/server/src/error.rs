@@ -185,6 +185,7 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         Refusal::Stale { .. } | Refusal::StaleExperiment { .. } => ErrorCode::StaleRevision,
         Refusal::ExperimentRunning(_) | Refusal::AnotherRuns(_) => ErrorCode::ExperimentRunning,
         Refusal::MetricInUse(_) => ErrorCode::MetricInUse,
+        Refusal::NoArtifactNeeded(_) | Refusal::HasArtifact(_) => ErrorCode::ArtifactNotAllowed,
         Refusal::UnknownWebhook(_) => ErrorCode::WebhookNotFound,
         Refusal::ExperimentStatus(_)
         | Refusal::MetricChanged(_)
@@ -203,6 +204,12 @@ fn advice(refusal: &Refusal) -> Option<String> {
             ": an active version is deactivated first, a deprecated one goes back to \
              inactive only, and only activation makes a version active."
                 .into()
+        }
+        Refusal::NoArtifactNeeded(_) => {
+            "; register one with `\"runtime\": {\"type\": \"onnx\"}`.".into()
+        }
+        Refusal::HasArtifact(_) => {
+            ", and what it has answered was of that one; register another version.".into()
         }
         Refusal::Active => " and cannot be deleted; deactivate it first.".into(),
         Refusal::Stale { name, .. } => {

@@ -260,6 +260,7 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         inputs,
         prediction: p.prediction,
         confidence: p.confidence,
+        outputs: p.outputs,
         latency_ms: p.latency_ns.map(|latency| latency as f64 / 1e6),
         error: p.error,
         failure: p.failure.map(Into::into),

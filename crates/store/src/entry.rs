@@ -14,7 +14,7 @@
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
 //!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere, 22 when its
-//!             version was asked for, 23 how it failed,
+//!             version was asked for, 23 how it failed, 24 what else was answered as JSON; times are
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
@@ -102,6 +102,8 @@ pub struct PredictionEntry<'a> {
     pub rejected: bool,
     /// How the chosen version failed, when it did and that is known.
     pub failure: Option<Failure>,
+    /// What else was answered, by name, as JSON.
+    pub outputs: Option<&'a str>,
 }
 
 impl PredictionEntry<'_> {
@@ -187,6 +189,9 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             prediction.bytes(12, output.prediction.as_str().as_bytes());
             if let Some(confidence) = output.confidence {
                 prediction.fixed(13, confidence.to_bits());
+            }
+            if let Some(outputs) = &output.outputs {
+                prediction.bytes(24, outputs.as_str().as_bytes());
             }
         }
         if let Some(error) = &record.outcome.error {
@@ -309,6 +314,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         latency_ns: None,
         rejected: false,
         failure: None,
+        outputs: None,
     };
     for field in Fields::new(bytes) {
         match field? {
@@ -341,6 +347,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
                 entry.made_at = Some(Timestamp::from_micros(micros as i64));
             }
             (23, Field::Bytes(word)) => entry.failure = find_word(utf8(word)?).ok(),
+            (24, Field::Bytes(json)) => entry.outputs = Some(utf8(json)?),
             (22, Field::Varint(micros)) => {
                 entry.decided_at = Some(Timestamp::from_micros(micros as i64));
             }
@@ -497,6 +504,7 @@ mod tests {
                     Output {
                         prediction: (&json!({"label": "positive"})).into(),
                         confidence: Some(0.5),
+                        outputs: Some((&json!({"score": 2})).into()),
                     },
                 )),
                 error: Some("timeout".into()),
@@ -540,6 +548,7 @@ mod tests {
             latency_ns: Some(1_234_567),
             rejected: false,
             failure: Some(Failure::Timeout),
+            outputs: Some(r#"{"score":2}"#),
         };
         assert_eq!(prediction, expected);
 

@@ -7,6 +7,7 @@
 //! their own. This crate decides nothing and knows nothing of HTTP.
 #![warn(missing_docs)]
 
+mod artifacts;
 mod catalog;
 pub mod entry;
 mod error;
@@ -22,6 +23,7 @@ pub use entry::request_number;
 use entry::unit_number;
 use feedback::is_right;
 
+pub use artifacts::{Artifacts, Incoming as IncomingArtifact, InvalidArtifact};
 pub use catalog::{
     Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
     StoredWebhook, VersionFilter,

@@ -66,6 +66,8 @@ pub struct LoggedPrediction {
     pub prediction: Option<Json>,
     /// How sure the answering version was.
     pub confidence: Option<f64>,
+    /// What else it said, by name: a JSON object.
+    pub outputs: Option<Json>,
     /// How long it took, in nanoseconds.
     pub latency_ns: Option<u64>,
     /// Why the chosen version failed.

@@ -13,6 +13,8 @@ crate::words! {
         VersionDeactivated = "version.deactivated",
         /// What is said of a version has changed.
         VersionPatched = "version.patched",
+        /// A version got its artifact.
+        VersionArtifactSet = "version.artifact_set",
         /// A version was deleted.
         VersionDeleted = "version.deleted",
         /// Several weights were set at once.

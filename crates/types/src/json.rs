@@ -44,6 +44,23 @@ impl Json {
         Self::from(&Value::from(text))
     }
 
+    /// An object with members as they are.
+    pub fn object(members: &[(&str, Self)]) -> Self {
+        let mut text = String::from("{");
+        for (at, (name, value)) in members.iter().enumerate() {
+            text.push_str(if at == 0 { "" } else { "," });
+            text.push_str(&Value::from(*name).to_string());
+            text.push(':');
+            text.push_str(value.as_str());
+        }
+        text.push('}');
+        Self(
+            RawValue::from_string(text)
+                .expect("members are JSON")
+                .into(),
+        )
+    }
+
     fn checked(raw: Box<RawValue>) -> Result<Self, InvalidJson> {
         if nested(raw.get()) > MOST_NESTED {
             return Err(InvalidJson::Nested);

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod action;
+mod artifact;
 mod attribute;
 mod condition;
 mod evidence;
@@ -17,18 +18,21 @@ mod metric;
 mod model_state;
 mod name;
 mod number;
+mod onnx_spec;
 mod policy;
 mod prediction;
 mod results;
 mod runtime_spec;
 mod scale;
 mod settings;
+mod tensor;
 mod time;
 mod traffic;
 mod version;
 mod word;
 
 pub use action::Action;
+pub use artifact::{Artifact, ContentHash, InvalidHash};
 pub use attribute::{
     AttributeValue, Attributes, InvalidAttribute, MAX_ATTRIBUTES, Members, is_attribute_name,
 };
@@ -55,6 +59,7 @@ pub use model_state::{
 };
 pub use name::{AliasName, InvalidName, MetricName, ModelName, RequestId, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};
+pub use onnx_spec::{BatchSpec, OnnxEngine, OnnxSpec};
 pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
     Promotion, RolloutProgress, RolloutSettings,
@@ -69,6 +74,10 @@ pub use runtime_spec::{
 };
 pub use scale::{Line, MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;
+pub use tensor::{
+    DataType, Elements, InvalidTensor, MOST_ELEMENTS, Tensor, TensorForm, elements_of,
+    float_to_half, half_to_float,
+};
 pub use time::{InvalidTime, TimeRange, Timestamp};
 pub use traffic::{MAX_RULES, ModelTraffic, Rule, RunningExperiment, TrafficVersion};
 pub use version::{Described, DescribedChange, Tags, Version, VersionKey, VersionStatus};

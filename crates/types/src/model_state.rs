@@ -2,9 +2,10 @@
 //! [`Change`], which a store applies as it is.
 
 use crate::{
-    Action, AliasName, Described, Experiment, ExperimentId, ExperimentKey, ExperimentStatus, Hold,
-    Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, Rule, RunningExperiment, Scale,
-    Timestamp, TrafficVersion, VerdictKind, Version, VersionKey, VersionName, VersionStatus,
+    Action, AliasName, Artifact, Described, Experiment, ExperimentId, ExperimentKey,
+    ExperimentStatus, Hold, Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, Rule,
+    RunningExperiment, Scale, Timestamp, TrafficVersion, VerdictKind, Version, VersionKey,
+    VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -322,6 +323,13 @@ pub enum Write {
         key: VersionKey,
         /// All of it.
         described: Described,
+    },
+    /// A version gets its artifact.
+    Artifact {
+        /// The version.
+        key: VersionKey,
+        /// Its files.
+        artifact: Artifact,
     },
     /// A version goes, and its rows with it.
     DeleteVersion(VersionKey),

@@ -24,12 +24,14 @@ pub struct RequestKey {
 }
 
 /// What a version said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Output {
     /// The prediction: a label for sentiment, any JSON for other models.
     pub prediction: Json,
     /// How sure the version is, where it says so.
     pub confidence: Option<f64>,
+    /// What else it said, by name: the probabilities of all classes, tensors, a score. A JSON object.
+    pub outputs: Option<Json>,
 }
 
 crate::words! {

@@ -1,5 +1,6 @@
 //! How a version is run. The same form is stored and sent, so this one type derives `Serialize`.
 
+use crate::OnnxSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub enum RuntimeSpec {
     },
     /// By a model service elsewhere, over HTTP.
     Http(Box<HttpSpec>),
+    /// In process: the ONNX model that is the artifact of the version.
+    Onnx(Box<OnnxSpec>),
     /// Stored, and not to be read: what is wrong with it.
     #[serde(skip)]
     Unreadable(String),
@@ -78,6 +81,8 @@ pub enum HeaderText {
 
 /// What the names of environment variables begin with that may be sent to services: others are nobody's business.
 const SECRET_PREFIX: &str = "WEIR_SECRET_";
+/// The most outputs of a version that are kept beside its prediction.
+const MOST_OUTPUTS: usize = 32;
 /// The most headers of a version.
 const MOST_HEADERS: usize = 32;
 
@@ -235,6 +240,9 @@ pub struct HttpSpec {
     /// JSON pointer to an error: the call failed when something other than null stands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_pointer: Option<String>,
+    /// What else of the reply is kept and answered, by name: JSON pointers, at most 32. What is not there is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
     /// How long connecting may take, in milliseconds (1 to 60,000).
     #[serde(default = "default_connect_timeout_ms")]
     #[schema(minimum = 1, maximum = 60_000)]
@@ -332,11 +340,17 @@ impl RuntimeSpec {
                 problem: "must be nested at most 32 levels deep",
             }),
             Self::Http(http) => http.endpoint().map(drop),
+            Self::Onnx(onnx) => onnx.check(),
             Self::Unreadable(_) => Err(InvalidRuntime {
                 pointer: "",
                 problem: "cannot be read",
             }),
         }
+    }
+
+    /// Whether the version needs an artifact.
+    pub fn needs_artifact(&self) -> bool {
+        matches!(self, Self::Onnx(_))
     }
 
     /// How deeply the JSON within it is nested.
@@ -346,15 +360,16 @@ impl RuntimeSpec {
                 let template = http.template.as_ref().map_or(0, depth);
                 depth(&http.probe).max(template)
             }
+            Self::Onnx(onnx) => onnx.probe.as_ref().map_or(0, depth),
             Self::Sentiment { .. } | Self::Unreadable(_) => 0,
         }
     }
 }
 
 /// How deeply a probe and a template may be nested.
-const MOST_NESTED: usize = 32;
+pub(crate) const MOST_NESTED: usize = 32;
 
-fn depth(value: &Value) -> usize {
+pub(crate) fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Object(items) => 1 + items.values().map(depth).max().unwrap_or(0),
@@ -412,6 +427,8 @@ pub struct HttpEndpoint {
     pub confidence_pointer: Option<JsonPointer>,
     /// Where it says that the call failed.
     pub error_pointer: Option<JsonPointer>,
+    /// Where else it says something, by name.
+    pub outputs: Vec<(String, JsonPointer)>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long the whole call may take.
@@ -458,6 +475,17 @@ impl HttpSpec {
                 .map_err(fail("/prediction_pointer"))?,
             confidence_pointer: optional("/confidence_pointer", &self.confidence_pointer)?,
             error_pointer: optional("/error_pointer", &self.error_pointer)?,
+            outputs: {
+                let named = |name: &String| (1..=200).contains(&name.chars().count());
+                if self.outputs.len() > MOST_OUTPUTS || !self.outputs.keys().all(named) {
+                    let problem =
+                        "must be at most 32 JSON pointers, by names of 1 to 200 characters";
+                    return Err(fail("/outputs")(problem));
+                }
+                let outputs = self.outputs.iter();
+                let parsed = outputs.map(|(name, at)| Ok((name.clone(), JsonPointer::parse(at)?)));
+                parsed.collect::<Result<_, _>>().map_err(fail("/outputs"))?
+            },
             connect_timeout: Duration::from_millis(within(
                 "/connect_timeout_ms",
                 self.connect_timeout_ms,
@@ -588,6 +616,22 @@ mod tests {
         check(r#"{"type":"sentiment","method":"magic"}"#, Some("form"));
         check(r#"{"type":"http","url":"http://127.0.0.1:9/x"}"#, None);
         check(r#"{"type":"http"}"#, Some("form"));
+        for (settings, pointer) in [
+            ("", None),
+            (r#","labels":["no","yes"],"batch":{"max_wait_ms":2}"#, None),
+            (r#","labels":["no","no"]"#, Some("/labels")),
+            (r#","columns":[]"#, Some("/columns")),
+            (r#","sessions":0"#, Some("/sessions")),
+            (r#","threads":65"#, Some("/threads")),
+            (r#","batch":{"max_size":0}"#, Some("/batch/max_size")),
+            (r#","batch":{"size":1}"#, Some("form")),
+            (r#","prediction_output":"""#, Some("/prediction_output")),
+            (r#","max_tokens":40000"#, Some("/max_tokens")),
+            (r#","timeout_ms":0"#, Some("/timeout_ms")),
+            (r#","engine":"torch""#, Some("form")),
+        ] {
+            check(&format!(r#"{{"type":"onnx"{settings}}}"#), pointer);
+        }
         check(r#"{"type":"http","url":"ftp://x"}"#, Some("/url"));
         for url in [
             "http://",
@@ -662,6 +706,9 @@ mod tests {
             (r#""refused_statuses":[200]"#, Some("/refused_statuses")),
             (r#""refused_statuses":[429]"#, Some("/busy_statuses")),
             (r#""busy_statuses":[999]"#, Some("/busy_statuses")),
+            (r#""outputs":{"score":"/score"}"#, None),
+            (r#""outputs":{"score":"score"}"#, Some("/outputs")),
+            (r#""outputs":{"":"/score"}"#, Some("/outputs")),
         ] {
             check(
                 &format!(r#"{{"type":"http","url":"http://x",{settings}}}"#),

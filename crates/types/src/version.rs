@@ -1,6 +1,6 @@
 //! A registered version of a model.
 
-use crate::{Accuracy, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, VersionName};
+use crate::{Accuracy, Artifact, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, VersionName};
 use std::collections::BTreeMap;
 
 /// Free labels of a version.
@@ -100,6 +100,8 @@ pub struct Version {
     pub accuracy: Accuracy,
     /// How it is run.
     pub runtime: RuntimeSpec,
+    /// Its files, where it has some.
+    pub artifact: Option<Artifact>,
     /// What it may do.
     pub status: VersionStatus,
     /// Its weight among the active versions of the model.

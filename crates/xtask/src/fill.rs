@@ -253,6 +253,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
     let output = Output {
         prediction: types::Json::text("positive"),
         confidence: Some(0.5 + random.f64() / 2.0),
+        outputs: None,
     };
     PredictionRecord {
         id,

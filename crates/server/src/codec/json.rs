@@ -240,6 +240,7 @@ fn reply(prediction: &Prediction) -> Vec<u8> {
     let reply = PredictReply {
         prediction: Cow::Borrowed(&output.prediction),
         confidence: output.confidence,
+        outputs: output.outputs.as_ref().map(Cow::Borrowed),
         model_id: Cow::Borrowed(prediction.model_id()),
         model_version: Cow::Borrowed(prediction.version()),
         latency_ms: prediction.latency_ns() as f64 / 1e6,
@@ -262,6 +263,7 @@ fn repeated(first: &LoggedPrediction) -> Vec<u8> {
     let reply = PredictReply {
         prediction: Cow::Borrowed(first.prediction.as_ref().unwrap_or(&no_answer)),
         confidence: first.confidence,
+        outputs: first.outputs.as_ref().map(Cow::Borrowed),
         model_version: Cow::Borrowed(first.version.as_str()),
         latency_ms: first.latency_ns.unwrap_or_default() as f64 / 1e6,
         prediction_id: first.id.to_string(),

@@ -51,6 +51,7 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
     let output = Output {
         prediction: types::Json::text("positive"),
         confidence: Some(random.f64()),
+        outputs: None,
     };
     PredictionRecord {
         id: PredictionId::new(order, 7),

@@ -1196,6 +1196,7 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
         },
         prediction: p.prediction.map(json),
         confidence: p.confidence,
+        outputs: p.outputs.map(json),
         latency_ns: p.latency_ns,
         error: p.error.map(str::to_owned),
         failure: p.failure,

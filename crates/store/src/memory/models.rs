@@ -143,6 +143,9 @@ impl Models {
             Write::Described { key, described } => {
                 self.version_mut(*key)?.described.clone_from(described);
             }
+            Write::Artifact { key, artifact } => {
+                self.version_mut(*key)?.artifact = Some(artifact.clone());
+            }
             Write::DeleteVersion(key) => {
                 let row = self.versions.get_mut(key)?;
                 row.deleted = true;

@@ -113,6 +113,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) request: Option<(&'a str, i64)>,
     pub(super) made_at: Option<i64>,
     pub(super) failure: Option<&'a str>,
+    pub(super) outputs: Option<&'a str>,
 }
 
 impl PredictionRow<'_> {
@@ -153,6 +154,9 @@ impl PredictionRow<'_> {
         }
         if let Some(failure) = self.failure {
             kept.number(4).text(failure);
+        }
+        if let Some(outputs) = self.outputs {
+            content.number(5).text(outputs);
         }
         RowHash {
             kept: kept.hash(),

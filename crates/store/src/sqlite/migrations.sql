@@ -438,3 +438,8 @@ DROP INDEX predictions_by_request;
 ALTER TABLE evidence ADD COLUMN covariate BLOB NOT NULL DEFAULT x'';
 -- How versions failed.
 ALTER TABLE predictions ADD COLUMN failure TEXT;
+
+-- To schema 12
+-- Versions have artifacts, and answers more than a prediction.
+ALTER TABLE versions ADD COLUMN artifact TEXT;
+ALTER TABLE predictions ADD COLUMN outputs TEXT;

@@ -109,7 +109,7 @@ pub(in crate::sqlite) fn find(
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
      latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_body, \
-     made_at, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+     made_at, failure, outputs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -138,6 +138,7 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         p.request.map(|(_, body)| body),
         p.made_at,
         p.failure,
+        p.outputs,
     ])?;
     Ok(())
 }
@@ -168,6 +169,7 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> Pr
         request: p.request.map(|(id, body)| (id, body as i64)),
         made_at: p.made_at.map(Timestamp::micros),
         failure: p.failure.map(Failure::as_str),
+        outputs: p.outputs,
     }
 }
 
@@ -242,7 +244,7 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -417,6 +419,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
         input,
         prediction: row.json_option("prediction")?,
         confidence: row.get("confidence")?,
+        outputs: row.json_option("outputs")?,
         latency_ns: latency_of(row)?,
         error: row.get("error")?,
         failure: row.parsed_option("failure", types::find_word)?,

@@ -18,6 +18,7 @@ CREATE TABLE versions (
     accuracy REAL NOT NULL,
     tags TEXT NOT NULL,
     runtime TEXT NOT NULL,
+    artifact TEXT,                  -- JSON: the hash and the size of what was uploaded
     status TEXT NOT NULL,
     traffic_percent REAL NOT NULL,
     created_at INTEGER NOT NULL,
@@ -83,7 +84,8 @@ CREATE TABLE predictions (
     request_number INTEGER,         -- unused; releases of schema 10 found requests by it
     request_body INTEGER,           -- a keyed hash of what was asked
     made_at INTEGER,                -- when it was made, where that was elsewhere
-    failure TEXT                    -- how the chosen version failed, when it did
+    failure TEXT,                   -- how the chosen version failed, when it did
+    outputs TEXT                    -- what else was answered, by name: JSON
 );
 -- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
@@ -118,7 +120,7 @@ CREATE TABLE rollups (
     hashed INTEGER NOT NULL DEFAULT 0, -- rows that the sums of hashes are of
     kept_hash INTEGER NOT NULL DEFAULT 0, -- over the columns that stay as long as the row
     row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
-    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error, attributes
+    content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error, attributes, outputs
     server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
     UNIQUE (tier, start, version_key, epoch, server_key)
 );

@@ -195,6 +195,7 @@ fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64, Option<Origin>), Sto
         request: text("request_id")?.zip(row.get("request_body")?),
         made_at: row.get("made_at")?,
         failure: text("failure")?,
+        outputs: text("outputs")?,
     };
     let sample = Sample::new(measured).hashed(stored.hash());
     Ok((sample, row.get("value")?, stored.epoch, stored.origin))
@@ -256,7 +257,7 @@ impl Recount<'_> {
         let mut select = self.connection.prepare(&format!(
             "SELECT p.prediction_order, p.version_key, p.epoch, {MEASURED}, \
              v.version_key IS NULL AS lost, v.deleted_at IS NOT NULL AS deleted, f.value, p.random, p.served_key, p.reason, p.propensity, p.unit_id, p.input_kind, p.input, p.prediction, \
-             p.error, p.experiment_key, p.server_key, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure \
+             p.error, p.experiment_key, p.server_key, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs \
              FROM predictions p LEFT JOIN versions v ON v.version_key = p.version_key \
              LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
              ORDER BY p.prediction_order"

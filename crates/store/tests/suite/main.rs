@@ -252,6 +252,7 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
     let output = Output {
         prediction: types::Json::text("positive"),
         confidence: Some(confidence),
+        outputs: None,
     };
     PredictionRecord {
         id: PredictionId::new(order, order),

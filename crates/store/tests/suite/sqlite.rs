@@ -374,6 +374,34 @@ async fn requests_of_schema_10_are_found_by_their_ids() {
     assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
 }
 
+#[tokio::test]
+async fn artifacts_and_outputs_come_to_schema_11() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_11.sql")
+        ))
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let name = ModelName::parse("shop").unwrap();
+    let state = store.model(name.clone()).await.unwrap().unwrap();
+    assert_eq!(state.versions.len(), 3);
+    assert!(state.versions.iter().all(|v| v.artifact.is_none()));
+    let mut record = record(state.versions[0].key, 1_900_000_000_000_000, 0.5, 5);
+    let outputs = types::Json::parse(r#"{"score":2}"#.into()).unwrap();
+    if let Some((_, output)) = &mut record.outcome.answer {
+        output.outputs = Some(outputs.clone());
+    }
+    append(&store, record.clone()).await;
+    let found = store.prediction(record.id).await.unwrap().unwrap();
+    assert_eq!(found.outputs, Some(outputs));
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
 /// Predictions and their confidence by version.
 async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f64)> {
     let totals = store.totals(window).await.unwrap().into_iter();

@@ -131,6 +131,7 @@ fn write_row(
             activated_at,
         } => versions::set_weight(t, *key, *status, *traffic_percent, *activated_at),
         Write::Described { key, described } => versions::describe(t, *key, described),
+        Write::Artifact { key, artifact } => versions::set_artifact(t, *key, artifact),
         Write::DeleteVersion(key) => versions::delete(t, *key, at),
         Write::Alias { alias, version } => aliases::set(t, name, alias, *version, at),
         Write::Metric { metric, declared } => {

@@ -6,12 +6,12 @@ use crate::{StoreError, VersionFilter};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use types::{
-    Accuracy, Described, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, Version, VersionKey,
-    VersionName, VersionStatus,
+    Accuracy, Artifact, Described, ModelId, ModelName, Percent, RuntimeSpec, Timestamp, Version,
+    VersionKey, VersionName, VersionStatus,
 };
 
 const SELECT: &str = "SELECT version_key, model_id, name, version, description, accuracy, tags, \
-     runtime, status, traffic_percent, created_at, activated_at FROM versions \
+     runtime, artifact, status, traffic_percent, created_at, activated_at FROM versions \
      WHERE deleted_at IS NULL";
 
 pub(in crate::sqlite) fn find(
@@ -114,6 +114,17 @@ pub(super) fn set_weight(
     )
 }
 
+pub(super) fn set_artifact(
+    t: &Transaction<'_>,
+    key: VersionKey,
+    artifact: &Artifact,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE versions SET artifact = ?2 WHERE version_key = ?1",
+        params![key.0, bound(artifact)?],
+    )
+}
+
 pub(super) fn delete(
     t: &Transaction<'_>,
     key: VersionKey,
@@ -128,8 +139,8 @@ pub(super) fn delete(
 pub(super) fn insert(t: &Transaction<'_>, version: &Version) -> rusqlite::Result<usize> {
     let inserted = t.execute(
         "INSERT INTO versions (version_key, model_id, name, version, description, accuracy, tags, \
-         runtime, status, traffic_percent, created_at, activated_at) \
-         VALUES (?1, ?2, ?3, ?4, '', ?5, '{}', ?6, ?7, ?8, ?9, ?10)",
+         runtime, artifact, status, traffic_percent, created_at, activated_at) \
+         VALUES (?1, ?2, ?3, ?4, '', ?5, '{}', ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             version.key.0,
             version.model_id.to_string(),
@@ -137,6 +148,7 @@ pub(super) fn insert(t: &Transaction<'_>, version: &Version) -> rusqlite::Result
             version.version.as_str(),
             version.accuracy.get(),
             bound(&version.runtime)?,
+            version.artifact.as_ref().map(bound).transpose()?,
             version.status.as_str(),
             version.traffic_percent.get(),
             version.created_at.micros(),
@@ -163,6 +175,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
         note("accuracy");
         Accuracy::ZERO
     });
+    let artifact = row.json_option("artifact").unwrap_or_else(|_| {
+        note("artifact");
+        None
+    });
     // What another release wrote must not keep the other versions from being read.
     let runtime = text("runtime").map_err(|error| error.to_string());
     let runtime =
@@ -179,6 +195,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
         described,
         accuracy,
         runtime,
+        artifact,
         status: row.parsed("status", str::parse)?,
         traffic_percent: Percent::new(row.get("traffic_percent")?)
             .map_err(|_| corrupt("traffic_percent"))?,
