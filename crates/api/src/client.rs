@@ -6,7 +6,9 @@ use crate::{
     Problem, RegisterVersion, Retried, SetAsidePage, StartedExperiment, Version,
 };
 use reqwest::RequestBuilder;
+use reqwest::header::{CONTENT_LENGTH, ETAG};
 use serde::de::DeserializeOwned;
+use tokio_util::io::ReaderStream;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,26 @@ pub enum ClientError {
     /// The server cannot be reached, or is none.
     #[error("the server does not answer as a weir server: {0}")]
     Transport(#[from] reqwest::Error),
+}
+
+/// An artifact that comes.
+#[derive(Debug)]
+pub struct Download {
+    /// The SHA-256 that it has.
+    pub sha256: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    response: reqwest::Response,
+}
+
+impl Download {
+    /// The next bytes; `None` behind the last.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
+        Ok(self.response.chunk().await?)
+    }
 }
 
 /// Calls a server.
@@ -60,6 +82,47 @@ impl Client {
             takeover: false,
         }))
         .await
+    }
+
+    /// `PUT /models/{model_id}/artifact`: sends a file that has so many bytes and this SHA-256. `on_part` is told how many
+    /// bytes went.
+    ///
+    /// # Errors
+    /// When the call fails, or the artifact cannot be used.
+    pub async fn put_artifact(
+        &self,
+        id: &str,
+        file: std::fs::File,
+        (bytes, sha256): (u64, &str),
+        on_part: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<Version, ClientError> {
+        use futures_util::TryStreamExt;
+        let url = self.url(&format!("/models/{id}/artifact?sha256={sha256}"));
+        let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), 1 << 16);
+        let parts = parts.inspect_ok(move |part| on_part(part.len()));
+        let put = self.http.put(url).header(CONTENT_LENGTH, bytes);
+        self.send(put.body(reqwest::Body::wrap_stream(parts))).await
+    }
+
+    /// `GET /models/{model_id}/artifact`.
+    ///
+    /// # Errors
+    /// When the call fails, or the version has none.
+    pub async fn artifact(&self, id: &str) -> Result<Download, ClientError> {
+        let url = self.url(&format!("/models/{id}/artifact"));
+        let response = self.http.get(url).send().await?;
+        if !response.status().is_success() {
+            return Err(ClientError::Refused(Box::new(response.json().await?)));
+        }
+        let tag = response
+            .headers()
+            .get(ETAG)
+            .and_then(|tag| tag.to_str().ok());
+        Ok(Download {
+            sha256: tag.unwrap_or_default().trim_matches('"').to_owned(),
+            bytes: response.content_length().unwrap_or_default(),
+            response,
+        })
     }
 
     /// `POST /predict`.

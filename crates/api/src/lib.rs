@@ -20,7 +20,7 @@ mod version;
 mod webhook;
 mod word;
 
-pub use client::{Client, ClientError, EventStream};
+pub use client::{Client, ClientError, Download, EventStream};
 pub use decision::{
     Decision, DecisionRequest, Exposure, ExposureBody, ObservedBody, ObservedPrediction,
     ObservedReceipt, ObservedReply,

@@ -62,6 +62,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
+    /// What was uploaded is no artifact that can be used.
+    ArtifactInvalid = "artifact_invalid", 422, "The artifact cannot be used";
     /// The version takes no artifact, or has another one.
     ArtifactNotAllowed = "artifact_not_allowed", 409, "The version takes no such artifact";
     /// The status of the version does not allow it.

@@ -7,7 +7,7 @@ use crate::Turn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many failures without an answer in between, and calls are refused.
 const IN_A_ROW: u32 = 10;
@@ -24,15 +24,15 @@ pub const PROBE_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Gate {
     most: usize,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
     refuses: AtomicBool,
 }
 
 /// A call that was let in. Its place is given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Pass<'a> {
-    _place: SemaphorePermit<'a>,
+pub(crate) struct Pass {
+    _place: OwnedSemaphorePermit,
     /// How often calls had been let in again when it came: what is older says nothing of the version as it is.
     round: u64,
 }
@@ -66,7 +66,7 @@ impl Gate {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            calls: Semaphore::new(most),
+            calls: Arc::new(Semaphore::new(most)),
             breaker: Mutex::default(),
             refuses: AtomicBool::new(false),
         }
@@ -77,7 +77,7 @@ impl Gate {
     }
 
     /// Lets a call in, until the pass is dropped. Those in place of another version leave it a third of its places for its own.
-    pub(crate) fn enter(&self, turn: Turn) -> Result<Pass<'_>, Refused> {
+    pub(crate) fn enter(&self, turn: Turn) -> Result<Pass, Refused> {
         let breaker = self.breaker();
         if let Some(why) = &breaker.refusing {
             return Err(Refused::Failing(Arc::clone(why)));
@@ -87,13 +87,15 @@ impl Gate {
             return Err(full());
         }
         Ok(Pass {
-            _place: self.calls.try_acquire().map_err(|_| full())?,
+            _place: Arc::clone(&self.calls)
+                .try_acquire_owned()
+                .map_err(|_| full())?,
             round: breaker.round,
         })
     }
 
     /// Takes note of how a call went: why it failed, where it has.
-    pub(crate) fn ended(&self, pass: &Pass<'_>, failure: Option<&str>, now: Instant) {
+    pub(crate) fn ended(&self, pass: &Pass, failure: Option<&str>, now: Instant) {
         let mut breaker = self.breaker();
         if pass.round != breaker.round {
             return;

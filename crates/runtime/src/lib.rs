@@ -6,16 +6,21 @@
 
 mod gate;
 mod http;
+mod loader;
+mod onnx;
 mod secret;
 mod sentiment;
 
 pub use gate::PROBE_EVERY;
 pub use http::{HttpClient, install_tls};
+pub use loader::{Loader, Wanted};
+pub use onnx::child::{Loading, serve_model, try_artifact};
+pub use onnx::engines::Engines;
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::sync::Arc;
 use std::time::Duration;
-use types::{Failure, Input, MAX_VALUE, Output, RuntimeSpec, SentimentMethod};
+use types::{Failure, Input, MAX_VALUE, Output, SentimentMethod};
 
 /// Why a version did not answer. The text is for the operator and for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,26 +97,11 @@ pub enum Runtime {
     Sentiment(SentimentMethod),
     /// Elsewhere.
     Http(Box<http::HttpRuntime>),
+    /// In process, from files.
+    Onnx(Box<onnx::OnnxRuntime>),
 }
 
 impl Runtime {
-    /// Prepares a version for calls. This does not call it: see [`Runtime::probe`].
-    ///
-    /// # Errors
-    /// When the specification cannot work.
-    pub fn new(spec: &RuntimeSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
-        match spec {
-            RuntimeSpec::Sentiment { method } => Ok(Self::Sentiment(*method)),
-            RuntimeSpec::Http(spec) => {
-                http::HttpRuntime::new(spec, client).map(|http| Self::Http(Box::new(http)))
-            }
-            RuntimeSpec::Onnx(_) => Err(RuntimeError::not_loaded("it has no artifact yet".into())),
-            RuntimeSpec::Unreadable(reason) => Err(RuntimeError::not_loaded(format!(
-                "how the version is run cannot be read: {reason}"
-            ))),
-        }
-    }
-
     /// Calls the version.
     ///
     /// # Errors
@@ -121,6 +111,7 @@ impl Runtime {
             Self::Sentiment(method) => sentiment::answer(*method, input, how.within).await?,
             // On the heap, because it is large and most versions are called in process.
             Self::Http(http) => Box::pin(http.call(input, how)).await?,
+            Self::Onnx(onnx) => onnx.call(input, how).await?,
         };
         match output.confidence {
             Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::bad_reply(
@@ -136,15 +127,18 @@ impl Runtime {
     /// When it does not answer.
     pub async fn probe(&self) -> Result<(), RuntimeError> {
         match self {
-            Self::Sentiment(_) => Ok(()),
+            // What is run in process was tried when it was loaded.
+            Self::Sentiment(_) | Self::Onnx(_) => Ok(()),
             Self::Http(http) => http.probe().await,
         }
     }
 
     /// Asks a version that keeps failing with its probe. An answer lets calls in again, and so does a refusal of the probe.
     pub async fn try_again(&self) {
-        if let Self::Http(http) = self {
-            http.try_again().await;
+        match self {
+            Self::Sentiment(_) => {}
+            Self::Http(http) => http.try_again().await,
+            Self::Onnx(onnx) => onnx.try_again().await,
         }
     }
 
@@ -153,6 +147,7 @@ impl Runtime {
         match self {
             Self::Sentiment(_) => false,
             Self::Http(http) => http.is_refusing(),
+            Self::Onnx(onnx) => onnx.is_refusing(),
         }
     }
 
@@ -161,6 +156,7 @@ impl Runtime {
         match self {
             Self::Sentiment(_) => None,
             Self::Http(http) => http.refusing(),
+            Self::Onnx(onnx) => onnx.refusing(),
         }
     }
 
@@ -169,6 +165,8 @@ impl Runtime {
         match self {
             Self::Sentiment(_) => 64,
             Self::Http(http) => http.max_reply_bytes(),
+            // Longer ones take more room when they are there.
+            Self::Onnx(_) => 64 << 10,
         }
     }
 }

@@ -137,6 +137,16 @@ impl Catalogue {
         states.collect()
     }
 
+    /// The same; `None` where one cannot be read.
+    pub(crate) fn all_if_readable(&self) -> Option<Vec<Arc<ModelState>>> {
+        let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
+        let readable = models
+            .values()
+            .all(|known| matches!(known, Known::State(_)));
+        drop(models);
+        readable.then(|| self.all())
+    }
+
     fn put(&self, name: &ModelName, known: Known) {
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         models.insert(name.clone(), known);
@@ -283,7 +293,7 @@ impl AppState {
     fn show(&self, state: &Arc<ModelState>) {
         self.catalogue
             .put(&state.name, Known::State(Arc::clone(state)));
-        self.snapshot.publish(state, &self.client);
+        self.snapshot.publish(state, &self.sources());
         self.tell();
     }
 
@@ -292,7 +302,7 @@ impl AppState {
         let _turn = self.catalogue.turn.lock().await;
         if let Ok(state) = self.catalogue.state(name) {
             tracing::info!(%name, "a version that could not be loaded is loaded");
-            self.snapshot.publish(&state, &self.client);
+            self.snapshot.publish(&state, &self.sources());
         }
     }
 

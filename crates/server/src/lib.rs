@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod aliases;
+mod artifacts;
 mod audit;
 mod catalogue;
 mod clock;
@@ -50,6 +51,7 @@ mod webhooks;
 pub use clock::Clock;
 pub use cors::{InvalidOrigin, Origin};
 pub use plan::answer as plan;
+pub use runtime::{Engines, serve_model};
 
 use axum::Router;
 use axum::routing::get;
@@ -57,6 +59,7 @@ use error::ApiError;
 use state::AppState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use store::OpenError;
 use tokio::net::TcpListener;
@@ -120,6 +123,16 @@ pub struct Config {
     pub secrets_dir: Option<PathBuf>,
     /// Certificates (PEM) of authorities that services of versions may be certified by, beside those of the system.
     pub upstream_ca: Option<PathBuf>,
+    /// What runs ONNX models; looked for when the server starts where it is not given.
+    pub engines: Option<Arc<Engines>>,
+    /// This program, which runs models in processes of their own.
+    pub program: PathBuf,
+    /// The largest artifact, in bytes; what is packed into an archive may be four times as much.
+    pub max_artifact_bytes: u64,
+    /// What a process that opens a model may take of memory, in bytes.
+    pub model_memory_bytes: u64,
+    /// How long opening and trying a model may take.
+    pub model_load_timeout: Duration,
 }
 
 impl Config {
@@ -147,6 +160,11 @@ impl Config {
             private_webhooks: false,
             secrets_dir: None,
             upstream_ca: None,
+            engines: None,
+            program: std::env::current_exe().unwrap_or_else(|_| "weir".into()),
+            max_artifact_bytes: 2 << 30,
+            model_memory_bytes: 8 << 30,
+            model_load_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -277,6 +295,7 @@ fn router(state: AppState) -> Router {
         .routes(routes!(performance::performance))
         .routes(routes!(models::read, models::patch, models::delete))
         .routes(routes!(models::activate))
+        .routes(routes!(artifacts::read, artifacts::put))
         .routes(routes!(models::deactivate))
         .routes(routes!(codec::json::predict))
         .routes(routes!(codec::json::predict_by_name))

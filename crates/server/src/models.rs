@@ -11,7 +11,6 @@ use axum::Json as Reply;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use catalog::{Command, NewVersion, Patch};
-use runtime::Runtime;
 use serde::Deserialize;
 use store::{ModelStore, VersionFilter};
 use types::{
@@ -50,7 +49,7 @@ pub(crate) async fn register(
 }
 
 /// A version as it is after a command.
-fn version_in(after: &ModelState, id: ModelId) -> ApiResult<types::Version> {
+pub(crate) fn version_in(after: &ModelState, id: ModelId) -> ApiResult<types::Version> {
     let found = after.versions.iter().find(|version| version.model_id == id);
     found
         .cloned()
@@ -216,7 +215,7 @@ pub(crate) async fn read(
     Ok(Reply(wire(&state, require(&state, id).await?)))
 }
 
-async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
+pub(crate) async fn require(state: &AppState, id: ModelId) -> ApiResult<types::Version> {
     let found = state.store.version(id).await?;
     found.ok_or_else(|| ApiError::version_not_found(&id.to_string()))
 }
@@ -320,7 +319,7 @@ fn with_warning(state: &AppState, version: types::Version) -> Version {
 }
 
 /// A version, and whether it can be called.
-fn wire(state: &AppState, version: types::Version) -> Version {
+pub(crate) fn wire(state: &AppState, version: types::Version) -> Version {
     let model = state.snapshot.model(version.name.as_str());
     let model = model.as_ref();
     let broken = model.and_then(|model| model.broken(version.key).map(str::to_owned));
@@ -342,7 +341,8 @@ pub(crate) async fn probe(state: &AppState, version: &types::Version) -> ApiResu
         return Ok(());
     }
     let probe = async {
-        let runtime = Runtime::new(&version.runtime, &state.client)?;
+        // What was loaded for this is still at hand when the version is published.
+        let runtime = state.loader.load(&state.sources().wanted(version)).await?;
         runtime.probe().await
     };
     probe.await.map_err(|error| {
@@ -421,6 +421,7 @@ pub(crate) async fn delete(
     state.command(&old.name, Command::Delete { id }).await?;
     // Rows that are to go need not wait for the next look.
     state.log.hurry();
+    state.tidy_artifacts().await;
     let message = format!(
         "Version {} of {} and its predictions are deleted.",
         old.version, old.name

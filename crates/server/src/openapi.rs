@@ -148,6 +148,9 @@ pub(crate) mod problems {
         NoVersion = VersionNotFound;
         NoModel = ModelNotFound;
         NoModelOrVersion = ModelNotFound VersionNotFound;
+        NoArtifact = VersionNotFound ArtifactNotFound;
+        ArtifactRefused = ArtifactNotAllowed TooManyRequests;
+        Upload = BodyTimeout BodyTooLarge ArtifactInvalid InvalidRequest;
         NoAlias = ModelNotFound AliasNotFound;
         NoPrediction = PredictionNotFound LogBehind Internal StoreUnavailable;
         NoMetric = ModelNotFound MetricNotFound;

@@ -6,9 +6,11 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use route::Routes;
-use runtime::{HttpClient, PROBE_EVERY, Runtime, RuntimeError};
-use std::collections::{BTreeMap, HashMap};
+use runtime::{Loader, PROBE_EVERY, Runtime, RuntimeError, Wanted};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
+use store::Artifacts;
 use types::{
     AliasName, Attributes, Failure, ModelName, ModelState, ModelTraffic, RuntimeSpec, Settings,
     Version, VersionKey, VersionName,
@@ -19,8 +21,8 @@ pub(crate) struct Model {
     pub(crate) routes: Routes,
     /// One per version of the traffic, in its order.
     runtimes: Vec<Loaded>,
-    /// How they are called, in the same order.
-    specs: Vec<RuntimeSpec>,
+    /// What they are loaded from, in the same order.
+    wanted: Vec<Wanted>,
     /// The `model_id`s as replies have them, in the same order.
     pub(crate) model_ids: Vec<String>,
     /// The largest answer that any of them may give, in bytes.
@@ -44,16 +46,17 @@ enum Loaded {
 impl Model {
     /// A runtime never changes, so those of `last` are kept. One that could not be loaded is tried again. `starts` is
     /// whether the server does: then more may have come than is known.
-    fn new(state: &ModelState, last: Option<&Self>, starts: bool, client: &HttpClient) -> Self {
+    fn new(state: &ModelState, last: Option<&Self>, starts: bool, sources: &Sources<'_>) -> Self {
         let known: HashMap<VersionKey, &Loaded> = last
             .iter()
             .flat_map(|last| last.traffic().versions.iter().zip(&last.runtimes))
             .map(|(version, runtime)| (version.key, runtime))
             .collect();
         let load = |version: &Version| match known.get(&version.key) {
-            Some(Loaded::Ready(runtime)) => Loaded::Ready(Arc::clone(runtime)),
+            // What answers nothing any more is let go when the calls that have it have ended.
             _ if !version.status.answers() => Loaded::Not,
-            _ => Loaded::new(&version.runtime, client),
+            Some(Loaded::Ready(runtime)) => Loaded::Ready(Arc::clone(runtime)),
+            _ => Loaded::new(version, sources),
         };
         let runtimes: Vec<Loaded> = state.versions.iter().map(load).collect();
         let sizes = runtimes.iter().map(|runtime| match runtime {
@@ -72,10 +75,10 @@ impl Model {
         Self {
             routes,
             runtimes,
-            specs: state
+            wanted: state
                 .versions
                 .iter()
-                .map(|version| version.runtime.clone())
+                .map(|version| sources.wanted(version))
                 .collect(),
             model_ids,
             largest_answer,
@@ -116,7 +119,7 @@ impl Model {
 
     /// How the version at a place is called.
     pub(crate) fn spec(&self, version: usize) -> &RuntimeSpec {
-        &self.specs[version]
+        &self.wanted[version].spec
     }
 
     /// Why a version cannot be called, where it should and cannot.
@@ -147,11 +150,61 @@ fn not_loaded(why: String) -> RuntimeError {
 }
 
 impl Loaded {
-    fn new(spec: &RuntimeSpec, client: &HttpClient) -> Self {
-        match Runtime::new(spec, client) {
-            Ok(runtime) => Self::Ready(Arc::new(runtime)),
+    fn new(version: &Version, sources: &Sources<'_>) -> Self {
+        match sources.loader.at_hand(&sources.wanted(version)) {
+            Ok(runtime) => Self::Ready(runtime),
             Err(error) => Self::Broken(error.to_string().into()),
         }
+    }
+}
+
+/// Where versions are loaded from.
+pub(crate) struct Sources<'a> {
+    loader: &'a Loader,
+    artifacts: &'a Artifacts,
+}
+
+impl<'a> Sources<'a> {
+    pub(crate) fn new(loader: &'a Loader, artifacts: &'a Artifacts) -> Self {
+        Self { loader, artifacts }
+    }
+
+    /// What a version is loaded from.
+    pub(crate) fn wanted(&self, version: &Version) -> Wanted {
+        let artifact = version.artifact.as_ref();
+        Wanted {
+            key: version.key,
+            spec: version.runtime.clone(),
+            files: artifact.map(|artifact| self.artifacts.path(&artifact.sha256)),
+        }
+    }
+}
+
+/// Loads what answers and takes long to load, before the first request comes; not longer than it may take. What cannot be
+/// loaded is tried again later, and other versions answer meanwhile.
+pub(crate) async fn load_all(
+    states: &[Arc<ModelState>],
+    artifacts: &Artifacts,
+    loader: &Loader,
+    within: Duration,
+) {
+    let sources = Sources::new(loader, artifacts);
+    let versions = states.iter().flat_map(|state| &state.versions);
+    let answering =
+        versions.filter(|version| version.status.answers() && version.runtime.needs_artifact());
+    let load = async |version: &Version| {
+        if let Err(error) = loader.load(&sources.wanted(version)).await {
+            tracing::error!(%error, name = %version.name, version = %version.version, "a version cannot be loaded");
+        }
+    };
+    let all: FuturesUnordered<_> = answering.map(load).collect();
+    if tokio::time::timeout(within, all.collect::<()>())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "some versions are not loaded yet; the server starts, and goes on loading them"
+        );
     }
 }
 
@@ -178,11 +231,11 @@ pub(crate) enum NoModel {
 }
 
 impl Snapshot {
-    pub(crate) fn new(states: &[Arc<ModelState>], client: &HttpClient) -> Self {
+    pub(crate) fn new(states: &[Arc<ModelState>], sources: &Sources<'_>) -> Self {
         let known = states.iter().filter(|state| !state.versions.is_empty());
         let models = known.map(|state| {
             let name: Arc<str> = state.name.as_str().into();
-            let model = Model::new(state, None, true, client);
+            let model = Model::new(state, None, true, sources);
             (name, Arc::new(ArcSwap::from_pointee(model)))
         });
         let snapshot = Self {
@@ -194,7 +247,7 @@ impl Snapshot {
     }
 
     /// Publishes the state of a model. To be called by one at a time.
-    pub(crate) fn publish(&self, state: &ModelState, client: &HttpClient) {
+    pub(crate) fn publish(&self, state: &ModelState, sources: &Sources<'_>) {
         let name = &state.name;
         let models = self.models.load();
         let cell = models.get(name.as_str());
@@ -202,7 +255,7 @@ impl Snapshot {
         let was_active = last.as_ref().is_some_and(|last| last.routes.is_active());
         // A model whose versions are all deleted is kept for its audit only.
         let found = (!state.versions.is_empty()).then_some(state);
-        let model = found.map(|state| Arc::new(Model::new(state, last.as_deref(), false, client)));
+        let model = found.map(|state| Arc::new(Model::new(state, last.as_deref(), false, sources)));
         let is_active = model.as_ref().is_some_and(|model| model.routes.is_active());
         match (cell, model) {
             (Some(cell), Some(model)) => cell.store(model),
@@ -273,19 +326,18 @@ impl Snapshot {
         refusing.collect()
     }
 
-    /// The models with a version that could not be loaded and now can be, for instance because its secret has come.
-    fn loadable(&self, client: &HttpClient) -> Vec<ModelName> {
-        let loadable = |model: &Model| {
-            let mut loaded = model.runtimes.iter().zip(&model.specs);
-            loaded.any(|(loaded, spec)| {
-                matches!(loaded, Loaded::Broken(_)) && Runtime::new(spec, client).is_ok()
-            })
-        };
-        let mut all = self.all();
-        all.retain(|model| loadable(model));
-        all.iter()
-            .map(|model| model.traffic().name.clone())
-            .collect()
+    /// Versions that could not be loaded and may be now, for instance because a secret has come, with their models.
+    fn loadable(&self, loader: &Loader) -> Vec<(ModelName, Wanted)> {
+        let mut found = Vec::new();
+        for model in self.all() {
+            let loaded = model.runtimes.iter().zip(&model.wanted);
+            let due = loaded.filter(|(loaded, wanted)| {
+                matches!(loaded, Loaded::Broken(_)) && loader.is_due(wanted)
+            });
+            let name = &model.traffic().name;
+            found.extend(due.map(|(_, wanted)| (name.clone(), wanted.clone())));
+        }
+        found
     }
 
     /// What the rollouts of all models meet.
@@ -396,13 +448,31 @@ impl AppState {
         }
     }
 
-    /// Tries versions again that could not be loaded, for ever.
+    /// Tries versions again that could not be loaded, for ever, each for itself.
     pub(crate) async fn keep_loading(&self) {
+        let mut loading = FuturesUnordered::new();
+        let mut under_way = HashSet::new();
         let mut tick = tokio::time::interval(PROBE_EVERY);
         loop {
-            tick.tick().await;
-            for name in self.snapshot.loadable(&self.client) {
-                self.load_again(&name).await;
+            tokio::select! {
+                _ = tick.tick() => {
+                    self.loader.let_go();
+                    for (name, wanted) in self.snapshot.loadable(&self.loader) {
+                        if under_way.insert(wanted.key) {
+                            loading.push(async move {
+                                let loaded = self.loader.load(&wanted).await;
+                                (name, wanted.key, loaded)
+                            });
+                        }
+                    }
+                }
+                Some((name, key, loaded)) = loading.next() => {
+                    under_way.remove(&key);
+                    match loaded {
+                        Ok(_) => self.load_again(&name).await,
+                        Err(error) => tracing::warn!(%error, %name, "a version cannot be loaded"),
+                    }
+                }
             }
         }
     }

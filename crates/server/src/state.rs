@@ -6,16 +6,16 @@ use crate::decisions::Tokens;
 use crate::error::{ApiError, ApiResult};
 use crate::log::{self, Log};
 use crate::requests::Requests;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Sources, load_all};
 use crate::{Config, StartError, settings};
 use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
-use runtime::HttpClient;
+use runtime::{Engines, HttpClient, Loader, Loading};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use store::{Gone, LogStore, ModelStore, OpenOptions, Store};
+use store::{Artifacts, Gone, LogStore, ModelStore, OpenOptions, Store};
 use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,11 @@ pub(crate) struct AppState(Arc<Shared>);
 
 /// Reports that may read the log row by row at once.
 const REPORTS: usize = 2;
+
+/// Models that are opened at once.
+const LOADS: usize = 2;
+/// Artifacts that are uploaded at once.
+const UPLOADS: usize = 4;
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -41,7 +46,15 @@ pub(crate) struct Shared {
     /// Requests that their callers have named.
     pub(crate) requests: Requests,
     pub(crate) tokens: Tokens,
-    pub(crate) client: HttpClient,
+    /// What was uploaded for versions.
+    pub(crate) artifacts: Artifacts,
+    /// Held while it is decided what becomes of an artifact.
+    pub(crate) artifacts_turn: Mutex<()>,
+    /// Artifacts that somebody is about to name.
+    pub(crate) pinned: StdMutex<Vec<types::ContentHash>>,
+    /// Uploads under way.
+    pub(crate) uploads: Semaphore,
+    pub(crate) loader: Loader,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
     /// For reports that read the log row by row.
@@ -98,7 +111,8 @@ impl AppState {
         let newest = store.newest_order().await?.max(waiting);
         let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
         // One version that hangs leaves the other half to the others.
-        let client = HttpClient::new((config.max_predictions / 2).max(1));
+        let concurrency = (config.max_predictions / 2).max(1);
+        let client = HttpClient::new(concurrency);
         let mut client = client.with_secrets(config.secrets_dir.clone());
         if let Some(path) = &config.upstream_ca {
             let unusable = |reason: &dyn std::fmt::Display| StartError::UpstreamCa {
@@ -112,7 +126,23 @@ impl AppState {
         let (published, _) = store.changed_models(i64::MAX).await?;
         let catalogue = Catalogue::load(&store, clock.now()).await?;
         let settings = settings::load(&store, clock.now()).await?;
-        let snapshot = Snapshot::new(&catalogue.all(), &client);
+        let engines = match &config.engines {
+            Some(engines) => Arc::clone(engines),
+            // Nothing is named, so nothing that is named is wrong.
+            None => Arc::new(Engines::find(None).map_err(std::io::Error::other)?),
+        };
+        let loading = Loading {
+            engines,
+            program: config.program.clone(),
+            memory_bytes: config.model_memory_bytes,
+            within: config.model_load_timeout,
+            turn: Semaphore::new(LOADS),
+        };
+        let loader = Loader::new(client, loading, concurrency);
+        let artifacts = Artifacts::open(&config.data_dir)?;
+        let states = catalogue.all();
+        load_all(&states, &artifacts, &loader, config.model_load_timeout).await;
+        let snapshot = Snapshot::new(&states, &Sources::new(&loader, &artifacts));
         let state = Self(Arc::new(Shared {
             ids: Ids::after(newest),
             log,
@@ -124,7 +154,11 @@ impl AppState {
             snapshot,
             requests: Requests::new(config.request_window),
             tokens: Tokens::open(&config.data_dir, config.decision_lasts)?,
-            client,
+            artifacts,
+            artifacts_turn: Mutex::new(()),
+            pinned: StdMutex::default(),
+            uploads: Semaphore::new(UPLOADS),
+            loader,
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),
@@ -138,7 +172,13 @@ impl AppState {
             panics: AtomicU64::new(0),
         }));
         state.choose_default().await;
+        state.tidy_artifacts().await;
         Ok(state)
+    }
+
+    /// Where versions are loaded from.
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources::new(&self.loader, &self.artifacts)
     }
 
     /// Wakes those who wait for something to happen.

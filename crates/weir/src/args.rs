@@ -15,12 +15,13 @@ use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
-use server::{Config, Origin};
+use server::{Config, Engines, Origin};
 use std::any::TypeId;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One server between callers and model versions.
@@ -56,6 +57,15 @@ pub(crate) enum Command {
     ///
     /// Example: weir evaluate --name sentiment --metric correct --weights 1.0.0=20,2.0.0=80
     Evaluate(EvaluateArgs),
+    /// Upload the files of a version to a running server, or download them.
+    ///
+    /// Example: weir artifact put model-0123456789ab ./my-model
+    Artifact(ArtifactArgs),
+    /// What this machine offers to a server: which engine runs ONNX models, and why.
+    Doctor(DoctorArgs),
+    /// Runs one model for the server that has started this process.
+    #[command(hide = true)]
+    ModelProcess,
     /// Entries of the log that the database of a running server did not take.
     ///
     /// Example: weir journal list
@@ -215,6 +225,36 @@ pub(crate) struct ServeArgs {
     /// Where secrets are files, which versions behind HTTP may name in their headers and send to their services.
     #[arg(long, env = "WEIR_SECRETS_DIR", value_name = "DIR")]
     secrets_dir: Option<PathBuf>,
+    /// The library of ONNX Runtime that runs ONNX models, or a folder that has it [default: where it is found; `weir doctor`
+    /// says where]
+    #[arg(long, env = "WEIR_ONNXRUNTIME", value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+    /// The largest artifact of a version, in bytes; the files of an archive may be four times as much.
+    #[arg(
+        long,
+        env = "WEIR_MAX_ARTIFACT_BYTES",
+        value_name = "BYTES",
+        default_value_t = defaults().max_artifact_bytes,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    max_artifact_bytes: u64,
+    /// What a process that opens a model may take of memory, in MiB.
+    #[arg(
+        long,
+        env = "WEIR_MODEL_MEMORY_MB",
+        value_name = "MIB",
+        default_value_t = defaults().model_memory_bytes >> 20,
+        value_parser = clap::value_parser!(u64).range(64..=1 << 24)
+    )]
+    model_memory_mb: u64,
+    /// How long opening and trying a model may take.
+    #[arg(
+        long,
+        env = "WEIR_MODEL_LOAD_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().model_load_timeout)
+    )]
+    model_load_timeout_ms: Millis,
     /// Certificates (PEM) of authorities that services of versions may be certified by, beside those of the system.
     #[arg(long, env = "WEIR_UPSTREAM_CA", value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
@@ -268,6 +308,49 @@ fn at_a_time(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|number| *number <= MOST_AT_A_TIME);
     number.ok_or_else(|| format!("must be a whole number from 1 to {MOST_AT_A_TIME}"))
+}
+
+#[derive(Args)]
+pub(crate) struct ArtifactArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: ArtifactCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ArtifactCommand {
+    /// Upload an ONNX file, or a folder with model.onnx.
+    Put(PutArtifactArgs),
+    /// Download what was uploaded, as it came.
+    Get(GetArtifactArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct PutArtifactArgs {
+    /// The version.
+    #[arg(value_name = "MODEL_ID")]
+    pub(crate) model_id: String,
+    /// A file, an archive (.tar or .tar.gz), or a folder, which is packed.
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct GetArtifactArgs {
+    /// The version.
+    #[arg(value_name = "MODEL_ID")]
+    pub(crate) model_id: String,
+    /// The file that is made.
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// The library of ONNX Runtime, or a folder that has it.
+    #[arg(long, env = "WEIR_ONNXRUNTIME", value_name = "PATH")]
+    pub(crate) onnxruntime: Option<PathBuf>,
 }
 
 /// What the demonstration shows.
@@ -552,9 +635,12 @@ impl ServeArgs {
                 hint: "listen on 127.0.0.1, or say --insecure if the network is guarded otherwise",
             });
         }
+        let engines = Engines::find(self.onnxruntime.as_deref());
+        let engines = engines.map_err(|why| InvalidArgs {
+            problem: format!("--onnxruntime: {why}"),
+            hint: "name libonnxruntime.so, or the folder that has it (`pip install onnxruntime` brings one), or leave it out",
+        })?;
         Ok(Config {
-            listen,
-            data_dir: self.data_dir.clone(),
             durability: self.durability.meant(),
             journal_dir: self.journal_dir.clone(),
             allow_empty: self.allow_empty,
@@ -574,6 +660,11 @@ impl ServeArgs {
             private_webhooks: self.private_webhooks,
             secrets_dir: self.secrets_dir.clone(),
             upstream_ca: self.upstream_ca.clone(),
+            engines: Some(Arc::new(engines)),
+            max_artifact_bytes: self.max_artifact_bytes,
+            model_memory_bytes: self.model_memory_mb << 20,
+            model_load_timeout: self.model_load_timeout_ms.0,
+            ..Config::new(listen, self.data_dir.clone())
         })
     }
 }

@@ -1,8 +1,10 @@
 //! `weir`: flags, configuration and exit codes. Data goes to stdout, talk to stderr.
 
 mod args;
+mod artifact;
 mod control;
 mod demo;
+mod doctor;
 mod journal;
 mod plan;
 mod serve;
@@ -33,6 +35,12 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Artifact(artifact) => artifact::run(&artifact),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::ModelProcess => {
+            server::serve_model()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Journal(journal) => journal::run(&journal),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),

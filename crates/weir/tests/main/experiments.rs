@@ -1,13 +1,13 @@
 //! Labelled reviews replayed through real versions, and what the judge says of them.
 
 use crate::weir::{Weir, afinn, assert_clean, directory, vader};
-use runtime::{HttpClient, Runtime};
+use runtime::Runtime;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use types::{Input, RuntimeSpec, SentimentMethod};
+use types::{Input, SentimentMethod};
 
 /// Texts and labels.
 fn reviews() -> Vec<(String, &'static str)> {
@@ -27,8 +27,7 @@ fn reviews() -> Vec<(String, &'static str)> {
 
 /// How often each version is right on all reviews, without a server.
 async fn offline(method: SentimentMethod, reviews: &[(String, &'static str)]) -> f64 {
-    let spec = RuntimeSpec::Sentiment { method };
-    let runtime = Runtime::new(&spec, &HttpClient::new(64)).unwrap();
+    let runtime = Runtime::Sentiment(method);
     let mut right = 0;
     for (text, label) in reviews {
         let input = Input::Text(text.clone());
