@@ -34,6 +34,8 @@ macro_rules! codes {
 codes! {
     /// Several models are active and the request names none.
     AmbiguousModel = "ambiguous_model", 400, "The request must name a model";
+    /// A request of the Open Inference Protocol is none.
+    MalformedInference = "malformed_inference", 400, "The request to infer cannot be read";
     /// The name and version are taken.
     DuplicateVersion = "duplicate_version", 400, "The version exists already";
     /// An active version cannot be deleted.

@@ -90,6 +90,17 @@ impl Calling {
     }
 }
 
+/// An input or an output of a version, in the words of the Open Inference Protocol.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TensorPort {
+    /// What it is called.
+    pub name: String,
+    /// What its elements are.
+    pub datatype: String,
+    /// Its size along each dimension; -1 where that is open.
+    pub shape: Vec<i64>,
+}
+
 /// A version that can be called.
 #[derive(Debug)]
 pub enum Runtime {
@@ -157,6 +168,14 @@ impl Runtime {
             Self::Sentiment(_) => None,
             Self::Http(http) => http.refusing(),
             Self::Onnx(onnx) => onnx.refusing(),
+        }
+    }
+
+    /// What it takes and gives, where that is tensors.
+    pub fn ports(&self) -> Option<(&[TensorPort], &[TensorPort])> {
+        match self {
+            Self::Sentiment(_) | Self::Http(_) => None,
+            Self::Onnx(onnx) => Some(onnx.ports()),
         }
     }
 

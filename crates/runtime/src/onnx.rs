@@ -17,7 +17,7 @@ mod tokens;
 mod tract;
 
 use crate::gate::{Gate, Pass};
-use crate::{Calling, RuntimeError};
+use crate::{Calling, RuntimeError, TensorPort};
 use engine::{Session, Stop};
 use engines::Engines;
 use model::{Files, Model, Prepared};
@@ -74,6 +74,8 @@ pub(crate) struct Shown {
     pub(crate) probe_us: u64,
     /// What it answered.
     pub(crate) answered: String,
+    /// What it takes, and what it gives.
+    pub(crate) ports: (Vec<TensorPort>, Vec<TensorPort>),
 }
 
 impl Drop for Opened {
@@ -123,6 +125,7 @@ impl Opened {
             engine: engine.describe(engines),
             probe_us: took.as_micros() as u64,
             answered: answered.prediction.as_str().chars().take(200).collect(),
+            ports: model.ports(),
         };
         let together =
             model.takes_batches() && same_together(&model, &mut **session, &prepared, &answered);
@@ -297,6 +300,7 @@ fn same_json(one: &serde_json::Value, other: &serde_json::Value) -> bool {
 #[derive(Debug)]
 pub struct OnnxRuntime {
     runs: Runs,
+    shown: Shown,
     gate: Gate,
     timeout: Duration,
 }
@@ -319,8 +323,9 @@ impl OnnxRuntime {
         loading: &child::Loading,
         concurrency: usize,
     ) -> Result<Self, RuntimeError> {
-        let runs = if spec.isolate {
-            Runs::Apart(Box::new(child::Apart::start(path, spec, loading).await?))
+        let (runs, shown) = if spec.isolate {
+            let (apart, shown) = child::Apart::start(path, spec, loading).await?;
+            (Runs::Apart(Box::new(apart)), shown)
         } else {
             child::check(path, spec, loading).await?;
             let (path, spec, engines) =
@@ -329,13 +334,15 @@ impl OnnxRuntime {
             let opened = opened
                 .await
                 .unwrap_or_else(|_| Err("opening it panicked".into()));
-            Runs::Here(opened.map_err(RuntimeError::not_loaded)?.0)
+            let (opened, shown) = opened.map_err(RuntimeError::not_loaded)?;
+            (Runs::Here(opened), shown)
         };
         let most = spec
             .max_concurrency
             .map_or(concurrency, |most| most as usize);
         Ok(Self {
             runs,
+            shown,
             gate: Gate::new(most),
             timeout: spec.timeout(),
         })
@@ -401,6 +408,10 @@ impl OnnxRuntime {
         if matches!(tried, Ok(Ok(_) | Err(RuntimeError::Rejected(_)))) {
             self.gate.answered();
         }
+    }
+
+    pub(crate) fn ports(&self) -> (&[TensorPort], &[TensorPort]) {
+        (&self.shown.ports.0, &self.shown.ports.1)
     }
 
     pub(crate) fn is_refusing(&self) -> bool {

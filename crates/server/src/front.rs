@@ -84,7 +84,9 @@ impl Front {
             });
         }
         let evaluates = is_post && path.starts_with("/ofrep/");
-        let response = if request.method().is_safe() || predicts || decides || evaluates {
+        let infers = is_post && path.starts_with("/v2/");
+        let lasts_by_itself = predicts || decides || evaluates || infers;
+        let response = if request.method().is_safe() || lasts_by_itself {
             self.router.call(request).await?
         } else {
             // What was asked for is done, and published, whether or not its caller waits for it.

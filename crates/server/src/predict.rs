@@ -63,6 +63,11 @@ impl Prediction {
         self.record.id
     }
 
+    /// The probability with which the version was chosen.
+    pub(crate) fn propensity(&self) -> f64 {
+        self.assignment.propensity
+    }
+
     pub(crate) fn latency_ns(&self) -> u64 {
         self.record.outcome.latency_ns.unwrap_or_default()
     }

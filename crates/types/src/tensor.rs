@@ -1,5 +1,7 @@
 //! Tensors, as models take and give them; in JSON as the Open Inference Protocol has them.
 
+mod raw;
+
 use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let_nobody_phone_home();
     let result = args::parse().map_err(anyhow::Error::from).and_then(run);
     result.unwrap_or_else(|error| {
         talk(&format!("error: {error:#}"));
@@ -30,6 +31,29 @@ fn main() -> ExitCode {
         ExitCode::FAILURE
     })
 }
+
+/// Libraries of ONNX Runtime from 1.29 on send what they see of their use to their maker, from the moment they are loaded,
+/// unless this variable was set before. A program cannot set it for itself without `unsafe`, so it starts itself once more, in
+/// the same process.
+#[cfg(unix)]
+fn let_nobody_phone_home() {
+    use std::os::unix::process::CommandExt;
+    const QUIET: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(QUIET).is_some() {
+        return;
+    }
+    let mut typed = std::env::args_os();
+    let name = typed.next().unwrap_or_default();
+    if let Ok(program) = std::env::current_exe() {
+        let mut again = std::process::Command::new(program);
+        // It comes back only where it could not be started.
+        let error = again.arg0(name).args(typed).env(QUIET, "1").exec();
+        talk(&format!("note: {QUIET} could not be set: {error}"));
+    }
+}
+
+#[cfg(not(unix))]
+fn let_nobody_phone_home() {}
 
 fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
     match args.command {

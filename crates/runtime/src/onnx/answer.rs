@@ -118,7 +118,8 @@ impl Answers {
         for row in from..from + rows {
             predictions.push(self.row(outputs, row)?);
         }
-        let tensors = as_tensors.then(|| tensors(signature, outputs, (from, rows)));
+        let tensors = || tensors(signature, outputs, (from, rows), &predictions);
+        let tensors = as_tensors.then(tensors);
         let one = if rows == 1 { predictions.pop() } else { None };
         let Some(one) = one else {
             let predictions: Vec<&str> = predictions
@@ -385,7 +386,12 @@ fn whatever(outputs: &[Value], row: usize) -> Result<String, String> {
 }
 
 /// Rows of all outputs in the form of the Open Inference Protocol.
-fn tensors(signature: &Signature, outputs: &[Value], (from, rows): (usize, usize)) -> Json {
+fn tensors(
+    signature: &Signature,
+    outputs: &[Value],
+    (from, rows): (usize, usize),
+    each: &[Row],
+) -> Json {
     let mut all = String::from("{\"tensors\":[");
     let mut first = true;
     for (port, output) in signature.outputs.iter().zip(outputs) {
@@ -415,7 +421,15 @@ fn tensors(signature: &Signature, outputs: &[Value], (from, rows): (usize, usize
         part.write_flat(&mut all);
         all.push('}');
     }
-    all.push_str("]}");
+    all.push(']');
+    if each.iter().any(|row| row.confidence.is_some()) {
+        let each = each
+            .iter()
+            .map(|row| serde_json::Value::from(row.confidence).to_string());
+        let each: Vec<String> = each.collect();
+        let _ = write!(all, ",\"confidences\":[{}]", each.join(","));
+    }
+    all.push('}');
     json(all)
 }
 

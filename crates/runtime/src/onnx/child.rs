@@ -139,7 +139,10 @@ impl Process {
             stays,
         };
         let mut command = Command::new(&loading.program);
-        command.arg("model-process").env_clear();
+        command
+            .arg("model-process")
+            .env_clear()
+            .env("ORT_DISABLE_TELEMETRY", "1");
         // What finds libraries and folders of the system; secrets stay here.
         for name in ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
@@ -227,15 +230,11 @@ impl Process {
 pub(crate) struct Apart {
     path: PathBuf,
     spec: OnnxSpec,
-    loading: Arc<LoadingAgain>,
+    loading: Loading,
     /// As many as may run.
     places: Semaphore,
     idle: Mutex<Vec<Process>>,
 }
-
-/// What a process is started with again.
-#[derive(Debug)]
-struct LoadingAgain(Loading);
 
 impl Loading {
     fn again(&self) -> Self {
@@ -253,16 +252,17 @@ impl Apart {
         path: &Path,
         spec: &OnnxSpec,
         loading: &Loading,
-    ) -> Result<Self, RuntimeError> {
+    ) -> Result<(Self, Shown), RuntimeError> {
         let started = Process::start(path, spec, loading, true).await;
-        let (process, _) = started.map_err(RuntimeError::not_loaded)?;
-        Ok(Self {
+        let (process, shown) = started.map_err(RuntimeError::not_loaded)?;
+        let apart = Self {
             path: path.to_owned(),
             spec: spec.clone(),
-            loading: Arc::new(LoadingAgain(loading.again())),
+            loading: loading.again(),
             places: Semaphore::new(spec.sessions as usize),
             idle: Mutex::new(vec![process]),
-        })
+        };
+        Ok((apart, shown))
     }
 
     /// Whoever stops waiting ends the process: what it would answer then is nobody's.
@@ -277,7 +277,7 @@ impl Apart {
         let mut process = match idle {
             Some(process) => process,
             None => {
-                let started = Process::start(&self.path, &self.spec, &self.loading.0, true).await;
+                let started = Process::start(&self.path, &self.spec, &self.loading, true).await;
                 started.map_err(RuntimeError::not_loaded)?.0
             }
         };

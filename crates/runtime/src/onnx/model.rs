@@ -7,7 +7,7 @@ use super::answer::Answers;
 use super::engine::{Port, PortKind, Signature, Value};
 use super::features::Features;
 use super::tokens::Tokens;
-use crate::RuntimeError;
+use crate::{RuntimeError, TensorPort};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -202,6 +202,38 @@ impl Model {
             Reads::Tensors => "tensors",
         };
         format!("it reads {reads} and answers {}", self.answers.describe())
+    }
+
+    /// What it takes and gives, for clients of the Open Inference Protocol. Texts come as texts, whatever the model makes of
+    /// them.
+    pub(crate) fn ports(&self) -> (Vec<TensorPort>, Vec<TensorPort>) {
+        let port = |name: &str, datatype: &str, shape: &[i64]| TensorPort {
+            name: name.into(),
+            datatype: datatype.into(),
+            shape: shape.to_vec(),
+        };
+        if matches!(self.reads, Reads::Rows(_) | Reads::Tokens(_)) {
+            let outputs = vec![
+                port("prediction", "BYTES", &[-1]),
+                port("confidence", "FP64", &[-1]),
+            ];
+            return (vec![port(TEXT, "BYTES", &[-1])], outputs);
+        }
+        let tensors = |ports: &[Port]| {
+            let tensors = ports.iter().filter_map(|known| match &known.kind {
+                PortKind::Tensor(data_type) => {
+                    let size = |size: &Option<usize>| size.map_or(-1, |size| size as i64);
+                    let shape: Vec<i64> = known.dims.iter().map(size).collect();
+                    Some(port(&known.name, data_type.as_str(), &shape))
+                }
+                PortKind::Maps | PortKind::Other(_) => None,
+            });
+            tensors.collect()
+        };
+        (
+            tensors(&self.signature.inputs),
+            tensors(&self.signature.outputs),
+        )
     }
 
     /// An input that it is tried with where nobody says one: texts, or zeros.

@@ -30,7 +30,7 @@ pub(crate) fn load(library: &Path) -> Result<String, String> {
         |error: &dyn std::fmt::Display| format!("{} cannot be loaded: {error}", library.display());
     let path = library.canonicalize().map_err(|error| wrong(&error))?;
     let environment = ort::init_from(&path)
-        .map_err(|error| wrong(&error))?
+        .map_err(|error| wrong(&said(&error)))?
         .with_name("weir")
         .with_telemetry(false)
         .with_logger(Arc::new(|_, _: &str, _: &str, _: &str, said: &str| {
@@ -51,6 +51,17 @@ pub(crate) fn load(library: &Path) -> Result<String, String> {
     let version = version.trim_end_matches(".dylib").to_owned();
     LOADED.get_or_init(|| (environment, version.clone()));
     Ok(version)
+}
+
+/// What the system has said; the error itself says only that it did not load.
+fn said(error: &ort::LoadDynamicError) -> String {
+    let mut said = error.to_string();
+    if let ort::LoadDynamicError::Dlopen { error, .. } = error
+        && let Some(cause) = std::error::Error::source(error)
+    {
+        said = cause.to_string();
+    }
+    said
 }
 
 struct Runs(OrtSession, Arc<Signature>);

@@ -12,7 +12,7 @@ use tract_onnx::prelude::{
 use tract_onnx::prelude::{TValue, Tensor as TractTensor};
 use tract_onnx::tract_core::anyhow;
 use tract_onnx::tract_core::plan::{SimpleState, eval};
-use tract_onnx::tract_hir::internal::Factoid;
+use tract_onnx::tract_hir::internal::{Factoid, TDim};
 use types::{DataType, Elements, MOST_ELEMENTS, Tensor};
 
 struct Runs(Arc<TypedRunnableModel>);
@@ -35,7 +35,19 @@ pub(crate) fn open(
 }
 
 fn read(path: &Path) -> TractResult<(Signature, Arc<TypedRunnableModel>)> {
-    let model = tract_onnx::onnx().model_for_path(path)?;
+    let mut model = tract_onnx::onnx().model_for_path(path)?;
+    // Dimensions without a size or a name need a name, or nothing is known of what follows from them.
+    for input in 0..model.input_outlets()?.len() {
+        let mut fact = model.input_fact(input)?.clone();
+        let dims: Vec<_> = fact.shape.dims().map(|dim| dim.concretize()).collect();
+        for (at, dim) in dims.into_iter().enumerate() {
+            if dim.is_none() {
+                let symbol = model.symbols.sym(&format!("unnamed_{input}_{at}"));
+                fact.shape.set_dim(at, TDim::from(symbol));
+            }
+        }
+        model.set_input_fact(input, fact)?;
+    }
     let mut signature = Signature::default();
     for (key, value) in &model.properties {
         if let Some(key) = key.strip_prefix("onnx.metadata_props.")
@@ -48,7 +60,7 @@ fn read(path: &Path) -> TractResult<(Signature, Arc<TypedRunnableModel>)> {
     }
     for outlet in model.input_outlets()? {
         let fact = model.outlet_fact(*outlet)?;
-        let size = |dim: Option<tract_onnx::prelude::TDim>| dim.and_then(|dim| dim.to_usize().ok());
+        let size = |dim: Option<TDim>| dim.and_then(|dim| dim.to_usize().ok());
         signature.inputs.push(Port {
             name: model.node(outlet.node).name.clone(),
             kind: kind(fact.datum_type.concretize()),
