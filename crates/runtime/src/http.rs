@@ -1,6 +1,6 @@
 //! A version that a model service elsewhere runs, called over HTTP.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Pass};
 use crate::secret::Secret;
 use crate::{Calling, RuntimeError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -181,7 +181,10 @@ fn is_here(url: &reqwest::Url) -> bool {
 impl HttpRuntime {
     pub(crate) fn new(spec: &HttpSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
         let invalid = |error| RuntimeError::not_loaded(format!("the runtime cannot work: {error}"));
-        let endpoint = spec.endpoint().map_err(invalid)?;
+        Self::to(spec.endpoint().map_err(invalid)?, client)
+    }
+
+    pub(crate) fn to(endpoint: HttpEndpoint, client: &HttpClient) -> Result<Self, RuntimeError> {
         let connects = Connects {
             within: endpoint.connect_timeout,
             here: is_here(&endpoint.url),
@@ -222,19 +225,40 @@ impl HttpRuntime {
             let why = "this version reads `text`, not `inputs`";
             return Err(RuntimeError::Rejected(why.into()));
         }
-        let pass = self.gate.enter(how.turn);
-        let pass = pass.map_err(|refused| RuntimeError::Overloaded(refused.to_string()))?;
-        let called = self.ask(input, how.within).await;
-        let failure = match &called {
-            // A service that refuses an input answers.
-            Ok(_) | Err(RuntimeError::Rejected(_)) => None,
-            // One that says that it has too much to do is well, and who had little time says nothing.
-            Err(RuntimeError::Overloaded(_)) => return called,
-            Err(RuntimeError::Timeout(_)) if !self.had_its_time(how) => return called,
-            Err(error) => Some(error.to_string()),
-        };
-        self.gate.ended(&pass, failure.as_deref(), Instant::now());
+        self.call_with(input, how, |reply| self.output(&reply))
+            .await
+    }
+
+    /// The same, where another protocol says what the reply means.
+    pub(crate) async fn call_with<T>(
+        &self,
+        input: &Input,
+        how: Calling,
+        read: impl FnOnce(Json) -> Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
+        let pass = self.enter(how)?;
+        let called = self.ask(input, how.within).await.and_then(read);
+        self.note(&pass, called.as_ref().err(), how);
         called
+    }
+
+    /// Lets a call in.
+    pub(crate) fn enter(&self, how: Calling) -> Result<Pass, RuntimeError> {
+        let pass = self.gate.enter(how.turn);
+        pass.map_err(|refused| RuntimeError::Overloaded(refused.to_string()))
+    }
+
+    /// Takes note of how a call went.
+    pub(crate) fn note(&self, pass: &Pass, error: Option<&RuntimeError>, how: Calling) {
+        let failure = match error {
+            // A service that refuses an input answers.
+            None | Some(RuntimeError::Rejected(_)) => None,
+            // One that says that it has too much to do is well, and who had little time says nothing.
+            Some(RuntimeError::Overloaded(_)) => return,
+            Some(RuntimeError::Timeout(_)) if !self.had_its_time(how) => return,
+            Some(error) => Some(error.to_string()),
+        };
+        self.gate.ended(pass, failure.as_deref(), Instant::now());
     }
 
     /// Whether a call had the time that it is said to need, or as much as any call has.
@@ -248,48 +272,60 @@ impl HttpRuntime {
             Value::String(text) => Input::Text(text.clone()),
             other => Input::Json(other.into()),
         };
-        self.ask(&input, Duration::MAX).await.map(drop)
+        let reply = self.ask(&input, Duration::MAX).await?;
+        self.output(&reply).map(drop)
     }
 
-    /// The same of one that keeps failing: where it answers, calls are let in again.
-    pub(crate) async fn try_again(&self) {
-        let asked = tokio::time::timeout(PROBE_WITHIN, self.probe()).await;
+    /// Asks one that keeps failing with its probe: where that is answered, calls are let in again.
+    pub(crate) async fn try_again(&self, probe: impl Future<Output = Result<(), RuntimeError>>) {
+        let asked = tokio::time::timeout(PROBE_WITHIN, probe).await;
         if matches!(asked, Ok(Ok(()) | Err(RuntimeError::Rejected(_)))) {
             self.gate.answered();
         }
     }
 
-    async fn ask(&self, input: &Input, within: Duration) -> Result<Output, RuntimeError> {
+    /// Asks the service, whether or not it may be called: its whole reply, which is JSON.
+    pub(crate) async fn ask(&self, input: &Input, within: Duration) -> Result<Json, RuntimeError> {
         let within = within.min(self.endpoint.timeout);
         let exchange = async {
-            let sent_at = Instant::now();
-            let response = match self.request(&self.client, input)?.send().await {
-                // A connection that was kept and has ended is met at once, before anything is done with the request. So once
-                // more, by one that nobody has used.
-                Err(error) if sent_at.elapsed() < AT_ONCE && was_closed(&error) => {
-                    self.request(&self.fresh, input)?.send().await
-                }
-                sent => sent,
-            };
-            let response = response.map_err(|error| failed(&error))?;
-            let status = response.status();
-            if !status.is_success() {
-                let body = beginning(response).await;
-                let said = format!("the model service answered {status}: {}", self.quote(&body));
-                let status = status.as_u16();
-                return Err(if self.endpoint.refused_statuses.contains(&status) {
-                    RuntimeError::Rejected(said)
-                } else if self.endpoint.busy_statuses.contains(&status) {
-                    RuntimeError::Overloaded(said)
-                } else {
-                    RuntimeError::Failed(Failure::Failed, said)
-                });
-            }
+            let response = self.open(input).await?;
             let body = self.read(response).await?;
-            self.output(&body)
+            let unreadable = |error: serde_json::Error| {
+                let reply = self.quote(&body);
+                RuntimeError::bad_reply(format!("the reply is not JSON ({error}): {reply}"))
+            };
+            serde_json::from_slice(&body).map_err(unreadable)
         };
         let late = |_| RuntimeError::Timeout(within.as_millis());
         tokio::time::timeout(within, exchange).await.map_err(late)?
+    }
+
+    /// Sends a request, until a reply that is an answer begins.
+    pub(crate) async fn open(&self, input: &Input) -> Result<Response, RuntimeError> {
+        let sent_at = Instant::now();
+        let response = match self.request(&self.client, input)?.send().await {
+            // A connection that was kept and has ended is met at once, before anything is done with the request. So once
+            // more, by one that nobody has used.
+            Err(error) if sent_at.elapsed() < AT_ONCE && was_closed(&error) => {
+                self.request(&self.fresh, input)?.send().await
+            }
+            sent => sent,
+        };
+        let response = response.map_err(|error| failed(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = beginning(response).await;
+        let said = format!("the model service answered {status}: {}", self.quote(&body));
+        let status = status.as_u16();
+        Err(if self.endpoint.refused_statuses.contains(&status) {
+            RuntimeError::Rejected(said)
+        } else if self.endpoint.busy_statuses.contains(&status) {
+            RuntimeError::Overloaded(said)
+        } else {
+            RuntimeError::Failed(Failure::Failed, said)
+        })
     }
 
     fn request(&self, client: &Client, input: &Input) -> Result<RequestBuilder, RuntimeError> {
@@ -350,12 +386,7 @@ impl HttpRuntime {
         Ok(body)
     }
 
-    fn output(&self, body: &[u8]) -> Result<Output, RuntimeError> {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            let reply = self.quote(body);
-            RuntimeError::bad_reply(format!("the reply is not JSON ({error}): {reply}"))
-        };
-        let reply: Json = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    fn output(&self, reply: &Json) -> Result<Output, RuntimeError> {
         let at = |pointer: &Option<JsonPointer>| pointer.as_ref().and_then(|at| reply.at(at));
         if let Some(error) =
             at(&self.endpoint.error_pointer).filter(|error| error.as_str() != "null")
@@ -369,7 +400,7 @@ impl HttpRuntime {
             return Err(RuntimeError::bad_reply(format!(
                 "the reply has nothing at {}: {}",
                 pointer.as_str(),
-                self.quote(body)
+                self.quote(reply.as_str().as_bytes())
             )));
         };
         let confidence = at(&self.endpoint.confidence_pointer);

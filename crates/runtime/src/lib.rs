@@ -7,7 +7,9 @@
 mod gate;
 mod http;
 mod loader;
+mod oip;
 mod onnx;
+mod openai;
 mod secret;
 mod sentiment;
 
@@ -110,6 +112,10 @@ pub enum Runtime {
     Http(Box<http::HttpRuntime>),
     /// In process, from files.
     Onnx(Box<onnx::OnnxRuntime>),
+    /// On a server of the Open Inference Protocol.
+    Oip(Box<oip::OipRuntime>),
+    /// Behind the chat completions of OpenAI.
+    Openai(Box<openai::OpenaiRuntime>),
 }
 
 impl Runtime {
@@ -123,6 +129,8 @@ impl Runtime {
             // On the heap, because it is large and most versions are called in process.
             Self::Http(http) => Box::pin(http.call(input, how)).await?,
             Self::Onnx(onnx) => onnx.call(input, how).await?,
+            Self::Oip(oip) => Box::pin(oip.call(input, how)).await?,
+            Self::Openai(openai) => Box::pin(openai.call(input, how)).await?,
         };
         match output.confidence {
             Some(confidence) if confidence.abs() > MAX_VALUE => Err(RuntimeError::bad_reply(
@@ -141,6 +149,8 @@ impl Runtime {
             // What is run in process was tried when it was loaded.
             Self::Sentiment(_) | Self::Onnx(_) => Ok(()),
             Self::Http(http) => http.probe().await,
+            Self::Oip(oip) => oip.probe().await,
+            Self::Openai(openai) => openai.probe().await,
         }
     }
 
@@ -148,34 +158,44 @@ impl Runtime {
     pub async fn try_again(&self) {
         match self {
             Self::Sentiment(_) => {}
-            Self::Http(http) => http.try_again().await,
+            Self::Http(http) => http.try_again(http.probe()).await,
+            Self::Oip(oip) => oip.http().try_again(oip.probe()).await,
+            Self::Openai(openai) => openai.http().try_again(openai.probe()).await,
             Self::Onnx(onnx) => onnx.try_again().await,
+        }
+    }
+
+    /// The service that is called, where there is one.
+    fn http(&self) -> Option<&http::HttpRuntime> {
+        match self {
+            Self::Sentiment(_) | Self::Onnx(_) => None,
+            Self::Http(http) => Some(http),
+            Self::Oip(oip) => Some(oip.http()),
+            Self::Openai(openai) => Some(openai.http()),
         }
     }
 
     /// Whether the version is not called now, because it keeps failing.
     pub fn is_refusing(&self) -> bool {
         match self {
-            Self::Sentiment(_) => false,
-            Self::Http(http) => http.is_refusing(),
             Self::Onnx(onnx) => onnx.is_refusing(),
+            other => other.http().is_some_and(http::HttpRuntime::is_refusing),
         }
     }
 
     /// Why the version is not called now, where it keeps failing.
     pub fn refusing(&self) -> Option<Arc<str>> {
         match self {
-            Self::Sentiment(_) => None,
-            Self::Http(http) => http.refusing(),
             Self::Onnx(onnx) => onnx.refusing(),
+            other => other.http().and_then(http::HttpRuntime::refusing),
         }
     }
 
     /// What it takes and gives, where that is tensors.
     pub fn ports(&self) -> Option<(&[TensorPort], &[TensorPort])> {
         match self {
-            Self::Sentiment(_) | Self::Http(_) => None,
             Self::Onnx(onnx) => Some(onnx.ports()),
+            _ => None,
         }
     }
 
@@ -183,9 +203,11 @@ impl Runtime {
     pub fn largest_answer(&self) -> u64 {
         match self {
             Self::Sentiment(_) => 64,
-            Self::Http(http) => http.max_reply_bytes(),
             // Longer ones take more room when they are there.
             Self::Onnx(_) => 64 << 10,
+            Self::Http(_) | Self::Oip(_) | Self::Openai(_) => {
+                self.http().map_or(0, http::HttpRuntime::max_reply_bytes)
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Makes versions ready for calls.
 
 use crate::http::{HttpClient, HttpRuntime};
+use crate::oip::OipRuntime;
 use crate::onnx::OnnxRuntime;
 use crate::onnx::child::{Loading, try_artifact};
+use crate::openai::OpenaiRuntime;
 use crate::{Runtime, RuntimeError};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -70,6 +72,14 @@ impl Loader {
             RuntimeSpec::Http(spec) => {
                 let http = HttpRuntime::new(spec, &self.client)?;
                 Ok(Arc::new(Runtime::Http(Box::new(http))))
+            }
+            RuntimeSpec::Oip(spec) => {
+                let oip = OipRuntime::new(spec, &self.client)?;
+                Ok(Arc::new(Runtime::Oip(Box::new(oip))))
+            }
+            RuntimeSpec::Openai(spec) => {
+                let openai = OpenaiRuntime::new(spec, &self.client)?;
+                Ok(Arc::new(Runtime::Openai(Box::new(openai))))
             }
             RuntimeSpec::Onnx(_) => match self.loaded().get(&wanted.key) {
                 _ if wanted.files.is_none() => Err(no_artifact()),

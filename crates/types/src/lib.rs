@@ -21,6 +21,7 @@ mod number;
 mod onnx_spec;
 mod policy;
 mod prediction;
+mod remote_spec;
 mod results;
 mod runtime_spec;
 mod scale;
@@ -67,6 +68,7 @@ pub use policy::{
 pub use prediction::{
     Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status,
 };
+pub use remote_spec::{OipSpec, OpenaiSpec, Prices, RemoteSpec};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HeaderText, HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec,

@@ -1,6 +1,6 @@
 //! How a version is run. The same form is stored and sent, so this one type derives `Serialize`.
 
-use crate::OnnxSpec;
+use crate::{OipSpec, OnnxSpec, OpenaiSpec, RemoteSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,6 +21,10 @@ pub enum RuntimeSpec {
     Http(Box<HttpSpec>),
     /// In process: the ONNX model that is the artifact of the version.
     Onnx(Box<OnnxSpec>),
+    /// By a model server that speaks the Open Inference Protocol (version 2).
+    Oip(Box<OipSpec>),
+    /// By a language model behind the chat completions of OpenAI.
+    Openai(Box<OpenaiSpec>),
     /// Stored, and not to be read: what is wrong with it.
     #[serde(skip)]
     Unreadable(String),
@@ -341,6 +345,10 @@ impl RuntimeSpec {
             }),
             Self::Http(http) => http.endpoint().map(drop),
             Self::Onnx(onnx) => onnx.check(),
+            Self::Oip(oip) if deep_probe(&oip.remote) => Err(DEEP_PROBE),
+            Self::Openai(openai) if deep_probe(&openai.remote) => Err(DEEP_PROBE),
+            Self::Oip(oip) => oip.endpoint().map(drop),
+            Self::Openai(openai) => openai.endpoint().map(drop),
             Self::Unreadable(_) => Err(InvalidRuntime {
                 pointer: "",
                 problem: "cannot be read",
@@ -361,9 +369,20 @@ impl RuntimeSpec {
                 depth(&http.probe).max(template)
             }
             Self::Onnx(onnx) => onnx.probe.as_ref().map_or(0, depth),
+            Self::Oip(oip) => oip.remote.probe.as_ref().map_or(0, depth),
+            Self::Openai(openai) => openai.depth(),
             Self::Sentiment { .. } | Self::Unreadable(_) => 0,
         }
     }
+}
+
+const DEEP_PROBE: InvalidRuntime = InvalidRuntime {
+    pointer: "/probe",
+    problem: "must be nested at most 32 levels deep",
+};
+
+fn deep_probe(remote: &RemoteSpec) -> bool {
+    remote.probe.as_ref().map_or(0, depth) > MOST_NESTED
 }
 
 /// How deeply a probe and a template may be nested.
@@ -452,6 +471,12 @@ pub struct HttpEndpoint {
 }
 
 impl HttpSpec {
+    /// With all defaults, to a URL.
+    pub fn to(url: String) -> Self {
+        let spec = serde_json::from_value(serde_json::json!({"url": url}));
+        spec.expect("everything but the URL has a default")
+    }
+
     /// Checks all of it, by the same means by which it is used.
     ///
     /// # Errors
@@ -616,6 +641,40 @@ mod tests {
         check(r#"{"type":"sentiment","method":"magic"}"#, Some("form"));
         check(r#"{"type":"http","url":"http://127.0.0.1:9/x"}"#, None);
         check(r#"{"type":"http"}"#, Some("form"));
+        for (settings, pointer) in [
+            (r#""type":"oip","url":"http://x","model":"iris""#, None),
+            (
+                r#""type":"oip","url":"http://x","model":"iris","timeout":3"#,
+                Some(""),
+            ),
+            (r#""type":"oip","url":"http://x""#, Some("form")),
+            (
+                r#""type":"oip","url":"ftp://x","model":"iris""#,
+                Some("/url"),
+            ),
+            (
+                r#""type":"oip","url":"http://x","model":"..""#,
+                Some("/model"),
+            ),
+            (
+                r#""type":"openai","url":"http://x/v1","model":"m","system":"Be kind.""#,
+                None,
+            ),
+            (
+                r#""type":"openai","url":"http://x/v1","model":"m","bearer":{"env":"HOME"}"#,
+                Some("/bearer"),
+            ),
+            (
+                r#""type":"openai","url":"http://x/v1","model":"m","parameters":{"stream":true}"#,
+                Some("/parameters"),
+            ),
+            (
+                r#""type":"openai","url":"http://x","model":"m","prices":{"input_per_million":-1,"output_per_million":1}"#,
+                Some("/prices"),
+            ),
+        ] {
+            check(&format!("{{{settings}}}"), pointer);
+        }
         for (settings, pointer) in [
             ("", None),
             (r#","labels":["no","yes"],"batch":{"max_wait_ms":2}"#, None),
