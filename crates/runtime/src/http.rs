@@ -204,6 +204,10 @@ impl HttpRuntime {
         })
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.endpoint.timeout
+    }
+
     pub(crate) fn max_reply_bytes(&self) -> u64 {
         self.endpoint.max_reply_bytes
     }

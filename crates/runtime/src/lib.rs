@@ -18,6 +18,8 @@ pub use http::{HttpClient, install_tls};
 pub use loader::{Loader, Wanted};
 pub use onnx::child::{Loading, serve_model, try_artifact};
 pub use onnx::engines::Engines;
+pub use openai::OpenaiRuntime;
+pub use openai::stream::{OpenStream, Part};
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::sync::Arc;

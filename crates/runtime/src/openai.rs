@@ -3,6 +3,8 @@
 //! What a caller sends goes on as it came, but for what the version says: its model, its prompt, its parameters. What the
 //! service says is kept whole (`response` of the outputs), because whoever asked in this protocol gets it as it is.
 
+pub(crate) mod stream;
+
 use crate::http::{HttpClient, HttpRuntime};
 use crate::{Calling, RuntimeError};
 use serde::Deserialize;

@@ -2,3 +2,4 @@
 
 pub(crate) mod json;
 pub(crate) mod oip;
+pub(crate) mod openai;

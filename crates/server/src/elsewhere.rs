@@ -508,6 +508,7 @@ fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome
         failure: error.is_some().then_some(types::Failure::Failed),
         error,
         rejected: false,
+        partial: None,
         latency_ns: item.latency_ms.map(|latency| (latency * 1e6) as u64),
     })
 }

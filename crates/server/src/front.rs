@@ -84,7 +84,7 @@ impl Front {
             });
         }
         let evaluates = is_post && path.starts_with("/ofrep/");
-        let infers = is_post && path.starts_with("/v2/");
+        let infers = is_post && (path.starts_with("/v2/") || path.starts_with("/v1/"));
         let lasts_by_itself = predicts || decides || evaluates || infers;
         let response = if request.method().is_safe() || lasts_by_itself {
             self.router.call(request).await?

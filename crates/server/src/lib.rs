@@ -259,6 +259,7 @@ impl Server {
         // It ends when the filter is filled, or when the server does.
         let fill = async {
             requests::fill(&self.state).await;
+            predict::end_begun(&self.state).await;
             std::future::pending().await
         };
         tokio::select! {
@@ -308,6 +309,9 @@ fn router(state: AppState) -> Router {
         .routes(routes!(codec::oip::version_ready))
         .routes(routes!(codec::oip::infer))
         .routes(routes!(codec::oip::infer_version))
+        .routes(routes!(codec::openai::complete))
+        .routes(routes!(codec::openai::models))
+        .routes(routes!(codec::openai::model))
         .routes(routes!(decide::decide))
         .routes(routes!(predictions::list, elsewhere::send))
         .routes(routes!(elsewhere::expose))

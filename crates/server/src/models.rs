@@ -5,6 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::experiments;
 use crate::extract::{Fields, Json, ModelIdPath, Params};
 use crate::openapi::{path, problems};
+use crate::predict::declare_values;
 use crate::state::AppState;
 use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
 use axum::Json as Reply;
@@ -41,10 +42,13 @@ pub(crate) async fn register(
     Json(body): Json<RegisterVersion>,
 ) -> ApiResult<Reply<Version>> {
     let (name, new) = check(body)?;
-    let id = new.model_id;
+    let (id, speaks) = (new.model_id, matches!(new.runtime, RuntimeSpec::Openai(_)));
     let after = state
         .command(&name, Command::Register(Box::new(new)))
         .await?;
+    if speaks {
+        declare_values(&state, &name).await;
+    }
     Ok(Reply(version_in(&after, id)?.into()))
 }
 

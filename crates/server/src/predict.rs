@@ -3,6 +3,12 @@
 //!
 //! A call that was made is recorded with its true outcome, whether or not its caller still listens.
 
+mod stream;
+mod values;
+
+pub(crate) use stream::{Streamed, Streaming, end_begun, stream};
+pub(crate) use values::declare as declare_values;
+
 use crate::clock;
 use crate::requests::{self, Claim, Guard, Kind};
 use crate::snapshot::{Model, NoModel};
@@ -19,7 +25,7 @@ use std::time::{Duration, Instant};
 use store::{LoggedPrediction, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use types::{
-    AliasName, Attributes, Input, Outcome, Output, PredictionId, PredictionRecord, Reason,
+    AliasName, Attributes, Input, Json, Outcome, Output, PredictionId, PredictionRecord, Reason,
     RequestId, RequestKey, Timestamp, UnitId, VersionKey,
 };
 
@@ -153,6 +159,39 @@ const LEAST_PART: u32 = 4;
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Failure> {
+    let under_way = match begin(state, call).await? {
+        Begin::Call(under_way) => under_way,
+        Begin::Repeated(first) => return Ok(Answer::Repeated(first)),
+    };
+    let deadline = under_way.deadline;
+    let Recorded {
+        position,
+        answered,
+        permit,
+    } = outlive(state, under_way.finish()).await?;
+    let written = state.log.write_out(position).await;
+    written.map_err(|error| Failure::NotLogged(error.0))?;
+    // Only now another call may take its place.
+    drop(permit);
+    let confirmed = state.log.confirm(position..=position, deadline).await;
+    confirmed.map_err(|error| Failure::NotLogged(error.0))?;
+    answered.map(Answer::New)
+}
+
+/// What a request leads to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are calls, and need no allocation"
+)]
+enum Begin {
+    /// A version is called for it.
+    Call(UnderWay),
+    /// It was answered before.
+    Repeated(Box<LoggedPrediction>),
+}
+
+/// Chooses a version, and takes room in the log: all that comes before a call.
+async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
     let permit = permit(state, call.until).await.ok_or(Failure::Busy)?;
     let model = state
         .snapshot
@@ -175,7 +214,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
             .map_err(unknown)?
         {
             Claim::New(guard, failed) => claimed = Some((guard, failed)),
-            Claim::Repeat(first) => return Ok(Answer::Repeated(first)),
+            Claim::Repeat(first) => return Ok(Begin::Repeated(first)),
             Claim::Conflict(id) => return Err(Failure::RequestIdTaken(id)),
             Claim::Behind => return Err(Failure::RequestUnknown(None)),
         }
@@ -225,7 +264,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
         }
     };
     let begun_at = state.clock.now();
-    let under_way = UnderWay {
+    Ok(Begin::Call(UnderWay {
         id: state.ids.next(begun_at, random),
         begun_at,
         start,
@@ -240,19 +279,7 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
         random,
         room,
         permit,
-    };
-    let Recorded {
-        position,
-        answered,
-        permit,
-    } = outlive(state, under_way.finish()).await?;
-    let written = state.log.write_out(position).await;
-    written.map_err(|error| Failure::NotLogged(error.0))?;
-    // Only now another call may take its place.
-    drop(permit);
-    let confirmed = state.log.confirm(position..=position, deadline).await;
-    confirmed.map_err(|error| Failure::NotLogged(error.0))?;
-    answered.map(Answer::New)
+    }))
 }
 
 /// A place among the calls under way, where there is one or will be one in time.
@@ -393,12 +420,19 @@ enum Ended {
     Answered(usize, Output, Option<RuntimeError>),
     /// Nobody did.
     Failed(RuntimeError),
+    /// An answer did not come to its end: who gave it, why, and what is known of it.
+    BrokeOff(usize, RuntimeError, Json),
 }
 
 impl UnderWay {
     /// Calls the version, and appends what came of it.
     async fn finish(self) -> Result<Recorded, Failure> {
         let ended = self.call_versions().await;
+        self.conclude(ended).await
+    }
+
+    /// Appends what came of it.
+    async fn conclude(self, ended: Ended) -> Result<Recorded, Failure> {
         let latency = self.start.elapsed();
         let Self {
             state,
@@ -416,9 +450,17 @@ impl UnderWay {
             ..
         } = self;
         let versions = &model.traffic().versions;
-        let (answer, served, error) = match ended {
-            Ended::Answered(at, output, error) => (Some((versions[at].key, output)), at, error),
-            Ended::Failed(error) => (None, assignment.version, Some(error)),
+        let (mut answer, mut partial) = (None, None);
+        let (served, error) = match ended {
+            Ended::Answered(at, output, error) => {
+                answer = Some((versions[at].key, output));
+                (at, error)
+            }
+            Ended::Failed(error) => (assignment.version, Some(error)),
+            Ended::BrokeOff(at, error, known) => {
+                partial = Some(known);
+                (at, Some(error))
+            }
         };
         let mut record = PredictionRecord {
             id,
@@ -440,6 +482,7 @@ impl UnderWay {
                 rejected: matches!(error, Some(RuntimeError::Rejected(_))),
                 error: error.as_ref().map(ToString::to_string),
                 latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
+                partial,
             },
         };
         let ended_at = begun_at.after(latency);
@@ -450,6 +493,15 @@ impl UnderWay {
         }
         if let Some(watch) = &model.watch {
             watch.count(position, &record);
+        }
+        if let Some(outputs) = record
+            .outcome
+            .answer
+            .as_ref()
+            .and_then(|(_, output)| output.outputs.as_ref())
+            && matches!(model.spec(served), types::RuntimeSpec::Openai(_))
+        {
+            values::append(&state, model.traffic(), id, outputs, deadline).await;
         }
         let answered = match error {
             Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),

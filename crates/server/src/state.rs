@@ -200,6 +200,11 @@ impl AppState {
         }
     }
 
+    /// Runs work in a task of its own, which nobody waits for.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
     /// Returns when all work that goes on without its caller has ended.
     pub(crate) async fn finish_tasks(&self) {
         self.tasks.close();

@@ -8,7 +8,8 @@
 //! ```text
 //! entry       1 at: microseconds since 1970, by the wall clock (an id may be ahead of it)
 //!             2 prediction | 3 feedback
-//!             kept for: 4 outcome of a unit, 6 shadow, 7 call that has begun, 8 how it ended
+//!             | 7 call that has begun: a prediction without what came of it, which comes as a 2 with the same id
+//!             kept for: 4 outcome of a unit, 6 shadow
 //! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
@@ -53,6 +54,8 @@ pub struct Entry<'a> {
 pub enum Kind<'a> {
     /// A prediction.
     Prediction(PredictionEntry<'a>),
+    /// A call whose answer comes in parts has begun. What came of it is a prediction with the same id.
+    Begun(PredictionEntry<'a>),
     /// Values that came for predictions: a request, or a part of one.
     Feedback(FeedbackEntry),
 }
@@ -164,9 +167,42 @@ pub enum NotUnderstood {
 
 /// Writes a prediction as an entry, to the end of `bytes`.
 pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8>) {
+    encode_record(PREDICTION, record, at, bytes);
+}
+
+/// Writes that a call has begun as an entry, to the end of `bytes`.
+pub fn encode_begun(record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8>) {
+    encode_record(BEGUN, record, at, bytes);
+}
+
+/// Of a call that has begun and did not end, the prediction that it was: it broke off.
+///
+/// # Errors
+/// When the bytes are no such entry.
+pub fn broken_off(begun: &[u8], why: &str, at: Timestamp) -> Result<Vec<u8>, NotUnderstood> {
+    for field in Fields::new(begun) {
+        if let (BEGUN, Field::Bytes(message)) = field? {
+            let mut bytes = Vec::with_capacity(begun.len() + why.len() + 32);
+            let mut entry = Writer::new(&mut bytes);
+            entry.varint(1, at.micros() as u64);
+            entry.message(PREDICTION, |prediction| {
+                prediction.again(message);
+                prediction.bytes(14, why.as_bytes());
+                prediction.bytes(23, Failure::BrokenOff.as_str().as_bytes());
+            });
+            return Ok(bytes);
+        }
+    }
+    Err(NotUnderstood::Malformed("it is no call that has begun"))
+}
+
+const PREDICTION: u32 = 2;
+const BEGUN: u32 = 7;
+
+fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8>) {
     let mut entry = Writer::new(bytes);
     entry.varint(1, at.micros() as u64);
-    entry.message(2, |prediction| {
+    entry.message(kind, |prediction| {
         prediction.fixed(1, record.id.order());
         prediction.fixed(2, record.id.random());
         prediction.varint(3, record.version.0 as u64);
@@ -193,6 +229,9 @@ pub fn encode_prediction(record: &PredictionRecord, at: Timestamp, bytes: &mut V
             if let Some(outputs) = &output.outputs {
                 prediction.bytes(24, outputs.as_str().as_bytes());
             }
+        }
+        if let Some(partial) = &record.outcome.partial {
+            prediction.bytes(24, partial.as_str().as_bytes());
         }
         if let Some(error) = &record.outcome.error {
             prediction.bytes(14, error.as_bytes());
@@ -274,8 +313,11 @@ impl<'a> Entry<'a> {
         for field in Fields::new(bytes) {
             match field? {
                 (1, Field::Varint(micros)) => at = Timestamp::from_micros(micros as i64),
-                (2, Field::Bytes(message)) => {
+                (PREDICTION, Field::Bytes(message)) => {
                     kind = Some(Kind::Prediction(decode_prediction(message)?))
+                }
+                (BEGUN, Field::Bytes(message)) => {
+                    kind = Some(Kind::Begun(decode_prediction(message)?))
                 }
                 (3, Field::Bytes(message)) => {
                     kind = Some(Kind::Feedback(decode_feedback(message)?))
@@ -511,8 +553,39 @@ mod tests {
                 latency_ns: Some(1_234_567),
                 rejected: false,
                 failure: Some(Failure::Timeout),
+                partial: None,
             },
         }
+    }
+
+    #[test]
+    fn what_has_begun_and_did_not_end_broke_off() {
+        let at = Timestamp::from_micros(1_700_000_000_000_000);
+        let mut begun = record();
+        begun.outcome = Outcome::default();
+        let mut bytes = Vec::new();
+        encode_begun(&begun, at, &mut bytes);
+        let Kind::Begun(before) = Entry::decode(&bytes).unwrap().kind else {
+            panic!("it has not begun")
+        };
+        let later = Timestamp::from_micros(1_700_000_001_000_000);
+        let ended = broken_off(&bytes, "the server ended", later).unwrap();
+        let entry = Entry::decode(&ended).unwrap();
+        assert_eq!(entry.at, later);
+        let Kind::Prediction(after) = entry.kind else {
+            panic!("it is no prediction")
+        };
+        assert_eq!(
+            (after.status(), after.error),
+            (Status::Error, Some("the server ended"))
+        );
+        let same = PredictionEntry {
+            error: None,
+            failure: None,
+            ..after
+        };
+        assert_eq!(same, before);
+        assert!(broken_off(&ended, "", at).is_err());
     }
 
     #[test]
@@ -623,8 +696,8 @@ mod tests {
             let _ = Entry::decode(&bytes[..end]);
         }
         let mut newer = Vec::new();
-        Writer::new(&mut newer).message(7, |begun| begun.varint(1, 1));
-        assert_eq!(Entry::decode(&newer), Err(NotUnderstood::UnknownKind(7)));
+        Writer::new(&mut newer).message(8, |begun| begun.varint(1, 1));
+        assert_eq!(Entry::decode(&newer), Err(NotUnderstood::UnknownKind(8)));
         assert!(matches!(
             Entry::decode(&[]),
             Err(NotUnderstood::Malformed(_))

@@ -218,6 +218,10 @@ impl LogStore for MemoryStore {
         Ok(memory.log.request_numbers(&memory.models, after, limit))
     }
 
+    async fn begun(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(self.lock().log.begun())
+    }
+
     async fn earlier_outcomes(&self, query: Earlier) -> Result<EarlierOutcomes, StoreError> {
         let memory = self.lock();
         Ok(memory.log.earlier_outcomes(&memory.models, &query))

@@ -292,6 +292,12 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(u64, i64)>, StoreError>> + Send;
 
+    /// The entries of calls that have begun and have no outcome yet, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn begun(&self) -> impl Future<Output = Result<Vec<Vec<u8>>, StoreError>> + Send;
+
     /// Outcomes of the past. Pinned predictions are left out.
     ///
     /// # Errors

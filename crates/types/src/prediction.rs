@@ -85,6 +85,8 @@ crate::words! {
         NotLoaded = "not_loaded",
         /// It panicked.
         Panicked = "panicked",
+        /// Its answer broke off: the service ended it, its caller left, or the server ended in the middle of it.
+        BrokenOff = "broken_off",
     }
     // A later release may tell more apart.
     other = Failed;
@@ -119,6 +121,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// How it failed, when it did and that is known.
     pub failure: Option<Failure>,
+    /// What is known of an answer that did not come to its end, by name. A JSON object.
+    pub partial: Option<Json>,
     /// Whether the chosen version refused the input. No other one is asked then, so nobody answers.
     pub rejected: bool,
     /// From the choice of the version to the answer, fallbacks included, in nanoseconds. `None` where it was made elsewhere and nobody says.

@@ -46,6 +46,11 @@ impl<'a> Writer<'a> {
     }
 
     /// A value as JSON.
+    /// Fields that were written before.
+    pub(super) fn again(&mut self, fields: &[u8]) {
+        self.0.extend_from_slice(fields);
+    }
+
     pub(super) fn json(&mut self, field: u32, value: &impl Serialize) {
         self.nested(field, |bytes| {
             serde_json::to_writer(bytes, value)

@@ -50,6 +50,8 @@ pub(super) struct Log {
     outcomes: Vec<UnitOutcomeRow>,
     dropped: u64,
     missing: Vec<RangeInclusive<u64>>,
+    /// Entries of calls that have begun, by the order of the id.
+    begun: BTreeMap<u64, Vec<u8>>,
     set_aside: BTreeMap<u64, Aside>,
     receipts: HashMap<ReceiptId, RequestReceipt>,
     /// Whose first event of a metric was counted, by experiment and the place of the metric.
@@ -143,6 +145,10 @@ impl Log {
                 let dropped = self.take_prediction(models, position, prediction, bytes)?;
                 appended.dropped += u64::from(dropped);
                 self.dropped += u64::from(dropped);
+                self.begun.remove(&prediction.id.order());
+            }
+            Kind::Begun(call) => {
+                self.begun.insert(call.id.order(), bytes.to_vec());
             }
             Kind::Feedback(request) => {
                 let awaited = (incoming.awaited)(request.receipt);
@@ -695,6 +701,10 @@ impl Log {
         };
         attempts.sort_by_key(|p| (differs(p), p.served_model_id.is_none(), p.id.order()));
         attempts.into_iter().next()
+    }
+
+    pub(super) fn begun(&self) -> Vec<Vec<u8>> {
+        self.begun.values().cloned().collect()
     }
 
     pub(super) fn request_numbers(

@@ -18,7 +18,7 @@ use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
 use crate::{Appended, Incoming, LogStore, Part, StoreError, unit_number};
 use evidence::{Exposure, Sample};
 use foldhash::HashMap;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -133,6 +133,8 @@ pub(super) struct Writer {
     /// Whether versions are deleted.
     deleted: HashMap<VersionKey, bool>,
     purge_cursor: PurgeCursor,
+    /// Calls that have begun and have no outcome yet.
+    begun: usize,
 }
 
 /// An entry that is to be stored.
@@ -164,7 +166,7 @@ impl<'a> Decoded<'a> {
                 let experiment = prediction.experiment?;
                 Some(exposure_of(prediction, experiment, self.unit))
             }
-            Kind::Feedback(_) => None,
+            Kind::Begun(_) | Kind::Feedback(_) => None,
         }
     }
 }
@@ -176,8 +178,14 @@ fn unit_of(entry: &Entry<'_>) -> Option<i64> {
             let unit_id = prediction.experiment.and(prediction.unit_id);
             unit_id.map(unit_number)
         }
-        Kind::Feedback(_) => None,
+        Kind::Begun(_) | Kind::Feedback(_) => None,
     }
+}
+
+fn count_begun(connection: &Connection) -> Result<usize, StoreError> {
+    let count: i64 =
+        connection.query_row("SELECT COUNT(*) FROM begun_calls", [], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 impl Writer {
@@ -189,6 +197,7 @@ impl Writer {
         let position = journal_state::position(&connection, &server)?;
         let server_key = journal_state::server_key(&connection, &server)?;
         let request_ids = OpenRequestIds::read(&connection)?;
+        let begun = count_begun(&connection)?;
         let checkpointer = Checkpointer::start(path, &mut connection)?;
         Ok(Self {
             connection,
@@ -203,6 +212,7 @@ impl Writer {
             receipts: Receipts::default(),
             deleted: HashMap::default(),
             purge_cursor: PurgeCursor::default(),
+            begun,
         })
     }
 
@@ -312,6 +322,8 @@ impl Writer {
             self.evidence.forget();
             self.feedback.forget();
             self.receipts.forget();
+            // Where even that cannot be read, looking for each is right as well.
+            self.begun = count_begun(&self.connection).unwrap_or(usize::MAX);
         }
         result
     }
@@ -350,7 +362,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let (position, bytes) = decoded.placed;
         match decoded.entry {
-            Ok(entry) => self.take(position, &entry, decoded.unit, incoming, group),
+            Ok(entry) => self.take(decoded.placed, &entry, decoded.unit, incoming, group),
             Err(error) => {
                 let (reason, now) = (error.to_string(), incoming.now);
                 let (connection, server) = (&self.connection, &self.server);
@@ -377,7 +389,7 @@ impl Writer {
 
     fn take(
         &mut self,
-        position: u64,
+        (position, bytes): Placed<'_>,
         entry: &Entry<'_>,
         unit: Option<i64>,
         incoming: &Incoming<'_>,
@@ -391,6 +403,13 @@ impl Writer {
             Kind::Prediction(prediction) => {
                 let taken = self.take_prediction(prediction, unit, origin)?;
                 group.dropped += u64::from(!taken);
+            }
+            Kind::Begun(call) => {
+                let mut insert = self.connection.prepare_cached(
+                    "INSERT OR REPLACE INTO begun_calls (prediction_order, entry) VALUES (?1, ?2)",
+                )?;
+                insert.execute(params![call.id.order() as i64, bytes])?;
+                self.begun += 1;
             }
             Kind::Feedback(feedback) => {
                 let awaited = (incoming.awaited)(feedback.receipt);
@@ -408,6 +427,7 @@ impl Writer {
         unit: Option<i64>,
         origin: Origin,
     ) -> Result<bool, StoreError> {
+        self.end_begun(prediction)?;
         if self.is_deleted(prediction.version)? {
             return Ok(false);
         }
@@ -430,6 +450,19 @@ impl Writer {
         self.feedback
             .appeared(connection, &mut self.evidence, prediction, origin)?;
         Ok(true)
+    }
+
+    /// A prediction may be the outcome of a call that has begun.
+    fn end_begun(&mut self, prediction: &PredictionEntry<'_>) -> Result<(), StoreError> {
+        if self.begun > 0 {
+            let mut delete = self
+                .connection
+                .prepare_cached("DELETE FROM begun_calls WHERE prediction_order = ?1")?;
+            self.begun -= delete
+                .execute([prediction.id.order() as i64])?
+                .min(self.begun);
+        }
+        Ok(())
     }
 
     fn take_feedback(
@@ -524,7 +557,7 @@ impl Writer {
                 awaited: &|_| false,
                 now,
             };
-            match self.guarded(|writer| writer.take_again(position, &entry, &incoming)) {
+            match self.guarded(|writer| writer.take_again((position, &bytes), &entry, &incoming)) {
                 Ok(()) => taken += 1,
                 Err(error) if error.may_pass() => return Err(error),
                 Err(_) => {}
@@ -535,7 +568,7 @@ impl Writer {
 
     fn take_again(
         &mut self,
-        position: u64,
+        (position, bytes): Placed<'_>,
         entry: &Entry<'_>,
         incoming: &Incoming<'_>,
     ) -> Result<(), StoreError> {
@@ -547,7 +580,13 @@ impl Writer {
                 .take_back_set_aside(&self.connection, feedback)?;
         }
         let mut group = Appended::default();
-        self.take(position, entry, unit_of(entry), incoming, &mut group)?;
+        self.take(
+            (position, bytes),
+            entry,
+            unit_of(entry),
+            incoming,
+            &mut group,
+        )?;
         journal_state::count_dropped(&self.connection, group.dropped)?;
         journal_state::forget_set_aside(&self.connection, &self.server, position)?;
         self.finish_group(self.position, incoming)

@@ -193,6 +193,16 @@ impl LogStore for Store {
             .await
     }
 
+    async fn begun(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection
+                .prepare_cached("SELECT entry FROM begun_calls ORDER BY prediction_order")?;
+            let rows = select.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     async fn earlier_outcomes(&self, query: Earlier) -> Result<EarlierOutcomes, StoreError> {
         self.read(move |connection| outcomes::earlier(connection, &query))
             .await

@@ -443,3 +443,8 @@ ALTER TABLE predictions ADD COLUMN failure TEXT;
 -- Versions have artifacts, and answers more than a prediction.
 ALTER TABLE versions ADD COLUMN artifact TEXT;
 ALTER TABLE predictions ADD COLUMN outputs TEXT;
+-- Calls whose answers come in parts have a beginning and an outcome.
+CREATE TABLE begun_calls (
+    prediction_order INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL
+);

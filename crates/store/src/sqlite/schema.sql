@@ -90,6 +90,12 @@ CREATE TABLE predictions (
 -- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
 
+-- Calls whose answers come in parts: entries of the journal that say that one has begun, until its outcome comes.
+CREATE TABLE begun_calls (
+    prediction_order INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL
+);
+
 -- By which ids requests are found: those up to state.request_ids_until; later ones wait in the memory of who writes.
 CREATE TABLE request_ids (
     number INTEGER NOT NULL,        -- the first 64 bits of the SHA-256 of the id

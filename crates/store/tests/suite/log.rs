@@ -341,3 +341,40 @@ pub(crate) async fn what_is_rare_is_found_in_its_hours<S: Backend>(opened: Opene
         assert_eq!(got, want, "{filter:?}");
     }
 }
+
+pub(crate) async fn calls_that_have_begun_wait_for_their_outcome<S: Backend>(opened: Opened<S>) {
+    let store = &opened.store;
+    let version = register(store, 1, "1").await;
+    let begun = |n: i64| {
+        let mut call = record(version.key, 1_700_000_000_000_000 + n, 0.5, 5);
+        call.outcome = types::Outcome::default();
+        let mut bytes = Vec::new();
+        store::entry::encode_begun(&call, at(0), &mut bytes);
+        bytes
+    };
+    let entries: Vec<Vec<u8>> = (0..4).map(begun).collect();
+    append_entries(store, entries.clone()).await.unwrap();
+    assert_eq!(store.begun().await.unwrap(), entries);
+    // None of them is a prediction yet.
+    let all = TimeRange::default();
+    assert_eq!(totals(store, all, version.key).await.count, 0);
+    // One is answered, one breaks off; one begins and ends within a group, with an outcome that comes twice.
+    let answered = entry_of(&record(version.key, 1_700_000_000_000_000, 0.5, 5));
+    let broken = store::entry::broken_off(&entries[1], "the server ended", at(9)).unwrap();
+    let late = entry_of(&record(version.key, 1_700_000_000_000_009, 0.5, 5));
+    append_entries(store, vec![answered, broken, begun(9), late])
+        .await
+        .unwrap();
+    assert_eq!(store.begun().await.unwrap(), entries[2..]);
+    let rollup = totals(store, all, version.key).await;
+    assert_eq!((rollup.count, rollup.errors), (3, 1));
+    // What is set aside ends nothing; what is of a deleted version does.
+    let unknown = entry_of(&record(VersionKey(99), 1_700_000_000_000_002, 0.5, 5));
+    let appended = append_entries(store, vec![unknown]).await.unwrap();
+    assert_eq!(appended.set_aside.len(), 1);
+    assert_eq!(store.begun().await.unwrap(), entries[2..]);
+    delete(store, version.model_id).await;
+    let broken = store::entry::broken_off(&entries[2], "", at(9)).unwrap();
+    append_entries(store, vec![broken]).await.unwrap();
+    assert_eq!(store.begun().await.unwrap(), entries[3..]);
+}
