@@ -42,7 +42,7 @@ pub(crate) enum Command {
     ///
     /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
     Serve(ServeArgs),
-    /// See it work: two real sentiment versions in an experiment, 70/30, on 3,708 labelled reviews;
+    /// See it work: two trained ONNX versions in an experiment, 70/30, on 2,688 labelled reviews;
     /// `demo rollout` shows a candidate climb to 100 %, `demo regression` one that comes back.
     Demo(DemoArgs),
     /// Start a rollout on a running server, watch it, and intervene.

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{
-    DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, TVec, TractResult,
-    TypedRunnableModel,
+    DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, TVec, TractError,
+    TractResult, TypedRunnableModel,
 };
 use tract_onnx::prelude::{TValue, Tensor as TractTensor};
-use tract_onnx::tract_core::anyhow;
 use tract_onnx::tract_core::plan::{SimpleState, eval};
-use tract_onnx::tract_hir::internal::{Factoid, TDim};
+use tract_onnx::tract_hir::internal::{DimLike, Factoid, TDim, bail, format_err};
 use types::{DataType, Elements, MOST_ELEMENTS, Tensor};
 
 struct Runs(Arc<TypedRunnableModel>);
@@ -27,8 +26,7 @@ pub(crate) fn open(
     _threads: usize,
 ) -> Result<(Signature, Vec<Box<dyn Session>>), EngineError> {
     let opened = std::panic::catch_unwind(|| read(path));
-    let opened =
-        opened.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked while it read the file")));
+    let opened = opened.unwrap_or_else(|_| Err(format_err!("it panicked while it read the file")));
     let (signature, plan) = opened.map_err(|error| EngineError::failed(&format!("{error:#}")))?;
     let session = |_| Box::new(Runs(Arc::clone(&plan))) as Box<dyn Session>;
     Ok((signature, (0..sessions).map(session).collect()))
@@ -121,10 +119,10 @@ fn given(tensor: Tensor) -> TractResult<TractTensor> {
         Elements::Uint64(values) => TractTensor::from_shape(shape, &values),
         Elements::Fp32(values) => TractTensor::from_shape(shape, &values),
         Elements::Fp64(values) => TractTensor::from_shape(shape, &values),
-        Elements::Fp16(_) => anyhow::bail!("it takes no numbers of 16 bits"),
+        Elements::Fp16(_) => bail!("it takes no numbers of 16 bits"),
         Elements::Bytes(values) => {
             let texts: Result<Vec<String>, _> = values.into_iter().map(String::from_utf8).collect();
-            let texts = texts.map_err(|_| anyhow::anyhow!("a text is no UTF-8"))?;
+            let texts = texts.map_err(|_| format_err!("a text is no UTF-8"))?;
             Ok(ArrayD::from_shape_vec(shape, texts)?.into())
         }
     }
@@ -137,7 +135,7 @@ fn answered(tensor: &TractTensor) -> TractResult<Value> {
         };
     }
     if tensor.len() > MOST_ELEMENTS {
-        anyhow::bail!("an output has more than {MOST_ELEMENTS} elements");
+        bail!("an output has more than {MOST_ELEMENTS} elements");
     }
     let elements = match tensor.datum_type() {
         DatumType::Bool => elements!(Bool, bool),
@@ -158,7 +156,7 @@ fn answered(tensor: &TractTensor) -> TractResult<Value> {
             let texts = plain.as_slice::<String>()?.iter();
             Elements::Bytes(texts.map(|text| text.clone().into_bytes()).collect())
         }
-        other => anyhow::bail!("it gives {other:?}, which cannot be read"),
+        other => bail!("it gives {other:?}, which cannot be read"),
     };
     Ok(Value::Tensor(Tensor::new(
         tensor.shape().to_vec(),
@@ -169,7 +167,7 @@ fn answered(tensor: &TractTensor) -> TractResult<Value> {
 impl Session for Runs {
     fn run(&mut self, inputs: Vec<Tensor>, stop: &Stop) -> Result<Vec<Value>, EngineError> {
         let Self(plan) = self;
-        let wrong = |error: anyhow::Error| EngineError::failed(&format!("{error:#}"));
+        let wrong = |error: TractError| EngineError::failed(&format!("{error:#}"));
         let inputs = inputs
             .into_iter()
             .map(|tensor| Ok(given(tensor)?.into_tvalue()));
@@ -186,7 +184,7 @@ impl Session for Runs {
                 inputs,
                 |context, state, node, inputs| -> TractResult<TVec<TValue>> {
                     if stopped.load(Ordering::Relaxed) {
-                        anyhow::bail!("stopped");
+                        bail!("stopped");
                     }
                     eval(context, state, node, inputs)
                 },

@@ -1,7 +1,7 @@
 //! `weir demo rollout` and `weir demo regression`: the controller at work on real predictions, with time
 //! compressed.
 
-use super::{Review, reviews};
+use super::{Review, VERSIONS, reviews};
 use crate::args::{DemoArgs, DemoKind};
 use crate::control::line;
 use crate::serve::shutdown;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use types::{RuntimeSpec, SentimentMethod, Timestamp};
+use types::Timestamp;
 
 /// How many seconds of the server's clock pass in one.
 const FACTOR: u32 = 1200;
@@ -170,24 +170,30 @@ impl Running {
 
 /// Registers both versions and starts the rollout; `service` runs the candidate where there is one.
 async fn start(client: &Client, service: Option<&str>) -> anyhow::Result<String> {
-    let sentiment = |method| RuntimeSpec::Sentiment { method };
-    let candidate = match service {
-        None => sentiment(SentimentMethod::Vader),
+    super::register(client, &VERSIONS[0]).await?;
+    match service {
+        None => super::register(client, &VERSIONS[1]).await?,
         Some(address) => {
             let there = Client::new(address)?;
-            let version = register(&there, "1.0.0", sentiment(SentimentMethod::Vader)).await?;
+            let version = super::register(&there, &VERSIONS[1]).await?;
             there.activate(&version, 100.0).await?;
-            serde_json::from_value(json!({
+            let forward = serde_json::from_value(json!({
                 "type": "http", "url": format!("{address}/predict"),
                 "prediction_pointer": "/prediction", "confidence_pointer": "/confidence",
-            }))?
+            }))?;
+            let new = RegisterVersion {
+                name: "sentiment".into(),
+                version: VERSIONS[1].version.into(),
+                accuracy: VERSIONS[1].accuracy,
+                runtime: Some(forward),
+                ..RegisterVersion::default()
+            };
+            client.register(&new).await?.model_id
         }
     };
-    register(client, "1.0.0", sentiment(SentimentMethod::Afinn)).await?;
-    register(client, "2.0.0", candidate).await?;
     let experiment: CreateExperiment = serde_json::from_value(json!({
         "name": "sentiment",
-        "title": "Rules instead of a word list",
+        "title": "A model that has seen more words",
         "policy": "rollout",
         // So few units per step find large harm only; the default asks for enough to find twice the errors.
         "rollout": {"min_units": [50, 100, 200, 200, 200]},
@@ -201,17 +207,6 @@ async fn start(client: &Client, service: Option<&str>) -> anyhow::Result<String>
         .await?
         .experiment
         .experiment)
-}
-
-async fn register(client: &Client, version: &str, runtime: RuntimeSpec) -> anyhow::Result<String> {
-    let new = RegisterVersion {
-        name: "sentiment".into(),
-        version: version.into(),
-        accuracy: 0.5,
-        runtime: Some(runtime),
-        ..RegisterVersion::default()
-    };
-    Ok(client.register(&new).await?.model_id)
 }
 
 /// Readers who come one after the other, and say what was right.
