@@ -33,6 +33,13 @@ pub enum Command {
         /// Its files.
         artifact: Artifact,
     },
+    /// A version gets copies of a share of the requests.
+    SetShadow {
+        /// The version.
+        id: ModelId,
+        /// The share.
+        percent: Percent,
+    },
     /// A version goes, with its predictions.
     Delete {
         /// The version.

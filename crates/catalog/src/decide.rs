@@ -108,6 +108,12 @@ fn event_of(
         Command::Deactivate { id } => deactivate(state, *id),
         Command::Patch(patch) => patched(state, patch),
         Command::SetArtifact { id, artifact } => set_artifact(state, *id, artifact),
+        Command::SetShadow { id, percent } => {
+            let version = with_id(state, *id)?;
+            let (name, from) = (version.version.clone(), version.shadow_percent);
+            let event = || Event::VersionShadowSet(name, from, *percent);
+            Ok((from != *percent).then(event))
+        }
         Command::Delete { id } => delete(state, *id),
         Command::SetTraffic {
             revision,
@@ -226,6 +232,7 @@ fn register(
         artifact: None,
         status: VersionStatus::Inactive,
         traffic_percent: Percent::ZERO,
+        shadow_percent: Percent::ZERO,
         created_at: now,
         activated_at: None,
     };

@@ -50,6 +50,8 @@ pub enum Event {
     VersionPatched(VersionName, Box<Patched>, Box<Patched>),
     /// A version has an artifact.
     VersionArtifactSet(VersionName, ModelId, Artifact),
+    /// A version gets copies of another share of the requests: before, and after.
+    VersionShadowSet(VersionName, Percent, Percent),
     /// A version is gone.
     VersionDeleted(VersionName, ModelId, VersionStatus),
     /// Several weights have moved, and perhaps whether another version answers.
@@ -136,6 +138,10 @@ impl Event {
             }
             Self::VersionArtifactSet(version, _, artifact) => {
                 version_of(state, version)?.artifact = Some(artifact.clone());
+                moved(state, false);
+            }
+            Self::VersionShadowSet(version, _, to) => {
+                version_of(state, version)?.shadow_percent = *to;
                 moved(state, false);
             }
             Self::VersionDeleted(version, ..) => {

@@ -23,6 +23,7 @@ impl Event {
             Self::VersionDeactivated(..) => Action::VersionDeactivated,
             Self::VersionPatched(..) => Action::VersionPatched,
             Self::VersionArtifactSet(..) => Action::VersionArtifactSet,
+            Self::VersionShadowSet(..) => Action::VersionShadowSet,
             Self::VersionDeleted(..) => Action::VersionDeleted,
             Self::TrafficSet(..) => Action::TrafficSet,
             Self::AliasSet(..) => Action::AliasSet,
@@ -48,6 +49,7 @@ impl Event {
             | Self::VersionDeactivated(version, _)
             | Self::VersionPatched(version, ..)
             | Self::VersionArtifactSet(version, ..)
+            | Self::VersionShadowSet(version, ..)
             | Self::VersionDeleted(version, ..)
             | Self::AliasSet(_, _, version) => Some(version),
             _ => None,
@@ -87,6 +89,7 @@ impl Event {
                 "registered": VersionForm::of(version),
                 "salt": salt,
             }),
+            Self::VersionShadowSet(_, from, to) => json!({"from": from.get(), "to": to.get()}),
             Self::VersionActivated(_, from, to) => json!({"from": from.get(), "to": to.get()}),
             Self::VersionDeactivated(_, from) => json!({"from": from.get(), "to": 0}),
             Self::VersionPatched(_, from, to) => {
@@ -155,6 +158,9 @@ impl Event {
             }
             Action::VersionActivated => {
                 Self::VersionActivated(version?, detail.percent("from")?, detail.percent("to")?)
+            }
+            Action::VersionShadowSet => {
+                Self::VersionShadowSet(version?, detail.percent("from")?, detail.percent("to")?)
             }
             Action::VersionDeactivated => {
                 Self::VersionDeactivated(version?, detail.percent("from")?)
@@ -465,6 +471,8 @@ struct VersionForm {
     artifact: Option<Artifact>,
     status: String,
     traffic_percent: f64,
+    #[serde(default)]
+    shadow_percent: f64,
     created_at: i64,
     activated_at: Option<i64>,
 }
@@ -488,6 +496,7 @@ impl VersionForm {
             artifact: version.artifact.clone(),
             status: version.status.to_string(),
             traffic_percent: version.traffic_percent.get(),
+            shadow_percent: version.shadow_percent.get(),
             created_at: version.created_at.micros(),
             activated_at: version.activated_at.map(Timestamp::micros),
         }
@@ -506,6 +515,7 @@ impl VersionForm {
             artifact: self.artifact,
             status: self.status.parse::<VersionStatus>().ok()?,
             traffic_percent: Percent::new(self.traffic_percent).ok()?,
+            shadow_percent: Percent::new(self.shadow_percent).ok()?,
             created_at: Timestamp::from_micros(self.created_at),
             activated_at: self.activated_at.map(Timestamp::from_micros),
         })

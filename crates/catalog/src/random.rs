@@ -87,6 +87,10 @@ impl<'a> Dice<'a> {
                     bytes: self.below(1000) as u64,
                 },
             },
+            6 if self.one_in(3) => Command::SetShadow {
+                id: self.id(state),
+                percent: self.percent(),
+            },
             6 => Command::Delete { id: self.id(state) },
             7 | 8 => self.set_traffic(state),
             9 => Command::SetAlias {

@@ -82,6 +82,12 @@ fn version(before: &Version, after: &Version) -> Vec<Write> {
             described: after.described.clone(),
         });
     }
+    if before.shadow_percent != after.shadow_percent {
+        writes.push(Write::Shadow {
+            key: after.key,
+            percent: after.shadow_percent,
+        });
+    }
     if before.artifact != after.artifact {
         writes.extend(after.artifact.clone().map(|artifact| Write::Artifact {
             key: after.key,

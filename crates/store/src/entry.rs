@@ -9,13 +9,15 @@
 //! entry       1 at: microseconds since 1970, by the wall clock (an id may be ahead of it)
 //!             2 prediction | 3 feedback
 //!             | 7 call that has begun: a prediction without what came of it, which comes as a 2 with the same id
-//!             kept for: 4 outcome of a unit, 6 shadow
+//!             | 6 what a version made of a copy of a request: a prediction without input, and 25 and 26
+//!             kept for: 4 outcome of a unit
 //! prediction  1 order (8 bytes), 2 random (8 bytes), 3 version, 4 reason, 5 experiment, 6 epoch,
 //!             7 propensity (8 bytes), 8 unit_id, 9 media type of the input (none: plain text), 10 input,
 //!             11 version that answered, 12 its prediction as JSON, 13 confidence (8 bytes), 14 error,
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
 //!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere, 22 when its
-//!             version was asked for, 23 how it failed, 24 what else was answered as JSON; times are
+//!             version was asked for, 23 how it failed, 24 what else was answered as JSON, 25 and 26 order and
+//!             random of the prediction that it mirrors (8 bytes each); times are
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
@@ -28,8 +30,9 @@ mod wire;
 use crate::{Feedback, FeedbackContent, FeedbackOf, UnitFeedback};
 use sha2::{Digest, Sha256};
 use types::{
-    ExperimentKey, Failure, Input, Measured, MetricName, ModelName, PredictionId, PredictionRecord,
-    Reason, ReceiptId, RequestId, Status, Timestamp, UnitId, VersionKey, find_word,
+    ExperimentKey, Failure, Input, Measured, MetricName, ModelName, Outcome, PredictionId,
+    PredictionRecord, Reason, ReceiptId, RequestId, ShadowRecord, Status, Timestamp, UnitId,
+    VersionKey, find_word,
 };
 use wire::{Field, Fields, Writer};
 
@@ -56,6 +59,8 @@ pub enum Kind<'a> {
     Prediction(PredictionEntry<'a>),
     /// A call whose answer comes in parts has begun. What came of it is a prediction with the same id.
     Begun(PredictionEntry<'a>),
+    /// What a version made of a copy of a request, and the prediction that it mirrors.
+    Shadow(PredictionEntry<'a>, PredictionId),
     /// Values that came for predictions: a request, or a part of one.
     Feedback(FeedbackEntry),
 }
@@ -196,7 +201,23 @@ pub fn broken_off(begun: &[u8], why: &str, at: Timestamp) -> Result<Vec<u8>, Not
     Err(NotUnderstood::Malformed("it is no call that has begun"))
 }
 
+/// Writes what a version made of a copy of a request as an entry, to the end of `bytes`.
+pub fn encode_shadow(shadow: &ShadowRecord, at: Timestamp, bytes: &mut Vec<u8>) {
+    let mut entry = Writer::new(bytes);
+    entry.varint(1, at.micros() as u64);
+    entry.message(SHADOW, |message| {
+        message.fixed(1, shadow.id.order());
+        message.fixed(2, shadow.id.random());
+        message.varint(3, shadow.version.0 as u64);
+        message.fixed(7, shadow.share.to_bits());
+        encode_outcome(message, &shadow.outcome);
+        message.fixed(25, shadow.mirrors.order());
+        message.fixed(26, shadow.mirrors.random());
+    });
+}
+
 const PREDICTION: u32 = 2;
+const SHADOW: u32 = 6;
 const BEGUN: u32 = 7;
 
 fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8>) {
@@ -220,24 +241,7 @@ fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mu
                 prediction.bytes(10, value.as_str().as_bytes());
             }
         }
-        if let Some((served, output)) = &record.outcome.answer {
-            prediction.varint(11, served.0 as u64);
-            prediction.bytes(12, output.prediction.as_str().as_bytes());
-            if let Some(confidence) = output.confidence {
-                prediction.fixed(13, confidence.to_bits());
-            }
-            if let Some(outputs) = &output.outputs {
-                prediction.bytes(24, outputs.as_str().as_bytes());
-            }
-        }
-        if let Some(partial) = &record.outcome.partial {
-            prediction.bytes(24, partial.as_str().as_bytes());
-        }
-        if let Some(error) = &record.outcome.error {
-            prediction.bytes(14, error.as_bytes());
-        }
-        prediction.varint_option(15, record.outcome.latency_ns);
-        prediction.varint(16, u64::from(record.outcome.rejected));
+        encode_outcome(prediction, &record.outcome);
         if !record.attributes.is_empty() {
             prediction.json(17, &record.attributes);
         }
@@ -249,11 +253,32 @@ fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mu
             prediction.fixed(20, request.body);
         }
         prediction.varint_option(21, record.made_at.map(|at| at.micros() as u64));
-        if let Some(failure) = record.outcome.failure {
-            prediction.bytes(23, failure.as_str().as_bytes());
-        }
         prediction.varint_option(22, record.decided_at.map(|at| at.micros() as u64));
     });
+}
+
+fn encode_outcome(message: &mut Writer<'_>, outcome: &Outcome) {
+    if let Some((served, output)) = &outcome.answer {
+        message.varint(11, served.0 as u64);
+        message.bytes(12, output.prediction.as_str().as_bytes());
+        if let Some(confidence) = output.confidence {
+            message.fixed(13, confidence.to_bits());
+        }
+        if let Some(outputs) = &output.outputs {
+            message.bytes(24, outputs.as_str().as_bytes());
+        }
+    }
+    if let Some(partial) = &outcome.partial {
+        message.bytes(24, partial.as_str().as_bytes());
+    }
+    if let Some(error) = &outcome.error {
+        message.bytes(14, error.as_bytes());
+    }
+    message.varint_option(15, outcome.latency_ns);
+    message.varint(16, u64::from(outcome.rejected));
+    if let Some(failure) = outcome.failure {
+        message.bytes(23, failure.as_str().as_bytes());
+    }
 }
 
 /// Writes values as an entry, to the end of `bytes`.
@@ -316,6 +341,12 @@ impl<'a> Entry<'a> {
                 (PREDICTION, Field::Bytes(message)) => {
                     kind = Some(Kind::Prediction(decode_prediction(message)?))
                 }
+                (SHADOW, Field::Bytes(message)) => {
+                    kind = Some(Kind::Shadow(
+                        decode_prediction(message)?,
+                        mirrored(message)?,
+                    ))
+                }
                 (BEGUN, Field::Bytes(message)) => {
                     kind = Some(Kind::Begun(decode_prediction(message)?))
                 }
@@ -329,6 +360,20 @@ impl<'a> Entry<'a> {
         let kind = kind.ok_or(NotUnderstood::Malformed("it says nothing"))?;
         Ok(Self { at, kind })
     }
+}
+
+/// The prediction that a shadow mirrors.
+fn mirrored(bytes: &[u8]) -> Result<PredictionId, NotUnderstood> {
+    let (mut order, mut random) = (None, 0);
+    for field in Fields::new(bytes) {
+        match field? {
+            (25, Field::Fixed(bits)) => order = Some(bits),
+            (26, Field::Fixed(bits)) => random = bits,
+            _ => {}
+        }
+    }
+    let order = order.ok_or(NotUnderstood::Malformed("it mirrors nothing"))?;
+    Ok(PredictionId::new(order, random))
 }
 
 fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood> {

@@ -36,7 +36,7 @@ pub use feedback::{
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
-    PredictionFilter, RequestQuery, SetAside, VersionTotals,
+    PredictionFilter, RequestQuery, SetAside, ShadowAnswer, ShadowPair, ShadowQuery, VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{

@@ -89,6 +89,45 @@ pub struct VersionTotals {
     pub rollup: Rollup,
 }
 
+/// Whose shadows to read: newest first.
+#[derive(Debug, Clone)]
+pub struct ShadowQuery {
+    /// The version that got copies.
+    pub version: VersionKey,
+    /// When it did.
+    pub range: TimeRange,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One of the two answers to a request that was mirrored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowAnswer {
+    /// How the call ended.
+    pub status: Status,
+    /// What was answered.
+    pub prediction: Option<Json>,
+    /// How sure the version was.
+    pub confidence: Option<f64>,
+    /// How long it took, in nanoseconds.
+    pub latency_ns: Option<u64>,
+}
+
+/// A request that was answered, and what another version made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowPair {
+    /// The prediction that was answered.
+    pub mirrors: PredictionId,
+    /// The version that answered.
+    pub served: Option<VersionKey>,
+    /// What the caller got.
+    pub answer: ShadowAnswer,
+    /// What the version made of its copy.
+    pub shadow: ShadowAnswer,
+    /// What was right, where that has come.
+    pub label: Option<Json>,
+}
+
 /// Which predictions are summed up by their attributes.
 #[derive(Debug, Clone)]
 pub struct ByAttributes {

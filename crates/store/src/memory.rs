@@ -10,8 +10,8 @@ use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
     PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
-    SetAside, StoreError, StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter,
-    VersionTotals,
+    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredOutcome, StoredWebhook,
+    VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -216,6 +216,11 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<(u64, i64)>, StoreError> {
         let memory = self.lock();
         Ok(memory.log.request_numbers(&memory.models, after, limit))
+    }
+
+    async fn shadow_pairs(&self, query: ShadowQuery) -> Result<Vec<ShadowPair>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.shadow_pairs(&memory.models, &query))
     }
 
     async fn begun(&self) -> Result<Vec<Vec<u8>>, StoreError> {

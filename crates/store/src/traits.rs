@@ -4,8 +4,9 @@
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied,
-    PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError,
-    StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair,
+    ShadowQuery, StoreError, StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter,
+    VersionTotals,
 };
 use std::future::Future;
 use types::{
@@ -291,6 +292,16 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         after: u64,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(u64, i64)>, StoreError>> + Send;
+
+    /// Requests that were mirrored to a version, with both answers, newest first. Those whose prediction is gone are left
+    /// out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn shadow_pairs(
+        &self,
+        query: ShadowQuery,
+    ) -> impl Future<Output = Result<Vec<ShadowPair>, StoreError>> + Send;
 
     /// The entries of calls that have begun and have no outcome yet, oldest first.
     ///

@@ -15,6 +15,8 @@ crate::words! {
         VersionPatched = "version.patched",
         /// A version got its artifact.
         VersionArtifactSet = "version.artifact_set",
+        /// A version gets copies of another share of the requests.
+        VersionShadowSet = "version.shadow_set",
         /// A version was deleted.
         VersionDeleted = "version.deleted",
         /// Several weights were set at once.

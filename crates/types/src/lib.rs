@@ -66,7 +66,7 @@ pub use policy::{
     Promotion, RolloutProgress, RolloutSettings,
 };
 pub use prediction::{
-    Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, Status,
+    Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, ShadowRecord, Status,
 };
 pub use remote_spec::{OipSpec, OpenaiSpec, Prices, RemoteSpec};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};

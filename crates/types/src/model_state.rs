@@ -88,6 +88,7 @@ impl ModelState {
             version: version.version.clone(),
             status: version.status,
             weight: version.traffic_percent,
+            shadow: version.shadow_percent,
         };
         let experiment = |running: &Experiment| {
             let keys = running.definition.arms.iter().map(|arm| arm.key);
@@ -330,6 +331,13 @@ pub enum Write {
         key: VersionKey,
         /// Its files.
         artifact: Artifact,
+    },
+    /// A version gets copies of requests, or no more.
+    Shadow {
+        /// The version.
+        key: VersionKey,
+        /// The share of the requests.
+        percent: Percent,
     },
     /// A version goes, and its rows with it.
     DeleteVersion(VersionKey),

@@ -129,6 +129,21 @@ pub struct Outcome {
     pub latency_ns: Option<u64>,
 }
 
+/// What a version made of a copy of a request that another one has answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowRecord {
+    /// Its id, which holds its time.
+    pub id: PredictionId,
+    /// The version that got the copy.
+    pub version: VersionKey,
+    /// The share of the requests of which it gets one.
+    pub share: f64,
+    /// The prediction that it mirrors.
+    pub mirrors: PredictionId,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
 /// A prediction as it is logged. The chosen version stays on the record when another one
 /// answered: versions are compared by what was intended.
 #[derive(Debug, Clone, PartialEq)]

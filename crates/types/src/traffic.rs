@@ -19,6 +19,8 @@ pub struct TrafficVersion {
     pub status: VersionStatus,
     /// Its weight, not normalised.
     pub weight: Percent,
+    /// The share of the requests of which it gets a copy.
+    pub shadow: Percent,
 }
 
 /// The published traffic of one model.

@@ -106,6 +106,8 @@ pub struct Version {
     pub status: VersionStatus,
     /// Its weight among the active versions of the model.
     pub traffic_percent: Percent,
+    /// The share of the requests of its model of which it gets a copy, whoever answers.
+    pub shadow_percent: Percent,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When it was last activated.

@@ -191,6 +191,37 @@ fn char_runs(word: &[u8], length: usize, rows: &mut Rows<'_>) {
 mod tests {
     use super::*;
 
+    /// Texts and the rows that the Python of `models/train.py` has found for them.
+    #[test]
+    fn rows_are_those_that_models_were_trained_on() {
+        let features = Features {
+            kind: "hashed_ngrams".into(),
+            version: 1,
+            buckets: 65_536,
+            word_ngrams: [1, 2],
+            char_ngrams: Some([3, 5]),
+            binary: true,
+            max_features: 4096,
+        };
+        let mut count = 0;
+        for line in include_str!("../../../weir/models/expected.tsv")
+            .lines()
+            .skip(1)
+        {
+            let mut columns = line.split('\t');
+            let text: String = serde_json::from_str(columns.next().unwrap()).unwrap();
+            let rows = columns.next().unwrap().split(',');
+            let rows: Vec<i64> = rows.map(|row| row.parse().unwrap()).collect();
+            assert_eq!(features.rows(&text), rows, "{text}");
+            count += 1;
+        }
+        assert!(count > 70);
+        // However long a text is, it has no more.
+        assert_eq!(features.rows(&"word and word2 ".repeat(100_000)).len(), 36);
+        let long: String = (0..100_000).map(|n| format!("w{n} ")).collect();
+        assert_eq!(features.rows(&long).len(), 4096);
+    }
+
     #[test]
     fn what_a_model_says_is_checked() {
         let good = r#"{"kind":"hashed_ngrams","version":1,"buckets":4096,"word_ngrams":[1,2],"char_ngrams":[3,5],"binary":true,"max_features":100}"#;

@@ -12,7 +12,8 @@ use crate::{
     Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
     FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
     PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
-    StoredFeedback, Tier, VersionTotals, is_right, unit_number,
+    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, is_right,
+    unit_number,
 };
 use evidence::{
     Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
@@ -50,6 +51,8 @@ pub(super) struct Log {
     outcomes: Vec<UnitOutcomeRow>,
     dropped: u64,
     missing: Vec<RangeInclusive<u64>>,
+    /// What versions made of copies, by the order of the id.
+    shadows: BTreeMap<u64, (Vec<u8>, PredictionId)>,
     /// Entries of calls that have begun, by the order of the id.
     begun: BTreeMap<u64, Vec<u8>>,
     set_aside: BTreeMap<u64, Aside>,
@@ -146,6 +149,20 @@ impl Log {
                 appended.dropped += u64::from(dropped);
                 self.dropped += u64::from(dropped);
                 self.begun.remove(&prediction.id.order());
+            }
+            Kind::Shadow(shadow, mirrors) => {
+                let (_, deleted) = models
+                    .known(shadow.version)
+                    .ok_or_else(|| format!("the entry is of no version ({})", shadow.version.0))?;
+                if self.shadows.contains_key(&shadow.id.order()) {
+                    return Err("the id is taken".into());
+                }
+                if !deleted {
+                    self.shadows
+                        .insert(shadow.id.order(), (bytes.to_vec(), *mirrors));
+                }
+                appended.dropped += u64::from(deleted);
+                self.dropped += u64::from(deleted);
             }
             Kind::Begun(call) => {
                 self.begun.insert(call.id.order(), bytes.to_vec());
@@ -703,6 +720,50 @@ impl Log {
         attempts.into_iter().next()
     }
 
+    pub(super) fn shadow_pairs(&self, models: &Models, query: &ShadowQuery) -> Vec<ShadowPair> {
+        let mut pairs = Vec::new();
+        for (bytes, mirrors) in self.shadows.values().rev() {
+            let Ok(Entry {
+                kind: Kind::Shadow(made, _),
+                ..
+            }) = Entry::decode(bytes)
+            else {
+                continue;
+            };
+            let mirrored = self
+                .live(models)
+                .find(|(_, p)| p.id.order() == mirrors.order());
+            let Some((_, p)) = mirrored else { continue };
+            if made.version != query.version || !within(query.range, made.id.time()) {
+                continue;
+            }
+            let answer = |p: &PredictionEntry<'_>, status| ShadowAnswer {
+                status,
+                prediction: p.prediction.map(json),
+                confidence: p.confidence,
+                latency_ns: p.latency_ns,
+            };
+            let correct = MetricName::parse("correct").ok();
+            let known = correct.and_then(|metric| self.feedback.get(&(p.id.order(), metric)));
+            pairs.push(ShadowPair {
+                mirrors: p.id,
+                served: p.served,
+                answer: answer(&p, p.status()),
+                shadow: answer(
+                    &made,
+                    match (made.prediction, made.rejected) {
+                        (Some(_), _) => types::Status::Ok,
+                        (None, true) => types::Status::Rejected,
+                        (None, false) => types::Status::Error,
+                    },
+                ),
+                label: known.and_then(|known| known.label.as_deref().map(json)),
+            });
+        }
+        pairs.truncate(query.limit);
+        pairs
+    }
+
     pub(super) fn begun(&self) -> Vec<Vec<u8>> {
         self.begun.values().cloned().collect()
     }
@@ -1173,10 +1234,13 @@ fn value_of(
     Ok((metric.clone(), value, None))
 }
 
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
 fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPrediction {
     let (version, _) = models.known(p.version).expect("it was stored");
     let served = p.served.and_then(|key| models.known(key));
-    let json = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_default();
     let experiment = p.experiment.and_then(|key| models.by_key(key));
     LoggedPrediction {
         id: p.id,

@@ -146,6 +146,9 @@ impl Models {
             Write::Artifact { key, artifact } => {
                 self.version_mut(*key)?.artifact = Some(artifact.clone());
             }
+            Write::Shadow { key, percent } => {
+                self.version_mut(*key)?.shadow_percent = *percent;
+            }
             Write::DeleteVersion(key) => {
                 let row = self.versions.get_mut(key)?;
                 row.deleted = true;

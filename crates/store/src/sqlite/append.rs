@@ -12,6 +12,7 @@ use super::predictions::{self, PurgeCursor};
 use super::receipts::Receipts;
 use super::request_ids::{OpenRequestIds, WaitingIds};
 use super::rollups::OpenRollups;
+use super::shadows;
 use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
 use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
@@ -166,7 +167,7 @@ impl<'a> Decoded<'a> {
                 let experiment = prediction.experiment?;
                 Some(exposure_of(prediction, experiment, self.unit))
             }
-            Kind::Begun(_) | Kind::Feedback(_) => None,
+            Kind::Begun(_) | Kind::Shadow(..) | Kind::Feedback(_) => None,
         }
     }
 }
@@ -178,7 +179,7 @@ fn unit_of(entry: &Entry<'_>) -> Option<i64> {
             let unit_id = prediction.experiment.and(prediction.unit_id);
             unit_id.map(unit_number)
         }
-        Kind::Begun(_) | Kind::Feedback(_) => None,
+        Kind::Begun(_) | Kind::Shadow(..) | Kind::Feedback(_) => None,
     }
 }
 
@@ -403,6 +404,13 @@ impl Writer {
             Kind::Prediction(prediction) => {
                 let taken = self.take_prediction(prediction, unit, origin)?;
                 group.dropped += u64::from(!taken);
+            }
+            Kind::Shadow(shadow, mirrors) => {
+                let dropped = self.is_deleted(shadow.version)?;
+                if !dropped {
+                    shadows::insert(&self.connection, shadow, *mirrors, origin)?;
+                }
+                group.dropped += u64::from(dropped);
             }
             Kind::Begun(call) => {
                 let mut insert = self.connection.prepare_cached(

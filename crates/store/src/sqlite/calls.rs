@@ -2,14 +2,14 @@
 
 use super::{
     Store, append, catalog, evidence, feedback, journal_state, logged, outcomes, predictions,
-    receipts, stretches,
+    receipts, shadows, stretches,
 };
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback,
-    PredictionFilter, RequestQuery, RequestReceipt, SetAside, StoreError, StoredFeedback,
-    StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
+    StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
@@ -190,6 +190,11 @@ impl LogStore for Store {
         limit: usize,
     ) -> Result<Vec<(u64, i64)>, StoreError> {
         self.read(move |connection| predictions::request_numbers(connection, (after, limit)))
+            .await
+    }
+
+    async fn shadow_pairs(&self, query: ShadowQuery) -> Result<Vec<ShadowPair>, StoreError> {
+        self.read(move |connection| shadows::pairs(connection, &query))
             .await
     }
 

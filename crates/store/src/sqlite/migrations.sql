@@ -443,6 +443,24 @@ ALTER TABLE predictions ADD COLUMN failure TEXT;
 -- Versions have artifacts, and answers more than a prediction.
 ALTER TABLE versions ADD COLUMN artifact TEXT;
 ALTER TABLE predictions ADD COLUMN outputs TEXT;
+ALTER TABLE versions ADD COLUMN shadow_percent REAL NOT NULL DEFAULT 0;
+CREATE TABLE shadows (
+    shadow_order INTEGER PRIMARY KEY,
+    random INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    mirrors_order INTEGER NOT NULL, -- the prediction that it mirrors
+    share REAL NOT NULL,
+    prediction TEXT,                -- JSON
+    confidence REAL,
+    outputs TEXT,                   -- JSON
+    latency_ns INTEGER NOT NULL,
+    error TEXT,
+    rejected INTEGER NOT NULL,
+    server_key INTEGER NOT NULL,
+    position INTEGER NOT NULL
+);
+CREATE INDEX shadows_by_version ON shadows (version_key, shadow_order);
+CREATE INDEX shadows_by_mirrored ON shadows (mirrors_order);
 -- Calls whose answers come in parts have a beginning and an outcome.
 CREATE TABLE begun_calls (
     prediction_order INTEGER PRIMARY KEY,

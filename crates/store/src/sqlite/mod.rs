@@ -16,6 +16,7 @@ mod receipts;
 mod request_ids;
 mod rollups;
 mod row;
+mod shadows;
 mod stretches;
 mod verify;
 

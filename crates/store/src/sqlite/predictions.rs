@@ -209,6 +209,9 @@ pub(super) fn purge(
         *cursor = PurgeCursor { version, order: -1 };
     }
     transaction.execute("DELETE FROM rollups WHERE version_key = ?1", [version])?;
+    if super::shadows::purge(transaction, version, chunk)? {
+        return Ok(true);
+    }
     let last = transaction
         .query_row(
             "SELECT prediction_order FROM predictions WHERE prediction_order > ?1 \
@@ -481,7 +484,7 @@ pub(super) fn id_of(row: &Row<'_>) -> rusqlite::Result<PredictionId> {
 }
 
 /// What stands in place of a latency that nobody measured.
-const UNTIMED: i64 = -1;
+pub(super) const UNTIMED: i64 = -1;
 
 fn latency_of(row: &Row<'_>) -> rusqlite::Result<Option<u64>> {
     let latency: i64 = row.get("latency_ns")?;

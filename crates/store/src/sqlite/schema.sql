@@ -21,6 +21,7 @@ CREATE TABLE versions (
     artifact TEXT,                  -- JSON: the hash and the size of what was uploaded
     status TEXT NOT NULL,
     traffic_percent REAL NOT NULL,
+    shadow_percent REAL NOT NULL DEFAULT 0, -- the share of the requests of which it gets a copy
     created_at INTEGER NOT NULL,
     activated_at INTEGER,
     deleted_at INTEGER,
@@ -89,6 +90,25 @@ CREATE TABLE predictions (
 );
 -- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
+
+-- What versions made of copies of requests that others have answered. They are no predictions: nobody was answered by them.
+CREATE TABLE shadows (
+    shadow_order INTEGER PRIMARY KEY,
+    random INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    mirrors_order INTEGER NOT NULL, -- the prediction that it mirrors
+    share REAL NOT NULL,
+    prediction TEXT,                -- JSON
+    confidence REAL,
+    outputs TEXT,                   -- JSON
+    latency_ns INTEGER NOT NULL,
+    error TEXT,
+    rejected INTEGER NOT NULL,
+    server_key INTEGER NOT NULL,
+    position INTEGER NOT NULL
+);
+CREATE INDEX shadows_by_version ON shadows (version_key, shadow_order);
+CREATE INDEX shadows_by_mirrored ON shadows (mirrors_order);
 
 -- Calls whose answers come in parts: entries of the journal that say that one has begun, until its outcome comes.
 CREATE TABLE begun_calls (

@@ -378,3 +378,61 @@ pub(crate) async fn calls_that_have_begun_wait_for_their_outcome<S: Backend>(ope
     append_entries(store, vec![broken]).await.unwrap();
     assert_eq!(store.begun().await.unwrap(), entries[3..]);
 }
+
+pub(crate) async fn shadows_stand_beside_what_they_mirror<S: Backend>(opened: Opened<S>) {
+    let store = &opened.store;
+    let (one, two) = (register(store, 1, "1").await, register(store, 2, "2").await);
+    let answered = record(one.key, 1_700_000_000_000_000, 0.5, 5);
+    let shadow = |n: i64, of: types::PredictionId| {
+        let made = record(two.key, 1_700_000_000_000_000 + n, 0.7, 9);
+        let shadow = types::ShadowRecord {
+            id: made.id,
+            version: two.key,
+            share: 0.2,
+            mirrors: of,
+            outcome: made.outcome,
+        };
+        let mut bytes = Vec::new();
+        store::entry::encode_shadow(&shadow, at(0), &mut bytes);
+        bytes
+    };
+    let nothing = PredictionId::new(7, 7);
+    let entries = vec![
+        entry_of(&answered),
+        shadow(1, answered.id),
+        shadow(2, nothing),
+    ];
+    append_entries(store, entries).await.unwrap();
+    let query = |limit| store::ShadowQuery {
+        version: two.key,
+        range: TimeRange::ALL,
+        limit,
+    };
+    let pairs = store.shadow_pairs(query(9)).await.unwrap();
+    assert_eq!(pairs.len(), 1);
+    assert_eq!(
+        (pairs[0].mirrors, pairs[0].served),
+        (answered.id, Some(one.key))
+    );
+    assert_eq!(
+        (pairs[0].answer.confidence, pairs[0].shadow.confidence),
+        (Some(0.5), Some(0.7))
+    );
+    assert_eq!(
+        (pairs[0].shadow.status, pairs[0].shadow.latency_ns),
+        (Status::Ok, Some(9))
+    );
+    // They are no predictions.
+    assert_eq!(totals(store, TimeRange::ALL, two.key).await.count, 0);
+    // An id comes once, and a version is one that there was.
+    let again = append_entries(store, vec![shadow(1, answered.id)])
+        .await
+        .unwrap();
+    assert_eq!(again.set_aside.len(), 1);
+    assert_eq!(store.shadow_pairs(query(0)).await.unwrap(), []);
+    delete(store, two.model_id).await;
+    let late = append_entries(store, vec![shadow(3, answered.id)])
+        .await
+        .unwrap();
+    assert_eq!(late.dropped, 1);
+}

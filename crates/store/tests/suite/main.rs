@@ -93,7 +93,7 @@ macro_rules! suite {
         suite! { @cases $backend, $open;
             catalogue: rows_and_events_say_the_same_whatever_happens, a_change_is_applied_to_the_state_it_was_decided_on_or_not_at_all,
                 changes_are_on_the_record, deletion_takes_predictions_and_aliases_along, versions_are_paged;
-            log: every_window_is_exact, calls_that_have_begun_wait_for_their_outcome, predictions_are_read_on_from_a_position, predictions_are_read_back_and_filtered, positions_count_once_and_what_cannot_be_stored_is_set_aside,
+            log: every_window_is_exact, calls_that_have_begun_wait_for_their_outcome, shadows_stand_beside_what_they_mirror, predictions_are_read_on_from_a_position, predictions_are_read_back_and_filtered, positions_count_once_and_what_cannot_be_stored_is_set_aside,
                 what_is_rare_is_found_in_its_hours, rejected_inputs_have_no_latency, entries_of_deleted_versions_are_dropped_and_counted;
             experiments: evidence_counts_units_once_and_survives_a_recount,
                 young_predictions_wait_for_their_window, looks_are_kept_while_an_experiment_runs,

@@ -14,6 +14,7 @@ mod first_hour;
 mod http_runtime;
 mod journal;
 mod kill;
+mod onnx;
 mod outcomes;
 mod outlive;
 mod page;

@@ -132,6 +132,7 @@ fn write_row(
         } => versions::set_weight(t, *key, *status, *traffic_percent, *activated_at),
         Write::Described { key, described } => versions::describe(t, *key, described),
         Write::Artifact { key, artifact } => versions::set_artifact(t, *key, artifact),
+        Write::Shadow { key, percent } => versions::set_shadow(t, *key, *percent),
         Write::DeleteVersion(key) => versions::delete(t, *key, at),
         Write::Alias { alias, version } => aliases::set(t, name, alias, *version, at),
         Write::Metric { metric, declared } => {

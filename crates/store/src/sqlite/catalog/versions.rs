@@ -11,7 +11,7 @@ use types::{
 };
 
 const SELECT: &str = "SELECT version_key, model_id, name, version, description, accuracy, tags, \
-     runtime, artifact, status, traffic_percent, created_at, activated_at FROM versions \
+     runtime, artifact, status, traffic_percent, shadow_percent, created_at, activated_at FROM versions \
      WHERE deleted_at IS NULL";
 
 pub(in crate::sqlite) fn find(
@@ -114,6 +114,17 @@ pub(super) fn set_weight(
     )
 }
 
+pub(super) fn set_shadow(
+    t: &Transaction<'_>,
+    key: VersionKey,
+    percent: Percent,
+) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE versions SET shadow_percent = ?2 WHERE version_key = ?1",
+        params![key.0, percent.get()],
+    )
+}
+
 pub(super) fn set_artifact(
     t: &Transaction<'_>,
     key: VersionKey,
@@ -199,6 +210,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
         status: row.parsed("status", str::parse)?,
         traffic_percent: Percent::new(row.get("traffic_percent")?)
             .map_err(|_| corrupt("traffic_percent"))?,
+        shadow_percent: Percent::new(row.get("shadow_percent")?)
+            .map_err(|_| corrupt("shadow_percent"))?,
         created_at: row.time("created_at")?,
         activated_at: row
             .get::<_, Option<i64>>("activated_at")?
