@@ -15,6 +15,7 @@ mod plan;
 mod prediction;
 mod problem;
 mod settings;
+mod shadow;
 mod traffic;
 mod version;
 mod webhook;
@@ -51,6 +52,7 @@ pub use prediction::{
 };
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use settings::{SetDefaultModel, Settings};
+pub use shadow::{SetShadow, ShadowReport, ShadowSide};
 pub use traffic::{
     Alias, AuditEntry, AuditEvent, AuditPage, Rule, Rules, SetAlias, SetRules, SetTraffic, Traffic,
     TrafficShare,

@@ -56,6 +56,9 @@ pub struct Version {
     pub status: VersionStatus,
     /// Its weight among the active versions of the model.
     pub traffic_percent: f64,
+    /// The share of the requests of its model of which it gets a copy, whoever answers; 0 where it is left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shadow_percent: f64,
     /// When it was registered.
     pub created_at: String,
     /// When it was last activated.
@@ -79,6 +82,10 @@ pub struct Version {
     pub warning: Option<String>,
 }
 
+fn is_zero(percent: &f64) -> bool {
+    *percent == 0.0
+}
+
 impl From<types::Version> for Version {
     fn from(v: types::Version) -> Self {
         let (runtime, broken) = match v.runtime {
@@ -93,6 +100,7 @@ impl From<types::Version> for Version {
             accuracy: v.accuracy.get(),
             status: v.status.into(),
             traffic_percent: v.traffic_percent.get(),
+            shadow_percent: v.shadow_percent.get(),
             created_at: v.created_at.to_string(),
             activated_at: v.activated_at.map(|at| at.to_string()),
             runtime,

@@ -18,6 +18,7 @@ pub mod fixed;
 pub mod limits;
 #[cfg(test)]
 mod made;
+pub mod mcnemar;
 pub mod multiplicity;
 pub mod off_policy;
 pub mod plan;

@@ -18,6 +18,7 @@ fn routes(versions: u32) -> Routes {
         version: VersionName::parse(&n.to_string()).expect("a number is a name"),
         status: VersionStatus::Active,
         weight: Percent::new(f64::from(n % 7 + 1)).expect("from 1 to 7"),
+        shadow: Percent::ZERO,
     };
     Routes::new(ModelTraffic {
         name: ModelName::parse("model").expect("a name"),

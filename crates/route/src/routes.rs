@@ -46,6 +46,8 @@ pub struct Routes {
     experiment: Option<Trial>,
     /// Conditions on attributes, and the place of the version of each.
     rules: Vec<(Condition, usize)>,
+    /// The places of the versions that get copies, and the share of each.
+    shadows: Vec<(usize, f64)>,
     /// The versions that answer when they are named.
     by_name: HashMap<VersionName, usize>,
 }
@@ -123,8 +125,18 @@ impl Routes {
             Some((rule.when.clone(), *version))
         });
         let rules = rules.collect();
+        let shadows = traffic
+            .versions
+            .iter()
+            .enumerate()
+            .filter_map(|(at, version)| {
+                let copies = version.status.answers() && version.shadow > Percent::ZERO;
+                copies.then(|| (at, version.shadow.get() / 100.0))
+            });
+        let shadows = shadows.collect();
         Self {
             traffic,
+            shadows,
             arms,
             resting,
             table,
@@ -137,6 +149,21 @@ impl Routes {
     /// The traffic these routes were made from.
     pub fn traffic(&self) -> &ModelTraffic {
         &self.traffic
+    }
+
+    /// Whether any version gets copies of requests.
+    pub fn has_shadows(&self) -> bool {
+        !self.shadows.is_empty()
+    }
+
+    /// The places of the versions that get a copy of a request, for which another one was chosen: each by its own share,
+    /// independently of the others and of the choice.
+    pub fn shadows(&self, chosen: usize, random: u64) -> impl Iterator<Item = usize> {
+        let shadows = self.shadows.iter().enumerate();
+        shadows.filter_map(move |(number, (version, share))| {
+            let own = unit_interval(mixed(random, number as u64));
+            (*version != chosen && own < *share).then_some(*version)
+        })
     }
 
     /// Whether requests that name no version are answered.
@@ -230,6 +257,14 @@ impl Routes {
 /// Weighted rendezvous hashing: the arm with the smallest −ln(u)/w, which is each arm with
 /// probability w/Σw because −ln(u) is exponential (Efraimidis and Spirakis, Information Processing
 /// Letters 97, 2006). A unit moves only between arms whose ratio of weights moves.
+/// Random bits of their own for each number (the finalizer of SplitMix64: G. Steele, D. Lea, C. Flood, 2014).
+fn mixed(random: u64, number: u64) -> u64 {
+    let mut bits = random.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 fn rendezvous<'a>(arms: &'a [Arm], unit: &str) -> &'a Arm {
     let mut best = &arms[0];
     let mut best_score = f64::INFINITY;

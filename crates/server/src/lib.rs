@@ -43,6 +43,7 @@ mod results;
 mod rules;
 mod scales;
 mod settings;
+mod shadow;
 mod snapshot;
 mod state;
 mod traffic;
@@ -297,6 +298,8 @@ fn router(state: AppState) -> Router {
         .routes(routes!(models::read, models::patch, models::delete))
         .routes(routes!(models::activate))
         .routes(routes!(artifacts::read, artifacts::put))
+        .routes(routes!(shadow::set))
+        .routes(routes!(shadow::report))
         .routes(routes!(models::deactivate))
         .routes(routes!(codec::json::predict))
         .routes(routes!(codec::json::predict_by_name))

@@ -11,6 +11,7 @@ pub(crate) use values::declare as declare_values;
 
 use crate::clock;
 use crate::requests::{self, Claim, Guard, Kind};
+use crate::shadow;
 use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
@@ -72,6 +73,21 @@ impl Prediction {
     /// The probability with which the version was chosen.
     pub(crate) fn propensity(&self) -> f64 {
         self.assignment.propensity
+    }
+
+    /// What it was asked.
+    pub(crate) fn input(&self) -> &Input {
+        &self.record.input
+    }
+
+    /// The model.
+    pub(crate) fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The place of the version that was chosen.
+    pub(crate) fn chosen(&self) -> usize {
+        self.assignment.version
     }
 
     pub(crate) fn latency_ns(&self) -> u64 {
@@ -175,7 +191,9 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
     drop(permit);
     let confirmed = state.log.confirm(position..=position, deadline).await;
     confirmed.map_err(|error| Failure::NotLogged(error.0))?;
-    answered.map(Answer::New)
+    let prediction = answered?;
+    shadow::mirror(state, &prediction);
+    Ok(Answer::New(prediction))
 }
 
 /// What a request leads to.

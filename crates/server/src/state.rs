@@ -6,6 +6,7 @@ use crate::decisions::Tokens;
 use crate::error::{ApiError, ApiResult};
 use crate::log::{self, Log};
 use crate::requests::Requests;
+use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
 use crate::{Config, StartError, settings};
 use api::ErrorCode;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     /// Uploads under way.
     pub(crate) uploads: Semaphore,
     pub(crate) loader: Loader,
+    pub(crate) shadows: Shadows,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
     /// For reports that read the log row by row.
@@ -159,6 +161,7 @@ impl AppState {
             pinned: StdMutex::default(),
             uploads: Semaphore::new(UPLOADS),
             loader,
+            shadows: Shadows::default(),
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),

@@ -18,6 +18,7 @@ fn traffic(weights: &[f64]) -> ModelTraffic {
             version: VersionName::parse(&format!("{index}.0")).unwrap(),
             status: VersionStatus::Active,
             weight: Percent::new(weight).unwrap(),
+            shadow: Percent::ZERO,
         });
     ModelTraffic {
         name: ModelName::parse("m").unwrap(),
@@ -401,4 +402,33 @@ fn the_first_rule_that_is_met_comes_before_the_experiment_and_after_a_pin() {
     assert_eq!(others.reason, Reason::Experiment);
     let pinned = routes.assign(Some("0.0"), Some("u"), &who(r#"{"beta": true}"#), 0);
     assert_eq!(pinned.unwrap().reason, Reason::Pinned);
+}
+
+#[test]
+fn copies_go_by_their_shares_whoever_answers() {
+    let mut shared = traffic(&[50.0, 50.0, 0.0, 0.0]);
+    for (at, share) in [(1, 20.0), (2, 50.0), (3, 100.0)] {
+        shared.versions[at].shadow = Percent::new(share).unwrap();
+    }
+    shared.versions[2].status = VersionStatus::Testing;
+    shared.versions[3].status = VersionStatus::Inactive;
+    let routes = Routes::new(shared);
+    assert!(routes.has_shadows() && !Routes::new(traffic(&[50.0])).has_shadows());
+    let (mut counts, mut together) = ([0u32; 4], 0);
+    let mut random = 1u64;
+    for _ in 0..100_000 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let copies: Vec<usize> = routes.shadows(0, random).collect();
+        copies.iter().for_each(|at| counts[*at] += 1);
+        together += u32::from(copies.len() == 2);
+        // Nobody gets a copy of what it has answered.
+        assert!(routes.shadows(1, random).all(|at| at == 2));
+    }
+    let share = |count: u32| f64::from(count) / 100_000.0;
+    assert_eq!((counts[0], counts[3]), (0, 0));
+    assert!((share(counts[1]) - 0.2).abs() < 0.005, "{counts:?}");
+    assert!((share(counts[2]) - 0.5).abs() < 0.006, "{counts:?}");
+    assert!((share(together) - 0.1).abs() < 0.004, "{together}");
 }

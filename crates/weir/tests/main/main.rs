@@ -24,6 +24,7 @@ mod rollout;
 mod segments;
 mod serve;
 mod settings;
+mod shadow;
 mod webhooks;
 mod weir;
 mod worst_day;
