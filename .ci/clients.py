@@ -944,9 +944,7 @@ def part_openai(server, url, behind):
     check(got.startswith(SAYS[0]) and b"[DONE]" not in got, "openai: a break is passed on", got)
     broken("a break", told, "broken_off")
     status, told, got = streamed_raw(server, "a whole answer")
-    found = logged(server, told.get("weir-prediction-id")) if status == 200 else {}
-    check(status >= 500 or WHOLE_TEXT in str(found.get("prediction")) or found.get("status") == "error",
-          "openai: an upstream that does not stream is no success without a text", (status, got, found))
+    check(status >= 500 or b"data:" in got, "openai: an upstream that does not stream is no 200 without an event", (status, got))
 
     def leaves(said, how):
         parts = client.chat.completions.with_streaming_response.create(**ask(said, stream=True))

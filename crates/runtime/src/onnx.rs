@@ -211,7 +211,7 @@ impl Quick {
             self.is.store(false, Ordering::Relaxed);
         }
         drop(session);
-        let outputs = outputs.map_err(|error| queue::failed(&error))?;
+        let outputs = outputs.map_err(|error| queue::failed(&error, input))?;
         model.answer(&outputs, 0, input)
     }
 }

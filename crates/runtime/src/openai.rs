@@ -133,6 +133,11 @@ impl OpenaiRuntime {
                 .as_ref()
                 .map(|content| content.chars().count()),
             first_token_ms: None,
+            tool_calls: choice
+                .message
+                .tool_calls
+                .and_then(|calls| serde_json::from_str(calls.get()).ok())
+                .filter(|calls: &Value| !calls.is_null()),
             is_estimated: false,
         };
         let prediction = match (choice.message.content, choice.message.tool_calls) {
@@ -229,13 +234,15 @@ pub(crate) struct Said {
     /// Characters of the text.
     pub(crate) length: Option<usize>,
     pub(crate) first_token_ms: Option<f64>,
+    /// Calls of tools.
+    pub(crate) tool_calls: Option<Value>,
     /// Whether the tokens are counted here, because the service has not said them.
     pub(crate) is_estimated: bool,
 }
 
 impl Said {
     /// The outputs that are logged: `tokens_in`, `tokens_out`, `cost`, `time_to_first_token_ms`, `output_length`,
-    /// `finish_reason` and the response.
+    /// `finish_reason`, `tool_calls` and the response.
     pub(crate) fn outputs(&self, prices: Option<Prices>, response: Option<&Json>) -> Json {
         let mut outputs = Map::new();
         let mut say = |key: &str, value: Option<Value>| {
@@ -261,6 +268,7 @@ impl Said {
         );
         say("output_length", self.length.map(Value::from));
         say("finish_reason", self.finish_reason.clone().map(Value::from));
+        say("tool_calls", self.tool_calls.clone());
         say(
             "tokens_are_estimated",
             self.is_estimated.then_some(Value::from(true)),

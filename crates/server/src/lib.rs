@@ -55,6 +55,7 @@ pub use plan::answer as plan;
 pub use runtime::{Engines, serve_model};
 
 use axum::Router;
+use axum::http::Uri;
 use axum::routing::get;
 use error::ApiError;
 use state::AppState;
@@ -350,7 +351,9 @@ fn router(state: AppState) -> Router {
         .route("/assets/dashboard.js", get(dashboard::script))
         .route("/assets/dashboard.css", get(dashboard::style))
         .merge(openapi::pages(document))
-        .fallback(|| async { ApiError::path_not_found() })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .fallback(|uri: Uri| async move { codec::said(&uri, ApiError::path_not_found()) })
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            codec::said(&uri, ApiError::method_not_allowed())
+        })
         .with_state(state)
 }

@@ -526,6 +526,16 @@ impl<'de> Visitor<'de> for Level<'_> {
         })
     }
 
+    /// JSON has no word for a number that is none: it is null, as in what [`Elements::write_json`] writes.
+    fn visit_unit<E: Error>(mut self) -> Result<(), E> {
+        self.leaf(|elements| match elements {
+            Elements::Fp16(_) | Elements::Fp32(_) | Elements::Fp64(_) => {
+                push_number(elements, f64::NAN)
+            }
+            other => Err(misfit("null", other.data_type())),
+        })
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Self { reading, depth } = self;
         if depth >= MOST_DIMENSIONS {
@@ -671,7 +681,7 @@ mod tests {
             (DataType::Fp32, "[1,[2]]", "arrays beside elements"),
             (DataType::Fp32, "[[1],2]", "elements beside arrays"),
             (DataType::Fp32, "[[],1]", "elements"),
-            (DataType::Fp32, "[null]", "null"),
+            (DataType::Int64, "[null]", "null, which is no INT64"),
             (DataType::Fp32, "[{}]", "map"),
             (DataType::Fp32, "[1", "EOF"),
         ] {

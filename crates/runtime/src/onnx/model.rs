@@ -49,6 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) rows: usize,
     /// Whether it came as tensors, and is answered so.
     as_tensors: bool,
+    /// Whether its tensors are the caller's own: what a model cannot do with them is no fault of the model's.
+    pub(crate) is_given: bool,
 }
 
 /// Where the files of a model are.
@@ -293,15 +295,18 @@ impl Model {
             Reads::Tokens(tokens) => tokens.tensors(texts)?,
             Reads::Text => {
                 let texts = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+                let texts = Elements::Bytes(texts);
+                without_zeros(&texts).map_err(|why| format!("the input {why}"))?;
                 let mut shape = vec![1; self.signature.inputs[0].dims.len().max(1)];
                 shape[0] = rows;
-                vec![tensor(shape, Elements::Bytes(texts))]
+                vec![tensor(shape, texts)]
             }
         };
         Ok(Prepared {
             tensors,
             rows,
             as_tensors,
+            is_given: matches!(self.reads, Reads::Text),
         })
     }
 
@@ -565,6 +570,17 @@ fn only(signature: &Signature, data_type: DataType) -> Option<&Port> {
     }
 }
 
+/// Texts end at a zero byte in the languages of the engines.
+fn without_zeros(elements: &Elements) -> Result<(), String> {
+    let zero = match elements {
+        Elements::Bytes(texts) => texts.iter().any(|text| text.contains(&0)),
+        _ => false,
+    };
+    (!zero)
+        .then_some(())
+        .ok_or_else(|| "has a text with a zero byte, which the model does not take".into())
+}
+
 fn tensor(shape: Vec<usize>, elements: Elements) -> Tensor {
     Tensor::new(shape, elements).expect("as many elements as the shape has")
 }
@@ -636,6 +652,7 @@ fn fitting(port: &Port, given: Tensor) -> Result<Tensor, String> {
             names(std::slice::from_ref(port))
         ));
     }
+    without_zeros(given.elements()).map_err(|why| format!("the input {} {why}", port.name))?;
     given
         .reshaped(shape)
         .map_err(|error| format!("the input {} {error}", port.name))
@@ -651,5 +668,6 @@ fn together(tensors: Vec<Tensor>, as_tensors: bool) -> Result<Prepared, String> 
         rows: rows.unwrap_or(1),
         tensors,
         as_tensors,
+        is_given: true,
     })
 }

@@ -282,7 +282,9 @@ impl Queue {
             }
             // One that cannot be run must not take the others with it.
             Err(_) if jobs.len() > 1 => self.run_each(session, &jobs),
-            Err(error) => jobs.iter().for_each(|job| job.answer(Err(failed(&error)))),
+            Err(error) => jobs
+                .iter()
+                .for_each(|job| job.answer(Err(failed(&error, &job.input)))),
         }
     }
 
@@ -316,12 +318,15 @@ fn panicked(why: &str) -> RuntimeError {
     RuntimeError::Failed(Failure::Panicked, why.into())
 }
 
-/// What a failed run is for the record.
-pub(crate) fn failed(error: &EngineError) -> RuntimeError {
+/// What a failed run is for the record. Of the caller's own tensors (a class that the table does not have, a shape that does
+/// not go with another) nobody can say before whether a model takes them.
+pub(crate) fn failed(error: &EngineError, input: &Prepared) -> RuntimeError {
     match error {
-        EngineError::Panicked(_) => RuntimeError::Failed(Failure::Panicked, error.to_string()),
-        EngineError::Failed(_) | EngineError::Stopped => {
-            RuntimeError::Failed(Failure::Failed, error.to_string())
+        EngineError::Stopped => RuntimeError::Failed(Failure::Failed, error.to_string()),
+        _ if input.is_given => {
+            RuntimeError::Rejected(format!("the model cannot run on these inputs: {error}"))
         }
+        EngineError::Panicked(_) => RuntimeError::Failed(Failure::Panicked, error.to_string()),
+        EngineError::Failed(_) => RuntimeError::Failed(Failure::Failed, error.to_string()),
     }
 }

@@ -8,8 +8,13 @@ use crate::{Calling, RuntimeError};
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use types::{Failure, Input, Json, Output};
+
+/// The most calls of tools of an answer that are put together.
+const MOST_CALLS: usize = 256;
 
 /// A part of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub struct OpenStream {
     chunks: u64,
     said: Said,
     finish_reason: Option<String>,
+    /// Calls of tools by their places, put together for the log.
+    calls: BTreeMap<u64, Map<String, Value>>,
 }
 
 impl OpenaiRuntime {
@@ -69,6 +76,7 @@ impl OpenaiRuntime {
                 chunks: 0,
                 said: Said::default(),
                 finish_reason: None,
+                calls: BTreeMap::new(),
             }),
             Err(error) => {
                 self.http.note(&pass, Some(&error), how);
@@ -85,8 +93,12 @@ impl OpenaiRuntime {
     /// The whole of an answer that has come to its end.
     pub fn whole(&self, stream: &OpenStream) -> Output {
         let said = stream.said();
+        let prediction = match &said.tool_calls {
+            Some(calls) if stream.text.is_empty() => calls.into(),
+            _ => Json::text(&stream.text),
+        };
         Output {
-            prediction: Json::text(&stream.text),
+            prediction,
             confidence: None,
             outputs: Some(said.outputs(self.spec.prices, None)),
         }
@@ -115,6 +127,8 @@ impl OpenStream {
             length: Some(self.text.chars().count()),
             first_token_ms: self.said.first_token_ms,
             is_estimated: false,
+            tool_calls: (!self.calls.is_empty())
+                .then(|| self.calls.values().cloned().map(Value::Object).collect()),
         }
     }
 
@@ -184,6 +198,12 @@ impl OpenStream {
                 self.said.first_token_ms.get_or_insert(since);
             }
             self.text.push_str(&delta.content.unwrap_or_default());
+            for piece in delta.tool_calls.into_iter().flatten() {
+                let place = piece.get("index").and_then(Value::as_u64).unwrap_or(0);
+                if self.calls.len() < MOST_CALLS || self.calls.contains_key(&place) {
+                    join(self.calls.entry(place).or_default(), piece);
+                }
+            }
             self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
         }
         if is_usage {
@@ -219,7 +239,27 @@ struct Delta {
     #[serde(default)]
     content: Option<String>,
     #[serde(default)]
-    tool_calls: Option<serde::de::IgnoredAny>,
+    tool_calls: Option<Vec<Map<String, Value>>>,
+}
+
+/// Adds a piece of a call of a tool: texts go on, all else is as it came last.
+fn join(call: &mut Map<String, Value>, piece: Map<String, Value>) {
+    for (key, value) in piece {
+        match (call.get_mut(&key), value) {
+            _ if key == "index" => {}
+            // A service that repeats its id with each piece means the same one.
+            (Some(Value::String(known)), Value::String(more))
+                if key == "arguments" || known.is_empty() =>
+            {
+                known.push_str(&more);
+            }
+            (Some(Value::Object(known)), Value::Object(more)) => join(known, more),
+            (_, Value::Null) => {}
+            (_, value) => {
+                call.insert(key, value);
+            }
+        }
+    }
 }
 
 /// The data of an event: that of its lines, one below the other. `None` for a comment.

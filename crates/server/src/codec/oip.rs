@@ -34,7 +34,7 @@ const TEXT: &str = "text";
 const ATTRIBUTES: &str = "attributes.";
 
 /// An error in the form of the protocol.
-struct Problem(ApiError);
+pub(super) struct Problem(pub(super) ApiError);
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {

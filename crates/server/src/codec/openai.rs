@@ -32,7 +32,7 @@ const REQUEST: HeaderName = HeaderName::from_static("weir-request-id");
 const AWAKE: Duration = Duration::from_secs(15);
 
 /// An error in the form of the protocol.
-struct Problem(ApiError);
+pub(super) struct Problem(pub(super) ApiError);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -233,6 +233,8 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
         tokens_in: Option<u64>,
         #[serde(default)]
         tokens_out: Option<u64>,
+        #[serde(default)]
+        tool_calls: Option<Value>,
     }
     let outputs =
         outputs.and_then(|outputs| serde_json::from_str::<Outputs<'_>>(outputs.as_str()).ok());
@@ -250,15 +252,24 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
     let usage = usage.map(|(tokens_in, tokens_out)| {
         json!({"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out})
     });
-    let finish = outputs
-        .and_then(|outputs| outputs.finish_reason)
-        .unwrap_or_else(|| "stop".into());
+    let (finish, calls) = outputs
+        .map(|outputs| (outputs.finish_reason, outputs.tool_calls))
+        .unwrap_or_default();
+    let finish = finish.unwrap_or_else(|| "stop".into());
+    let mut message = json!({"role": "assistant", "content": content});
+    if let Some(calls) = calls {
+        // Where there is no text, the calls are the prediction.
+        if message["content"] == Value::from(calls.to_string()) {
+            message["content"] = Value::Null;
+        }
+        message["tool_calls"] = calls;
+    }
     json!({
         "id": "chatcmpl-weir",
         "object": "chat.completion",
         "created": 0,
         "model": model,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish, "logprobs": null}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": null}],
         "usage": usage,
     })
     .to_string()
@@ -273,7 +284,17 @@ fn one_event(whole: &str) -> Response {
             let message = choice
                 .as_object_mut()
                 .and_then(|choice| choice.remove("message"));
-            choice["delta"] = message.unwrap_or_default();
+            let mut delta = message.unwrap_or_default();
+            // In parts, calls say which one each piece is of.
+            for (at, call) in delta["tool_calls"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .enumerate()
+            {
+                call["index"] = at.into();
+            }
+            choice["delta"] = delta;
         }
     }
     let body = format!("data: {chunk}\n\ndata: [DONE]\n\n");

@@ -136,7 +136,16 @@ impl InputForm<'_> {
             }
             (None, None) => return Err("has no data".into()),
         };
-        read.map_err(|error| error.to_string())
+        let tensor = read.map_err(|error| error.to_string())?;
+        // Everything is logged as JSON, which has no bytes.
+        if let types::Elements::Bytes(texts) = tensor.elements()
+            && texts.iter().any(|text| std::str::from_utf8(text).is_err())
+        {
+            return Err(
+                "has an element that is no UTF-8: send bytes as base64, or as UINT8".into(),
+            );
+        }
+        Ok(tensor)
     }
 }
 
