@@ -644,6 +644,7 @@ ODD = b'data: {"id":"chatcmpl-1" , "object":"chat.completion.chunk","created":1.
 TOOLS = [event(chunk({"role": "assistant", "content": None})), event(chunk(tool(0, name="weather", arguments=""))),
          event(chunk(tool(0, arguments='{"ci'))), event(chunk(tool(1, name="time", arguments=""))),
          event(chunk(tool(0, arguments='ty": "Köln"}'))), event(chunk(tool(1, arguments="{}"))), ODD, event(chunk({}, "tool_calls"))]
+CALLS = {0: ("weather", '{"city": "Köln"}'), 1: ("time", "{}")}
 FAILURE = {"error": {"message": "The model is overloaded.", "type": "server_error", "param": None, "code": "overloaded"}}
 
 
@@ -676,8 +677,13 @@ STREAMS = {
     "an event without choices first": ([event({**chunk({}), "choices": [], "prompt_filter_results": []}), *SAYS, STOP], COUNTED, [DONE]),
     "two choices": ([*SAYS, event({**chunk({}), "choices": [{"index": 1, "delta": {"content": "No"}, "finish_reason": None}]}), STOP], COUNTED, [DONE]),
     "tools": (TOOLS, COUNTED, [DONE]),
+    "tools alone": ([each for each in TOOLS if each is not ODD], COUNTED, [DONE]),
     "behind the end": (SAYS + [STOP], COUNTED, [DONE]),
 }
+
+
+# What the answers say.
+SAID = {"tools": "Grü", "tools alone": ""}
 
 
 def whole(model, text, **more):
@@ -888,13 +894,14 @@ def part_openai(server, url, behind):
             same(f"openai: {said}, usage {asked}: what comes is what was sent", got, want)
             found = logged(server, told.get("weir-prediction-id"), counted)
             same(f"openai: {said}, usage {asked}: it is well", (found.get("status"), found.get("failure")), ("ok", None))
-            if said == "tools":
-                told_of = json.dumps(found.get("prediction"), ensure_ascii=False)
-                check("weather" in told_of and "Köln" in told_of, "openai: calls of tools that came in parts are in the log", told_of)
-                tokens(said, found, True, len("Grü"))
-                continue
-            same(f"openai: {said}, usage {asked}: the log has the text", found.get("prediction"), WHOLE_TEXT)
-            tokens(f"{said}, usage {asked}", found, True)
+            text = SAID.get(said, WHOLE_TEXT)
+            if said in SAID:
+                calls = (found.get("outputs") or {}).get("tool_calls") or []
+                told_of = [(call["function"]["name"], call["function"]["arguments"]) for call in calls]
+                same(f"openai: {said}, usage {asked}: calls in parts are put together in the log", told_of, list(CALLS.values()))
+                text = text or calls
+            same(f"openai: {said}, usage {asked}: the log has the text", found.get("prediction"), text)
+            tokens(f"{said}, usage {asked}", found, True, len(SAID.get(said, WHOLE_TEXT)))
     for said in STREAMS:
         for asked in (False, True):
             status, _, got = streamed_raw(server, f"cut {said}", asked)
@@ -916,9 +923,9 @@ def part_openai(server, url, behind):
             except Exception as error:
                 check(False, f"openai: the client reads {said}, usage {asked}", repr(error))
                 continue
-            same(f"openai: the client reads {said}, usage {asked}", text, "Grü" if said == "tools" else WHOLE_TEXT)
-            if said == "tools":
-                same("openai: the client reads calls of tools", calls, {0: '{"city": "Köln"}', 1: "{}"})
+            same(f"openai: the client reads {said}, usage {asked}", text, SAID.get(said, WHOLE_TEXT))
+            if said in SAID:
+                same(f"openai: the client reads calls of {said}", calls, {at: arguments for at, (_, arguments) in CALLS.items()})
             if usage_apart(said):
                 same(f"openai: {said}: the usage comes to who asked", len(usages), 1 if asked else 0)
 

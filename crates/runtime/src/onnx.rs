@@ -18,20 +18,25 @@ mod tract;
 
 use crate::gate::{Gate, Pass};
 use crate::{Calling, RuntimeError, TensorPort};
-use engine::{Session, Stop};
+use engine::Session;
 use engines::Engines;
 use model::{Files, Model, Prepared};
 use queue::{Queue, run_guarded};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use types::{Input, Json, OnnxSpec, Output};
 
 /// A model whose runs take less than this is run by whoever asks: a thread would cost as much again.
 const QUICK: Duration = Duration::from_micros(200);
-/// A run of such a model that takes longer than this shows that it is none.
-const NOT_QUICK: Duration = Duration::from_millis(2);
+/// A run of such a model that takes longer than this is slow. That may be the machine's doing: whoever runs may have to wait
+/// for a core.
+const SLOW: Duration = Duration::from_millis(2);
+/// When more than one run in so many is slow, it is the model's.
+const SLOW_IN: u32 = 20;
+/// How many slow runs more than that are needed to tell.
+const SLOW_RUNS: u32 = 50;
 /// Longer inputs, in bytes, are made ready on a thread that may be kept busy.
 const LONG: usize = 16 << 10;
 /// Answers that differ by more than this when inputs run together are other answers.
@@ -53,6 +58,8 @@ struct Quick {
     sessions: Vec<Mutex<Box<dyn Session>>>,
     next: AtomicUsize,
     is: AtomicBool,
+    /// Counts up by [`SLOW_IN`] with each slow run, and down by one with each other.
+    slow: AtomicU32,
     /// How long an input may be.
     length: usize,
 }
@@ -136,6 +143,7 @@ impl Opened {
                 sessions: sessions.into_iter().map(Mutex::new).collect(),
                 next: AtomicUsize::new(0),
                 is: AtomicBool::new(true),
+                slow: AtomicU32::new(0),
                 length: LIKE_PROBE * Model::length(&prepared).max(1) * prepared.rows.max(1),
             })
         } else {
@@ -175,7 +183,7 @@ impl Opened {
             && quick.is.load(Ordering::Relaxed)
             && Model::length(&prepared) * prepared.rows <= quick.length
         {
-            return quick.run(&self.model, &prepared);
+            return quick.run(&self.model, prepared);
         }
         self.queue.enter(prepared, pass).answer().await
     }
@@ -189,7 +197,22 @@ fn bytes(input: &Input) -> usize {
 }
 
 impl Quick {
-    fn run(&self, model: &Model, input: &Prepared) -> Result<Output, RuntimeError> {
+    /// Takes note of how long a run took: a model that often takes long is run by threads that may be kept busy.
+    fn note(&self, took: Duration) {
+        let slow = self.slow.load(Ordering::Relaxed);
+        // Others count at the same time: one more or less changes nothing.
+        if took <= SLOW {
+            if slow > 0 {
+                self.slow.store(slow - 1, Ordering::Relaxed);
+            }
+        } else if slow >= SLOW_RUNS * SLOW_IN {
+            self.is.store(false, Ordering::Relaxed);
+        } else {
+            self.slow.store(slow + SLOW_IN, Ordering::Relaxed);
+        }
+    }
+
+    fn run(&self, model: &Model, mut input: Prepared) -> Result<Output, RuntimeError> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let count = self.sessions.len();
         // As many as there are cores: one is free, nearly always.
@@ -205,14 +228,11 @@ impl Quick {
         };
         let mut session = free.unwrap_or_else(wait);
         let began = Instant::now();
-        let outputs = run_guarded(&mut **session, model.stack(&[input]), &Stop::default());
-        if began.elapsed() > NOT_QUICK {
-            // Once may be the machine's fault; the next ones have threads that may be kept busy.
-            self.is.store(false, Ordering::Relaxed);
-        }
+        let outputs = run_guarded(&mut **session, std::mem::take(&mut input.tensors), None);
         drop(session);
-        let outputs = outputs.map_err(|error| queue::failed(&error, input))?;
-        model.answer(&outputs, 0, input)
+        self.note(began.elapsed());
+        let outputs = outputs.map_err(|error| queue::failed(&error, &input))?;
+        model.answer(&outputs, 0, &input)
     }
 }
 
@@ -225,7 +245,7 @@ fn try_out(
     let mut best = None;
     for _ in 0..3 {
         let began = Instant::now();
-        let outputs = run_guarded(session, model.stack(&[probe]), &Stop::default());
+        let outputs = run_guarded(session, model.stack(&[probe]), None);
         let outputs = outputs.map_err(|error| error.to_string())?;
         let answered = model
             .answer(&outputs, 0, probe)
@@ -262,7 +282,7 @@ fn same_together(
         return false;
     }
     let rows = probe.rows + longer.rows;
-    let outputs = run_guarded(session, model.stack(&[probe, &longer]), &Stop::default());
+    let outputs = run_guarded(session, model.stack(&[probe, &longer]), None);
     let Ok(outputs) = outputs else { return false };
     if !Model::are_by_row(&outputs, rows) {
         return false;

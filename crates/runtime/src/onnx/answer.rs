@@ -1,6 +1,7 @@
 //! What the outputs of a model mean: a label and how sure it is, a number, or whatever they are.
 
 use super::engine::{Port, PortKind, Signature, Value};
+use std::borrow::Cow;
 use std::fmt::Write;
 use types::{DataType, Elements, Json, OnnxSpec, Output, Tensor};
 
@@ -14,6 +15,7 @@ pub(crate) struct Answers {
     prediction: Option<usize>,
     /// The output that has what is said of each class.
     classes: Option<(usize, Scores)>,
+    /// What the classes are called, as JSON.
     labels: Option<Vec<String>>,
 }
 
@@ -89,7 +91,7 @@ impl Answers {
         Ok(Self {
             prediction,
             classes,
-            labels,
+            labels: labels.map(|labels| labels.iter().map(|label| text(label)).collect()),
         })
     }
 
@@ -164,7 +166,7 @@ impl Answers {
             },
         );
         let (best, most) = best.ok_or("the model has said nothing of any class")?;
-        let prediction = prediction.unwrap_or_else(|| classes[best].0.clone());
+        let prediction = prediction.unwrap_or_else(|| classes[best].0.clone().into_owned());
         let of_prediction = classes.iter().find(|(class, _)| *class == prediction);
         Ok(Row {
             confidence: Some(of_prediction.map_or(most, |(_, score)| *score)),
@@ -174,14 +176,14 @@ impl Answers {
     }
 
     /// The classes, as JSON, with a probability each.
-    fn class_scores(
-        &self,
-        output: &Value,
+    fn class_scores<'a>(
+        &'a self,
+        output: &'a Value,
         means: Scores,
         row: usize,
-    ) -> Result<Vec<(String, f64)>, String> {
+    ) -> Result<Vec<(Cow<'a, str>, f64)>, String> {
         let mut scores: Vec<f64> = Vec::new();
-        let mut classes: Vec<String> = Vec::new();
+        let mut classes: Vec<Cow<'a, str>> = Vec::new();
         match output {
             Value::Maps(maps) => {
                 for (class, score) in maps
@@ -194,7 +196,7 @@ impl Answers {
                         .as_ref()
                         .zip(place)
                         .and_then(|(labels, place)| labels.get(place));
-                    classes.push(label.map_or_else(|| class.clone(), |label| text(label)));
+                    classes.push(Cow::Borrowed(label.unwrap_or(class).as_str()));
                     scores.push(f64::from(*score));
                 }
             }
@@ -210,7 +212,7 @@ impl Answers {
                     scores.push(number(at)?);
                     classes.push(match &self.labels {
                         Some(labels) => match labels.get(at) {
-                            Some(label) if labels.len() == width => text(label),
+                            Some(label) if labels.len() == width => Cow::Borrowed(label.as_str()),
                             _ => {
                                 return Err(format!(
                                     "the model knows {width} classes, and {} labels are said",
@@ -218,7 +220,7 @@ impl Answers {
                                 ));
                             }
                         },
-                        None => at.to_string(),
+                        None => Cow::Owned(at.to_string()),
                     });
                 }
             }
@@ -232,7 +234,7 @@ impl Answers {
         Ok(classes.into_iter().zip(scores).collect())
     }
 
-    fn probabilities(&self, classes: &[(String, f64)]) -> Option<String> {
+    fn probabilities(&self, classes: &[(Cow<'_, str>, f64)]) -> Option<String> {
         if classes.len() > MOST_CLASSES {
             return None;
         }
@@ -268,7 +270,7 @@ impl Answers {
                     labels.len()
                 )
             })?;
-            return Ok(text(label));
+            return Ok(label.clone());
         }
         values(tensor, begin, width)
     }

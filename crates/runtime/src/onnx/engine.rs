@@ -111,8 +111,8 @@ impl Stop {
 
 /// A model that is ready to run: one run at a time.
 pub(crate) trait Session: Send {
-    /// Runs it on inputs in the order of its signature; gives its outputs in their order.
-    fn run(&mut self, inputs: Vec<Tensor>, stop: &Stop) -> Result<Vec<Value>, EngineError>;
+    /// Runs it on inputs in the order of its signature; gives its outputs in their order. Without a stop it runs to its end.
+    fn run(&mut self, inputs: Vec<Tensor>, stop: Option<&Stop>) -> Result<Vec<Value>, EngineError>;
 }
 
 /// Opens a model file for so many runs at once.

@@ -276,29 +276,31 @@ fn answered(value: &DynValue) -> ort::Result<Value> {
 }
 
 impl Session for Runs {
-    fn run(&mut self, inputs: Vec<Tensor>, stop: &Stop) -> Result<Vec<Value>, EngineError> {
+    fn run(&mut self, inputs: Vec<Tensor>, stop: Option<&Stop>) -> Result<Vec<Value>, EngineError> {
         let wrong = |error: ort::Error| EngineError::failed(&error);
         let Self(session, signature) = self;
         let named = signature.inputs.iter().zip(inputs);
         let named = named.map(|(port, tensor)| {
-            Ok((port.name.as_str(), SessionInputValue::from(given(tensor)?)))
+            let value = SessionInputValue::from(given(tensor)?);
+            Ok((port.name.as_str(), value))
         });
         let named: Vec<(&str, SessionInputValue<'_>)> =
             named.collect::<ort::Result<_>>().map_err(wrong)?;
+        let read = |outputs: ort::session::SessionOutputs<'_>| {
+            outputs.iter().map(|(_, value)| answered(&value)).collect()
+        };
+        let Some(stop) = stop else {
+            return session.run(named).and_then(read).map_err(wrong);
+        };
         let options = Arc::new(RunOptions::new().map_err(wrong)?);
         let stops = Arc::clone(&options);
         if !stop.begins(move || drop(stops.terminate())) {
             return Err(EngineError::Stopped);
         }
-        let outputs = session.run_with_options(named, &*options);
-        let read =
-            outputs.and_then(|outputs| outputs.iter().map(|(_, value)| answered(&value)).collect());
-        read.map_err(|error| {
-            if stop.is_stopped() {
-                EngineError::Stopped
-            } else {
-                wrong(error)
-            }
+        let outputs = session.run_with_options(named, &*options).and_then(read);
+        outputs.map_err(|error| match stop.is_stopped() {
+            true => EngineError::Stopped,
+            false => wrong(error),
         })
     }
 }

@@ -261,7 +261,7 @@ impl Queue {
         }
         let inputs: Vec<&Prepared> = jobs.iter().map(|job| &job.input).collect();
         let rows: usize = inputs.iter().map(|input| input.rows).sum();
-        let outputs = run_guarded(session, self.model.stack(&inputs), &run.stop);
+        let outputs = run_guarded(session, self.model.stack(&inputs), Some(&run.stop));
         let by_row = |outputs: &Vec<Value>| jobs.len() == 1 || Model::are_by_row(outputs, rows);
         match outputs {
             Ok(outputs) if by_row(&outputs) => {
@@ -302,7 +302,7 @@ impl Queue {
 pub(crate) fn run_guarded(
     session: &mut dyn Session,
     inputs: Vec<types::Tensor>,
-    stop: &Stop,
+    stop: Option<&Stop>,
 ) -> Result<Vec<Value>, EngineError> {
     let run = catch_unwind(AssertUnwindSafe(|| session.run(inputs, stop)));
     run.unwrap_or_else(|panic| {
