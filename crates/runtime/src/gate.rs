@@ -17,6 +17,9 @@ const CALLS: u32 = 20;
 const STRETCH: Duration = Duration::from_secs(10);
 const PARTS: usize = 10;
 
+/// So many probes in a row of a version that has nothing to do, and it is not ready.
+const PROBES_IN_A_ROW: u32 = 3;
+
 /// How often a version is asked with its probe while calls are refused.
 pub const PROBE_EVERY: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,10 @@ struct Breaker {
     present: usize,
     began: Option<Instant>,
     in_a_row: u32,
+    /// When something was last asked of it, a probe included.
+    asked: Option<Instant>,
+    /// Probes that were not answered since something was.
+    probes: u32,
     round: u64,
     /// Why calls are refused, while they are.
     refusing: Option<Arc<str>>,
@@ -100,6 +107,7 @@ impl Gate {
         if pass.round != breaker.round {
             return;
         }
+        (breaker.asked, breaker.probes) = (Some(now), 0);
         breaker.turn(now);
         let present = breaker.present;
         let (calls, failures) = &mut breaker.parts[present];
@@ -116,6 +124,31 @@ impl Gate {
             .fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
         let often = calls >= CALLS && 2 * failures >= calls;
         if breaker.refusing.is_none() && (often || breaker.in_a_row >= IN_A_ROW) {
+            breaker.refusing = Some(why.into());
+            self.refuses.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether nothing has been asked of the version for so long; if so, it is about to be.
+    pub(crate) fn is_idle(&self, interval: Duration, now: Instant) -> bool {
+        let mut breaker = self.breaker();
+        let asked = *breaker.asked.get_or_insert(now);
+        let idle = breaker.refusing.is_none() && now.saturating_duration_since(asked) >= interval;
+        if idle {
+            breaker.asked = Some(now);
+        }
+        idle
+    }
+
+    /// A version that had nothing to do was sent its probe: why that failed, where it has.
+    pub(crate) fn probed(&self, failure: Option<&str>) {
+        let mut breaker = self.breaker();
+        let Some(why) = failure else {
+            breaker.probes = 0;
+            return;
+        };
+        breaker.probes += 1;
+        if breaker.refusing.is_none() && breaker.probes >= PROBES_IN_A_ROW {
             breaker.refusing = Some(why.into());
             self.refuses.store(true, Ordering::Release);
         }
@@ -206,6 +239,28 @@ mod tests {
         for _ in 1..IN_A_ROW {
             end(&gate, Some("again"), now);
         }
+        assert!(!gate.is_refusing());
+    }
+
+    #[test]
+    fn an_idle_version_that_does_not_answer_its_probe_is_not_ready() {
+        let (gate, start) = (Gate::new(9), Instant::now());
+        let interval = Duration::from_secs(30);
+        assert!(!gate.is_idle(interval, start));
+        assert!(gate.is_idle(interval, start + interval));
+        assert!(!gate.is_idle(interval, start + interval));
+        // A call in between is an answer, and no reason to ask.
+        gate.probed(Some("gone"));
+        end(&gate, None, start + interval);
+        assert!(!gate.is_idle(interval, start + interval + Duration::from_secs(29)));
+        for n in 1..=PROBES_IN_A_ROW {
+            assert!(!gate.is_refusing());
+            assert!(gate.is_idle(interval, start + (n + 1) * interval));
+            gate.probed(Some("gone"));
+        }
+        assert_eq!(gate.refusing().as_deref(), Some("gone"));
+        assert!(!gate.is_idle(interval, start + 100 * interval));
+        gate.answered();
         assert!(!gate.is_refusing());
     }
 

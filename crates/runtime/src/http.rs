@@ -288,6 +288,23 @@ impl HttpRuntime {
         }
     }
 
+    /// Whether it is time to see that a service which has nothing to do is ready.
+    pub(crate) fn is_idle(&self) -> bool {
+        let interval = self.endpoint.probe_interval;
+        interval.is_some_and(|interval| self.gate.is_idle(interval, Instant::now()))
+    }
+
+    /// Sees whether it is. A refusal of the probe is an answer.
+    pub(crate) async fn see(&self, probe: impl Future<Output = Result<(), RuntimeError>>) {
+        let asked = tokio::time::timeout(PROBE_WITHIN, probe).await;
+        let failure = match asked {
+            Ok(Ok(()) | Err(RuntimeError::Rejected(_))) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(RuntimeError::Timeout(PROBE_WITHIN.as_millis()).to_string()),
+        };
+        self.gate.probed(failure.as_deref());
+    }
+
     /// Asks the service, whether or not it may be called: its whole reply, which is JSON.
     pub(crate) async fn ask(&self, input: &Input, within: Duration) -> Result<Json, RuntimeError> {
         let within = within.min(self.endpoint.timeout);

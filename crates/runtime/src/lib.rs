@@ -167,6 +167,22 @@ impl Runtime {
         }
     }
 
+    /// Whether it is time to see that a version which has nothing to do is ready.
+    pub fn is_idle(&self) -> bool {
+        self.http().is_some_and(http::HttpRuntime::is_idle)
+    }
+
+    /// Sees whether it is, by its probe: after some that are not answered it is not called until one is.
+    pub async fn see(&self) {
+        match self {
+            // What runs in process is always there.
+            Self::Sentiment(_) | Self::Onnx(_) => {}
+            Self::Http(http) => http.see(http.probe()).await,
+            Self::Oip(oip) => oip.http().see(oip.probe()).await,
+            Self::Openai(openai) => openai.http().see(openai.probe()).await,
+        }
+    }
+
     /// The service that is called, where there is one.
     fn http(&self) -> Option<&http::HttpRuntime> {
         match self {

@@ -309,21 +309,19 @@ impl Snapshot {
         names
     }
 
-    /// What calls the versions that keep failing and are not called now.
-    fn refusing(&self) -> Vec<Arc<Runtime>> {
+    /// What calls the versions that answer, of those that are of a kind.
+    fn answering(&self, of: impl Fn(&Runtime) -> bool) -> Vec<Arc<Runtime>> {
         let models = self.models.load();
         let loaded = models.values().map(|cell| cell.load_full());
-        let refusing = loaded.flat_map(|model| {
+        let found = loaded.flat_map(|model| {
             let versions = model.traffic().versions.iter().zip(&model.runtimes);
             let ready = versions.filter_map(|(version, runtime)| match runtime {
                 Loaded::Ready(runtime) if version.status.answers() => Some(Arc::clone(runtime)),
                 _ => None,
             });
-            ready
-                .filter(|runtime| runtime.is_refusing())
-                .collect::<Vec<_>>()
+            ready.filter(|runtime| of(runtime)).collect::<Vec<_>>()
         });
-        refusing.collect()
+        found.collect()
     }
 
     /// Versions that could not be loaded and may be now, for instance because a secret has come, with their models.
@@ -417,6 +415,15 @@ fn ambiguous(models: impl IntoIterator<Item = Arc<Model>>) -> NoModel {
 /// How long to wait before a change that could not be published is tried again.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(200);
 
+/// Sends a version its probe: one that is not called, or one that has nothing to do.
+async fn ask(runtime: Arc<Runtime>, again: bool) {
+    if again {
+        runtime.try_again().await;
+    } else {
+        runtime.see().await;
+    }
+}
+
 impl AppState {
     /// Publishes what is not known to have been published when it was changed, for ever.
     pub(crate) async fn keep_published(&self) {
@@ -438,9 +445,12 @@ impl AppState {
         loop {
             tokio::select! {
                 _ = tick.tick() => {
-                    for runtime in self.snapshot.refusing() {
-                        // One that hangs keeps no later one from being sent.
-                        asked.push(async move { runtime.try_again().await });
+                    // One that hangs keeps no later one from being sent.
+                    for runtime in self.snapshot.answering(Runtime::is_refusing) {
+                        asked.push(ask(runtime, true));
+                    }
+                    for runtime in self.snapshot.answering(Runtime::is_idle) {
+                        asked.push(ask(runtime, false));
                     }
                 }
                 Some(()) = asked.next() => {}

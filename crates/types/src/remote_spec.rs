@@ -35,6 +35,11 @@ pub struct RemoteSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_concurrency: Option<u64>,
+    /// While nothing is asked of it, the version is sent its probe so often, in milliseconds (1,000 to 3,600,000); three that are
+    /// not answered, and it is not called until one is. Left out, it is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1000, maximum = 3_600_000)]
+    pub probe_interval_ms: Option<u64>,
     /// What it is asked before it takes traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Value>,
@@ -78,6 +83,7 @@ impl RemoteSpec {
         http.timeout_ms = self.timeout_ms;
         http.max_reply_bytes = self.max_reply_bytes;
         http.max_concurrency = self.max_concurrency;
+        http.probe_interval_ms = self.probe_interval_ms;
         http
     }
 }

@@ -280,6 +280,11 @@ pub struct HttpSpec {
     /// The statuses by which it says that it has too much to do.
     #[serde(default = "default_busy_statuses")]
     pub busy_statuses: Vec<u16>,
+    /// While nothing is asked of it, the version is sent its probe so often, in milliseconds (1,000 to 3,600,000): when that was
+    /// not answered three times in a row, it is not called until it is. Left out, it is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1000, maximum = 3_600_000)]
+    pub probe_interval_ms: Option<u64>,
     /// The input that is sent before the version takes traffic, to see that the service answers: a
     /// text, or any JSON for a model that does not read text.
     #[serde(default = "default_probe")]
@@ -466,6 +471,8 @@ pub struct HttpEndpoint {
     pub refused_statuses: Vec<u16>,
     /// Statuses of a service that has too much to do.
     pub busy_statuses: Vec<u16>,
+    /// How often the version is sent its probe while nothing is asked of it.
+    pub probe_interval: Option<Duration>,
     /// What is sent before the version takes traffic.
     pub probe: Value,
 }
@@ -577,6 +584,12 @@ impl HttpSpec {
                     return Err(fail("/busy_statuses")("has a status that refuses an input"));
                 }
                 busy
+            },
+            probe_interval: match self.probe_interval_ms {
+                Some(interval) if !(1_000..=3_600_000).contains(&interval) => {
+                    return Err(fail("/probe_interval_ms")("must be from 1000 to 3600000"));
+                }
+                interval => interval.map(Duration::from_millis),
             },
             probe: self.probe.clone(),
         })
@@ -765,6 +778,8 @@ mod tests {
             (r#""refused_statuses":[200]"#, Some("/refused_statuses")),
             (r#""refused_statuses":[429]"#, Some("/busy_statuses")),
             (r#""busy_statuses":[999]"#, Some("/busy_statuses")),
+            (r#""probe_interval_ms":1000"#, None),
+            (r#""probe_interval_ms":10"#, Some("/probe_interval_ms")),
             (r#""outputs":{"score":"/score"}"#, None),
             (r#""outputs":{"score":"score"}"#, Some("/outputs")),
             (r#""outputs":{"":"/score"}"#, Some("/outputs")),

@@ -230,19 +230,23 @@ impl Elements {
         })
     }
 
-    /// Writes one of them as JSON. What JSON has no word for, as a number that is none, is null.
+    /// Writes one of them as JSON. Of what JSON has no word for, a number that is none is null, and one without an end the text
+    /// `"Infinity"` or `"-Infinity"`; both are read again.
     pub fn write_json(&self, at: usize, json: &mut String) {
-        let number = |value: f64, json: &mut String| match value.is_finite() {
-            true => drop(write!(json, "{}", serde_json::Value::from(value))),
-            false => json.push_str("null"),
+        let number = |value: f64, json: &mut String| {
+            if value.is_finite() {
+                json.push_str(&serde_json::Value::from(value).to_string());
+            } else {
+                endless(value, json);
+            }
         };
         match self {
             Self::Bool(values) => json.push_str(if values[at] { "true" } else { "false" }),
             // The shortest text that is the same number of 32 bits again.
-            Self::Fp32(values) => match values[at].is_finite() {
-                true => drop(write!(json, "{}", Shortest(values[at]))),
-                false => json.push_str("null"),
-            },
+            Self::Fp32(values) if values[at].is_finite() => {
+                let _ = write!(json, "{}", Shortest(values[at]));
+            }
+            Self::Fp32(values) => endless(f64::from(values[at]), json),
             Self::Fp64(values) => number(values[at], json),
             Self::Fp16(values) => number(f64::from(half_to_float(values[at])), json),
             Self::Int8(values) => drop(write!(json, "{}", values[at])),
@@ -259,6 +263,15 @@ impl Elements {
             }
         }
     }
+}
+
+/// What JSON has no number for.
+fn endless(value: f64, json: &mut String) {
+    json.push_str(match value {
+        f64::INFINITY => "\"Infinity\"",
+        f64::NEG_INFINITY => "\"-Infinity\"",
+        _ => "null",
+    });
 }
 
 /// A number of 32 bits in JSON.
@@ -522,6 +535,12 @@ impl<'de> Visitor<'de> for Level<'_> {
                 values.push(text.as_bytes().to_vec());
                 Ok(())
             }
+            Elements::Fp16(_) | Elements::Fp32(_) | Elements::Fp64(_) if text == "Infinity" => {
+                push_number(elements, f64::INFINITY)
+            }
+            Elements::Fp16(_) | Elements::Fp32(_) | Elements::Fp64(_) if text == "-Infinity" => {
+                push_number(elements, f64::NEG_INFINITY)
+            }
             other => Err(misfit(format_args!("{text:?}"), other.data_type())),
         })
     }
@@ -660,6 +679,12 @@ mod tests {
         tensor.write_nested(&mut json);
         assert_eq!(json, "[[1.0,2.5,-3.0],[4.0,5.0,1e-7]]");
         assert_eq!(read(DataType::Fp32, &json).unwrap(), tensor);
+        let odd = r#"[null,"Infinity","-Infinity",0.5]"#;
+        for data_type in [DataType::Fp16, DataType::Fp32, DataType::Fp64] {
+            let mut json = String::new();
+            read(data_type, odd).unwrap().write_flat(&mut json);
+            assert_eq!(json, odd);
+        }
         assert_eq!(read(DataType::Int64, "7").unwrap().shape(), [0usize; 0]);
         assert_eq!(read(DataType::Int64, "[]").unwrap().shape(), [0]);
         assert_eq!(read(DataType::Int64, "[[],[]]").unwrap().shape(), [2, 0]);

@@ -530,7 +530,11 @@ impl Model {
         let answer = self
             .answers
             .answer(&self.signature, outputs, (from, of.rows), of.as_tensors);
-        answer.map_err(RuntimeError::bad_reply)
+        answer.map_err(|why| match of.is_given {
+            // A root of a number below zero is the caller's.
+            true => RuntimeError::Rejected(why),
+            false => RuntimeError::bad_reply(why),
+        })
     }
 
     /// Whether outputs have a row for each row of what was run.

@@ -6,6 +6,7 @@ use super::{OpenaiRuntime, Said, Usage};
 use crate::gate::Pass;
 use crate::{Calling, RuntimeError};
 use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -62,7 +63,8 @@ impl OpenaiRuntime {
         let late = |_| RuntimeError::Timeout(within.as_millis());
         let body = Input::Json(body);
         let opened = tokio::time::timeout(within, self.http.open(&body)).await;
-        match opened.map_err(late).and_then(|opened| opened) {
+        let opened = opened.map_err(late).and_then(|opened| opened);
+        match opened.and_then(is_stream) {
             Ok(response) => Ok(OpenStream {
                 response,
                 pass,
@@ -117,6 +119,21 @@ impl OpenaiRuntime {
         }
         said.outputs(self.spec.prices, None)
     }
+}
+
+/// A service that does not know `stream` answers whole, which no client would read as parts.
+fn is_stream(response: Response) -> Result<Response, RuntimeError> {
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind
+        .trim_start()
+        .to_ascii_lowercase()
+        .starts_with("text/event-stream")
+    {
+        return Ok(response);
+    }
+    let why = format!("the service answers {kind:?}, and was asked for text/event-stream");
+    Err(RuntimeError::bad_reply(why))
 }
 
 impl OpenStream {

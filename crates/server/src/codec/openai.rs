@@ -14,7 +14,7 @@ use axum::Json as Reply;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream as streams;
 use serde::Deserialize;
@@ -39,6 +39,10 @@ impl IntoResponse for Problem {
         let Self(error) = self;
         let (message, code) = (error.detail().to_owned(), error.code());
         let mut response = error.into_response();
+        // Services refuse a request with 400, and clients look for that.
+        if code == ErrorCode::InputRejected || code == ErrorCode::InvalidRequest {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
         let kind = match response.status().as_u16() {
             401 | 403 => "authentication_error",
             429 => "rate_limit_error",

@@ -21,6 +21,9 @@ const WAITING: usize = 64;
 /// How long a caller may not read before he counts as gone.
 const NOT_READING: Duration = Duration::from_secs(60);
 
+/// How long an answer may go on when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// What a request for an answer in parts gets.
 pub(crate) enum Streamed {
     /// The parts.
@@ -95,7 +98,7 @@ async fn run(
     };
     // Where nobody waits any more, the first part finds that out.
     let _ = tell.send(Ok(streaming));
-    let (end, done) = pass_on(&model, opened, usage, &sender).await;
+    let (end, done) = pass_on(&state, &model, opened, usage, &sender).await;
     match under_way.conclude(end).await {
         Ok(recorded) => {
             if let Err(error) = written(&state, &recorded).await {
@@ -245,6 +248,7 @@ impl UnderWay {
 
 /// Passes parts on until there are no more. Says how that ended, and what is still to be sent when that is in the log.
 async fn pass_on(
+    state: &AppState,
     model: &crate::snapshot::Model,
     opened: Opened,
     usage: bool,
@@ -267,10 +271,16 @@ async fn pass_on(
     };
     let broke_off =
         |error: RuntimeError, stream: &OpenStream| Ended::BrokeOff(at, error, gave.partial(stream));
+    let mut ends = std::pin::pin!(ends(state));
     loop {
         let next = tokio::select! {
             next = stream.next() => next,
             () = to.closed() => return (broke_off(left(), &stream), None),
+            () = &mut ends => {
+                let why = "the server ended before the answer did".into();
+                let error = RuntimeError::Failed(FailureClass::BrokenOff, why);
+                return (broke_off(error, &stream), None);
+            }
         };
         let (event, failed) = match next {
             Ok(Some(Part::Done(event))) => {
@@ -304,6 +314,12 @@ async fn pass_on(
             return (broke_off(left(), &stream), None);
         }
     }
+}
+
+/// Returns when the server ends, and answers have had their time to come to an end.
+async fn ends(state: &AppState) {
+    state.closing.cancelled().await;
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// Logs that calls broke off which had begun before this process did.

@@ -11,7 +11,7 @@ use types::{DataType, Json, Tensor};
 pub(super) struct InferRequest<'a> {
     #[serde(default)]
     pub(super) id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub(super) parameters: Map<String, Value>,
     #[serde(borrow)]
     inputs: Vec<InputForm<'a>>,
@@ -24,7 +24,7 @@ struct InputForm<'a> {
     name: String,
     shape: Vec<usize>,
     datatype: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     parameters: Map<String, Value>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
@@ -34,8 +34,15 @@ struct InputForm<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct OutputForm {
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     pub(super) parameters: Map<String, Value>,
+}
+
+/// Some clients write what they do not say as null.
+fn or_null<'de, D: serde::Deserializer<'de>>(
+    parameters: D,
+) -> Result<Map<String, Value>, D::Error> {
+    Ok(Option::deserialize(parameters)?.unwrap_or_default())
 }
 
 /// A tensor and its name.
