@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs all tests and checks.
 #
-# Needs Rust, a C compiler and Python 3. Schemathesis, ONNX Runtime and the clients of protocols come from PyPI into target/test-tools. The page
+# Needs Rust, a C compiler and Python 3. Schemathesis and the OpenFeature SDK come from PyPI into target/test-tools, ONNX
+# Runtime, model servers and clients of their protocols into target/model-tools. The page
 # is tested in a real browser: Chromium is taken from the system, or installed where apt-get can;
 # WEIR_TEST_BROWSER names another one, and WEIR_TEST_BROWSER=none leaves that one test out.
 set -euo pipefail
@@ -13,11 +14,21 @@ fail() { echo "error: $1" >&2; echo "hint: $2" >&2; exit 1; }
 step "what the tests need"
 command -v python3 >/dev/null || fail "python3 is missing" "install Python 3.9 or later"
 tools=target/test-tools
-if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep, onnxruntime, openai, tritonclient.http, skl2onnx, uvicorn, fastapi' 2>/dev/null; then
+if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep' 2>/dev/null; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check 'schemathesis==4.32.5' \
-        'openfeature-sdk==0.10.0' 'openfeature-provider-ofrep==0.3.0' \
-        'onnxruntime==1.32.0' 'tritonclient[http]' 'openai' 'scikit-learn' 'skl2onnx' 'fastapi' 'uvicorn'
+        'openfeature-sdk==0.10.0' 'openfeature-provider-ofrep==0.3.0'
+fi
+models=target/model-tools
+if ! "$models/bin/python" -c 'import onnxruntime, openai, skl2onnx, tritonclient.http' 2>/dev/null; then
+    python3 -m venv "$models"
+    "$models/bin/pip" install --quiet --disable-pip-version-check 'onnxruntime==1.32.0' 'onnx==1.18.0' \
+        'scikit-learn==1.9.1' 'skl2onnx==1.20.0' 'tritonclient[http]==2.73.0' 'openai==3.57.0' 'fastapi==0.115.14' \
+        'uvicorn==0.54.0' 'protobuf==5.29.6'
+    # They are not there for every release of Python; what needs them is left out then.
+    "$models/bin/pip" install --quiet --disable-pip-version-check 'kserve==0.16.0' 'mlserver==1.7.1' \
+        'mlserver-sklearn==1.7.1' 'onnx==1.18.0' 'protobuf==5.29.6' ||
+        echo "kserve and mlserver are left out"
 fi
 if [ -z "${WEIR_TEST_BROWSER:-}" ]; then
     browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -54,10 +65,10 @@ step "flags by a real OpenFeature SDK"
 "$tools/bin/python" .ci/flags.py target/debug/weir 2000
 
 step "the examples of the pages on models and protocols"
-PATH="$PWD/$tools/bin:$PATH" "$tools/bin/python" .ci/pages.py target/debug/weir
+"$models/bin/python" .ci/pages.py target/debug/weir
 
 step "real clients and real models"
-"$tools/bin/python" .ci/clients.py target/debug/weir
+"$models/bin/python" .ci/clients.py target/debug/weir
 
 step "the API against its own description"
 python3 .ci/schemathesis.py "$PWD/$tools/bin/st" target/debug/weir
