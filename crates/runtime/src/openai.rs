@@ -37,7 +37,7 @@ impl OpenaiRuntime {
 
     pub(crate) async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
         let body = self.body(input, false).map_err(RuntimeError::Rejected)?;
-        let read = |reply| self.answer(reply);
+        let read = |reply: Json| self.answer(&reply);
         self.http.call_with(&Input::Json(body), how, read).await
     }
 
@@ -49,7 +49,7 @@ impl OpenaiRuntime {
         };
         let body = self.body(&probe, false).map_err(RuntimeError::Rejected)?;
         let reply = self.http.ask(&Input::Json(body), Duration::MAX).await?;
-        self.answer(reply).map(drop)
+        self.answer(&reply).map(drop)
     }
 
     /// What the service is sent. Members keep their order and their numbers.
@@ -116,7 +116,7 @@ impl OpenaiRuntime {
         Json::parse(body).map_err(|error| format!("is no request: {error}"))
     }
 
-    fn answer(&self, response: Json) -> Result<Output, RuntimeError> {
+    fn answer(&self, response: &Json) -> Result<Output, RuntimeError> {
         let completion: Completion<'_> =
             serde_json::from_str(response.as_str()).map_err(|error| {
                 RuntimeError::bad_reply(format!("the reply is no chat completion: {error}"))
@@ -145,7 +145,7 @@ impl OpenaiRuntime {
             (None, Some(calls)) => Json::parse(calls.get().to_owned()).unwrap_or_default(),
             (None, None) => Json::default(),
         };
-        let outputs = said.outputs(self.spec.prices, Some(&response));
+        let outputs = said.outputs(self.spec.prices, Some(response));
         Ok(Output {
             prediction,
             confidence: None,

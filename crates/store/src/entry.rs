@@ -50,10 +50,6 @@ pub struct Entry<'a> {
 
 /// What an entry says.
 #[derive(Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are predictions, and need no allocation"
-)]
 pub enum Kind<'a> {
     /// A prediction.
     Prediction(PredictionEntry<'a>),

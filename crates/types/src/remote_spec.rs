@@ -74,7 +74,7 @@ impl RemoteSpec {
 
     fn http(&self, path: &str, prediction_pointer: &str) -> HttpSpec {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let mut http = HttpSpec::to(url);
+        let mut http = HttpSpec::to(&url);
         http.headers.clone_from(&self.headers);
         http.bearer.clone_from(&self.bearer);
         http.input_pointer = Some(String::new());

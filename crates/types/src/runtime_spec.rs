@@ -479,7 +479,7 @@ pub struct HttpEndpoint {
 
 impl HttpSpec {
     /// With all defaults, to a URL.
-    pub fn to(url: String) -> Self {
+    pub fn to(url: &str) -> Self {
         let spec = serde_json::from_value(serde_json::json!({"url": url}));
         spec.expect("everything but the URL has a default")
     }

@@ -306,7 +306,7 @@ async fn answer(
     let body = unpacked(&body, encoding.as_deref(), state.config.max_body_bytes)?;
     let (request, tensors) = read(&body, json_length.as_deref()).map_err(unfit)?;
     let texts_only = matches!(tensors.as_slice(), [Named { name, .. }] if name == TEXT);
-    let call = call(name, pinned, &request, tensors)?;
+    let call = call(name, pinned, &request, &tensors)?;
     let answered = predict(state, call).await.map_err(problem)?;
     let said = match &answered {
         Answer::New(prediction) => Said {
@@ -387,7 +387,7 @@ fn call(
     name: &str,
     pinned: Option<String>,
     request: &InferRequest<'_>,
-    tensors: Vec<Named>,
+    tensors: &[Named],
 ) -> ApiResult<Call> {
     let mut fields = Fields::default();
     let text = |key: &str| match request.parameters.get(key) {
@@ -416,7 +416,7 @@ fn call(
     };
     let attributes = fields.attributes(members);
     fields.finish(Some(()))?;
-    let one_text = match tensors.as_slice() {
+    let one_text = match tensors {
         [Named { name, tensor }] if name == TEXT => match tensor.elements() {
             Elements::Bytes(texts) => match texts.as_slice() {
                 [text] => std::str::from_utf8(text)
@@ -430,7 +430,7 @@ fn call(
         _ => None,
     };
     Ok(Call {
-        input: one_text.map_or_else(|| Input::Json(to_json(&tensors)), Input::Text),
+        input: one_text.map_or_else(|| Input::Json(to_json(tensors)), Input::Text),
         name: Some(name.to_owned()),
         pinned,
         names_unit: unit_id.is_some(),

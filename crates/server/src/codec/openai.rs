@@ -263,7 +263,8 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
     let mut message = json!({"role": "assistant", "content": content});
     if let Some(calls) = calls {
         // Where there is no text, the calls are the prediction.
-        if message["content"] == Value::from(calls.to_string()) {
+        let written = calls.to_string();
+        if message["content"].as_str() == Some(written.as_str()) {
             message["content"] = Value::Null;
         }
         message["tool_calls"] = calls;

@@ -131,8 +131,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn round_trip(data_type: DataType, bytes: &[u8], shape: Vec<usize>) {
-        if let Ok(tensor) = Tensor::from_raw(data_type, shape.clone(), bytes) {
+    fn round_trip(data_type: DataType, bytes: &[u8], shape: &[usize]) {
+        if let Ok(tensor) = Tensor::from_raw(data_type, shape.to_vec(), bytes) {
             let mut again = Vec::new();
             tensor.write_raw(&mut again);
             assert_eq!(again, bytes);
@@ -148,10 +148,10 @@ mod tests {
             kind in 0..DataType::ALL.len(),
         ) {
             let data_type = DataType::ALL[kind];
-            round_trip(data_type, &bytes, shape.clone());
+            round_trip(data_type, &bytes, &shape);
             // The same with a shape that fits.
             if let Some(size) = element_bytes(data_type) {
-                round_trip(data_type, &bytes, vec![bytes.len() / size]);
+                round_trip(data_type, &bytes, &[bytes.len() / size]);
             }
         }
 
