@@ -88,7 +88,7 @@ def language_model(address):
 
 with tempfile.TemporaryDirectory() as folder:
     command = [WEIR, "serve", "--listen", "127.0.0.1:0", "--data-dir", f"{folder}/data"]
-    environment = {**os.environ, "WEIR_SECRET_OPENAI": "secret", "WEIR_LOG": "off"}
+    environment = {**os.environ, "WEIR_SECRET_OPENAI": "secret", "WEIR_LOG": "off", "VIRTUAL_ENV": sys.prefix}
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         address = server.stdout.readline().strip().removeprefix("http://")

@@ -106,10 +106,23 @@ impl Opened {
         let (count, threads) = (spec.sessions as usize, spec.threads as usize);
         let failed = |error: engine::EngineError| {
             // Where the server keeps it is nobody's business.
-            let said = error
-                .to_string()
-                .replace(&*files.model.to_string_lossy(), "the file");
-            format!("{} does not take the model: {said}", engine.name())
+            let said = error.to_string();
+            let said = said.replace(&*files.model.to_string_lossy(), "the file");
+            let unreadable = ["Protobuf", "does not contain a graph"];
+            if unreadable.iter().any(|sign| said.contains(sign)) {
+                return format!(
+                    "it is no ONNX file, or is cut off ({} says: {said})",
+                    engine.name()
+                );
+            }
+            let advice = match (engine.name(), engines.onnxruntime()) {
+                ("tract", None) => {
+                    "; ONNX Runtime runs more models, and this server has not found it: start it where `onnxruntime` is installed, or \
+                     with --onnxruntime PATH"
+                }
+                _ => "",
+            };
+            format!("{} does not take the model: {said}{advice}", engine.name())
         };
         let (signature, mut sessions) =
             engine::open(engine, &files.model, (count, threads)).map_err(failed)?;
@@ -251,6 +264,7 @@ fn try_out(
             .answer(&outputs, 0, probe)
             .map_err(|error| error.to_string())?;
         let took = began.elapsed();
+        model.fits(&outputs)?;
         match &mut best {
             Some((_, least)) if *least <= took => {}
             best => *best = Some((answered, took)),

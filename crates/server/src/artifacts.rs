@@ -86,6 +86,7 @@ pub(crate) async fn put(
         let found = match tried {
             Ok(found) => found,
             Err(why) => {
+                tracing::info!(model_id = %id, why, "an artifact was refused");
                 drop(pin);
                 state.tidy_artifacts().await;
                 return Err(unusable(&why));

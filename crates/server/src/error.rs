@@ -209,7 +209,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
             "; register one with `\"runtime\": {\"type\": \"onnx\"}`.".into()
         }
         Refusal::HasArtifact(_) => {
-            ", and what it has answered was of that one; register another version.".into()
+            ", which never changes; register another version, or delete this one and register it again.".into()
         }
         Refusal::Active => " and cannot be deleted; deactivate it first.".into(),
         Refusal::Stale { name, .. } => {

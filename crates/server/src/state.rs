@@ -133,6 +133,9 @@ impl AppState {
             // Nothing is named, so nothing that is named is wrong.
             None => Arc::new(Engines::find(None).map_err(std::io::Error::other)?),
         };
+        for line in engines.describe() {
+            tracing::info!("{line}");
+        }
         let loading = Loading {
             engines,
             program: config.program.clone(),

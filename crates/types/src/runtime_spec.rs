@@ -9,7 +9,12 @@ use utoipa::ToSchema;
 
 /// How a version is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    expecting = "must be an object with a type, such as {\"type\": \"onnx\"}"
+)]
 pub enum RuntimeSpec {
     /// In process: English sentiment by a word list.
     Sentiment {

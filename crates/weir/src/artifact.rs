@@ -113,6 +113,9 @@ fn hash(file: &mut File) -> std::io::Result<(ContentHash, u64)> {
 fn pack(folder: &Path) -> anyhow::Result<File> {
     let mut files = Vec::new();
     gather(folder, &mut files)?;
+    if files.is_empty() {
+        bail!("there are no files in it");
+    }
     files.sort();
     let mut archive = tar::Builder::new(tempfile::tempfile()?);
     archive.mode(tar::HeaderMode::Deterministic);

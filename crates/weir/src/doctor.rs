@@ -9,7 +9,10 @@ use std::process::ExitCode;
     reason = "what is found is the data of this command"
 )]
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    println!("weir {}", env!("CARGO_PKG_VERSION"));
+    println!(
+        "weir {}: what a server that is started from here would use",
+        env!("CARGO_PKG_VERSION")
+    );
     let engines = Engines::find(args.onnxruntime.as_deref());
     match &engines {
         Ok(engines) => engines

@@ -8,6 +8,9 @@ use types::{DataType, Elements, Json, OnnxSpec, Output, Tensor};
 /// So many classes have their probabilities in an answer; a model with more gives its label and how sure it is.
 const MOST_CLASSES: usize = 1000;
 
+/// Some models do not answer the class that they call most probable: by so much at most.
+const MAY_DIFFER: f64 = 0.2;
+
 /// How outputs become an answer.
 #[derive(Debug)]
 pub(crate) struct Answers {
@@ -233,6 +236,14 @@ impl Answers {
                 }
             }
         }
+        if let (Some(labels), Value::Maps(_)) = (&self.labels, output)
+            && labels.len() != classes.len()
+        {
+            let (known, said) = (classes.len(), labels.len());
+            return Err(format!(
+                "the model knows {known} classes, and {said} labels are said"
+            ));
+        }
         if scores.iter().any(|score| !score.is_finite()) {
             return Err("the model has answered a number that is none (NaN or infinite)".into());
         }
@@ -240,6 +251,29 @@ impl Answers {
             softmax(&mut scores);
         }
         Ok(classes.into_iter().zip(scores).collect())
+    }
+
+    /// Whether a prediction goes with what is said of the classes: labels in another order than the model's would call each
+    /// probability by the name of another class.
+    pub(crate) fn fits(&self, outputs: &[Value]) -> Result<(), String> {
+        let (Some((at, means)), Some(label), Some(_)) =
+            (self.classes, self.prediction, &self.labels)
+        else {
+            return Ok(());
+        };
+        let scores = self.class_scores(&outputs[at], means, 0)?;
+        let label = self.label(&outputs[label], 0)?;
+        let most = scores
+            .iter()
+            .fold(0.0f64, |most, (_, score)| most.max(*score));
+        match scores.iter().find(|(class, _)| *class == label) {
+            Some((_, score)) if *score >= most - MAY_DIFFER => Ok(()),
+            Some((_, score)) => Err(format!(
+                "it answers {label} and says that this is {score:.3} probable: `labels` must be in the order of the model's classes \
+                 (in scikit-learn `classes_`, which is sorted)"
+            )),
+            None => Err(format!("it answers {label}, which `labels` does not have")),
+        }
     }
 
     fn probabilities(&self, classes: &[(Cow<'_, str>, f64)]) -> Option<String> {

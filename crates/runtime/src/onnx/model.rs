@@ -182,6 +182,14 @@ impl Model {
                 signature.inputs.len()
             ));
         }
+        if let (Some(columns), Some(Some(width))) = (&spec.columns, signature.inputs[0].dims.get(1))
+            && columns.len() != *width
+        {
+            let (count, names) = (columns.len(), names(&signature.inputs));
+            return Err(format!(
+                "`columns` names {count} columns, and its input is {names}"
+            ));
+        }
         Ok(Self {
             signature,
             reads,
@@ -535,6 +543,11 @@ impl Model {
             true => RuntimeError::Rejected(why),
             false => RuntimeError::bad_reply(why),
         })
+    }
+
+    /// Whether what it says of itself goes together.
+    pub(crate) fn fits(&self, outputs: &[Value]) -> Result<(), String> {
+        self.answers.fits(outputs)
     }
 
     /// Whether outputs have a row for each row of what was run.

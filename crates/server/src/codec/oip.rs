@@ -144,8 +144,11 @@ fn metadata(state: &AppState, name: &str, version: Option<&str>) -> ApiResult<Re
                 .filter(|(_, version)| version.status.answers());
             let most = answering
                 .max_by(|(_, one), (_, other)| one.weight.get().total_cmp(&other.weight.get()));
+            // Where none answers, what the newest one takes is what is going to be asked for.
+            let newest = versions.len().checked_sub(1);
             most.map(|(at, _)| at)
-                .ok_or_else(|| ApiError::no_active_version(Some(name)))?
+                .or(newest)
+                .ok_or_else(|| ApiError::model_not_found(name))?
         }
     };
     let answering: Vec<&str> = versions
@@ -182,7 +185,7 @@ fn ports(spec: &RuntimeSpec) -> (Value, Value) {
     path = "/v2/models/{name}/ready",
     tag = "open inference protocol",
     params(path::Model),
-    responses((status = 200, description = "it does", body = Value), (status = 404, description = "there is no such model", body = Value), (status = 503, description = "it does not", body = Value)),
+    responses((status = 200, description = "it does", body = Value), (status = 404, description = "there is no such model", body = Value), (status = 400, description = "it does not", body = Value)),
 )]
 pub(crate) async fn model_ready(
     State(state): State<AppState>,
@@ -197,7 +200,7 @@ pub(crate) async fn model_ready(
     path = "/v2/models/{name}/versions/{version}/ready",
     tag = "open inference protocol",
     params(path::Model, ("version" = String, Path, description = "the version string, or an alias such as `@champion`")),
-    responses((status = 200, description = "it does", body = Value), (status = 404, description = "there is no such version", body = Value), (status = 503, description = "it does not", body = Value)),
+    responses((status = 200, description = "it does", body = Value), (status = 404, description = "there is no such version", body = Value), (status = 400, description = "it does not", body = Value)),
 )]
 pub(crate) async fn version_ready(
     State(state): State<AppState>,
@@ -231,7 +234,15 @@ fn readiness(
             answers(at)
         }
     };
-    Ok((status(ready), Reply(json!({"name": name, "ready": ready}))))
+    Ok((
+        if ready {
+            StatusCode::OK
+        } else {
+            // As the protocol has it: the client asked for what is not there now.
+            StatusCode::BAD_REQUEST
+        },
+        Reply(json!({"name": name, "ready": ready})),
+    ))
 }
 
 /// Infers: a version is chosen, called, and the prediction is logged.
@@ -244,7 +255,8 @@ fn readiness(
     tag = "open inference protocol",
     params(path::Model),
     request_body = Value,
-    responses((status = 200, description = "the outputs, as JSON or as bytes behind it", body = Value), (status = 400, description = "the request does not fit", body = Value)),
+    responses((status = 200, description = "the outputs, as JSON or as bytes behind it", body = Value), (status = "4XX", description = "the request does not fit, or cannot be answered", body = Value),
+        (status = "5XX", description = "it was not answered", body = Value)),
 )]
 pub(crate) async fn infer(
     State(state): State<AppState>,
@@ -262,7 +274,8 @@ pub(crate) async fn infer(
     tag = "open inference protocol",
     params(path::Model, ("version" = String, Path, description = "the version string, or an alias such as `@champion`")),
     request_body = Value,
-    responses((status = 200, description = "the outputs, as JSON or as bytes behind it", body = Value), (status = 400, description = "the request does not fit", body = Value)),
+    responses((status = 200, description = "the outputs, as JSON or as bytes behind it", body = Value), (status = "4XX", description = "the request does not fit, or cannot be answered", body = Value),
+        (status = "5XX", description = "it was not answered", body = Value)),
 )]
 pub(crate) async fn infer_version(
     State(state): State<AppState>,

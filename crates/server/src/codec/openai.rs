@@ -92,8 +92,8 @@ struct StreamOptions {
     request_body = Value,
     responses(
         (status = 200, description = "the completion, as the service of the version gave it; `Weir-Prediction-Id` names the prediction", body = Value),
-        (status = 400, description = "the request does not fit", body = Value),
-        (status = 404, description = "there is no such model", body = Value),
+        (status = "4XX", description = "the request does not fit, or cannot be answered", body = Value),
+        (status = "5XX", description = "it was not answered", body = Value),
     ),
 )]
 pub(crate) async fn complete(State(state): State<AppState>, request: Request) -> Response {

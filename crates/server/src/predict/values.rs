@@ -40,7 +40,8 @@ pub(crate) async fn declare(state: &AppState, name: &ModelName) {
             name: metric_name,
             kind,
             direction,
-            window_seconds: 0,
+            // They come with the answer; the window leaves the log its time to count them.
+            window_seconds: 10,
             lower_bound: Some(0.0),
             upper_bound: None,
             missing: Missing::Excluded,
