@@ -17,6 +17,9 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How long it is not tried again to load what could not be loaded.
 const NOT_AGAIN: Duration = Duration::from_secs(30);
 
+/// How long it is known why something could not be loaded, where nobody wants it any more.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
 /// Which version is to be loaded, and what from.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -36,6 +39,8 @@ pub struct Loader {
     /// Calls that a version may have at once where it does not say.
     concurrency: usize,
     loaded: Mutex<HashMap<VersionKey, Loaded>>,
+    /// Held by who loads a version, so that others wait for that instead of doing the same.
+    turns: Mutex<HashMap<VersionKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// What became of a version that takes long to load.
@@ -54,6 +59,7 @@ impl Loader {
             loading,
             concurrency,
             loaded: Mutex::default(),
+            turns: Mutex::default(),
         }
     }
 
@@ -101,6 +107,9 @@ impl Loader {
         let (RuntimeSpec::Onnx(spec), Some(files)) = (&wanted.spec, &wanted.files) else {
             return self.at_hand(wanted);
         };
+        let turns = || self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Arc::clone(turns().entry(wanted.key).or_default());
+        let _turn = turn.lock().await;
         if let Some(Loaded::Is(runtime, _)) = self.loaded().get(&wanted.key)
             && let Some(runtime) = runtime.upgrade()
         {
@@ -163,8 +172,10 @@ impl Loader {
                 }
                 kept.is_some() || runtime.strong_count() > 0
             }
-            Loaded::Failed(..) => true,
+            Loaded::Failed(at, _) => at.elapsed() < FORGOTTEN,
         });
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
     }
 }
 

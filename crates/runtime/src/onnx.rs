@@ -24,7 +24,7 @@ use model::{Files, Model, Prepared};
 use queue::{Queue, run_guarded};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 use types::{Input, Json, OnnxSpec, Output};
 
@@ -107,7 +107,13 @@ impl Opened {
         let failed = |error: engine::EngineError| {
             // Where the server keeps it is nobody's business.
             let said = error.to_string();
-            let said = said.replace(&*files.model.to_string_lossy(), "the file");
+            let mut said = said.replace(&*files.model.to_string_lossy(), "the file");
+            for folder in files.model.ancestors().skip(1).take(3) {
+                let folder = folder.to_string_lossy();
+                if folder.len() > 1 {
+                    said = said.replace(&*folder, "its folder");
+                }
+            }
             let unreadable = ["Protobuf", "does not contain a graph"];
             if unreadable.iter().any(|sign| said.contains(sign)) {
                 return format!(
@@ -149,7 +155,7 @@ impl Opened {
         };
         let together =
             model.takes_batches() && same_together(&model, &mut **session, &prepared, &answered);
-        let quick = if took < QUICK {
+        let quick = if took < QUICK && !may_take_long(&files.model) {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let (_, sessions) = engine::open(engine, &files.model, (cores, 1)).map_err(failed)?;
             Some(Quick {
@@ -191,12 +197,15 @@ impl Opened {
                 Err("the input could not be made ready: reading it panicked".into())
             })
         };
-        let prepared = prepared.map_err(RuntimeError::Rejected)?;
+        let mut prepared = prepared.map_err(RuntimeError::Rejected)?;
         if let Some(quick) = &self.quick
             && quick.is.load(Ordering::Relaxed)
             && Model::length(&prepared) * prepared.rows <= quick.length
         {
-            return quick.run(&self.model, prepared);
+            match quick.run(&self.model, prepared) {
+                Ok(answered) => return answered,
+                Err(all_run) => prepared = all_run,
+            }
         }
         self.queue.enter(prepared, pass).answer().await
     }
@@ -225,7 +234,12 @@ impl Quick {
         }
     }
 
-    fn run(&self, model: &Model, mut input: Prepared) -> Result<Output, RuntimeError> {
+    /// Runs it, where a session is free; gives the input back where none is.
+    fn run(
+        &self,
+        model: &Model,
+        mut input: Prepared,
+    ) -> Result<Result<Output, RuntimeError>, Prepared> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let count = self.sessions.len();
         // As many as there are cores: one is free, nearly always.
@@ -234,18 +248,15 @@ impl Quick {
             Err(TryLockError::Poisoned(session)) => Some(session.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
-        let wait = || {
-            self.sessions[first % count]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+        let Some(mut session) = free else {
+            return Err(input);
         };
-        let mut session = free.unwrap_or_else(wait);
         let began = Instant::now();
         let outputs = run_guarded(&mut **session, std::mem::take(&mut input.tensors), None);
         drop(session);
         self.note(began.elapsed());
-        let outputs = outputs.map_err(|error| queue::failed(&error, &input))?;
-        model.answer(&outputs, 0, &input)
+        let outputs = outputs.map_err(|error| queue::failed(&error, &input));
+        Ok(outputs.and_then(|outputs| model.answer(&outputs, 0, &input)))
     }
 }
 
@@ -344,6 +355,42 @@ pub struct OnnxRuntime {
 enum Runs {
     Here(Opened),
     Apart(Box<child::Apart>),
+}
+
+/// Operations whose work depends on the numbers that they are given, and not only on how many there are: nobody knows of a
+/// model with one of them how long its next run takes.
+const UNBOUNDED: [&str; 14] = [
+    "Loop",
+    "Scan",
+    "If",
+    "Range",
+    "ConstantOfShape",
+    "Expand",
+    "Tile",
+    "Resize",
+    "Upsample",
+    "Pad",
+    "OneHot",
+    "NonZero",
+    "RandomNormal",
+    "SequenceMap",
+];
+/// A file that is larger than this has no quick model, and is not searched.
+const MOST_SEARCHED: u64 = 16 << 20;
+
+/// Whether a model has an operation whose work has no bound: a node says its operation in field 4, behind its length.
+fn may_take_long(model: &Path) -> bool {
+    let small = model
+        .metadata()
+        .is_ok_and(|found| found.len() <= MOST_SEARCHED);
+    let Some(bytes) = small.then(|| std::fs::read(model).ok()).flatten() else {
+        return true;
+    };
+    UNBOUNDED.iter().any(|name| {
+        let mut field = vec![0x22, name.len() as u8];
+        field.extend_from_slice(name.as_bytes());
+        bytes.windows(field.len()).any(|found| found == field)
+    })
 }
 
 impl OnnxRuntime {

@@ -69,10 +69,13 @@ pub(crate) async fn put(
         return Err(catalog::Refusal::NoArtifactNeeded(version.version).into());
     };
     if let (Some(known), Some(promised)) = (&version.artifact, &promised) {
-        return match known.sha256 == *promised {
-            true => Ok(Reply(wire(&state, version))),
-            false => Err(catalog::Refusal::HasArtifact(version.version).into()),
-        };
+        // One that was lost is taken again.
+        let there = state.artifacts.is_there(known);
+        match known.sha256 == *promised {
+            true if there => return Ok(Reply(wire(&state, version))),
+            true => {}
+            false => return Err(catalog::Refusal::HasArtifact(version.version).into()),
+        }
     }
     let busy = |_| {
         let detail = "Other artifacts are being uploaded; try again when they are there.";
@@ -287,6 +290,10 @@ impl AppState {
     /// Removes the artifacts that no version names. Where something cannot be read, nobody knows what it names: nothing is
     /// removed then.
     pub(crate) async fn tidy_artifacts(&self) {
+        // What was forgotten with the database may be wanted again when that is put back.
+        if self.config.allow_empty || self.config.allow_empty_journal {
+            return;
+        }
         let _turn = self.artifacts_turn.lock().await;
         let Some(states) = self.catalogue.all_if_readable() else {
             return;

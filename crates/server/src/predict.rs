@@ -640,6 +640,7 @@ async fn append(
         record.outcome.failure = error.failure();
     }
     record.outcome.answer = None;
+    record.outcome.partial = None;
     record.outcome.error = Some(error.to_string());
     let position = state.log.append(room, record, at).map_err(not_logged)?;
     Ok((position, Some(error)))

@@ -26,15 +26,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::entry::encode_shadow;
 use store::{LogStore, ShadowAnswer, ShadowPair, ShadowQuery};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{
     Input, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord, Status, Timestamp,
     VersionKey,
 };
 use utoipa::IntoParams;
 
-/// Copies that are answered at once.
+/// Copies that are answered at once, and those of one version: one that is slow leaves places to others.
 const AT_ONCE: usize = 64;
+const OF_ONE: usize = 16;
 /// Pairs that a report is made of, the newest.
 const REPORTED: usize = 100_000;
 
@@ -42,6 +43,54 @@ const REPORTED: usize = 100_000;
 pub(crate) struct Shadows {
     places: Arc<Semaphore>,
     dropped: Mutex<HashMap<VersionKey, u64>>,
+    under_way: Mutex<HashMap<VersionKey, usize>>,
+}
+
+/// A place for a copy of a version.
+struct Place {
+    state: AppState,
+    version: VersionKey,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// A place, where there is one.
+    fn take(state: &AppState, version: VersionKey) -> Option<Self> {
+        let permit = Arc::clone(&state.shadows.places).try_acquire_owned().ok()?;
+        let mut under_way = state
+            .shadows
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(version).or_default();
+        if *count >= OF_ONE {
+            return None;
+        }
+        *count += 1;
+        drop(under_way);
+        Some(Self {
+            state: state.clone(),
+            version,
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way = self
+            .state
+            .shadows
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.version) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.version);
+            }
+        }
+    }
 }
 
 impl Default for Shadows {
@@ -49,6 +98,7 @@ impl Default for Shadows {
         Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             dropped: Mutex::default(),
+            under_way: Mutex::default(),
         }
     }
 }
@@ -73,8 +123,8 @@ pub(crate) fn mirror(state: &AppState, prediction: &Prediction) {
     }
     for at in model.routes.shadows(prediction.chosen(), clock::random()) {
         let version = &model.traffic().versions[at];
-        let place = Arc::clone(&state.shadows.places).try_acquire_owned();
-        let (Ok(place), true) = (place, model.is_callable(at)) else {
+        let place = Place::take(state, version.key);
+        let (Some(place), true) = (place, model.is_callable(at)) else {
             state.shadows.drop_one(version.key);
             continue;
         };

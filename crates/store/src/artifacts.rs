@@ -17,7 +17,12 @@ const CONTENT: &str = "content";
 const FILES: &str = "files";
 
 /// The most files and folders of an archive.
-const MOST_ENTRIES: usize = 10_000;
+const MOST_ENTRIES: usize = 1_000;
+/// The deepest and the longest path of a file.
+const MOST_DEEP: usize = 32;
+const LONGEST_PATH: usize = 1024;
+/// The longest name and the longest record of it that stand before a file, in bytes.
+const LONGEST_RECORD: u64 = 64 << 10;
 
 /// The artifacts of a data directory.
 #[derive(Debug, Clone)]
@@ -91,7 +96,7 @@ impl Artifacts {
             bytes,
         };
         let kept = self.root.join(artifact.sha256.as_str());
-        if kept.join(CONTENT).exists() {
+        if self.is_there(&artifact) {
             return Ok(artifact);
         }
         file.sync_all()?;
@@ -109,6 +114,12 @@ impl Artifacts {
         fs::rename(directory.keep(), &kept)?;
         File::open(&self.root)?.sync_all()?;
         Ok(artifact)
+    }
+
+    /// Whether the bytes are there, all of them.
+    pub fn is_there(&self, artifact: &Artifact) -> bool {
+        let content = self.content(&artifact.sha256).metadata();
+        content.is_ok_and(|content| content.len() == artifact.bytes)
     }
 
     /// The bytes that were uploaded.
@@ -209,68 +220,132 @@ impl Archive {
 }
 
 /// Unpacks a tar archive of plain files and folders.
+///
+/// Long names stand in entries of their own before a file; they are read here, because their readers take whatever length they
+/// are said to have.
 fn unpack(archive: impl Read, to: &Path, most: u64) -> Result<(), InvalidArtifact> {
     let wrong = |why: String| InvalidArtifact::Archive(why);
     let unreadable = |error: io::Error| wrong(format!("the archive cannot be read: {error}"));
     // Headers count too: an archive of nothing but headers ends as well.
-    let limited = archive.take(most.saturating_add(MOST_ENTRIES as u64 * 2048));
+    let limited = archive.take(most.saturating_add(MOST_ENTRIES as u64 * 4096));
     let mut archive = tar::Archive::new(limited);
-    let (mut count, mut left) = (0, most);
-    for entry in archive.entries().map_err(unreadable)? {
+    let (mut count, mut left, mut long) = (0, most, None);
+    for entry in archive.entries().map_err(unreadable)?.raw(true) {
         let mut entry = entry.map_err(unreadable)?;
+        let kind = entry.header().entry_type();
         count += 1;
-        if count > MOST_ENTRIES {
+        if count > 2 * MOST_ENTRIES {
             return Err(wrong(format!(
                 "the archive has more than {MOST_ENTRIES} files"
             )));
         }
-        let path = entry.path().map_err(unreadable)?.into_owned();
-        let shown = path.display().to_string();
+        if kind.is_gnu_longname()
+            || kind.is_pax_local_extensions()
+            || kind.is_pax_global_extensions()
+        {
+            if entry.size() > LONGEST_RECORD {
+                return Err(wrong("the archive has a name that is too long".into()));
+            }
+            let mut record = Vec::new();
+            entry.read_to_end(&mut record).map_err(unreadable)?;
+            match kind.is_gnu_longname() {
+                true => {
+                    long = Some(
+                        record
+                            .split(|byte| *byte == 0)
+                            .next()
+                            .unwrap_or_default()
+                            .to_vec(),
+                    )
+                }
+                false if kind.is_pax_local_extensions() => long = pax_path(&record)?.or(long),
+                false => {}
+            }
+            continue;
+        }
+        let path = match long.take() {
+            Some(long) => PathBuf::from(String::from_utf8_lossy(&long).into_owned()),
+            None => entry.path().map_err(unreadable)?.into_owned(),
+        };
+        let shown: String = path.display().to_string().chars().take(200).collect();
         let Some(inside) = inside(&path) else {
             return Err(wrong(format!(
                 "the archive has a path that leads out of it: {shown:?}"
             )));
         };
-        let kind = entry.header().entry_type();
+        let too_long =
+            path.as_os_str().len() > LONGEST_PATH || inside.components().count() > MOST_DEEP;
+        if too_long {
+            return Err(wrong(format!(
+                "the archive has a path that is too long or too deep: {shown:?}"
+            )));
+        }
+        // What the archive itself makes impossible is no fault of the disk.
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => wrong(format!("the archive has {shown:?} twice")),
+            io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::InvalidInput => wrong(format!(
+                "the archive has a path that cannot be: {shown:?}: {error}"
+            )),
+            _ => error.into(),
+        };
         let path = to.join(inside);
         if kind.is_dir() {
-            fs::create_dir_all(&path)?;
-            continue;
-        }
-        if matches!(
-            kind,
-            tar::EntryType::XGlobalHeader | tar::EntryType::XHeader
-        ) {
+            fs::create_dir_all(&path).map_err(cannot)?;
             continue;
         }
         if !kind.is_file() {
-            return Err(wrong(format!(
-                "the archive has something that is neither a file nor a folder: {shown:?}"
-            )));
+            let what = "the archive has something that is neither a file nor a folder";
+            return Err(wrong(format!("{what}: {shown:?}")));
         }
-        if entry.size() > left {
+        let size = entry.size();
+        if size > left {
             return Err(wrong(format!(
                 "the files of the archive are more than {most} bytes together"
             )));
         }
-        left -= entry.size();
+        left -= size;
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            fs::create_dir_all(parent).map_err(cannot)?;
         }
-        let mut file = File::create_new(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => wrong(format!("the archive has {shown:?} twice")),
-            _ => error.into(),
-        })?;
-        let size = entry.size();
+        let mut file = File::create_new(&path).map_err(cannot)?;
         let copied = io::copy(&mut entry, &mut file).map_err(unreadable)?;
         if copied != size {
             return Err(wrong("the archive is cut off".into()));
         }
+        file.sync_all()?;
     }
     if count == 0 {
         return Err(wrong("the archive is empty".into()));
     }
     Ok(())
+}
+
+/// The path that records of pax have for the next file: `length key=value`, one after the other.
+fn pax_path(records: &[u8]) -> Result<Option<Vec<u8>>, InvalidArtifact> {
+    let odd = || InvalidArtifact::Archive("the archive has a record that cannot be read".into());
+    let (mut rest, mut path) = (records, None);
+    while !rest.is_empty() {
+        let space = rest.iter().position(|byte| *byte == b' ').ok_or_else(odd)?;
+        let length = std::str::from_utf8(&rest[..space])
+            .ok()
+            .and_then(|digits| digits.parse::<usize>().ok());
+        let length = length
+            .filter(|length| (space + 2..=rest.len()).contains(length))
+            .ok_or_else(odd)?;
+        let record = &rest[space + 1..length - 1];
+        if let Some(value) = record.strip_prefix(b"path=") {
+            path = Some(value.to_vec());
+        } else if record.starts_with(b"size=") || record.starts_with(b"GNU.sparse") {
+            return Err(InvalidArtifact::Archive(
+                "the archive has a file of a form that is not taken (pax size or sparse)".into(),
+            ));
+        }
+        rest = &rest[length..];
+    }
+    Ok(path)
 }
 
 /// A path that stays inside, without `.`; `None` for one that may not.
@@ -313,6 +388,50 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         builder.append(&header, content).unwrap();
         builder.into_inner().unwrap()
+    }
+
+    /// An archive whose first name is said to have so many bytes.
+    fn long_name(bytes: u64) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(bytes);
+        header.set_cksum();
+        let mut archive = header.as_bytes().to_vec();
+        let name = "n".repeat(bytes.min(2048) as usize);
+        archive.extend_from_slice(name.as_bytes());
+        archive.resize(archive.len().div_ceil(512) * 512, 0);
+        archive.extend_from_slice(&tar_of("short", tar::EntryType::Regular, b"x"));
+        archive
+    }
+
+    #[test]
+    fn long_names_are_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::open(directory.path()).unwrap();
+        let name = format!("{}/model.onnx", "folder".repeat(30));
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        builder
+            .append_data(&mut header, &name, &b"onnx"[..])
+            .unwrap();
+        let kept = keep(&artifacts, &builder.into_inner().unwrap()).unwrap();
+        assert_eq!(
+            fs::read(artifacts.path(&kept.sha256).join(name)).unwrap(),
+            b"onnx"
+        );
+        assert_eq!(
+            pax_path(b"12 path=a/b\n11 mtime=1\n").unwrap(),
+            Some(b"a/b".to_vec())
+        );
+        for bad in [
+            &b"99 path=a\n"[..],
+            b"x path=a\n",
+            b"0 ",
+            b"16 size=12345678\n",
+        ] {
+            assert!(pax_path(bad).is_err());
+        }
     }
 
     #[test]
@@ -393,6 +512,9 @@ mod tests {
             (plain[..600].to_vec(), "cannot be read"),
             (packed[..packed.len() / 2].to_vec(), "cannot be read"),
             (b"PK\x03\x04 and more".to_vec(), "zip"),
+            (tar_of(".", tar::EntryType::Regular, b"x"), "twice"),
+            (long_name(1 << 30), "too long"),
+            (long_name(2000), "too long or too deep"),
         ] {
             let error = keep(&artifacts, &archive).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -120,11 +120,12 @@ pub fn elements_of(shape: &[usize]) -> Result<usize, InvalidTensor> {
     if shape.len() > MOST_DIMENSIONS {
         return invalid(format!("must have at most {MOST_DIMENSIONS} dimensions"));
     }
-    let count = shape
+    // A dimension of nothing makes the others no smaller: whoever walks along them takes as many steps.
+    let steps = shape
         .iter()
-        .try_fold(1usize, |count, size| count.checked_mul(*size));
-    match count {
-        Some(count) if count <= MOST_ELEMENTS => Ok(count),
+        .try_fold(1usize, |steps, size| steps.checked_mul((*size).max(1)));
+    match steps {
+        Some(steps) if steps <= MOST_ELEMENTS => Ok(shape.iter().product()),
         _ => invalid(format!("must have at most {MOST_ELEMENTS} elements")),
     }
 }
@@ -397,8 +398,11 @@ impl Tensor {
         json.push(']');
     }
 
-    /// Writes the elements nested as the shape is; without dimensions, one element.
+    /// Writes the elements nested as the shape is; without dimensions, one element; without elements, `[]`.
     pub fn write_nested(&self, json: &mut String) {
+        if self.elements.is_empty() {
+            return json.push_str("[]");
+        }
         self.write_level(0, &mut 0, json);
     }
 
@@ -728,6 +732,12 @@ mod tests {
         assert!(shaped(&[2, 3], "[1,2,3,4]").is_err());
         assert!(shaped(&[usize::MAX, 2], "[]").is_err());
         assert_eq!(shaped(&[0, 3], "[]").unwrap().shape(), [0, 3]);
+        assert!(shaped(&[1 << 50, 0], "[]").is_err());
+        let mut nothing = String::new();
+        shaped(&[1 << 20, 0], "[]")
+            .unwrap()
+            .write_nested(&mut nothing);
+        assert_eq!(nothing, "[]");
     }
 
     #[test]

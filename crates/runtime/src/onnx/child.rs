@@ -11,11 +11,12 @@ use crate::RuntimeError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use types::{Failure, Input, Json, OnnxSpec, Output};
 
 /// How models are opened.
@@ -228,12 +229,71 @@ impl Process {
 /// A model in processes of its own.
 #[derive(Debug)]
 pub(crate) struct Apart {
+    of: Arc<Of>,
+    /// As many as may run.
+    places: Semaphore,
+}
+
+/// What processes are started of, and those that have nothing to do.
+#[derive(Debug)]
+struct Of {
     path: PathBuf,
     spec: OnnxSpec,
     loading: Loading,
-    /// As many as may run.
-    places: Semaphore,
     idle: Mutex<Vec<Process>>,
+    /// Whether one is being started.
+    starts: AtomicBool,
+    /// Told when it has, or has failed.
+    started: watch::Sender<Option<String>>,
+}
+
+impl Of {
+    fn idle(&self) -> Option<Process> {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    /// A process: one that has nothing to do, or one that is started. That goes on whether or not its caller waits, because it
+    /// may take longer than any call.
+    async fn process(self: &Arc<Self>) -> Result<Process, RuntimeError> {
+        loop {
+            let mut told = self.started.subscribe();
+            if let Some(process) = self.idle() {
+                return Ok(process);
+            }
+            if !self.starts.swap(true, Ordering::AcqRel) {
+                let of = Arc::clone(self);
+                let start = async move {
+                    let started = Process::start(&of.path, &of.spec, &of.loading, true).await;
+                    let failed = match started {
+                        Ok((process, _)) => {
+                            of.idle
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .push(process);
+                            None
+                        }
+                        Err(why) => Some(why),
+                    };
+                    of.starts.store(false, Ordering::Release);
+                    of.started.send_replace(failed);
+                };
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "it ends within the time that loading may take, and with the process that it starts"
+                )]
+                tokio::spawn(start);
+            }
+            let gone = |_| RuntimeError::not_loaded("the model was unloaded".into());
+            told.changed().await.map_err(gone)?;
+            let failed = told.borrow().clone();
+            if let Some(why) = failed {
+                return Err(RuntimeError::not_loaded(why));
+            }
+        }
+    }
 }
 
 impl Loading {
@@ -255,12 +315,17 @@ impl Apart {
     ) -> Result<(Self, Shown), RuntimeError> {
         let started = Process::start(path, spec, loading, true).await;
         let (process, shown) = started.map_err(RuntimeError::not_loaded)?;
-        let apart = Self {
+        let of = Of {
             path: path.to_owned(),
             spec: spec.clone(),
             loading: loading.again(),
-            places: Semaphore::new(spec.sessions as usize),
             idle: Mutex::new(vec![process]),
+            starts: AtomicBool::new(false),
+            started: watch::Sender::new(None),
+        };
+        let apart = Self {
+            places: Semaphore::new(spec.sessions as usize),
+            of: Arc::new(of),
         };
         Ok((apart, shown))
     }
@@ -269,24 +334,14 @@ impl Apart {
     pub(crate) async fn run(&self, input: &Input) -> Result<Output, RuntimeError> {
         let closed = |_| RuntimeError::not_loaded("the model was unloaded".into());
         let _place = self.places.acquire().await.map_err(closed)?;
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let mut process = match idle {
-            Some(process) => process,
-            None => {
-                let started = Process::start(&self.path, &self.spec, &self.loading, true).await;
-                started.map_err(RuntimeError::not_loaded)?.0
-            }
-        };
+        let mut process = self.of.process().await?;
         let ended = |error: std::io::Error| {
             let why = format!("the process of the model ended: {error}");
             RuntimeError::Failed(Failure::Panicked, why)
         };
         let back = process.run(input).await.map_err(ended)?;
-        self.idle
+        self.of
+            .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(process);
@@ -312,7 +367,7 @@ impl Apart {
     }
 
     pub(crate) async fn probe(&self) -> Result<Output, RuntimeError> {
-        let probe = match &self.spec.probe {
+        let probe = match &self.of.spec.probe {
             Some(serde_json::Value::String(text)) => Input::Text(text.clone()),
             Some(json) => Input::Json(json.into()),
             None => Input::Text("This is a probe.".into()),

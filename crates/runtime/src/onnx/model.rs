@@ -13,6 +13,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use types::{DataType, Elements, Input, Json, OnnxSpec, Output, Tensor, TensorForm};
 
+/// The most rows of a request: each has its answer.
+const MOST_ROWS: usize = 10_000;
+
 /// What calls the texts of a request that are given as tensors.
 const TEXT: &str = "text";
 /// The most bytes of a file that says something about a model.
@@ -283,6 +286,11 @@ impl Model {
 
     fn prepare_texts(&self, texts: &[&str], as_tensors: bool) -> Result<Prepared, String> {
         let rows = texts.len();
+        if rows > MOST_ROWS {
+            return Err(format!(
+                "has {rows} texts, and {MOST_ROWS} are the most of a request"
+            ));
+        }
         let tensors = match &self.reads {
             Reads::Tensors => {
                 let names: Vec<&str> = self
@@ -681,8 +689,14 @@ fn together(tensors: Vec<Tensor>, as_tensors: bool) -> Result<Prepared, String> 
         .first()
         .and_then(|tensor| tensor.shape().first())
         .copied();
+    let rows = rows.unwrap_or(1);
+    if rows > MOST_ROWS {
+        return Err(format!(
+            "has {rows} rows, and {MOST_ROWS} are the most of a request"
+        ));
+    }
     Ok(Prepared {
-        rows: rows.unwrap_or(1),
+        rows,
         tensors,
         as_tensors,
         is_given: true,

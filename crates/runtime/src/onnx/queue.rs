@@ -201,7 +201,12 @@ impl Queue {
             let full = waiting.jobs.len() >= self.batch.max_size as usize;
             let left = until.saturating_duration_since(Instant::now());
             if full || left.is_zero() || !self.together.load(Ordering::Relaxed) {
-                return Some(self.take(&mut waiting.jobs));
+                let batch = self.take(&mut waiting.jobs);
+                if !waiting.jobs.is_empty() {
+                    // Another session may be free for those that did not fit.
+                    self.came.notify_one();
+                }
+                return Some(batch);
             }
             let waited = self.came.wait_timeout(waiting, left);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;

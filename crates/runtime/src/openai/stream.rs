@@ -48,6 +48,8 @@ pub struct OpenStream {
     finish_reason: Option<String>,
     /// Calls of tools by their places, put together for the log.
     calls: BTreeMap<u64, Map<String, Value>>,
+    /// Bytes of the events that these came in.
+    called: usize,
 }
 
 impl OpenaiRuntime {
@@ -79,6 +81,7 @@ impl OpenaiRuntime {
                 said: Said::default(),
                 finish_reason: None,
                 calls: BTreeMap::new(),
+                called: 0,
             }),
             Err(error) => {
                 self.http.note(&pass, Some(&error), how);
@@ -171,7 +174,7 @@ impl OpenStream {
                 Some(bytes) => self.events.push(&bytes),
                 None => self.ended = true,
             }
-            if self.events.waiting() + self.text.len() > self.most {
+            if self.events.waiting() + self.text.len() + self.called > self.most {
                 let why = format!("the answer is larger than {} bytes", self.most);
                 return Err(RuntimeError::bad_reply(why));
             }
@@ -216,6 +219,7 @@ impl OpenStream {
             }
             self.text.push_str(&delta.content.unwrap_or_default());
             for piece in delta.tool_calls.into_iter().flatten() {
+                self.called += event.len();
                 let place = piece.get("index").and_then(Value::as_u64).unwrap_or(0);
                 if self.calls.len() < MOST_CALLS || self.calls.contains_key(&place) {
                     join(self.calls.entry(place).or_default(), piece);
@@ -295,7 +299,8 @@ fn data_of(event: &[u8]) -> Option<String> {
 #[derive(Debug, Default)]
 struct Events {
     bytes: Vec<u8>,
-    /// No event ends before this place.
+    /// Where the line begins that is being looked at, and how far that was looked at.
+    line: usize,
     looked: usize,
 }
 
@@ -312,8 +317,7 @@ impl Events {
     fn next(&mut self, at_end: bool) -> Option<Vec<u8>> {
         // Lines end with \n, \r\n or \r; a \r may be the first half of \r\n.
         let bytes = &self.bytes;
-        let mut at = self.looked;
-        let mut line_begins = at;
+        let (mut at, mut line_begins) = (self.looked, self.line);
         while at < bytes.len() {
             let end = match (bytes[at], bytes.get(at + 1)) {
                 (b'\r', Some(b'\n')) => at + 2,
@@ -326,17 +330,17 @@ impl Events {
             };
             if line_begins == at {
                 let rest = self.bytes.split_off(end);
-                self.looked = 0;
+                (self.line, self.looked) = (0, 0);
                 return Some(std::mem::replace(&mut self.bytes, rest));
             }
             (at, line_begins) = (end, end);
         }
-        self.looked = line_begins;
+        (self.line, self.looked) = (line_begins, at);
         let left = at_end && !self.bytes.trim_ascii().is_empty();
         if !left {
             return None;
         }
-        self.looked = 0;
+        (self.line, self.looked) = (0, 0);
         Some(std::mem::take(&mut self.bytes))
     }
 }

@@ -254,7 +254,7 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
         .as_ref()
         .and_then(|outputs| outputs.tokens_in.zip(outputs.tokens_out));
     let usage = usage.map(|(tokens_in, tokens_out)| {
-        json!({"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out})
+        json!({"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in.saturating_add(tokens_out)})
     });
     let (finish, calls) = outputs
         .map(|outputs| (outputs.finish_reason, outputs.tool_calls))

@@ -305,7 +305,10 @@ async fn pass_on(
                 return (broke_off(error, &stream), None);
             }
         };
-        let sent = tokio::time::timeout(NOT_READING, to.send(event.into())).await;
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(NOT_READING, to.send(event.into())) => sent,
+            () = &mut ends => return (broke_off(left(), &stream), None),
+        };
         if let Some(error) = failed {
             gave.ended(&stream, Some(&error));
             return (broke_off(error, &stream), None);
