@@ -333,6 +333,17 @@ async fn clients_of_the_open_inference_protocol_are_answered_in_tensors() {
     for (path, body, want) in [
         (infer, ids(json!([1])), 400),
         (infer, json!({"inputs": []}), 400),
+        // A dimension of nothing makes the others no smaller.
+        (
+            infer,
+            json!({"inputs": [{"name": "ids", "datatype": "INT64", "shape": [1u64 << 50, 0], "data": []}]}),
+            400,
+        ),
+        (
+            infer,
+            json!({"inputs": [{"name": "ids", "datatype": "INT64", "shape": [20_000, 0], "data": []}]}),
+            422,
+        ),
         (
             infer,
             json!({"inputs": [{"name": "ids", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}),
