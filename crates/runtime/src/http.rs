@@ -272,10 +272,7 @@ impl HttpRuntime {
 
     /// Asks the service with the input that its specification gives for this, whether or not it may be called.
     pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
-        let input = match &self.endpoint.probe {
-            Value::String(text) => Input::Text(text.clone()),
-            other => Input::Json(other.into()),
-        };
+        let input = Input::from(&self.endpoint.probe);
         let reply = self.ask(&input, Duration::MAX).await?;
         self.output(&reply).map(drop)
     }

@@ -44,8 +44,7 @@ impl OipRuntime {
     pub(crate) async fn probe(&self) -> Result<(), RuntimeError> {
         let probe = match &self.spec.remote.probe {
             None => Input::Text("This is a probe.".into()),
-            Some(Value::String(text)) => Input::Text(text.clone()),
-            Some(json) => Input::Json(json.into()),
+            Some(probe) => Input::from(probe),
         };
         let body = self.body(&probe).map_err(RuntimeError::Rejected)?;
         let reply = self.http.ask(&Input::Json(body), Duration::MAX).await?;

@@ -14,6 +14,16 @@ pub enum Input {
     Json(Json),
 }
 
+/// A string is a text; any other JSON is handed over as it is.
+impl From<&serde_json::Value> for Input {
+    fn from(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            other => Self::Json(other.into()),
+        }
+    }
+}
+
 /// What a caller calls a request, and what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {

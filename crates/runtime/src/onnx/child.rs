@@ -368,8 +368,7 @@ impl Apart {
 
     pub(crate) async fn probe(&self) -> Result<Output, RuntimeError> {
         let probe = match &self.of.spec.probe {
-            Some(serde_json::Value::String(text)) => Input::Text(text.clone()),
-            Some(json) => Input::Json(json.into()),
+            Some(probe) => Input::from(probe),
             None => Input::Text("This is a probe.".into()),
         };
         self.run(&probe).await
