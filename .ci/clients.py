@@ -1061,9 +1061,10 @@ def part_openai(server, url, behind):
         error = raises("openai: nobody answers", openai.APIStatusError, lambda: create(**ask("status 500 all", stream=stream)))
         check(error is None or error.status_code >= 500, "openai: that is the fault of the service", error)
         error = raises("openai: all are busy", openai.APIStatusError, lambda: create(**ask("status 429 all", stream=stream)))
-        check(error is None or error.status_code in (429, 503), "openai: that is to be tried later", error)
+        check(isinstance(error, openai.RateLimitError), "openai: that is to be tried later", error)
         error = raises("openai: a refusal", openai.APIStatusError, lambda: create(**ask("status 400 all", stream=stream)), says="overloaded")
-        check(error is None or error.status_code in (400, 422), "openai: that is the fault of the caller", error)
+        check(isinstance(error, openai.BadRequestError) and error.code == "overloaded" and error.type == "server_error",
+              "openai: that is the fault of the caller, in the words of the service", error)
 
     # What was begun when the server was killed.
     headers, began, kept = [], threading.Event(), []

@@ -308,6 +308,9 @@ pub struct ExperimentResults {
     /// By the values of the experiment's dimensions: where a version is better or worse.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentResults>,
+    /// What versions made of copies of its requests that answered nobody, beside each arm: of each, the newest 10,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadows: Vec<crate::ExperimentShadow>,
     /// What was left out of every comparison, and why.
     pub excluded: Vec<Excluded>,
     /// What else to know of the numbers.

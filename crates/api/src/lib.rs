@@ -52,7 +52,9 @@ pub use prediction::{
 };
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use settings::{SetDefaultModel, Settings};
-pub use shadow::{SetShadow, ShadowReport, ShadowSide};
+pub use shadow::{
+    ExperimentShadow, SetShadow, ShadowBeside, ShadowPairs, ShadowReport, ShadowSide,
+};
 pub use traffic::{
     Alias, AuditEntry, AuditEvent, AuditPage, Rule, Rules, SetAlias, SetRules, SetTraffic, Traffic,
     TrafficShare,

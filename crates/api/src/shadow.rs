@@ -20,13 +20,47 @@ pub struct ShadowReport {
     pub model_version: String,
     /// The share of the requests that it gets now.
     pub shadow_percent: f64,
-    /// Requests that were mirrored, at most the newest 100,000.
-    pub pairs: u64,
-    /// When the oldest of them was answered.
-    pub oldest: Option<String>,
     /// Copies that were not made since the server has started, because too many were under way, or the version was not to be
     /// called.
     pub dropped: u64,
+    /// All pairs, at most the newest 100,000, whichever version was chosen for callers.
+    #[serde(flatten)]
+    pub all: ShadowPairs,
+    /// The same pairs, by the version that was chosen for callers.
+    pub by_version: Vec<ShadowBeside>,
+}
+
+/// What a version made of its copies, beside one version that was chosen for callers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ShadowBeside {
+    /// The version that was chosen for callers.
+    pub model_id: String,
+    /// Its version string.
+    pub model_version: String,
+    /// Their pairs.
+    #[serde(flatten)]
+    pub pairs: ShadowPairs,
+}
+
+/// What a version made of copies of the requests of an experiment, beside one of its arms.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ExperimentShadow {
+    /// The version that got copies.
+    pub shadow_model_id: String,
+    /// Its version string.
+    pub shadow_version: String,
+    /// The arm that callers were assigned to.
+    #[serde(flatten)]
+    pub beside: ShadowBeside,
+}
+
+/// Requests that two versions got: one answered its caller, the other one nobody.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ShadowPairs {
+    /// Requests that were mirrored.
+    pub pairs: u64,
+    /// When the oldest of them was answered.
+    pub oldest: Option<String>,
     /// What callers got.
     pub answered: ShadowSide,
     /// What the version made of it.

@@ -2,7 +2,7 @@
 
 use crate::gate::{Gate, Pass};
 use crate::secret::Secret;
-use crate::{Calling, RuntimeError};
+use crate::{Calling, Rejection, RuntimeError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -28,6 +28,9 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// How long a probe of a version that keeps failing may take.
 const PROBE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How much of it is read.
+const REASON_BYTES: usize = 4 << 10;
 
 /// How much of a strange reply an error message quotes, in characters.
 const QUOTED: usize = 200;
@@ -227,7 +230,7 @@ impl HttpRuntime {
         if self.endpoint.body == HttpBody::Text && matches!(input, Input::Json(_)) {
             // It was not called, so nothing is known of it.
             let why = "this version reads `text`, not `inputs`";
-            return Err(RuntimeError::Rejected(why.into()));
+            return Err(RuntimeError::rejected(why));
         }
         self.call_with(input, how, |reply| self.output(&reply))
             .await
@@ -338,7 +341,10 @@ impl HttpRuntime {
         let said = format!("the model service answered {status}: {}", self.quote(&body));
         let status = status.as_u16();
         Err(if self.endpoint.refused_statuses.contains(&status) {
-            RuntimeError::Rejected(said)
+            RuntimeError::Rejected(Rejection {
+                why: said,
+                said: Json::parse(self.without_secrets(&body)).ok(),
+            })
         } else if self.endpoint.busy_statuses.contains(&status) {
             RuntimeError::Overloaded(said)
         } else {
@@ -372,14 +378,20 @@ impl HttpRuntime {
         }
     }
 
-    /// The beginning of what a service said, without the secrets that it was sent.
-    fn quote(&self, body: &[u8]) -> String {
+    /// What a service said, without the secrets that it was sent.
+    fn without_secrets(&self, body: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(body).into_owned();
         for (_, secret) in &self.secrets {
             if let Some(secret) = secret.known() {
                 text = text.replace(&secret, "[secret]");
             }
         }
+        text
+    }
+
+    /// The beginning of that.
+    fn quote(&self, body: &[u8]) -> String {
+        let text = self.without_secrets(body);
         let start: String = text.chars().take(QUOTED).collect();
         format!("{start:?}")
     }
@@ -466,7 +478,7 @@ async fn beginning(mut response: Response) -> Vec<u8> {
     let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
-            if body.len() > 4 * QUOTED {
+            if body.len() > REASON_BYTES {
                 break;
             }
         }

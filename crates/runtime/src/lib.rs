@@ -24,14 +24,14 @@ pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
 
 use std::sync::Arc;
 use std::time::Duration;
-use types::{Failure, Input, MAX_VALUE, Output, SentimentMethod};
+use types::{Failure, Input, Json, MAX_VALUE, Output, SentimentMethod};
 
 /// Why a version did not answer. The text is for the operator and for the log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RuntimeError {
     /// The version does not take this input; another one might not either.
     #[error("{0}")]
-    Rejected(String),
+    Rejected(Rejection),
     /// It has too much to do, or keeps failing: it was not called, or said so.
     #[error("{0}")]
     Overloaded(String),
@@ -43,7 +43,27 @@ pub enum RuntimeError {
     Failed(Failure, String),
 }
 
+/// Why an input is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{why}")]
+pub struct Rejection {
+    /// For people.
+    pub why: String,
+    /// What the service behind the version said, where that is JSON: clients of its protocol look for codes in it.
+    pub said: Option<Json>,
+}
+
+impl From<String> for Rejection {
+    fn from(why: String) -> Self {
+        Self { why, said: None }
+    }
+}
+
 impl RuntimeError {
+    fn rejected(why: impl Into<String>) -> Self {
+        Self::Rejected(Rejection::from(why.into()))
+    }
+
     /// How the version failed; `None` where it has not.
     pub fn failure(&self) -> Option<Failure> {
         match self {

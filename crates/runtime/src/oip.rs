@@ -35,7 +35,7 @@ impl OipRuntime {
     }
 
     pub(crate) async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
-        let body = self.body(input).map_err(RuntimeError::Rejected)?;
+        let body = self.body(input).map_err(RuntimeError::rejected)?;
         let as_tensors = matches!(input, Input::Json(_));
         let read = |reply: Json| self.answer(&reply, as_tensors);
         self.http.call_with(&Input::Json(body), how, read).await
@@ -46,7 +46,7 @@ impl OipRuntime {
             None => Input::Text("This is a probe.".into()),
             Some(probe) => Input::from(probe),
         };
-        let body = self.body(&probe).map_err(RuntimeError::Rejected)?;
+        let body = self.body(&probe).map_err(RuntimeError::rejected)?;
         let reply = self.http.ask(&Input::Json(body), Duration::MAX).await?;
         self.answer(&reply, true).map(drop)
     }

@@ -197,7 +197,7 @@ impl Opened {
                 Err("the input could not be made ready: reading it panicked".into())
             })
         };
-        let mut prepared = prepared.map_err(RuntimeError::Rejected)?;
+        let mut prepared = prepared.map_err(RuntimeError::rejected)?;
         if let Some(quick) = &self.quick
             && quick.is.load(Ordering::Relaxed)
             && Model::length(&prepared) * prepared.rows <= quick.length

@@ -36,7 +36,7 @@ impl OpenaiRuntime {
     }
 
     pub(crate) async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
-        let body = self.body(input, false).map_err(RuntimeError::Rejected)?;
+        let body = self.body(input, false).map_err(RuntimeError::rejected)?;
         let read = |reply: Json| self.answer(&reply);
         self.http.call_with(&Input::Json(body), how, read).await
     }
@@ -46,7 +46,7 @@ impl OpenaiRuntime {
             None => Input::Text("Say yes.".into()),
             Some(probe) => Input::from(probe),
         };
-        let body = self.body(&probe, false).map_err(RuntimeError::Rejected)?;
+        let body = self.body(&probe, false).map_err(RuntimeError::rejected)?;
         let reply = self.http.ask(&Input::Json(body), Duration::MAX).await?;
         self.answer(&reply).map(drop)
     }

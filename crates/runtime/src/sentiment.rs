@@ -32,8 +32,8 @@ pub(crate) async fn answer(
     within: Duration,
 ) -> Result<Output, RuntimeError> {
     let Input::Text(text) = input else {
-        return Err(RuntimeError::Rejected(
-            "the sentiment runtime reads `text`, not `inputs`".into(),
+        return Err(RuntimeError::rejected(
+            "the sentiment runtime reads `text`, not `inputs`",
         ));
     };
     if text.len() <= LONG {

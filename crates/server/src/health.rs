@@ -64,8 +64,8 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health::healthy())
 }
 
-// Ready when predictions can be logged. What is wrong with the database keeps nobody from being answered:
-// that is degraded. After a failed write this tries one, so that the answer turns as soon as writing works
+// Ready when predictions can be logged. What is wrong with the database keeps nobody from being answered, and a
+// version that cannot be called is no fault of the others: that is degraded. After a failed write this tries one, so that the answer turns as soon as writing works
 // again, with traffic or without.
 /// Whether the server can do its work.
 #[utoipa::path(
@@ -99,6 +99,9 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
             log.set_aside
         ));
     }
+    let not_called = state.snapshot.not_called();
+    let why = |why| format!("version_not_answering: {why}");
+    reasons.extend(not_called.into_iter().map(why));
     let (status, word) = match (&unlogged, reasons.is_empty() && overdue.is_empty()) {
         (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, ReadinessWord::NotReady),
         (None, true) => (StatusCode::OK, ReadinessWord::Ready),

@@ -16,7 +16,7 @@ use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
-use runtime::{Calling, RuntimeError, Turn};
+use runtime::{Calling, Rejection, Runtime, RuntimeError, Turn};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use store::{LoggedPrediction, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use types::{
-    AliasName, Attributes, Input, Json, Outcome, Output, PredictionId, PredictionRecord, Reason,
-    RequestId, RequestKey, Timestamp, UnitId, VersionKey,
+    Attributes, Input, Json, Outcome, Output, PredictionId, PredictionRecord, Reason, RequestId,
+    RequestKey, Timestamp, UnitId, VersionKey,
 };
 
 /// What is asked for.
@@ -145,7 +145,10 @@ pub(crate) enum Failure {
     /// The version that was asked for does not answer.
     NotAnswering { version: String },
     /// The version refused the input. That is logged.
-    Rejected { reason: String, id: PredictionId },
+    Rejected {
+        rejection: Rejection,
+        id: PredictionId,
+    },
     /// Neither the version nor another one answered. That is logged.
     Failed {
         error: RuntimeError,
@@ -185,15 +188,25 @@ pub(crate) async fn predict(state: &AppState, call: Call) -> Result<Answer, Fail
         answered,
         permit,
     } = outlive(state, under_way.finish()).await?;
-    let written = state.log.write_out(position).await;
-    written.map_err(|error| Failure::NotLogged(error.0))?;
-    // Only now another call may take its place.
-    drop(permit);
-    let confirmed = state.log.confirm(position..=position, deadline).await;
-    confirmed.map_err(|error| Failure::NotLogged(error.0))?;
+    settle(state, position, deadline, Some(permit)).await?;
     let prediction = answered?;
     shadow::mirror(state, &prediction);
     Ok(Answer::New(prediction))
+}
+
+/// Waits until an entry is as safe as the durability wants it. `place` is given to another call as soon as the
+/// entry is written.
+async fn settle(
+    state: &AppState,
+    position: u64,
+    deadline: Instant,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<(), Failure> {
+    let written = state.log.write_out(position).await;
+    written.map_err(|error| Failure::NotLogged(error.0))?;
+    drop(place);
+    let confirmed = state.log.confirm(position..=position, deadline).await;
+    confirmed.map_err(|error| Failure::NotLogged(error.0))
 }
 
 /// What a request leads to.
@@ -282,17 +295,30 @@ async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
         }
     };
     let begun_at = state.clock.now();
-    Ok(Begin::Call(UnderWay {
+    let record = PredictionRecord {
         id: state.ids.next(begun_at, random),
+        version: model.traffic().versions[assignment.version].key,
+        reason: assignment.reason,
+        experiment: assignment.experiment.map(|(key, _)| key),
+        epoch: assignment.epoch,
+        propensity: assignment.propensity,
+        unit_id: call.unit_id,
+        attributes: call.attributes,
+        alias,
+        request,
+        made_at: None,
+        decided_at: None,
+        input: call.input,
+        outcome: Outcome::default(),
+    };
+    Ok(Begin::Call(UnderWay {
+        record,
         begun_at,
         start,
         deadline,
         state: state.clone(),
         model,
         assignment,
-        call,
-        alias,
-        request,
         guard,
         random,
         room,
@@ -407,7 +433,8 @@ async fn outlive<T: Send + 'static>(
 
 /// A call that is being made, with all that it holds until its entry is written.
 struct UnderWay {
-    id: PredictionId,
+    /// What is logged of it; how it ended is not known yet.
+    record: PredictionRecord,
     /// The same moment by both clocks.
     begun_at: Timestamp,
     start: Instant,
@@ -415,10 +442,6 @@ struct UnderWay {
     state: AppState,
     model: Arc<Model>,
     assignment: Assignment,
-    call: Call,
-    /// The alias that the caller named.
-    alias: Option<AliasName>,
-    request: Option<RequestKey>,
     guard: Option<Box<Guard>>,
     random: u64,
     room: Room,
@@ -442,10 +465,25 @@ enum Ended {
     BrokeOff(usize, RuntimeError, Json),
 }
 
+/// What a version gave that was asked.
+struct Given<T> {
+    what: T,
+    /// Its place.
+    at: usize,
+    /// Why the chosen one gave nothing, where this is another one.
+    error: Option<RuntimeError>,
+}
+
 impl UnderWay {
     /// Calls the version, and appends what came of it.
     async fn finish(self) -> Result<Recorded, Failure> {
-        let ended = self.call_versions().await;
+        let given = self
+            .ask_in_turn(|runtime, how| runtime.call(&self.record.input, how))
+            .await;
+        let ended = match given {
+            Ok(Given { what, at, error }) => Ended::Answered(at, what, error),
+            Err(error) => Ended::Failed(error),
+        };
         self.conclude(ended).await
     }
 
@@ -453,20 +491,18 @@ impl UnderWay {
     async fn conclude(self, ended: Ended) -> Result<Recorded, Failure> {
         let latency = self.start.elapsed();
         let Self {
+            mut record,
             state,
             model,
             assignment,
-            call,
-            alias,
-            request,
             guard,
-            id,
             begun_at,
             deadline,
             mut room,
             permit,
             ..
         } = self;
+        let id = record.id;
         let versions = &model.traffic().versions;
         let (mut answer, mut partial) = (None, None);
         let (served, error) = match ended {
@@ -480,28 +516,13 @@ impl UnderWay {
                 (at, Some(error))
             }
         };
-        let mut record = PredictionRecord {
-            id,
-            version: versions[assignment.version].key,
-            reason: assignment.reason,
-            experiment: assignment.experiment.map(|(key, _)| key),
-            epoch: assignment.epoch,
-            propensity: assignment.propensity,
-            unit_id: call.unit_id,
-            attributes: call.attributes,
-            alias,
-            request,
-            made_at: None,
-            decided_at: None,
-            input: call.input,
-            outcome: Outcome {
-                answer,
-                failure: error.as_ref().and_then(RuntimeError::failure),
-                rejected: matches!(error, Some(RuntimeError::Rejected(_))),
-                error: error.as_ref().map(ToString::to_string),
-                latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
-                partial,
-            },
+        record.outcome = Outcome {
+            answer,
+            failure: error.as_ref().and_then(RuntimeError::failure),
+            rejected: matches!(error, Some(RuntimeError::Rejected(_))),
+            error: error.as_ref().map(ToString::to_string),
+            latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
+            partial,
         };
         let ended_at = begun_at.after(latency);
         let (position, error) =
@@ -522,7 +543,7 @@ impl UnderWay {
             values::append(&state, model.traffic(), id, outputs, deadline).await;
         }
         let answered = match error {
-            Some(RuntimeError::Rejected(reason)) => Err(Failure::Rejected { reason, id }),
+            Some(RuntimeError::Rejected(rejection)) => Err(Failure::Rejected { rejection, id }),
             Some(error) if record.outcome.answer.is_none() => Err(Failure::Failed { error, id }),
             _ => Ok(Prediction {
                 model,
@@ -538,7 +559,14 @@ impl UnderWay {
         })
     }
 
-    async fn call_versions(&self) -> Ended {
+    /// Asks the version that was chosen, and where it fails others in its place, each with its part of the time.
+    async fn ask_in_turn<'a, T, F>(
+        &'a self,
+        ask: impl Fn(&'a Runtime, Calling) -> F,
+    ) -> Result<Given<T>, RuntimeError>
+    where
+        F: Future<Output = Result<T, RuntimeError>>,
+    {
         let chosen = self.assignment.version;
         let all = self.deadline.saturating_duration_since(self.start);
         let callable = |version| self.model.is_callable(version);
@@ -548,22 +576,28 @@ impl UnderWay {
             within: part(all, others),
             has_full_time: 10 * all >= 9 * self.state.config.predict_timeout,
         };
-        let error = match self.ask(chosen, own).await {
-            Ok(output) => return Ended::Answered(chosen, output, None),
+        let error = match self.ask(chosen, own, &ask).await {
+            Ok(what) => {
+                return Ok(Given {
+                    what,
+                    at: chosen,
+                    error: None,
+                });
+            }
             // Another version would be asked for an input that may be no version's fault.
-            Err(error @ RuntimeError::Rejected(_)) => return Ended::Failed(error),
+            Err(error @ RuntimeError::Rejected(_)) => return Err(error),
             Err(error) => error,
         };
         // A request without a unit is its own unit: its random bits stand for it.
         let own = format!("{:016x}", self.random);
-        let unit = self.call.unit_id.as_ref();
+        let unit = self.record.unit_id.as_ref();
         let unit = unit.map_or(own.as_str(), UnitId::as_str);
         let next = self.model.routes.fallbacks(&self.assignment, unit);
         let mut next = next
             .into_iter()
             .filter(|version| callable(*version))
             .peekable();
-        while let Some(version) = next.next() {
+        while let Some(at) = next.next() {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -573,22 +607,32 @@ impl UnderWay {
                 within: part(left, next.peek().is_some()),
                 has_full_time: false,
             };
-            match self.ask(version, in_place).await {
-                Ok(output) => return Ended::Answered(version, output, Some(error)),
+            match self.ask(at, in_place, &ask).await {
+                Ok(what) => {
+                    let error = Some(error);
+                    return Ok(Given { what, at, error });
+                }
                 Err(error) => {
-                    let id = self.id;
-                    let version = self.model.model_ids[version].as_str();
+                    let id = self.record.id;
+                    let version = self.model.model_ids[at].as_str();
                     tracing::debug!(%id, version, %error, "a version in place of another one failed too");
                 }
             }
         }
-        Ended::Failed(error)
+        Err(error)
     }
 
-    /// Calls one version. One that panics has failed, and harms nobody else.
-    async fn ask(&self, version: usize, how: Calling) -> Result<Output, RuntimeError> {
-        let runtime = self.model.runtime(version)?;
-        let asked = runtime.call(&self.call.input, how);
+    /// Asks one version. One that panics has failed, and harms nobody else.
+    async fn ask<'a, T, F>(
+        &'a self,
+        version: usize,
+        how: Calling,
+        ask: impl Fn(&'a Runtime, Calling) -> F,
+    ) -> Result<T, RuntimeError>
+    where
+        F: Future<Output = Result<T, RuntimeError>>,
+    {
+        let asked = ask(self.model.runtime(version)?, how);
         let asked = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(asked)).await;
         asked.unwrap_or_else(|_| {
             self.state.count_panic();

@@ -7,6 +7,7 @@ use crate::extract::ExperimentPath;
 use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::{path, problems};
 use crate::scales;
+use crate::shadow;
 use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, Events, Excluded,
@@ -83,9 +84,11 @@ pub(crate) async fn judged(
     let counted = log_lag.as_ref().map_or(now, |lag| counted_until(now, lag));
     let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
     let segments = of_segments(state, &experiment, counted).await?;
+    let shadows = shadow::of_experiment(state, &experiment).await?;
     Ok(ExperimentResults {
         log_lag,
         segments,
+        shadows,
         ..wire(&experiment, &judged, now)
     })
 }
@@ -281,6 +284,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         window_checks: judged.windows.iter().map(window).collect(),
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
         segments: Vec::new(),
+        shadows: Vec::new(),
         excluded: excluded(definition, judged),
         notes: notes(definition, judged),
         log_lag: None,

@@ -12,7 +12,9 @@ use crate::predict::Prediction;
 use crate::predictions::range;
 use crate::snapshot::Model;
 use crate::state::AppState;
-use api::{SetShadow, ShadowReport, ShadowSide, Version};
+use api::{
+    ExperimentShadow, SetShadow, ShadowBeside, ShadowPairs, ShadowReport, ShadowSide, Version,
+};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::Command;
@@ -20,16 +22,16 @@ use journal::Frame;
 use judge::mcnemar::Pairs;
 use runtime::{Calling, RuntimeError, Turn};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::entry::encode_shadow;
-use store::{LogStore, ShadowAnswer, ShadowPair, ShadowQuery};
+use store::{LogStore, ShadowAnswer, ShadowPair, ShadowQuery, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{
-    Input, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord, Status, Timestamp,
-    VersionKey,
+    Experiment, Input, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord, Status,
+    TimeRange, Timestamp, VersionKey,
 };
 use utoipa::IntoParams;
 
@@ -38,6 +40,8 @@ const AT_ONCE: usize = 64;
 const OF_ONE: usize = 16;
 /// Pairs that a report is made of, the newest.
 const REPORTED: usize = 100_000;
+/// The same in the results of an experiment, which are read often.
+const IN_RESULTS: usize = 10_000;
 
 /// What shadows may take, and what was left out.
 pub(crate) struct Shadows {
@@ -292,19 +296,72 @@ pub(crate) async fn report(
     let _ = state.log.catch_up(Duration::from_secs(2)).await;
     let query = ShadowQuery {
         version: version.key,
+        experiment: None,
         range,
         limit: REPORTED,
     };
     let pairs = state.store.shadow_pairs(query).await?;
-    let mut report = summed(&pairs);
-    report.model_id = version.model_id.to_string();
-    report.model_version = version.version.to_string();
-    report.shadow_percent = version.shadow_percent.get();
-    report.dropped = state.shadows.dropped(version.key);
-    Ok(Reply(report))
+    let model = state.snapshot.model(version.name.as_str());
+    let by_version = model.map(|model| beside(&model, &pairs));
+    Ok(Reply(ShadowReport {
+        model_id: version.model_id.to_string(),
+        model_version: version.version.to_string(),
+        shadow_percent: version.shadow_percent.get(),
+        dropped: state.shadows.dropped(version.key),
+        all: summed(&pairs.iter().collect::<Vec<_>>()),
+        by_version: by_version.unwrap_or_default(),
+    }))
 }
 
-fn summed(pairs: &[ShadowPair]) -> ShadowReport {
+/// What versions made of copies of the requests of an experiment, beside each of its arms.
+pub(crate) async fn of_experiment(
+    state: &AppState,
+    experiment: &Experiment,
+) -> Result<Vec<ExperimentShadow>, StoreError> {
+    let Some(model) = state.snapshot.model(experiment.definition.name.as_str()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for (at, version) in model.traffic().versions.iter().enumerate() {
+        let query = ShadowQuery {
+            version: version.key,
+            experiment: Some(experiment.key),
+            range: TimeRange {
+                since: experiment.started_at,
+                until: None,
+            },
+            limit: IN_RESULTS,
+        };
+        let pairs = state.store.shadow_pairs(query).await?;
+        let beside = beside(&model, &pairs).into_iter();
+        found.extend(beside.map(|beside| ExperimentShadow {
+            shadow_model_id: model.model_ids[at].clone(),
+            shadow_version: version.version.to_string(),
+            beside,
+        }));
+    }
+    Ok(found)
+}
+
+/// Pairs by the version that was chosen for callers, in the order of the model's versions.
+fn beside(model: &Model, pairs: &[ShadowPair]) -> Vec<ShadowBeside> {
+    let mut of: BTreeMap<VersionKey, Vec<&ShadowPair>> = BTreeMap::new();
+    for pair in pairs {
+        of.entry(pair.chosen).or_default().push(pair);
+    }
+    let versions = model.traffic().versions.iter().zip(&model.model_ids);
+    let found = versions.filter_map(|(version, model_id)| {
+        let pairs = of.get(&version.key)?;
+        Some(ShadowBeside {
+            model_id: model_id.clone(),
+            model_version: version.version.to_string(),
+            pairs: summed(pairs),
+        })
+    });
+    found.collect()
+}
+
+fn summed(pairs: &[&ShadowPair]) -> ShadowPairs {
     let (mut agreed, mut both_answered) = (0u64, 0u64);
     let mut labelled = Pairs::default();
     for pair in pairs {
@@ -325,9 +382,9 @@ fn summed(pairs: &[ShadowPair]) -> ShadowReport {
             }
         }
     }
-    let time = |pair: &ShadowPair| pair.mirrors.time();
+    let time = |pair: &&ShadowPair| pair.mirrors.time();
     let interval = labelled.interval(0.05);
-    ShadowReport {
+    ShadowPairs {
         pairs: pairs.len() as u64,
         oldest: pairs.last().map(time).map(|at: Timestamp| at.to_string()),
         both_answered,
@@ -343,7 +400,6 @@ fn summed(pairs: &[ShadowPair]) -> ShadowReport {
         accuracy_difference: labelled.difference(),
         accuracy_difference_interval: interval.map(|interval| [interval.lower, interval.upper]),
         p_value: (labelled.count() > 0).then(|| labelled.p_value()),
-        ..ShadowReport::default()
     }
 }
 

@@ -338,6 +338,23 @@ impl Snapshot {
         found
     }
 
+    /// The active versions that are not called now: because they cannot be loaded, or keep failing. The first of them, in words.
+    pub(crate) fn not_called(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for model in self.all() {
+            let versions = model.traffic().versions.iter();
+            for version in versions.filter(|version| version.status == types::VersionStatus::Active)
+            {
+                let broken = model.broken(version.key).map(str::to_owned);
+                let why = broken.or_else(|| model.refusing(version.key).map(|why| why.to_string()));
+                let name = &model.traffic().name;
+                found.extend(why.map(|why| format!("{name} {}: {why}", version.version)));
+            }
+        }
+        found.truncate(MAX_NAMES);
+        found
+    }
+
     /// What the rollouts of all models meet.
     pub(crate) fn watches(&self) -> Vec<Arc<Watch>> {
         let models = self.models.load();

@@ -94,6 +94,8 @@ pub struct VersionTotals {
 pub struct ShadowQuery {
     /// The version that got copies.
     pub version: VersionKey,
+    /// Only those of requests that took part in it.
+    pub experiment: Option<ExperimentKey>,
     /// When it did.
     pub range: TimeRange,
     /// At most so many.
@@ -118,6 +120,8 @@ pub struct ShadowAnswer {
 pub struct ShadowPair {
     /// The prediction that was answered.
     pub mirrors: PredictionId,
+    /// The version that was chosen to answer it.
+    pub chosen: VersionKey,
     /// The version that answered.
     pub served: Option<VersionKey>,
     /// What the caller got.

@@ -360,7 +360,7 @@ impl Apart {
                     outputs: outputs.map(json).transpose()?,
                 })
             }
-            Back::Rejected(why) => Err(RuntimeError::Rejected(why)),
+            Back::Rejected(why) => Err(RuntimeError::rejected(why)),
             Back::Failed(why) => Err(RuntimeError::Failed(Failure::Failed, why)),
             Back::Panicked(why) => Err(RuntimeError::Failed(Failure::Panicked, why)),
         }
@@ -441,7 +441,7 @@ fn serve_on(
                 confidence,
                 outputs: outputs.map(|outputs| outputs.as_str().to_owned()),
             },
-            Err(RuntimeError::Rejected(why)) => Back::Rejected(why),
+            Err(RuntimeError::Rejected(rejection)) => Back::Rejected(rejection.why),
             Err(RuntimeError::Failed(Failure::Panicked, why)) => Back::Panicked(why),
             Err(error) => Back::Failed(error.to_string()),
         };

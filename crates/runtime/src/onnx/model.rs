@@ -548,7 +548,7 @@ impl Model {
             .answer(&self.signature, outputs, (from, of.rows), of.as_tensors);
         answer.map_err(|why| match of.is_given {
             // A root of a number below zero is the caller's.
-            true => RuntimeError::Rejected(why),
+            true => RuntimeError::rejected(why),
             false => RuntimeError::bad_reply(why),
         })
     }

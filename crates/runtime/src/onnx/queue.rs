@@ -329,7 +329,7 @@ pub(crate) fn failed(error: &EngineError, input: &Prepared) -> RuntimeError {
     match error {
         EngineError::Stopped => RuntimeError::Failed(Failure::Failed, error.to_string()),
         _ if input.is_given => {
-            RuntimeError::Rejected(format!("the model cannot run on these inputs: {error}"))
+            RuntimeError::rejected(format!("the model cannot run on these inputs: {error}"))
         }
         EngineError::Panicked(_) => RuntimeError::Failed(Failure::Panicked, error.to_string()),
         EngineError::Failed(_) => RuntimeError::Failed(Failure::Failed, error.to_string()),

@@ -58,7 +58,7 @@ impl OpenaiRuntime {
     /// # Errors
     /// When it does not.
     pub async fn open(&self, input: &Input, how: Calling) -> Result<OpenStream, RuntimeError> {
-        let body = self.body(input, true).map_err(RuntimeError::Rejected)?;
+        let body = self.body(input, true).map_err(RuntimeError::rejected)?;
         let pass = self.http.enter(how)?;
         let began = Instant::now();
         let within = how.within.min(self.http.timeout());

@@ -296,9 +296,9 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
             ),
         ),
         Failure::NoneActive { name } => ApiError::no_active_version(Some(&name)),
-        Failure::Rejected { reason, id } => ApiError::new(
+        Failure::Rejected { rejection, id } => ApiError::new(
             ErrorCode::InputRejected,
-            format!("The version does not take this input: {reason}."),
+            format!("The version does not take this input: {rejection}."),
         )
         .of_prediction(id),
         Failure::Failed { error, id } => {

@@ -7,7 +7,7 @@ use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{TextPath, attributes_of, parse_object, read_json_bytes};
 use crate::openapi::path;
-use crate::predict::{Answer, Call, Streamed, Streaming, predict, stream};
+use crate::predict::{Answer, Call, Failure, Streamed, Streaming, predict, stream};
 use crate::state::AppState;
 use api::ErrorCode;
 use axum::Json as Reply;
@@ -39,9 +39,13 @@ impl IntoResponse for Problem {
         let Self(error) = self;
         let (message, code) = (error.detail().to_owned(), error.code());
         let mut response = error.into_response();
-        // Services refuse a request with 400, and clients look for that.
-        if code == ErrorCode::InputRejected || code == ErrorCode::InvalidRequest {
-            *response.status_mut() = StatusCode::BAD_REQUEST;
+        // Services refuse a request with 400, and say with 429 that they have too much to do: clients look for that.
+        match code {
+            ErrorCode::InputRejected | ErrorCode::InvalidRequest => {
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+            }
+            ErrorCode::ModelOverloaded => *response.status_mut() = StatusCode::TOO_MANY_REQUESTS,
+            _ => {}
         }
         let kind = match response.status().as_u16() {
             401 | 403 => "authentication_error",
@@ -114,12 +118,10 @@ async fn answer(state: &AppState, request: Request) -> ApiResult<Response> {
         .and_then(|options| options.include_usage);
     let call = call(state, &headers, asked, input)?;
     if in_parts {
-        return match stream(state, call, usage.unwrap_or(false))
-            .await
-            .map_err(problem)?
-        {
-            Streamed::New(streaming) => Ok(events(streaming)),
-            Streamed::Repeated(first) => {
+        return match stream(state, call, usage.unwrap_or(false)).await {
+            Err(failure) => refused(failure),
+            Ok(Streamed::New(streaming)) => Ok(events(streaming)),
+            Ok(Streamed::Repeated(first)) => {
                 let whole = whole(
                     first.prediction.as_ref(),
                     first.outputs.as_ref(),
@@ -134,7 +136,10 @@ async fn answer(state: &AppState, request: Request) -> ApiResult<Response> {
             }
         };
     }
-    let answered = predict(state, call).await.map_err(problem)?;
+    let answered = match predict(state, call).await {
+        Err(failure) => return refused(failure),
+        Ok(answered) => answered,
+    };
     let (body, id, version, propensity) = match &answered {
         Answer::New(prediction) => {
             let output = prediction.output();
@@ -171,6 +176,35 @@ async fn answer(state: &AppState, request: Request) -> ApiResult<Response> {
         &version,
         propensity,
     ))
+}
+
+/// What is said of a failure. A service that refuses a request says why in the form of the protocol: that goes on as it is.
+fn refused(failure: Failure) -> ApiResult<Response> {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        error: &'a RawValue,
+    }
+    let Failure::Rejected { rejection, id } = &failure else {
+        return Err(problem(failure));
+    };
+    let said = rejection.said.as_ref();
+    let said = said.filter(|said| {
+        let error = serde_json::from_str::<Said<'_>>(said.as_str()).map(|said| said.error.get());
+        error.is_ok_and(|error| error.starts_with('{'))
+    });
+    let Some(said) = said else {
+        return Err(problem(failure));
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            HeaderName::from_static("weir-prediction-id"),
+            HeaderValue::from_str(&id.to_string()).expect("ids are ASCII"),
+        ),
+    ];
+    let body = said.as_str().to_owned();
+    Ok((StatusCode::BAD_REQUEST, headers, body).into_response())
 }
 
 fn call(state: &AppState, headers: &HeaderMap, asked: Asked<'_>, input: Json) -> ApiResult<Call> {

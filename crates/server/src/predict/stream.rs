@@ -1,20 +1,19 @@
 //! Answers that come in parts. That a call has begun is in the journal before its first byte goes out, and what came of it
 //! before its end does: what has begun and has no outcome after a restart broke off.
 
-use super::{Begin, Call, Ended, Failure, Recorded, UnderWay, begin, part};
+use super::{Begin, Call, Ended, Failure, Given, UnderWay, begin, settle};
+use crate::shadow;
 use crate::state::AppState;
 use axum::body::Bytes;
 use journal::Frame;
 use route::Assignment;
-use runtime::{Calling, OpenStream, OpenaiRuntime, Part, Runtime, RuntimeError, Turn};
+use runtime::{OpenStream, OpenaiRuntime, Part, Runtime, RuntimeError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::entry::{Entry, Kind, broken_off, encode_begun};
 use store::{LogStore, LoggedPrediction};
 use tokio::sync::{mpsc, oneshot};
-use types::{
-    ExperimentId, Failure as FailureClass, Outcome, PredictionId, PredictionRecord, UnitId,
-};
+use types::{ExperimentId, Failure as FailureClass, PredictionId};
 
 /// Parts that wait for a caller who reads slowly.
 const WAITING: usize = 64;
@@ -65,7 +64,10 @@ async fn run(
     tell: oneshot::Sender<Result<Streaming, Failure>>,
 ) {
     let state = under_way.state.clone();
-    let opened = match under_way.open().await {
+    let opened = under_way.ask_in_turn(async |runtime, how| {
+        openai(runtime)?.open(&under_way.record.input, how).await
+    });
+    let opened = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
             let failed = under_way.conclude(Ended::Failed(error)).await;
@@ -89,7 +91,7 @@ async fn run(
         ..
     } = under_way.assignment;
     let streaming = Streaming {
-        id: under_way.id,
+        id: under_way.record.id,
         model_id: model.model_ids[version].clone(),
         version: model.traffic().versions[version].version.to_string(),
         propensity,
@@ -101,9 +103,17 @@ async fn run(
     let (end, done) = pass_on(&state, &model, opened, usage, &sender).await;
     match under_way.conclude(end).await {
         Ok(recorded) => {
-            if let Err(error) = written(&state, &recorded).await {
-                tracing::error!(error, "the outcome of an answer in parts was not written");
+            let deadline = Instant::now() + state.config.predict_timeout;
+            let settled = settle(&state, recorded.position, deadline, Some(recorded.permit)).await;
+            if let Err(failure) = settled {
+                tracing::error!(
+                    ?failure,
+                    "the outcome of an answer in parts was not written"
+                );
                 return;
+            }
+            if let Ok(prediction) = &recorded.answered {
+                shadow::mirror(&state, prediction);
             }
         }
         Err(failure) => {
@@ -117,132 +127,31 @@ async fn run(
     }
 }
 
-async fn written(state: &AppState, recorded: &Recorded) -> Result<(), String> {
-    let position = recorded.position;
-    state
-        .log
-        .write_out(position)
-        .await
-        .map_err(|error| error.0)?;
-    let deadline = Instant::now() + state.config.predict_timeout;
-    let confirmed = state.log.confirm(position..=position, deadline).await;
-    confirmed.map_err(|error| error.0)
-}
-
-/// A stream, the place of the version that gives it, and why the chosen one did not.
-struct Opened {
-    stream: OpenStream,
-    at: usize,
-    error: Option<RuntimeError>,
-}
-
 fn openai(runtime: &Runtime) -> Result<&OpenaiRuntime, RuntimeError> {
     match runtime {
         Runtime::Openai(openai) => Ok(openai),
-        _ => Err(RuntimeError::Rejected(
-            "it does not answer in parts: ask without `stream`".into(),
-        )),
+        _ => {
+            let why = "it does not answer in parts: ask without `stream`".to_owned();
+            Err(RuntimeError::Rejected(why.into()))
+        }
     }
 }
 
 impl UnderWay {
-    /// Has a version begin an answer: the chosen one, or another one in its place.
-    async fn open(&self) -> Result<Opened, RuntimeError> {
-        let chosen = self.assignment.version;
-        let all = self.deadline.saturating_duration_since(self.start);
-        let callable = |version| self.model.is_callable(version);
-        let others = self.model.routes.has_fallbacks(&self.assignment, callable);
-        let own = Calling {
-            turn: Turn::Own,
-            within: part(all, others),
-            has_full_time: true,
-        };
-        let error = match self.open_one(chosen, own).await {
-            Ok(stream) => {
-                return Ok(Opened {
-                    stream,
-                    at: chosen,
-                    error: None,
-                });
-            }
-            Err(error @ RuntimeError::Rejected(_)) => return Err(error),
-            Err(error) => error,
-        };
-        let own = format!("{:016x}", self.random);
-        let unit = self
-            .call
-            .unit_id
-            .as_ref()
-            .map_or(own.as_str(), UnitId::as_str);
-        for at in self.model.routes.fallbacks(&self.assignment, unit) {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !callable(at) {
-                continue;
-            }
-            let in_place = Calling {
-                turn: Turn::InPlace,
-                within: left,
-                has_full_time: false,
-            };
-            if let Ok(stream) = self.open_one(at, in_place).await {
-                let error = Some(error);
-                return Ok(Opened { stream, at, error });
-            }
-        }
-        Err(error)
-    }
-
-    async fn open_one(&self, at: usize, how: Calling) -> Result<OpenStream, RuntimeError> {
-        let runtime = self.model.runtime(at)?;
-        openai(runtime)?.open(&self.call.input, how).await
-    }
-
     /// Writes that it has begun, and takes room for its outcome.
     async fn note_begun(&mut self) -> Result<(), Failure> {
-        let record = PredictionRecord {
-            id: self.id,
-            version: self.model.traffic().versions[self.assignment.version].key,
-            reason: self.assignment.reason,
-            experiment: self.assignment.experiment.map(|(key, _)| key),
-            epoch: self.assignment.epoch,
-            propensity: self.assignment.propensity,
-            unit_id: self.call.unit_id.clone(),
-            attributes: self.call.attributes.clone(),
-            alias: self.alias.clone(),
-            request: self.request.clone(),
-            made_at: None,
-            decided_at: None,
-            input: self.call.input.clone(),
-            outcome: Outcome::default(),
-        };
         let mut frame = Frame::default();
         let now = self.begun_at.after(self.start.elapsed());
-        encode_begun(&record, now, frame.payload());
-        let not_logged = |why: String| Failure::NotLogged(why);
+        encode_begun(&self.record, now, frame.payload());
+        let log = &self.state.log;
         let bytes = frame.payload().len() as u64 + super::ENTRY_BYTES + super::ANSWER_BYTES;
-        let room = self
-            .state
-            .log
-            .reserve(bytes.min(self.state.log.largest()), self.deadline)
-            .await;
-        let room = room.ok_or_else(|| not_logged(self.state.log.why_full()))?;
+        let room = log.reserve(bytes.min(log.largest()), self.deadline).await;
+        let room = room.ok_or_else(|| Failure::NotLogged(log.why_full()))?;
         let mut first = std::mem::replace(&mut self.room, room);
-        let position = self
-            .state
-            .log
+        let position = log
             .append_frame(&mut first, &mut frame)
-            .map_err(|error| not_logged(error.to_string()))?;
-        self.state
-            .log
-            .write_out(position)
-            .await
-            .map_err(|error| not_logged(error.0))?;
-        let confirmed = self
-            .state
-            .log
-            .confirm(position..=position, self.deadline)
-            .await;
-        confirmed.map_err(|error| not_logged(error.0))
+            .map_err(|error| Failure::NotLogged(error.to_string()))?;
+        settle(&self.state, position, self.deadline, None).await
     }
 }
 
@@ -250,12 +159,12 @@ impl UnderWay {
 async fn pass_on(
     state: &AppState,
     model: &crate::snapshot::Model,
-    opened: Opened,
+    opened: Given<OpenStream>,
     usage: bool,
     to: &mpsc::Sender<Bytes>,
 ) -> (Ended, Option<Bytes>) {
-    let Opened {
-        mut stream,
+    let Given {
+        what: mut stream,
         at,
         error,
     } = opened;

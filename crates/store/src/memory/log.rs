@@ -734,7 +734,8 @@ impl Log {
                 .live(models)
                 .find(|(_, p)| p.id.order() == mirrors.order());
             let Some((_, p)) = mirrored else { continue };
-            if made.version != query.version || !within(query.range, made.id.time()) {
+            let elsewhere = query.experiment.is_some() && p.experiment != query.experiment;
+            if made.version != query.version || elsewhere || !within(query.range, made.id.time()) {
                 continue;
             }
             let answer = |p: &PredictionEntry<'_>, status| ShadowAnswer {
@@ -747,6 +748,7 @@ impl Log {
             let known = correct.and_then(|metric| self.feedback.get(&(p.id.order(), metric)));
             pairs.push(ShadowPair {
                 mirrors: p.id,
+                chosen: p.version,
                 served: p.served,
                 answer: answer(&p, p.status()),
                 shadow: answer(

@@ -54,11 +54,12 @@ pub(super) fn pairs(
 ) -> Result<Vec<ShadowPair>, StoreError> {
     let order = |time| PredictionId::order_at(time) as i64;
     let mut select = connection.prepare_cached(
-        "SELECT p.prediction_order, p.random, p.served_key, p.status, p.prediction, p.confidence, p.latency_ns, \
+        "SELECT p.prediction_order, p.random, p.version_key, p.served_key, p.status, p.prediction, p.confidence, p.latency_ns, \
          s.prediction AS made, s.confidence AS sure, s.latency_ns AS took, s.error, s.rejected, f.label \
          FROM shadows s CROSS JOIN predictions p ON p.prediction_order = s.mirrors_order \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
          WHERE s.version_key = ?1 AND s.shadow_order >= ?2 AND s.shadow_order < ?3 \
+         AND (?5 IS NULL OR p.experiment_key = ?5) \
          ORDER BY s.shadow_order DESC LIMIT ?4",
     )?;
     let range = query.range;
@@ -67,7 +68,8 @@ pub(super) fn pairs(
             query.version.0,
             range.since.map_or(0, order),
             range.until.map_or(i64::MAX, order),
-            query.limit as i64
+            query.limit as i64,
+            query.experiment.map(|experiment| experiment.0),
         ],
         read,
     )?;
@@ -92,6 +94,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
     };
     Ok(ShadowPair {
         mirrors: PredictionId::new(row.bits("prediction_order")?, row.bits("random")?),
+        chosen: VersionKey(row.get("version_key")?),
         served: row.get::<_, Option<i64>>("served_key")?.map(VersionKey),
         answer: ShadowAnswer {
             status: status_of(row.get("status")?).map_err(|_| corrupt("status"))?,

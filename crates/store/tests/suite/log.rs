@@ -405,6 +405,7 @@ pub(crate) async fn shadows_stand_beside_what_they_mirror<S: Backend>(opened: Op
     append_entries(store, entries).await.unwrap();
     let query = |limit| store::ShadowQuery {
         version: two.key,
+        experiment: None,
         range: TimeRange::ALL,
         limit,
     };
@@ -422,6 +423,13 @@ pub(crate) async fn shadows_stand_beside_what_they_mirror<S: Backend>(opened: Op
         (pairs[0].shadow.status, pairs[0].shadow.latency_ns),
         (Status::Ok, Some(9))
     );
+    assert_eq!(pairs[0].chosen, one.key);
+    let experiment = Some(types::ExperimentKey(7));
+    let of_another = store::ShadowQuery {
+        experiment,
+        ..query(9)
+    };
+    assert_eq!(store.shadow_pairs(of_another).await.unwrap(), []);
     // They are no predictions.
     assert_eq!(totals(store, TimeRange::ALL, two.key).await.count, 0);
     // An id comes once, and a version is one that there was.

@@ -411,6 +411,13 @@ async fn a_version_whose_secret_comes_late_is_loaded_when_it_comes() {
     let (_, version) = weir.get(&format!("/models/{id}")).await;
     let broken = version["broken"].as_str().unwrap();
     assert!(broken.contains("the secret token"), "{broken}");
+    let (status, ready) = weir.get("/health/ready").await;
+    let said = ready["reasons"][0].as_str().unwrap_or_default();
+    assert_eq!((status, &ready["status"]), (200, &json!("degraded")));
+    assert!(
+        said.starts_with("version_not_answering: sentiment remote: the secret token"),
+        "{ready}"
+    );
 
     std::fs::write(&token, "second").unwrap();
     let end = Instant::now() + Duration::from_secs(10);

@@ -104,6 +104,58 @@ async fn a_shadow_is_compared_pair_by_pair_and_answers_nobody() {
 }
 
 #[tokio::test]
+async fn results_show_a_shadow_beside_each_arm() {
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    let one = weir.register("1", vader()).await;
+    weir.activate(&one, 100.0).await;
+    weir.register("2", vader()).await;
+    let three = weir.register("3", afinn()).await;
+    weir.patch(&format!("/models/{three}"), json!({"status": "testing"}))
+        .await;
+    let path = format!("/models/{three}/shadow");
+    assert_eq!(weir.put(&path, json!({"percent": 100})).await.0, 200);
+    // Before the experiment: no part of its results.
+    weir.post("/predict", json!({"text": "before"})).await;
+    report(&weir, &three, 1).await;
+    let body = json!({
+        "name": "sentiment", "control": "1", "candidates": ["2"], "primary_metric": "error",
+        "weights": {"1": 50, "2": 50}
+    });
+    let (status, made) = weir.post("/experiments", body).await;
+    assert_eq!(status, 200, "{made}");
+    let experiment = format!("/experiments/{}", made["experiment"].as_str().unwrap());
+    let started = weir.post(&format!("{experiment}/start"), json!({})).await;
+    assert_eq!(started.0, 200, "{}", started.1);
+    let mut counts = std::collections::BTreeMap::from([("1", 0u64), ("2", 0)]);
+    for user in 0..40 {
+        let body = json!({"text": "not bad", "unit_id": format!("user {user}")});
+        let (_, reply) = weir.post("/predict", body).await;
+        let version = reply["model_version"].as_str().unwrap();
+        *counts.get_mut(version).unwrap() += 1;
+    }
+    let report = report(&weir, &three, 41).await;
+    assert_eq!(report["dropped"], json!(0), "{report}");
+    let by_version = |found: &Value| -> Vec<(String, u64)> {
+        let found = found.as_array().unwrap().iter();
+        let pair = |entry: &Value| {
+            assert_eq!(entry["agreed"], json!(0), "{entry}");
+            let version = entry["model_version"].as_str().unwrap().to_owned();
+            (version, entry["pairs"].as_u64().unwrap())
+        };
+        found.map(pair).collect()
+    };
+    let (_, results) = weir.get(&format!("{experiment}/results")).await;
+    let shadows = &results["shadows"];
+    assert_eq!(shadows[0]["shadow_version"], json!("3"), "{results}");
+    let found = [("1".to_owned(), counts["1"]), ("2".to_owned(), counts["2"])];
+    assert_eq!(by_version(shadows), found, "{results}");
+    assert_eq!(report["by_version"][0]["pairs"], json!(counts["1"] + 1));
+    drop(weir);
+    assert_clean(directory.path());
+}
+
+#[tokio::test]
 async fn a_shadow_that_fails_or_hangs_costs_callers_nothing() {
     let directory = directory();
     let weir = Weir::start(directory.path());
