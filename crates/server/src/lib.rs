@@ -23,6 +23,8 @@ mod experiments;
 mod extract;
 mod feedback;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod interventions;
 mod journal_calls;

@@ -238,7 +238,7 @@ fn refuse_large(values: usize) -> ApiResult<()> {
     Ok(())
 }
 
-fn item<T: DeserializeOwned>(json: &str, most: usize) -> Result<T, Refusal> {
+pub(crate) fn item<T: DeserializeOwned>(json: &str, most: usize) -> Result<T, Refusal> {
     if json.len() > most {
         return Err(Refusal {
             code: ErrorCode::BodyTooLarge,

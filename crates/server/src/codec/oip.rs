@@ -360,6 +360,21 @@ async fn answer(
     Ok(response)
 }
 
+/// Reads a request and writes its tensors as if they were the answer, for fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn round_trip(body: &[u8], json_length: Option<&str>) {
+    let Ok((request, tensors)) = read(body, json_length) else {
+        return;
+    };
+    assert!(serde_json::from_str::<Value>(to_json(&tensors).as_str()).is_ok());
+    let asked = Asked {
+        outputs: request.outputs.as_deref(),
+        binary: json_length.is_some(),
+    };
+    let reply = InferReply::new("m".into(), "1".into(), request.id, request.parameters);
+    let _ = write(reply, tensors, &asked);
+}
+
 fn header(headers: &HeaderMap, name: &HeaderName) -> ApiResult<Option<String>> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
