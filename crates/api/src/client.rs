@@ -1,12 +1,13 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, AuditEntry, AuditPage, CreateExperiment, EvaluateReply, EvaluateRequest, Experiment,
-    ExperimentResults, Feedback, FeedbackReply, Message, Performance, PredictReply, PredictRequest,
-    Problem, RegisterVersion, Retried, SetAsidePage, StartedExperiment, Version,
+    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, EvaluateReply, EvaluateRequest,
+    Experiment, ExperimentResults, Feedback, FeedbackReply, Key, Message, Performance,
+    PredictReply, PredictRequest, Problem, RegisterVersion, Retried, RotateKey, SetAsidePage,
+    StartedExperiment, Traffic, Version,
 };
 use reqwest::RequestBuilder;
-use reqwest::header::{CONTENT_LENGTH, ETAG};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use tokio_util::io::ReaderStream;
 
@@ -19,6 +20,9 @@ pub enum ClientError {
     /// The server cannot be reached, or is none.
     #[error("the server does not answer as a weir server: {0}")]
     Transport(#[from] reqwest::Error),
+    /// A key or a reason has characters that no header can have.
+    #[error("the key or the reason has characters that cannot be sent")]
+    Odd,
 }
 
 /// An artifact that comes.
@@ -48,6 +52,11 @@ pub struct Client {
     http: reqwest::Client,
 }
 
+/// What cannot be a header.
+fn header(text: &str) -> Result<HeaderValue, ClientError> {
+    HeaderValue::from_str(text.trim()).map_err(|_| ClientError::Odd)
+}
+
 impl Client {
     /// A client for the server at an address such as `http://127.0.0.1:8000`.
     ///
@@ -60,6 +69,61 @@ impl Client {
             base: base.trim_end_matches('/').to_owned(),
             http: reqwest::Client::builder().build()?,
         })
+    }
+
+    /// The same with a key, and with a reason for the audit.
+    ///
+    /// # Errors
+    /// When they cannot be sent.
+    pub fn with_key(self, key: Option<&str>, reason: Option<&str>) -> Result<Self, ClientError> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            let mut value = header(&format!("Bearer {}", key.trim()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        if let Some(reason) = reason {
+            let value = HeaderValue::from_bytes(reason.trim().as_bytes());
+            headers.insert("x-reason", value.map_err(|_| ClientError::Odd)?);
+        }
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .build()?;
+        Ok(Self { http, ..self })
+    }
+
+    /// `POST /keys`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn create_key(&self, key: &CreateKey) -> Result<Key, ClientError> {
+        self.send(self.http.post(self.url("/keys")).json(key)).await
+    }
+
+    /// `GET /keys`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn keys(&self) -> Result<Vec<Key>, ClientError> {
+        self.send(self.http.get(self.url("/keys"))).await
+    }
+
+    /// `POST /keys/{key}/rotate`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn rotate_key(&self, id: &str, overlap: &RotateKey) -> Result<Key, ClientError> {
+        let url = self.url(&format!("/keys/{id}/rotate"));
+        self.send(self.http.post(url).json(overlap)).await
+    }
+
+    /// `DELETE /keys/{key}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn revoke_key(&self, id: &str) -> Result<Message, ClientError> {
+        self.send(self.http.delete(self.url(&format!("/keys/{id}"))))
+            .await
     }
 
     /// `POST /models`.
@@ -268,6 +332,26 @@ impl Client {
     pub async fn audit(&self, filter: &[(&str, &str)]) -> Result<AuditPage, ClientError> {
         let url = self.url(&with_query("/audit", filter));
         self.send(self.http.get(url)).await
+    }
+
+    /// `GET /traffic/{name}`, at a moment.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn traffic_at(&self, name: &str, at: &str) -> Result<Traffic, ClientError> {
+        let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        // What stands for a blank in a query does not in a path.
+        let path = format!("/traffic/{}", name.replace('+', "%20"));
+        let url = self.url(&with_query(&path, &[("at", at)]));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `GET /models`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn versions(&self) -> Result<Vec<Version>, ClientError> {
+        self.send(self.http.get(self.url("/models"))).await
     }
 
     /// `GET /events`: what happens, as it happens.

@@ -61,8 +61,21 @@ pub struct Readiness {
     pub panics: u64,
 }
 
+impl Readiness {
+    /// What anybody may know: no more than the status.
+    pub fn bare(status: ReadinessStatus) -> Self {
+        Self {
+            status,
+            reasons: Vec::new(),
+            log: LogReadiness::default(),
+            overdue: Vec::new(),
+            panics: 0,
+        }
+    }
+}
+
 /// The log between an answer and the database.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct LogReadiness {
     /// The position of the last entry.
     pub position: u64,

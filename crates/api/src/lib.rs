@@ -9,6 +9,7 @@ mod evaluate;
 mod experiment;
 mod feedback;
 mod health;
+mod key;
 mod metric;
 mod performance;
 mod plan;
@@ -43,6 +44,7 @@ pub use health::{
     Health, Liveness, LivenessWord, LogLag, LogReadiness, Readiness, ReadinessStatus,
     ReadinessWord, Retried, SetAside, SetAsidePage,
 };
+pub use key::{BeginSession, CreateKey, Key, RotateKey, Session};
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
 pub use plan::{EffectUnits, FromLog, PlanReply, PlanRequest, UnitsPower};
@@ -56,13 +58,13 @@ pub use shadow::{
     ExperimentShadow, SetShadow, ShadowBeside, ShadowPairs, ShadowReport, ShadowSide,
 };
 pub use traffic::{
-    Alias, AuditEntry, AuditEvent, AuditPage, Rule, Rules, SetAlias, SetRules, SetTraffic, Traffic,
-    TrafficShare,
+    Alias, AuditEntry, AuditEvent, AuditPage, Author, Rule, Rules, SetAlias, SetRules, SetTraffic,
+    Traffic, TrafficShare,
 };
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
 pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};
 pub use word::{
     Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, Failure, FeedbackStatus,
-    Finding, Intervention, MetricRole, PredictionStatus, SequenceMethod, Verdict, VersionStatus,
-    Word,
+    Finding, Intervention, MetricRole, PredictionStatus, Role, SequenceMethod, Verdict,
+    VersionStatus, Word,
 };

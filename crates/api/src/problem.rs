@@ -96,6 +96,18 @@ codes! {
     InvalidRequest = "invalid_request", 422, "The request does not fit";
     /// Too many requests are under way.
     TooManyRequests = "too_many_requests", 429, "Too many requests are under way";
+    /// The caller has no key that is good.
+    Unauthenticated = "unauthenticated", 401, "A key is needed";
+    /// The caller's key is not for this.
+    Forbidden = "forbidden", 403, "The key is not for this";
+    /// The server does not answer to this name.
+    HostNotAllowed = "host_not_allowed", 403, "The server does not answer to this name";
+    /// A request of HTTP/1.1 does not say for whom it is.
+    HostMissing = "host_missing", 400, "The request does not say for whom it is";
+    /// A web page of another site calls.
+    OriginNotAllowed = "origin_not_allowed", 403, "The web page may not call this server";
+    /// There is no such key.
+    KeyNotFound = "key_not_found", 404, "There is no such key";
     /// A bug in the server.
     Internal = "internal", 500, "Something went wrong inside";
     /// The version failed and no other answered.

@@ -128,6 +128,25 @@ pub struct AuditEntry {
     pub revision: i64,
     /// What changed.
     pub detail: Value,
+    /// Who asked for it; null where the server did it by itself.
+    #[serde(default)]
+    pub author: Option<Author>,
+    /// The hash of this entry and of all before it: SHA-256 in hexadecimal digits; null for entries of releases that made none.
+    #[serde(default)]
+    pub chain: Option<String>,
+}
+
+/// Who asked for a change.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Author {
+    /// The key that was used.
+    pub key_id: Option<String>,
+    /// The user, as a proxy before the server has named him.
+    pub user: Option<String>,
+    /// The address that the call came from.
+    pub address: Option<String>,
+    /// What `X-Reason` said.
+    pub reason: Option<String>,
 }
 
 /// An event of `GET /events`.

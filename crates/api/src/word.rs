@@ -87,6 +87,8 @@ pub type PredictionStatus = Word<types::Status>;
 pub type SequenceMethod = Word<types::SequenceMethod>;
 /// How evidence on a metric is counted.
 pub type EvidenceRule = Word<types::EvidenceRule>;
+/// What the holder of a key is there for.
+pub type Role = Word<types::Role>;
 /// What the evidence of an experiment says.
 pub type Verdict = Word<types::VerdictKind>;
 /// What a version may do.

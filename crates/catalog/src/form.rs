@@ -78,6 +78,7 @@ impl Event {
             experiment_key: found.map(|experiment| experiment.key),
             revision: new.revision,
             detail: self.detail().to_string(),
+            author: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Why a command is refused.
 
 use types::{
-    ExperimentId, ExperimentStatus, MAX_RULES, MetricName, ModelName, VersionName, VersionStatus,
-    WebhookId,
+    ExperimentId, ExperimentStatus, KeyId, MAX_RULES, MetricName, ModelName, VersionName,
+    VersionStatus, WebhookId,
 };
 
 /// Why a command is refused. Nothing has changed.
@@ -116,6 +116,18 @@ pub enum Refusal {
     /// The id is taken.
     #[error("there is a webhook {0} already")]
     DuplicateWebhook(WebhookId),
+    /// There is no such key.
+    #[error("there is no key {0}")]
+    UnknownKey(KeyId),
+    /// There are as many keys as there may be.
+    #[error("there are {0} keys, the most there may be")]
+    TooManyKeys(usize),
+    /// The id is taken.
+    #[error("there is a key {0} already")]
+    DuplicateKey(KeyId),
+    /// Without it nobody could give keys.
+    #[error("{0} is the last key that can give others")]
+    LastAdminKey(KeyId),
     /// What is to happen is about something that the state does not have.
     #[error("what is to happen does not fit the state: {0}")]
     NotThere(String),
@@ -132,6 +144,7 @@ impl Refusal {
                 | Self::NoBaseline(_)
                 | Self::DuplicateExperiment(_)
                 | Self::DuplicateWebhook(_)
+                | Self::DuplicateKey(_)
         )
     }
 }

@@ -5,12 +5,15 @@ use crate::replay::NotReplayed;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use types::{
-    Action, EventRecord, ModelName, ModelState, Percent, Settings, SettingsChange, SettingsWrite,
-    StoredEvent, Timestamp, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
+    AccessKey, Action, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, ModelState, Percent,
+    Role, Settings, SettingsChange, SettingsWrite, StoredEvent, Timestamp, Webhook,
+    WebhookDefinition, WebhookId, WebhookSecrets,
 };
 
 /// The most webhooks.
 const MOST_WEBHOOKS: usize = 100;
+/// The most keys.
+const MOST_KEYS: usize = 1000;
 
 /// What somebody wants of the settings.
 #[derive(Debug, Clone)]
@@ -28,6 +31,21 @@ pub enum SettingsCommand {
     CreateWebhook(WebhookId, WebhookDefinition, WebhookSecrets),
     /// Nobody is told any more.
     DeleteWebhook(WebhookId),
+    /// Somebody may call from now on.
+    CreateKey(KeyId, Box<KeyDefinition>, KeyHash),
+    /// A key is refused from now on.
+    RevokeKey(KeyId),
+    /// A key gets a successor with the same definition, and is refused from a moment on.
+    RotateKey {
+        /// The one that is replaced.
+        from: KeyId,
+        /// Its successor.
+        to: KeyId,
+        /// The hash of the successor.
+        hash: KeyHash,
+        /// Until when the old one is taken.
+        until: Timestamp,
+    },
     /// The settings as they are become the first event: for those of releases that kept none.
     Baseline,
 }
@@ -40,6 +58,13 @@ enum SettingsEvent {
     DefaultModel(Option<ModelName>, ModelName),
     WebhookCreated(WebhookId, WebhookDefinition),
     WebhookDeleted(WebhookId),
+    KeyCreated(KeyId, Box<KeyDefinition>),
+    KeyRevoked(KeyId),
+    KeyRotated {
+        from: KeyId,
+        to: KeyId,
+        until: Timestamp,
+    },
 }
 
 /// What follows from a command.
@@ -100,6 +125,62 @@ pub fn decide_settings(
             vec![SettingsWrite::DeleteWebhook(*id)],
         ),
         SettingsCommand::DeleteWebhook(id) => return Err(Refusal::UnknownWebhook(*id)),
+        SettingsCommand::CreateKey(id, definition, hash) => {
+            has_room(settings, *id)?;
+            let key = AccessKey {
+                id: *id,
+                created_at: now,
+                definition: KeyDefinition::clone(definition),
+            };
+            let write = SettingsWrite::NewKey(Box::new(key), *hash);
+            (
+                SettingsEvent::KeyCreated(*id, definition.clone()),
+                vec![write],
+            )
+        }
+        SettingsCommand::RevokeKey(id) => {
+            let revoked = known_key(settings, *id)?;
+            let others = settings.keys.iter().filter(|key| key.id != *id);
+            let is_admin = |key: &&AccessKey| administers(&key.definition, now);
+            if administers(&revoked.definition, now) && !others.clone().any(|key| is_admin(&key)) {
+                return Err(Refusal::LastAdminKey(*id));
+            }
+            (
+                SettingsEvent::KeyRevoked(*id),
+                vec![SettingsWrite::DeleteKey(*id)],
+            )
+        }
+        SettingsCommand::RotateKey {
+            from,
+            to,
+            hash,
+            until,
+        } => {
+            let (event, until) = (
+                SettingsEvent::KeyRotated {
+                    from: *from,
+                    to: *to,
+                    until: *until,
+                },
+                *until,
+            );
+            has_room(settings, *to)?;
+            let old = known_key(settings, *from)?;
+            let key = AccessKey {
+                id: *to,
+                created_at: now,
+                definition: old.definition.clone(),
+            };
+            let goes = ends_at(&old.definition, until, now);
+            let goes = match goes {
+                None => SettingsWrite::DeleteKey(*from),
+                Some(definition) => SettingsWrite::SetKey(*from, Box::new(definition)),
+            };
+            (
+                event,
+                vec![SettingsWrite::NewKey(Box::new(key), *hash), goes],
+            )
+        }
         SettingsCommand::Baseline => (
             SettingsEvent::Baseline(Box::new(settings.clone())),
             Vec::new(),
@@ -117,12 +198,45 @@ pub fn decide_settings(
             experiment_key: None,
             revision: next.changes,
             detail: event.detail().to_string(),
+            author: None,
         },
     };
     Ok(Some(DecidedSettings {
         change,
         settings: next,
     }))
+}
+
+/// Whether there is room for a key.
+fn has_room(settings: &Settings, id: KeyId) -> Result<(), Refusal> {
+    if settings.keys.len() >= MOST_KEYS {
+        return Err(Refusal::TooManyKeys(MOST_KEYS));
+    }
+    match settings.keys.iter().any(|key| key.id == id) {
+        true => Err(Refusal::DuplicateKey(id)),
+        false => Ok(()),
+    }
+}
+
+fn known_key(settings: &Settings, id: KeyId) -> Result<&AccessKey, Refusal> {
+    let mut keys = settings.keys.iter();
+    keys.find(|key| key.id == id).ok_or(Refusal::UnknownKey(id))
+}
+
+/// Whether a key could give others, now and for ever.
+fn administers(definition: &KeyDefinition, now: Timestamp) -> bool {
+    definition.role == Role::Admin && definition.models.is_all() && definition.is_good(now)
+}
+
+/// What becomes of a key that is replaced: it goes at once, or is taken until a moment.
+fn ends_at(definition: &KeyDefinition, until: Timestamp, now: Timestamp) -> Option<KeyDefinition> {
+    let expires = definition
+        .expires_at
+        .map_or(until, |known| known.min(until));
+    (expires > now).then(|| KeyDefinition {
+        expires_at: Some(expires),
+        ..definition.clone()
+    })
 }
 
 /// What makes the model that was active first the default, where none is set, or one of which no version is left.
@@ -186,6 +300,27 @@ impl SettingsEvent {
                 definition: definition.clone(),
             }),
             Self::WebhookDeleted(id) => settings.webhooks.retain(|webhook| webhook.id != *id),
+            Self::KeyCreated(id, definition) => settings.keys.push(AccessKey {
+                id: *id,
+                created_at: at,
+                definition: KeyDefinition::clone(definition),
+            }),
+            Self::KeyRevoked(id) => settings.keys.retain(|key| key.id != *id),
+            Self::KeyRotated { from, to, until } => {
+                let old = settings.keys.iter().position(|key| key.id == *from);
+                if let Some(old) = old {
+                    let definition = settings.keys[old].definition.clone();
+                    match ends_at(&definition, *until, at) {
+                        None => drop(settings.keys.remove(old)),
+                        Some(ending) => settings.keys[old].definition = ending,
+                    }
+                    settings.keys.push(AccessKey {
+                        id: *to,
+                        created_at: at,
+                        definition,
+                    });
+                }
+            }
         }
         settings.changes += 1;
     }
@@ -196,6 +331,9 @@ impl SettingsEvent {
             Self::DefaultModel(..) => Action::DefaultModelSet,
             Self::WebhookCreated(..) => Action::WebhookCreated,
             Self::WebhookDeleted(_) => Action::WebhookDeleted,
+            Self::KeyCreated(..) => Action::KeyCreated,
+            Self::KeyRevoked(_) => Action::KeyRevoked,
+            Self::KeyRotated { .. } => Action::KeyRotated,
         }
     }
 
@@ -209,9 +347,17 @@ impl SettingsEvent {
                         "definition": webhook.definition,
                     })
                 });
+                let keys = settings.keys.iter().map(|key| {
+                    json!({
+                        "key": key.id,
+                        "created_at": key.created_at.micros(),
+                        "definition": key.definition,
+                    })
+                });
                 json!({
                     "default_model": settings.default_model,
                     "webhooks": webhooks.collect::<Vec<_>>(),
+                    "keys": keys.collect::<Vec<_>>(),
                 })
             }
             Self::DefaultModel(from, to) => json!({"from": from, "to": to}),
@@ -219,6 +365,11 @@ impl SettingsEvent {
                 json!({"webhook": id.to_string(), "definition": definition})
             }
             Self::WebhookDeleted(id) => json!({"webhook": id.to_string()}),
+            Self::KeyCreated(id, definition) => json!({"key": id, "definition": definition}),
+            Self::KeyRevoked(id) => json!({"key": id}),
+            Self::KeyRotated { from, to, until } => {
+                json!({"from": from, "key": to, "until": until.micros()})
+            }
         }
     }
 
@@ -232,6 +383,10 @@ impl SettingsEvent {
         let definition = |value: &Value| {
             serde_json::from_value::<WebhookDefinition>(value["definition"].clone()).ok()
         };
+        let key = |value: &Value| serde_json::from_value::<KeyId>(value.clone()).ok();
+        let of_key = |value: &Value| {
+            serde_json::from_value::<KeyDefinition>(value["definition"].clone()).ok()
+        };
         Some(match action {
             Action::SettingsBaseline => {
                 let webhook = |value: &Value| {
@@ -242,15 +397,34 @@ impl SettingsEvent {
                     })
                 };
                 let webhooks = detail["webhooks"].as_array()?.iter().map(webhook);
+                let known = |value: &Value| {
+                    Some(AccessKey {
+                        id: key(&value["key"])?,
+                        created_at: Timestamp::from_micros(value["created_at"].as_i64()?),
+                        definition: of_key(value)?,
+                    })
+                };
+                let keys = detail["keys"].as_array().into_iter().flatten().map(known);
                 Self::Baseline(Box::new(Settings {
                     changes: 0,
                     default_model: model("default_model")?,
                     webhooks: webhooks.collect::<Option<_>>()?,
+                    // Those of releases before have none.
+                    keys: keys.collect::<Option<_>>()?,
                 }))
             }
             Action::DefaultModelSet => Self::DefaultModel(model("from")?, model("to")??),
             Action::WebhookCreated => Self::WebhookCreated(id(&detail)?, definition(&detail)?),
             Action::WebhookDeleted => Self::WebhookDeleted(id(&detail)?),
+            Action::KeyCreated => {
+                Self::KeyCreated(key(&detail["key"])?, Box::new(of_key(&detail)?))
+            }
+            Action::KeyRevoked => Self::KeyRevoked(key(&detail["key"])?),
+            Action::KeyRotated => Self::KeyRotated {
+                from: key(&detail["from"])?,
+                to: key(&detail["key"])?,
+                until: Timestamp::from_micros(detail["until"].as_i64()?),
+            },
             _ => return None,
         })
     }
@@ -275,6 +449,22 @@ mod tests {
         )
     }
 
+    fn key(bits: u64, now: i64) -> SettingsCommand {
+        let definition = KeyDefinition {
+            role: Role::ALL[bits as usize % Role::ALL.len()],
+            models: types::Scope::default(),
+            description: Some("for a test".into()),
+            expires_at: bits
+                .is_multiple_of(3)
+                .then(|| Timestamp::from_micros(now + 50)),
+        };
+        SettingsCommand::CreateKey(
+            KeyId::from_bits(bits),
+            Box::new(definition),
+            KeyHash([7; 32]),
+        )
+    }
+
     #[test]
     fn settings_are_the_replay_of_their_events_and_these_hold_no_secret() {
         let mut settings = Settings {
@@ -290,8 +480,16 @@ mod tests {
         let mut events: Vec<StoredEvent> = Vec::new();
         for n in 0..400 {
             let name = ["m", "n"][random.usize(..2)];
-            let command = match random.u8(..9) {
+            let command = match random.u8(..13) {
                 _ if n == 0 => SettingsCommand::Baseline,
+                9 | 10 => key(random.u64(..40), n),
+                11 => SettingsCommand::RevokeKey(KeyId::from_bits(random.u64(..40))),
+                12 => SettingsCommand::RotateKey {
+                    from: KeyId::from_bits(random.u64(..40)),
+                    to: KeyId::from_bits(random.u64(..400)),
+                    hash: KeyHash([7; 32]),
+                    until: Timestamp::from_micros(random.i64(..400)),
+                },
                 8 => SettingsCommand::ChooseDefault {
                     from: settings.default_model.clone().filter(|_| random.bool()),
                     to: ModelName::parse(name).expect("a name"),
@@ -318,7 +516,44 @@ mod tests {
             assert!(settings.webhooks.len() <= MOST_WEBHOOKS);
         }
         assert!(settings.webhooks.len() > 50, "{}", settings.webhooks.len());
+        assert!(settings.keys.len() > 5, "{}", settings.keys.len());
         assert_eq!(replay_settings(&events), Ok(settings));
+    }
+
+    #[test]
+    fn who_could_give_keys_stays_until_another_one_can() {
+        let now = Timestamp::from_micros(10);
+        let mut settings = Settings::default();
+        let mut set = |command: &SettingsCommand| {
+            let decided = decide_settings(&settings, command, now)?;
+            settings = decided.map_or(settings.clone(), |decided| decided.settings);
+            Ok::<_, Refusal>(())
+        };
+        // 4 and 14 are admins, 1 is a predictor.
+        let id = KeyId::from_bits;
+        for bits in [4, 1] {
+            assert_eq!(set(&key(bits, 0)), Ok(()));
+        }
+        let revoke = |bits| SettingsCommand::RevokeKey(id(bits));
+        assert_eq!(set(&revoke(4)), Err(Refusal::LastAdminKey(id(4))));
+        assert_eq!(set(&key(14, 0)), Ok(()));
+        assert_eq!(set(&revoke(4)), Ok(()));
+        assert_eq!(set(&revoke(1)), Ok(()));
+        assert_eq!(set(&revoke(1)), Err(Refusal::UnknownKey(id(1))));
+        let rotate = SettingsCommand::RotateKey {
+            from: id(14),
+            to: id(15),
+            hash: KeyHash([7; 32]),
+            until: Timestamp::from_micros(20),
+        };
+        assert_eq!(set(&rotate), Ok(()));
+        assert_eq!(set(&rotate), Err(Refusal::DuplicateKey(id(15))));
+        let expires: Vec<_> = settings
+            .keys
+            .iter()
+            .map(|key| key.definition.expires_at)
+            .collect();
+        assert_eq!(expires, [Some(Timestamp::from_micros(20)), None]);
     }
 
     /// A model to which things happen from a moment on until it has an active version.

@@ -8,8 +8,28 @@ const $ = (id) => document.getElementById(id);
 
 async function get(path) {
   const reply = await fetch(path, { headers: { accept: "application/json" } });
-  if (!reply.ok && reply.status !== 503) throw new Error(`${path} answers ${reply.status}`);
+  if (!reply.ok && reply.status !== 503) throw Object.assign(new Error(`${path} answers ${reply.status}`), { status: reply.status });
   return reply.json();
+}
+
+// Who may not see something sees the rest.
+const where = (allowed, path, otherwise) => (allowed ? get(path) : Promise.resolve(otherwise));
+
+// Asks for a key where one is needed: it is sent once, for a session in a cookie that no script can read.
+async function enter(event) {
+  event.preventDefault();
+  const sent = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ key: $("key").value }) };
+  const reply = await fetch("/session", sent);
+  const said = await reply.json();
+  $("key").value = "";
+  $("refused").hidden = reply.ok;
+  $("refused").textContent = reply.ok ? "" : said.detail;
+  if (reply.ok) await show();
+}
+
+async function leave() {
+  await fetch("/session", { method: "DELETE" });
+  location.reload();
 }
 
 // Everything a caller sent is set as text, never as HTML.
@@ -162,36 +182,51 @@ function showPrediction(p) {
 }
 
 async function refresh() {
+  const session = await get("/session");
+  const out = session.auth_required && !session.role;
+  $("enter").hidden = !out;
+  $("main").hidden = out;
+  $("leave").hidden = !session.key_id;
+  $("who").textContent = session.key_id ?? session.user ?? "";
+  if (out) return ["Sign in to see more.", false];
+  const reads = session.role !== "predictor";
+  const sees = reads && session.role !== "viewer" && session.models.length === 0;
+  const nothing = { models: [], recommendations: [], total_requests: 0 };
   const [ready, report, page, running] = await Promise.all([
-    get("/health/ready"), get("/models/performance"), get("/predictions?limit=20"),
-    get("/experiments?status=running&limit=1000"),
+    get("/health/ready"), where(reads, "/models/performance", nothing), where(sees, "/predictions?limit=20", { predictions: [] }),
+    where(reads, "/experiments?status=running&limit=1000", []),
   ]);
-  await follow(running);
+  if (reads && session.models.length === 0) await follow(running);
+  $("no-right").hidden = sees;
   const experiments = new Map(running.map((experiment) => [experiment.name, experiment]));
   const models = groupByModel(report.models);
   const said = new Map(report.recommendations.map((r) => [r.name, r.recommendation]));
   $("models").replaceChildren(...[...models].map(([name, versions]) => showModel(name, versions, said.get(name), experiments.get(name))));
   $("no-models").hidden = models.size > 0;
   $("predictions").replaceChildren(...page.predictions.map(showPrediction));
-  $("no-predictions").hidden = page.predictions.length > 0;
+  $("no-predictions").hidden = page.predictions.length > 0 || !sees;
   const logged = `${count(report.total_requests)} predictions logged`;
   const word = { ready: "Ready", degraded: "Answering, but degraded", not_ready: "Not ready" }[ready.status] ?? ready.status;
   const why = [...ready.reasons, ...ready.overdue].join("; ");
   return ready.status === "ready" ? [`Ready. ${logged}.`, false] : [`${word}: ${why}`, true];
 }
 
-async function keepShowing() {
+async function show() {
   let said;
-  if (!document.hidden) {
-    try {
-      said = await refresh();
-    } catch (error) {
-      said = [`The server does not answer (${error.message}); trying again.`, true];
-    }
-    $("state").textContent = said[0];
-    $("state").className = said[1] ? "bad" : "";
+  try {
+    said = await refresh();
+  } catch (error) {
+    said = [`The server does not answer (${error.message}); trying again.`, true];
   }
+  $("state").textContent = said[0];
+  $("state").className = said[1] ? "bad" : "";
+}
+
+async function keepShowing() {
+  if (!document.hidden) await show();
   setTimeout(keepShowing, EVERY_MS);
 }
 
+$("enter").addEventListener("submit", enter);
+$("leave").addEventListener("click", leave);
 keepShowing();

@@ -1,10 +1,11 @@
 //! `GET /audit`: every change that somebody made, newest first.
 
+use crate::access;
 use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::{AuditEntry, AuditPage};
+use api::{AuditEntry, AuditPage, Author};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
@@ -52,6 +53,7 @@ pub(crate) async fn list(
         fields.wrong("?limit", "must be from 1 to 1000");
     }
     fields.finish(Some(()))?;
+    access::check_option(params.name.as_deref())?;
     let filter = AuditFilter {
         name,
         experiment_id,
@@ -77,5 +79,12 @@ pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
         version: entry.version,
         revision: entry.revision,
         detail: entry.detail,
+        author: entry.author.map(|author| Author {
+            key_id: author.key.map(|key| key.to_string()),
+            user: author.user,
+            address: author.address,
+            reason: author.reason,
+        }),
+        chain: entry.chain,
     }
 }

@@ -1,6 +1,7 @@
 //! The states of the models in memory, and the one way to change them: a command is decided on the state, what
 //! follows is applied to the database, and then published.
 
+use crate::access;
 use crate::error::ApiError;
 use crate::state::AppState;
 use catalog::{Command, Decided, ExperimentDecision, Refusal, decide, decide_by_takeover};
@@ -283,7 +284,13 @@ impl AppState {
         Ok(done)
     }
 
-    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Result<(), NotApplied>>, StoreError> {
+    async fn apply(
+        &self,
+        mut changes: Vec<Change>,
+    ) -> Result<Vec<Result<(), NotApplied>>, StoreError> {
+        for change in &mut changes {
+            change.event.author = access::author();
+        }
         let applied = self.store.apply(changes).await;
         // Whether it was done is not known then.
         applied.inspect_err(|_| self.unpublished.notify_one())

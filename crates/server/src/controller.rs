@@ -25,6 +25,7 @@ pub(crate) async fn run(state: &AppState) {
     loop {
         ticks.tick().await;
         state.look_at_files().await;
+        state.keep_uses().await;
         // What cannot be looked at stays as it is: that is no failure of a candidate, and no success.
         if let Err(error) = tick(state).await {
             tracing::warn!(%error, "experiments could not be looked at; their weights stay");

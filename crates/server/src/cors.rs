@@ -17,6 +17,13 @@ pub struct Origin(HeaderValue);
 )]
 pub struct InvalidOrigin;
 
+impl Origin {
+    /// As browsers send it.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
 impl FromStr for Origin {
     type Err = InvalidOrigin;
 

@@ -109,8 +109,7 @@ where
     let attributes = fields.attributes(body.attributes);
     fields.finish(Some(()))?;
     let (name, pinned) = (body.name.as_deref(), body.model_version.as_deref());
-    let found = state.snapshot.find(name, pinned, &state.settings);
-    let model = found.map_err(|error| problem(Failure::Model(error)))?;
+    let model = predict::find(state, name, pinned).map_err(problem)?;
     let asked = Asked {
         unit,
         attributes,

@@ -3,20 +3,17 @@
 //! A token is `postcard` of what was chosen and its HMAC-SHA256, in URL-safe base64. The key is in the data directory, so
 //! tokens outlive a restart.
 
+use crate::secret_file;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
-use std::fs::OpenOptions;
-use std::io::{Error, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 use types::{ExperimentKey, ModelName, Reason, Timestamp, UnitId, VersionKey};
 
 /// The name of the file that holds the key.
 const FILE: &str = "decisions.key";
-const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
 /// The longest token that is looked at, in characters: more than any that was given.
 const MAX_TOKEN: usize = 4096;
@@ -76,24 +73,9 @@ impl Tokens {
     /// # Errors
     /// When it cannot be read or made.
     pub(crate) fn open(directory: &Path, lasts: Duration) -> std::io::Result<Self> {
-        let path = directory.join(FILE);
-        let key = match std::fs::File::open(&path) {
-            Ok(mut file) => {
-                let mut key = Vec::with_capacity(KEY_BYTES);
-                file.read_to_end(&mut key)?;
-                key
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_key(directory)?,
-            Err(error) => return Err(error),
-        };
-        if key.len() != KEY_BYTES {
-            let path = path.display();
-            return Err(Error::other(format!(
-                "{path} is no key of {KEY_BYTES} bytes; remove it, and tokens that were given are refused"
-            )));
-        }
+        let without = "tokens that were given are refused";
         Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            key: secret_file::key(directory, FILE, without)?,
             lasts: i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX),
         })
     }
@@ -162,25 +144,6 @@ fn decision(bytes: &[u8]) -> Option<Decision> {
         issued: signed.issued,
     };
     (signed.form == FORM).then_some(decision)
-}
-
-/// Makes a key. Where another start was faster, its key is taken.
-fn make_key(directory: &Path) -> std::io::Result<Vec<u8>> {
-    let mut key = vec![0; KEY_BYTES];
-    let filled = SystemRandom::new().fill(&mut key);
-    filled.map_err(|_| Error::other("the system gives no random bytes"))?;
-    let path = directory.join(FILE);
-    let begun = directory.join(format!("{FILE}.new"));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&begun)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    std::fs::rename(&begun, &path)?;
-    std::fs::File::open(directory)?.sync_all()?;
-    Ok(key)
 }
 
 #[cfg(test)]

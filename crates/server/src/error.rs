@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use catalog::Refusal;
 use store::StoreError;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ApiError(Box<Problem>);
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
@@ -187,6 +187,7 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         Refusal::MetricInUse(_) => ErrorCode::MetricInUse,
         Refusal::NoArtifactNeeded(_) | Refusal::HasArtifact(_) => ErrorCode::ArtifactNotAllowed,
         Refusal::UnknownWebhook(_) => ErrorCode::WebhookNotFound,
+        Refusal::UnknownKey(_) => ErrorCode::KeyNotFound,
         Refusal::ExperimentStatus(_)
         | Refusal::MetricChanged(_)
         | Refusal::ControlWithoutTraffic { .. }
@@ -241,6 +242,11 @@ fn advice(refusal: &Refusal) -> Option<String> {
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
         Refusal::TooManyRules(_) => "; several can be one with `or`.".into(),
         Refusal::TooManyWebhooks(_) => "; delete one first.".into(),
+        Refusal::UnknownKey(_) => "; `GET /keys` lists them.".into(),
+        Refusal::TooManyKeys(_) => "; revoke one first.".into(),
+        Refusal::LastAdminKey(_) => {
+            ": make another key with the role admin first, for all models and without an end.".into()
+        }
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()
         }
@@ -270,6 +276,10 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, json);
         if matches!(status.as_u16(), 429 | 503) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"weir\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
     }

@@ -1,5 +1,6 @@
 //! What happens, as it happens: `GET /events`, server-sent events out of the audit.
 
+use crate::access;
 use crate::audit::entry;
 use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
@@ -64,6 +65,7 @@ pub(crate) async fn stream(
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
     let experiment_id = fields.take_option("?experiment", experiment);
     fields.finish(Some(()))?;
+    access::check_option(params.name.as_deref())?;
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
     // Listens before it reads, so that nothing falls between.

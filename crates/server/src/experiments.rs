@@ -7,6 +7,7 @@ mod wire;
 use define::define;
 pub(crate) use wire::wire;
 
+use crate::access;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{ExperimentPath, Fields, Json, Params};
@@ -108,7 +109,9 @@ pub(crate) async fn list(
         limit: Some(limit),
     };
     let found = state.store.experiments(filter).await?;
-    Ok(Reply(found.iter().map(wire).collect()))
+    let found = found.iter();
+    let own = found.filter(|experiment| access::covers(experiment.definition.name.as_str()));
+    Ok(Reply(own.map(wire).collect()))
 }
 
 /// Reads an experiment.

@@ -5,9 +5,11 @@
 //! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict`, `/health`
 //! and `/decide` do without. All three are routes as well: what they are, and which methods they know, is said there.
 
+use crate::access::rights::Admission;
+use crate::access::{self, CALLER};
 use crate::codec::json as predictions;
 use crate::decide;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -19,7 +21,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use types::Right;
 
 /// [`api::Health::healthy`], written once.
 const HEALTHY: &[u8] = br#"{"status":"healthy"}"#;
@@ -47,13 +51,14 @@ impl Front {
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
+        peer: IpAddr,
     ) -> Result<Response<Body>, Infallible> {
         if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
             return Ok(json(Bytes::from_static(HEALTHY)));
         }
         let state = self.state.clone();
         // A panic is the end of its request and of nothing else.
-        let answered = AssertUnwindSafe(self.answer_others(request))
+        let answered = AssertUnwindSafe(self.answer_others(request, peer))
             .catch_unwind()
             .await;
         answered.unwrap_or_else(|_| {
@@ -63,22 +68,18 @@ impl Front {
         })
     }
 
-    async fn answer_others(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn answer_others(
+        self,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Infallible> {
         let (is_post, path) = (request.method() == Method::POST, request.uri().path());
         let plain = is_post && path == "/predict";
         let by_name = is_post && path.starts_with("/models/by-name/") && path.ends_with("/predict");
         let predicts = plain || by_name;
-        if self.direct && plain {
-            return Ok(
-                match predictions::answer(&self.state, request, None).await {
-                    Ok(reply) => json(reply.into()),
-                    Err(error) => error.into_response().map(Either::Right),
-                },
-            );
-        }
         let decides = is_post && path == "/decide";
-        if self.direct && decides {
-            return Ok(match decide::answer(&self.state, request).await {
+        if self.direct && (plain || decides) {
+            return Ok(match self.answer_directly(request, peer, decides).await {
                 Ok(reply) => json(reply.into()),
                 Err(error) => error.into_response().map(Either::Right),
             });
@@ -86,7 +87,10 @@ impl Front {
         let evaluates = is_post && path.starts_with("/ofrep/");
         let infers = is_post && (path.starts_with("/v2/") || path.starts_with("/v1/"));
         let lasts_by_itself = predicts || decides || evaluates || infers;
-        let response = if request.method().is_safe() || lasts_by_itself {
+        let changes = !request.method().is_safe() && !lasts_by_itself;
+        let admission: Admission = access::admit(&self.state, &request, peer, changes);
+        request.extensions_mut().insert(admission);
+        let response = if !changes {
             self.router.call(request).await?
         } else {
             // What was asked for is done, and published, whether or not its caller waits for it.
@@ -96,6 +100,29 @@ impl Front {
                 .await?
         };
         Ok(response.map(Either::Right))
+    }
+}
+
+impl Front {
+    /// A prediction or a decision, for who may ask for one.
+    async fn answer_directly(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        decides: bool,
+    ) -> ApiResult<Vec<u8>> {
+        let caller = access::admit(&self.state, &request, peer, false)?;
+        caller.require(Right::Predict)?;
+        let answer = async {
+            match decides {
+                true => decide::answer(&self.state, request).await,
+                false => predictions::answer(&self.state, request, None).await,
+            }
+        };
+        match caller.models.is_all() {
+            true => answer.await,
+            false => CALLER.scope(caller, answer).await,
+        }
     }
 }
 

@@ -31,7 +31,10 @@ pub fn bodies(data: &[u8]) {
         let _ = item::<api::Feedback>(line, MOST);
     }
     if let Ok(json) = types::Json::parse(text.to_owned()) {
-        assert_eq!(types::Json::parse(json.as_str().to_owned()).as_ref(), Ok(&json));
+        assert_eq!(
+            types::Json::parse(json.as_str().to_owned()).as_ref(),
+            Ok(&json)
+        );
         drop(json.value());
     }
 }

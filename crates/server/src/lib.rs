@@ -4,6 +4,7 @@
 //! which is swapped whenever the catalogue changes. This crate holds no SQL and no statistics.
 #![warn(missing_docs)]
 
+mod access;
 mod aliases;
 mod artifacts;
 mod audit;
@@ -28,6 +29,7 @@ pub mod fuzzing;
 mod health;
 mod interventions;
 mod journal_calls;
+mod keys;
 mod limits;
 mod lines;
 mod listener;
@@ -44,6 +46,7 @@ mod requests;
 mod results;
 mod rules;
 mod scales;
+mod secret_file;
 mod settings;
 mod shadow;
 mod snapshot;
@@ -51,8 +54,12 @@ mod state;
 mod traffic;
 mod webhooks;
 
+pub use access::Auth;
+pub use access::proxy::Proxy;
+pub use axum::http::HeaderName;
 pub use clock::Clock;
 pub use cors::{InvalidOrigin, Origin};
+pub use keys::make_admin_key;
 pub use plan::answer as plan;
 pub use runtime::{Engines, serve_model};
 
@@ -105,6 +112,12 @@ pub struct Config {
     pub max_connections: usize,
     /// Predictions under way; more are refused with 429.
     pub max_predictions: usize,
+    /// Whether callers need keys.
+    pub auth: Auth,
+    /// Names that the server answers to, beside addresses and those of this machine; `*.` stands for any name below.
+    pub allowed_hosts: Vec<String>,
+    /// A proxy that says who its users are.
+    pub proxy: Proxy,
     /// The web pages, by origin, whose scripts may call this server; none by default.
     pub cors_origins: Vec<Origin>,
     /// How long the head of a request may take, and how long an idle connection is kept.
@@ -153,6 +166,9 @@ impl Config {
             max_body_bytes: 1 << 20,
             max_connections: 4096,
             max_predictions: 1024,
+            auth: Auth::None,
+            allowed_hosts: Vec::new(),
+            proxy: Proxy::default(),
             cors_origins: Vec::new(),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
@@ -170,6 +186,13 @@ impl Config {
             model_memory_bytes: 8 << 30,
             model_load_timeout: Duration::from_secs(60),
         }
+    }
+}
+
+impl Config {
+    /// Whether callers reach it by TLS only.
+    pub(crate) fn is_secure(&self) -> bool {
+        false
     }
 }
 
@@ -218,6 +241,7 @@ pub struct Server {
     state: AppState,
     listener: TcpListener,
     address: SocketAddr,
+    first_key: Option<String>,
 }
 
 impl Server {
@@ -228,6 +252,7 @@ impl Server {
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         let store = state::open_store(&config)?;
         let state = AppState::new(store, clock, &config).await?;
+        let first_key = state.first_key().await?;
         let fail = |reason| StartError::Listen {
             address: config.listen,
             reason,
@@ -239,12 +264,18 @@ impl Server {
             state,
             listener,
             address,
+            first_key,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The key for everything that was made because there was none. Nobody is told it again.
+    pub fn first_key(&self) -> Option<&str> {
+        self.first_key.as_deref()
     }
 
     /// Answers until `shutdown` ends; then finishes the requests under way and writes out the log.
@@ -291,7 +322,23 @@ impl Server {
 }
 
 fn router(state: AppState) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+    let (router, document) = routes().split_for_parts();
+    let guard = axum::middleware::from_fn_with_state(state.clone(), access::rights::guard);
+    router
+        .route("/assets/dashboard.js", get(dashboard::script))
+        .route("/assets/dashboard.css", get(dashboard::style))
+        .merge(openapi::pages(document))
+        .route_layer(guard)
+        .fallback(|uri: Uri| async move { codec::said(&uri, ApiError::path_not_found()) })
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            codec::said(&uri, ApiError::method_not_allowed())
+        })
+        .with_state(state)
+}
+
+/// What is described. What each needs of who calls is in `access::rights`.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::root))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
@@ -348,14 +395,12 @@ fn router(state: AppState) -> Router {
         .routes(routes!(settings::set_default_model))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
-        .split_for_parts();
-    router
-        .route("/assets/dashboard.js", get(dashboard::script))
-        .route("/assets/dashboard.css", get(dashboard::style))
-        .merge(openapi::pages(document))
-        .fallback(|uri: Uri| async move { codec::said(&uri, ApiError::path_not_found()) })
-        .method_not_allowed_fallback(|uri: Uri| async move {
-            codec::said(&uri, ApiError::method_not_allowed())
-        })
-        .with_state(state)
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(
+            keys::session,
+            keys::begin_session,
+            keys::end_session
+        ))
 }

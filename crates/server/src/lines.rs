@@ -1,6 +1,7 @@
 //! Bodies that have one thing or many: a JSON object, an array of them, or an object per line. One that does not fit keeps
 //! none of the others from being taken.
 
+use crate::access;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{content_type, parse, parse_object, read_bytes};
 use crate::snapshot::Model;
@@ -85,6 +86,7 @@ pub(crate) fn model(
     which: &str,
 ) -> Result<Arc<Model>, Refusal> {
     if let Some(name) = name {
+        check(name)?;
         return state.snapshot.model(name).ok_or_else(|| Refusal {
             code: ErrorCode::ModelNotFound,
             pointer: "",
@@ -93,9 +95,21 @@ pub(crate) fn model(
     }
     let only = state.snapshot.only();
     let model = only.and_then(|name| state.snapshot.model(name.as_str()));
+    if let Some(model) = &model {
+        check(model.traffic().name.as_str())?;
+    }
     model.ok_or_else(|| {
         let missing = "is missing: there is not exactly one model, so say which one";
         Refusal::field("/name", format!("{missing} {which}"))
+    })
+}
+
+/// Whether who calls may deal with a model.
+fn check(name: &str) -> Result<(), Refusal> {
+    access::check(name).map_err(|error| Refusal {
+        code: error.code(),
+        pointer: "",
+        detail: error.detail().to_owned(),
     })
 }
 

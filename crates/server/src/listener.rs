@@ -44,8 +44,8 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             (place, stream) = accepted => (place, stream),
         };
-        let stream = match stream {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match stream {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(REFUSED_PAUSE).await;
@@ -55,7 +55,7 @@ pub(crate) async fn serve(
         // Replies are written whole, so waiting for more to send only adds latency.
         let _ = stream.set_nodelay(true);
         let front = front.clone();
-        let service = service_fn(move |request| front.clone().answer(request));
+        let service = service_fn(move |request| front.clone().answer(request, peer));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
             // A caller that breaks off is no event of ours.

@@ -1,5 +1,6 @@
 //! `/metrics/{name}`: what is measured of a model. Built-in metrics need no declaration.
 
+use crate::access;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, TextPath};
 use crate::openapi::{path, problems};
@@ -186,6 +187,7 @@ pub(crate) async fn delete(
 }
 
 pub(crate) fn model(state: &AppState, name: &str) -> ApiResult<ModelName> {
+    access::check(name)?;
     let found = state.snapshot.model(name);
     let model = found.ok_or_else(|| ApiError::model_not_found(name))?;
     Ok(model.traffic().name.clone())

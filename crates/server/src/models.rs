@@ -1,5 +1,6 @@
 //! `/models`: the registry.
 
+use crate::access;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
@@ -42,6 +43,7 @@ pub(crate) async fn register(
     Json(body): Json<RegisterVersion>,
 ) -> ApiResult<Reply<Version>> {
     let (name, new) = check(body)?;
+    access::check(name.as_str())?;
     let (id, speaks) = (new.model_id, matches!(new.runtime, RuntimeSpec::Openai(_)));
     let after = state
         .command(&name, Command::Register(Box::new(new)))
@@ -186,7 +188,13 @@ pub(crate) async fn list(
     }
     Ok((
         headers,
-        Reply(versions.into_iter().map(|v| wire(&state, v)).collect()),
+        Reply(
+            versions
+                .into_iter()
+                .filter(|version| access::covers(version.name.as_str()))
+                .map(|version| wire(&state, version))
+                .collect(),
+        ),
     ))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An evaluation is no exposure; `POST /exposures` with the `token` of the flag's metadata is one.
 
+use crate::access;
 use crate::codec::json::problem;
 use crate::decide::{Asked, Decided, choose};
 use crate::error::ApiError;
@@ -92,6 +93,7 @@ pub(crate) async fn flags(State(state): State<AppState>, request: Request) -> Re
     let names = state.snapshot.active_names();
     let flags = names
         .iter()
+        .filter(|name| access::covers(name))
         .filter_map(|name| evaluate(&state, name, who.clone()).ok());
     let flags: Vec<Value> = flags.collect();
     let body = json!({"flags": flags}).to_string();

@@ -111,6 +111,10 @@ pub(crate) mod path {
             /// `hook-` and 12 hexadecimal digits.
             webhook: String,
         }
+        Key {
+            /// `key-` and 12 hexadecimal digits.
+            key: String,
+        }
     }
 }
 
@@ -162,6 +166,8 @@ pub(crate) mod problems {
         WrongStateOrStale = ExperimentState StaleRevision TransitionNotAllowed;
         NoModelOrMetric = ModelNotFound MetricNotFound;
         NoWebhook = WebhookNotFound;
+        NoKey = KeyNotFound;
+        NotKnown = Unauthenticated;
         CannotAnswer = CannotEvaluate BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
         Refused = FeedbackConflict RequestIdUsedTwice PredictionRejected;

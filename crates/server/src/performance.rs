@@ -1,5 +1,6 @@
 //! `GET /models/performance`: what was measured about every version.
 
+use crate::access;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments::running;
 use crate::extract::{Fields, Params};
@@ -67,7 +68,8 @@ pub(crate) async fn performance(
         name: name.clone(),
         ..VersionFilter::default()
     };
-    let versions = state.store.versions(filter).await?;
+    let mut versions = state.store.versions(filter).await?;
+    versions.retain(|version| access::covers(version.name.as_str()));
     if let (Some(name), true) = (&name, versions.is_empty()) {
         return Err(ApiError::model_not_found(name.as_str()));
     }

@@ -9,7 +9,9 @@ mod values;
 pub(crate) use stream::{Streamed, Streaming, end_begun, stream};
 pub(crate) use values::declare as declare_values;
 
+use crate::access;
 use crate::clock;
+use crate::error::ApiError;
 use crate::requests::{self, Claim, Guard, Kind};
 use crate::shadow;
 use crate::snapshot::{Model, NoModel};
@@ -140,6 +142,8 @@ pub(crate) enum Failure {
     Busy,
     /// The request fits no model, or several.
     Model(NoModel),
+    /// The model is none of those that the caller may deal with.
+    Forbidden(ApiError),
     /// No version of the model is active.
     NoneActive { name: String },
     /// The version that was asked for does not answer.
@@ -224,14 +228,7 @@ enum Begin {
 /// Chooses a version, and takes room in the log: all that comes before a call.
 async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
     let permit = permit(state, call.until).await.ok_or(Failure::Busy)?;
-    let model = state
-        .snapshot
-        .find(
-            call.name.as_deref(),
-            call.pinned.as_deref(),
-            &state.settings,
-        )
-        .map_err(Failure::Model)?;
+    let model = find(state, call.name.as_deref(), call.pinned.as_deref())?;
     let request = call.request_id.clone().map(|id| RequestKey {
         body: asked(&model, &call),
         id,
@@ -324,6 +321,21 @@ async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
         room,
         permit,
     }))
+}
+
+/// The model that a request means, where who asks may deal with it.
+///
+/// # Errors
+/// When none is meant, or it is none of his.
+pub(crate) fn find(
+    state: &AppState,
+    name: Option<&str>,
+    pinned: Option<&str>,
+) -> Result<Arc<Model>, Failure> {
+    let found = state.snapshot.find(name, pinned, &state.settings);
+    let model = found.map_err(Failure::Model)?;
+    access::check(model.traffic().name.as_str()).map_err(Failure::Forbidden)?;
+    Ok(model)
 }
 
 /// A place among the calls under way, where there is one or will be one in time.

@@ -1,5 +1,6 @@
 //! `/predictions`: the log.
 
+use crate::access;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::feedback::wire_value;
@@ -184,7 +185,9 @@ fn check(params: &ListParams) -> ApiResult<Asked> {
         limit,
     };
     let of = fields.take_option("?where", params.r#where.as_deref().map(Condition::parse));
-    fields.finish(Some(Asked { filter, of, after }))
+    let asked = fields.finish(Some(Asked { filter, of, after }))?;
+    access::check_option(params.name.as_deref())?;
+    Ok(asked)
 }
 
 /// `since` (inclusive) and `until` (exclusive) of a query.
@@ -227,6 +230,7 @@ pub(crate) async fn read(
         None if behind => return Err(ApiError::log_behind()),
         None => return Err(missing()),
     };
+    access::check(found.name.as_str())?;
     let feedback = state.store.feedback_of(id).await?;
     let feedback = feedback.into_iter().map(wire_value).collect();
     Ok(Reply(LoggedPrediction {

@@ -1,5 +1,6 @@
 //! `/settings`: what is set of the server while it runs, and the one way to change it.
 
+use crate::access;
 use crate::catalogue::{CommandError, turn};
 use crate::error::ApiResult;
 use crate::extract::Json;
@@ -113,13 +114,15 @@ impl AppState {
     ) -> Result<Arc<types::Settings>, CommandError> {
         for _ in 0..ATTEMPTS {
             let settings = self.settings();
-            let Some(decided) = decide_settings(&settings, command, self.clock.now())? else {
+            let Some(mut decided) = decide_settings(&settings, command, self.clock.now())? else {
                 return Ok(settings);
             };
+            decided.change.event.author = access::author();
             let applied = self.store.apply_settings(decided.change).await;
             // Whether it was done is not known where it failed.
             match applied.inspect_err(|_| self.unpublished.notify_one())? {
                 Ok(()) => {
+                    self.publish_command(&decided.settings, command);
                     self.settings.store(Arc::new(decided.settings));
                     self.tell();
                     return Ok(self.settings());
@@ -127,6 +130,7 @@ impl AppState {
                 // Somebody was faster, or the settings in memory are not what the database has.
                 Err(NotApplied::Moved(_)) => {
                     self.settings.store(Arc::new(self.store.settings().await?));
+                    self.publish_keys().await?;
                 }
                 Err(not_applied @ NotApplied::Refused(_)) => {
                     return Err(StoreError::Corrupt(not_applied.to_string()).into());
@@ -143,6 +147,7 @@ impl AppState {
         match self.store.settings().await {
             Ok(stored) if stored.changes != self.settings().changes => {
                 self.settings.store(Arc::new(stored));
+                self.publish_keys().await?;
             }
             Ok(_) => {}
             Err(error) if error.may_pass() => return Err(error),

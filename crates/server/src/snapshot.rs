@@ -1,5 +1,6 @@
 //! All that a prediction needs to know, in memory, model by model: a change of one costs one.
 
+use crate::access;
 use crate::limits::{self, Watch};
 use crate::state::AppState;
 use arc_swap::ArcSwap;
@@ -422,7 +423,8 @@ const MAX_NAMES: usize = 20;
 fn ambiguous(models: impl IntoIterator<Item = Arc<Model>>) -> NoModel {
     let names = models
         .into_iter()
-        .map(|model| model.traffic().name.to_string());
+        .map(|model| model.traffic().name.to_string())
+        .filter(|name| access::covers(name));
     let mut names: Vec<String> = names.collect();
     names.sort_unstable();
     names.truncate(MAX_NAMES);

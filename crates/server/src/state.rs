@@ -1,5 +1,6 @@
 //! What every handler shares.
 
+use crate::access::keys::Keys;
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::decisions::Tokens;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     /// Requests that their callers have named.
     pub(crate) requests: Requests,
     pub(crate) tokens: Tokens,
+    /// Who may call.
+    pub(crate) keys: Keys,
     /// What was uploaded for versions.
     pub(crate) artifacts: Artifacts,
     /// Held while it is decided what becomes of an artifact.
@@ -148,7 +151,9 @@ impl AppState {
         let states = catalogue.all();
         load_all(&states, &artifacts, &loader, config.model_load_timeout).await;
         let snapshot = Snapshot::new(&states, &Sources::new(&loader, &artifacts));
+        let keys = Keys::open(&config.data_dir, &settings, &store.keys().await?)?;
         let state = Self(Arc::new(Shared {
+            keys,
             ids: Ids::after(newest),
             log,
             store,

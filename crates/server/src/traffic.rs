@@ -2,29 +2,72 @@
 
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
-use crate::extract::{Fields, Json, TextPath, pointed};
+use crate::extract::{Fields, Json, Params, TextPath, pointed};
 use crate::models::probe;
 use crate::openapi::{path, problems};
 use crate::state::AppState;
-use api::{SetTraffic, Traffic, TrafficShare};
+use api::{ErrorCode, SetTraffic, Traffic, TrafficShare};
 use axum::Json as Reply;
 use axum::extract::State;
-use catalog::Command;
-use types::{ModelName, ModelTraffic, Percent, VersionName, VersionStatus};
+use catalog::{Command, replay};
+use serde::Deserialize;
+use store::{ModelStore, StoreError};
+use types::{ModelName, ModelTraffic, Percent, Timestamp, VersionName, VersionStatus};
+use utoipa::IntoParams;
 
-/// How the traffic of a model is split.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReadParams {
+    /// How it was at this moment; now where it is left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    at: Option<String>,
+}
+
+/// How the traffic of a model is split, or was at a moment.
 #[utoipa::path(
     get,
     path = "/traffic/{name}",
     tag = "traffic",
-    params(path::Model),
-    responses((status = 200, description = "the split and its revision", body = Traffic), problems::NoModel),
+    params(path::Model, ReadParams),
+    responses(
+        (status = 200, description = "the split and its revision", body = Traffic),
+        problems::NoModel,
+        problems::Query,
+        problems::Stored,
+    ),
 )]
 pub(crate) async fn read(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
+    Params(params): Params<ReadParams>,
 ) -> ApiResult<Reply<Traffic>> {
-    published(&state, &name).map(Reply)
+    let Some(at) = &params.at else {
+        return published(&state, &name).map(Reply);
+    };
+    let at: Timestamp = at.parse().map_err(|error| ApiError::field("?at", error))?;
+    if at > state.clock.now() {
+        return Err(ApiError::field("?at", "must not be later than now"));
+    }
+    let model = ModelName::parse(&name).map_err(|_| ApiError::model_not_found(&name))?;
+    let mut events = state.store.events_of(model.clone()).await?;
+    let all = events.len();
+    events.retain(|event| event.at <= at);
+    let first = events.first().map(|event| event.action);
+    if first.is_none() {
+        let detail = match all {
+            0 => return Err(ApiError::model_not_found(&name)),
+            _ => format!(
+                "The audit tells nothing of {name} before {at}: it was not registered, or an earlier release served it."
+            ),
+        };
+        return Err(ApiError::new(ErrorCode::ModelNotFound, detail));
+    }
+    let was = replay(model, &events).map_err(|(place, error)| {
+        let change = events[place].change;
+        tracing::error!(%error, change, name, "an event of a model cannot be replayed");
+        StoreError::Corrupt(format!("the event {change} of {name}: {error}"))
+    })?;
+    Ok(Reply(wire(&was.traffic())))
 }
 
 fn published(state: &AppState, name: &str) -> ApiResult<Traffic> {

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use types::{
-    Action, AliasName, ExperimentId, ExperimentKey, ExperimentStatus, ModelId, ModelName, Progress,
-    Timestamp, VersionKey, VersionName, VersionStatus, Webhook, WebhookSecrets,
+    Action, AliasName, Author, ExperimentId, ExperimentKey, ExperimentStatus, KeyHash, KeyId,
+    ModelId, ModelName, Progress, Timestamp, VersionKey, VersionName, VersionStatus, Webhook,
+    WebhookSecrets,
 };
 
 /// Which versions to list: newest first.
@@ -101,6 +102,10 @@ pub struct AuditEntry {
     pub revision: i64,
     /// What changed, from what to what.
     pub detail: Value,
+    /// Who asked for it; nobody where the server did it by itself, or a release that did not know.
+    pub author: Option<Author>,
+    /// The hash of this entry and of all before it, in hexadecimal digits; none for entries of releases that made none.
+    pub chain: Option<String>,
 }
 
 /// Who is told of what happens to experiments, where, and how far.
@@ -112,6 +117,17 @@ pub struct StoredWebhook {
     pub secrets: WebhookSecrets,
     /// How far it was told.
     pub delivery: Delivery,
+}
+
+/// What is kept of a key beside its definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The key.
+    pub id: KeyId,
+    /// Its hash.
+    pub hash: KeyHash,
+    /// When it was used last, as far as that is written.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// How far a webhook was told.

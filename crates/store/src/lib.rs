@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod catalog;
+mod chain;
 pub mod entry;
 mod error;
 mod feedback;
@@ -25,7 +26,7 @@ use feedback::is_right;
 
 pub use artifacts::{Artifacts, Incoming as IncomingArtifact, InvalidArtifact};
 pub use catalog::{
-    Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
+    Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied, StoredKey,
     StoredWebhook, VersionFilter,
 };
 pub use error::{OpenError, StoreError};
@@ -41,6 +42,6 @@ pub use log::{
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
     Gone, OpenOptions, ServerId, Store, StoredModel, StoredSettings, VerifyReport, server_of,
-    stored_models, stored_settings, verify,
+    stored_models, stored_settings, verify, verify_audit,
 };
 pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

@@ -10,15 +10,15 @@ use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
     PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
-    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredOutcome, StoredWebhook,
-    VersionFilter, VersionTotals,
+    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome,
+    StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
 use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
@@ -140,6 +140,15 @@ impl ModelStore for MemoryStore {
 
     async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
         Ok(self.lock().models.webhooks())
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        Ok(self.lock().models.keys())
+    }
+
+    async fn keep_uses(&self, uses: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
+        self.lock().models.keep_uses(&uses);
+        Ok(())
     }
 
     async fn keep_delivery(&self, id: WebhookId, delivery: Delivery) -> Result<(), StoreError> {

@@ -5,12 +5,12 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied,
     PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair,
-    ShadowQuery, StoreError, StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter,
-    VersionTotals,
+    ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome, StoredWebhook,
+    VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
     WebhookId,
@@ -194,6 +194,21 @@ pub trait ModelStore: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn webhooks(&self) -> impl Future<Output = Result<Vec<StoredWebhook>, StoreError>> + Send;
+
+    /// What is kept of every key, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
+
+    /// Keeps when keys were used last. It is no change, and has no event; for keys that are gone it is nothing.
+    ///
+    /// # Errors
+    /// When nothing can be written now.
+    fn keep_uses(
+        &self,
+        uses: Vec<(KeyId, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps how far a webhook was told. It is no change, and has no event; for a webhook that is gone it is nothing.
     ///

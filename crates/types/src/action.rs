@@ -77,6 +77,12 @@ crate::words! {
         WebhookCreated = "webhook.created",
         /// Nobody is told there any more.
         WebhookDeleted = "webhook.deleted",
+        /// Somebody got a key.
+        KeyCreated = "key.created",
+        /// A key is refused from now on.
+        KeyRevoked = "key.revoked",
+        /// A key was replaced by another one.
+        KeyRotated = "key.rotated",
         /// What this release does not know: a later one has written it.
         Unknown = "unknown",
     }

@@ -27,6 +27,16 @@ impl ContentHash {
         Self(text)
     }
 
+    /// The digest.
+    pub fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(self.0.as_bytes().chunks_exact(2)) {
+            let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
+            *byte = 16 * value(digits[0]) + value(digits[1]);
+        }
+        bytes
+    }
+
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0

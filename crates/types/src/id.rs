@@ -92,6 +92,43 @@ impl FromStr for WebhookId {
     }
 }
 
+/// Identifies a key of callers: `key-` and 12 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(u64);
+
+impl KeyId {
+    /// From random bits, of which the lowest 48 are kept.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits & LOW_48)
+    }
+
+    /// Its digits alone, as they stand in the key itself.
+    pub fn digits(self) -> String {
+        format!("{:012x}", self.0)
+    }
+
+    /// The id of these digits.
+    pub fn of_digits(digits: &str) -> Option<Self> {
+        hex_after("", digits).map(Self)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key-{:012x}", self.0)
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        hex_after("key-", text)
+            .map(Self)
+            .ok_or(InvalidId("key-0123456789ab"))
+    }
+}
+
 const LOW_48: u64 = 0xffff_ffff_ffff;
 
 /// The value of 12 lower-case hexadecimal digits after a prefix.
@@ -122,7 +159,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(ModelId, ExperimentId);
+as_text!(ModelId, ExperimentId, KeyId);
 
 /// Identifies a logged prediction: a UUID version 7 (RFC 9562, section 5.7).
 ///

@@ -4,6 +4,7 @@
 //! prediction. This crate knows nothing of storage, HTTP, async, clocks or randomness.
 #![warn(missing_docs)]
 
+mod access;
 mod action;
 mod artifact;
 mod attribute;
@@ -32,6 +33,7 @@ mod traffic;
 mod version;
 mod word;
 
+pub use access::*;
 pub use action::Action;
 pub use artifact::{Artifact, ContentHash, InvalidHash};
 pub use attribute::{
@@ -48,7 +50,7 @@ pub use experiment::{
     InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS, MAX_VALUES,
 };
 pub use feedback::FeedbackStatus;
-pub use id::{ExperimentId, InvalidId, ModelId, PredictionId, ReceiptId, WebhookId};
+pub use id::{ExperimentId, InvalidId, KeyId, ModelId, PredictionId, ReceiptId, WebhookId};
 pub use json::{InvalidJson, Json};
 pub use latency::LatencyHistogram;
 pub use metric::{
@@ -56,7 +58,8 @@ pub use metric::{
     Measured, Metric, MetricKind, Missing, Per,
 };
 pub use model_state::{
-    Actor, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState, StoredEvent, Write,
+    Actor, Author, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState,
+    StoredEvent, Write,
 };
 pub use name::{AliasName, InvalidName, MetricName, ModelName, RequestId, UnitId, VersionName};
 pub use number::{Accuracy, InvalidNumber, Percent};

@@ -249,6 +249,25 @@ pub struct EventRecord {
     pub revision: i64,
     /// What changed, as JSON: enough to do the same to a state again.
     pub detail: String,
+    /// Who asked for it, from where and why; nobody where the server did it by itself.
+    pub author: Option<Box<Author>>,
+}
+
+/// Who asked for a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Author {
+    /// The key that was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<crate::KeyId>,
+    /// The user, as a proxy before the server has named him.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The address that the call came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What was said as the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// An event of a model as it is read again.

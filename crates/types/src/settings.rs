@@ -1,6 +1,8 @@
 //! What is set of a server while it runs: one state, changed by commands like a model's.
 
-use crate::{EventRecord, ModelName, Timestamp, WebhookId};
+use crate::{
+    AccessKey, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, Timestamp, WebhookId,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -13,6 +15,8 @@ pub struct Settings {
     pub default_model: Option<ModelName>,
     /// Who is told of what happens to experiments, oldest first.
     pub webhooks: Vec<Webhook>,
+    /// Who may call, oldest first.
+    pub keys: Vec<AccessKey>,
 }
 
 /// Who is told of what happens to experiments.
@@ -71,4 +75,10 @@ pub enum SettingsWrite {
     NewWebhook(Box<Webhook>, WebhookSecrets),
     /// A webhook goes, and its secrets with it.
     DeleteWebhook(WebhookId),
+    /// A key that is new, with its hash.
+    NewKey(Box<AccessKey>, KeyHash),
+    /// What the holder of a key may do has changed.
+    SetKey(KeyId, Box<KeyDefinition>),
+    /// A key goes, and its hash with it.
+    DeleteKey(KeyId),
 }

@@ -8,17 +8,17 @@ mod control;
 pub(crate) use control::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
     RolloutArgs, RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
-    TargetArgs,
+    TargetArgs, key,
 };
 
 use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
-use server::{Config, Engines, Origin};
+use server::{Config, Engines, HeaderName, Origin, Proxy};
 use std::any::TypeId;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -70,6 +70,12 @@ pub(crate) enum Command {
     ///
     /// Example: weir journal list
     Journal(JournalArgs),
+    /// Keys of callers of a running server: make, list, replace, revoke.
+    ///
+    /// Example: weir keys create --role predictor --models 'fraud-*' --description checkout
+    Keys(KeysArgs),
+    /// Who changed what: whether the audit is whole, and what served at a moment.
+    Audit(AuditArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),
     /// How many units and days an experiment needs.
@@ -98,10 +104,57 @@ pub(crate) struct ServeArgs {
     /// When a reply may leave.
     #[arg(long, env = "WEIR_DURABILITY", value_enum, default_value = "commit")]
     durability: Durability,
-    /// Listen beyond this machine although there are no keys yet: anybody who reaches the address
-    /// may do everything.
+    /// Whether callers need keys [default: none on this machine alone, required beyond]
+    #[arg(long, env = "WEIR_AUTH", value_enum)]
+    auth: Option<Auth>,
+    /// Listen beyond this machine without keys: anybody who reaches the address may do everything.
     #[arg(long, env = "WEIR_INSECURE")]
     insecure: bool,
+    /// A name that the server answers to, beside addresses and names of this machine, such as `weir.example.com`;
+    /// `*.example.com` stands for any name below; may be repeated, or separated by commas [default: none]
+    #[arg(
+        long = "allowed-host",
+        env = "WEIR_ALLOWED_HOSTS",
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = host_name
+    )]
+    allowed_hosts: Vec<String>,
+    /// The address of a proxy that is believed: it says who its users are, and where calls come from; may be repeated,
+    /// or separated by commas [default: none]
+    #[arg(
+        long = "trusted-proxy",
+        env = "WEIR_TRUSTED_PROXIES",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<IpAddr>,
+    /// The header in which a trusted proxy names the user.
+    #[arg(
+        long,
+        env = "WEIR_USER_HEADER",
+        value_name = "HEADER",
+        default_value = "x-forwarded-user"
+    )]
+    user_header: HeaderName,
+    /// The header in which a trusted proxy names his groups, separated by commas.
+    #[arg(
+        long,
+        env = "WEIR_GROUPS_HEADER",
+        value_name = "HEADER",
+        default_value = "x-forwarded-groups"
+    )]
+    groups_header: HeaderName,
+    /// The role of a group of users, such as `sre=operator`; `*` is every user of the proxy; may be repeated, or separated
+    /// by commas [default: none]
+    #[arg(
+        long = "group-role",
+        env = "WEIR_GROUP_ROLES",
+        value_name = "GROUP=ROLE",
+        value_delimiter = ',',
+        value_parser = group_role
+    )]
+    group_roles: Vec<(String, types::Role)>,
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
@@ -397,6 +450,105 @@ pub(crate) enum JournalCommand {
 }
 
 #[derive(Args)]
+pub(crate) struct KeysArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key and print it: nobody is told it again.
+    Create(CreateKeyArgs),
+    /// List the keys, without the keys themselves.
+    List,
+    /// Make a successor with the same role and models, and print it.
+    Rotate(RotateKeyArgs),
+    /// Refuse a key from now on.
+    Revoke(OneKeyArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CreateKeyArgs {
+    /// What its holder is there for: viewer, predictor, analyst, operator or admin.
+    #[arg(long, value_name = "ROLE", value_parser = types::find_word::<types::Role>, required_unless_present = "data_dir")]
+    pub(crate) role: Option<types::Role>,
+    /// The models it is for; `*` stands for any characters; may be repeated, or separated by commas [default: all]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+    /// What it is for.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// For how many days it is taken [default: for ever]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: Option<u32>,
+    /// Make a key for everything in a data directory whose server is stopped: for who has lost his own.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["role", "models", "description", "days"])]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateKeyArgs {
+    /// The key that is replaced.
+    #[arg(value_name = "KEY_ID")]
+    pub(crate) key: String,
+    /// For how many hours it is still taken.
+    #[arg(long, value_name = "HOURS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=8784))]
+    pub(crate) overlap_hours: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct OneKeyArgs {
+    /// The key.
+    #[arg(value_name = "KEY_ID")]
+    pub(crate) key: String,
+}
+
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check that nobody has changed the audit of a data directory; a server may be using it.
+    ///
+    /// Prints the hash at the end of its chain. Keep it elsewhere, and give it back with --expect.
+    Verify(AuditVerifyArgs),
+    /// What served at a moment: the versions of each model and their shares.
+    ///
+    /// Example: weir audit at 2026-11-26T09:30:00Z --name sentiment
+    At(AuditAtArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct AuditVerifyArgs {
+    /// The data directory.
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// A hash that was the end of the chain once.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) expect: Option<types::ContentHash>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct AuditAtArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The moment (RFC 3339).
+    #[arg(value_name = "TIME")]
+    pub(crate) at: types::Timestamp,
+    /// The model [default: all]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
 pub(crate) struct VerifyArgs {
     /// The data directory; a server may be using it.
     #[arg(
@@ -601,6 +753,34 @@ fn method_help() -> String {
     format!("How it is judged: {}.", methods())
 }
 
+/// Whether callers need keys.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Auth {
+    /// Nobody does: whoever reaches the server may do everything.
+    None,
+    /// Everybody does. Where there is none that could give others, one is made at the start and printed once.
+    Required,
+}
+
+/// A name of the server.
+fn host_name(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    match !name.is_empty() && name.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("must be a name such as weir.example.com, without a port".into()),
+    }
+}
+
+/// A group and its role.
+fn group_role(text: &str) -> Result<(String, types::Role), String> {
+    let (group, role) = text
+        .split_once('=')
+        .ok_or("must be GROUP=ROLE, such as sre=operator")?;
+    let role = types::find_word(role).map_err(|error| format!("the role {error}"))?;
+    Ok((group.trim().to_owned(), role))
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Durability {
     /// When its entry is in the journal; a killed process loses nothing that was answered.
@@ -627,14 +807,20 @@ impl ServeArgs {
     /// What the settings mean together.
     pub(crate) fn config(&self) -> Result<Config, InvalidArgs> {
         let listen = self.listen;
-        if !listen.ip().is_loopback() && !self.insecure {
-            return Err(InvalidArgs {
-                problem: format!(
-                    "{listen} can be reached from other machines, and there are no keys yet"
-                ),
-                hint: "listen on 127.0.0.1, or say --insecure if the network is guarded otherwise",
-            });
-        }
+        let is_here = listen.ip().is_loopback();
+        let auth = match (self.auth, self.insecure) {
+            (Some(Auth::Required), _) => server::Auth::Required,
+            (None, false) if !is_here => server::Auth::Required,
+            (Some(Auth::None), false) if !is_here => {
+                return Err(InvalidArgs {
+                    problem: format!(
+                        "{listen} can be reached from other machines, and --auth none asks nobody for a key"
+                    ),
+                    hint: "leave --auth out and use keys, listen on 127.0.0.1, or say --insecure if the network is guarded otherwise",
+                });
+            }
+            _ => server::Auth::None,
+        };
         let engines = Engines::find(self.onnxruntime.as_deref());
         let engines = engines.map_err(|why| InvalidArgs {
             problem: format!("--onnxruntime: {why}"),
@@ -649,6 +835,14 @@ impl ServeArgs {
             max_body_bytes: self.max_body_bytes,
             max_connections: self.max_connections,
             max_predictions: self.max_predictions,
+            auth,
+            allowed_hosts: self.allowed_hosts.clone(),
+            proxy: Proxy {
+                trusted: self.trusted_proxies.clone(),
+                user_header: Some(self.user_header.clone()),
+                groups_header: Some(self.groups_header.clone()),
+                roles: self.group_roles.clone(),
+            },
             cors_origins: self.cors_origins.clone(),
             header_timeout: self.header_timeout_ms.0,
             body_timeout: self.body_timeout_ms.0,

@@ -4,7 +4,7 @@ mod results;
 
 use crate::args::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
-    RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs,
+    RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs, key,
 };
 use anyhow::{Context, bail};
 use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Progress};
@@ -19,7 +19,8 @@ use types::Intervention;
 pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<api::PlanReply> {
     let mut planned = None;
     run(async {
-        planned = Some(Client::new(url)?.plan(request).await?);
+        let client = Client::new(url)?.with_key(key().as_deref(), None)?;
+        planned = Some(client.plan(request).await?);
         Ok(())
     })?;
     planned.context("the server gave no plan")
@@ -120,7 +121,7 @@ pub(crate) struct Cli {
 impl Cli {
     pub(crate) fn new(args: &ConnectArgs) -> anyhow::Result<Self> {
         Ok(Self {
-            client: Client::new(&args.url)?,
+            client: args.client()?,
             json: args.json,
         })
     }
@@ -316,7 +317,7 @@ impl Cli {
 }
 
 /// Prints a line; a reader who has gone, such as `head`, is no failure of this program.
-fn say(text: &str) -> anyhow::Result<()> {
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),

@@ -2,10 +2,12 @@
 
 mod args;
 mod artifact;
+mod audit;
 mod control;
 mod demo;
 mod doctor;
 mod journal;
+mod keys;
 mod plan;
 mod serve;
 mod simulation;
@@ -66,6 +68,8 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Journal(journal) => journal::run(&journal),
+        Command::Audit(audit) => audit::run(&audit),
+        Command::Keys(keys) => keys::run(&keys),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
         Command::Rollout(rollout) => control::rollout(&rollout),

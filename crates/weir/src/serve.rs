@@ -33,6 +33,12 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.
         let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let server = Server::bind(config, Clock::system()).await?;
+        if let Some(key) = server.first_key() {
+            crate::talk(&format!(
+                "The first key of this server, which may do everything. It is shown this once: keep it.\n\n    {key}\n\n\
+                 WEIR_KEY={key} weir keys create --role operator makes others."
+            ));
+        }
         // The address is what a caller of this needs; one that does not listen is none.
         let _ = writeln!(std::io::stdout(), "http://{}", server.address());
         server.run(shutdown()?).await?;

@@ -295,6 +295,7 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
                 names.join(", ")
             ),
         ),
+        Failure::Forbidden(error) => error,
         Failure::NoneActive { name } => ApiError::no_active_version(Some(&name)),
         Failure::Rejected { rejection, id } => ApiError::new(
             ErrorCode::InputRejected,

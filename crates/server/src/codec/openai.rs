@@ -3,6 +3,7 @@
 //! The model of a request is a model of Weir, whose versions are language models, prompts or providers. What a version's
 //! service says is what the caller gets.
 
+use crate::access;
 use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{TextPath, attributes_of, parse_object, read_json_bytes};
@@ -432,7 +433,10 @@ pub(crate) async fn model(
 }
 
 fn described(state: &AppState, name: &str) -> Option<Value> {
-    let model = state.snapshot.model(name)?;
+    let model = state
+        .snapshot
+        .model(name)
+        .filter(|_| access::covers(name))?;
     let mut versions = model.traffic().versions.iter().enumerate();
     let speaks = versions.any(|(at, version)| {
         version.status.answers() && matches!(model.spec(at), RuntimeSpec::Openai(_))

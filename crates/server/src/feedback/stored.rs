@@ -1,6 +1,7 @@
 //! What is kept of feedback: the values in their order, and what became of a request.
 
 use super::refused;
+use crate::access;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::openapi::{path, problems};
@@ -53,6 +54,7 @@ pub(crate) async fn list(
     }
     let after = fields.position(params.after_position).unwrap_or(0);
     fields.finish(Some(()))?;
+    access::check_option(None)?;
     let log_lag = fresh(&state).await;
     let found = state.store.feedback_after(after, limit).await?;
     let next_position = found.last().map_or(after, |last| last.position);
@@ -100,6 +102,7 @@ pub(crate) async fn outcomes(
     let unit = fields.take("?unit_id", UnitId::parse(&params.unit_id));
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let unit = fields.finish(unit)?;
+    access::check_option(params.name.as_deref())?;
     let log_lag = fresh(&state).await;
     let found = state.store.outcomes_of(unit, name, OUTCOMES).await?;
     let wire = |outcome: store::StoredOutcome| StoredOutcome {

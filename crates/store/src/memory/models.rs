@@ -1,17 +1,18 @@
 //! Models, as rows in memory.
 
+use crate::chain::{self, AuditRow, Chain};
 use crate::{
     Alias, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
-    StoredWebhook, VersionFilter,
+    StoredKey, StoredWebhook, VersionFilter,
 };
 use evidence::Terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey, ExperimentRow,
-    ExperimentStatus, Metric, MetricName, ModelName, ModelState, Rule, Scale, Settings,
-    SettingsChange, SettingsWrite, StoredEvent, Timestamp, Version, VersionKey, VersionStatus,
-    Webhook, WebhookId, WebhookSecrets, Write,
+    AccessKey, AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey,
+    ExperimentRow, ExperimentStatus, KeyDefinition, KeyId, Metric, MetricName, ModelName,
+    ModelState, Rule, Scale, Settings, SettingsChange, SettingsWrite, StoredEvent, Timestamp,
+    Version, VersionKey, VersionName, VersionStatus, Webhook, WebhookId, WebhookSecrets, Write,
 };
 
 /// All rows. A group of changes that does not fit is taken back by putting a copy in its place.
@@ -29,6 +30,7 @@ pub(super) struct Models {
     events: Vec<Told>,
     settings: Settings,
     webhooks: BTreeMap<WebhookId, (WebhookSecrets, Delivery)>,
+    keys: BTreeMap<KeyId, StoredKey>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,26 @@ struct Told {
     at: Timestamp,
     change: i64,
     event: EventRecord,
+}
+
+impl Told {
+    fn after(&self, before: &Chain) -> Chain {
+        let event = &self.event;
+        let author = event.author.as_ref();
+        let author = author.and_then(|author| serde_json::to_string(author).ok());
+        let row = AuditRow {
+            at: self.at.micros(),
+            action: event.action.as_str(),
+            name: self.name.as_ref().map_or("", ModelName::as_str),
+            version: event.version.as_ref().map(VersionName::as_str),
+            revision: event.revision,
+            detail: &event.detail,
+            experiment_key: event.experiment_key.map(|key| key.0),
+            change: Some(self.change),
+            author: author.as_deref(),
+        };
+        row.after(before)
+    }
 }
 
 /// A row that was written: nothing where its row is missing, or there already.
@@ -296,6 +318,25 @@ impl Models {
                 self.webhooks.remove(id)?;
                 webhooks.retain(|webhook| webhook.id != *id);
             }
+            SettingsWrite::NewKey(key, hash) => {
+                let kept = StoredKey {
+                    id: key.id,
+                    hash: *hash,
+                    last_used_at: None,
+                };
+                if self.keys.insert(key.id, kept).is_some() {
+                    return None;
+                }
+                self.settings.keys.push(AccessKey::clone(key));
+            }
+            SettingsWrite::SetKey(id, definition) => {
+                let mut keys = self.settings.keys.iter_mut();
+                keys.find(|key| key.id == *id)?.definition = KeyDefinition::clone(definition);
+            }
+            SettingsWrite::DeleteKey(id) => {
+                self.keys.remove(id)?;
+                self.settings.keys.retain(|key| key.id != *id);
+            }
         }
         Some(())
     }
@@ -314,6 +355,22 @@ impl Models {
             })
         });
         each.collect()
+    }
+
+    pub(super) fn keys(&self) -> Vec<StoredKey> {
+        self.settings
+            .keys
+            .iter()
+            .filter_map(|key| self.keys.get(&key.id).cloned())
+            .collect()
+    }
+
+    pub(super) fn keep_uses(&mut self, uses: &[(KeyId, Timestamp)]) {
+        for (id, at) in uses {
+            if let Some(key) = self.keys.get_mut(id) {
+                key.last_used_at = Some(*at);
+            }
+        }
     }
 
     pub(super) fn keep_delivery(&mut self, id: WebhookId, delivery: Delivery) {
@@ -510,8 +567,15 @@ impl Models {
                 && key.is_none_or(|key| of.is_some() && of == key)
                 && (of.is_some() || !filter.experiments_only)
         };
-        let numbered = (1..).zip(&self.events).filter(|(_, told)| fits(told));
-        let each = numbered.map(|(id, told)| AuditEntry {
+        let mut chain = chain::BEGINNING;
+        let chained = self.events.iter().map(|told| {
+            chain = told.after(&chain);
+            (told, chain)
+        });
+        let chained: Vec<_> = chained.collect();
+        let numbered = (1..).zip(chained);
+        let numbered = numbered.filter(|(_, (told, _))| fits(told));
+        let each = numbered.map(|(id, (told, chain))| AuditEntry {
             id,
             at: told.at,
             action: told.event.action,
@@ -523,6 +587,8 @@ impl Models {
             version: told.event.version.as_ref().map(ToString::to_string),
             revision: told.event.revision,
             detail: serde_json::from_str(&told.event.detail).unwrap_or_default(),
+            author: told.event.author.as_deref().cloned(),
+            chain: Some(chain::to_hex(&chain)),
         });
         each.collect()
     }

@@ -9,11 +9,11 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback,
     PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
-    StoredFeedback, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::atomic::Ordering;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
     WebhookId,
@@ -116,6 +116,16 @@ impl ModelStore for Store {
 
     async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
         self.read(|connection| catalog::settings::list(connection))
+            .await
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.read(|connection| catalog::settings::keys(connection))
+            .await
+    }
+
+    async fn keep_uses(&self, uses: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
+        self.change(move |t| catalog::settings::keep_uses(t, &uses))
             .await
     }
 

@@ -10,7 +10,7 @@ pub(super) mod settings;
 pub(super) mod state;
 pub(super) mod versions;
 
-pub(super) use audit::changed_rows;
+pub(super) use audit::{changed_rows, has_chain};
 pub(super) use state::{events_of, model, names};
 
 use super::row::corrupt;

@@ -466,3 +466,16 @@ CREATE TABLE begun_calls (
     prediction_order INTEGER PRIMARY KEY,
     entry BLOB NOT NULL
 );
+
+-- To schema 13
+-- Who may call.
+CREATE TABLE access_keys (
+    access_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    last_used_at INTEGER
+);
+-- Who has done what, and that nobody has changed what is told of it.
+ALTER TABLE audit ADD COLUMN author TEXT;
+ALTER TABLE audit ADD COLUMN chain BLOB;

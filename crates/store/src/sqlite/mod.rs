@@ -23,7 +23,7 @@ mod verify;
 pub use directory::Gone;
 pub use journal_state::server_of;
 pub use verify::{
-    StoredModel, StoredSettings, VerifyReport, stored_models, stored_settings, verify,
+    StoredModel, StoredSettings, VerifyReport, stored_models, stored_settings, verify, verify_audit,
 };
 
 use crate::{OpenError, StoreError};

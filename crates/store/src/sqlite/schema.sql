@@ -47,7 +47,9 @@ CREATE TABLE audit (
     detail TEXT NOT NULL,
     experiment_key INTEGER,
     change INTEGER,                 -- which change of the model it tells of; null for entries that are not replayed
-    row_hash INTEGER                -- of the other columns
+    row_hash INTEGER,               -- of the other columns, but for chain
+    author TEXT,                    -- JSON: key, user, address, reason; null where the server did it by itself
+    chain BLOB                      -- SHA-256 of the chain of the entry before and of this one; null for those of releases before
 );
 CREATE INDEX audit_by_name ON audit (name, id);
 CREATE INDEX audit_by_experiment ON audit (experiment_key, id) WHERE experiment_key IS NOT NULL;
@@ -322,10 +324,19 @@ CREATE TABLE webhooks (
     given_up INTEGER NOT NULL DEFAULT 0
 );
 
+-- Who may call: part of the settings, and beside that when each was used last.
+CREATE TABLE access_keys (
+    access_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    definition TEXT NOT NULL,       -- JSON
+    last_used_at INTEGER
+);
+
 -- What no event tells: it belongs to what id names.
 CREATE TABLE secrets (
     id TEXT NOT NULL,
-    kind TEXT NOT NULL,             -- webhook.url, webhook.secret
+    kind TEXT NOT NULL,             -- webhook.url, webhook.secret, key.hash
     value TEXT NOT NULL,
     row_hash INTEGER,               -- null where it was written before there were hashes
     PRIMARY KEY (id, kind)

@@ -32,6 +32,11 @@ pub struct VerifyReport {
     pub rollups: u64,
     /// Sums of evidence compared.
     pub evidence: u64,
+    /// Entries of the audit looked at.
+    pub audit_entries: u64,
+    /// The hash of the newest of them and of all before it, in hexadecimal digits: who keeps it elsewhere can prove later
+    /// that nothing of the audit was changed.
+    pub audit_chain: String,
     /// Who writes here.
     pub server: ServerId,
     /// The position of its journal that the rows go up to.
@@ -75,6 +80,27 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, OpenError> {
     let evidence = evidence::check(&transaction, &mut recount.report);
     recount.ended("the evidence", evidence)?;
     Ok(recount.report)
+}
+
+/// The same of the audit alone: its entries, and the chain that they make. `known` is a hash of the chain that somebody has kept:
+/// the entry that it was the end of must be there.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_audit(directory: &Path, known: Option<&str>) -> Result<VerifyReport, OpenError> {
+    let mut connection = open(directory)?;
+    let transaction = connection.transaction()?;
+    let mut report = VerifyReport::default();
+    catalog::changed_rows(&transaction, &mut report)?;
+    if let Some(known) = known
+        && !catalog::has_chain(&transaction, known)?
+    {
+        let what = format!(
+            "the chain of the audit has no {known}: what it was the end of is gone, or was changed"
+        );
+        report.problem(what);
+    }
+    Ok(report)
 }
 
 /// A model as it is kept, and what is told of it.
@@ -207,7 +233,7 @@ impl VerifyReport {
         self.problem(format!("{what} is not what was written"));
     }
 
-    fn problem(&mut self, text: String) {
+    pub(super) fn problem(&mut self, text: String) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(text);
         }

@@ -17,10 +17,10 @@ use store::{
 };
 use types::{
     Accuracy, Actor, AliasName, BuiltIn, Combine, Condition, Covariate, Described, Evidence,
-    Experiment, ExperimentId, ExperimentStatus, Line, LookRecord, Metric, MetricSums, Missing,
-    ModelId, ModelState, Per, PredictionId, PredictionRecord, Reason, ReceiptId, RequestId,
-    RequestKey, RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId, VerdictKind, Version,
-    VersionKey, VersionStatus, WebhookId,
+    Experiment, ExperimentId, ExperimentStatus, KeyHash, KeyId, Line, LookRecord, Metric,
+    MetricSums, Missing, ModelId, ModelState, Per, PredictionId, PredictionRecord, Reason,
+    ReceiptId, RequestId, RequestKey, RuntimeSpec, Scale, Status, TimeRange, Timestamp, UnitId,
+    VerdictKind, Version, VersionKey, VersionStatus, WebhookId,
 };
 
 /// Sequences in the everyday suite; `STORE_COMPARED` asks for others.
@@ -177,7 +177,15 @@ impl Both {
     async fn set(&mut self) {
         let bits = self.random.u64(1..6);
         let id = WebhookId::from_bits(bits);
-        let command = match self.random.u8(..4) {
+        let command = match self.random.u8(..7) {
+            3 => crate::settings::key(bits),
+            4 => SettingsCommand::RevokeKey(KeyId::from_bits(bits)),
+            5 => SettingsCommand::RotateKey {
+                from: KeyId::from_bits(bits),
+                to: KeyId::from_bits(bits + 1),
+                hash: KeyHash([bits as u8; 32]),
+                until: at(self.now + self.random.i64(-2..3)),
+            },
             0 => SettingsCommand::SetDefaultModel(name(["m", "n"][self.random.usize(..2)])),
             1 => SettingsCommand::DeleteWebhook(id),
             _ => crate::settings::webhook(bits),
@@ -192,6 +200,11 @@ impl Both {
             attempts: self.random.u32(..9),
             ..Delivery::up_to(self.now)
         };
+        same!(
+            self,
+            keep_uses(vec![(KeyId::from_bits(bits), at(self.now))])
+        );
+        same!(self, keys());
         same!(self, keep_delivery(id, delivery.clone()));
         same!(self, webhooks());
         same!(self, settings_events());

@@ -99,7 +99,8 @@ macro_rules! suite {
                 young_predictions_wait_for_their_window, looks_are_kept_while_an_experiment_runs,
                 steps_open_epochs_and_leave_an_event,
                 logged_choices_are_added_up_by_epoch_and_propensity;
-            settings: settings_are_one_state_like_a_model, webhooks_remember_how_far_they_were_told;
+            settings: settings_are_one_state_like_a_model, keys_are_settings_and_their_uses_are_kept_beside,
+                webhooks_remember_how_far_they_were_told;
             feedback: values_are_joined_once_and_can_be_replaced, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
                 labels_are_counted_in_every_window, receipts_are_kept_where_nobody_waited, corrections_leave_nothing_behind;
         }

@@ -3,7 +3,10 @@
 use crate::{Backend, Opened, at, name, register};
 use catalog::{DecidedSettings, SettingsCommand, decide_settings, replay_settings};
 use store::{AuditFilter, Delivery, NotApplied};
-use types::{Action, Settings, WebhookDefinition, WebhookId, WebhookSecrets};
+use types::{
+    Action, KeyDefinition, KeyHash, KeyId, Role, Scope, Settings, WebhookDefinition, WebhookId,
+    WebhookSecrets,
+};
 
 /// Carries out a command, as a server does, and checks that rows and events say the same.
 pub(crate) async fn set<S: Backend>(store: &S, command: SettingsCommand, now: i64) -> Settings {
@@ -28,6 +31,70 @@ pub(crate) fn webhook(bits: u64) -> SettingsCommand {
         name: bits.is_multiple_of(2).then(|| name("m")),
     };
     SettingsCommand::CreateWebhook(WebhookId::from_bits(bits), definition, secrets)
+}
+
+pub(crate) fn key(bits: u64) -> SettingsCommand {
+    let definition = KeyDefinition {
+        role: Role::Admin,
+        models: Scope::default(),
+        description: Some("of the night shift".into()),
+        expires_at: bits.is_multiple_of(2).then(|| at(1_000)),
+    };
+    SettingsCommand::CreateKey(
+        KeyId::from_bits(bits),
+        Box::new(definition),
+        KeyHash([bits as u8; 32]),
+    )
+}
+
+pub(crate) async fn keys_are_settings_and_their_uses_are_kept_beside<S: Backend>(
+    opened: Opened<S>,
+) {
+    let store = &opened.store;
+    for bits in [1, 3, 5] {
+        set(store, key(bits), 1).await;
+    }
+    let rotate = |from, until| SettingsCommand::RotateKey {
+        from: KeyId::from_bits(from),
+        to: KeyId::from_bits(from + 100),
+        hash: KeyHash([9; 32]),
+        until: at(until),
+    };
+    set(store, rotate(1, 500), 2).await;
+    set(store, rotate(3, 1), 2).await;
+    let settings = set(store, SettingsCommand::RevokeKey(KeyId::from_bits(5)), 3).await;
+    let [one, one_again, three] = [1, 101, 103].map(KeyId::from_bits);
+    let ids: Vec<KeyId> = settings.keys.iter().map(|key| key.id).collect();
+    assert_eq!(ids, [one, one_again, three]);
+    assert_eq!(settings.keys[0].definition.expires_at, Some(at(500)));
+    let gone = KeyId::from_bits(5);
+    let uses = vec![(one, at(7)), (gone, at(8)), (three, at(9))];
+    store.keep_uses(uses).await.unwrap();
+    store.keep_uses(vec![(three, at(10))]).await.unwrap();
+    let kept = opened.reopen().await.keys().await.unwrap();
+    let found: Vec<_> = kept
+        .iter()
+        .map(|key| (key.id, key.hash.0[0], key.last_used_at))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (one, 1, Some(at(7))),
+            (one_again, 9, None),
+            (three, 9, Some(at(10)))
+        ]
+    );
+    let filter = AuditFilter {
+        limit: 1,
+        ..AuditFilter::default()
+    };
+    let newest = store.audit(filter).await.unwrap();
+    assert_eq!(newest[0].action, Action::KeyRevoked);
+    assert_eq!(
+        (&newest[0].author, newest[0].chain.is_some()),
+        (&None, true)
+    );
+    assert_eq!(opened.verify().await.problems, [""; 0]);
 }
 
 pub(crate) async fn settings_are_one_state_like_a_model<S: Backend>(opened: Opened<S>) {

@@ -1,6 +1,7 @@
 //! What is SQLite's own.
 
 use crate::experiments::{running, value};
+use crate::settings::{key, set};
 use crate::{
     Opened, append, append_entries, at, delete, entry_of, feedback, open_sqlite, record, register,
 };
@@ -400,6 +401,47 @@ async fn artifacts_and_outputs_come_to_schema_11() {
     let found = store.prediction(record.id).await.unwrap().unwrap();
     assert_eq!(found.outputs, Some(outputs));
     assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn keys_and_the_chain_of_the_audit_come_to_schema_12() {
+    for (broken, entry) in [
+        ("", 0),
+        ("UPDATE audit SET detail = '{}' WHERE id = 3", 11),
+        ("DELETE FROM audit WHERE id = 10", 11),
+        ("UPDATE audit SET author = '{}' WHERE id = 11", 11),
+        (
+            "UPDATE audit SET at = at + 1, row_hash = NULL WHERE id = 12",
+            12,
+        ),
+        ("DELETE FROM audit WHERE id = 11", 12),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+        connection
+            .execute_batch(concat!(
+                "PRAGMA foreign_keys = OFF;",
+                include_str!("../schema_12.sql")
+            ))
+            .unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let report = store::verify(directory.path()).unwrap();
+        assert_eq!((report.problems, report.audit_entries), (vec![], 10));
+        assert_eq!(store.settings().await.unwrap().keys, []);
+        // The first new entry chains all that were there.
+        for bits in [4, 5] {
+            set(&store, key(bits), 1_900_000_000).await;
+        }
+        let triggers = "DROP TRIGGER audit_is_never_updated; DROP TRIGGER audit_is_never_deleted;";
+        connection
+            .execute_batch(&format!("{triggers}{broken}"))
+            .unwrap();
+        let problems = store::verify(directory.path()).unwrap().problems;
+        let breaks = format!("the chain of the audit breaks at entry {entry}:");
+        let found = problems.iter().any(|problem| problem.starts_with(&breaks));
+        assert_eq!(found, entry > 0, "{broken}: {problems:?}");
+        assert_eq!(problems.is_empty(), entry == 0, "{broken}: {problems:?}");
+    }
 }
 
 /// Predictions and their confidence by version.

@@ -1,5 +1,6 @@
 //! Flags of the commands that control experiments of a running server, and of their simulations.
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use types::Algorithm;
@@ -16,9 +17,35 @@ pub(crate) struct ConnectArgs {
         global = true
     )]
     pub(crate) url: String,
+    /// A file with the key that the server needs [default: the variable WEIR_KEY has the key itself]
+    #[arg(long, env = "WEIR_KEY_FILE", value_name = "FILE", global = true)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Why it is done, for the audit of the server.
+    #[arg(long, value_name = "TEXT", global = true)]
+    pub(crate) reason: Option<String>,
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+impl ConnectArgs {
+    /// A client for the server.
+    pub(crate) fn client(&self) -> anyhow::Result<api::Client> {
+        let key = match &self.key_file {
+            Some(path) => Some(
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("the key file {}", path.display()))?,
+            ),
+            None => key(),
+        };
+        let client = api::Client::new(&self.url)?;
+        Ok(client.with_key(key.as_deref(), self.reason.as_deref())?)
+    }
+}
+
+/// The key of the environment.
+pub(crate) fn key() -> Option<String> {
+    std::env::var("WEIR_KEY").ok().filter(|key| !key.is_empty())
 }
 
 #[derive(Args)]

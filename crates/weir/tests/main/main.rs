@@ -13,6 +13,7 @@ mod files;
 mod first_hour;
 mod http_runtime;
 mod journal;
+mod keys;
 mod kill;
 mod onnx;
 mod outcomes;

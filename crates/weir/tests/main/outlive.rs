@@ -13,7 +13,7 @@ async fn send_and_leave(weir: &Weir, path: &str, body: &Value) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = body.to_string();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: weir\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -420,7 +420,7 @@ async fn bodies_that_come_slowly_take_no_place_of_a_prediction() {
         for _ in 0..4 {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let half = format!(
-                "POST {path} HTTP/1.1\r\nhost: weir\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\
                  expect: 100-continue\r\n\r\n"
             );
             stream.write_all(half.as_bytes()).await.unwrap();

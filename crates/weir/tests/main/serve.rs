@@ -34,7 +34,14 @@ fn unguarded_addresses_are_refused() {
     );
     let mut command = std::process::Command::new(crate::weir::BINARY);
     let output = command
-        .args(["serve", "--listen", "0.0.0.0:0", "--data-dir"])
+        .args([
+            "serve",
+            "--listen",
+            "0.0.0.0:0",
+            "--auth",
+            "none",
+            "--data-dir",
+        ])
         .arg(data.path());
     refused(&output.output().unwrap(), "other machines");
 }

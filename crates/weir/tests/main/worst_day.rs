@@ -26,7 +26,7 @@ async fn half_a_body_or_half_a_head_is_not_waited_for() {
     let weir = Weir::spawn(command);
     let id = weir.register("1.0.0", vader()).await;
     weir.activate(&id, 100.0).await;
-    let head = "POST /predict HTTP/1.1\r\nhost: weir\r\ncontent-type: application/json\r\n";
+    let head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     let half = format!("{head}content-length: 100\r\n\r\n{{\"text\": \"go");
     let reply = exchange(&weir, &half).await;
     assert!(

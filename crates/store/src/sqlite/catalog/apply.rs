@@ -1,7 +1,7 @@
 //! Changes as rows. What is written was decided elsewhere; here it is written whole or not at all.
 
-use super::audit::AuditRow;
 use super::{aliases, experiments, metrics, to_text, versions};
+use crate::chain::AuditRow;
 use crate::sqlite::{Store, newest_event};
 use crate::traits::Applied;
 use crate::{Checkpoint, NotApplied, StoreError};
@@ -91,6 +91,7 @@ fn write(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
         }
     }
     let event = &change.event;
+    let author = event.author.as_ref().map(to_text).transpose()?;
     let row = AuditRow {
         at: change.at.micros(),
         action: event.action.as_str(),
@@ -99,7 +100,8 @@ fn write(t: &Transaction<'_>, change: &Change) -> Result<Applied, StoreError> {
         revision: event.revision,
         detail: &event.detail,
         experiment_key: event.experiment_key.map(|key| key.0),
-        change: change.decided_on + 1,
+        change: Some(change.decided_on + 1),
+        author: author.as_deref(),
     };
     row.insert(t)?;
     Ok(Ok(()))

@@ -1,0 +1,77 @@
+//! Keys of callers on the wire.
+
+use crate::Role;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A new key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// What its holder is there for: `viewer`, `predictor`, `analyst`, `operator` or `admin`.
+    pub role: Role,
+    /// The models it is for, by name; `*` stands for any characters. All where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// From when on it is refused (RFC 3339); never where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A successor for a key.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// For how many seconds the old one is still taken; 0 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 31_622_400)]
+    pub overlap_seconds: Option<u32>,
+}
+
+/// A key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// Identifies it: `key-` and 12 hexadecimal digits, which are in the key itself too.
+    pub key_id: String,
+    /// The key itself, in the reply that made it and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What its holder is there for.
+    pub role: Role,
+    /// The models it is for; all where there are none.
+    pub models: Vec<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// From when on it is refused.
+    pub expires_at: Option<String>,
+    /// When it was used last; null where it never was.
+    pub last_used_at: Option<String>,
+}
+
+/// A key that is typed into the dashboard.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginSession {
+    /// The key.
+    pub key: String,
+}
+
+/// Who somebody is to the server.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Whether keys are needed.
+    pub auth_required: bool,
+    /// The key that was used; null where there is none.
+    pub key_id: Option<String>,
+    /// The user, where a proxy has said who he is.
+    pub user: Option<String>,
+    /// What he may do; null where he may do nothing.
+    pub role: Option<Role>,
+    /// The models he may deal with; all where there are none.
+    pub models: Vec<String>,
+}

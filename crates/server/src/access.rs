@@ -1,0 +1,222 @@
+//! Who calls, and what he may.
+//!
+//! [`border`] keeps other web sites out, [`keys`] says whose key a call brings, [`rights`] has one row for each route. Who calls is
+//! known to everything that is done for him ([`CALLER`]), so that each place where a model is found can ask whether he may deal
+//! with it ([`check`]), and each change can say whose it was ([`author`]).
+
+pub(crate) mod border;
+pub(crate) mod keys;
+pub(crate) mod proxy;
+pub(crate) mod rights;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{ApiError, ApiResult};
+use crate::state::AppState;
+use api::ErrorCode;
+use axum::http::{HeaderMap, HeaderName, Request};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+use types::{Author, KeyId, Right, Role, Scope};
+
+/// Whether callers need keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Auth {
+    /// Nobody does: whoever reaches the server may do everything.
+    #[default]
+    None,
+    /// Everybody does.
+    Required,
+}
+
+/// Why something was done, in the words of who did it.
+static REASON: HeaderName = HeaderName::from_static("x-reason");
+/// The longest reason, in characters.
+const MAX_REASON: usize = 500;
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// The key that he has; none where nobody needs one, or a proxy has said who he is.
+    pub(crate) key: Option<KeyId>,
+    /// Who he is, where a proxy has said so.
+    pub(crate) user: Option<String>,
+    /// None where he is nobody.
+    pub(crate) role: Option<Role>,
+    pub(crate) models: Scope,
+    /// The address that the call comes from.
+    address: Option<IpAddr>,
+    reason: Option<String>,
+}
+
+tokio::task_local! {
+    /// Who the present work is done for; not set where the server does it by itself.
+    pub(crate) static CALLER: Arc<Caller>;
+}
+
+/// Somebody who may do everything, for calls that are made thousands of times a second.
+static ANYBODY: LazyLock<Arc<Caller>> = LazyLock::new(|| Arc::new(Caller::anybody()));
+
+impl Caller {
+    fn anybody() -> Self {
+        Self {
+            key: None,
+            user: None,
+            role: Some(Role::Admin),
+            models: Scope::default(),
+            address: None,
+            reason: None,
+        }
+    }
+
+    /// Somebody who may only do what anybody may.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            role: None,
+            ..Self::anybody()
+        }
+    }
+
+    fn may(&self, right: Right) -> bool {
+        self.role.is_some_and(|role| role.may(right))
+    }
+
+    /// Whether he has a right.
+    ///
+    /// # Errors
+    /// Where he has not.
+    pub(crate) fn require(&self, right: Right) -> ApiResult<()> {
+        if self.may(right) {
+            return Ok(());
+        }
+        let roles = Role::with(right);
+        let role = self.role.map_or("none", Role::as_str);
+        let detail = format!(
+            "{} has the role {role}, and this needs {roles}.",
+            self.name()
+        );
+        Err(ApiError::new(ErrorCode::Forbidden, detail))
+    }
+
+    /// Who he is, at the beginning of a sentence.
+    fn name(&self) -> String {
+        match (&self.key, &self.user) {
+            (Some(key), _) => format!("The key {key}"),
+            (None, Some(user)) => format!("The user {user}"),
+            (None, None) => "Whoever has no key".into(),
+        }
+    }
+
+    /// Whether he may deal with a model.
+    ///
+    /// # Errors
+    /// Where he may not.
+    pub(crate) fn check(&self, name: &str) -> ApiResult<()> {
+        if self.models.has(name) {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} is for other models than {name}: {}.",
+            self.name(),
+            self.patterns()
+        );
+        Err(ApiError::new(ErrorCode::Forbidden, detail))
+    }
+
+    fn patterns(&self) -> String {
+        let patterns = self.models.patterns().iter().cloned();
+        patterns.map(String::from).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Says who calls. Where he changes something it is said from where, and why.
+///
+/// # Errors
+/// Where he needs a key, and has none that is good, or comes from another web site.
+pub(crate) fn admit<B>(
+    state: &AppState,
+    request: &Request<B>,
+    address: IpAddr,
+    changes: bool,
+) -> ApiResult<Arc<Caller>> {
+    border::check(request, &state.config)?;
+    let config = &state.config;
+    let found = match config.auth {
+        Auth::None => None,
+        Auth::Required => Some(state.keys.caller(request, state.clock.now())),
+    };
+    let mut caller = match found {
+        None if !changes => return Ok(Arc::clone(&ANYBODY)),
+        None => Caller::anybody(),
+        Some(Ok(caller)) => caller,
+        Some(Err(error)) => match proxy::caller(request.headers(), address, config) {
+            Some(caller) => caller,
+            None => return Err(error),
+        },
+    };
+    if !changes {
+        return Ok(Arc::new(caller));
+    }
+    caller.address = Some(proxy::address(request.headers(), address, config));
+    caller.reason = reason(request.headers());
+    Ok(Arc::new(caller))
+}
+
+fn reason(headers: &HeaderMap) -> Option<String> {
+    let said = std::str::from_utf8(headers.get(&REASON)?.as_bytes()).ok()?;
+    let said = said.trim();
+    (!said.is_empty()).then(|| said.chars().take(MAX_REASON).collect())
+}
+
+/// Whether who calls may deal with a model.
+///
+/// # Errors
+/// Where he may not.
+pub(crate) fn check(name: &str) -> ApiResult<()> {
+    CALLER
+        .try_with(|caller| caller.check(name))
+        .unwrap_or(Ok(()))
+}
+
+/// The same, where others are left out.
+pub(crate) fn covers(name: &str) -> bool {
+    CALLER
+        .try_with(|caller| caller.models.has(name))
+        .unwrap_or(true)
+}
+
+/// Whether who calls may ask about all models at once, where he names none.
+///
+/// # Errors
+/// Where he has to name one of his.
+pub(crate) fn check_option(name: Option<&str>) -> ApiResult<()> {
+    let check = |caller: &Arc<Caller>| match name {
+        Some(name) => caller.check(name),
+        None if caller.models.is_all() => Ok(()),
+        None => {
+            let detail = format!(
+                "{} is for some models only ({}): say which one is meant.",
+                caller.name(),
+                caller.patterns()
+            );
+            Err(ApiError::new(ErrorCode::Forbidden, detail))
+        }
+    };
+    CALLER.try_with(check).unwrap_or(Ok(()))
+}
+
+/// Whether who calls has a right.
+pub(crate) fn may(right: Right) -> bool {
+    CALLER.try_with(|caller| caller.may(right)).unwrap_or(true)
+}
+
+/// Who asks for the change that is being made.
+pub(crate) fn author() -> Option<Box<Author>> {
+    let author = |caller: &Arc<Caller>| Author {
+        key: caller.key,
+        user: caller.user.clone(),
+        address: caller.address.map(|address| address.to_string()),
+        reason: caller.reason.clone(),
+    };
+    CALLER.try_with(author).ok().map(Box::new)
+}
