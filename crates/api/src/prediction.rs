@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 /// A request for a prediction: either `text` or `inputs`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PredictRequest {
     /// A text, one character or more.
     #[schema(min_length = 1)]

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// The share of the requests of which a version gets a copy.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetShadow {
     /// From 0 to 100.
     #[schema(minimum = 0, maximum = 100)]

@@ -43,6 +43,7 @@ pub struct TrafficShare {
 
 /// New weights for a model.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetTraffic {
     /// The revision of the traffic that was read; refused when it has moved.
     pub revision: i64,
@@ -69,6 +70,7 @@ pub struct Rules {
 
 /// A version for those whose attributes meet a condition.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Who they are, such as `beta = true` or `country in [DE, AT] and version(app_version) >= 2.3`.
     pub when: String,
@@ -81,6 +83,7 @@ pub struct Rule {
 
 /// New rules for a model, in place of all that it has.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetRules {
     /// The revision that was read; refused when it has moved.
     pub revision: i64,
@@ -91,6 +94,7 @@ pub struct SetRules {
 
 /// Where an alias shall point.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SetAlias {
     /// The version string.
     pub version: String,

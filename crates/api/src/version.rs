@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 /// A version to be registered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterVersion {
     /// The model, at most 200 characters.
     #[schema(min_length = 1, max_length = 200)]
@@ -115,6 +116,7 @@ impl From<types::Version> for Version {
 
 /// The weight that a version gets when it is activated.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Activate {
     /// From 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
@@ -126,6 +128,7 @@ pub struct Activate {
 
 /// Changes of a version; what is left out stays.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PatchVersion {
     /// The new description.
     pub description: Option<String>,

@@ -3,18 +3,21 @@
 use crate::Config;
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
+use crate::unknown;
 use api::{ErrorCode, FieldError};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::future::poll_fn;
+use std::io::Read;
 use std::pin::pin;
 use std::task::Poll;
 use types::{Attributes, ExperimentId, InvalidAttribute, Members, ModelId};
@@ -39,7 +42,57 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     check_content_type(request.headers())?;
-    read_bytes(request.into_body(), config.max_body_bytes, config).await
+    let encoding = request.headers().get(CONTENT_ENCODING).cloned();
+    let limit = config.max_body_bytes;
+    let bytes = read_bytes(request.into_body(), limit, config).await?;
+    let bytes = match encoding {
+        None => bytes,
+        Some(encoding) => unpacked(bytes, &encoding, limit)?,
+    };
+    Ok(without_mark(bytes))
+}
+
+/// A mark of the order of bytes says nothing in UTF-8, and some editors write it.
+fn without_mark(bytes: Bytes) -> Bytes {
+    match bytes.starts_with(b"\xef\xbb\xbf") {
+        true => bytes.slice(3..),
+        false => bytes,
+    }
+}
+
+/// A body that was packed; unpacked it may be as large as any other.
+///
+/// # Errors
+/// When it is not what it says, or becomes larger.
+pub(crate) fn unpacked(bytes: Bytes, encoding: &HeaderValue, most: usize) -> ApiResult<Bytes> {
+    let mut unpacked = Vec::new();
+    let limit = most as u64 + 1;
+    let named = encoding
+        .to_str()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let read = match named.as_str() {
+        "" | "identity" => return Ok(bytes),
+        "gzip" | "x-gzip" => MultiGzDecoder::new(&*bytes)
+            .take(limit)
+            .read_to_end(&mut unpacked),
+        "deflate" => ZlibDecoder::new(&*bytes)
+            .take(limit)
+            .read_to_end(&mut unpacked),
+        other => {
+            let shown: String = other.chars().take(60).collect();
+            let detail =
+                format!("The Content-Encoding {shown} is not known: gzip and deflate are.");
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
+        }
+    };
+    read.map_err(|error| ApiError::field("", format!("the body cannot be unpacked: {error}")))?;
+    if unpacked.len() > most {
+        let detail = format!("The body may have {most} bytes at most, unpacked.");
+        return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
+    }
+    Ok(unpacked.into())
 }
 
 /// The bytes of a body, up to a limit.
@@ -105,7 +158,16 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiResult<T> {
             _ => {}
         }
     }
-    Err(ApiError::field(pointer, error.inner()))
+    let said = error.inner().to_string();
+    match unknown::field(&said) {
+        Some((name, why)) => {
+            // Where it was met is the last step of the path, or the path ends before it.
+            let name = format!("/{}", pointed(&name));
+            let within = pointer.strip_suffix(&name).unwrap_or(&pointer);
+            Err(ApiError::field(format!("{within}{name}"), why))
+        }
+        None => Err(ApiError::field(pointer, said)),
+    }
 }
 
 /// The same of what must be an object: a list of values would be taken for its fields in their order.

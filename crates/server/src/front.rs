@@ -78,7 +78,7 @@ impl Front {
         let by_name = is_post && path.starts_with("/models/by-name/") && path.ends_with("/predict");
         let predicts = plain || by_name;
         let decides = is_post && path == "/decide";
-        if self.direct && (plain || decides) {
+        if self.direct && (plain || decides) && request.uri().query().is_none() {
             return Ok(match self.answer_directly(request, peer, decides).await {
                 Ok(reply) => json(reply.into()),
                 Err(error) => error.into_response().map(Either::Right),

@@ -52,6 +52,7 @@ mod shadow;
 mod snapshot;
 mod state;
 mod traffic;
+mod unknown;
 mod webhooks;
 
 pub use access::Auth;
@@ -323,7 +324,8 @@ impl Server {
 
 fn router(state: AppState) -> Router {
     let (router, document) = routes().split_for_parts();
-    let guard = axum::middleware::from_fn_with_state(state.clone(), access::rights::guard);
+    let guard = access::rights::Guard::new(state.clone(), &document);
+    let guard = axum::middleware::from_fn_with_state(guard, access::rights::guard);
     router
         .route("/assets/dashboard.js", get(dashboard::script))
         .route("/assets/dashboard.css", get(dashboard::style))

@@ -3,11 +3,13 @@
 
 use crate::access;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{content_type, parse, parse_object, read_bytes};
+use crate::extract::{content_type, parse, parse_object, read_bytes, unpacked};
 use crate::snapshot::Model;
 use crate::state::AppState;
+use crate::unknown;
 use api::{ErrorCode, FieldError, LineError};
 use axum::extract::Request;
+use axum::http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -206,6 +208,10 @@ pub(crate) async fn read<T: DeserializeOwned>(
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
     let bytes = read_bytes(body, limit, &state.config).await?;
+    let bytes = match parts.headers.get(CONTENT_ENCODING) {
+        None => bytes,
+        Some(encoding) => unpacked(bytes, encoding, limit)?,
+    };
     // A mark of the order of bytes says nothing in UTF-8.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut lines = Lines {
@@ -266,7 +272,13 @@ pub(crate) fn item<T: DeserializeOwned>(json: &str, most: usize) -> Result<T, Re
     if !json.starts_with('{') {
         return Err(Refusal::field("", "is no JSON object"));
     }
-    serde_json::from_str(json).map_err(|error| Refusal::field("", without_place(&error)))
+    serde_json::from_str(json).map_err(|error| {
+        let said = without_place(&error);
+        match unknown::field(&said) {
+            Some((name, why)) => Refusal::field("", format!("has a field {name}, which {why}")),
+            None => Refusal::field("", said),
+        }
+    })
 }
 
 /// What is wrong, without the place within the line: the line is said.

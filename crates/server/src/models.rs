@@ -4,10 +4,11 @@ use crate::access;
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
-use crate::extract::{Fields, Json, ModelIdPath, Params};
+use crate::extract::{Fields, Json, ModelIdPath, Params, pointed};
 use crate::openapi::{path, problems};
 use crate::predict::declare_values;
 use crate::state::AppState;
+use crate::unknown;
 use api::{Activate, ErrorCode, Message, PatchVersion, RegisterVersion, Version};
 use axum::Json as Reply;
 use axum::extract::State;
@@ -76,7 +77,15 @@ fn check(mut body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     let described = body.take_described();
     check_described(&mut fields, &described);
     let runtime: RuntimeSpec = body.runtime.unwrap_or_default();
-    if let Err(error) = runtime.check() {
+    let stranger = match &runtime {
+        RuntimeSpec::Oip(oip) => oip.stranger(),
+        RuntimeSpec::Openai(openai) => openai.stranger(),
+        _ => None,
+    };
+    if let Some((name, known)) = stranger {
+        let pointer = format!("/runtime/{}", pointed(name));
+        fields.wrong(&pointer, unknown::said(name, known.into_iter()));
+    } else if let Err(error) = runtime.check() {
         fields.wrong(&format!("/runtime{}", error.pointer), error.problem);
     }
     let new = name

@@ -61,7 +61,26 @@ fn max_reply_bytes() -> u64 {
     8 << 20
 }
 
+/// The settings of every service.
+const SETTINGS: [&str; 9] = [
+    "url",
+    "headers",
+    "bearer",
+    "connect_timeout_ms",
+    "timeout_ms",
+    "max_reply_bytes",
+    "max_concurrency",
+    "probe_interval_ms",
+    "probe",
+];
+
 impl RemoteSpec {
+    /// A setting that nobody knows, and those of the runtime (beside its own) that there are.
+    fn stranger(&self, own: &[&'static str]) -> Option<(&str, Vec<&'static str>)> {
+        let (name, _) = self.unknown.first_key_value()?;
+        Some((name, [own, &SETTINGS].concat()))
+    }
+
     /// As a service that is sent whole bodies to a path.
     fn known(&self) -> Result<(), InvalidRuntime> {
         let problem = "has a setting that is not known; /openapi.json lists those that are";
@@ -129,6 +148,18 @@ fn part(name: &str) -> String {
 }
 
 impl OipSpec {
+    /// A setting that nobody knows, and those that there are.
+    pub fn stranger(&self) -> Option<(&str, Vec<&'static str>)> {
+        let own = [
+            "model",
+            "model_version",
+            "text_input",
+            "prediction_output",
+            "confidence_output",
+        ];
+        self.remote.stranger(&own)
+    }
+
     /// The same as a service.
     ///
     /// # Errors
@@ -196,6 +227,12 @@ pub struct OpenaiSpec {
 const MOST_SYSTEM: usize = 1 << 18;
 
 impl OpenaiSpec {
+    /// A setting that nobody knows, and those that there are.
+    pub fn stranger(&self) -> Option<(&str, Vec<&'static str>)> {
+        self.remote
+            .stranger(&["model", "system", "parameters", "prices"])
+    }
+
     /// The same as a service.
     ///
     /// # Errors

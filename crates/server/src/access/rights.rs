@@ -3,6 +3,7 @@
 use super::{CALLER, Caller};
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
+use crate::unknown::Queries;
 use crate::{codec, experiments, models};
 use api::ErrorCode;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -13,6 +14,7 @@ use axum::response::Response;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use types::Right::{self, Administer, Analyse, Change, Predict, Read};
+use utoipa::openapi::OpenApi;
 
 /// What a route needs of who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,9 +210,26 @@ fn has_methods(path: &str) -> bool {
 /// Who calls, or why he is not let in, for the routes behind it.
 pub(crate) type Admission = ApiResult<Arc<Caller>>;
 
-/// Lets through who has the right that a route needs, for the model that it is about.
+/// What the guard knows.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    state: AppState,
+    queries: Arc<Queries>,
+}
+
+impl Guard {
+    /// For routes that are described so.
+    pub(crate) fn new(state: AppState, document: &OpenApi) -> Self {
+        Self {
+            state,
+            queries: Arc::new(Queries::of(document)),
+        }
+    }
+}
+
+/// Lets through who has the right that a route needs, for the model that it is about, and says only what the route knows.
 pub(crate) async fn guard(
-    State(state): State<AppState>,
+    State(Guard { state, queries }): State<Guard>,
     matched: MatchedPath,
     request: Request,
     next: Next,
@@ -236,7 +255,9 @@ pub(crate) async fn guard(
         Err(error) => return codec::said(&parts.uri, error),
     };
     let allowed = CALLER.scope(Arc::clone(&caller), allow(&state, row, &caller, &mut parts));
-    if let Err(error) = allowed.await {
+    let allowed = allowed.await;
+    let known = allowed.and_then(|()| queries.check(row.method, row.path, &parts.uri));
+    if let Err(error) = known {
         return codec::said(&parts.uri, error);
     }
     CALLER

@@ -7,7 +7,7 @@ mod form;
 
 use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, read_bytes};
+use crate::extract::{Fields, read_bytes, unpacked};
 use crate::openapi::path;
 use crate::predict::{Answer, Call, predict};
 use crate::state::AppState;
@@ -20,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use form::{Asked, InferReply, InferRequest, Named, read, to_json, write};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use std::io::Read;
 use store::LoggedPrediction;
 use types::{
     DataType, Elements, Input, Json, Members, RequestId, RuntimeSpec, Tensor, TensorForm, UnitId,
@@ -309,14 +308,17 @@ async fn answer(
     request: Request,
 ) -> ApiResult<Response> {
     let json_length = header(request.headers(), &JSON_LENGTH)?;
-    let encoding = header(request.headers(), &CONTENT_ENCODING)?;
+    let encoding = request.headers().get(CONTENT_ENCODING).cloned();
     let body = read_bytes(
         request.into_body(),
         state.config.max_body_bytes,
         &state.config,
     )
     .await?;
-    let body = unpacked(&body, encoding.as_deref(), state.config.max_body_bytes)?;
+    let body = match encoding {
+        None => body,
+        Some(encoding) => unpacked(body, &encoding, state.config.max_body_bytes)?,
+    };
     let (request, tensors) = read(&body, json_length.as_deref()).map_err(unfit)?;
     let texts_only = matches!(tensors.as_slice(), [Named { name, .. }] if name == TEXT);
     let call = call(name, pinned, &request, &tensors)?;
@@ -383,32 +385,6 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> ApiResult<Option<String>> {
         .to_str()
         .map_err(|_| unfit(format!("the header {name} is no text")))?;
     Ok(Some(text.to_owned()))
-}
-
-/// A body that was packed; unpacked it may be as large as any other.
-fn unpacked<'a>(body: &'a [u8], encoding: Option<&str>, most: usize) -> ApiResult<Cow<'a, [u8]>> {
-    let mut unpacked = Vec::new();
-    let limit = most as u64 + 1;
-    let read = match encoding.map(str::trim) {
-        None | Some("" | "identity") => return Ok(Cow::Borrowed(body)),
-        Some("gzip") => flate2::read::MultiGzDecoder::new(body)
-            .take(limit)
-            .read_to_end(&mut unpacked),
-        Some("deflate") => flate2::read::ZlibDecoder::new(body)
-            .take(limit)
-            .read_to_end(&mut unpacked),
-        Some(other) => {
-            let detail =
-                format!("The Content-Encoding {other} is not known: gzip and deflate are.");
-            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
-        }
-    };
-    read.map_err(|error| unfit(format!("the body cannot be unpacked: {error}")))?;
-    if unpacked.len() > most {
-        let detail = format!("The body may have {most} bytes at most, unpacked.");
-        return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
-    }
-    Ok(Cow::Owned(unpacked))
 }
 
 fn call(

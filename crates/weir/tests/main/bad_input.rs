@@ -255,3 +255,193 @@ async fn an_ambiguous_pin_lists_who_could_answer() {
         "{problem}"
     );
 }
+
+#[tokio::test]
+async fn what_nobody_knows_is_refused_with_the_name_that_was_meant() {
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    let one = weir.register("1", vader()).await;
+    weir.activate(&one, 100.0).await;
+    let chat = |more: &str| json!({"type": "openai", "url": "http://127.0.0.1:1/v1", "model": "m", more: "x"});
+    for (path, body, pointer, meant) in [
+        (
+            "/models",
+            json!({"name": "a", "version": "1", "accuracy": 0.5, "runtme": vader()}),
+            "/runtme",
+            "runtime",
+        ),
+        (
+            "/models",
+            json!({"name": "a", "version": "1", "accuracy": 0.5, "runtime": {"type": "sentiment", "metod": "afinn"}}),
+            "/runtime/metod",
+            "method",
+        ),
+        (
+            "/models",
+            json!({"name": "a", "version": "1", "accuracy": 0.5, "runtime": chat("sytem")}),
+            "/runtime/sytem",
+            "system",
+        ),
+        (
+            "/models",
+            json!({"name": "a", "version": "1", "accuracy": 0.5, "runtime": chat("timeout")}),
+            "/runtime/timeout",
+            "timeout_ms",
+        ),
+        (
+            "/predict",
+            json!({"text": "good", "unit": "u"}),
+            "/unit",
+            "unit_id",
+        ),
+        (
+            "/predict",
+            json!({"text": "good", "model_verison": "1"}),
+            "/model_verison",
+            "model_version",
+        ),
+        (
+            "/predict?dryrun=true",
+            json!({"text": "good"}),
+            "?dryrun",
+            "",
+        ),
+        (
+            "/experiments/exp-000000000000/start?dryrun=true",
+            json!({}),
+            "?dryrun",
+            "dry_run",
+        ),
+        (
+            "/experiments/exp-000000000000/stop?reson=x",
+            json!({}),
+            "?reson",
+            "reason",
+        ),
+    ] {
+        let (status, problem) = weir.post(path, body).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (422, &json!("invalid_request")),
+            "{path} {problem}"
+        );
+        assert_eq!(
+            problem["errors"][0]["pointer"],
+            json!(pointer),
+            "{path} {problem}"
+        );
+        let detail = problem["errors"][0]["detail"].as_str().unwrap();
+        let wanted = match meant {
+            "" => "is not known: there are none here".into(),
+            meant => format!("is not known: {meant} is meant, perhaps"),
+        };
+        assert_eq!(detail, wanted, "{path}");
+    }
+    for (path, pointer) in [
+        ("/models?verison=2", "?verison"),
+        ("/predictions?modelid=x", "?modelid"),
+        ("/models/performance?form=x", "?form"),
+    ] {
+        let (status, problem) = weir.get(path).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (422, &json!(pointer)),
+            "{path}"
+        );
+    }
+    // Readers of other protocols and probes are lenient.
+    for path in [
+        "/health?t=1",
+        "/health/ready?probe=x",
+        "/v2/health/live?x=1",
+        "/v1/models?limit=5",
+    ] {
+        assert_eq!(weir.get(path).await.0, 200, "{path}");
+    }
+    let line = weir
+        .post(
+            "/feedback",
+            json!([{"unit": "u", "metric": "m", "value": 1}]),
+        )
+        .await;
+    assert!(
+        line.1
+            .to_string()
+            .contains("has a field unit, which is not known: unit_id is meant"),
+        "{line:?}"
+    );
+}
+
+#[tokio::test]
+async fn bodies_come_packed_and_with_marks() {
+    use std::io::Write;
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    let one = weir.register("1", vader()).await;
+    weir.activate(&one, 100.0).await;
+    let packed = |body: &[u8]| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(body).unwrap();
+        packer.finish().unwrap()
+    };
+    let send = async |path: &str, kind: &str, encoding: &str, body: Vec<u8>| {
+        let request = weir.http.post(weir.url(path)).body(body);
+        let request = request
+            .header("content-type", kind)
+            .header("content-encoding", encoding);
+        let reply = request.send().await.unwrap();
+        (
+            reply.status().as_u16(),
+            reply.json::<Value>().await.unwrap(),
+        )
+    };
+    let (json_type, text) = ("application/json", br#"{"text": "good"}"#);
+    assert_eq!(
+        send("/predict", json_type, "gzip", packed(text)).await.0,
+        200
+    );
+    assert_eq!(
+        send("/predict", json_type, "identity", text.to_vec())
+            .await
+            .0,
+        200
+    );
+    let marked = [b"\xef\xbb\xbf", &text[..]].concat();
+    assert_eq!(
+        send("/predict", json_type, "identity", marked.clone())
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        send("/predict", json_type, "gzip", packed(&marked)).await.0,
+        200
+    );
+    let (status, problem) = send("/predict", json_type, "br", text.to_vec()).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (415, &json!("unsupported_media_type")),
+        "{problem}"
+    );
+    let (status, problem) = send("/predict", json_type, "gzip", text.to_vec()).await;
+    assert_eq!(status, 422, "{problem}");
+    let bomb = packed(&vec![b' '; 64 << 20]);
+    let (status, problem) = send("/predict", json_type, "gzip", bomb.clone()).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (413, &json!("body_too_large")),
+        "{problem}"
+    );
+    assert_eq!(
+        send("/feedback", "application/x-ndjson", "gzip", bomb)
+            .await
+            .0,
+        413
+    );
+    let line = br#"{"unit_id": "u", "metric": "m", "value": 1, "name": "sentiment"}"#;
+    let (status, told) = send("/feedback", "application/x-ndjson", "gzip", packed(line)).await;
+    assert!(
+        status < 500 && told.to_string().contains("metric"),
+        "{status} {told}"
+    );
+}
