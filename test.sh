@@ -52,6 +52,19 @@ step "the arrows of ARCHITECTURE.md, licences and sources"
 python3 .ci/arrows.py
 python3 .ci/licences.py
 
+step "alerts"
+if ! command -v promtool >/dev/null && command -v apt-get >/dev/null; then
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends prometheus >/dev/null
+fi
+if command -v promtool >/dev/null; then
+    promtool check rules deploy/alerts.yml
+    promtool test rules deploy/alerts_test.yml
+else
+    echo "promtool is not there: the alerts are left out"
+fi
+
 step "tests"
 cargo test --workspace --locked
 

@@ -13,6 +13,9 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
             /// The code as it is sent.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }

@@ -2,7 +2,7 @@
 
 use crate::gate::{Gate, Pass};
 use crate::secret::Secret;
-use crate::{Calling, Rejection, RuntimeError};
+use crate::{Calling, Rejection, RuntimeError, Trace};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -355,6 +355,11 @@ impl HttpRuntime {
     fn request(&self, client: &Client, input: &Input) -> Result<RequestBuilder, RuntimeError> {
         let mut post = client.post(self.endpoint.url.clone());
         post = post.headers(self.headers.clone());
+        if let Some(trace) = Trace::current() {
+            let mut headers = HeaderMap::new();
+            trace.add_to(&mut headers);
+            post = post.headers(headers);
+        }
         for (name, secret) in &self.secrets {
             post = post.header(name, secret.value()?);
         }

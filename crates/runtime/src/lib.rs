@@ -12,6 +12,7 @@ mod onnx;
 mod openai;
 mod secret;
 mod sentiment;
+mod trace;
 
 pub use gate::PROBE_EVERY;
 pub use http::{HttpClient, install_tls};
@@ -21,6 +22,7 @@ pub use onnx::engines::Engines;
 pub use openai::OpenaiRuntime;
 pub use openai::stream::{OpenStream, Part};
 pub use sentiment::{afinn_score, compound_of_sum, vader_compound};
+pub use trace::Trace;
 
 use std::sync::Arc;
 use std::time::Duration;

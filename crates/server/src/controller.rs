@@ -12,6 +12,7 @@ use judge::control::{Look, step};
 use judge::limits::Limit;
 use judge::results::{View, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
@@ -26,10 +27,14 @@ pub(crate) async fn run(state: &AppState) {
         ticks.tick().await;
         state.look_at_files().await;
         state.keep_uses().await;
+        let began = tokio::time::Instant::now();
         // What cannot be looked at stays as it is: that is no failure of a candidate, and no success.
         if let Err(error) = tick(state).await {
             tracing::warn!(%error, "experiments could not be looked at; their weights stay");
         }
+        state.meters.tick.add(began.elapsed());
+        let now = state.clock.now().micros();
+        state.meters.ticked_at.store(now, Ordering::Relaxed);
     }
 }
 

@@ -5,24 +5,31 @@
 //! few microseconds that can be measured (`cargo xtask bench closed`), so `/predict`, `/health`
 //! and `/decide` do without. All three are routes as well: what they are, and which methods they know, is said there.
 
-use crate::access::rights::Admission;
+use crate::access::rights::{self, Admission, Place};
 use crate::access::{self, CALLER};
-use crate::codec::json as predictions;
+use crate::codec::json::{self as predictions, Said};
 use crate::decide;
 use crate::error::{ApiError, ApiResult};
+use crate::meters::Meters;
 use crate::state::AppState;
+use api::ErrorCode;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Method, Request, Response};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response};
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use runtime::Trace;
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+use tracing::Instrument;
 use types::Right;
 
 /// [`api::Health::healthy`], written once.
@@ -48,6 +55,11 @@ impl Front {
         }
     }
 
+    /// Where it is counted what is answered.
+    pub(crate) fn meters(&self) -> Arc<Meters> {
+        Arc::clone(&self.state.meters)
+    }
+
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
@@ -56,15 +68,35 @@ impl Front {
         if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
             return Ok(json(Bytes::from_static(HEALTHY)));
         }
-        let state = self.state.clone();
+        let (began, state) = (Instant::now(), self.state.clone());
         // A panic is the end of its request and of nothing else.
-        let answered = AssertUnwindSafe(self.answer_others(request, peer))
-            .catch_unwind()
-            .await;
-        answered.unwrap_or_else(|_| {
+        let trace = Trace::of(request.headers());
+        let answering = AssertUnwindSafe(self.answer_others(request, peer)).catch_unwind();
+        let answered = match trace.map(Arc::new) {
+            None => answering.await,
+            Some(trace) => {
+                // Whatever is said of it in the log names the trace.
+                let span = tracing::info_span!("call", trace_id = trace.id());
+                trace.within(answering.instrument(span)).await
+            }
+        };
+        let answered = answered.unwrap_or_else(|_| {
             state.count_panic();
             let problem = ApiError::panicked().into_response();
             Ok(problem.map(Either::Right))
+        });
+        answered.map(|mut response| {
+            let took = began.elapsed();
+            let (status, extensions) = (response.status().as_u16(), response.extensions());
+            let place = extensions.get::<Place>().map(|place| place.0);
+            state.meters.called(place, status, took);
+            if let Some(code) = extensions.get::<ErrorCode>() {
+                state.meters.refused(*code);
+            }
+            let model = extensions.get::<ModelTime>().map(|model| model.0);
+            let timing = timing(took, model);
+            response.headers_mut().insert(&TIMING, timing);
+            response
         })
     }
 
@@ -79,10 +111,18 @@ impl Front {
         let predicts = plain || by_name;
         let decides = is_post && path == "/decide";
         if self.direct && (plain || decides) && request.uri().query().is_none() {
-            return Ok(match self.answer_directly(request, peer, decides).await {
-                Ok(reply) => json(reply.into()),
+            let mut response = match self.answer_directly(request, peer, decides).await {
+                Ok(said) => {
+                    let mut response = json(said.json.into());
+                    if let Some(time) = said.model {
+                        response.extensions_mut().insert(time);
+                    }
+                    response
+                }
                 Err(error) => error.into_response().map(Either::Right),
-            });
+            };
+            response.extensions_mut().insert(direct_place(decides));
+            return Ok(response);
         }
         let evaluates = is_post && path.starts_with("/ofrep/");
         let infers = is_post && (path.starts_with("/v2/") || path.starts_with("/v1/"));
@@ -110,12 +150,14 @@ impl Front {
         request: Request<Incoming>,
         peer: IpAddr,
         decides: bool,
-    ) -> ApiResult<Vec<u8>> {
+    ) -> ApiResult<Said> {
         let caller = access::admit(&self.state, &request, peer, false)?;
         caller.require(Right::Predict)?;
         let answer = async {
             match decides {
-                true => decide::answer(&self.state, request).await,
+                true => decide::answer(&self.state, request)
+                    .await
+                    .map(|json| Said { json, model: None }),
                 false => predictions::answer(&self.state, request, None).await,
             }
         };
@@ -124,6 +166,36 @@ impl Front {
             false => CALLER.scope(caller, answer).await,
         }
     }
+}
+
+/// How long a model took for a reply: the rest is the server's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ModelTime(pub(crate) Duration);
+
+static TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// What of the time of a call was whose, in milliseconds (the header `Server-Timing`).
+fn timing(took: Duration, model: Option<Duration>) -> HeaderValue {
+    let mut text = String::with_capacity(48);
+    let own = took.saturating_sub(model.unwrap_or_default());
+    let mut say = |what: &str, time: Duration| {
+        let micros = time.as_micros();
+        let _ = write!(text, "{what};dur={}.{:03}", micros / 1000, micros % 1000);
+    };
+    say("weir", own);
+    if let Some(model) = model {
+        say(", model", model);
+    }
+    HeaderValue::from_str(&text).expect("digits and letters are ASCII")
+}
+
+/// The places of the two routes that are gone past, which are looked up once.
+fn direct_place(decides: bool) -> Place {
+    static PLACES: LazyLock<[Place; 2]> = LazyLock::new(|| {
+        let place = |path| rights::of(&Method::POST, path).expect("it has a row");
+        [place("/predict"), place("/decide")]
+    });
+    PLACES[usize::from(decides)]
 }
 
 fn json(body: Bytes) -> Response<Body> {

@@ -34,6 +34,7 @@ mod limits;
 mod lines;
 mod listener;
 mod log;
+mod meters;
 mod metrics;
 mod models;
 mod ofrep;
@@ -42,6 +43,7 @@ mod performance;
 mod plan;
 mod predict;
 mod predictions;
+mod prometheus;
 mod requests;
 mod results;
 mod rules;
@@ -345,6 +347,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(prometheus::scrape))
         .routes(routes!(models::list, models::register))
         .routes(routes!(performance::performance))
         .routes(routes!(models::read, models::patch, models::delete))

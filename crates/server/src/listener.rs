@@ -2,12 +2,14 @@
 
 use crate::Config;
 use crate::front::Front;
+use crate::meters::Meters;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -18,6 +20,22 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// How much longer than a prediction requests that are under way may take when the server ends.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// A connection that is counted while it is open.
+struct Open(Arc<Meters>);
+
+impl Open {
+    fn new(meters: Arc<Meters>) -> Self {
+        meters.connections.fetch_add(1, Ordering::Relaxed);
+        Self(meters)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -31,6 +49,7 @@ pub(crate) async fn serve(
         // Who sends a whole request and ends his half of the connection has asked all the same.
         .half_close(true);
     let places = Arc::new(Semaphore::new(config.max_connections));
+    let meters = front.meters();
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
@@ -55,12 +74,13 @@ pub(crate) async fn serve(
         // Replies are written whole, so waiting for more to send only adds latency.
         let _ = stream.set_nodelay(true);
         let front = front.clone();
+        let open = Open::new(Arc::clone(&meters));
         let service = service_fn(move |request| front.clone().answer(request, peer));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
             // A caller that breaks off is no event of ours.
             let _ = connection.await;
-            drop(place);
+            drop((place, open));
         });
     }
     drop(listener);

@@ -9,6 +9,7 @@ pub(crate) use receipts::{Answered, Awaited};
 
 use crate::Durability;
 use crate::clock::Clock;
+use crate::meters::Meters;
 use ingest::Wake;
 use journal::{AppendError, Frame, Journal, Room};
 use receipts::Receipts;
@@ -58,6 +59,7 @@ struct Shared {
     /// Why nothing is appended, whatever room there is.
     refused: Mutex<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    meters: Arc<Meters>,
 }
 
 /// How far the store is behind the journal.
@@ -80,6 +82,7 @@ impl Log {
         store: Store,
         clock: Clock,
         durability: Durability,
+        meters: Arc<Meters>,
     ) -> std::io::Result<Self> {
         let now = clock.now().micros();
         let log = Self(Arc::new(Shared {
@@ -101,6 +104,7 @@ impl Log {
             journal,
             store,
             clock,
+            meters,
         }));
         let mut threads = vec![log.spawn("weir-ingest", ingest::run)?];
         if log.0.syncs.is_some() {
@@ -197,7 +201,9 @@ impl Log {
             return Ok(());
         }
         tokio::task::yield_now().await;
+        let began = Instant::now();
         let written = self.0.journal.write_out(position);
+        self.0.meters.commit.add(began.elapsed());
         written.map_err(|error| NotLogged(error.to_string()))
     }
 

@@ -18,7 +18,7 @@ use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
-use runtime::{Calling, Rejection, Runtime, RuntimeError, Turn};
+use runtime::{Calling, Rejection, Runtime, RuntimeError, Trace, Turn};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -90,6 +90,11 @@ impl Prediction {
     /// The place of the version that was chosen.
     pub(crate) fn chosen(&self) -> usize {
         self.assignment.version
+    }
+
+    /// How long it took to get an answer.
+    pub(crate) fn model_time(&self) -> Duration {
+        Duration::from_nanos(self.latency_ns())
     }
 
     pub(crate) fn latency_ns(&self) -> u64 {
@@ -435,7 +440,11 @@ async fn outlive<T: Send + 'static>(
     state: &AppState,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
-    let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
+    let mut work: Pin<Box<dyn Future<Output = T> + Send>> = match Trace::current() {
+        None => Box::pin(work),
+        // It goes along to the task.
+        Some(trace) => Box::pin(trace.within(work)),
+    };
     let at_once = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
     match at_once {
         Poll::Ready(value) => value,

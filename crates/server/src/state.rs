@@ -6,6 +6,7 @@ use crate::clock::{Clock, Ids};
 use crate::decisions::Tokens;
 use crate::error::{ApiError, ApiResult};
 use crate::log::{self, Log};
+use crate::meters::Meters;
 use crate::requests::Requests;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     /// Who may call.
     pub(crate) keys: Keys,
+    /// What is counted.
+    pub(crate) meters: Arc<Meters>,
     /// What was uploaded for versions.
     pub(crate) artifacts: Artifacts,
     /// Held while it is decided what becomes of an artifact.
@@ -114,7 +117,14 @@ impl AppState {
         // Ids go on above all that was given, in the store or still in the journal.
         let waiting = log::newest_order(&journal, store.position())?;
         let newest = store.newest_order().await?.max(waiting);
-        let log = Log::start(journal, store.clone(), clock.clone(), config.durability)?;
+        let meters = Arc::new(Meters::default());
+        let log = Log::start(
+            journal,
+            store.clone(),
+            clock.clone(),
+            config.durability,
+            Arc::clone(&meters),
+        )?;
         // One version that hangs leaves the other half to the others.
         let concurrency = (config.max_predictions / 2).max(1);
         let client = HttpClient::new(concurrency);
@@ -154,6 +164,7 @@ impl AppState {
         let keys = Keys::open(&config.data_dir, &settings, &store.keys().await?)?;
         let state = Self(Arc::new(Shared {
             keys,
+            meters,
             ids: Ids::after(newest),
             log,
             store,

@@ -96,6 +96,17 @@ impl LatencyHistogram {
         None
     }
 
+    /// How many latencies were counted up to each of ascending bounds, in nanoseconds, that are above the one before; and
+    /// beyond the last one. A latency within 1 % of a bound may be counted on either side.
+    pub fn counts_within(&self, bounds: &[f64]) -> Vec<u64> {
+        let mut counts = vec![0; bounds.len() + 1];
+        for (bucket, count) in self.buckets() {
+            let value = value_of(bucket);
+            counts[bounds.partition_point(|bound| value > *bound)] += count;
+        }
+        counts
+    }
+
     /// The non-empty buckets, ascending.
     pub fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
         let counts = (self.first..).zip(self.counts.iter().copied());
@@ -111,6 +122,17 @@ fn value_of(bucket: u16) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn latencies_are_counted_by_bounds() {
+        let mut histogram = LatencyHistogram::default();
+        for nanoseconds in [10, 900, 1_100, 5_000_000] {
+            histogram.add(nanoseconds);
+        }
+        assert_eq!(histogram.counts_within(&[1e3, 1e6]), [2, 1, 1]);
+        assert_eq!(histogram.counts_within(&[]), [4]);
+        assert_eq!(LatencyHistogram::default().counts_within(&[1.0]), [0, 0]);
+    }
 
     #[test]
     fn nothing_has_no_quantile() {

@@ -155,6 +155,9 @@ pub(crate) struct ServeArgs {
         value_parser = group_role
     )]
     group_roles: Vec<(String, types::Role)>,
+    /// How log lines are written: as text, or as a JSON object each.
+    #[arg(long, env = "WEIR_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
@@ -751,6 +754,15 @@ fn methods() -> String {
 
 fn method_help() -> String {
     format!("How it is judged: {}.", methods())
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object each.
+    Json,
 }
 
 /// Whether callers need keys.

@@ -1,6 +1,6 @@
 //! `weir serve`.
 
-use crate::args::ServeArgs;
+use crate::args::{LogFormat, ServeArgs};
 use server::{Clock, Server};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -22,12 +22,15 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let (stderr, _written_at_the_end) = NonBlockingBuilder::default()
         .buffered_lines_limit(MOST_LINES)
         .finish(std::io::stderr());
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    match args.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     tokio::runtime::Runtime::new()?.block_on(async {
         // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.

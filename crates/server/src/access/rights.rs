@@ -73,6 +73,7 @@ pub(crate) const ROWS: &[Row] = &[
     open("GET", "/health/live"),
     // It says more to who may read.
     open("GET", "/health/ready"),
+    row("GET", "/metrics", Read, Of::Handler),
     open("POST", "/session"),
     open("DELETE", "/session"),
     row("GET", "/models", Read, Of::Handler),
@@ -187,11 +188,15 @@ pub(crate) const ROWS: &[Row] = &[
     row("DELETE", "/keys/{key}", Administer, Of::All),
 ];
 
-/// The row of a route.
-pub(crate) fn of(method: &Method, path: &str) -> Option<&'static Row> {
-    static BY_ROUTE: LazyLock<HashMap<(&str, &str), &Row>> = LazyLock::new(|| {
-        let rows = ROWS.iter().map(|row| ((row.method, row.path), row));
-        rows.collect()
+/// The place of a route in [`ROWS`]: replies have it with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(pub(crate) usize);
+
+/// The place of the row of a route.
+pub(crate) fn of(method: &Method, path: &str) -> Option<Place> {
+    static BY_ROUTE: LazyLock<HashMap<(&str, &str), usize>> = LazyLock::new(|| {
+        let rows = (0..).zip(ROWS);
+        rows.map(|(at, row)| ((row.method, row.path), at)).collect()
     });
     // What answers GET answers HEAD.
     let method = if method == Method::HEAD {
@@ -199,7 +204,7 @@ pub(crate) fn of(method: &Method, path: &str) -> Option<&'static Row> {
     } else {
         method.as_str()
     };
-    BY_ROUTE.get(&(method, path)).copied()
+    BY_ROUTE.get(&(method, path)).copied().map(Place)
 }
 
 /// Whether a route knows another method than the one that was asked for.
@@ -229,40 +234,57 @@ impl Guard {
 
 /// Lets through who has the right that a route needs, for the model that it is about, and says only what the route knows.
 pub(crate) async fn guard(
-    State(Guard { state, queries }): State<Guard>,
+    State(guard): State<Guard>,
     matched: MatchedPath,
     request: Request,
     next: Next,
 ) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let row = of(&parts.method, matched.as_str());
-    let Some(row) = row else {
-        let unknown = !has_methods(matched.as_str());
-        if unknown {
-            return codec::said(&parts.uri, not_declared());
-        }
-        // The router says which methods there are.
-        return next.run(Request::from_parts(parts, body)).await;
-    };
-    let admission = parts.extensions.remove::<Admission>();
-    let admission = admission.unwrap_or_else(|| Err(not_declared()));
-    let caller = match admission {
-        Ok(caller) => caller,
-        // He may call it all the same, and sees what is for nobody.
-        Err(error) if row.right.is_none() && error.code() == ErrorCode::Unauthenticated => {
-            Arc::new(Caller::nobody())
-        }
-        Err(error) => return codec::said(&parts.uri, error),
-    };
-    let allowed = CALLER.scope(Arc::clone(&caller), allow(&state, row, &caller, &mut parts));
-    let allowed = allowed.await;
-    let known = allowed.and_then(|()| queries.check(row.method, row.path, &parts.uri));
-    if let Err(error) = known {
-        return codec::said(&parts.uri, error);
+    let place = of(request.method(), matched.as_str());
+    let mut response = guard.through(place, &matched, request, next).await;
+    if let Some(place) = place {
+        response.extensions_mut().insert(place);
     }
-    CALLER
-        .scope(caller, next.run(Request::from_parts(parts, body)))
-        .await
+    response
+}
+
+impl Guard {
+    async fn through(
+        self,
+        place: Option<Place>,
+        matched: &MatchedPath,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let Self { state, queries } = self;
+        let (mut parts, body) = request.into_parts();
+        let Some(row) = place.map(|place| &ROWS[place.0]) else {
+            let unknown = !has_methods(matched.as_str());
+            if unknown {
+                return codec::said(&parts.uri, not_declared());
+            }
+            // The router says which methods there are.
+            return next.run(Request::from_parts(parts, body)).await;
+        };
+        let admission = parts.extensions.remove::<Admission>();
+        let admission = admission.unwrap_or_else(|| Err(not_declared()));
+        let caller = match admission {
+            Ok(caller) => caller,
+            // He may call it all the same, and sees what is for nobody.
+            Err(error) if row.right.is_none() && error.code() == ErrorCode::Unauthenticated => {
+                Arc::new(Caller::nobody())
+            }
+            Err(error) => return codec::said(&parts.uri, error),
+        };
+        let allowed = CALLER.scope(Arc::clone(&caller), allow(&state, row, &caller, &mut parts));
+        let allowed = allowed.await;
+        let known = allowed.and_then(|()| queries.check(row.method, row.path, &parts.uri));
+        if let Err(error) = known {
+            return codec::said(&parts.uri, error);
+        }
+        CALLER
+            .scope(caller, next.run(Request::from_parts(parts, body)))
+            .await
+    }
 }
 
 fn not_declared() -> ApiError {

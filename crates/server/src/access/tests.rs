@@ -219,6 +219,7 @@ async fn every_route_is_for_the_roles_that_its_row_says_and_for_nobody_else() {
                 || row.path == "/feedback" && row.method == "GET";
             check(Some(own), (!may || is_all).then_some(403)).await;
             let lists = [
+                "/metrics",
                 "/models",
                 "/models/performance",
                 "/experiments",

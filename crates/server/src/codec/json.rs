@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, TextPath, parse, parse_object, read_json_bytes};
+use crate::front::ModelTime;
 use crate::openapi::{path, problems};
 use crate::predict::{Answer, Call, Failure, Prediction, predict as core};
 use crate::snapshot::NoModel;
@@ -12,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Request};
+use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use hyper::body::Body;
 use runtime::RuntimeError;
@@ -45,8 +47,8 @@ const AT_ONCE: usize = 16;
 pub(crate) async fn predict(
     State(state): State<AppState>,
     request: axum::extract::Request,
-) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
-    Ok(([JSON], answer(&state, request, None).await?))
+) -> ApiResult<Response> {
+    answer(&state, request, None).await.map(Said::into_response)
 }
 
 /// Predicts with a model that is named by the path: the same as `POST /predict` with its `name`.
@@ -65,8 +67,25 @@ pub(crate) async fn predict_by_name(
     State(state): State<AppState>,
     TextPath(name): TextPath<String>,
     request: axum::extract::Request,
-) -> ApiResult<([(HeaderName, HeaderValue); 1], Vec<u8>)> {
-    Ok(([JSON], answer(&state, request, Some(&name)).await?))
+) -> ApiResult<Response> {
+    let said = answer(&state, request, Some(&name)).await;
+    said.map(Said::into_response)
+}
+
+/// A reply as JSON, and how long the model took where it was one.
+pub(crate) struct Said {
+    pub(crate) json: Vec<u8>,
+    pub(crate) model: Option<ModelTime>,
+}
+
+impl IntoResponse for Said {
+    fn into_response(self) -> Response {
+        let mut response = ([JSON], self.json).into_response();
+        if let Some(time) = self.model {
+            response.extensions_mut().insert(time);
+        }
+        response
+    }
 }
 
 const JSON: (HeaderName, HeaderValue) =
@@ -77,14 +96,15 @@ pub(crate) async fn answer<B>(
     state: &AppState,
     request: Request<B>,
     name: Option<&str>,
-) -> ApiResult<Vec<u8>>
+) -> ApiResult<Said>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let bytes = read_json_bytes(request, &state.config).await?;
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return answer_all(state, &bytes, name).await;
+        let json = answer_all(state, &bytes, name).await?;
+        return Ok(Said { json, model: None });
     }
     answer_one(state, &bytes, name, (None, None)).await
 }
@@ -94,12 +114,18 @@ async fn answer_one(
     json: &[u8],
     name: Option<&str>,
     (unit, until): (Option<&UnitId>, Option<Instant>),
-) -> ApiResult<Vec<u8>> {
+) -> ApiResult<Said> {
     let call = check(parse_object(json)?, name, (unit, until))?;
     let answered = core(state, call).await.map_err(problem)?;
     Ok(match answered {
-        Answer::New(prediction) => reply(&prediction),
-        Answer::Repeated(first) => repeated(&first),
+        Answer::New(prediction) => Said {
+            json: reply(&prediction),
+            model: Some(ModelTime(prediction.model_time())),
+        },
+        Answer::Repeated(first) => Said {
+            json: repeated(&first),
+            model: None,
+        },
     })
 }
 
@@ -167,7 +193,7 @@ async fn answer_all(state: &AppState, json: &[u8], name: Option<&str>) -> ApiRes
             }
             let json = request.get().as_bytes();
             let answered = answer_one(&state, json, name.as_deref(), (unit.as_ref(), until)).await;
-            let answered = answered.unwrap_or_else(|error| error.to_json());
+            let answered = answered.map_or_else(|error| error.to_json(), |said| said.json);
             taken.fetch_add(answered.len(), Ordering::Relaxed);
             answered
         }

@@ -8,6 +8,7 @@ mod form;
 use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, read_bytes, unpacked};
+use crate::front::ModelTime;
 use crate::openapi::path;
 use crate::predict::{Answer, Call, predict};
 use crate::state::AppState;
@@ -317,7 +318,13 @@ async fn answer(
     .await?;
     let body = match encoding {
         None => body,
-        Some(encoding) => unpacked(body, &encoding, state.config.max_body_bytes)?,
+        Some(encoding) => {
+            let read = unpacked(body, &encoding, state.config.max_body_bytes);
+            read.map_err(|error| match error.code() {
+                ErrorCode::InvalidRequest => unfit(error.detail()),
+                _ => error,
+            })?
+        }
     };
     let (request, tensors) = read(&body, json_length.as_deref()).map_err(unfit)?;
     let texts_only = matches!(tensors.as_slice(), [Named { name, .. }] if name == TEXT);
@@ -346,6 +353,10 @@ async fn answer(
     let reply = InferReply::new(said.name, said.version, request.id, said.parameters);
     let written = write(reply, tensors, &asked).map_err(unfit)?;
     let mut response = written.bytes.into_response();
+    if let Answer::New(prediction) = &answered {
+        let time = ModelTime(prediction.model_time());
+        response.extensions_mut().insert(time);
+    }
     let headers = response.headers_mut();
     match written.json_length {
         Some(length) => {

@@ -7,6 +7,7 @@ use crate::access;
 use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{TextPath, attributes_of, parse_object, read_json_bytes};
+use crate::front::ModelTime;
 use crate::openapi::path;
 use crate::predict::{Answer, Call, Failure, Streamed, Streaming, predict, stream};
 use crate::state::AppState;
@@ -171,12 +172,12 @@ async fn answer(state: &AppState, request: Request) -> ApiResult<Response> {
         }
     };
     let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok(with(
-        (json, body).into_response(),
-        &id,
-        &version,
-        propensity,
-    ))
+    let mut response = (json, body).into_response();
+    if let Answer::New(prediction) = &answered {
+        let time = ModelTime(prediction.model_time());
+        response.extensions_mut().insert(time);
+    }
+    Ok(with(response, &id, &version, propensity))
 }
 
 /// What is said of a failure. A service that refuses a request says why in the form of the protocol: that goes on as it is.

@@ -9,7 +9,7 @@ use journal::{Batch, Reader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Appended, Incoming, LogStore, StoreError};
 use types::Timestamp;
 
@@ -215,7 +215,9 @@ impl Shared {
             awaited: &|receipt| self.receipts.is_awaited(receipt),
             now: self.clock.now(),
         };
+        let began = Instant::now();
         let stored = self.store.append(&incoming, &mut appended);
+        self.meters.ingest.add(began.elapsed());
         // What was stored before a failure stands.
         for (position, reason) in &appended.set_aside {
             self.set_aside.fetch_add(1, Ordering::Relaxed);

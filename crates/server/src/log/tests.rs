@@ -88,7 +88,14 @@ fn start(directory: &Path, disk: &FaultyDisk) -> Started {
     let position = store.position();
     let (journal, opened) = Journal::open(disk, options(), store.server(), position).unwrap();
     let clock = Clock::new(|| Timestamp::from_micros(5));
-    let log = Log::start(journal, store.clone(), clock, Durability::Fsync).unwrap();
+    let log = Log::start(
+        journal,
+        store.clone(),
+        clock,
+        Durability::Fsync,
+        Arc::default(),
+    )
+    .unwrap();
     Started { store, log, opened }
 }
 

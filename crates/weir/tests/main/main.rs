@@ -15,6 +15,7 @@ mod http_runtime;
 mod journal;
 mod keys;
 mod kill;
+mod metrics;
 mod onnx;
 mod outcomes;
 mod outlive;
