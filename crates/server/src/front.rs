@@ -15,7 +15,7 @@ use crate::state::AppState;
 use api::ErrorCode;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, Version};
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use http_body_util::{Either, Full};
@@ -44,11 +44,16 @@ pub(crate) struct Front {
     router: TowerToHyperService<Router>,
     /// Whether replies need nothing that only the router adds.
     direct: bool,
+    /// How long an idle connection is kept: what its caller keeps it for is his to say, and no longer than this.
+    hint: HeaderValue,
 }
 
 impl Front {
     pub(crate) fn new(state: AppState, router: Router, direct: bool) -> Self {
+        let seconds = state.config.idle_timeout.as_secs().max(1);
+        let hint = HeaderValue::from_str(&format!("timeout={seconds}"));
         Self {
+            hint: hint.expect("digits are ASCII"),
             direct,
             state,
             router: TowerToHyperService::new(router),
@@ -65,8 +70,13 @@ impl Front {
         request: Request<Incoming>,
         peer: IpAddr,
     ) -> Result<Response<Body>, Infallible> {
+        let hint = (request.version() == Version::HTTP_11).then(|| self.hint.clone());
         if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
-            return Ok(json(Bytes::from_static(HEALTHY)));
+            let mut healthy = json(Bytes::from_static(HEALTHY));
+            healthy
+                .headers_mut()
+                .extend(hint.map(|hint| (KEEP_ALIVE, hint)));
+            return Ok(healthy);
         }
         let (began, state) = (Instant::now(), self.state.clone());
         // A panic is the end of its request and of nothing else.
@@ -96,6 +106,9 @@ impl Front {
             let model = extensions.get::<ModelTime>().map(|model| model.0);
             let timing = timing(took, model);
             response.headers_mut().insert(&TIMING, timing);
+            response
+                .headers_mut()
+                .extend(hint.map(|hint| (KEEP_ALIVE, hint)));
             response
         })
     }
@@ -172,6 +185,7 @@ impl Front {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelTime(pub(crate) Duration);
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What of the time of a call was whose, in milliseconds (the header `Server-Timing`).

@@ -26,6 +26,7 @@ mod feedback;
 mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod guarded;
 mod health;
 mod interventions;
 mod journal_calls;
@@ -53,6 +54,7 @@ mod settings;
 mod shadow;
 mod snapshot;
 mod state;
+mod tls;
 mod traffic;
 mod unknown;
 mod webhooks;
@@ -65,6 +67,7 @@ pub use cors::{InvalidOrigin, Origin};
 pub use keys::make_admin_key;
 pub use plan::answer as plan;
 pub use runtime::{Engines, serve_model};
+pub use tls::{TlsError, TlsFiles};
 
 use axum::Router;
 use axum::http::Uri;
@@ -76,6 +79,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::OpenError;
+use tls::Tls;
 use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -123,8 +127,14 @@ pub struct Config {
     pub proxy: Proxy,
     /// The web pages, by origin, whose scripts may call this server; none by default.
     pub cors_origins: Vec<Origin>,
-    /// How long the head of a request may take, and how long an idle connection is kept.
+    /// How long the head of a request may take.
     pub header_timeout: Duration,
+    /// How long a connection is kept that has nothing to do: longer than load balancers keep theirs.
+    pub idle_timeout: Duration,
+    /// How long a caller may not read what is written to him.
+    pub write_timeout: Duration,
+    /// The certificate that connections are encrypted with.
+    pub tls: Option<TlsFiles>,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
     /// How long a prediction may take, fallbacks and the wait for room in the log included.
@@ -174,6 +184,9 @@ impl Config {
             proxy: Proxy::default(),
             cors_origins: Vec::new(),
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
+            tls: None,
             body_timeout: Duration::from_secs(30),
             predict_timeout: Duration::from_secs(30),
             feedback_wait: Duration::from_secs(5),
@@ -195,7 +208,7 @@ impl Config {
 impl Config {
     /// Whether callers reach it by TLS only.
     pub(crate) fn is_secure(&self) -> bool {
-        false
+        self.tls.is_some()
     }
 }
 
@@ -233,6 +246,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used: {0}")]
+    Tls(#[from] TlsError),
     /// A thread cannot be started, or the journal not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -245,6 +261,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     first_key: Option<String>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -253,6 +270,7 @@ impl Server {
     /// # Errors
     /// When either cannot be used.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let tls = config.tls.clone().map(Tls::open).transpose()?;
         let store = state::open_store(&config)?;
         let state = AppState::new(store, clock, &config).await?;
         let first_key = state.first_key().await?;
@@ -268,12 +286,25 @@ impl Server {
             listener,
             address,
             first_key,
+            tls: tls.map(Arc::new),
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it is called, and where.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// What has the server read again what may change while it runs: its certificate.
+    pub fn reloading(&self) -> impl Fn() + Send + Sync + use<> {
+        let state = self.state.clone();
+        move || state.reload.notify_one()
     }
 
     /// The key for everything that was made because there was none. Nobody is told it again.
@@ -293,7 +324,13 @@ impl Server {
             shutdown.await;
             self.state.closing.cancel();
         };
-        let serve = listener::serve(self.listener, front, &self.config, shutdown);
+        let serve = listener::serve(
+            self.listener,
+            front,
+            self.tls.clone(),
+            &self.config,
+            shutdown,
+        );
         // It ends when the filter is filled, or when the server does.
         let fill = async {
             requests::fill(&self.state).await;
@@ -310,6 +347,7 @@ impl Server {
             () = self.state.keep_published() => {}
             () = self.state.keep_probing() => {}
             () = self.state.keep_loading() => {}
+            () = keep_certificate(self.tls.as_deref(), &self.state) => {}
         }
         let limit = self.config.predict_timeout + listener::GRACE;
         if tokio::time::timeout(limit, self.state.finish_tasks())
@@ -321,6 +359,23 @@ impl Server {
         self.state.log.close().await?;
         self.state.store.close().await?;
         Ok(())
+    }
+}
+
+/// How often it is looked whether the certificate has changed.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// Reads the certificate again when it has changed, for ever.
+async fn keep_certificate(tls: Option<&Tls>, state: &AppState) {
+    let mut tick = tokio::time::interval(CERTIFICATE_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = state.reload.notified() => {}
+        }
+        if let Some(tls) = tls {
+            tls.look();
+        }
     }
 }
 

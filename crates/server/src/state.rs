@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) closing: CancellationToken,
     /// The newest entry of the audit whose model was published after it.
     pub(crate) published: Mutex<i64>,
+    /// Told when what may change while it runs shall be read again.
+    pub(crate) reload: Notify,
     /// Told when it is not known whether a change was made.
     pub(crate) unpublished: Notify,
     /// How many units there were when a scale of a metric was looked for last, by experiment and place.
@@ -187,6 +189,7 @@ impl AppState {
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
             published: Mutex::new(published),
+            reload: Notify::new(),
             unpublished: Notify::new(),
             scales_tried: StdMutex::default(),
             overdue: StdMutex::default(),

@@ -15,7 +15,7 @@ use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
-use server::{Config, Engines, HeaderName, Origin, Proxy};
+use server::{Config, Engines, HeaderName, Origin, Proxy, TlsFiles};
 use std::any::TypeId;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -96,7 +96,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one and prints it.
-    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDRESS", default_value_t = defaults().listen)]
+    #[arg(long, env = "WEIR_LISTEN", value_name = "ADDRESS", default_value_t = defaults().listen, value_parser = address)]
     listen: SocketAddr,
     /// Where the data is kept; one server per directory.
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
@@ -215,7 +215,23 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     cors_origins: Vec<Origin>,
-    /// How long the head of a request may take, and an idle connection stay.
+    /// A certificate (PEM, with what leads to its authority): connections are encrypted. It is read again when it changes.
+    #[arg(
+        long,
+        env = "WEIR_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(
+        long,
+        env = "WEIR_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    tls_key: Option<PathBuf>,
+    /// How long the head of a request may take.
     #[arg(
         long,
         env = "WEIR_HEADER_TIMEOUT_MS",
@@ -223,6 +239,23 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().header_timeout)
     )]
     header_timeout_ms: Millis,
+    /// How long a connection is kept that has nothing to do: longer than what is before the server keeps its own, so that
+    /// no request meets the end of one.
+    #[arg(
+        long,
+        env = "WEIR_IDLE_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().idle_timeout)
+    )]
+    idle_timeout_ms: Millis,
+    /// How long a caller may not read what is written to him.
+    #[arg(
+        long,
+        env = "WEIR_WRITE_TIMEOUT_MS",
+        value_name = "MS",
+        default_value_t = Millis(defaults().write_timeout)
+    )]
+    write_timeout_ms: Millis,
     /// How long the body of a request may take.
     #[arg(
         long,
@@ -429,7 +462,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one and prints it.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// End after the report instead of staying up.
     #[arg(long)]
@@ -774,6 +807,20 @@ enum Auth {
     Required,
 }
 
+/// An address and a port; a name stands for the first of its addresses, of the older kind where it has one.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    let wrong =
+        "must be an address and a port, such as 127.0.0.1:8000, [::1]:8000 or localhost:8000";
+    let found = text.to_socket_addrs().map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => wrong.to_owned(),
+        _ => format!("{wrong} ({error})"),
+    })?;
+    let all: Vec<SocketAddr> = found.collect();
+    let first = all.iter().find(|address| address.is_ipv4()).or(all.first());
+    first.copied().ok_or_else(|| wrong.into())
+}
+
 /// A name of the server.
 fn host_name(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
@@ -857,6 +904,13 @@ impl ServeArgs {
             },
             cors_origins: self.cors_origins.clone(),
             header_timeout: self.header_timeout_ms.0,
+            idle_timeout: self.idle_timeout_ms.0,
+            write_timeout: self.write_timeout_ms.0,
+            tls: self
+                .tls_certificate
+                .clone()
+                .zip(self.tls_key.clone())
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
             body_timeout: self.body_timeout_ms.0,
             predict_timeout: self.predict_timeout_ms.0,
             feedback_wait: self.feedback_wait_ms.0,

@@ -36,6 +36,18 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.
         let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let server = Server::bind(config, Clock::system()).await?;
+        let reload = server.reloading();
+        let mut hangup = signal(SignalKind::hangup())?;
+        // Nobody shall end it by a signal that means nothing to it.
+        let mut user = signal(SignalKind::user_defined1())?;
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = hangup.recv() => reload(),
+                    _ = user.recv() => {}
+                }
+            }
+        });
         if let Some(key) = server.first_key() {
             crate::talk(&format!(
                 "The first key of this server, which may do everything. It is shown this once: keep it.\n\n    {key}\n\n\
@@ -43,7 +55,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             ));
         }
         // The address is what a caller of this needs; one that does not listen is none.
-        let _ = writeln!(std::io::stdout(), "http://{}", server.address());
+        let _ = writeln!(std::io::stdout(), "{}", server.url());
         server.run(shutdown()?).await?;
         Ok(ExitCode::SUCCESS)
     })

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bandit;
 mod beside;
+mod connections;
 mod context;
 mod cors;
 mod disk;
