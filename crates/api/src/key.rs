@@ -19,6 +19,14 @@ pub struct CreateKey {
     /// From when on it is refused (RFC 3339); never where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How many requests a second it is taken for (1 to 1,000,000); any number where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub requests_per_second: Option<u32>,
+    /// How many of its requests may be under way at once (1 to 1,000,000); any number where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub concurrent_requests: Option<u32>,
 }
 
 /// A successor for a key.
@@ -49,6 +57,10 @@ pub struct Key {
     pub created_at: String,
     /// From when on it is refused.
     pub expires_at: Option<String>,
+    /// How many requests a second it is taken for.
+    pub requests_per_second: Option<u32>,
+    /// How many of its requests may be under way at once.
+    pub concurrent_requests: Option<u32>,
     /// When it was used last; null where it never was.
     pub last_used_at: Option<String>,
 }

@@ -28,5 +28,5 @@ pub use event::{Event, Moved, Scales, Weights};
 pub use refusal::Refusal;
 pub use replay::{NotReplayed, differences, replay};
 pub use settings::{
-    DecidedSettings, SettingsCommand, decide_settings, default_of, replay_settings,
+    DecidedSettings, SettingsCommand, administers, decide_settings, default_of, replay_settings,
 };

@@ -63,6 +63,7 @@ enum SettingsEvent {
     KeyRotated {
         from: KeyId,
         to: KeyId,
+        definition: Box<KeyDefinition>,
         until: Timestamp,
     },
 }
@@ -141,8 +142,8 @@ pub fn decide_settings(
         SettingsCommand::RevokeKey(id) => {
             let revoked = known_key(settings, *id)?;
             let others = settings.keys.iter().filter(|key| key.id != *id);
-            let is_admin = |key: &&AccessKey| administers(&key.definition, now);
-            if administers(&revoked.definition, now) && !others.clone().any(|key| is_admin(&key)) {
+            let is_admin = |key: &AccessKey| administers(&key.definition);
+            if is_admin(revoked) && !others.into_iter().any(is_admin) {
                 return Err(Refusal::LastAdminKey(*id));
             }
             (
@@ -156,22 +157,21 @@ pub fn decide_settings(
             hash,
             until,
         } => {
-            let (event, until) = (
-                SettingsEvent::KeyRotated {
-                    from: *from,
-                    to: *to,
-                    until: *until,
-                },
-                *until,
-            );
             has_room(settings, *to)?;
             let old = known_key(settings, *from)?;
+            let definition = renewed(old, now);
             let key = AccessKey {
                 id: *to,
                 created_at: now,
-                definition: old.definition.clone(),
+                definition: definition.clone(),
             };
-            let goes = ends_at(&old.definition, until, now);
+            let event = SettingsEvent::KeyRotated {
+                from: *from,
+                to: *to,
+                definition: Box::new(definition),
+                until: *until,
+            };
+            let goes = ends_at(&old.definition, *until, now);
             let goes = match goes {
                 None => SettingsWrite::DeleteKey(*from),
                 Some(definition) => SettingsWrite::SetKey(*from, Box::new(definition)),
@@ -223,9 +223,22 @@ fn known_key(settings: &Settings, id: KeyId) -> Result<&AccessKey, Refusal> {
     keys.find(|key| key.id == id).ok_or(Refusal::UnknownKey(id))
 }
 
-/// Whether a key could give others, now and for ever.
-fn administers(definition: &KeyDefinition, now: Timestamp) -> bool {
-    definition.role == Role::Admin && definition.models.is_all() && definition.is_good(now)
+/// Whether the holder of a key can give others, now and for ever.
+pub fn administers(definition: &KeyDefinition) -> bool {
+    let for_ever = definition.expires_at.is_none();
+    definition.role == Role::Admin && definition.models.is_all() && for_ever
+}
+
+/// The definition of a successor: it is taken for as long from now on as the key was from its beginning.
+fn renewed(old: &AccessKey, now: Timestamp) -> KeyDefinition {
+    let expires_at = old.definition.expires_at.map(|expires| {
+        let lasts = expires.micros_since(old.created_at).max(1);
+        Timestamp::from_micros(now.micros().saturating_add(lasts))
+    });
+    KeyDefinition {
+        expires_at,
+        ..old.definition.clone()
+    }
 }
 
 /// What becomes of a key that is replaced: it goes at once, or is taken until a moment.
@@ -306,20 +319,24 @@ impl SettingsEvent {
                 definition: KeyDefinition::clone(definition),
             }),
             Self::KeyRevoked(id) => settings.keys.retain(|key| key.id != *id),
-            Self::KeyRotated { from, to, until } => {
+            Self::KeyRotated {
+                from,
+                to,
+                definition,
+                until,
+            } => {
                 let old = settings.keys.iter().position(|key| key.id == *from);
                 if let Some(old) = old {
-                    let definition = settings.keys[old].definition.clone();
-                    match ends_at(&definition, *until, at) {
+                    match ends_at(&settings.keys[old].definition, *until, at) {
                         None => drop(settings.keys.remove(old)),
                         Some(ending) => settings.keys[old].definition = ending,
                     }
-                    settings.keys.push(AccessKey {
-                        id: *to,
-                        created_at: at,
-                        definition,
-                    });
                 }
+                settings.keys.push(AccessKey {
+                    id: *to,
+                    created_at: at,
+                    definition: KeyDefinition::clone(definition),
+                });
             }
         }
         settings.changes += 1;
@@ -367,8 +384,13 @@ impl SettingsEvent {
             Self::WebhookDeleted(id) => json!({"webhook": id.to_string()}),
             Self::KeyCreated(id, definition) => json!({"key": id, "definition": definition}),
             Self::KeyRevoked(id) => json!({"key": id}),
-            Self::KeyRotated { from, to, until } => {
-                json!({"from": from, "key": to, "until": until.micros()})
+            Self::KeyRotated {
+                from,
+                to,
+                definition,
+                until,
+            } => {
+                json!({"from": from, "key": to, "definition": definition, "until": until.micros()})
             }
         }
     }
@@ -423,6 +445,7 @@ impl SettingsEvent {
             Action::KeyRotated => Self::KeyRotated {
                 from: key(&detail["from"])?,
                 to: key(&detail["key"])?,
+                definition: Box::new(of_key(&detail)?),
                 until: Timestamp::from_micros(detail["until"].as_i64()?),
             },
             _ => return None,
@@ -457,6 +480,8 @@ mod tests {
             expires_at: bits
                 .is_multiple_of(3)
                 .then(|| Timestamp::from_micros(now + 50)),
+            requests_per_second: None,
+            concurrent_requests: None,
         };
         SettingsCommand::CreateKey(
             KeyId::from_bits(bits),
@@ -548,12 +573,31 @@ mod tests {
         };
         assert_eq!(set(&rotate), Ok(()));
         assert_eq!(set(&rotate), Err(Refusal::DuplicateKey(id(15))));
+        // One that has an end has another one from then on; it cannot be the last.
+        let temporary = |bits| match key(bits, 0) {
+            SettingsCommand::CreateKey(id, definition, hash) => {
+                let expires_at = Some(Timestamp::from_micros(60));
+                let definition = KeyDefinition {
+                    expires_at,
+                    ..*definition
+                };
+                SettingsCommand::CreateKey(id, Box::new(definition), hash)
+            }
+            other => other,
+        };
+        assert_eq!(set(&temporary(24)), Ok(()));
+        assert_eq!(set(&revoke(15)), Err(Refusal::LastAdminKey(id(15))));
         let expires: Vec<_> = settings
             .keys
             .iter()
             .map(|key| key.definition.expires_at)
             .collect();
-        assert_eq!(expires, [Some(Timestamp::from_micros(20)), None]);
+        let at = Timestamp::from_micros;
+        assert_eq!(expires, [Some(at(20)), None, Some(at(60))]);
+        assert_eq!(
+            renewed(&settings.keys[2], at(110)).expires_at,
+            Some(at(160))
+        );
     }
 
     /// A model to which things happen from a moment on until it has an active version.

@@ -47,6 +47,9 @@ pub struct HttpClient {
     authorities: Vec<Certificate>,
 }
 
+/// Ways to connect that versions share.
+const MOST_CLIENTS: usize = 64;
+
 /// How connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Connects {
@@ -121,6 +124,10 @@ impl HttpClient {
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| failed(&error))?;
+        // Versions keep their own: what is forgotten here is only shared no more.
+        if clients.len() >= MOST_CLIENTS {
+            clients.clear();
+        }
         clients.insert(connects, client.clone());
         Ok(client)
     }

@@ -17,6 +17,7 @@ use api::ErrorCode;
 use axum::http::{HeaderMap, HeaderName, Request};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use tokio::sync::OwnedSemaphorePermit;
 use types::{Author, KeyId, Right, Role, Scope};
 
 /// Whether callers need keys.
@@ -47,6 +48,8 @@ pub(crate) struct Caller {
     /// The address that the call comes from.
     address: Option<IpAddr>,
     reason: Option<String>,
+    /// Among the requests of his key that may be under way at once.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 tokio::task_local! {
@@ -66,6 +69,7 @@ impl Caller {
             models: Scope::default(),
             address: None,
             reason: None,
+            _place: None,
         }
     }
 
@@ -141,17 +145,13 @@ pub(crate) fn admit<B>(
 ) -> ApiResult<Arc<Caller>> {
     border::check(request, &state.config)?;
     let config = &state.config;
-    let found = match config.auth {
-        Auth::None => None,
-        Auth::Required => Some(state.keys.caller(request, state.clock.now())),
-    };
-    let mut caller = match found {
-        None if !changes => return Ok(Arc::clone(&ANYBODY)),
-        None => Caller::anybody(),
-        Some(Ok(caller)) => caller,
-        Some(Err(error)) => match proxy::caller(request.headers(), address, config) {
+    let mut caller = match config.auth {
+        Auth::None if !changes => return Ok(Arc::clone(&ANYBODY)),
+        Auth::None => Caller::anybody(),
+        Auth::Required => match state.keys.caller(request, state.clock.now())? {
             Some(caller) => caller,
-            None => return Err(error),
+            // A call with a key is the key's, whatever a proxy says.
+            None => proxy::caller(request.headers(), address, config).ok_or_else(keys::needed)?,
         },
     };
     if !changes {
@@ -203,6 +203,11 @@ pub(crate) fn check_option(name: Option<&str>) -> ApiResult<()> {
         }
     };
     CALLER.try_with(check).unwrap_or(Ok(()))
+}
+
+/// The key of who calls.
+pub(crate) fn key() -> Option<KeyId> {
+    CALLER.try_with(|caller| caller.key).unwrap_or(None)
 }
 
 /// Whether who calls has a right.

@@ -4,6 +4,7 @@ use crate::access;
 use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
+use crate::pages::Gathering;
 use crate::state::AppState;
 use api::{AuditEntry, AuditPage, Author};
 use axum::Json as Reply;
@@ -61,11 +62,23 @@ pub(crate) async fn list(
         before: params.cursor,
         limit,
     };
-    let found = state.store.audit(filter).await?;
-    let next_cursor = found.last().filter(|_| found.len() == limit as usize);
+    let mut found = Gathering::new(limit as usize);
+    let (mut before, mut is_last) = (filter.before, false);
+    while let Some(limit) = found.next().filter(|_| !is_last) {
+        let chunk = AuditFilter {
+            before,
+            limit,
+            ..filter.clone()
+        };
+        let chunk = state.store.audit(chunk).await?;
+        is_last = chunk.len() < limit as usize;
+        before = chunk.last().map(|entry| entry.id).or(before);
+        found.take(chunk);
+    }
+    let next_cursor = found.last().filter(|_| !is_last);
     let next_cursor = next_cursor.map(|entry| entry.id.to_string());
     Ok(Reply(AuditPage {
-        entries: found.into_iter().map(entry).collect(),
+        entries: found.into_rows().into_iter().map(entry).collect(),
         next_cursor,
     }))
 }

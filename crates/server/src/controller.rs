@@ -29,12 +29,16 @@ pub(crate) async fn run(state: &AppState) {
         state.keep_uses().await;
         let began = tokio::time::Instant::now();
         // What cannot be looked at stays as it is: that is no failure of a candidate, and no success.
-        if let Err(error) = tick(state).await {
-            tracing::warn!(%error, "experiments could not be looked at; their weights stay");
+        match tick(state).await {
+            Ok(()) => {
+                let now = state.clock.now().micros();
+                state.meters.ticked_at.store(now, Ordering::Relaxed);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "experiments could not be looked at; their weights stay");
+            }
         }
         state.meters.tick.add(began.elapsed());
-        let now = state.clock.now().micros();
-        state.meters.ticked_at.store(now, Ordering::Relaxed);
     }
 }
 

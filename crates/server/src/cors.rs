@@ -1,8 +1,8 @@
 //! Which web pages may call this server from a browser (CORS). None, unless they are listed.
 
 use axum::Router;
-use axum::http::header::{CONTENT_TYPE, LINK, RETRY_AFTER};
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LINK, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Method};
 use std::str::FromStr;
 use tower_http::cors::CorsLayer;
 
@@ -62,8 +62,8 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(plain)
 }
 
-/// Answers browsers that ask for pages of these origins. Cookies and other credentials are never
-/// allowed: this server has none.
+/// Answers browsers that ask for pages of these origins. Cookies are never allowed: the session of
+/// the dashboard is for its own page. Keys come in a header.
 pub(crate) fn allow(router: Router, origins: &[Origin]) -> Router {
     if origins.is_empty() {
         return router;
@@ -78,8 +78,15 @@ pub(crate) fn allow(router: Router, origins: &[Origin]) -> Router {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([CONTENT_TYPE])
-        .expose_headers([LINK, RETRY_AFTER]);
+        .allow_headers([
+            CONTENT_TYPE,
+            AUTHORIZATION,
+            HeaderName::from_static("x-api-key"),
+            HeaderName::from_static("x-reason"),
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+        ])
+        .expose_headers([LINK, RETRY_AFTER, HeaderName::from_static("server-timing")]);
     router.layer(cors)
 }
 

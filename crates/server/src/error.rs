@@ -7,21 +7,24 @@ use catalog::Refusal;
 use store::StoreError;
 
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError(Box<Problem>);
+pub(crate) struct ApiError(Box<Problem>, Option<u64>);
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Box::new(Problem {
-            r#type: "about:blank".into(),
-            title: code.title().into(),
-            status: code.status(),
-            detail: detail.into(),
-            code,
-            errors: Vec::new(),
-            prediction_id: None,
-        }))
+        Self(
+            Box::new(Problem {
+                r#type: "about:blank".into(),
+                title: code.title().into(),
+                status: code.status(),
+                detail: detail.into(),
+                code,
+                errors: Vec::new(),
+                prediction_id: None,
+            }),
+            None,
+        )
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
@@ -38,6 +41,13 @@ impl ApiError {
     pub(crate) fn field(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         let (pointer, detail) = (pointer.into(), detail.to_string());
         Self::invalid(vec![FieldError { pointer, detail }])
+    }
+
+    /// Says when to try again, in seconds.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.1 = Some(seconds);
+        self
     }
 
     /// The stable code.
@@ -276,7 +286,7 @@ impl IntoResponse for ApiError {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         if matches!(status.as_u16(), 429 | 503) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.1.unwrap_or(1)));
         }
         if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"weir\"");

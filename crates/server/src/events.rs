@@ -2,11 +2,11 @@
 
 use crate::access;
 use crate::audit::entry;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::state::AppState;
-use api::AuditEvent;
+use api::{AuditEvent, ErrorCode};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -14,9 +14,11 @@ use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 use store::{AuditEntry, AuditFilter, ModelStore};
-use tokio::sync::watch;
-use types::{ExperimentId, ModelName};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use types::{ExperimentId, KeyId, ModelName};
 use utoipa::IntoParams;
 
 /// Entries that are read at once.
@@ -66,6 +68,16 @@ pub(crate) async fn stream(
     let experiment_id = fields.take_option("?experiment", experiment);
     fields.finish(Some(()))?;
     access::check_option(params.name.as_deref())?;
+    let full = |_| {
+        let detail = format!(
+            "{MOST_STREAMS} streams of events are open, the most there may be; try again later."
+        );
+        ApiError::new(ErrorCode::TooManyRequests, detail)
+    };
+    let place = Arc::clone(&state.streams)
+        .try_acquire_owned()
+        .map_err(full)?;
+    let key = access::key();
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
     // Listens before it reads, so that nothing falls between.
@@ -75,6 +87,8 @@ pub(crate) async fn stream(
         None => state.store.changed_models(i64::MAX).await?.0,
     };
     let reader = Reader {
+        _place: place,
+        key,
         state,
         news,
         filter: AuditFilter {
@@ -102,7 +116,15 @@ fn event(found: AuditEntry) -> Event {
     named.data(data)
 }
 
+/// Streams that are open at a time.
+pub(crate) const MOST_STREAMS: usize = 256;
+/// How long more is waited for when something has happened.
+const MOMENT: Duration = Duration::from_millis(100);
+
 struct Reader {
+    _place: OwnedSemaphorePermit,
+    /// Whose stream it is: it ends with the key.
+    key: Option<KeyId>,
     state: AppState,
     news: watch::Receiver<u64>,
     filter: AuditFilter,
@@ -132,9 +154,22 @@ impl Reader {
             }
             if self.waiting.is_empty() {
                 let closing = self.state.closing.clone();
+                let changed = async {
+                    let changed = self.news.changed().await;
+                    // What happens within a moment is read at once, however many streams there are.
+                    tokio::time::sleep(MOMENT).await;
+                    changed
+                };
                 tokio::select! {
                     () = closing.cancelled() => return None,
-                    changed = self.news.changed() => changed.ok()?,
+                    changed = changed => changed.ok()?,
+                }
+                let now = self.state.clock.now();
+                if self
+                    .key
+                    .is_some_and(|key| !self.state.keys.is_good(key, now))
+                {
+                    return None;
                 }
             }
         }

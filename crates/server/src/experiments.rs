@@ -102,16 +102,26 @@ pub(crate) async fn list(
             Some(state.store.experiment(id).await?.ok_or_else(gone)?.key)
         }
     };
-    let filter = ExperimentFilter {
+    let mut filter = ExperimentFilter {
         name,
         status,
         before,
         limit: Some(limit),
     };
-    let found = state.store.experiments(filter).await?;
-    let found = found.iter();
-    let own = found.filter(|experiment| access::covers(experiment.definition.name.as_str()));
-    Ok(Reply(own.map(wire).collect()))
+    let mut own: Vec<types::Experiment> = Vec::new();
+    // As many as there shall be of models that who asks may deal with.
+    loop {
+        let chunk = state.store.experiments(filter.clone()).await?;
+        let is_last = chunk.len() < limit as usize;
+        filter.before = chunk.last().map(|experiment| experiment.key);
+        let covered =
+            |experiment: &types::Experiment| access::covers(experiment.definition.name.as_str());
+        own.extend(chunk.into_iter().filter(covered));
+        if is_last || own.len() >= limit as usize {
+            own.truncate(limit as usize);
+            return Ok(Reply(own.iter().map(wire).collect()));
+        }
+    }
 }
 
 /// Reads an experiment.

@@ -47,7 +47,7 @@ where
     let bytes = read_bytes(request.into_body(), limit, config).await?;
     let bytes = match encoding {
         None => bytes,
-        Some(encoding) => unpacked(bytes, &encoding, limit)?,
+        Some(encoding) => unpacked(bytes, encoding, limit).await?,
     };
     Ok(without_mark(bytes))
 }
@@ -61,10 +61,17 @@ fn without_mark(bytes: Bytes) -> Bytes {
 }
 
 /// A body that was packed; unpacked it may be as large as any other.
+/// It is done away from the threads that answer: a small body may become a large one.
 ///
 /// # Errors
 /// When it is not what it says, or becomes larger.
-pub(crate) fn unpacked(bytes: Bytes, encoding: &HeaderValue, most: usize) -> ApiResult<Bytes> {
+pub(crate) async fn unpacked(bytes: Bytes, encoding: HeaderValue, most: usize) -> ApiResult<Bytes> {
+    let unpacking = tokio::task::spawn_blocking(move || unpack(bytes, &encoding, most));
+    let ended = |_| ApiError::field("", "the body cannot be unpacked");
+    unpacking.await.map_err(ended)?
+}
+
+fn unpack(bytes: Bytes, encoding: &HeaderValue, most: usize) -> ApiResult<Bytes> {
     let mut unpacked = Vec::new();
     let limit = most as u64 + 1;
     let named = encoding

@@ -377,6 +377,8 @@ fn outcome(state: &AppState, item: &api::Feedback, unit: &str) -> Result<Feedbac
         Some(name) => Some(model(state, Some(name))?),
         None => None,
     };
+    // Where no model is named, it is for every one that declares the metric.
+    lines::all_or_named(item.name.as_deref())?;
     let id = item.outcome_id.as_deref().map(RequestId::parse).transpose();
     let id = id.map_err(|error| Refusal::field("/outcome_id", error))?;
     let now = state.clock.now();

@@ -196,14 +196,14 @@ mod tests {
         // Slowly is well, as long as something is read.
         let (mut caller, inner) = duplex(1);
         let mut stream = Guarded::new(inner, Busy::default(), SECOND, SECOND);
-        let reads = tokio::spawn(async move {
+        let reads = async move {
             let mut byte = [0];
             for _ in 0..10 {
                 tokio::time::sleep(SECOND / 2).await;
                 caller.read_exact(&mut byte).await.unwrap();
             }
-        });
-        stream.write_all(&[1; 10]).await.unwrap();
-        reads.await.unwrap();
+        };
+        let ((), written) = tokio::join!(reads, stream.write_all(&[1; 10]));
+        written.unwrap();
     }
 }

@@ -4,25 +4,30 @@ use crate::access::keys::{COOKIE_NAME, SESSION_SECONDS};
 use crate::access::{self, Auth, CALLER, Caller};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, Json};
+use crate::extract::{Fields, Json, parse_object, read_bytes};
 use crate::openapi::{path, problems};
 use crate::state::AppState;
 use crate::{Config, settings};
 use api::{BeginSession, CreateKey, ErrorCode, Key, Message, RotateKey, Session};
 use axum::Json as Reply;
-use axum::extract::{Path, State};
-use axum::http::HeaderValue;
+use axum::extract::{Path, Request, State};
 use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use catalog::{SettingsCommand, decide_settings};
+use catalog::{SettingsCommand, administers, decide_settings};
 use std::io::{Error, ErrorKind};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use store::{ModelStore, Store, StoredKey};
 use types::{
-    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, NamePattern, Right, Role, Scope,
-    Settings, Timestamp,
+    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, NamePattern, Role, Scope, Settings,
+    Timestamp,
 };
 
+/// The greatest limit of the requests of a key.
+const MOST_REQUESTS: u32 = 1_000_000;
+/// A request for a session, in bytes.
+const MOST_SESSION: usize = 4 << 10;
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 200;
 /// How long an old key may be taken beside its successor, in seconds: a year.
@@ -189,7 +194,19 @@ fn definition(body: CreateKey, now: Timestamp) -> ApiResult<KeyDefinition> {
     if expires_at.is_some_and(|expires| expires <= now) {
         fields.wrong("/expires_at", "must be later than now");
     }
+    let mut bound = |pointer: &str, given: Option<u32>| {
+        let number = given
+            .map(|number| NonZeroU32::new(number).filter(|number| number.get() <= MOST_REQUESTS));
+        if matches!(number, Some(None)) {
+            fields.wrong(pointer, format!("must be from 1 to {MOST_REQUESTS}"));
+        }
+        number.flatten()
+    };
+    let requests_per_second = bound("/requests_per_second", body.requests_per_second);
+    let concurrent_requests = bound("/concurrent_requests", body.concurrent_requests);
     fields.finish(Some(KeyDefinition {
+        requests_per_second,
+        concurrent_requests,
         role: body.role.0,
         models,
         description,
@@ -208,6 +225,8 @@ fn wire(state: &AppState, key: &AccessKey) -> Key {
         description: definition.description.clone(),
         created_at: key.created_at.to_string(),
         expires_at: definition.expires_at.map(|expires| expires.to_string()),
+        requests_per_second: definition.requests_per_second.map(NonZeroU32::get),
+        concurrent_requests: definition.concurrent_requests.map(NonZeroU32::get),
         last_used_at: state.keys.last_used(key.id).map(|last| last.to_string()),
     }
 }
@@ -252,8 +271,11 @@ fn seen(state: &AppState, caller: &Caller) -> Session {
 )]
 pub(crate) async fn begin_session(
     State(state): State<AppState>,
-    Json(body): Json<BeginSession>,
+    request: Request,
 ) -> ApiResult<Response> {
+    // Anybody may send one, so it may have no more than it needs.
+    let bytes = read_bytes(request.into_body(), MOST_SESSION, &state.config).await?;
+    let body: BeginSession = parse_object(&bytes)?;
     let now = state.clock.now();
     let caller = state.keys.of_text(body.key.trim(), now)?;
     let id = caller.key.expect("whoever has a key has its id");
@@ -268,7 +290,11 @@ pub(crate) async fn begin_session(
     tag = "keys",
     responses((status = 200, description = "it has ended", body = Message)),
 )]
-pub(crate) async fn end_session(State(state): State<AppState>) -> ApiResult<Response> {
+pub(crate) async fn end_session(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    state.keys.end_session(&headers, state.clock.now());
     let cookie = cookie(&state.config, "", 0)?;
     let message = Message {
         message: "The session has ended.".into(),
@@ -286,14 +312,14 @@ fn cookie(config: &Config, value: &str, seconds: i64) -> ApiResult<HeaderValue> 
 }
 
 impl AppState {
-    /// Takes over the keys of the settings. Hashes that are not known here are read.
-    pub(crate) async fn publish_keys(&self) -> Result<(), store::StoreError> {
-        let settings = self.settings();
+    /// Takes over settings that the database has, and their keys: both, or neither where the keys cannot be read.
+    pub(crate) async fn take_over(&self, settings: Settings) -> Result<(), store::StoreError> {
         let stored = match self.keys.has_all(&settings.keys) {
             true => Vec::new(),
             false => self.store.keys().await?,
         };
         self.keys.publish(&settings, &stored);
+        self.settings.store(Arc::new(settings));
         Ok(())
     }
 
@@ -324,15 +350,10 @@ impl AppState {
 
     /// Makes a key for everything where keys are needed and none could give others. It is told once.
     pub(crate) async fn first_key(&self) -> std::io::Result<Option<String>> {
-        let now = self.clock.now();
         let settings = self.settings();
-        let administers = |key: &AccessKey| {
-            let definition = &key.definition;
-            definition.role.may(Right::Administer)
-                && definition.models.is_all()
-                && definition.is_good(now)
-        };
-        if self.config.auth == Auth::None || settings.keys.iter().any(administers) {
+        if self.config.auth == Auth::None
+            || settings.keys.iter().any(|key| administers(&key.definition))
+        {
             return Ok(None);
         }
         let id = KeyId::from_bits(clock::random());
@@ -351,6 +372,8 @@ fn first() -> KeyDefinition {
         models: Scope::default(),
         description: Some("made at the first start, or without one".into()),
         expires_at: None,
+        requests_per_second: None,
+        concurrent_requests: None,
     }
 }
 

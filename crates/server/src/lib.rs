@@ -40,6 +40,7 @@ mod metrics;
 mod models;
 mod ofrep;
 mod openapi;
+mod pages;
 mod performance;
 mod plan;
 mod predict;
@@ -273,13 +274,14 @@ impl Server {
         let tls = config.tls.clone().map(Tls::open).transpose()?;
         let store = state::open_store(&config)?;
         let state = AppState::new(store, clock, &config).await?;
-        let first_key = state.first_key().await?;
         let fail = |reason| StartError::Listen {
             address: config.listen,
             reason,
         };
         let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
+        // Only now: where the address is taken, nobody would be told the key.
+        let first_key = state.first_key().await?;
         Ok(Self {
             config,
             state,
@@ -356,6 +358,7 @@ impl Server {
         {
             tracing::warn!("some work did not end; the server ends without it");
         }
+        self.state.keep_uses().await;
         self.state.log.close().await?;
         self.state.store.close().await?;
         Ok(())
@@ -369,12 +372,12 @@ const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 async fn keep_certificate(tls: Option<&Tls>, state: &AppState) {
     let mut tick = tokio::time::interval(CERTIFICATE_EVERY);
     loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            () = state.reload.notified() => {}
-        }
+        let asked = tokio::select! {
+            _ = tick.tick() => false,
+            () = state.reload.notified() => true,
+        };
         if let Some(tls) = tls {
-            tls.look();
+            tls.look(asked);
         }
     }
 }

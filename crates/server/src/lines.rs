@@ -9,10 +9,13 @@ use crate::state::AppState;
 use crate::unknown;
 use api::{ErrorCode, FieldError, LineError};
 use axum::extract::Request;
-use axum::http::header::CONTENT_ENCODING;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use types::Timestamp;
 
 /// The most of a batch.
@@ -97,8 +100,9 @@ pub(crate) fn model(
     }
     let only = state.snapshot.only();
     let model = only.and_then(|name| state.snapshot.model(name.as_str()));
-    if let Some(model) = &model {
-        check(model.traffic().name.as_str())?;
+    let is_others = |model: &Arc<Model>| !access::covers(model.traffic().name.as_str());
+    if model.as_ref().is_some_and(is_others) {
+        all_or_named(None)?;
     }
     model.ok_or_else(|| {
         let missing = "is missing: there is not exactly one model, so say which one";
@@ -108,7 +112,12 @@ pub(crate) fn model(
 
 /// Whether who calls may deal with a model.
 fn check(name: &str) -> Result<(), Refusal> {
-    access::check(name).map_err(|error| Refusal {
+    all_or_named(Some(name))
+}
+
+/// The same of all models at once, where none is named.
+pub(crate) fn all_or_named(name: Option<&str>) -> Result<(), Refusal> {
+    access::check_option(name).map_err(|error| Refusal {
         code: error.code(),
         pointer: "",
         detail: error.detail().to_owned(),
@@ -145,6 +154,8 @@ pub(crate) struct Lines<T> {
     bad: std::vec::IntoIter<(u64, Refusal)>,
     /// What one of them may have, in bytes.
     most: usize,
+    /// Keeps others from bringing as much at the same time.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl<T> Lines<T> {
@@ -207,10 +218,11 @@ pub(crate) async fn read<T: DeserializeOwned>(
                       `Content-Type: application/x-ndjson`.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
+    let room = room(&parts.headers, limit, state).await?;
     let bytes = read_bytes(body, limit, &state.config).await?;
     let bytes = match parts.headers.get(CONTENT_ENCODING) {
         None => bytes,
-        Some(encoding) => unpacked(bytes, encoding, limit)?,
+        Some(encoding) => unpacked(bytes, encoding.clone(), limit).await?,
     };
     // A mark of the order of bytes says nothing in UTF-8.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -219,6 +231,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
         items: Vec::new().into_iter(),
         bad: Vec::new().into_iter(),
         most,
+        _room: room,
     };
     if by_line {
         let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
@@ -248,6 +261,38 @@ pub(crate) async fn read<T: DeserializeOwned>(
         lines.single = Some(parse_object(bytes)?);
     }
     Ok(lines)
+}
+
+/// What large bodies may have together, in KiB.
+pub(crate) const LARGE_BODIES: usize = 64 << 10;
+/// A body that is no larger needs no room among them.
+const SMALL: usize = 64 << 10;
+/// How long one waits for room.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Room for a large body, before it is read: what many bring at once is bounded, however slowly they do.
+async fn room(
+    headers: &HeaderMap,
+    limit: usize,
+    state: &AppState,
+) -> ApiResult<Option<OwnedSemaphorePermit>> {
+    let said = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|said| said.to_str().ok()?.parse().ok());
+    let packed = headers.contains_key(CONTENT_ENCODING);
+    let bytes = said.filter(|_| !packed).unwrap_or(limit).min(limit);
+    if bytes <= SMALL {
+        return Ok(None);
+    }
+    let room = Arc::clone(&state.large_bodies);
+    let room = room.acquire_many_owned((bytes >> 10) as u32);
+    match tokio::time::timeout(WAIT, room).await {
+        Ok(Ok(room)) => Ok(Some(room)),
+        _ => {
+            let detail = "Too many large bodies are being sent; send this one again in a moment, or in smaller parts.";
+            Err(ApiError::new(ErrorCode::TooManyRequests, detail))
+        }
+    }
 }
 
 fn refuse_large(values: usize) -> ApiResult<()> {

@@ -11,9 +11,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// Requests of a connection of HTTP/2 that are under way at once.
-const MOST_STREAMS: u32 = 256;
+const MOST_STREAMS: u32 = 100;
 /// What the headers of one of them may have, in bytes.
 const MOST_HEADERS: u32 = 64 << 10;
 /// What is kept of a reply that nobody reads, in bytes.
@@ -55,6 +55,7 @@ struct Serving {
     front: Front,
     tls: Option<Arc<Tls>>,
     header_timeout: Duration,
+    idle_timeout: Duration,
     write_timeout: Duration,
 }
 
@@ -81,6 +82,7 @@ impl Serving {
             front,
             tls,
             header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
             write_timeout: config.write_timeout,
         }
     }
@@ -130,12 +132,70 @@ impl Serving {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Its frames have no heads that could drip, and pings find out who is gone.
+        // Its frames are no heads that could drip: whether anything is asked is looked at instead.
         busy.begin();
-        let front = self.front.clone();
-        let service = service_fn(move |request| front.clone().answer(request, peer));
+        let (front, asked) = (self.front.clone(), Asked::default());
+        let counted = asked.clone();
+        let service = service_fn(move |request| {
+            let (front, one) = (front.clone(), counted.one());
+            async move {
+                let answered = front.answer(request, peer).await;
+                drop(one);
+                answered
+            }
+        });
         let connection = self.http2.serve_connection(TokioIo::new(stream), service);
-        let _ = watcher.watch(connection).await;
+        let idle = asked.until_idle(self.header_timeout, self.idle_timeout);
+        tokio::select! {
+            _ = watcher.watch(connection) => {}
+            () = idle => {}
+        }
+    }
+}
+
+/// The requests of a connection that has many at once.
+#[derive(Clone)]
+struct Asked(Arc<StdMutex<(usize, Option<Instant>)>>);
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self(Arc::new(StdMutex::new((0, None))))
+    }
+}
+
+impl Asked {
+    fn change(&self, change: impl FnOnce(&mut usize)) {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut asked.0);
+        asked.1 = Some(Instant::now());
+    }
+
+    /// One of them, until it is answered.
+    fn one(&self) -> One {
+        self.change(|count| *count += 1);
+        One(self.clone())
+    }
+
+    /// Returns when nothing was asked at the beginning, or nothing is for too long.
+    async fn until_idle(&self, first: Duration, idle: Duration) {
+        tokio::time::sleep(first).await;
+        loop {
+            let (count, last) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let quiet = last.map_or(idle, |last| last.elapsed());
+            if count == 0 && quiet >= idle {
+                return;
+            }
+            let left = idle.saturating_sub(quiet).max(Duration::from_secs(1));
+            tokio::time::sleep(left).await;
+        }
+    }
+}
+
+struct One(Asked);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.change(|count| *count -= 1);
     }
 }
 

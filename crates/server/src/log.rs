@@ -201,6 +201,9 @@ impl Log {
             return Ok(());
         }
         tokio::task::yield_now().await;
+        if self.0.journal.appended() >= position {
+            return Ok(());
+        }
         let began = Instant::now();
         let written = self.0.journal.write_out(position);
         self.0.meters.commit.add(began.elapsed());

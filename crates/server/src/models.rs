@@ -181,7 +181,7 @@ pub(crate) async fn list(
         before,
         limit: params.limit,
     };
-    let versions = state.store.versions(filter).await?;
+    let versions = own(&state, filter).await?;
     let mut headers = HeaderMap::new();
     if let (Some(limit), Some(last)) = (params.limit, versions.last())
         && versions.len() == limit as usize
@@ -197,14 +197,32 @@ pub(crate) async fn list(
     }
     Ok((
         headers,
-        Reply(
-            versions
-                .into_iter()
-                .filter(|version| access::covers(version.name.as_str()))
-                .map(|version| wire(&state, version))
-                .collect(),
-        ),
+        Reply(versions.into_iter().map(|v| wire(&state, v)).collect()),
     ))
+}
+
+/// The versions that fit and are of models that who asks may deal with: as many as there shall be, where there are so many.
+async fn own(state: &AppState, filter: VersionFilter) -> ApiResult<Vec<types::Version>> {
+    let mut found: Vec<types::Version> = Vec::new();
+    let mut before = filter.before;
+    loop {
+        let chunk = VersionFilter {
+            before,
+            ..filter.clone()
+        };
+        let chunk = state.store.versions(chunk).await?;
+        let is_last = filter
+            .limit
+            .is_none_or(|limit| chunk.len() < limit as usize);
+        before = chunk.last().map(|version| version.key);
+        let covered = |version: &types::Version| access::covers(version.name.as_str());
+        found.extend(chunk.into_iter().filter(covered));
+        let most = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        if is_last || found.len() >= most {
+            found.truncate(most);
+            return Ok(found);
+        }
+    }
 }
 
 fn percent_encode(text: &str) -> String {

@@ -18,7 +18,7 @@ use crate::snapshot::{Model, NoModel};
 use crate::state::AppState;
 use journal::{AppendError, Room};
 use route::{Assignment, NoVersion};
-use runtime::{Calling, Rejection, Runtime, RuntimeError, Trace, Turn};
+use runtime::{Calling, Rejection, Runtime, RuntimeError, Turn};
 use sha2::{Digest, Sha256};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -337,9 +337,15 @@ pub(crate) fn find(
     name: Option<&str>,
     pinned: Option<&str>,
 ) -> Result<Arc<Model>, Failure> {
+    // Whether there is one of this name is nobody's business who may not deal with it.
+    if let Some(name) = name {
+        access::check(name).map_err(Failure::Forbidden)?;
+    }
     let found = state.snapshot.find(name, pinned, &state.settings);
     let model = found.map_err(Failure::Model)?;
-    access::check(model.traffic().name.as_str()).map_err(Failure::Forbidden)?;
+    if !access::covers(model.traffic().name.as_str()) {
+        access::check_option(None).map_err(Failure::Forbidden)?;
+    }
     Ok(model)
 }
 
@@ -440,11 +446,7 @@ async fn outlive<T: Send + 'static>(
     state: &AppState,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
-    let mut work: Pin<Box<dyn Future<Output = T> + Send>> = match Trace::current() {
-        None => Box::pin(work),
-        // It goes along to the task.
-        Some(trace) => Box::pin(trace.within(work)),
-    };
+    let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
     let at_once = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
     match at_once {
         Poll::Ready(value) => value,

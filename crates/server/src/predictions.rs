@@ -5,6 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::feedback::wire_value;
 use crate::openapi::{path, problems};
+use crate::pages::{Gathering, PAGE_BYTES, Weighed};
 use crate::results::fresh;
 use crate::state::AppState;
 use api::{ErrorCode, LoggedPrediction, PredictionPage};
@@ -63,9 +64,7 @@ pub(crate) async fn list(
     let log_lag = fresh(&state).await;
     let (found, next_cursor, next_position) = match (after, of) {
         (None, None) => {
-            let found = state.store.predictions(filter).await?;
-            let last = found.last().filter(|_| found.len() == limit as usize);
-            let next = last.map(|prediction| prediction.id);
+            let (found, next) = newest(&state, filter).await?;
             (found, next, None)
         }
         (None, Some(condition)) => {
@@ -74,9 +73,19 @@ pub(crate) async fn list(
         }
         // Whoever has read all asks again from where they are.
         (Some(before), _) => {
-            let found = state.store.predictions_after(before, limit).await?;
-            let last = found.last().and_then(|prediction| prediction.position);
-            (found, None, Some(last.unwrap_or(before)))
+            let mut found = Gathering::new(limit as usize);
+            let mut after = before;
+            while let Some(next) = found.next() {
+                let chunk = state.store.predictions_after(after, next).await?;
+                let is_last = chunk.len() < next as usize;
+                let last = chunk.last().and_then(|prediction| prediction.position);
+                after = last.unwrap_or(after);
+                found.take(chunk);
+                if is_last {
+                    break;
+                }
+            }
+            (found.into_rows(), None, Some(after))
         }
     };
     let next_cursor = next_cursor.map(|id| id.to_string());
@@ -89,9 +98,33 @@ pub(crate) async fn list(
     }))
 }
 
-/// So many predictions are read at a time, and looked at for a page.
-const CHUNK: u32 = 1000;
+/// So many predictions are looked at for a page.
 const LOOKED_AT: u32 = 50_000;
+
+/// The newest that fit, as many as a page has, and where to go on, if there may be more.
+async fn newest(
+    state: &AppState,
+    filter: PredictionFilter,
+) -> ApiResult<(Vec<store::LoggedPrediction>, Option<PredictionId>)> {
+    let mut found = Gathering::new(filter.limit as usize);
+    let mut before = filter.before;
+    while let Some(limit) = found.next() {
+        let chunk = PredictionFilter {
+            before,
+            limit,
+            ..filter.clone()
+        };
+        let chunk = state.store.predictions(chunk).await?;
+        let is_last = chunk.len() < limit as usize;
+        before = chunk.last().map(|prediction| prediction.id).or(before);
+        found.take(chunk);
+        if is_last {
+            return Ok((found.into_rows(), None));
+        }
+    }
+    let last = found.last().map(|prediction| prediction.id);
+    Ok((found.into_rows(), last))
+}
 
 /// The newest whose attributes meet a condition, and where to go on: conditions have no index.
 async fn search(
@@ -101,24 +134,26 @@ async fn search(
 ) -> ApiResult<(Vec<store::LoggedPrediction>, Option<PredictionId>)> {
     let mut found = Vec::new();
     let mut before = filter.before;
-    for _ in 0..LOOKED_AT / CHUNK {
+    let (mut looked_at, mut bytes) = (0, 0);
+    while looked_at < LOOKED_AT {
         let chunk = PredictionFilter {
             before,
-            limit: CHUNK,
+            limit: LOOKED_AT - looked_at,
             ..filter.clone()
         };
-        let chunk = state.store.predictions(chunk).await?;
-        let is_last = chunk.len() < CHUNK as usize;
+        let (chunk, next) = newest(state, chunk).await?;
+        looked_at += chunk.len() as u32;
         for prediction in chunk {
             before = Some(prediction.id);
             if condition.is_met(&prediction.attributes) {
+                bytes += prediction.bytes();
                 found.push(prediction);
             }
-            if found.len() == filter.limit as usize {
+            if found.len() == filter.limit as usize || bytes >= PAGE_BYTES {
                 return Ok((found, before));
             }
         }
-        if is_last {
+        if next.is_none() {
             return Ok((found, None));
         }
     }
@@ -230,7 +265,9 @@ pub(crate) async fn read(
         None if behind => return Err(ApiError::log_behind()),
         None => return Err(missing()),
     };
-    access::check(found.name.as_str())?;
+    if !access::covers(found.name.as_str()) {
+        return Err(missing());
+    }
     let feedback = state.store.feedback_of(id).await?;
     let feedback = feedback.into_iter().map(wire_value).collect();
     Ok(Reply(LoggedPrediction {

@@ -2,13 +2,12 @@
 //! what is counted in memory ([`crate::meters`]) begins anew with each.
 
 use crate::access;
-use crate::error::ApiResult;
 use crate::meters::{BOUNDS, Timed};
-use crate::openapi::problems;
 use crate::state::AppState;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use evidence::Rollup;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -17,7 +16,7 @@ use std::collections::HashMap;
 use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{LogStore, ModelStore};
+use store::{AuditFilter, LogStore, ModelStore, StoredWebhook};
 use types::{ModelState, Progress, TimeRange, VersionKey, VersionStatus};
 
 /// The most versions that have series of their own.
@@ -30,17 +29,16 @@ const MOST_VERSIONS: usize = 2000;
     tag = "health",
     responses(
         (status = 200, description = "metrics in the text format of OpenMetrics", body = String, content_type = "application/openmetrics-text"),
-        problems::Stored,
     ),
 )]
-pub(crate) async fn scrape(State(state): State<AppState>) -> ApiResult<Response> {
-    let seen = Seen::now(&state).await?;
+pub(crate) async fn scrape(State(state): State<AppState>) -> Response {
+    let seen = Seen::now(&state).await;
     let mut registry = Registry::default();
     registry.register_collector(Box::new(seen));
     let mut body = String::with_capacity(64 << 10);
     text::encode(&mut body, &registry).expect("a text takes what is written");
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, kind)], body).into_response())
+    ([(CONTENT_TYPE, kind)], body).into_response()
 }
 
 /// Predictions of a version.
@@ -49,8 +47,50 @@ struct OfVersion {
     labels: [(&'static str, String); 2],
     share: f64,
     is_called: bool,
+    /// What the database knows of it, where that can be read.
+    counted: Option<Counted>,
+}
+
+/// Counts of predictions.
+#[derive(Debug)]
+struct Counted {
     statuses: [(&'static str, u64); 4],
     latency: Timed,
+}
+
+impl Counted {
+    fn of(rollup: &Rollup) -> Self {
+        let others = rollup.errors + rollup.fallbacks + rollup.rejected;
+        Self {
+            statuses: [
+                ("ok", rollup.count.saturating_sub(others)),
+                ("fallback", rollup.fallbacks),
+                ("error", rollup.errors),
+                ("rejected", rollup.rejected),
+            ],
+            latency: Timed {
+                seconds: rollup.latency_sum_ns as f64 / 1e9,
+                buckets: rollup
+                    .latency
+                    .counts_within(&BOUNDS.map(|bound| bound * 1e9)),
+            },
+        }
+    }
+}
+
+/// The most of a backlog that is counted.
+const MOST_BEHIND: u32 = 100;
+
+/// What a webhook is still to be told, up to a hundred entries.
+async fn backlog(state: &AppState, hook: &StoredWebhook) -> u64 {
+    let filter = AuditFilter {
+        name: hook.webhook.definition.name.clone(),
+        experiments_only: true,
+        limit: MOST_BEHIND,
+        ..AuditFilter::default()
+    };
+    let behind = state.store.audit_after(filter, hook.delivery.delivered);
+    behind.await.map_or(0, |behind| behind.len() as u64)
 }
 
 /// A running experiment.
@@ -70,7 +110,7 @@ struct Seen {
     left_out: u64,
     experiments: Vec<OfExperiment>,
     webhooks: Vec<(String, u64, u64)>,
-    log: store::LogState,
+    log: Option<store::LogState>,
 }
 
 /// The state, which says nothing of itself.
@@ -83,12 +123,13 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Seen {
-    async fn now(state: &AppState) -> ApiResult<Self> {
-        let totals = state.store.totals(TimeRange::ALL).await?;
-        let totals: HashMap<VersionKey, _> = totals
-            .into_iter()
-            .map(|totals| (totals.version, totals.rollup))
-            .collect();
+    async fn now(state: &AppState) -> Self {
+        // A database that is away takes its own figures along, and no others.
+        let totals = state.store.totals(TimeRange::ALL).await.ok();
+        let totals: Option<HashMap<VersionKey, _>> = totals.map(|totals| {
+            let each = totals.into_iter();
+            each.map(|totals| (totals.version, totals.rollup)).collect()
+        });
         let mut states = state.catalogue.all();
         states.retain(|model| access::covers(model.name.as_str()));
         states.sort_by(|a, b| a.name.cmp(&b.name));
@@ -102,13 +143,14 @@ impl Seen {
                     left_out += 1;
                     continue;
                 }
-                let rollup = totals.get(&version.key).cloned().unwrap_or_default();
+                let known = totals.as_ref();
+                let rollup =
+                    known.map(|totals| totals.get(&version.key).cloned().unwrap_or_default());
                 let active = version.status == VersionStatus::Active && total > 0.0;
                 let is_called = published.as_ref().is_some_and(|published| {
                     published.broken(version.key).is_none()
                         && published.refusing(version.key).is_none()
                 });
-                let answered = rollup.count - rollup.errors - rollup.fallbacks - rollup.rejected;
                 versions.push(OfVersion {
                     labels: [
                         ("name", model.name.to_string()),
@@ -120,42 +162,25 @@ impl Seen {
                         0.0
                     },
                     is_called: is_called && version.status.answers(),
-                    statuses: [
-                        ("ok", answered),
-                        ("fallback", rollup.fallbacks),
-                        ("error", rollup.errors),
-                        ("rejected", rollup.rejected),
-                    ],
-                    latency: Timed {
-                        seconds: rollup.latency_sum_ns as f64 / 1e9,
-                        buckets: rollup
-                            .latency
-                            .counts_within(&BOUNDS.map(|bound| bound * 1e9)),
-                    },
+                    counted: rollup.map(|rollup| Counted::of(&rollup)),
                 });
             }
         }
-        let newest = state.store.changed_models(i64::MAX).await?.0;
-        let webhooks = match access::check_option(None) {
-            Ok(()) => state.store.webhooks().await?,
-            Err(_) => Vec::new(),
-        };
-        let webhooks = webhooks.into_iter().map(|hook| {
-            let behind = newest.saturating_sub(hook.delivery.delivered).max(0);
-            (
-                hook.webhook.id.to_string(),
-                behind as u64,
-                hook.delivery.given_up,
-            )
-        });
-        Ok(Self {
+        let mut webhooks = Vec::new();
+        if access::check_option(None).is_ok() {
+            for hook in state.store.webhooks().await.unwrap_or_default() {
+                let behind = backlog(state, &hook).await;
+                webhooks.push((hook.webhook.id.to_string(), behind, hook.delivery.given_up));
+            }
+        }
+        Self {
             versions,
             left_out,
             experiments: states.iter().filter_map(of_experiment).collect(),
-            webhooks: webhooks.collect(),
-            log: state.store.log_state().await?,
+            webhooks,
+            log: state.store.log_state().await.ok(),
             state: Handle(state.clone()),
-        })
+        }
     }
 }
 
@@ -298,7 +323,7 @@ impl Seen {
         );
         let mut predictions = family(to, about, MetricType::Counter)?;
         for version in &self.versions {
-            for (status, count) in version.statuses {
+            for (status, count) in version.counted.iter().flat_map(|counted| counted.statuses) {
                 let [name, of] = &version.labels;
                 let labels = [
                     (name.0, name.1.as_str()),
@@ -314,7 +339,9 @@ impl Seen {
         );
         let mut times = family(to, about, MetricType::Histogram)?;
         for version in &self.versions {
-            histogram(&mut times.encode_family(&version.labels)?, &version.latency)?;
+            if let Some(counted) = &version.counted {
+                histogram(&mut times.encode_family(&version.labels)?, &counted.latency)?;
+            }
         }
         let about = (
             "weir_version_share",
@@ -429,38 +456,9 @@ impl Seen {
             ),
             f64::from(u8::from(stored)),
         )?;
-        gauge(
-            to,
-            (
-                "weir_log_missing_entries",
-                "Entries of the journal that could not be read",
-            ),
-            self.log.missing as f64,
-        )?;
-        gauge(
-            to,
-            (
-                "weir_log_set_aside_entries",
-                "Entries that the database did not take",
-            ),
-            self.log.set_aside as f64,
-        )?;
-        gauge(
-            to,
-            (
-                "weir_feedback_waiting",
-                "Values that wait for their prediction",
-            ),
-            self.log.feedback_waiting as f64,
-        )?;
-        let about = (
-            "weir_feedback_dropped",
-            "Values that were dropped because their prediction never came",
-        );
-        counter(
-            &mut family(to, about, MetricType::Counter)?,
-            self.log.feedback_dropped,
-        )?;
+        if let Some(log) = &self.log {
+            known(to, log)?;
+        }
         let about = (
             "weir_journal_write_seconds",
             "How long it takes to hand entries to the system",
@@ -529,6 +527,33 @@ impl Seen {
         }
         Ok(())
     }
+}
+
+/// What the database knows of the log.
+fn known(to: &mut DescriptorEncoder<'_>, log: &store::LogState) -> Result<(), Error> {
+    let missing = (
+        "weir_log_missing_entries",
+        "Entries of the journal that could not be read",
+    );
+    gauge(to, missing, log.missing as f64)?;
+    let set_aside = (
+        "weir_log_set_aside_entries",
+        "Entries that the database did not take",
+    );
+    gauge(to, set_aside, log.set_aside as f64)?;
+    let waiting = (
+        "weir_feedback_waiting",
+        "Values that wait for their prediction",
+    );
+    gauge(to, waiting, log.feedback_waiting as f64)?;
+    let dropped = (
+        "weir_feedback_dropped",
+        "Values that were dropped because their prediction never came",
+    );
+    counter(
+        &mut family(to, dropped, MetricType::Counter)?,
+        log.feedback_dropped,
+    )
 }
 
 /// What the system says of this process, in the names that everybody uses.

@@ -13,7 +13,7 @@ use axum::extract::State;
 use catalog::{SettingsCommand, decide_settings, default_of, replay_settings};
 use std::sync::Arc;
 use store::{ModelStore, NotApplied, Store, StoreError};
-use types::Timestamp;
+use types::{Author, Timestamp};
 
 /// Reads the settings.
 #[utoipa::path(
@@ -50,7 +50,11 @@ pub(crate) async fn set_default_model(
 
 fn wire(settings: &types::Settings) -> Settings {
     Settings {
-        default_model: settings.default_model.as_ref().map(ToString::to_string),
+        default_model: settings
+            .default_model
+            .as_ref()
+            .filter(|name| access::covers(name.as_str()))
+            .map(ToString::to_string),
         revision: settings.changes,
     }
 }
@@ -104,20 +108,21 @@ impl AppState {
         command: &SettingsCommand,
     ) -> Result<Arc<types::Settings>, CommandError> {
         let _turn = turn(&self.settings_turn).await?;
-        self.decide_set(command).await
+        self.decide_set(command, access::author()).await
     }
 
     /// The same of one whose turn it is.
     async fn decide_set(
         &self,
         command: &SettingsCommand,
+        author: Option<Box<Author>>,
     ) -> Result<Arc<types::Settings>, CommandError> {
         for _ in 0..ATTEMPTS {
             let settings = self.settings();
             let Some(mut decided) = decide_settings(&settings, command, self.clock.now())? else {
                 return Ok(settings);
             };
-            decided.change.event.author = access::author();
+            decided.change.event.author.clone_from(&author);
             let applied = self.store.apply_settings(decided.change).await;
             // Whether it was done is not known where it failed.
             match applied.inspect_err(|_| self.unpublished.notify_one())? {
@@ -129,8 +134,7 @@ impl AppState {
                 }
                 // Somebody was faster, or the settings in memory are not what the database has.
                 Err(NotApplied::Moved(_)) => {
-                    self.settings.store(Arc::new(self.store.settings().await?));
-                    self.publish_keys().await?;
+                    self.take_over(self.store.settings().await?).await?;
                 }
                 Err(not_applied @ NotApplied::Refused(_)) => {
                     return Err(StoreError::Corrupt(not_applied.to_string()).into());
@@ -146,8 +150,7 @@ impl AppState {
         let _turn = self.settings_turn.lock().await;
         match self.store.settings().await {
             Ok(stored) if stored.changes != self.settings().changes => {
-                self.settings.store(Arc::new(stored));
-                self.publish_keys().await?;
+                self.take_over(stored).await?;
             }
             Ok(_) => {}
             Err(error) if error.may_pass() => return Err(error),
@@ -176,7 +179,8 @@ impl AppState {
             return;
         };
         if let Some(choice) = choose()
-            && let Err(error) = self.decide_set(&choice).await
+            // Nobody asked for that.
+            && let Err(error) = self.decide_set(&choice, None).await
         {
             tracing::warn!(%error, "the default model is not set");
         }

@@ -342,7 +342,8 @@ impl Snapshot {
     /// The active versions that are not called now: because they cannot be loaded, or keep failing. The first of them, in words.
     pub(crate) fn not_called(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for model in self.all() {
+        let all = self.all().into_iter();
+        for model in all.filter(|model| access::covers(model.traffic().name.as_str())) {
             let versions = model.traffic().versions.iter();
             for version in versions.filter(|version| version.status == types::VersionStatus::Active)
             {

@@ -10,11 +10,11 @@ use crate::meters::Meters;
 use crate::requests::Requests;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
-use crate::{Config, StartError, settings};
+use crate::{Config, StartError, events, lines, pages, settings};
 use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
-use runtime::{Engines, HttpClient, Loader, Loading};
+use runtime::{Engines, HttpClient, Loader, Loading, Trace};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -22,6 +22,7 @@ use store::{Artifacts, Gone, LogStore, ModelStore, OpenOptions, Store};
 use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use types::ExperimentKey;
 
 /// What every handler shares. Clones are handles to the same state.
@@ -65,6 +66,12 @@ pub(crate) struct Shared {
     pub(crate) shadows: Shadows,
     /// Taken by each prediction under way.
     pub(crate) permits: Arc<Semaphore>,
+    /// For what large bodies have together, in KiB.
+    pub(crate) large_bodies: Arc<Semaphore>,
+    /// For replies that read much.
+    pub(crate) pages: Arc<Semaphore>,
+    /// For streams of events.
+    pub(crate) streams: Arc<Semaphore>,
     /// For reports that read the log row by row.
     pub(crate) reports: Semaphore,
     pub(crate) config: Config,
@@ -184,6 +191,9 @@ impl AppState {
             loader,
             shadows: Shadows::default(),
             permits: Arc::new(Semaphore::new(config.max_predictions)),
+            large_bodies: Arc::new(Semaphore::new(lines::LARGE_BODIES)),
+            pages: Arc::new(Semaphore::new(pages::AT_ONCE)),
+            streams: Arc::new(Semaphore::new(events::MOST_STREAMS)),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),
             news: watch::Sender::new(0),
@@ -218,7 +228,7 @@ impl AppState {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        match self.tasks.spawn(work).await {
+        match self.tasks.spawn(carried(work)).await {
             Ok(value) => value,
             // Tasks are not cancelled, so it has panicked.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -227,7 +237,7 @@ impl AppState {
 
     /// Runs work in a task of its own, which nobody waits for.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(work);
+        self.tasks.spawn(carried(work));
     }
 
     /// Returns when all work that goes on without its caller has ended.
@@ -302,6 +312,18 @@ impl AppState {
     pub(crate) fn set_overdue(&self, overdue: Vec<String>) {
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
     }
+}
+
+/// Work that goes on elsewhere, and still belongs to the trace that it was begun for.
+fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let trace = Trace::current();
+    let carried = async move {
+        match trace {
+            None => work.await,
+            Some(trace) => trace.within(work).await,
+        }
+    };
+    carried.in_current_span()
 }
 
 /// Opens the database. Where its journal is lost, and that is allowed, it belongs to another server from now on,

@@ -58,11 +58,11 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    /// Reads the files again where they have changed. What is wrong with them is said, and what was read before stays.
-    pub(crate) fn look(&self) {
+    /// Reads the files again where they have changed, or where somebody asks for it. What is wrong with them is said, and what was read before stays.
+    pub(crate) fn look(&self, asked: bool) {
         let now = stamp(&self.files);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        if *tried == now {
+        if *tried == now && !asked {
             return;
         }
         *tried = now;

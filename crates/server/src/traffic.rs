@@ -51,7 +51,9 @@ pub(crate) async fn read(
     let model = ModelName::parse(&name).map_err(|_| ApiError::model_not_found(&name))?;
     let mut events = state.store.events_of(model.clone()).await?;
     let all = events.len();
-    events.retain(|event| event.at <= at);
+    // A clock that jumped back makes no event come before those that it stands on.
+    let last = events.iter().rposition(|event| event.at <= at);
+    events.truncate(last.map_or(0, |last| last + 1));
     let first = events.first().map(|event| event.action);
     if first.is_none() {
         let detail = match all {

@@ -3,6 +3,7 @@
 use crate::{KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZeroU32;
 
 crate::words! {
     /// What the holder of a key is there for.
@@ -190,6 +191,12 @@ pub struct KeyDefinition {
     /// From when on it is refused, in microseconds.
     #[serde(default, with = "micros")]
     pub expires_at: Option<Timestamp>,
+    /// How many requests a second it is taken for; any number where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<NonZeroU32>,
+    /// How many of its requests may be under way at once; any number where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_requests: Option<NonZeroU32>,
 }
 
 mod role {

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Serve models over HTTP.
     ///
     /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// See it work: two trained ONNX versions in an experiment, 70/30, on 2,688 labelled reviews;
     /// `demo rollout` shows a candidate climb to 100 %, `demo regression` one that comes back.
     Demo(DemoArgs),
@@ -519,8 +519,14 @@ pub(crate) struct CreateKeyArgs {
     /// For how many days it is taken [default: for ever]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
+    /// For how many requests a second it is taken [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) per_second: Option<u32>,
+    /// How many of its requests may be under way at once [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) at_once: Option<u32>,
     /// Make a key for everything in a data directory whose server is stopped: for who has lost his own.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["role", "models", "description", "days"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["role", "models", "description", "days", "per_second", "at_once"])]
     pub(crate) data_dir: Option<PathBuf>,
 }
 

@@ -62,6 +62,8 @@ fn asked(create: &CreateKeyArgs) -> CreateKey {
         models: create.models.clone(),
         description: create.description.clone(),
         expires_at: expires,
+        requests_per_second: create.per_second,
+        concurrent_requests: create.at_once,
     }
 }
 

@@ -40,14 +40,14 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let mut hangup = signal(SignalKind::hangup())?;
         // Nobody shall end it by a signal that means nothing to it.
         let mut user = signal(SignalKind::user_defined1())?;
-        tokio::spawn(async move {
+        let reloads = async {
             loop {
                 tokio::select! {
                     _ = hangup.recv() => reload(),
                     _ = user.recv() => {}
                 }
             }
-        });
+        };
         if let Some(key) = server.first_key() {
             crate::talk(&format!(
                 "The first key of this server, which may do everything. It is shown this once: keep it.\n\n    {key}\n\n\
@@ -56,7 +56,10 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         }
         // The address is what a caller of this needs; one that does not listen is none.
         let _ = writeln!(std::io::stdout(), "{}", server.url());
-        server.run(shutdown()?).await?;
+        tokio::select! {
+            ended = server.run(shutdown()?) => ended?,
+            () = reloads => {}
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

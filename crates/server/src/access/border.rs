@@ -68,6 +68,11 @@ fn name_of(host: &str) -> &str {
         Some(rest) => rest.find(']').map_or(host.len(), |at| at + 2),
         None => host.find(':').unwrap_or(host.len()),
     };
+    let port = host[end..].strip_prefix(':').unwrap_or(&host[end..]);
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What is no port is a part of no name either.
+        return "";
+    }
     host[..end].trim_end_matches('.')
 }
 
@@ -191,6 +196,9 @@ mod tests {
             "[::1",
             "0x7f.1",
             "2130706433",
+            "localhost:evil.example",
+            "localhost:1@evil",
+            "[::1]x",
         ] {
             let found = code("GET", "/health/ready", &[("host", host)]);
             assert_eq!(found, Some(ErrorCode::HostNotAllowed), "{host}");

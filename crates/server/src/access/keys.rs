@@ -13,12 +13,15 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderName, Request};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota};
 use ring::hmac;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use store::StoredKey;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{AccessKey, KeyDefinition, KeyHash, KeyId, Settings, Timestamp};
 
 /// The file with the key of the hashes.
@@ -36,6 +39,9 @@ pub(crate) const COOKIE_NAME: &str = "weir_session";
 /// How long a session lasts, in seconds.
 pub(crate) const SESSION_SECONDS: i64 = 12 * 3600;
 
+/// Sessions that were ended and are remembered.
+const MOST_ENDED: usize = 10_000;
+
 /// A key that is taken.
 #[derive(Debug)]
 struct Known {
@@ -45,12 +51,58 @@ struct Known {
     last_used: AtomicI64,
     /// What of that is written.
     written: AtomicI64,
+    limits: Arc<Limits>,
+}
+
+/// How much a key is taken for. It is kept when the settings change, as long as it is the same.
+#[derive(Debug)]
+struct Limits {
+    rate: Option<DefaultDirectRateLimiter>,
+    places: Option<Arc<Semaphore>>,
+}
+
+impl Limits {
+    fn of(definition: &KeyDefinition) -> Self {
+        let rate = definition.requests_per_second.map(Quota::per_second);
+        let places = definition.concurrent_requests;
+        Self {
+            rate: rate.map(DefaultDirectRateLimiter::direct),
+            places: places.map(|places| Arc::new(Semaphore::new(places.get() as usize))),
+        }
+    }
+
+    /// A place among the requests of the key, where it has so many.
+    fn enter(&self, id: KeyId) -> ApiResult<Option<Arc<OwnedSemaphorePermit>>> {
+        let too_many = |what: String, seconds: u64| {
+            let detail = format!("The key {id} is for {what}.");
+            ApiError::new(ErrorCode::TooManyRequests, detail).retry_after(seconds)
+        };
+        if let Some(rate) = &self.rate
+            && let Err(until) = rate.check()
+        {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            let burst = until.quota().burst_size();
+            return Err(too_many(
+                format!("{burst} requests a second"),
+                wait.as_secs() + 1,
+            ));
+        }
+        let Some(places) = &self.places else {
+            return Ok(None);
+        };
+        let place = Arc::clone(places).try_acquire_owned();
+        place
+            .map(|place| Some(Arc::new(place)))
+            .map_err(|_| too_many("fewer requests at once than are under way".into(), 1))
+    }
 }
 
 /// The keys that are taken.
 pub(crate) struct Keys {
     hasher: hmac::Key,
     known: ArcSwap<HashMap<KeyId, Arc<Known>>>,
+    /// Sessions that were ended before their time, and when they would have, in seconds.
+    ended: Mutex<HashMap<Vec<u8>, i64>>,
 }
 
 impl Keys {
@@ -68,6 +120,7 @@ impl Keys {
         let keys = Self {
             hasher: secret_file::key(directory, FILE, without)?,
             known: ArcSwap::default(),
+            ended: Mutex::default(),
         };
         keys.publish(settings, stored);
         Ok(keys)
@@ -104,6 +157,10 @@ impl Keys {
                 definition: key.definition.clone(),
                 last_used: used.max(written).into(),
                 written: written.into(),
+                limits: match last.filter(|last| last.definition == key.definition) {
+                    Some(last) => Arc::clone(&last.limits),
+                    None => Arc::new(Limits::of(&key.definition)),
+                },
             };
             Some((key.id, Arc::new(known)))
         });
@@ -114,6 +171,14 @@ impl Keys {
     pub(crate) fn has_all(&self, keys: &[AccessKey]) -> bool {
         let known = self.known.load();
         keys.iter().all(|key| known.contains_key(&key.id))
+    }
+
+    /// Whether a key is taken at a moment.
+    pub(crate) fn is_good(&self, id: KeyId, now: Timestamp) -> bool {
+        let known = self.known.load();
+        known
+            .get(&id)
+            .is_some_and(|known| known.definition.is_good(now))
     }
 
     /// When a key was used last.
@@ -134,26 +199,27 @@ impl Keys {
         later.collect()
     }
 
-    /// Whose key a request brings.
+    /// Whose key a request brings; nobody's where it brings none.
     ///
     /// # Errors
-    /// When it brings none that is good.
-    pub(crate) fn caller<B>(&self, request: &Request<B>, now: Timestamp) -> ApiResult<Caller> {
+    /// When it is not good.
+    pub(crate) fn caller<B>(
+        &self,
+        request: &Request<B>,
+        now: Timestamp,
+    ) -> ApiResult<Option<Caller>> {
         let uri = request.uri();
-        if uri.query().is_some_and(|query| query.contains(PREFIX)) {
+        if uri.query().is_some_and(has_key) {
             return Err(refused(
                 "A key stands in the URL, where logs keep it: revoke it, and send keys as `Authorization: Bearer`.",
             ));
         }
-        match key_of(request.headers())? {
-            Some(text) => self.of_text(text, now),
-            None => match session_of(request.headers()) {
-                Some(session) => self.of_session(session, now),
-                None => Err(refused(
-                    "This server needs a key: send `Authorization: Bearer weir_...`; `weir keys create` makes one.",
-                )),
-            },
-        }
+        let found = match (key_of(request.headers())?, session_of(request.headers())) {
+            (Some(text), _) => self.of_text(text, now),
+            (None, Some(session)) => self.of_session(session, now),
+            (None, None) => return Ok(None),
+        };
+        found.map(Some)
     }
 
     /// Who has a key.
@@ -196,6 +262,7 @@ impl Keys {
         }
         known.last_used.fetch_max(now.micros(), Ordering::Relaxed);
         Ok(Caller {
+            _place: known.limits.enter(id)?,
             key: Some(id),
             user: None,
             role: Some(known.definition.role),
@@ -212,12 +279,33 @@ impl Keys {
         format!("{said}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
+    /// Ends the session of a request, which is refused from now on.
+    pub(crate) fn end_session(&self, headers: &HeaderMap, now: Timestamp) {
+        let session = session_of(headers).filter(|session| self.of_session(session, now).is_ok());
+        let tag =
+            session.and_then(|session| URL_SAFE_NO_PAD.decode(session.rsplit('.').next()?).ok());
+        let Some(tag) = tag else {
+            return;
+        };
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.retain(|_, expires| *expires > now.seconds());
+        // So many people do not sign out within twelve hours; then the oldest are as good as their cookies.
+        if ended.len() < MOST_ENDED {
+            ended.insert(tag, now.seconds() + SESSION_SECONDS);
+        }
+    }
+
     fn of_session(&self, session: &str, now: Timestamp) -> ApiResult<Caller> {
         let ended = || refused("The session has ended: type a key again.");
         let (said, tag) = session.rsplit_once('.').ok_or_else(ended)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| ended())?;
         let signed = hmac::verify(&self.hasher, session_bytes(said).as_bytes(), &tag);
         signed.map_err(|_| ended())?;
+        let over = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if over.contains_key(&tag) {
+            return Err(ended());
+        }
+        drop(over);
         let (digits, expires) = said.split_once('.').ok_or_else(ended)?;
         let expires: i64 = expires.parse().map_err(|_| ended())?;
         let id = KeyId::of_digits(digits).ok_or_else(ended)?;
@@ -230,6 +318,25 @@ impl Keys {
 /// What is signed of a session: it can be no secret of a key, which has no blank.
 fn session_bytes(said: &str) -> String {
     format!("session {said}")
+}
+
+/// Whether a key stands in a query.
+fn has_key(query: &str) -> bool {
+    let mut places = query.match_indices(PREFIX);
+    places.any(|(at, _)| {
+        let rest = &query.as_bytes()[at + PREFIX.len()..];
+        let (digits, behind) = rest.split_at(rest.len().min(12));
+        digits.len() == 12
+            && digits.iter().all(u8::is_ascii_hexdigit)
+            && behind.first() == Some(&b'_')
+    })
+}
+
+/// What is said to whoever has no key.
+pub(crate) fn needed() -> ApiError {
+    refused(
+        "This server needs a key: send `Authorization: Bearer weir_...`; `weir keys create` makes one.",
+    )
 }
 
 fn refused(detail: &str) -> ApiError {
@@ -293,6 +400,8 @@ mod tests {
                 models: Scope::default(),
                 description: None,
                 expires_at: Some(at(100)),
+                requests_per_second: None,
+                concurrent_requests: None,
             },
         });
         let stored = StoredKey {

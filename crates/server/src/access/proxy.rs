@@ -4,7 +4,7 @@
 use super::Caller;
 use crate::Config;
 use axum::http::{HeaderMap, HeaderName};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use types::{Role, Scope};
 
 /// The longest name of a user that is kept, in characters.
@@ -51,6 +51,7 @@ pub(super) fn caller(headers: &HeaderMap, address: IpAddr, config: &Config) -> O
         models: Scope::default(),
         address: None,
         reason: None,
+        _place: None,
     })
 }
 
@@ -68,10 +69,16 @@ pub(super) fn address(headers: &HeaderMap, address: IpAddr, config: &Config) -> 
         return address;
     }
     let said = headers.get_all("x-forwarded-for").iter().next_back();
-    let said = said.and_then(|said| said.to_str().ok());
-    let last = said.and_then(|said| said.rsplit(',').next());
-    last.and_then(|last| last.trim().parse().ok())
-        .unwrap_or(address)
+    let said = said.and_then(|said| said.to_str().ok()).unwrap_or_default();
+    let mut named = said
+        .rsplit(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let last = named.next().and_then(|last| {
+        let alone = last.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        alone.or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip()))
+    });
+    last.unwrap_or(address)
 }
 
 #[cfg(test)]
@@ -110,6 +117,21 @@ mod tests {
         twice.append("x-forwarded-user", "root".parse().unwrap());
         assert_eq!(role(&twice, proxy), None);
         assert_eq!(address(&both, proxy, &config).to_string(), "192.0.2.7");
+        for (said, wanted) in [
+            ("9.9.9.9, 1.2.3.4,", "1.2.3.4"),
+            ("[2001:db8::1]:99", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("1.2.3.4:99", "1.2.3.4"),
+            ("unknown", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", said.parse().unwrap());
+            assert_eq!(
+                address(&headers, proxy, &config).to_string(),
+                wanted,
+                "{said}"
+            );
+        }
         let direct = "192.0.2.9".parse().unwrap();
         assert_eq!(address(&both, direct, &config), direct);
     }

@@ -2,13 +2,16 @@
 
 use super::{CALLER, Caller};
 use crate::error::{ApiError, ApiResult};
+use crate::pages::{self, Holding};
 use crate::state::AppState;
 use crate::unknown::Queries;
 use crate::{codec, experiments, models};
 use api::ErrorCode;
+use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
-use axum::http::Method;
+use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::collections::HashMap;
@@ -24,6 +27,17 @@ pub(crate) struct Row {
     /// Nothing where anybody may call it.
     pub(crate) right: Option<Right>,
     pub(crate) of: Of,
+    /// Whether its reply may be large, or take long to read: so many are made at a time.
+    pub(crate) reads_much: bool,
+}
+
+impl Row {
+    const fn reads_much(self) -> Self {
+        Self {
+            reads_much: true,
+            ..self
+        }
+    }
 }
 
 /// How it is found which model a call is about, for keys that are for some models only.
@@ -47,6 +61,7 @@ const fn row(method: &'static str, path: &'static str, right: Right, of: Of) -> 
         path,
         right: Some(right),
         of,
+        reads_much: false,
     }
 }
 
@@ -57,6 +72,7 @@ const fn open(method: &'static str, path: &'static str) -> Row {
         path,
         right: None,
         of: Of::Handler,
+        reads_much: false,
     }
 }
 
@@ -73,12 +89,12 @@ pub(crate) const ROWS: &[Row] = &[
     open("GET", "/health/live"),
     // It says more to who may read.
     open("GET", "/health/ready"),
-    row("GET", "/metrics", Read, Of::Handler),
+    row("GET", "/metrics", Read, Of::Handler).reads_much(),
     open("POST", "/session"),
     open("DELETE", "/session"),
-    row("GET", "/models", Read, Of::Handler),
+    row("GET", "/models", Read, Of::Handler).reads_much(),
     row("POST", "/models", Change, Of::Handler),
-    row("GET", "/models/performance", Read, Of::Handler),
+    row("GET", "/models/performance", Read, Of::Handler).reads_much(),
     row("GET", "/models/{model_id}", Read, Of::Version),
     row("PATCH", "/models/{model_id}", Change, Of::Version),
     row("DELETE", "/models/{model_id}", Change, Of::Version),
@@ -87,7 +103,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("GET", "/models/{model_id}/artifact", Analyse, Of::Version),
     row("PUT", "/models/{model_id}/artifact", Change, Of::Version),
     row("PUT", "/models/{model_id}/shadow", Change, Of::Version),
-    row("GET", "/models/{model_id}/shadow-report", Read, Of::Version),
+    row("GET", "/models/{model_id}/shadow-report", Read, Of::Version).reads_much(),
     row("POST", "/predict", Predict, Of::Handler),
     row("POST", "/models/by-name/{name}/predict", Predict, Of::Name),
     open("GET", "/v2"),
@@ -120,16 +136,16 @@ pub(crate) const ROWS: &[Row] = &[
     row("POST", "/decide", Predict, Of::Handler),
     row("POST", "/ofrep/v1/evaluate/flags/{name}", Predict, Of::Name),
     row("POST", "/ofrep/v1/evaluate/flags", Predict, Of::Handler),
-    row("GET", "/predictions", Analyse, Of::Handler),
+    row("GET", "/predictions", Analyse, Of::Handler).reads_much(),
     row("POST", "/predictions", Predict, Of::Handler),
     row("GET", "/predictions/{prediction_id}", Analyse, Of::Handler),
     // A signed token says which model it is about: who has it was given it.
     row("POST", "/exposures", Predict, Of::Handler),
-    row("GET", "/feedback", Analyse, Of::Handler),
+    row("GET", "/feedback", Analyse, Of::Handler).reads_much(),
     // So is the id of a prediction, which cannot be guessed.
     row("POST", "/feedback", Predict, Of::Handler),
     row("GET", "/feedback/receipts/{receipt}", Predict, Of::Handler),
-    row("GET", "/outcomes", Analyse, Of::Handler),
+    row("GET", "/outcomes", Analyse, Of::Handler).reads_much(),
     row("GET", "/traffic/{name}", Read, Of::Name),
     row("PUT", "/traffic/{name}", Change, Of::Name),
     row("GET", "/rules/{name}", Read, Of::Name),
@@ -142,7 +158,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("GET", "/metrics/{name}/{metric}", Read, Of::Name),
     row("PUT", "/metrics/{name}/{metric}", Change, Of::Name),
     row("DELETE", "/metrics/{name}/{metric}", Change, Of::Name),
-    row("GET", "/experiments", Read, Of::Handler),
+    row("GET", "/experiments", Read, Of::Handler).reads_much(),
     row("POST", "/experiments", Change, Of::Handler),
     row("GET", "/experiments/{experiment}", Read, Of::Experiment),
     row(
@@ -168,10 +184,11 @@ pub(crate) const ROWS: &[Row] = &[
         "/experiments/{experiment}/results",
         Read,
         Of::Experiment,
-    ),
-    row("POST", "/plan", Analyse, Of::Handler),
-    row("POST", "/evaluate", Analyse, Of::Handler),
-    row("GET", "/audit", Read, Of::Handler),
+    )
+    .reads_much(),
+    row("POST", "/plan", Analyse, Of::Handler).reads_much(),
+    row("POST", "/evaluate", Analyse, Of::Handler).reads_much(),
+    row("GET", "/audit", Read, Of::Handler).reads_much(),
     row("GET", "/events", Read, Of::Handler),
     row("GET", "/settings", Read, Of::Handler),
     row("PUT", "/settings/default_model", Change, Of::All),
@@ -179,7 +196,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("POST", "/webhooks", Change, Of::All),
     row("DELETE", "/webhooks/{webhook}", Change, Of::All),
     // What was set aside is shown as it came.
-    row("GET", "/journal/set-aside", Analyse, Of::All),
+    row("GET", "/journal/set-aside", Analyse, Of::All).reads_much(),
     row("POST", "/journal/retry", Change, Of::All),
     open("GET", "/session"),
     row("GET", "/keys", Administer, Of::All),
@@ -243,6 +260,13 @@ pub(crate) async fn guard(
     let mut response = guard.through(place, &matched, request, next).await;
     if let Some(place) = place {
         response.extensions_mut().insert(place);
+        if ROWS[place.0].right.is_some() {
+            // What is for one caller is kept by nobody on the way.
+            let headers = response.headers_mut();
+            headers
+                .entry(CACHE_CONTROL)
+                .or_insert(HeaderValue::from_static("no-store"));
+        }
     }
     response
 }
@@ -270,7 +294,7 @@ impl Guard {
         let caller = match admission {
             Ok(caller) => caller,
             // He may call it all the same, and sees what is for nobody.
-            Err(error) if row.right.is_none() && error.code() == ErrorCode::Unauthenticated => {
+            Err(error) if row.right.is_none() && forgives(row, error.code()) => {
                 Arc::new(Caller::nobody())
             }
             Err(error) => return codec::said(&parts.uri, error),
@@ -281,10 +305,28 @@ impl Guard {
         if let Err(error) = known {
             return codec::said(&parts.uri, error);
         }
-        CALLER
-            .scope(caller, next.run(Request::from_parts(parts, body)))
-            .await
+        let place = match pages::place(&state, row).await {
+            Ok(place) => place,
+            Err(error) => return codec::said(&parts.uri, error),
+        };
+        let answered = CALLER.scope(caller, next.run(Request::from_parts(parts, body)));
+        let answered = answered.await;
+        match place {
+            None => answered,
+            Some(place) => answered.map(|body| {
+                Body::new(Holding {
+                    body,
+                    _place: place,
+                })
+            }),
+        }
     }
+}
+
+/// Whether what keeps somebody out keeps him from a route that is for everybody.
+fn forgives(row: &Row, code: ErrorCode) -> bool {
+    code == ErrorCode::Unauthenticated
+        || code == ErrorCode::HostNotAllowed && row.path.starts_with("/health")
 }
 
 fn not_declared() -> ApiError {
@@ -318,14 +360,17 @@ async fn allow(state: &AppState, row: &Row, caller: &Caller, parts: &mut Parts) 
             let unknown = || ApiError::version_not_found(id);
             let id = id.parse().map_err(|_| unknown())?;
             let version = models::require(state, id).await?;
-            caller.check(version.name.as_str())
+            // What a foreign id is of is not said.
+            let own = caller.models.has(version.name.as_str());
+            own.then_some(()).ok_or_else(unknown)
         }
         Of::Experiment => {
             let id = of("experiment");
             let unknown = || ApiError::experiment_not_found(id);
             let id = id.parse().map_err(|_| unknown())?;
             let experiment = experiments::require(state, id).await?;
-            caller.check(experiment.definition.name.as_str())
+            let own = caller.models.has(experiment.definition.name.as_str());
+            own.then_some(()).ok_or_else(unknown)
         }
     }
 }

@@ -51,6 +51,8 @@ impl Server {
             models: Scope::new(patterns.collect::<Result<_, _>>().unwrap()),
             description: None,
             expires_at: expires.map(|at| Timestamp::from_micros((BEGAN + at) * 1_000_000)),
+            requests_per_second: None,
+            concurrent_requests: None,
         };
         let create = SettingsCommand::CreateKey(id, Box::new(definition), hash);
         self.state.set(&create).await.unwrap();
@@ -237,7 +239,10 @@ async fn every_route_is_for_the_roles_that_its_row_says_and_for_nobody_else() {
                 || row.path == "/predictions/{prediction_id}"
                 || ["/settings", "/feedback/receipts/{receipt}"].contains(&row.path);
             let lets = may && (is_open || finds_nothing);
-            check(Some(foreign), (!lets).then_some(403)).await;
+            // Of which model a foreign id is, is not said.
+            let by_id = matches!(row.of, Of::Version | Of::Experiment);
+            let wanted = if may && by_id { 404 } else { 403 };
+            check(Some(foreign), (!lets).then_some(wanted)).await;
         }
     }
     assert_eq!(cells, ROWS.len() * (4 + 3 * Role::ALL.len()));
@@ -268,6 +273,7 @@ async fn a_key_for_some_models_sees_and_changes_no_other() {
         ("/predict", json!({"name": "shop", "text": "good"})),
         // The default model is the other one.
         ("/predict", json!({"text": "good"})),
+        ("/predict", json!({"name": "nope", "text": "good"})),
         ("/decide", json!({"name": "shop"})),
         (
             "/evaluate",
@@ -316,7 +322,7 @@ async fn a_key_for_some_models_sees_and_changes_no_other() {
         "/predictions/{}",
         of_shop["prediction_id"].as_str().unwrap()
     );
-    assert_eq!(server.ask("GET", &path, Some(&own), json!({})).await.0, 403);
+    assert_eq!(server.ask("GET", &path, Some(&own), json!({})).await.0, 404);
     let outcome = json!([{"name": "shop", "unit_id": "u", "metric": "m", "value": 1},
                          {"name": "other", "unit_id": "u", "metric": "m", "value": 1}]);
     let (_, told) = server.ask("POST", "/feedback", Some(&own), outcome).await;
@@ -324,6 +330,41 @@ async fn a_key_for_some_models_sees_and_changes_no_other() {
         told.to_string().contains("is for other models than shop"),
         "{told}"
     );
+    // Without a name it would be for every model that declares the metric.
+    let outcome = json!({"unit_id": "u", "metric": "m", "value": 1});
+    let (status, told) = server.ask("POST", "/feedback", Some(&own), outcome).await;
+    assert_eq!(
+        (status.as_u16(), told["code"].as_str()),
+        (403, Some("forbidden")),
+        "{told}"
+    );
+    // Nothing tells a name that the caller has not sent, or whether there is a model of one that he has.
+    let predict = async |name: Option<&str>| {
+        let body = json!({"name": name, "text": "good"});
+        server.ask("POST", "/predict", Some(&own), body).await
+    };
+    let (_, unnamed) = predict(None).await;
+    assert!(!unnamed.to_string().contains("shop"), "{unnamed}");
+    let (_, known) = predict(Some("shop")).await;
+    let (_, unknown) = predict(Some("nope")).await;
+    assert_eq!(
+        known.to_string().replace("shop", "nope"),
+        unknown.to_string()
+    );
+    let (_, settings) = server.ask("GET", "/settings", Some(&own), json!({})).await;
+    assert_eq!(settings["default_model"], Value::Null);
+    // Lists go on to what is his, however much there is of others between.
+    for n in 0..5 {
+        let body = json!({"name": "shop", "version": format!("more-{n}"), "accuracy": 0.5});
+        assert_eq!(
+            server.ask("POST", "/models", Some(&admin), body).await.0,
+            200
+        );
+    }
+    let (_, listed) = server
+        .ask("GET", "/models?limit=2", Some(&own), json!({}))
+        .await;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     // Who did what is in the audit, and nothing of a key but its id.
     let (_, audit) = server.ask("GET", "/audit", Some(&admin), json!({})).await;
     let entries = audit["entries"].as_array().unwrap();
@@ -334,4 +375,43 @@ async fn a_key_for_some_models_sees_and_changes_no_other() {
     assert_eq!(newest["author"]["address"], "127.0.0.1", "{newest}");
     assert_eq!(newest["author"]["key_id"], format!("key-{}", &admin[5..17]));
     assert!(!audit.to_string().contains(&own[18..]));
+}
+
+#[tokio::test]
+async fn a_key_is_taken_for_so_many_requests() {
+    let server = Server::start().await;
+    let admin = server.key(Role::Admin, &[], None).await;
+    let body = json!({"role": "viewer", "requests_per_second": 3, "concurrent_requests": 1});
+    let (status, made) = server.ask("POST", "/keys", Some(&admin), body).await;
+    assert_eq!(
+        (status.as_u16(), &made["requests_per_second"]),
+        (200, &json!(3)),
+        "{made}"
+    );
+    let key = made["key"].as_str().unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(
+            server
+                .ask("GET", "/models", Some(key), json!({}))
+                .await
+                .0
+                .as_u16(),
+        );
+    }
+    assert_eq!(statuses[..3], [200; 3]);
+    assert!(statuses[3..].contains(&429), "{statuses:?}");
+    // Another key changes nothing of that, and its holder is not kept from calling.
+    let other = server.key(Role::Viewer, &[], None).await;
+    assert_eq!(
+        server
+            .ask("GET", "/models", Some(&other), json!({}))
+            .await
+            .0,
+        200
+    );
+    for bad in [0, 1_000_001] {
+        let body = json!({"role": "viewer", "requests_per_second": bad});
+        assert_eq!(server.ask("POST", "/keys", Some(&admin), body).await.0, 422);
+    }
 }

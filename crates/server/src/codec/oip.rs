@@ -319,7 +319,7 @@ async fn answer(
     let body = match encoding {
         None => body,
         Some(encoding) => {
-            let read = unpacked(body, &encoding, state.config.max_body_bytes);
+            let read = unpacked(body, encoding, state.config.max_body_bytes).await;
             read.map_err(|error| match error.code() {
                 ErrorCode::InvalidRequest => unfit(error.detail()),
                 _ => error,

@@ -206,7 +206,9 @@ fn refused(failure: Failure) -> ApiResult<Response> {
         ),
     ];
     let body = said.as_str().to_owned();
-    Ok((StatusCode::BAD_REQUEST, headers, body).into_response())
+    let mut response = (StatusCode::BAD_REQUEST, headers, body).into_response();
+    response.extensions_mut().insert(ErrorCode::InputRejected);
+    Ok(response)
 }
 
 fn call(state: &AppState, headers: &HeaderMap, asked: Asked<'_>, input: Json) -> ApiResult<Call> {

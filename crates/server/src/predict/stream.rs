@@ -7,7 +7,7 @@ use crate::state::AppState;
 use axum::body::Bytes;
 use journal::Frame;
 use route::Assignment;
-use runtime::{OpenStream, OpenaiRuntime, Part, Runtime, RuntimeError, Trace};
+use runtime::{OpenStream, OpenaiRuntime, Part, Runtime, RuntimeError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::entry::{Entry, Kind, broken_off, encode_begun};
@@ -53,11 +53,7 @@ pub(crate) async fn stream(state: &AppState, call: Call, usage: bool) -> Result<
     };
     let (tell, told) = oneshot::channel();
     // It goes on whether or not its caller waits.
-    let run = run(under_way, usage, tell);
-    match Trace::current() {
-        None => state.spawn(Box::pin(run)),
-        Some(trace) => state.spawn(Box::pin(trace.within(run))),
-    }
+    state.spawn(Box::pin(run(under_way, usage, tell)));
     let gone = |_| Failure::NotLogged("the call ended without an answer".into());
     told.await.map_err(gone)?.map(Streamed::New)
 }

@@ -47,7 +47,7 @@ CREATE TABLE audit (
     detail TEXT NOT NULL,
     experiment_key INTEGER,
     change INTEGER,                 -- which change of the model it tells of; null for entries that are not replayed
-    row_hash INTEGER,               -- of the other columns, but for chain
+    row_hash INTEGER,               -- of the columns before it
     author TEXT,                    -- JSON: key, user, address, reason; null where the server did it by itself
     chain BLOB                      -- SHA-256 of the chain of the entry before and of this one; null for those of releases before
 );

@@ -39,6 +39,8 @@ pub(crate) fn key(bits: u64) -> SettingsCommand {
         models: Scope::default(),
         description: Some("of the night shift".into()),
         expires_at: bits.is_multiple_of(2).then(|| at(1_000)),
+        requests_per_second: None,
+        concurrent_requests: None,
     };
     SettingsCommand::CreateKey(
         KeyId::from_bits(bits),

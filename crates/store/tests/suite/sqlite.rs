@@ -415,6 +415,7 @@ async fn keys_and_the_chain_of_the_audit_come_to_schema_12() {
             12,
         ),
         ("DELETE FROM audit WHERE id = 11", 12),
+        ("UPDATE audit SET chain = NULL WHERE id = 12", 12),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let connection = Connection::open(directory.path().join("weir.db")).unwrap();

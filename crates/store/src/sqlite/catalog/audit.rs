@@ -182,7 +182,7 @@ pub(in crate::sqlite) fn changed_rows(
 ) -> Result<(), StoreError> {
     let mut select = connection.prepare(&format!("{SELECT} ORDER BY id"))?;
     let mut rows = select.query([])?;
-    let mut chain = BEGINNING;
+    let (mut chain, mut begun) = (BEGINNING, false);
     while let Some(row) = rows.next()? {
         let id: i64 = row.get("id")?;
         let found = AuditRow::read(row, |stored| (stored.hash(), stored.after(&chain))).ok();
@@ -191,7 +191,8 @@ pub(in crate::sqlite) fn changed_rows(
             report.changed(format_args!("entry {id} of the audit"));
         }
         let chained: Option<Chain> = row.get("chain").unwrap_or(Some(BEGINNING));
-        if chained.is_some() && chained != found.map(|(_, chain)| chain) {
+        begun |= chained.is_some();
+        if begun && chained != found.map(|(_, chain)| chain) {
             let what = format!(
                 "the chain of the audit breaks at entry {id}: it, or what stood before it, was changed, put in or taken out"
             );
