@@ -207,6 +207,9 @@ pub struct FeedbackPage {
     pub feedback: Vec<PlacedFeedback>,
     /// The `after_position` of the next page: the last position of this one.
     pub next_position: u64,
+    /// What positions belong to: give it back with the next one. After a restore there is another.
+    #[serde(default)]
+    pub generation: String,
     /// What was answered and is not listed yet; left out when everything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_lag: Option<crate::LogLag>,

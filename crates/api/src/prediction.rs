@@ -185,6 +185,9 @@ pub struct PredictionPage {
     /// The `after_position` of the next page, where one was given: the last position of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_position: Option<u64>,
+    /// What positions belong to, where one was given: give it back with the next one. After a restore there is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
     /// What was answered and is not listed yet; left out when everything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_lag: Option<crate::LogLag>,

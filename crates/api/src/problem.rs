@@ -65,6 +65,8 @@ codes! {
     PathNotFound = "path_not_found", 404, "There is no such path";
     /// The path does not know the method.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// What is read on from belongs to a server from before a restore.
+    GenerationGone = "generation_gone", 410, "The position is of another generation";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
     /// What was uploaded is no artifact that can be used.

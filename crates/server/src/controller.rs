@@ -8,6 +8,8 @@ use crate::state::AppState;
 use crate::{limits, results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use judge::control::{Look, step};
 use judge::limits::Limit;
 use judge::results::{View, needs_minutes, view};
@@ -53,13 +55,16 @@ pub(crate) async fn start(state: &AppState) {
             tracing::warn!(%error, "scheduled experiments could not be read");
             Vec::new()
         });
-        for experiment in due {
+        // Each for itself: the probes of one, which may hang, keep no other from starting.
+        let start = async |experiment: Experiment| {
             // Why one cannot start is on its record; here only the store can have failed.
             if let Err(error) = start_due(state, &experiment).await {
                 let error = error.detail();
                 tracing::warn!(error, "a scheduled experiment could not be started");
             }
-        }
+        };
+        let all: FuturesUnordered<_> = due.into_iter().map(start).collect();
+        all.collect::<()>().await;
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) struct StreamParams {
             content_type = "text/event-stream",
             body = AuditEvent,
         ),
+        problems::Gone,
         problems::Query,
         problems::Stored,
     ),
@@ -79,7 +80,15 @@ pub(crate) async fn stream(
         .map_err(full)?;
     let key = access::key();
     let resumed = headers.get("last-event-id");
-    let resumed = resumed.and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    let resumed = resumed.and_then(|id| id.to_str().ok());
+    let resumed = match resumed.and_then(|id| id.rsplit_once('-')) {
+        // Ids of releases before had no generation.
+        None => resumed.and_then(|id| id.parse::<i64>().ok()),
+        Some((generation, id)) => {
+            state.check_generation(Some(generation))?;
+            id.parse::<i64>().ok()
+        }
+    };
     // Listens before it reads, so that nothing falls between.
     let news = state.news.subscribe();
     let after = match resumed.or(params.after) {
@@ -103,14 +112,15 @@ pub(crate) async fn stream(
     };
     let events = stream::unfold(reader, |mut reader| async move {
         let entry = reader.next().await?;
-        Some((Ok(event(entry)), reader))
+        let generation = reader.state.generation();
+        Some((Ok(event(entry, &generation)), reader))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-fn event(found: AuditEntry) -> Event {
+fn event(found: AuditEntry, generation: &str) -> Event {
     let named = Event::default()
-        .id(found.id.to_string())
+        .id(format!("{generation}-{}", found.id))
         .event(found.action.as_str());
     let data = serde_json::to_string(&entry(found)).unwrap_or_default();
     named.data(data)

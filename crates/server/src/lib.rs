@@ -26,6 +26,7 @@ mod feedback;
 mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod generation;
 mod guarded;
 mod health;
 mod interventions;
@@ -47,6 +48,7 @@ mod predict;
 mod predictions;
 mod prometheus;
 mod requests;
+mod restore;
 mod results;
 mod rules;
 mod scales;
@@ -67,6 +69,7 @@ pub use clock::Clock;
 pub use cors::{InvalidOrigin, Origin};
 pub use keys::make_admin_key;
 pub use plan::answer as plan;
+pub use restore::settle;
 pub use runtime::{Engines, serve_model};
 pub use tls::{TlsError, TlsFiles};
 

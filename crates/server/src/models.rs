@@ -18,7 +18,7 @@ use serde::Deserialize;
 use store::{ModelStore, VersionFilter};
 use types::{
     Accuracy, Described, DescribedChange, ModelId, ModelName, ModelState, Percent, RuntimeSpec,
-    VersionKey, VersionName, VersionStatus,
+    VersionKey, VersionName, VersionStatus, check_new_name,
 };
 use utoipa::IntoParams;
 
@@ -67,6 +67,11 @@ fn check(mut body: RegisterVersion) -> ApiResult<(ModelName, NewVersion)> {
     let mut fields = Fields::default();
     let name = fields.take("/name", ModelName::parse(&body.name));
     let version = fields.take("/version", VersionName::parse(&body.version));
+    for (pointer, text) in [("/name", &body.name), ("/version", &body.version)] {
+        if let Err(why) = check_new_name(text) {
+            fields.wrong(pointer, why);
+        }
+    }
     if body.version.starts_with('@') {
         fields.wrong(
             "/version",

@@ -167,6 +167,7 @@ pub(crate) mod problems {
         NoModelOrMetric = ModelNotFound MetricNotFound;
         NoWebhook = WebhookNotFound;
         NoKey = KeyNotFound;
+        Gone = GenerationGone;
         NotKnown = Unauthenticated;
         CannotAnswer = CannotEvaluate BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;

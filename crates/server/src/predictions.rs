@@ -38,6 +38,8 @@ pub(crate) struct ListParams {
     /// `limit` alone.
     #[param(minimum = 0)]
     after_position: Option<i64>,
+    /// What the position belongs to, as the page before said.
+    generation: Option<String>,
     /// At most this many.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -51,6 +53,7 @@ pub(crate) struct ListParams {
     params(ListParams),
     responses(
         (status = 200, description = "logged predictions, newest first", body = PredictionPage),
+        problems::Gone,
         problems::Query,
         problems::Stored,
     )
@@ -60,6 +63,7 @@ pub(crate) async fn list(
     Params(params): Params<ListParams>,
 ) -> ApiResult<Reply<PredictionPage>> {
     let Asked { filter, of, after } = check(&params)?;
+    state.check_generation(params.generation.as_deref())?;
     let limit = filter.limit;
     let log_lag = fresh(&state).await;
     let (found, next_cursor, next_position) = match (after, of) {
@@ -93,6 +97,7 @@ pub(crate) async fn list(
     Ok(Reply(PredictionPage {
         predictions,
         next_cursor,
+        generation: next_position.map(|_| state.generation()),
         next_position,
         log_lag,
     }))

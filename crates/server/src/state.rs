@@ -342,13 +342,13 @@ pub(crate) fn open_store(config: &Config) -> Result<Store, StartError> {
     Ok(Store::open_with(&config.data_dir, options)?)
 }
 
-fn journal_path(config: &Config) -> std::path::PathBuf {
+pub(crate) fn journal_path(config: &Config) -> std::path::PathBuf {
     let path = config.journal_dir.clone();
     path.unwrap_or_else(|| config.data_dir.join("journal"))
 }
 
 /// Opens the journal, and says what was found damaged.
-fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
+pub(crate) fn open_journal(store: &Store, config: &Config) -> Result<Journal, StartError> {
     let path = journal_path(config);
     let failed = |reason| StartError::Journal {
         path: path.clone(),

@@ -41,7 +41,7 @@ pub use log::{
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
-    Gone, OpenOptions, ServerId, Store, StoredModel, StoredSettings, VerifyReport, server_of,
-    stored_models, stored_settings, verify, verify_audit,
+    Copied, Gone, OpenOptions, ServerId, Store, StoredModel, StoredSettings, VerifyReport,
+    copy_database, server_of, stored_models, stored_settings, verify, verify_audit,
 };
 pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

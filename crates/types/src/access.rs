@@ -16,7 +16,7 @@ crate::words! {
         Analyst = "analyst",
         /// Does all of that, and changes models, traffic, experiments and webhooks.
         Operator = "operator",
-        /// Does everything, keys and erasures included.
+        /// Does everything, keys included.
         Admin = "admin",
     }
 }
@@ -32,7 +32,7 @@ pub enum Right {
     Analyse,
     /// To change models, traffic, experiments and webhooks.
     Change,
-    /// To give keys and erase.
+    /// To give keys.
     Administer,
 }
 

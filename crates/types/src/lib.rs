@@ -61,7 +61,9 @@ pub use model_state::{
     Actor, Author, Change, Decision, EventRecord, ExperimentRow, LookRecord, ModelState,
     StoredEvent, Write,
 };
-pub use name::{AliasName, InvalidName, MetricName, ModelName, RequestId, UnitId, VersionName};
+pub use name::{
+    AliasName, InvalidName, MetricName, ModelName, RequestId, UnitId, VersionName, check_new_name,
+};
 pub use number::{Accuracy, InvalidNumber, Percent};
 pub use onnx_spec::{BatchSpec, OnnxEngine, OnnxSpec};
 pub use policy::{

@@ -76,6 +76,18 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Who changed what: whether the audit is whole, and what served at a moment.
     Audit(AuditArgs),
+    /// Copy a data directory while its server goes on: database, journal, artifacts, keys and secrets.
+    ///
+    /// Example: weir backup --data-dir ./weir-data --to /backups/2026-11-27
+    Backup(BackupArgs),
+    /// Make a data directory from a copy, and count again that it is whole.
+    ///
+    /// Example: weir restore --from /backups/2026-11-27 --data-dir ./weir-data
+    Restore(RestoreArgs),
+    /// Check a file of settings without starting.
+    ///
+    /// Example: weir config check weir.toml
+    Config(ConfigArgs),
     /// Count the log again and compare it with its sums; exits 0 only when all agree.
     Verify(VerifyArgs),
     /// How many units and days an experiment needs.
@@ -591,6 +603,48 @@ pub(crate) struct AuditAtArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The data directory; a server may be using it.
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// The journal, where it is not in the data directory.
+    #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
+    pub(crate) journal_dir: Option<PathBuf>,
+    /// The folder that is made.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArgs {
+    /// What `weir backup` has made.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// The data directory that is made; it must not be there, or be empty.
+    #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether a server would start with it.
+    Check(CheckArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// The TOML file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct VerifyArgs {
     /// The data directory; a server may be using it.
     #[arg(
@@ -941,7 +995,27 @@ impl ServeArgs {
 /// # Errors
 /// When the file cannot be read, or has what is no setting or no value of one.
 pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
-    let typed: Vec<OsString> = std::env::args_os().collect();
+    parse_from(std::env::args_os().collect())
+}
+
+/// The settings of a file, as a server that is started with it would have them.
+///
+/// # Errors
+/// As [`parse`], and when they do not go together.
+pub(crate) fn check(file: &Path) -> Result<Config, InvalidArgs> {
+    let typed = [
+        "weir".into(),
+        "serve".into(),
+        "--config".into(),
+        file.into(),
+    ];
+    match parse_from(typed.into())?.command {
+        Command::Serve(serve) => serve.config(),
+        _ => unreachable!("that is what was typed"),
+    }
+}
+
+fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, InvalidArgs> {
     let matches = LowArgs::command().get_matches_from(&typed);
     let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let (Command::Serve(serve), Some(("serve", matches))) = (&args.command, matches.subcommand())

@@ -111,13 +111,17 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let right = offline(&client).await?;
     print_offline(&right);
     if !args.exit {
-        eprintln!("\nThe server stays up at {address} (Ctrl-C ends it). Try:");
-        eprintln!("  curl -s {address}/models/performance");
-        eprintln!("  curl -s {address}/experiments/{experiment}/results");
-        eprintln!("  curl -s '{address}/predictions?limit=2'");
-        eprintln!(
+        crate::talk(&format!(
+            "\nThe server stays up at {address} (Ctrl-C ends it). Try:"
+        ));
+        crate::talk(&format!("  curl -s {address}/models/performance"));
+        crate::talk(&format!(
+            "  curl -s {address}/experiments/{experiment}/results"
+        ));
+        crate::talk(&format!("  curl -s '{address}/predictions?limit=2'"));
+        crate::talk(&format!(
             "  curl -s {address}/predict -H 'content-type: application/json' -d '{{\"text\": \"not bad at all\", \"unit_id\": \"you\"}}'"
-        );
+        ));
         interrupted.await;
     }
     let _ = stop.send(());
@@ -133,7 +137,7 @@ async fn start(client: &Client) -> anyhow::Result<String> {
     for trained in &VERSIONS {
         register(client, trained).await?;
         weights.insert(trained.version, trained.weight);
-        eprintln!("{}  {}", trained.version, trained.description);
+        crate::talk(&format!("{}  {}", trained.version, trained.description));
     }
     let experiment = serde_json::from_value(json!({
         "name": "sentiment",
@@ -245,27 +249,19 @@ async fn offline(client: &Client) -> anyhow::Result<Vec<(&'static str, f64)>> {
     Ok(right)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 fn print_offline(right: &[(&str, f64)]) {
     let each: Vec<String> = right
         .iter()
         .map(|(version, share)| format!("{version} is right on {:.1} %", 100.0 * share))
         .collect();
-    println!(
+    crate::out(format_args!(
         "\nOffline, each version asked about every one of these reviews: {}.",
         each.join(", ")
-    );
+    ));
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 fn print_report(report: &Performance, received: &FeedbackReply, results: &ExperimentResults) {
-    println!(
+    crate::out(format_args!(
         "\n{:<10} {:>8} {:>12} {:>7} {:>9} {:>9} {:>11} {:>9} {:>18}",
         "version",
         "traffic",
@@ -276,7 +272,7 @@ fn print_report(report: &Performance, received: &FeedbackReply, results: &Experi
         "confidence",
         "correct",
         "95 % interval"
-    );
+    ));
     let mut models: Vec<_> = report.models.iter().collect();
     models.sort_by(|a, b| a.version.cmp(&b.version));
     for m in models {
@@ -287,7 +283,7 @@ fn print_report(report: &Performance, received: &FeedbackReply, results: &Experi
         let interval = m.measured_accuracy_interval.map_or("-".into(), |ends| {
             format!("{} to {}", percent(ends.lower), percent(ends.upper))
         });
-        println!(
+        crate::out(format_args!(
             "{:<10} {:>7}% {:>12} {:>7} {:>9} {:>9} {:>11.3} {:>9} {:>18}",
             m.version,
             m.traffic_percent.round(),
@@ -298,11 +294,11 @@ fn print_report(report: &Performance, received: &FeedbackReply, results: &Experi
             m.avg_confidence,
             percent(m.measured_accuracy),
             interval,
-        );
+        ));
     }
-    println!(
+    crate::out(format_args!(
         "\n{} predictions logged, {} labels received. Verdict: {}.",
         report.total_requests, received.recorded, results.verdict
-    );
-    println!("{}", results.summary);
+    ));
+    crate::out(format_args!("{}", results.summary));
 }

@@ -3,6 +3,7 @@
 mod args;
 mod artifact;
 mod audit;
+mod backup;
 mod control;
 mod demo;
 mod doctor;
@@ -69,6 +70,19 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         }
         Command::Journal(journal) => journal::run(&journal),
         Command::Audit(audit) => audit::run(&audit),
+        Command::Config(config) => {
+            let args::ConfigCommand::Check(check) = &config.command;
+            let config = args::check(&check.file)?;
+            out(format_args!(
+                "{} is good: a server would listen on {} with its data in {}",
+                check.file.display(),
+                config.listen,
+                config.data_dir.display()
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Keys(keys) => keys::run(&keys),
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
@@ -77,6 +91,21 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         Command::Evaluate(evaluate) => control::evaluate(&evaluate),
         Command::Simulate(simulate) => simulation::run(&simulate),
     }
+}
+
+/// Prints a line of data. A reader who has gone, such as `head`, is no failure of this program; a disk that is full is one.
+pub(crate) fn out(line: std::fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) else {
+        return;
+    };
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    talk(&format!(
+        "error: what was found out cannot be written: {error}"
+    ));
+    std::process::exit(1);
 }
 
 /// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.

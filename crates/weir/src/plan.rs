@@ -37,9 +37,9 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         Err(problems) => {
             for problem in problems {
                 let flag = problem.pointer.trim_start_matches('/').replace('_', "-");
-                eprintln!("error: --{flag} {}", problem.detail);
+                crate::talk(&format!("error: --{flag} {}", problem.detail));
             }
-            eprintln!("hint: weir plan --help says what each flag takes");
+            crate::talk("hint: weir plan --help says what each flag takes");
             return Ok(ExitCode::from(USAGE));
         }
     };
@@ -47,12 +47,11 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the plan is the data of this command")]
 fn print(args: &PlanArgs, request: &PlanRequest, plan: &PlanReply) -> anyhow::Result<()> {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
+        crate::out(format_args!("{}", serde_json::to_string_pretty(&plan)?));
     } else {
-        println!("{}", text(request, plan));
+        crate::out(format_args!("{}", text(request, plan)));
     }
     Ok(())
 }

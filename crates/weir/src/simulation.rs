@@ -12,10 +12,6 @@ use std::process::ExitCode;
 /// What is answered to flags that do not fit, as the flags' own parser does.
 const USAGE: u8 = 2;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Some(SimulateCommand::Rollout(args)) => return control::rollout(args),
@@ -29,10 +25,10 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         let rows = cells.iter().zip(&reports);
         if args.json {
             let rows: Vec<Value> = rows.map(|(cell, report)| row_json(cell, report)).collect();
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            crate::out(format_args!("{}", serde_json::to_string_pretty(&rows)?));
         } else {
-            println!("{HEAD}");
-            rows.for_each(|(cell, report)| println!("{}", row(cell, report)));
+            crate::out(format_args!("{HEAD}"));
+            rows.for_each(|(cell, report)| crate::out(format_args!("{}", row(cell, report))));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -41,19 +37,19 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         for problem in problems {
             let flag = problem.field.replace('_', "-");
-            eprintln!("error: --{flag} {}", problem.problem);
+            crate::talk(&format!("error: --{flag} {}", problem.problem));
         }
-        eprintln!("hint: weir simulate --help says what each flag takes");
+        crate::talk("hint: weir simulate --help says what each flag takes");
         return Ok(ExitCode::from(USAGE));
     }
     let report = play([&design]).remove(0);
     if args.json {
-        println!(
+        crate::out(format_args!(
             "{}",
             serde_json::to_string_pretty(&report_json(&design, &report))?
-        );
+        ));
     } else {
-        println!("{}", text(&design, &report));
+        crate::out(format_args!("{}", text(&design, &report)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,10 +7,6 @@ use std::process::ExitCode;
 use store::entry::Entry;
 use store::{StoredModel, VerifyReport};
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the result is the data of this command"
-)]
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     // The journal first: what is let go meanwhile is in the database that is read after it.
     let path = args.journal_dir.clone();
@@ -28,7 +24,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let models = models.len();
     let clean = report.problems.is_empty();
     if args.json {
-        println!(
+        crate::out(format_args!(
             "{}",
             serde_json::json!({
                 "clean": clean,
@@ -43,13 +39,13 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 "dropped": report.log.dropped,
                 "problems": report.problems,
             })
-        );
+        ));
     } else {
         for problem in &report.problems {
-            println!("{problem}");
+            crate::out(format_args!("{problem}"));
         }
         let verdict = if clean { "clean" } else { "NOT CLEAN" };
-        println!(
+        crate::out(format_args!(
             "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {models} models \
              replayed from their events, {} problems; of the journal {waiting} entries wait to be counted, {} are missing, {} set aside, {} \
              were of deleted versions",
@@ -60,7 +56,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             report.log.missing,
             report.log.set_aside,
             report.log.dropped
-        );
+        ));
     }
     Ok(if clean {
         ExitCode::SUCCESS

@@ -26,6 +26,8 @@ pub(crate) struct ListParams {
     /// Reads on from this position of the journal; from the beginning where it is left out.
     #[param(minimum = 0)]
     after_position: Option<i64>,
+    /// What the position belongs to, as the page before said.
+    generation: Option<String>,
     /// At most this many, and what came together with the last of them.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -39,6 +41,7 @@ pub(crate) struct ListParams {
     params(ListParams),
     responses(
         (status = 200, description = "values, oldest first", body = FeedbackPage),
+        problems::Gone,
         problems::Query,
         problems::Stored,
     ),
@@ -55,6 +58,7 @@ pub(crate) async fn list(
     let after = fields.position(params.after_position).unwrap_or(0);
     fields.finish(Some(()))?;
     access::check_option(None)?;
+    state.check_generation(params.generation.as_deref())?;
     let log_lag = fresh(&state).await;
     let found = state.store.feedback_after(after, limit).await?;
     let next_position = found.last().map_or(after, |last| last.position);
@@ -66,6 +70,7 @@ pub(crate) async fn list(
     Ok(Reply(FeedbackPage {
         feedback: found.into_iter().map(wire).collect(),
         next_position,
+        generation: state.generation(),
         log_lag,
     }))
 }

@@ -1,6 +1,7 @@
 //! The store on SQLite: one writer at a time, many readers, in one directory.
 
 mod append;
+mod backup;
 mod calls;
 mod catalog;
 mod checkpoint;
@@ -20,6 +21,7 @@ mod shadows;
 mod stretches;
 mod verify;
 
+pub use backup::{Copied, copy_database};
 pub use directory::Gone;
 pub use journal_state::server_of;
 pub use verify::{

@@ -30,10 +30,6 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     tokio::runtime::Runtime::new()?.block_on(demo(args))
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "what happens is the data of this command"
-)]
 async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
     let data_dir = args.data_dir.clone();
@@ -54,15 +50,15 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         None
     };
     let id = start(&client, service.as_ref().map(|s| s.address.as_str())).await?;
-    println!(
+    crate::out(format_args!(
         "A rollout of 2.0.0 over 1.0.0 on real reviews, with time compressed {FACTOR} times: the default \
          soak of\n10 minutes at 1 % takes half a second. A step goes on when it has lasted that and has \
          50 to 200 units\n(the default asks for about 2,500)."
-    );
+    ));
     if regression {
-        println!(
+        crate::out(format_args!(
             "2.0.0 is run by a service elsewhere, which ends after {SERVICE_LASTS} predictions."
-        );
+        ));
     }
     let load = Load::start(&client);
     let mut events = client
@@ -77,7 +73,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
                     let Some(entry) = entry? else {
                         anyhow::bail!("the server ended the stream");
                     };
-                    println!("{}", line(&entry));
+                    crate::out(format_args!("{}", line(&entry)));
                     if entry.action.0.ends_experiment() {
                         return anyhow::Ok(());
                     }
@@ -87,7 +83,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
                         && let Some(service) = dying.take()
                     {
                         service.end().await?;
-                        println!("                    the service of 2.0.0 ends");
+                        crate::out(format_args!("                    the service of 2.0.0 ends"));
                     }
                 }
             }
@@ -95,23 +91,25 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     };
     watch.await?;
     let totals = load.end().await?;
-    println!(
+    crate::out(format_args!(
         "\n{} predictions answered, {} of them by 1.0.0 for 2.0.0; no caller saw a failure.",
         totals.predictions, totals.fallbacks
-    );
+    ));
     let results = client.results(&id).await?;
     for arm in &results.arms {
-        println!(
+        crate::out(format_args!(
             "{:<8} {:>9} units {:>7} fallbacks",
             arm.version, arm.units, arm.fallbacks
-        );
+        ));
     }
-    println!("{}", results.summary);
+    crate::out(format_args!("{}", results.summary));
     if !args.exit {
         let address = &weir.address;
-        eprintln!("\nThe server stays up at {address} (Ctrl-C ends it). Try:");
-        eprintln!("  curl -s '{address}/audit?experiment={id}'");
-        eprintln!("  curl -s {address}/experiments/{id}/results");
+        crate::talk(&format!(
+            "\nThe server stays up at {address} (Ctrl-C ends it). Try:"
+        ));
+        crate::talk(&format!("  curl -s '{address}/audit?experiment={id}'"));
+        crate::talk(&format!("  curl -s {address}/experiments/{id}/results"));
         interrupted.await;
     }
     weir.end().await?;

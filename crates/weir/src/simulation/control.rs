@@ -9,10 +9,6 @@ use simulate::{
 };
 use std::process::ExitCode;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 pub(crate) fn rollout(args: &SimulateRolloutArgs) -> anyhow::Result<ExitCode> {
     let design = RolloutDesign {
         rule: args.rule,
@@ -47,14 +43,14 @@ pub(crate) fn rollout(args: &SimulateRolloutArgs) -> anyhow::Result<ExitCode> {
         let all: Vec<Value> = all
             .map(|((title, d), r)| rollout_json(title, d, r))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        crate::out(format_args!("{}", serde_json::to_string_pretty(&all)?));
     } else if args.table {
-        println!("{ROLLOUT_HEAD}");
+        crate::out(format_args!("{ROLLOUT_HEAD}"));
         for ((title, design), report) in rows.iter().zip(&reports) {
-            println!("{}", rollout_row(title, design, report));
+            crate::out(format_args!("{}", rollout_row(title, design, report)));
         }
     } else {
-        println!("{}", rollout_text(&rows[0].1, &reports[0]));
+        crate::out(format_args!("{}", rollout_text(&rows[0].1, &reports[0])));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,7 +59,7 @@ fn refused(problems: impl Iterator<Item = InvalidDesign>) -> Option<ExitCode> {
     let mut any = None;
     for problem in problems {
         let flag = problem.field.replace('_', "-");
-        eprintln!("error: --{flag} {}", problem.problem);
+        crate::talk(&format!("error: --{flag} {}", problem.problem));
         any = Some(ExitCode::from(USAGE));
     }
     any
@@ -139,10 +135,6 @@ fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
     lines.join("\n")
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 pub(crate) fn bandit(args: &SimulateBanditArgs) -> anyhow::Result<ExitCode> {
     let design = BanditDesign {
         algorithm: Some(args.algorithm),
@@ -163,12 +155,12 @@ pub(crate) fn bandit(args: &SimulateBanditArgs) -> anyhow::Result<ExitCode> {
     let report = simulate_bandit(&design, threads(), || progress.inc(1));
     progress.finish_and_clear();
     if args.json {
-        println!(
+        crate::out(format_args!(
             "{}",
             serde_json::to_string_pretty(&bandit_json(&design, &report))?
-        );
+        ));
     } else {
-        println!("{}", bandit_text(&design, &report));
+        crate::out(format_args!("{}", bandit_text(&design, &report)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,19 +9,15 @@ use std::process::ExitCode;
 const HEAD: &str = "| world | runs | back by evidence, or claims | back by a limit | promoted | treated units, median \
      | seconds or units, median | 90 % |\n|---|---|---|---|---|---|---|---|";
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the report is the data of this command"
-)]
 pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
     let cells = hostile_cells(&args.only, args.runs, args.seed);
     if cells.is_empty() {
-        eprintln!("error: --only {} fits no world", args.only);
+        crate::talk(&format!("error: --only {} fits no world", args.only));
         return Ok(ExitCode::from(USAGE));
     }
     let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
     if !args.json {
-        println!("{HEAD}");
+        crate::out(format_args!("{HEAD}"));
     }
     let mut reports = Vec::new();
     for cell in &cells {
@@ -29,12 +25,12 @@ pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
         if args.json {
             reports.push(as_json(cell, &report));
         } else {
-            progress.suspend(|| println!("{}", row(cell, &report)));
+            progress.suspend(|| crate::out(format_args!("{}", row(cell, &report))));
         }
     }
     progress.finish_and_clear();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
+        crate::out(format_args!("{}", serde_json::to_string_pretty(&reports)?));
     }
     Ok(ExitCode::SUCCESS)
 }

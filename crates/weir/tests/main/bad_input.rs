@@ -445,3 +445,38 @@ async fn bodies_come_packed_and_with_marks() {
         "{status} {told}"
     );
 }
+
+#[tokio::test]
+async fn names_are_told_apart_by_eye() {
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    for (name, says) in [
+        ("..", "steps in a path"),
+        (".", "steps in a path"),
+        ("fraud\u{200b}", "cannot be seen"),
+        ("fraud\u{202e}duarf", "cannot be seen"),
+        ("\u{3164}x", "cannot be seen"),
+        ("caf\u{65}\u{301}", "composed form"),
+    ] {
+        for (model, version, pointer) in [(name, "1", "/name"), ("m", name, "/version")] {
+            let body = json!({"name": model, "version": version, "accuracy": 0.5});
+            let (status, problem) = weir.post("/models", body).await;
+            assert_eq!(
+                (status, &problem["errors"][0]["pointer"]),
+                (422, &json!(pointer)),
+                "{problem}"
+            );
+            assert!(
+                problem["errors"][0]["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains(says),
+                "{problem}"
+            );
+        }
+    }
+    for name in ["caf\u{e9}", "fraud v2.1", "詐欺", "...", "a..b"] {
+        let body = json!({"name": name, "version": "1", "accuracy": 0.5});
+        assert_eq!(weir.post("/models", body).await.0, 200, "{name}");
+    }
+}

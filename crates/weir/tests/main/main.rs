@@ -1,6 +1,7 @@
 //! The real binary, over real HTTP.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod bad_input;
 mod bandit;
 mod beside;
