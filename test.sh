@@ -74,6 +74,13 @@ python3 .ci/outcomes.py target/debug/weir
 step "a shop against an analysis of the same users"
 python3 .ci/shop.py target/debug/weir
 
+step "a platform engineer's first day"
+if command -v prometheus >/dev/null && command -v openssl >/dev/null; then
+    python3 .ci/operations.py target/debug/weir
+else
+    echo "prometheus or openssl is not there: it is left out"
+fi
+
 step "flags by a real OpenFeature SDK"
 "$tools/bin/python" .ci/flags.py target/debug/weir 2000
 

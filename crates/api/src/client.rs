@@ -71,11 +71,17 @@ impl Client {
         })
     }
 
-    /// The same with a key, and with a reason for the audit.
+    /// The same with a key, with a reason for the audit, and with certificates (PEM) of authorities that the server may be
+    /// certified by, beside those of the system.
     ///
     /// # Errors
-    /// When they cannot be sent.
-    pub fn with_key(self, key: Option<&str>, reason: Option<&str>) -> Result<Self, ClientError> {
+    /// When they cannot be sent, or are none.
+    pub fn with(
+        self,
+        key: Option<&str>,
+        reason: Option<&str>,
+        authorities: Option<&[u8]>,
+    ) -> Result<Self, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             let mut value = header(&format!("Bearer {}", key.trim()))?;
@@ -86,9 +92,11 @@ impl Client {
             let value = HeaderValue::from_bytes(reason.trim().as_bytes());
             headers.insert("x-reason", value.map_err(|_| ClientError::Odd)?);
         }
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .build()?;
+        let mut builder = reqwest::Client::builder().default_headers(headers);
+        if let Some(pem) = authorities {
+            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+        }
+        let http = builder.build()?;
         Ok(Self { http, ..self })
     }
 

@@ -19,7 +19,7 @@ use types::Intervention;
 pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<api::PlanReply> {
     let mut planned = None;
     run(async {
-        let client = Client::new(url)?.with_key(key().as_deref(), None)?;
+        let client = Client::new(url)?.with(key().as_deref(), None, None)?;
         planned = Some(client.plan(request).await?);
         Ok(())
     })?;

@@ -20,6 +20,9 @@ pub(crate) struct ConnectArgs {
     /// A file with the key that the server needs [default: the variable WEIR_KEY has the key itself]
     #[arg(long, env = "WEIR_KEY_FILE", value_name = "FILE", global = true)]
     pub(crate) key_file: Option<PathBuf>,
+    /// Certificates (PEM) of authorities that the server may be certified by, beside those of the system.
+    #[arg(long, env = "WEIR_CA_FILE", value_name = "FILE", global = true)]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Why it is done, for the audit of the server.
     #[arg(long, value_name = "TEXT", global = true)]
     pub(crate) reason: Option<String>,
@@ -38,8 +41,16 @@ impl ConnectArgs {
             ),
             None => key(),
         };
+        let read = |path: &PathBuf| {
+            std::fs::read(path).with_context(|| format!("the certificates {}", path.display()))
+        };
+        let authorities = self.ca_file.as_ref().map(read).transpose()?;
         let client = api::Client::new(&self.url)?;
-        Ok(client.with_key(key.as_deref(), self.reason.as_deref())?)
+        Ok(client.with(
+            key.as_deref(),
+            self.reason.as_deref(),
+            authorities.as_deref(),
+        )?)
     }
 }
 
