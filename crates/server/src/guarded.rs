@@ -36,7 +36,10 @@ pub(crate) struct Guarded<T> {
     head_within: Duration,
     /// How long nothing that is written may be taken.
     write_within: Duration,
-    head: Option<Pin<Box<Sleep>>>,
+    /// Until when the head that was begun has to come whole.
+    head: Option<Instant>,
+    /// Wakes then; made only where it is waited for.
+    late: Option<Pin<Box<Sleep>>>,
     write: Option<Pin<Box<Sleep>>>,
 }
 
@@ -48,16 +51,17 @@ impl<T> Guarded<T> {
             seen: 0,
             head_within,
             write_within,
-            head: Some(after(head_within)),
+            head: Some(until(head_within)),
+            late: None,
             write: None,
         }
     }
 }
 
-fn after(time: Duration) -> Pin<Box<Sleep>> {
+fn until(time: Duration) -> Instant {
     // So far away that it does not come, where it cannot be told.
     let far = Duration::from_secs(86_400 * 365);
-    Box::pin(sleep_until(Instant::now() + time.min(far)))
+    Instant::now() + time.min(far)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
@@ -71,7 +75,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         let read = Pin::new(&mut this.inner).poll_read(context, buffer);
         let now = this.busy.0.load(Ordering::Relaxed);
         if now != this.seen {
-            (this.head, this.seen) = (None, now);
+            (this.head, this.late, this.seen) = (None, None, now);
         }
         if now % 2 == 1 {
             return read;
@@ -79,13 +83,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         match read {
             Poll::Ready(read) => {
                 if buffer.filled().len() > before && this.head.is_none() {
-                    this.head = Some(after(this.head_within));
+                    this.head = Some(until(this.head_within));
                 }
                 Poll::Ready(read)
             }
             Poll::Pending => {
-                if let Some(head) = &mut this.head {
-                    ready!(head.as_mut().poll(context));
+                if let Some(head) = this.head {
+                    let late = this.late.get_or_insert_with(|| Box::pin(sleep_until(head)));
+                    ready!(late.as_mut().poll(context));
                     let late = "the head of a request did not come in time";
                     return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, late)));
                 }
@@ -107,7 +112,9 @@ impl<T> Guarded<T> {
             return written;
         }
         let within = self.write_within;
-        let write = self.write.get_or_insert_with(|| after(within));
+        let write = self
+            .write
+            .get_or_insert_with(|| Box::pin(sleep_until(until(within))));
         ready!(write.as_mut().poll(context));
         let late = "the caller did not read in time";
         Poll::Ready(Err(Error::new(ErrorKind::TimedOut, late)))
