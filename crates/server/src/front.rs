@@ -10,6 +10,7 @@ use crate::access::{self, CALLER};
 use crate::codec::json::{self as predictions, Said};
 use crate::decide;
 use crate::error::{ApiError, ApiResult};
+use crate::guarded::Busy;
 use crate::meters::Meters;
 use crate::state::AppState;
 use api::ErrorCode;
@@ -69,20 +70,23 @@ impl Front {
         self,
         request: Request<Incoming>,
         peer: IpAddr,
+        busy: Busy,
     ) -> Result<Response<Body>, Infallible> {
+        busy.begin();
         let hint = (request.version() == Version::HTTP_11).then(|| self.hint.clone());
         if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
             let mut healthy = json(Bytes::from_static(HEALTHY));
             healthy
                 .headers_mut()
                 .extend(hint.map(|hint| (KEEP_ALIVE, hint)));
+            busy.end();
             return Ok(healthy);
         }
         let (began, state) = (Instant::now(), self.state.clone());
         let trace = Trace::of(request.headers());
         // A panic is the end of its request and of nothing else. Pinned here, because it is large to move.
-        let answering = AssertUnwindSafe(self.answer_others(request, peer)).catch_unwind();
-        let mut answering = pin!(answering);
+        let mut answering =
+            pin!(AssertUnwindSafe(self.answer_others(request, peer)).catch_unwind());
         let answered = match trace.map(Arc::new) {
             None => answering.as_mut().await,
             Some(trace) => {
@@ -95,6 +99,7 @@ impl Front {
             state.count_panic();
             Ok(Answered::problem(ApiError::panicked(), None))
         });
+        busy.end();
         answered.map(|answered| {
             let took = began.elapsed();
             let Answered {

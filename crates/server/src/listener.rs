@@ -115,15 +115,8 @@ impl Serving {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let front = self.front.clone();
-        let service = service_fn(move |request| {
-            let (front, busy) = (front.clone(), busy.clone());
-            busy.begin();
-            async move {
-                let answered = front.answer(request, peer).await;
-                busy.end();
-                answered
-            }
-        });
+        // Nothing around it: the future of an answer is large to move.
+        let service = service_fn(move |request| front.clone().answer(request, peer, busy.clone()));
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         let _ = watcher.watch(connection).await;
     }
@@ -139,7 +132,7 @@ impl Serving {
         let service = service_fn(move |request| {
             let (front, one) = (front.clone(), counted.one());
             async move {
-                let answered = front.answer(request, peer).await;
+                let answered = front.answer(request, peer, Busy::default()).await;
                 drop(one);
                 answered
             }

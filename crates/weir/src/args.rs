@@ -15,6 +15,7 @@ use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
+use serde_json::json;
 use server::{Config, Engines, HeaderName, Origin, Proxy, TlsFiles};
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -635,6 +636,8 @@ pub(crate) struct ConfigArgs {
 pub(crate) enum ConfigCommand {
     /// Say whether a server would start with it.
     Check(CheckArgs),
+    /// Print a JSON schema of such a file, for editors.
+    Schema,
 }
 
 #[derive(Args)]
@@ -987,6 +990,49 @@ impl ServeArgs {
             ..Config::new(listen, self.data_dir.clone())
         })
     }
+}
+
+/// A JSON schema of a file of settings.
+pub(crate) fn schema() -> serde_json::Value {
+    let command = LowArgs::command();
+    let serve = command.find_subcommand("serve").into_iter();
+    let settings = serve.flat_map(|serve| serve.get_arguments());
+    let settings = settings.filter(|arg| arg.get_id() != "config" && arg.get_long().is_some());
+    let described = settings.map(|arg| {
+        let name = arg.get_long().unwrap_or_default().replace('-', "_");
+        let one = match arg.get_action().takes_values() {
+            false => json!({"type": "boolean"}),
+            true if arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() => {
+                json!({"type": "string"})
+            }
+            true => json!({"type": ["string", "integer", "number"]}),
+        };
+        let mut of = match arg.get_action() {
+            ArgAction::Append => {
+                json!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+            }
+            _ => one,
+        };
+        let words = arg.get_possible_values();
+        if !words.is_empty() {
+            let shown = words.iter().filter(|word| !word.is_hide_set());
+            let words: Vec<&str> = shown.map(|word| word.get_name()).collect();
+            of["enum"] = if arg.get_action().takes_values() {
+                json!(words)
+            } else {
+                json!([true, false])
+            };
+        }
+        of["description"] = json!(arg.get_help().map(ToString::to_string).unwrap_or_default());
+        (name, of)
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of weir serve",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": described.collect::<serde_json::Map<_, _>>(),
+    })
 }
 
 /// What was typed. Settings of a TOML file are taken as if they had been, where neither a flag nor a variable says

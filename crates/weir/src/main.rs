@@ -70,17 +70,22 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         }
         Command::Journal(journal) => journal::run(&journal),
         Command::Audit(audit) => audit::run(&audit),
-        Command::Config(config) => {
-            let args::ConfigCommand::Check(check) = &config.command;
-            let config = args::check(&check.file)?;
-            out(format_args!(
-                "{} is good: a server would listen on {} with its data in {}",
-                check.file.display(),
-                config.listen,
-                config.data_dir.display()
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Config(config) => match config.command {
+            args::ConfigCommand::Schema => {
+                out(format_args!("{:#}", args::schema()));
+                Ok(ExitCode::SUCCESS)
+            }
+            args::ConfigCommand::Check(check) => {
+                let config = args::check(&check.file)?;
+                out(format_args!(
+                    "{} is good: a server would listen on {} with its data in {}",
+                    check.file.display(),
+                    config.listen,
+                    config.data_dir.display()
+                ));
+                Ok(ExitCode::SUCCESS)
+            }
+        },
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Keys(keys) => keys::run(&keys),

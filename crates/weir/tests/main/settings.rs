@@ -129,3 +129,52 @@ fn a_wrong_value_in_the_file_is_named_with_the_file() {
         );
     }
 }
+
+#[test]
+fn a_file_is_checked_without_a_server_and_has_a_schema() {
+    let files = directory();
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(crate::weir::BINARY)
+            .arg("config")
+            .args(args)
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), said)
+    };
+    let (well, schema) = run(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let known = schema["properties"].as_object().unwrap();
+    assert!(
+        well && known.len() > 30
+            && known["durability"]["enum"] == serde_json::json!(["commit", "fsync"]),
+        "{schema}"
+    );
+    let file = files.path().join("weir.toml");
+    for (text, well, says) in [
+        (
+            "listen = \"127.0.0.1:0\"\ncors_origin = [\"https://a.b\"]\n",
+            true,
+            "is good",
+        ),
+        (
+            "listn = \"127.0.0.1:0\"\n",
+            false,
+            "`listn` is not a setting",
+        ),
+        (
+            "listen = \"0.0.0.0:1\"\nauth = \"none\"\n",
+            false,
+            "--auth none",
+        ),
+        ("tick_ms = 0\n", false, "tick-ms"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (found, said) = run(&["check", file.to_str().unwrap()]);
+        assert_eq!((found, said.contains(says)), (well, true), "{text}: {said}");
+        // What the schema has is what is taken.
+        let table: toml::Table = toml::from_str(text).unwrap();
+        let all_known = table.keys().all(|key| known.contains_key(key));
+        assert!(all_known || !well, "{text}");
+    }
+}
