@@ -7,7 +7,7 @@ use crate::state::AppState;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use evidence::Rollup;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{AuditFilter, LogStore, ModelStore, StoredWebhook};
+use store::{AuditFilter, LogStore, ModelStore, Rollup, StoredWebhook};
 use types::{ModelState, Progress, TimeRange, VersionKey, VersionStatus};
 
 /// The most versions that have series of their own.
