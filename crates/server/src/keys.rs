@@ -266,6 +266,7 @@ fn seen(state: &AppState, caller: &Caller) -> Session {
     responses(
         (status = 200, description = "who the caller is from now on", body = Session),
         problems::NotKnown,
+        problems::Busy,
         problems::Body,
     ),
 )]
