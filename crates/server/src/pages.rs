@@ -17,11 +17,11 @@ use types::{Input, Json};
 /// What a page may have, in bytes of what was sent and answered; one more row may go beyond.
 pub(crate) const PAGE_BYTES: usize = 8 << 20;
 /// Replies that read much which are made, or written to their callers, at a time. Predictions need no place among them.
-pub(crate) const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 8;
 /// How long one waits for such a place.
 const WAIT: Duration = Duration::from_secs(5);
 /// Rows that are read first, before it is known how large they are.
-const FIRST: usize = 16;
+const FIRST: usize = 4;
 
 /// Gathers rows, a few at a time, until there are enough or they are large enough.
 pub(crate) struct Gathering<T> {
@@ -163,12 +163,12 @@ mod tests {
 
     #[test]
     fn pages_end_by_bytes_and_by_number() {
-        assert_eq!(gathered(100, 10), (10, 1));
-        assert_eq!(gathered(100, 1000), (1000, 4));
+        assert_eq!(gathered(100, 4), (4, 1));
+        assert_eq!(gathered(100, 1000), (1000, 5));
         // No more than the first read goes beyond.
         assert_eq!(gathered(PAGE_BYTES, 1000), (FIRST, 1));
         let (rows, _) = gathered(1 << 20, 1000);
-        assert_eq!(rows, FIRST);
+        assert_eq!(rows, 8);
         let (rows, _) = gathered(100 << 10, 1000);
         assert_eq!(rows, 82);
         assert_eq!(gathered(0, 0), (0, 0));
