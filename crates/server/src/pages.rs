@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use store::{AuditEntry, LoggedPrediction};
 use tokio::sync::OwnedSemaphorePermit;
@@ -113,10 +113,30 @@ pub(crate) async fn place(state: &AppState, row: &Row) -> ApiResult<Option<Owned
     }
 }
 
-/// A body that keeps its place until it is written, or its caller is gone.
+/// A body that keeps its place until it is written, or its caller is gone: its bytes do, which outlive it where they are
+/// written slowly.
 pub(crate) struct Holding {
-    pub(crate) body: axum::body::Body,
-    pub(crate) _place: OwnedSemaphorePermit,
+    body: axum::body::Body,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Holding {
+    pub(crate) fn new(body: axum::body::Body, place: OwnedSemaphorePermit) -> Self {
+        let place = Arc::new(place);
+        Self { body, place }
+    }
+}
+
+/// Bytes with their place.
+struct Held {
+    bytes: Bytes,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Body for Holding {
@@ -127,7 +147,13 @@ impl Body for Holding {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let place = Arc::clone(&self.place);
+        let held = |bytes| {
+            let _place = Arc::clone(&place);
+            Bytes::from_owner(Held { bytes, _place })
+        };
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(held))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -159,6 +185,22 @@ mod tests {
             reads += 1;
         }
         (gathering.into_rows().len(), reads)
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_when_the_bytes_are_gone() {
+        use http_body_util::BodyExt;
+        let places = Arc::new(tokio::sync::Semaphore::new(1));
+        let place = Arc::clone(&places).try_acquire_owned().unwrap();
+        let mut body = Holding::new(axum::body::Body::from("a page"), place);
+        let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert_eq!(
+            (&bytes[..], places.available_permits()),
+            (&b"a page"[..], 0)
+        );
+        drop(bytes);
+        assert_eq!(places.available_permits(), 1);
     }
 
     #[test]

@@ -181,6 +181,8 @@ pub fn encode_begun(record: &PredictionRecord, at: Timestamp, bytes: &mut Vec<u8
 /// # Errors
 /// When the bytes are no such entry.
 pub fn broken_off(begun: &[u8], why: &str, at: Timestamp) -> Result<Vec<u8>, NotUnderstood> {
+    // What would not be understood again is not written.
+    Entry::decode(begun)?;
     for field in Fields::new(begun) {
         if let (BEGUN, Field::Bytes(message)) = field? {
             let mut bytes = Vec::with_capacity(begun.len() + why.len() + 32);
@@ -757,6 +759,19 @@ mod tests {
                 changed[at] = random.u8(..);
             }
             let _ = Entry::decode(&changed);
+        }
+    }
+
+    #[test]
+    fn what_is_no_call_that_has_begun_did_not_break_off() {
+        let at = Timestamp::from_micros(1);
+        let broken = |bytes: &[u8]| broken_off(bytes, "the server ended", at);
+        let mut begun = Vec::new();
+        encode_begun(&record(), at, &mut begun);
+        assert!(Entry::decode(&broken(&begun).unwrap()).is_ok());
+        // Found by a fuzz target: a message that is none was taken over as it was.
+        for bytes in [&[0x3a, 1, 0x31][..], &begun[..begun.len() - 1], &[]] {
+            assert!(broken(bytes).is_err(), "{bytes:?}");
         }
     }
 }

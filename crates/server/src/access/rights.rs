@@ -313,12 +313,7 @@ impl Guard {
         let answered = answered.await;
         match place {
             None => answered,
-            Some(place) => answered.map(|body| {
-                Body::new(Holding {
-                    body,
-                    _place: place,
-                })
-            }),
+            Some(place) => answered.map(|body| Body::new(Holding::new(body, place))),
         }
     }
 }
