@@ -17,12 +17,33 @@ pub enum ClientError {
     /// The server refused it.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
-    /// The server cannot be reached, or is none.
-    #[error("the server does not answer as a weir server: {0}")]
-    Transport(#[from] reqwest::Error),
+    /// The server cannot be reached, or is none. What is at the bottom of it is in the message, so there is no `source`.
+    #[error("the server cannot be asked: {}", innermost(.0))]
+    Transport(reqwest::Error),
+    /// Among the authorities there is no certificate.
+    #[error("there is no certificate (PEM) in the file of the authorities")]
+    NoCertificate,
     /// A key or a reason has characters that no header can have.
     #[error("the key or the reason has characters that cannot be sent")]
     Odd,
+}
+
+impl From<reqwest::Error> for ClientError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Transport(error)
+    }
+}
+
+/// What is at the bottom of it (a refused connection, a certificate of an unknown authority), and where.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    match error.url() {
+        Some(url) if error.is_connect() || error.is_request() => format!("{url}: {cause}"),
+        _ => cause.to_string(),
+    }
 }
 
 /// An artifact that comes.
@@ -94,7 +115,11 @@ impl Client {
         }
         let mut builder = reqwest::Client::builder().default_headers(headers);
         if let Some(pem) = authorities {
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)?;
+            if certificates.is_empty() {
+                return Err(ClientError::NoCertificate);
+            }
+            builder = builder.tls_certs_merge(certificates);
         }
         let http = builder.build()?;
         Ok(Self { http, ..self })

@@ -359,7 +359,11 @@ impl AppState {
         }
         let id = KeyId::from_bits(clock::random());
         let (text, hash) = self.keys.make(id)?;
-        let create = SettingsCommand::CreateKey(id, Box::new(first()), hash);
+        let create = SettingsCommand::CreateKey(
+            id,
+            Box::new(of_everything("the first, made at a start without any")),
+            hash,
+        );
         self.set(&create)
             .await
             .map_err(|error| Error::other(ApiError::from(error).detail().to_owned()))?;
@@ -367,11 +371,12 @@ impl AppState {
     }
 }
 
-fn first() -> KeyDefinition {
+/// A key for everything; `why` says where it comes from.
+fn of_everything(why: &str) -> KeyDefinition {
     KeyDefinition {
         role: Role::Admin,
         models: Scope::default(),
-        description: Some("made at the first start, or without one".into()),
+        description: Some(why.into()),
         expires_at: None,
         requests_per_second: None,
         concurrent_requests: None,
@@ -392,7 +397,11 @@ pub async fn make_admin_key(config: &Config, now: Timestamp) -> std::io::Result<
     let keys = access::keys::Keys::open(&config.data_dir, &known, &[])?;
     let id = KeyId::from_bits(clock::random());
     let (text, hash) = keys.make(id)?;
-    let create = SettingsCommand::CreateKey(id, Box::new(first()), hash);
+    let create = SettingsCommand::CreateKey(
+        id,
+        Box::new(of_everything("made beside the stopped server")),
+        hash,
+    );
     let decided = decide_settings(&known, &create, now).map_err(Error::other)?;
     if let Some(decided) = decided {
         let applied = store.apply_settings(decided.change).await;

@@ -368,6 +368,36 @@ impl Server {
     }
 }
 
+/// Looks at what a server would need at its start, and changes nothing.
+///
+/// # Errors
+/// What it would not start with.
+pub fn look_at(config: &Config) -> Result<(), String> {
+    if let Some(files) = &config.tls {
+        Tls::open(files.clone())
+            .map_err(|error| format!("the certificate cannot be used: {error}"))?;
+    }
+    if let Some(path) = &config.upstream_ca {
+        std::fs::read(path)
+            .map_err(|error| format!("--upstream-ca {}: {error}", path.display()))?;
+    }
+    let mut folder = Some(config.data_dir.as_path());
+    while let Some(path) = folder.filter(|path| !path.as_os_str().is_empty()) {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => folder = path.parent(),
+            Ok(_) => {
+                return Err(format!(
+                    "the data directory: {} is no folder",
+                    path.display()
+                ));
+            }
+            Err(error) => return Err(format!("the data directory {}: {error}", path.display())),
+        }
+    }
+    Ok(())
+}
+
 /// How often it is looked whether the certificate has changed.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 

@@ -91,7 +91,7 @@ pub(crate) fn said<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone)
         None => {
             let known: Vec<&str> = known.collect();
             match known.as_slice() {
-                [] => "is not known: there are none here".into(),
+                [] => "is not known: this call takes none".into(),
                 known => format!("is not known; known are {}", known.join(", ")),
             }
         }
@@ -188,7 +188,7 @@ mod tests {
         let (_, said) = field("unknown field `x`, expected `a` or `b`").unwrap();
         assert_eq!(said, "is not known: a is meant, perhaps");
         let (_, said) = field("unknown field `long`, there are no fields").unwrap();
-        assert_eq!(said, "is not known: there are none here");
+        assert_eq!(said, "is not known: this call takes none");
         assert_eq!(field("missing field `name`"), None);
     }
 }

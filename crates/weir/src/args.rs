@@ -1056,7 +1056,14 @@ pub(crate) fn check(file: &Path) -> Result<Config, InvalidArgs> {
         file.into(),
     ];
     match parse_from(typed.into())?.command {
-        Command::Serve(serve) => serve.config(),
+        Command::Serve(serve) => {
+            let config = serve.config()?;
+            server::look_at(&config).map_err(|why| InvalidArgs {
+                problem: format!("{}: {why}", file.display()),
+                hint: "a server would not start with it: mend what is named",
+            })?;
+            Ok(config)
+        }
         _ => unreachable!("that is what was typed"),
     }
 }
@@ -1080,7 +1087,12 @@ fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, InvalidArgs> {
     all.splice(end..end, settings);
     LowArgs::try_parse_from(all).map_err(|error| {
         let said = error.to_string();
-        let first = said.lines().next().unwrap_or_default();
+        // All of its first paragraph: what is missing stands on lines of its own.
+        let lines = said
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim);
+        let first = lines.collect::<Vec<_>>().join(" ");
         in_file(path, first.trim_start_matches("error: "))
     })
 }

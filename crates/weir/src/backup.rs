@@ -115,7 +115,12 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let from = &args.from;
     let manifest = fs::read(from.join(MANIFEST));
-    let manifest = manifest.with_context(|| format!("{} is no backup", from.display()))?;
+    let manifest = manifest.with_context(|| {
+        format!(
+            "{} is no backup: name the folder that `weir backup --to` has made, with {MANIFEST} in it",
+            from.display()
+        )
+    })?;
     let manifest: Manifest =
         serde_json::from_slice(&manifest).context("backup.json cannot be read")?;
     ensure!(
@@ -174,6 +179,9 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     ))?;
     crate::talk(
         "note: it is another server from now on: positions and events are read on from a new beginning (410 for older ones)",
+    );
+    crate::talk(
+        "note: its keys are those of the backup: revoke again what was revoked since (`weir keys list`)",
     );
     Ok(ExitCode::SUCCESS)
 }

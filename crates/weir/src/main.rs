@@ -148,11 +148,30 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
             "choose another address with --listen; port 0 takes a free one"
         }
         _ => {
+            if let Some(said) = error.downcast_ref::<api::ClientError>() {
+                return client_hint(said);
+            }
             return error
                 .downcast_ref::<args::InvalidArgs>()
                 .map(|error| error.hint);
         }
     })
+}
+
+fn client_hint(error: &api::ClientError) -> Option<&'static str> {
+    match error {
+        api::ClientError::Transport(_) => Some(
+            "check --url (or WEIR_URL): whether a server runs there, and http or https; a certificate of an authority of \
+             your own needs --ca-file (or WEIR_CA_FILE)",
+        ),
+        api::ClientError::Refused(problem) if problem.code == api::ErrorCode::Unauthenticated => {
+            Some(
+                "put a key into WEIR_KEY, or name a file with one (--key-file); whoever has lost the last one makes another \
+                 beside the stopped server: `weir keys create --data-dir DIR`",
+            )
+        }
+        _ => None,
+    }
 }
 
 fn journal_hint(error: &::journal::OpenError) -> &'static str {

@@ -332,7 +332,7 @@ async fn what_nobody_knows_is_refused_with_the_name_that_was_meant() {
         );
         let detail = problem["errors"][0]["detail"].as_str().unwrap();
         let wanted = match meant {
-            "" => "is not known: there are none here".into(),
+            "" => "is not known: this call takes none".into(),
             meant => format!("is not known: {meant} is meant, perhaps"),
         };
         assert_eq!(detail, wanted, "{path}");
