@@ -576,6 +576,10 @@ pub(crate) enum AuditCommand {
     ///
     /// Example: weir audit at 2026-11-26T09:30:00Z --name sentiment
     At(AuditAtArgs),
+    /// The latest changes, the newest last: when, what, to which model, why, and by whom.
+    ///
+    /// Example: weir audit list --name sentiment
+    List(AuditListArgs),
 }
 
 #[derive(Args)]
@@ -601,6 +605,18 @@ pub(crate) struct AuditAtArgs {
     /// The model [default: all]
     #[arg(long, value_name = "MODEL")]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct AuditListArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The model [default: all, and the settings of the server]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) name: Option<String>,
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
 }
 
 #[derive(Args)]

@@ -248,7 +248,14 @@ impl Cli {
     async fn show(&self, one: &TargetArgs) -> anyhow::Result<()> {
         let id = self.find(&one.target).await?;
         let experiment = self.client.experiment(&id).await?;
-        self.print(&experiment, || describe(&experiment))
+        if self.json {
+            return self.print(&experiment, String::new);
+        }
+        let filter = [("experiment", id.as_str()), ("limit", "1")];
+        let latest = self.client.audit(&filter).await?.entries;
+        let latest = latest.iter().map(crate::audit::entry);
+        let lines = std::iter::once(describe(&experiment));
+        say(&lines.chain(latest).collect::<Vec<_>>().join("\nlatest: "))
     }
 
     async fn results(&self, one: &TargetArgs) -> anyhow::Result<()> {
@@ -380,13 +387,19 @@ fn phase(progress: &Progress) -> String {
 /// An event in a line.
 pub(crate) fn line(entry: &AuditEntry) -> String {
     let action = entry.action.0.as_str().trim_start_matches("experiment.");
+    let at = entry.at.get(..19).unwrap_or(&entry.at);
+    format!("{at} {action:<12}{}", change(entry))
+}
+
+/// The new weights of an entry and what they were decided by, where it has them.
+pub(crate) fn change(entry: &AuditEntry) -> String {
     let weights = entry.detail["to"].as_object().map(|to| {
         let each = to.iter().map(|(version, percent)| {
             format!("{version} {:.1} %", percent.as_f64().unwrap_or_default())
         });
         format!(" [{}]", each.collect::<Vec<_>>().join(", "))
     });
-    let why = entry.detail["because"].as_str().unwrap_or_default();
-    let at = entry.at.get(..19).unwrap_or(&entry.at);
-    format!("{at} {action:<12}{} {why}", weights.unwrap_or_default())
+    let why = entry.detail["because"].as_str();
+    let why = why.map_or(String::new(), |why| format!(" {why}"));
+    weights.unwrap_or_default() + &why
 }

@@ -91,12 +91,18 @@ fn listed(keys: &[Key]) -> String {
         } else {
             key.models.join(",")
         };
+        let per_second = key.requests_per_second;
+        let per_second = per_second.map(|limit| format!("  {limit} a second"));
+        let at_once = key.concurrent_requests;
+        let at_once = at_once.map(|limit| format!("  {limit} at once"));
         format!(
-            "{}  {:<9}  {models}  expires {}  last used {}  {}",
+            "{}  {:<9}  {models}  expires {}  last used {}{}{}  {}",
             key.key_id,
             key.role.to_string(),
             or(&key.expires_at, "never"),
             or(&key.last_used_at, "never"),
+            per_second.unwrap_or_default(),
+            at_once.unwrap_or_default(),
             or(&key.description, "")
         )
         .trim_end()

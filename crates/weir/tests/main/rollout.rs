@@ -516,6 +516,17 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
     assert!(!ok && errors.contains("runs on the model"), "{errors}");
     let (ok, text, errors) = run(&["rollout", "advance", "sentiment", "--reason", "it is fine"]);
     assert!(ok && text.contains("2.0.0 5.0 %"), "{text} {errors}");
+    let (_, text, _) = run(&["rollout", "status", "sentiment"]);
+    let (_, latest) = text.split_once("\nlatest: ").unwrap();
+    assert!(
+        latest.contains("experiment.advanced  sentiment [")
+            && latest.contains("it is fine  by a caller without a key from 127.0.0.1"),
+        "{text}"
+    );
+    let (ok, text, _) = run(&["audit", "list", "--name", "sentiment", "--limit", "2"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(ok && lines.len() == 2, "{text}");
+    assert_eq!(lines[1], latest.trim_end(), "the newest is the last");
     let (ok, text, errors) = run(&["rollout", "abort", "sentiment"]);
     assert!(ok && text.contains("aborted"), "{text} {errors}");
     let (ok, text, _) = run(&["rollout", "status", "sentiment"]);
