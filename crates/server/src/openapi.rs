@@ -1,9 +1,18 @@
 //! The description of the API, generated from the handlers, and the pages that show it.
 
 use api::Problem;
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::map_response;
+use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa_swagger_ui::SwaggerUi;
+
+/// Only what comes from this server runs. Swagger UI sets styles in its page, and has pictures in its sheets.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
+     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the document says before the calls are added.
 #[derive(OpenApi)]
@@ -19,9 +28,21 @@ use utoipa_swagger_ui::SwaggerUi;
 pub(crate) struct Document;
 
 /// `/openapi.json`, and `/docs` from the binary.
-pub(crate) fn pages(mut document: utoipa::openapi::OpenApi) -> SwaggerUi {
+pub(crate) fn pages<S: Clone + Send + Sync + 'static>(
+    mut document: utoipa::openapi::OpenApi,
+) -> Router<S> {
     open_parts(&mut document);
-    SwaggerUi::new("/docs").url("/openapi.json", document)
+    let pages: Router<S> = SwaggerUi::new("/docs")
+        .url("/openapi.json", document)
+        .into();
+    pages.layer(map_response(with_policy))
+}
+
+async fn with_policy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// A schema that is one part of `allOf` says nothing of what else may be there: closed, it would refuse the fields of

@@ -116,6 +116,10 @@ async fn a_browser_reads_the_description_of_the_api_without_the_internet() {
     };
     let data = directory();
     let weir = Weir::start(data.path());
-    let (page, _) = load(&browser, &format!("{}/docs/", weir.address));
+    let (page, complaints) = load(&browser, &format!("{}/docs/", weir.address));
     assert!(page.contains("/models/{model_id}/activate"), "{page}");
+    assert_eq!(complaints, "", "its policy lets it do all that it does");
+    let reply = reqwest::get(weir.url("/docs/")).await.unwrap();
+    let policy = reply.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
 }
