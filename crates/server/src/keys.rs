@@ -1,7 +1,7 @@
 //! `/keys`: who may call, and what he may do. `/session`: the same for people at the dashboard.
 
-use crate::access::keys::{COOKIE_NAME, SESSION_SECONDS};
-use crate::access::{self, Auth, CALLER, Caller};
+use crate::access::keys::{COOKIE_NAME, Keys, SESSION_SECONDS};
+use crate::access::{Auth, CALLER, Caller};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Json, parse_object, read_bytes};
@@ -357,13 +357,7 @@ impl AppState {
         {
             return Ok(None);
         }
-        let id = KeyId::from_bits(clock::random());
-        let (text, hash) = self.keys.make(id)?;
-        let create = SettingsCommand::CreateKey(
-            id,
-            Box::new(of_everything("the first, made at a start without any")),
-            hash,
-        );
+        let (text, create) = of_everything(&self.keys, "the first, made at a start without any")?;
         self.set(&create)
             .await
             .map_err(|error| Error::other(ApiError::from(error).detail().to_owned()))?;
@@ -371,16 +365,20 @@ impl AppState {
     }
 }
 
-/// A key for everything; `why` says where it comes from.
-fn of_everything(why: &str) -> KeyDefinition {
-    KeyDefinition {
+/// A new key for everything, and the command that makes it known; `why` says where it comes from.
+fn of_everything(keys: &Keys, why: &str) -> std::io::Result<(String, SettingsCommand)> {
+    let definition = KeyDefinition {
         role: Role::Admin,
         models: Scope::default(),
         description: Some(why.into()),
         expires_at: None,
         requests_per_second: None,
         concurrent_requests: None,
-    }
+    };
+    let id = KeyId::from_bits(clock::random());
+    let (text, hash) = keys.make(id)?;
+    let create = SettingsCommand::CreateKey(id, Box::new(definition), hash);
+    Ok((text, create))
 }
 
 /// Makes a key for everything in a data directory that no server uses: for who has lost his own.
@@ -394,14 +392,8 @@ pub async fn make_admin_key(config: &Config, now: Timestamp) -> std::io::Result<
     }
     let store = Store::open(&config.data_dir).map_err(Error::other)?;
     let known = settings::load(&store, now).await.map_err(Error::other)?;
-    let keys = access::keys::Keys::open(&config.data_dir, &known, &[])?;
-    let id = KeyId::from_bits(clock::random());
-    let (text, hash) = keys.make(id)?;
-    let create = SettingsCommand::CreateKey(
-        id,
-        Box::new(of_everything("made beside the stopped server")),
-        hash,
-    );
+    let keys = Keys::open(&config.data_dir, &known, &[])?;
+    let (text, create) = of_everything(&keys, "made beside the stopped server")?;
     let decided = decide_settings(&known, &create, now).map_err(Error::other)?;
     if let Some(decided) = decided {
         let applied = store.apply_settings(decided.change).await;

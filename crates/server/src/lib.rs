@@ -377,10 +377,7 @@ pub fn look_at(config: &Config) -> Result<(), String> {
         Tls::open(files.clone())
             .map_err(|error| format!("the certificate cannot be used: {error}"))?;
     }
-    if let Some(path) = &config.upstream_ca {
-        std::fs::read(path)
-            .map_err(|error| format!("--upstream-ca {}: {error}", path.display()))?;
-    }
+    state::client(config).map_err(|error| error.to_string())?;
     let mut folder = Some(config.data_dir.as_path());
     while let Some(path) = folder.filter(|path| !path.as_os_str().is_empty()) {
         match std::fs::metadata(path) {

@@ -134,19 +134,7 @@ impl AppState {
             config.durability,
             Arc::clone(&meters),
         )?;
-        // One version that hangs leaves the other half to the others.
-        let concurrency = (config.max_predictions / 2).max(1);
-        let client = HttpClient::new(concurrency);
-        let mut client = client.with_secrets(config.secrets_dir.clone());
-        if let Some(path) = &config.upstream_ca {
-            let unusable = |reason: &dyn std::fmt::Display| StartError::UpstreamCa {
-                path: path.clone(),
-                reason: reason.to_string(),
-            };
-            let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
-            let with = client.with_authorities(&pem);
-            client = with.map_err(|error| unusable(&error))?;
-        }
+        let client = client(config)?;
         let (published, _) = store.changed_models(i64::MAX).await?;
         let catalogue = Catalogue::load(&store, clock.now()).await?;
         let settings = settings::load(&store, clock.now()).await?;
@@ -165,7 +153,7 @@ impl AppState {
             within: config.model_load_timeout,
             turn: Semaphore::new(LOADS),
         };
-        let loader = Loader::new(client, loading, concurrency);
+        let loader = Loader::new(client, loading, concurrency(config));
         let artifacts = Artifacts::open(&config.data_dir)?;
         let states = catalogue.all();
         load_all(&states, &artifacts, &loader, config.model_load_timeout).await;
@@ -312,6 +300,27 @@ impl AppState {
     pub(crate) fn set_overdue(&self, overdue: Vec<String>) {
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
     }
+}
+
+/// How many calls of a version may be under way: one that hangs leaves the other half to the others.
+fn concurrency(config: &Config) -> usize {
+    (config.max_predictions / 2).max(1)
+}
+
+/// What model services are called with.
+pub(crate) fn client(config: &Config) -> Result<HttpClient, StartError> {
+    let client = HttpClient::new(concurrency(config));
+    let client = client.with_secrets(config.secrets_dir.clone());
+    let Some(path) = &config.upstream_ca else {
+        return Ok(client);
+    };
+    let unusable = |reason: &dyn std::fmt::Display| StartError::UpstreamCa {
+        path: path.clone(),
+        reason: reason.to_string(),
+    };
+    let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
+    let with = client.with_authorities(&pem);
+    with.map_err(|error| unusable(&error))
 }
 
 /// Work that goes on elsewhere, and still belongs to the trace that it was begun for.

@@ -168,6 +168,8 @@ fn a_file_is_checked_without_a_server_and_has_a_schema() {
             "--auth none",
         ),
         ("tick_ms = 0\n", false, "tick-ms"),
+        // It can be read, and has no certificate.
+        ("upstream_ca = \"Cargo.toml\"\n", false, "no certificate"),
     ] {
         std::fs::write(&file, text).unwrap();
         let (found, said) = run(&["check", file.to_str().unwrap()]);
