@@ -1,10 +1,11 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, EvaluateReply, EvaluateRequest,
-    Experiment, ExperimentResults, Feedback, FeedbackReply, Key, Message, Performance,
-    PredictReply, PredictRequest, Problem, RegisterVersion, Retried, RotateKey, SetAsidePage,
-    StartedExperiment, Traffic, Version,
+    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, EraseUnit, Erasure,
+    EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback, FeedbackReply, Key,
+    Message, Performance, PredictReply, PredictRequest, Privacy, Problem, RegisterVersion,
+    Retention, Retried, RotateKey, SetAsidePage, SetPrivacy, SetRetention, StartedExperiment,
+    Traffic, Version,
 };
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
@@ -157,6 +158,76 @@ impl Client {
     pub async fn revoke_key(&self, id: &str) -> Result<Message, ClientError> {
         self.send(self.http.delete(self.url(&format!("/keys/{id}"))))
             .await
+    }
+
+    /// `GET /privacy/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn privacy(&self, name: &str) -> Result<Privacy, ClientError> {
+        self.send(self.http.get(self.below("/privacy", name)?))
+            .await
+    }
+
+    /// `PUT /privacy/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_privacy(
+        &self,
+        name: &str,
+        privacy: &SetPrivacy,
+    ) -> Result<Privacy, ClientError> {
+        let url = self.below("/privacy", name)?;
+        self.send(self.http.put(url).json(privacy)).await
+    }
+
+    /// `GET /retention/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn retention(&self, name: &str) -> Result<Retention, ClientError> {
+        self.send(self.http.get(self.below("/retention", name)?))
+            .await
+    }
+
+    /// `PUT /retention/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_retention(
+        &self,
+        name: &str,
+        retention: &SetRetention,
+    ) -> Result<Retention, ClientError> {
+        let url = self.below("/retention", name)?;
+        self.send(self.http.put(url).json(retention)).await
+    }
+
+    /// `POST /erasures`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn erase_unit(&self, unit: &str) -> Result<Erasure, ClientError> {
+        let unit_id = unit.to_owned();
+        let asked = self.http.post(self.url("/erasures"));
+        self.send(asked.json(&EraseUnit { unit_id })).await
+    }
+
+    /// `GET /erasures/{erasure_id}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn erasure(&self, id: &str) -> Result<Erasure, ClientError> {
+        self.send(self.http.get(self.below("/erasures", id)?)).await
+    }
+
+    /// `GET /erasures`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn erasures(&self) -> Result<Vec<Erasure>, ClientError> {
+        self.send(self.http.get(self.url("/erasures"))).await
     }
 
     /// `POST /models`.
@@ -428,6 +499,15 @@ impl Client {
     pub async fn performance(&self) -> Result<Performance, ClientError> {
         self.send(self.http.get(self.url("/models/performance")))
             .await
+    }
+
+    /// The address of something by its name.
+    fn below(&self, path: &str, name: &str) -> Result<reqwest::Url, ClientError> {
+        let mut url = reqwest::Url::parse(&self.url(path)).map_err(|_| ClientError::Odd)?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name);
+        }
+        Ok(url)
     }
 
     fn url(&self, path: &str) -> String {

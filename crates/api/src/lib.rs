@@ -14,6 +14,7 @@ mod metric;
 mod performance;
 mod plan;
 mod prediction;
+mod privacy;
 mod problem;
 mod settings;
 mod shadow;
@@ -51,6 +52,10 @@ pub use plan::{EffectUnits, FromLog, PlanReply, PlanRequest, UnitsPower};
 pub use prediction::{
     LoggedPrediction, PredictBody, PredictReplies, PredictReply, PredictRequest, PredictionPage,
     ReplyOrProblem,
+};
+pub use privacy::{
+    EraseUnit, Erasure, ErasureStatus, Keep, Keeping, Kept, KeptPart, Privacy, Retention,
+    SetPrivacy, SetRetention,
 };
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use settings::{SetDefaultModel, Settings};

@@ -170,6 +170,9 @@ pub struct LoggedPrediction {
     pub experiment: Option<String>,
     /// Its place in the journal, which only grows; null where an early release stored it.
     pub position: Option<u64>,
+    /// How much of it is there; left out where all of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<crate::Kept>,
     /// The values that came for it; left out of lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Vec<crate::StoredFeedback>>,

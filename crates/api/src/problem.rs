@@ -87,6 +87,10 @@ codes! {
     FeedbackConflict = "feedback_conflict", 409, "Another value is stored";
     /// The prediction was rejected, so no label can be compared with it.
     PredictionRejected = "prediction_rejected", 409, "The prediction was rejected";
+    /// What was answered is not kept.
+    AnswerNotKept = "answer_not_kept", 409, "The answer is not kept";
+    /// Predictions would be gone before the values of a metric have come.
+    KeptTooShort = "kept_too_short", 409, "Predictions would be kept for too short a time";
     /// The version does not answer its probe.
     RuntimeNotReady = "runtime_not_ready", 409, "The version cannot be called";
     /// The body is too large.
@@ -113,6 +117,8 @@ codes! {
     OriginNotAllowed = "origin_not_allowed", 403, "The web page may not call this server";
     /// There is no such key.
     KeyNotFound = "key_not_found", 404, "There is no such key";
+    /// There is no such erasure.
+    ErasureNotFound = "erasure_not_found", 404, "There is no such erasure";
     /// A bug in the server.
     Internal = "internal", 500, "Something went wrong inside";
     /// The version failed and no other answered.

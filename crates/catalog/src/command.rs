@@ -4,7 +4,8 @@ use serde_json::Value;
 use types::{
     Accuracy, Actor, AliasName, Artifact, Decision, Described, DescribedChange,
     ExperimentDefinition, ExperimentId, ExperimentKey, LookRecord, Metric, MetricName, ModelId,
-    Percent, Progress, Rule, RuntimeSpec, Scale, Timestamp, VersionKey, VersionName, VersionStatus,
+    Percent, Privacy, Progress, Retention, Rule, RuntimeSpec, Scale, Timestamp, VersionKey,
+    VersionName, VersionStatus,
 };
 
 /// What somebody wants of a model: a person, the controller, the demo.
@@ -61,6 +62,10 @@ pub enum Command {
         /// The rules, the first that is met first.
         rules: Vec<Rule>,
     },
+    /// What is kept of predictions from now on.
+    SetPrivacy(Box<Privacy>),
+    /// How long predictions are kept.
+    SetRetention(Retention),
     /// An alias points at a version.
     SetAlias {
         /// The alias.

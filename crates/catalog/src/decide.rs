@@ -7,7 +7,7 @@ use crate::writes;
 use serde_json::Value;
 use types::{
     Actor, AliasName, Artifact, Change, Decision, Experiment, ExperimentId, ExperimentStatus,
-    MAX_RULES, ModelId, ModelState, Percent, Progress, Timestamp, Version, VersionName,
+    MAX_RULES, ModelId, ModelState, Percent, Progress, Retention, Timestamp, Version, VersionName,
     VersionStatus, Write,
 };
 
@@ -131,6 +131,17 @@ fn event_of(
             }
             let event = || Event::RulesSet(state.rules.clone(), rules.clone());
             Ok((state.rules != *rules).then(event))
+        }
+        Command::SetPrivacy(privacy) => {
+            known(state)?;
+            let event = || Event::PrivacySet(Box::new(state.privacy.clone()), privacy.clone());
+            Ok((state.privacy != **privacy).then(event))
+        }
+        Command::SetRetention(retention) => {
+            known(state)?;
+            kept_long_enough(state, retention)?;
+            let event = || Event::RetentionSet(state.retention.clone(), retention.clone());
+            Ok((state.retention != *retention).then(event))
         }
         Command::SetAlias { alias, version } => {
             named(state, version)?;
@@ -546,6 +557,24 @@ fn known(state: &ModelState) -> Result<(), Refusal> {
         return Err(Refusal::UnknownModel(state.name.clone()));
     }
     Ok(())
+}
+
+/// Predictions stay until the values of the metrics have come that are declared, or that an experiment runs on.
+fn kept_long_enough(state: &ModelState, retention: &Retention) -> Result<(), Refusal> {
+    let Some(age) = retention.max_age_seconds else {
+        return Ok(());
+    };
+    let running = state.running().into_iter();
+    let running = running.flat_map(|running| &running.definition.metrics);
+    let longest = state.metrics.values().chain(running);
+    match longest.max_by_key(|metric| metric.window_seconds) {
+        Some(metric) if metric.window_seconds >= age => Err(Refusal::KeptTooShort {
+            metric: metric.name.clone(),
+            window: metric.window_seconds,
+            age,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The traffic has not changed since it was read.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     Actor, AliasName, Artifact, Decision, Described, Experiment, ExperimentId, ExperimentStatus,
-    Metric, MetricName, ModelId, ModelState, Percent, Progress, Rule, Scale, Timestamp, Version,
-    VersionName, VersionStatus,
+    Metric, MetricName, ModelId, ModelState, Percent, Privacy, Progress, Retention, Rule, Scale,
+    Timestamp, Version, VersionName, VersionStatus,
 };
 
 /// Weights in percent by version.
@@ -58,6 +58,10 @@ pub enum Event {
     TrafficSet(Moved, Option<bool>),
     /// Who gets a certain version was set: before, and after.
     RulesSet(Vec<Rule>, Vec<Rule>),
+    /// What is kept of predictions was set: before, and after.
+    PrivacySet(Box<Privacy>, Box<Privacy>),
+    /// How long predictions are kept was set: before, and after.
+    RetentionSet(Retention, Retention),
     /// An alias points elsewhere.
     AliasSet(AliasName, Option<VersionName>, VersionName),
     /// An alias is gone.
@@ -162,6 +166,8 @@ impl Event {
                 state.rules.clone_from(to);
                 moved(state, false);
             }
+            Self::PrivacySet(_, to) => state.privacy.clone_from(to),
+            Self::RetentionSet(_, to) => state.retention.clone_from(to),
             Self::AliasSet(alias, _, to) => point(state, alias, to)?,
             Self::AliasDeleted(alias, _) => drop(state.aliases.remove(alias)),
             Self::MetricSet(_, to) => {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use types::{
     Accuracy, Action, Actor, AliasName, Artifact, Decision, Described, EventRecord, Experiment,
     ExperimentDefinition, ExperimentId, ExperimentKey, ExperimentStatus, Hold, Metric, MetricName,
-    ModelId, ModelName, ModelState, Percent, Progress, Rule, RuntimeSpec, Scale, Tags, Timestamp,
-    Version, VersionKey, VersionName, VersionStatus,
+    ModelId, ModelName, ModelState, Percent, Privacy, Progress, Retention, Rule, RuntimeSpec,
+    Scale, Tags, Timestamp, Version, VersionKey, VersionName, VersionStatus,
 };
 
 impl Event {
@@ -28,6 +28,8 @@ impl Event {
             Self::TrafficSet(..) => Action::TrafficSet,
             Self::AliasSet(..) => Action::AliasSet,
             Self::RulesSet(..) => Action::RulesSet,
+            Self::PrivacySet(..) => Action::PrivacySet,
+            Self::RetentionSet(..) => Action::RetentionSet,
             Self::AliasDeleted(..) => Action::AliasDeleted,
             Self::MetricSet(..) => Action::MetricSet,
             Self::MetricDeleted(_) => Action::MetricDeleted,
@@ -109,6 +111,8 @@ impl Event {
             }),
             Self::AliasSet(alias, from, to) => json!({"alias": alias, "from": from, "to": to}),
             Self::RulesSet(from, to) => json!({"from": from, "to": to}),
+            Self::PrivacySet(from, to) => json!({"from": from, "to": to}),
+            Self::RetentionSet(from, to) => json!({"from": from, "to": to}),
             Self::AliasDeleted(alias, from) => json!({"alias": alias, "from": from, "to": null}),
             Self::MetricSet(from, to) => json!({"from": from, "to": to}),
             Self::MetricDeleted(metric) => json!({"metric": metric}),
@@ -184,6 +188,8 @@ impl Event {
                 Self::AliasSet(detail.get("alias")?, detail.get("from")?, detail.get("to")?)
             }
             Action::RulesSet => Self::RulesSet(detail.get("from")?, detail.get("to")?),
+            Action::PrivacySet => Self::PrivacySet(detail.get("from")?, detail.get("to")?),
+            Action::RetentionSet => Self::RetentionSet(detail.get("from")?, detail.get("to")?),
             Action::AliasDeleted => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
             Action::MetricSet => Self::MetricSet(detail.get("from")?, detail.get("to")?),
             Action::MetricDeleted => Self::MetricDeleted(detail.get("metric")?),
@@ -412,6 +418,10 @@ struct StateForm {
     versions: Vec<VersionForm>,
     #[serde(default)]
     rules: Vec<Rule>,
+    #[serde(default)]
+    privacy: Privacy,
+    #[serde(default)]
+    retention: Retention,
     aliases: BTreeMap<AliasName, VersionKey>,
     metrics: BTreeMap<MetricName, Metric>,
     experiments: Vec<ExperimentForm>,
@@ -426,6 +436,8 @@ impl StateForm {
             fallback: state.fallback,
             versions: state.versions.iter().map(VersionForm::of).collect(),
             rules: state.rules.clone(),
+            privacy: state.privacy.clone(),
+            retention: state.retention.clone(),
             aliases: state.aliases.clone(),
             metrics: state.metrics.clone(),
             experiments: state
@@ -449,6 +461,8 @@ impl StateForm {
             fallback: self.fallback,
             versions: versions.collect::<Option<_>>()?,
             rules: self.rules,
+            privacy: self.privacy,
+            retention: self.retention,
             aliases: self.aliases,
             metrics: self.metrics,
             unreadable: None,

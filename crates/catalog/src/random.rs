@@ -4,10 +4,10 @@ use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
     Accuracy, Actor, AliasName, Arm, Artifact, BuiltIn, ContentHash, Decision, Described,
-    DescribedChange, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, Hold,
-    LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy, Progress, Rule,
-    RuntimeSpec, Scale, Tags, Timestamp, VerdictKind, Version, VersionKey, VersionName,
-    VersionStatus,
+    DescribedChange, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, Hold, Keep,
+    Keeping, LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy, Privacy,
+    Progress, Retention, Rule, RuntimeSpec, Scale, Tags, Timestamp, VerdictKind, Version,
+    VersionKey, VersionName, VersionStatus,
 };
 
 /// Whole numbers below a bound, by chance.
@@ -97,7 +97,12 @@ impl<'a> Dice<'a> {
                 alias: alias(self.below(3)),
                 version: self.version(state),
             },
-            10 if self.one_in(2) => self.set_rules(state),
+            10 if self.one_in(3) => self.set_rules(state),
+            10 if self.one_in(3) => self.set_privacy(),
+            10 if self.one_in(3) => Command::SetRetention(Retention {
+                max_rows: self.one_in(2).then_some(1000),
+                ..Retention::default()
+            }),
             10 => Command::DeleteAlias(alias(self.below(3))),
             11 => Command::SetMetric(Box::new(self.metric())),
             12 => Command::DeleteMetric(metric_name(self.below(3))),
@@ -124,6 +129,19 @@ impl<'a> Dice<'a> {
             rules: rules.collect(),
             revision: if self.one_in(5) { 0 } else { state.revision },
         }
+    }
+
+    fn set_privacy(&mut self) -> Command {
+        let inputs = Keeping {
+            keep: [Keep::Full, Keep::Hashed, Keep::None][self.below(3)],
+            sample_percent: self.below(101) as f64,
+            redact_pointers: vec!["/email".into(); self.below(2)],
+            ..Keeping::default()
+        };
+        Command::SetPrivacy(Box::new(Privacy {
+            inputs,
+            ..Privacy::default()
+        }))
     }
 
     fn register(&mut self) -> Command {

@@ -52,6 +52,18 @@ pub enum Refusal {
     /// There are too many rules.
     #[error("a model has at most {MAX_RULES} rules, and these are {0}")]
     TooManyRules(usize),
+    /// Predictions would be gone before what they lead to is known.
+    #[error(
+        "the metric {metric} waits {window} seconds for its values, and predictions would be kept for {age} seconds"
+    )]
+    KeptTooShort {
+        /// The metric.
+        metric: MetricName,
+        /// Its window, in seconds.
+        window: u64,
+        /// How long predictions would be kept, in seconds.
+        age: u64,
+    },
     /// A running experiment sets the weights.
     #[error("the experiment {0} sets the weights")]
     ExperimentRunning(ExperimentId),

@@ -57,6 +57,11 @@ pub fn differences(stored: &ModelState, replayed: &ModelState) -> Vec<String> {
         None => compare("which versions there are", same),
     }
     compare("the rules", stored.rules == replayed.rules);
+    compare("what is kept", stored.privacy == replayed.privacy);
+    compare(
+        "how long predictions are kept",
+        stored.retention == replayed.retention,
+    );
     compare("the aliases", stored.aliases == replayed.aliases);
     compare("the metrics", stored.metrics == replayed.metrics);
     compare(

@@ -5,9 +5,9 @@ use crate::replay::NotReplayed;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use types::{
-    AccessKey, Action, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, ModelState, Percent,
-    Role, Settings, SettingsChange, SettingsWrite, StoredEvent, Timestamp, Webhook,
-    WebhookDefinition, WebhookId, WebhookSecrets,
+    AccessKey, Action, ErasureId, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName,
+    ModelState, NewErasure, Percent, Role, Settings, SettingsChange, SettingsWrite, StoredEvent,
+    Timestamp, Webhook, WebhookDefinition, WebhookId, WebhookSecrets,
 };
 
 /// The most webhooks.
@@ -46,6 +46,10 @@ pub enum SettingsCommand {
         /// Until when the old one is taken.
         until: Timestamp,
     },
+    /// What a unit sent and was answered is to be erased. Whose it is nobody is told.
+    BeginErasure(Box<NewErasure>),
+    /// It is: so many predictions, and so many rows of other kinds.
+    EndErasure(ErasureId, u64, u64),
     /// The settings as they are become the first event: for those of releases that kept none.
     Baseline,
 }
@@ -60,6 +64,8 @@ enum SettingsEvent {
     WebhookDeleted(WebhookId),
     KeyCreated(KeyId, Box<KeyDefinition>),
     KeyRevoked(KeyId),
+    ErasureBegun(ErasureId, String),
+    ErasureEnded(ErasureId, u64, u64),
     KeyRotated {
         from: KeyId,
         to: KeyId,
@@ -181,6 +187,14 @@ pub fn decide_settings(
                 vec![SettingsWrite::NewKey(Box::new(key), *hash), goes],
             )
         }
+        SettingsCommand::BeginErasure(new) => (
+            SettingsEvent::ErasureBegun(new.id, new.pseudonym.clone()),
+            vec![SettingsWrite::BeginErasure(new.clone())],
+        ),
+        SettingsCommand::EndErasure(id, predictions, others) => (
+            SettingsEvent::ErasureEnded(*id, *predictions, *others),
+            vec![SettingsWrite::EndErasure(*id)],
+        ),
         SettingsCommand::Baseline => (
             SettingsEvent::Baseline(Box::new(settings.clone())),
             Vec::new(),
@@ -319,6 +333,8 @@ impl SettingsEvent {
                 definition: KeyDefinition::clone(definition),
             }),
             Self::KeyRevoked(id) => settings.keys.retain(|key| key.id != *id),
+            // They are no settings: the audit tells of them.
+            Self::ErasureBegun(..) | Self::ErasureEnded(..) => {}
             Self::KeyRotated {
                 from,
                 to,
@@ -350,6 +366,8 @@ impl SettingsEvent {
             Self::WebhookDeleted(_) => Action::WebhookDeleted,
             Self::KeyCreated(..) => Action::KeyCreated,
             Self::KeyRevoked(_) => Action::KeyRevoked,
+            Self::ErasureBegun(..) => Action::ErasureBegun,
+            Self::ErasureEnded(..) => Action::ErasureEnded,
             Self::KeyRotated { .. } => Action::KeyRotated,
         }
     }
@@ -384,6 +402,10 @@ impl SettingsEvent {
             Self::WebhookDeleted(id) => json!({"webhook": id.to_string()}),
             Self::KeyCreated(id, definition) => json!({"key": id, "definition": definition}),
             Self::KeyRevoked(id) => json!({"key": id}),
+            Self::ErasureBegun(id, pseudonym) => json!({"erasure": id, "pseudonym": pseudonym}),
+            Self::ErasureEnded(id, predictions, others) => {
+                json!({"erasure": id, "predictions": predictions, "others": others})
+            }
             Self::KeyRotated {
                 from,
                 to,
@@ -406,6 +428,8 @@ impl SettingsEvent {
             serde_json::from_value::<WebhookDefinition>(value["definition"].clone()).ok()
         };
         let key = |value: &Value| serde_json::from_value::<KeyId>(value.clone()).ok();
+        let erasure =
+            |value: &Value| serde_json::from_value::<ErasureId>(value["erasure"].clone()).ok();
         let of_key = |value: &Value| {
             serde_json::from_value::<KeyDefinition>(value["definition"].clone()).ok()
         };
@@ -442,6 +466,15 @@ impl SettingsEvent {
                 Self::KeyCreated(key(&detail["key"])?, Box::new(of_key(&detail)?))
             }
             Action::KeyRevoked => Self::KeyRevoked(key(&detail["key"])?),
+            Action::ErasureBegun => {
+                let pseudonym = detail["pseudonym"].as_str()?.to_owned();
+                Self::ErasureBegun(erasure(&detail)?, pseudonym)
+            }
+            Action::ErasureEnded => Self::ErasureEnded(
+                erasure(&detail)?,
+                detail["predictions"].as_u64()?,
+                detail["others"].as_u64()?,
+            ),
             Action::KeyRotated => Self::KeyRotated {
                 from: key(&detail["from"])?,
                 to: key(&detail["key"])?,
@@ -505,9 +538,17 @@ mod tests {
         let mut events: Vec<StoredEvent> = Vec::new();
         for n in 0..400 {
             let name = ["m", "n"][random.usize(..2)];
-            let command = match random.u8(..13) {
+            let command = match random.u8(..15) {
                 _ if n == 0 => SettingsCommand::Baseline,
                 9 | 10 => key(random.u64(..40), n),
+                13 => SettingsCommand::BeginErasure(Box::new(NewErasure {
+                    id: ErasureId::from_bits(n as u64),
+                    unit: types::UnitId::parse("never told").expect("a unit"),
+                    pseudonym: "erased:1".into(),
+                    until_order: 1,
+                    position: 1,
+                })),
+                14 => SettingsCommand::EndErasure(ErasureId::from_bits(1), 2, 3),
                 11 => SettingsCommand::RevokeKey(KeyId::from_bits(random.u64(..40))),
                 12 => SettingsCommand::RotateKey {
                     from: KeyId::from_bits(random.u64(..40)),

@@ -122,7 +122,7 @@ fn a_state_is_the_replay_of_its_events_whatever_happens() {
         assert!(differences.is_empty(), "seed {seed}: {differences:?}");
     }
     // Everything that can happen has.
-    assert_eq!(happened.len(), 32, "{happened:?}");
+    assert_eq!(happened.len(), 34, "{happened:?}");
     if let Ok(path) = std::env::var("CATALOG_EVENTS") {
         std::fs::write(path, examples.into_values().collect::<Vec<_>>().concat()).unwrap();
     }

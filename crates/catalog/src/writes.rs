@@ -7,13 +7,22 @@ use types::{Experiment, ExperimentRow, ExperimentStatus, ModelState, Version, Wr
 pub(crate) fn between(old: &ModelState, new: &ModelState) -> Vec<Write> {
     let mut writes = Vec::new();
     let counted = |state: &ModelState| (state.revision, state.epoch, state.fallback);
-    if old.changes == 0 || counted(old) != counted(new) || old.rules != new.rules {
+    let set = |state: &ModelState| {
+        (
+            state.rules.clone(),
+            state.privacy.clone(),
+            state.retention.clone(),
+        )
+    };
+    if old.changes == 0 || counted(old) != counted(new) || set(old) != set(new) {
         writes.push(Write::Model {
             salt: new.salt.clone(),
             revision: new.revision,
             epoch: new.epoch,
             fallback: new.fallback,
             rules: new.rules.clone(),
+            privacy: Box::new(new.privacy.clone()),
+            retention: new.retention.clone(),
         });
     }
     versions(old, new, &mut writes);

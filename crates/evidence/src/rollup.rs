@@ -91,7 +91,8 @@ impl Sample {
 }
 
 impl RowHash {
-    fn add(&mut self, other: Self) {
+    /// Adds the sums of others, modulo 2^64.
+    pub fn add(&mut self, other: Self) {
         self.kept = self.kept.wrapping_add(other.kept);
         self.content = self.content.wrapping_add(other.content);
     }
@@ -128,6 +129,8 @@ pub struct Rollup {
     pub hashed: u64,
     /// The sums of the hashes of the rows, modulo 2^64.
     pub hash: RowHash,
+    /// Rows that were removed since they were counted: they are in none of the two before it, and in all others.
+    pub removed: u64,
 }
 
 impl Rollup {
@@ -184,10 +187,21 @@ impl Rollup {
         self.correct += other.correct;
         self.hashed += other.hashed;
         self.hash.add(other.hash);
+        self.removed += other.removed;
     }
 
-    /// Whether a recount found the same: counts exactly, floating sums to 1e-9 relative.
-    pub fn agrees_with(&self, other: &Self) -> bool {
+    /// Whether a recount found what is stored. Where rows were removed since, only those can be compared that are there.
+    pub fn agrees_with(&self, stored: &Self) -> bool {
+        if stored.removed == 0 {
+            return self.is_as(stored);
+        }
+        let held = stored.count.saturating_sub(stored.removed);
+        let hashes = stored.hashed != held || self.hash == stored.hash;
+        self.count == held && hashes && self.errors <= stored.errors
+    }
+
+    /// Counts exactly, floating sums to 1e-9 relative.
+    fn is_as(&self, other: &Self) -> bool {
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
         // What a sum of numbers of both signs is measured by: √(n Σx²) is no less than Σ|x|.
         let scale = (self.confidence_count as f64 * self.confidence_sum_squares).sqrt();

@@ -57,6 +57,13 @@ impl SegmentValues {
         Ok(segments)
     }
 
+    /// Whether a value of a dimension has a place of its own.
+    pub fn is_told_apart(&self, dimension: usize, value: &AttributeValue) -> bool {
+        let text = text(value);
+        let values = self.0.get(dimension);
+        values.is_some_and(|values| values.contains(&text))
+    }
+
     /// The segments that there may be of so many dimensions: number, dimension and value.
     pub fn all(&self, dimensions: usize) -> impl Iterator<Item = (u16, usize, SegmentOf)> + '_ {
         (0..dimensions).flat_map(|dimension| {

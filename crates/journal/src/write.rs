@@ -304,6 +304,33 @@ impl Journal {
         Ok(removed)
     }
 
+    /// Goes on in another segment, so that the present one can be let go. It stays where there is no other one yet.
+    ///
+    /// # Errors
+    /// When frames that wait cannot be written.
+    pub fn roll(&self) -> Result<(), AppendError> {
+        let mut state = self.shared.lock();
+        self.shared.write_staged(&mut state)?;
+        let holds_something = state
+            .current
+            .as_ref()
+            .is_some_and(|current| current.segment.first <= state.written);
+        match holds_something && !state.spares.is_empty() {
+            true => self.shared.roll(&mut state),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether its files may still hold a frame up to a position.
+    pub fn holds(&self, position: u64) -> bool {
+        let state = self.shared.lock();
+        let current = state.current.as_ref().map(|current| &current.segment);
+        let closed = state.closed.front().map(|closed| &closed.segment);
+        let oldest = closed.or(current);
+        let first = oldest.map_or(state.next, |segment| segment.first);
+        first <= position && first < state.next
+    }
+
     /// Whether a segment could be let go once all up to this position is kept elsewhere.
     pub fn could_let_go(&self, position: u64) -> bool {
         self.shared.lock().release(position).is_some()

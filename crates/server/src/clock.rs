@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use types::{PredictionId, Timestamp};
 
 /// What time it is.
@@ -29,6 +29,60 @@ impl Clock {
     /// What time it is.
     pub fn now(&self) -> Timestamp {
         (self.0)()
+    }
+}
+
+/// Whether the clock can be believed where a wrong one would do harm that cannot be undone: it has gone as fast as time passes,
+/// for a while.
+pub(crate) struct Steady {
+    clock: Clock,
+    /// How long it must have.
+    wanted: Duration,
+    /// The same moment by the clock and by what cannot be set.
+    since: (Timestamp, Instant),
+    /// What was said of it last.
+    told: bool,
+}
+
+/// A clock that is set right by a network moves by less.
+const JUMP: Duration = Duration::from_secs(30);
+
+impl Steady {
+    pub(crate) fn new(clock: &Clock, wanted: Duration) -> Self {
+        Self {
+            since: (clock.now(), Instant::now()),
+            clock: clock.clone(),
+            wanted,
+            told: false,
+        }
+    }
+
+    /// What time it is, where that can be believed.
+    pub(crate) fn now(&mut self) -> Option<Timestamp> {
+        self.at(Instant::now())
+    }
+
+    fn at(&mut self, instant: Instant) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let passed = instant.saturating_duration_since(self.since.1);
+        let moved = now.micros_since(self.since.0);
+        let off = i128::from(moved) - i128::try_from(passed.as_micros()).unwrap_or(i128::MAX);
+        if off.unsigned_abs() > JUMP.as_micros() {
+            let seconds = off / 1_000_000;
+            tracing::error!(
+                seconds,
+                "the clock has jumped; nothing is removed for its age until it has been steady for a while"
+            );
+            self.since = (now, instant);
+            self.told = true;
+            // Without any patience it is believed at once.
+            return self.wanted.is_zero().then_some(now);
+        }
+        let steady = passed >= self.wanted;
+        if steady && std::mem::take(&mut self.told) {
+            tracing::info!("the clock has been steady for a while, and is believed again");
+        }
+        steady.then_some(now)
     }
 }
 
@@ -68,6 +122,33 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_is_not_believed_for_a_while() {
+        use std::sync::atomic::AtomicI64;
+        let wall = Arc::new(AtomicI64::new(1_000_000_000_000));
+        let read = Arc::clone(&wall);
+        let clock = Clock::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed)));
+        let mut steady = Steady::new(&clock, Duration::from_secs(600));
+        let begin = steady.since.1;
+        let mut at = |second: u64, wall_second: i64| {
+            wall.store(
+                1_000_000_000_000 + wall_second * 1_000_000,
+                Ordering::Relaxed,
+            );
+            steady.at(begin + Duration::from_secs(second)).is_some()
+        };
+        assert!(
+            !at(0, 0) && !at(300, 300) && at(600, 605),
+            "the beginning is a while too"
+        );
+        let year = 31_536_000;
+        assert!(!at(660, year + 660), "it is a year ahead");
+        assert!(!at(720, 720), "and back again");
+        assert!(!at(1200, 1200) && at(1320, 1325));
+        // One that stays where it has jumped is believed in the end.
+        assert!(!at(1400, year) && !at(1900, year + 500) && at(2000, year + 600));
+    }
 
     #[test]
     fn ids_ascend_when_the_clock_jumps_back() {

@@ -208,7 +208,7 @@ async fn log_one(
     }
     let record = record(state, checked, retries, now);
     let mut frame = Frame::default();
-    encode_prediction(&record, now, frame.payload());
+    encode_prediction(&model.kept(&record), now, frame.payload());
     let bytes = frame.payload().len() as u64;
     let most = state.log.largest();
     if bytes > most {
@@ -299,6 +299,7 @@ fn record(state: &AppState, checked: Checked, retries: bool, now: Timestamp) -> 
         decided_at: checked.decided_at,
         input: checked.input,
         outcome: checked.outcome,
+        kept: types::Kept::default(),
     }
 }
 

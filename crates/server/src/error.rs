@@ -198,6 +198,7 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         Refusal::NoArtifactNeeded(_) | Refusal::HasArtifact(_) => ErrorCode::ArtifactNotAllowed,
         Refusal::UnknownWebhook(_) => ErrorCode::WebhookNotFound,
         Refusal::UnknownKey(_) => ErrorCode::KeyNotFound,
+        Refusal::KeptTooShort { .. } => ErrorCode::KeptTooShort,
         Refusal::ExperimentStatus(_)
         | Refusal::MetricChanged(_)
         | Refusal::ControlWithoutTraffic { .. }
@@ -251,6 +252,10 @@ fn advice(refusal: &Refusal) -> Option<String> {
         ),
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
         Refusal::TooManyRules(_) => "; several can be one with `or`.".into(),
+        Refusal::KeptTooShort { .. } => {
+            "; keep them for longer than the longest window, or only inputs and outputs for less (`content_max_age_seconds`)."
+                .into()
+        }
         Refusal::TooManyWebhooks(_) => "; delete one first.".into(),
         Refusal::UnknownKey(_) => "; `GET /keys` lists them.".into(),
         Refusal::TooManyKeys(_) => "; revoke one first.".into(),

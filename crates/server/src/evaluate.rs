@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::LogStore;
 use types::{
-    BuiltIn, Experiment, Metric, MetricName, ModelState, Per, Reason, TimeRange, Timestamp,
-    Version, VersionKey,
+    BuiltIn, Experiment, Metric, MetricName, ModelName, ModelState, Per, PredictionId, Reason,
+    TimeRange, Timestamp, Version, VersionKey,
 };
 
 /// Periods for which the weights of a bandit are made.
@@ -46,6 +46,8 @@ pub(crate) async fn answer(
     let log_lag = fresh(&state).await;
     let now = state.clock.now();
     let (plan, range) = asked(&body, &metric, versions, now)?;
+    let kept = kept_since(&state, &name, range).await?;
+    let (range, removed) = (kept, kept != range);
     let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
     let period_ms = period_ms.saturating_mul(1000);
     let log = state
@@ -80,10 +82,36 @@ pub(crate) async fn answer(
         .shares
         .iter()
         .map(|(key, share)| (named(*key), *share));
-    Ok(Reply(EvaluateReply {
-        log_lag,
-        ..wire(&body, &found, range, now, shares.collect())
-    }))
+    let mut reply = wire(&body, &found, range, now, shares.collect());
+    if removed {
+        let since = &reply.since;
+        let note = format!(" Predictions from before {since} are removed, and are not in it.");
+        reply.summary.push_str(&note);
+    }
+    Ok(Reply(EvaluateReply { log_lag, ..reply }))
+}
+
+/// The part of a stretch of time of which predictions are still there: what is said is about that.
+///
+/// # Errors
+/// When none are.
+async fn kept_since(state: &AppState, name: &ModelName, range: TimeRange) -> ApiResult<TimeRange> {
+    let removed = state.store.retained(name.clone()).await?.rows_until;
+    if removed == 0 {
+        return Ok(range);
+    }
+    let kept = PredictionId::new(removed, 0).time();
+    if range.until.is_some_and(|until| until <= kept) {
+        let detail = format!(
+            "The predictions of this time are removed: those of {name} are kept from {kept} on (`GET /retention/{name}`). Ask for a later \
+             time."
+        );
+        return Err(ApiError::new(ErrorCode::CannotEvaluate, detail));
+    }
+    Ok(TimeRange {
+        since: range.since.map(|since| since.max(kept)),
+        ..range
+    })
 }
 
 /// A metric that is built in or declared.

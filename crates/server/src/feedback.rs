@@ -448,6 +448,13 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
                      that is meant."
                 .into(),
         },
+        FeedbackRefusal::AnswerNotKept => Refusal {
+            code: ErrorCode::AnswerNotKept,
+            pointer: "",
+            detail: "What was answered is not kept (see `GET /privacy/{name}` and `GET /retention/{name}`), so a label cannot be \
+                     compared with it; send the value of a metric."
+                .into(),
+        },
         FeedbackRefusal::Rejected => Refusal {
             code: ErrorCode::PredictionRejected,
             pointer: "",

@@ -17,6 +17,7 @@ mod dashboard;
 mod decide;
 mod decisions;
 mod elsewhere;
+mod erasures;
 mod error;
 mod evaluate;
 mod events;
@@ -31,6 +32,7 @@ mod guarded;
 mod health;
 mod interventions;
 mod journal_calls;
+mod keeping;
 mod keys;
 mod limits;
 mod lines;
@@ -46,10 +48,12 @@ mod performance;
 mod plan;
 mod predict;
 mod predictions;
+mod privacy;
 mod prometheus;
 mod requests;
 mod restore;
 mod results;
+mod retention;
 mod rules;
 mod scales;
 mod secret_file;
@@ -151,6 +155,8 @@ pub struct Config {
     pub decision_lasts: Duration,
     /// How often running experiments are looked at.
     pub tick: Duration,
+    /// How long the clock must have gone as fast as time passes before something is removed for its age.
+    pub steady_for: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
     pub private_webhooks: bool,
     /// Where secrets are files that versions send to their services.
@@ -197,6 +203,7 @@ impl Config {
             request_window: Duration::from_secs(86_400),
             decision_lasts: Duration::from_secs(7 * 86_400),
             tick: Duration::from_secs(30),
+            steady_for: Duration::from_secs(600),
             private_webhooks: false,
             secrets_dir: None,
             upstream_ca: None,
@@ -349,6 +356,8 @@ impl Server {
             () = controller::start(&self.state) => {}
             () = Box::pin(limits::run(&self.state)) => {}
             () = webhooks::run(&self.state) => {}
+            () = erasures::run(&self.state) => {}
+            () = retention::run(&self.state) => {}
             () = self.state.keep_published() => {}
             () = self.state.keep_probing() => {}
             () = self.state.keep_loading() => {}
@@ -466,6 +475,11 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(predictions::read))
         .routes(routes!(traffic::read, traffic::set))
         .routes(routes!(rules::read, rules::set))
+        .routes(routes!(privacy::read, privacy::set))
+        .routes(routes!(privacy::retention, privacy::set_retention))
+        .routes(routes!(erasures::erase))
+        .routes(routes!(erasures::list, erasures::ask))
+        .routes(routes!(erasures::read))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))

@@ -306,6 +306,26 @@ impl Log {
         unreadable.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The position of the last entry that somebody was given, written or not.
+    pub(crate) fn staged(&self) -> u64 {
+        self.0.journal.staged()
+    }
+
+    /// Whether the files of the journal may still hold an entry up to a position.
+    pub(crate) fn holds(&self, position: u64) -> bool {
+        self.0.journal.holds(position)
+    }
+
+    /// Goes on in another file of the journal, so that the present one is let go when the store has all of it.
+    ///
+    /// # Errors
+    /// When entries that wait cannot be written.
+    pub(crate) fn roll(&self) -> Result<(), AppendError> {
+        self.0.journal.roll()?;
+        self.0.wake.urgently();
+        Ok(())
+    }
+
     /// What its segments take on the disk, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.journal.bytes()

@@ -132,6 +132,14 @@ pub(crate) mod path {
             /// `hook-` and 12 hexadecimal digits.
             webhook: String,
         }
+        Unit {
+            /// As in the requests.
+            unit_id: String,
+        }
+        Erasure {
+            /// `erasure-` and 12 hexadecimal digits.
+            erasure_id: String,
+        }
         Key {
             /// `key-` and 12 hexadecimal digits.
             key: String,
@@ -188,11 +196,13 @@ pub(crate) mod problems {
         NoModelOrMetric = ModelNotFound MetricNotFound;
         NoWebhook = WebhookNotFound;
         NoKey = KeyNotFound;
+        NoErasure = ErasureNotFound;
+        KeptTooShort = KeptTooShort;
         Gone = GenerationGone;
         NotKnown = Unauthenticated;
         CannotAnswer = CannotEvaluate BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
         CannotStart = ExperimentRunning ExperimentState TransitionNotAllowed RuntimeNotReady;
-        Refused = FeedbackConflict RequestIdUsedTwice PredictionRejected;
+        Refused = FeedbackConflict RequestIdUsedTwice PredictionRejected AnswerNotKept;
         NotLogged = LogUnavailable Internal StoreUnavailable;
         NoReceipt = ReceiptNotFound LogBehind Internal StoreUnavailable;
         Busy = TooManyRequests;
@@ -204,7 +214,7 @@ pub(crate) mod problems {
             InvalidRequest;
         Observe = ModelNotFound VersionNotFound RequestIdTaken TokenInvalid TokenExpired LogBehind TooManyRequests
             LogUnavailable BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest Internal StoreUnavailable;
-        Predict = AmbiguousModel ModelNotFound VersionNotFound RequestIdTaken LogBehind TooManyRequests ModelFailed
+        Predict = AmbiguousModel ModelNotFound VersionNotFound RequestIdTaken AnswerNotKept LogBehind TooManyRequests ModelFailed
             ModelOverloaded NoActiveVersion LogUnavailable ModelTimeout InputRejected BodyTimeout BodyTooLarge UnsupportedMediaType
             InvalidRequest;
     }

@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 use store::{LoggedPrediction, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use types::{
-    Attributes, Input, Json, Outcome, Output, PredictionId, PredictionRecord, Reason, RequestId,
-    RequestKey, Timestamp, UnitId, VersionKey,
+    Attributes, Input, Json, Kept, KeptPart, Outcome, Output, PredictionId, PredictionRecord,
+    Reason, RequestId, RequestKey, Timestamp, UnitId, VersionKey,
 };
 
 /// What is asked for.
@@ -75,6 +75,11 @@ impl Prediction {
     /// The probability with which the version was chosen.
     pub(crate) fn propensity(&self) -> f64 {
         self.assignment.propensity
+    }
+
+    /// Who asked, where the caller said so.
+    pub(crate) fn unit(&self) -> Option<&UnitId> {
+        self.record.unit_id.as_ref()
     }
 
     /// What it was asked.
@@ -163,6 +168,8 @@ pub(crate) enum Failure {
         error: RuntimeError,
         id: PredictionId,
     },
+    /// It was answered, and the answer is not kept.
+    AnswerNotKept(PredictionId),
     /// Another request has the id of this one.
     RequestIdTaken(PredictionId),
     /// Whether the request is a repeat cannot be said: the log is still being counted, or the store is away.
@@ -247,6 +254,10 @@ async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
             .map_err(unknown)?
         {
             Claim::New(guard, failed) => claimed = Some((guard, failed)),
+            // What it was is not known any more, and asking again would be another answer.
+            Claim::Repeat(first) if first.kept.output != KeptPart::Full => {
+                return Err(Failure::AnswerNotKept(first.id));
+            }
             Claim::Repeat(first) => return Ok(Begin::Repeated(first)),
             Claim::Conflict(id) => return Err(Failure::RequestIdTaken(id)),
             Claim::Behind => return Err(Failure::RequestUnknown(None)),
@@ -312,6 +323,7 @@ async fn begin(state: &AppState, call: Call) -> Result<Begin, Failure> {
         decided_at: None,
         input: call.input,
         outcome: Outcome::default(),
+        kept: Kept::default(),
     };
     Ok(Begin::Call(UnderWay {
         record,
@@ -548,8 +560,15 @@ impl UnderWay {
             partial,
         };
         let ended_at = begun_at.after(latency);
-        let (position, error) =
-            append(&state, &mut room, &mut record, error, (ended_at, deadline)).await?;
+        let (position, error) = append(
+            &state,
+            &model,
+            &mut room,
+            &mut record,
+            error,
+            (ended_at, deadline),
+        )
+        .await?;
         if let Some(guard) = guard {
             guard.ended(position, &record);
         }
@@ -675,13 +694,14 @@ fn part(left: Duration, others: bool) -> Duration {
 /// recorded instead, for which there is room.
 async fn append(
     state: &AppState,
+    model: &Model,
     room: &mut Room,
     record: &mut PredictionRecord,
     error: Option<RuntimeError>,
     (at, deadline): (Timestamp, Instant),
 ) -> Result<(u64, Option<RuntimeError>), Failure> {
     let not_logged = |error: AppendError| Failure::NotLogged(error.to_string());
-    let too_large = match state.log.append(room, record, at) {
+    let too_large = match state.log.append(room, &model.kept(record), at) {
         Err(AppendError::TooLarge { bytes, .. }) => bytes,
         appended => {
             return appended
@@ -692,7 +712,7 @@ async fn append(
     if too_large <= state.log.largest()
         && let Some(mut larger) = state.log.reserve(too_large, deadline).await
     {
-        let appended = state.log.append(&mut larger, record, at);
+        let appended = state.log.append(&mut larger, &model.kept(record), at);
         let position = appended.map_err(not_logged)?;
         return Ok((position, error));
     }
@@ -709,6 +729,6 @@ async fn append(
     record.outcome.answer = None;
     record.outcome.partial = None;
     record.outcome.error = Some(error.to_string());
-    let position = state.log.append(room, record, at).map_err(not_logged)?;
-    Ok((position, Some(error)))
+    let appended = state.log.append(room, &model.kept(record), at);
+    Ok((appended.map_err(not_logged)?, Some(error)))
 }

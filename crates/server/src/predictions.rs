@@ -8,7 +8,7 @@ use crate::openapi::{path, problems};
 use crate::pages::{Gathering, PAGE_BYTES, Weighed};
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, LoggedPrediction, PredictionPage};
+use api::{ErrorCode, Kept, KeptPart, LoggedPrediction, PredictionPage};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
@@ -312,6 +312,11 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         failure: p.failure.map(Into::into),
         experiment: p.experiment_id.map(|id| id.to_string()),
         position: p.position,
+        kept: (!p.kept.is_full()).then(|| Kept {
+            input: KeptPart::of(p.kept.input),
+            output: KeptPart::of(p.kept.output),
+            attributes: KeptPart::of(p.kept.attributes),
+        }),
         feedback: None,
     }
 }

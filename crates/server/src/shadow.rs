@@ -30,8 +30,8 @@ use store::entry::encode_shadow;
 use store::{LogStore, ShadowAnswer, ShadowPair, ShadowQuery, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{
-    Experiment, Input, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord, Status,
-    TimeRange, Timestamp, VersionKey,
+    Experiment, Input, KeptPart, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord,
+    Status, TimeRange, Timestamp, UnitId, VersionKey,
 };
 use utoipa::IntoParams;
 
@@ -138,6 +138,7 @@ pub(crate) fn mirror(state: &AppState, prediction: &Prediction) {
             at,
             input: prediction.input().clone(),
             mirrors: prediction.id(),
+            unit: prediction.unit().cloned(),
         };
         state.spawn(async move {
             copy.run().await;
@@ -154,6 +155,8 @@ struct Copy {
     at: usize,
     input: Input,
     mirrors: PredictionId,
+    /// Who asked.
+    unit: Option<UnitId>,
 }
 
 impl Copy {
@@ -164,6 +167,7 @@ impl Copy {
             at,
             input,
             mirrors,
+            unit,
         } = self;
         let (version, began) = (&model.traffic().versions[at], Instant::now());
         let called = async {
@@ -203,6 +207,11 @@ impl Copy {
                 latency_ns: Some(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)),
                 partial: None,
             },
+            kept: KeptPart::Full,
+        };
+        let shadow = match &model.rules {
+            None => shadow,
+            Some(rules) => rules.of_shadow(&shadow, unit.as_ref().map(UnitId::as_str)),
         };
         let mut frame = Frame::default();
         encode_shadow(&shadow, now, frame.payload());

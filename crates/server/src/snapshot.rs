@@ -1,6 +1,7 @@
 //! All that a prediction needs to know, in memory, model by model: a change of one costs one.
 
 use crate::access;
+use crate::keeping::{Hasher, Rules};
 use crate::limits::{self, Watch};
 use crate::state::AppState;
 use arc_swap::ArcSwap;
@@ -8,13 +9,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use route::Routes;
 use runtime::{Loader, PROBE_EVERY, Runtime, RuntimeError, Wanted};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Artifacts;
 use types::{
-    AliasName, Attributes, Failure, ModelName, ModelState, ModelTraffic, RuntimeSpec, Settings,
-    Version, VersionKey, VersionName,
+    AliasName, Attributes, Failure, ModelName, ModelState, ModelTraffic, PredictionRecord,
+    RuntimeSpec, Settings, Version, VersionKey, VersionName,
 };
 
 /// A model as requests see it.
@@ -32,6 +34,8 @@ pub(crate) struct Model {
     aliases: BTreeMap<AliasName, VersionName>,
     /// What its rollout meets, where one with damage limits runs.
     pub(crate) watch: Option<Arc<Watch>>,
+    /// What is kept of its predictions, where that is not all.
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 /// How a version is called.
@@ -85,6 +89,15 @@ impl Model {
             largest_answer,
             aliases,
             watch: limits::next(state.running(), last, !starts),
+            rules: Rules::of(&state.privacy, &state.salt, sources.hasher),
+        }
+    }
+
+    /// A prediction as it is kept.
+    pub(crate) fn kept<'a>(&self, record: &'a PredictionRecord) -> Cow<'a, PredictionRecord> {
+        match &self.rules {
+            None => Cow::Borrowed(record),
+            Some(rules) => Cow::Owned(rules.of_prediction(record)),
         }
     }
 
@@ -159,15 +172,20 @@ impl Loaded {
     }
 }
 
-/// Where versions are loaded from.
+/// Where versions are loaded from, and what hashes what is kept of their predictions.
 pub(crate) struct Sources<'a> {
     loader: &'a Loader,
     artifacts: &'a Artifacts,
+    hasher: &'a Hasher,
 }
 
 impl<'a> Sources<'a> {
-    pub(crate) fn new(loader: &'a Loader, artifacts: &'a Artifacts) -> Self {
-        Self { loader, artifacts }
+    pub(crate) fn new(loader: &'a Loader, artifacts: &'a Artifacts, hasher: &'a Hasher) -> Self {
+        Self {
+            loader,
+            artifacts,
+            hasher,
+        }
     }
 
     /// What a version is loaded from.
@@ -183,18 +201,12 @@ impl<'a> Sources<'a> {
 
 /// Loads what answers and takes long to load, before the first request comes; not longer than it may take. What cannot be
 /// loaded is tried again later, and other versions answer meanwhile.
-pub(crate) async fn load_all(
-    states: &[Arc<ModelState>],
-    artifacts: &Artifacts,
-    loader: &Loader,
-    within: Duration,
-) {
-    let sources = Sources::new(loader, artifacts);
+pub(crate) async fn load_all(states: &[Arc<ModelState>], sources: &Sources<'_>, within: Duration) {
     let versions = states.iter().flat_map(|state| &state.versions);
     let answering =
         versions.filter(|version| version.status.answers() && version.runtime.needs_artifact());
     let load = async |version: &Version| {
-        if let Err(error) = loader.load(&sources.wanted(version)).await {
+        if let Err(error) = sources.loader.load(&sources.wanted(version)).await {
             tracing::error!(%error, name = %version.name, version = %version.version, "a version cannot be loaded");
         }
     };

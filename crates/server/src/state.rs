@@ -5,9 +5,11 @@ use crate::catalogue::Catalogue;
 use crate::clock::{Clock, Ids};
 use crate::decisions::Tokens;
 use crate::error::{ApiError, ApiResult};
+use crate::keeping::{self, Hasher};
 use crate::log::{self, Log};
 use crate::meters::Meters;
 use crate::requests::Requests;
+use crate::secret_file;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
 use crate::{Config, StartError, events, lines, pages, settings};
@@ -56,6 +58,12 @@ pub(crate) struct Shared {
     pub(crate) meters: Arc<Meters>,
     /// What was uploaded for versions.
     pub(crate) artifacts: Artifacts,
+    /// What is hashed of predictions is hashed by it.
+    pub(crate) hasher: Hasher,
+    /// Wakes who brings erasures to their end.
+    pub(crate) erasing: Notify,
+    /// Wakes who says what is kept no longer.
+    pub(crate) retaining: Notify,
     /// Held while it is decided what becomes of an artifact.
     pub(crate) artifacts_turn: Mutex<()>,
     /// Artifacts that somebody is about to name.
@@ -122,6 +130,11 @@ impl AppState {
         for (what, why) in store.unreadable().await? {
             tracing::error!("{what} cannot be read, and is passed over: {why}");
         }
+        let without = "what was hashed before is compared with nothing any more";
+        let key = secret_file::key(&config.data_dir, keeping::FILE, without)?;
+        let hasher = Hasher::new(key);
+        let hash_labels = hasher.clone();
+        store.hash_labels(Arc::new(move |label| hash_labels.value(label)));
         let journal = open_journal(&store, config)?;
         // Ids go on above all that was given, in the store or still in the journal.
         let waiting = log::newest_order(&journal, store.position())?;
@@ -156,8 +169,9 @@ impl AppState {
         let loader = Loader::new(client, loading, concurrency(config));
         let artifacts = Artifacts::open(&config.data_dir)?;
         let states = catalogue.all();
-        load_all(&states, &artifacts, &loader, config.model_load_timeout).await;
-        let snapshot = Snapshot::new(&states, &Sources::new(&loader, &artifacts));
+        let sources = Sources::new(&loader, &artifacts, &hasher);
+        load_all(&states, &sources, config.model_load_timeout).await;
+        let snapshot = Snapshot::new(&states, &sources);
         let keys = Keys::open(&config.data_dir, &settings, &store.keys().await?)?;
         let state = Self(Arc::new(Shared {
             keys,
@@ -173,6 +187,9 @@ impl AppState {
             requests: Requests::new(config.request_window),
             tokens: Tokens::open(&config.data_dir, config.decision_lasts)?,
             artifacts,
+            hasher,
+            erasing: Notify::new(),
+            retaining: Notify::new(),
             artifacts_turn: Mutex::new(()),
             pinned: StdMutex::default(),
             uploads: Semaphore::new(UPLOADS),
@@ -201,7 +218,7 @@ impl AppState {
 
     /// Where versions are loaded from.
     pub(crate) fn sources(&self) -> Sources<'_> {
-        Sources::new(&self.loader, &self.artifacts)
+        Sources::new(&self.loader, &self.artifacts, &self.hasher)
     }
 
     /// Wakes those who wait for something to happen.

@@ -17,7 +17,7 @@
 //!             15 latency in nanoseconds, 16 rejected, 17 attributes as JSON, 18 alias,
 //!             19 request_id, 20 hash of what was asked (8 bytes), 21 when it was made elsewhere, 22 when its
 //!             version was asked for, 23 how it failed, 24 what else was answered as JSON, 25 and 26 order and
-//!             random of the prediction that it mirrors (8 bytes each); times are
+//!             random of the prediction that it mirrors (8 bytes each), 27 how much is kept of it; times are
 //!             microseconds since 1970
 //! feedback    1 receipt (16 bytes), 2 part, 3 parts, 4 values, one after the other
 //! value       1 order (8 bytes), 2 random (8 bytes), 3 label as JSON | 4 metric and 5 value (8 bytes),
@@ -30,9 +30,9 @@ mod wire;
 use crate::{Feedback, FeedbackContent, FeedbackOf, UnitFeedback};
 use sha2::{Digest, Sha256};
 use types::{
-    ExperimentKey, Failure, Input, Measured, MetricName, ModelName, Outcome, PredictionId,
-    PredictionRecord, Reason, ReceiptId, RequestId, ShadowRecord, Status, Timestamp, UnitId,
-    VersionKey, find_word,
+    ExperimentKey, Failure, Input, Kept, KeptPart, Measured, MetricName, ModelName, Outcome,
+    PredictionId, PredictionRecord, Reason, ReceiptId, RequestId, ShadowRecord, Status, Timestamp,
+    UnitId, VersionKey, find_word,
 };
 use wire::{Field, Fields, Writer};
 
@@ -108,6 +108,8 @@ pub struct PredictionEntry<'a> {
     pub failure: Option<Failure>,
     /// What else was answered, by name, as JSON.
     pub outputs: Option<&'a str>,
+    /// How much of it is here.
+    pub kept: Kept,
 }
 
 impl PredictionEntry<'_> {
@@ -208,11 +210,107 @@ pub fn encode_shadow(shadow: &ShadowRecord, at: Timestamp, bytes: &mut Vec<u8>) 
         message.fixed(2, shadow.id.random());
         message.varint(3, shadow.version.0 as u64);
         message.fixed(7, shadow.share.to_bits());
-        encode_outcome(message, &shadow.outcome);
+        encode_outcome(message, &shadow.outcome, shadow.kept);
+        let output = shadow.kept;
+        let kept = Kept {
+            output,
+            ..Kept::default()
+        };
+        message.varint(27, kept.code());
         message.fixed(25, shadow.mirrors.order());
         message.fixed(26, shadow.mirrors.random());
     });
 }
+
+/// An entry without what a unit sent and was answered, where it is of a unit that is renamed; nothing where it stays as it is.
+/// `prediction` gives the new name of a unit that a prediction with an order names, `outcome` that of one to whom something
+/// happened.
+pub fn erased<'n>(
+    bytes: &[u8],
+    prediction: impl Fn(&str, u64) -> Option<&'n str>,
+    outcome: impl Fn(&str) -> Option<&'n str>,
+) -> Option<Vec<u8>> {
+    let entry = Entry::decode(bytes).ok()?;
+    let mut new = Vec::with_capacity(bytes.len());
+    match entry.kind {
+        Kind::Prediction(p) | Kind::Begun(p) => {
+            let name = prediction(p.unit_id?, p.id.order())?;
+            let mut writer = Writer::new(&mut new);
+            for field in Fields::new(bytes) {
+                match field.ok()? {
+                    (kind @ (PREDICTION | BEGUN), Field::Bytes(message)) => {
+                        writer.message(kind, |message_of| {
+                            write_erased(message_of, message, &p, name);
+                        });
+                    }
+                    (tag, field) => writer.field(tag, field),
+                }
+            }
+        }
+        Kind::Feedback(mut feedback) => {
+            let mut renamed = false;
+            for (_, value) in &mut feedback.values {
+                let FeedbackOf::Unit(of) = &mut value.of else {
+                    continue;
+                };
+                if let Some(name) = outcome(of.unit.as_str())
+                    && let Ok(name) = UnitId::parse(name)
+                {
+                    (of.unit, of.outcome) = (name, None);
+                    renamed = true;
+                }
+            }
+            if !renamed {
+                return None;
+            }
+            encode_feedback(&feedback, entry.at, &mut new);
+        }
+        Kind::Shadow(..) => return None,
+    }
+    Some(new)
+}
+
+/// The same of a shadow, whatever it mirrors.
+pub fn erased_shadow(bytes: &[u8]) -> Option<Vec<u8>> {
+    let Kind::Shadow(shadow, _) = Entry::decode(bytes).ok()?.kind else {
+        return None;
+    };
+    let mut new = Vec::with_capacity(bytes.len());
+    let mut writer = Writer::new(&mut new);
+    for field in Fields::new(bytes) {
+        match field.ok()? {
+            (SHADOW, Field::Bytes(message)) => {
+                writer.message(SHADOW, |of| write_erased(of, message, &shadow, ""));
+            }
+            (tag, field) => writer.field(tag, field),
+        }
+    }
+    Some(new)
+}
+
+/// The fields of a prediction but for what its unit sent and was answered.
+fn write_erased(writer: &mut Writer<'_>, message: &[u8], p: &PredictionEntry<'_>, name: &str) {
+    for (tag, field) in Fields::new(message).filter_map(Result::ok) {
+        match tag {
+            8 => writer.bytes(8, name.as_bytes()),
+            // An input that is JSON stays some.
+            10 if !p.is_text => writer.bytes(10, b"null"),
+            14 => writer.bytes(14, ERASED_ERROR.as_bytes()),
+            10 | 12 | 17 | 19 | 20 | 24 | 27 => {}
+            _ => writer.field(tag, field),
+        }
+    }
+    let there = |has: bool, known: KeptPart| if has { KeptPart::Erased } else { known };
+    let kept = Kept {
+        input: there(p.kept.input != KeptPart::None, p.kept.input),
+        output: there(p.prediction.is_some() || p.outputs.is_some(), p.kept.output),
+        attributes: there(p.attributes.is_some(), p.kept.attributes),
+    };
+    writer.varint(27, kept.code());
+}
+
+/// What stands in place of an error whose words are erased: that something went wrong stays.
+pub(crate) const ERASED_ERROR: &str = "what it said is erased";
 
 const PREDICTION: u32 = 2;
 const SHADOW: u32 = 6;
@@ -239,7 +337,8 @@ fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mu
                 prediction.bytes(10, value.as_str().as_bytes());
             }
         }
-        encode_outcome(prediction, &record.outcome);
+        encode_outcome(prediction, &record.outcome, record.kept.output);
+        prediction.varint(27, record.kept.code());
         if !record.attributes.is_empty() {
             prediction.json(17, &record.attributes);
         }
@@ -255,18 +354,21 @@ fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mu
     });
 }
 
-fn encode_outcome(message: &mut Writer<'_>, outcome: &Outcome) {
+fn encode_outcome(message: &mut Writer<'_>, outcome: &Outcome, kept: KeptPart) {
+    let has_answer = !matches!(kept, KeptPart::None | KeptPart::Erased);
     if let Some((served, output)) = &outcome.answer {
         message.varint(11, served.0 as u64);
-        message.bytes(12, output.prediction.as_str().as_bytes());
+        if has_answer {
+            message.bytes(12, output.prediction.as_str().as_bytes());
+        }
         if let Some(confidence) = output.confidence {
             message.fixed(13, confidence.to_bits());
         }
-        if let Some(outputs) = &output.outputs {
+        if let Some(outputs) = output.outputs.as_ref().filter(|_| has_answer) {
             message.bytes(24, outputs.as_str().as_bytes());
         }
     }
-    if let Some(partial) = &outcome.partial {
+    if let Some(partial) = outcome.partial.as_ref().filter(|_| has_answer) {
         message.bytes(24, partial.as_str().as_bytes());
     }
     if let Some(error) = &outcome.error {
@@ -400,6 +502,7 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
         rejected: false,
         failure: None,
         outputs: None,
+        kept: Kept::default(),
     };
     for field in Fields::new(bytes) {
         match field? {
@@ -433,6 +536,10 @@ fn decode_prediction(bytes: &[u8]) -> Result<PredictionEntry<'_>, NotUnderstood>
             }
             (23, Field::Bytes(word)) => entry.failure = find_word(utf8(word)?).ok(),
             (24, Field::Bytes(json)) => entry.outputs = Some(utf8(json)?),
+            (27, Field::Varint(code)) => {
+                let unknown = "it is kept in a way that this release does not know";
+                entry.kept = Kept::of_code(code).ok_or(NotUnderstood::Malformed(unknown))?;
+            }
             (22, Field::Varint(micros)) => {
                 entry.decided_at = Some(Timestamp::from_micros(micros as i64));
             }
@@ -568,6 +675,7 @@ mod tests {
 
     fn record() -> PredictionRecord {
         PredictionRecord {
+            kept: types::Kept::default(),
             id: PredictionId::new(123 << 40, 456 << 30),
             version: VersionKey(7),
             reason: Reason::Experiment,
@@ -643,6 +751,7 @@ mod tests {
         };
         assert_eq!(prediction.status(), Status::Fallback);
         let expected = PredictionEntry {
+            kept: types::Kept::default(),
             id: record().id,
             version: VersionKey(7),
             reason: Reason::Experiment,

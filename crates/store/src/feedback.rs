@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    BuiltIn, ExperimentId, FeedbackStatus, MetricName, ModelId, ModelName, PredictionId, RequestId,
-    Timestamp, UnitId, VersionName,
+    BuiltIn, ExperimentId, FeedbackStatus, KeptPart, MetricName, ModelId, ModelName, PredictionId,
+    RequestId, Timestamp, UnitId, VersionName,
 };
 
 /// An outcome of a unit as it is stored.
@@ -203,6 +203,9 @@ pub enum FeedbackRefusal {
         /// Its value.
         stored: String,
     },
+    /// What was answered is not there, so a label cannot be compared with it.
+    #[error("what was answered is not kept, so it cannot be compared with a label")]
+    AnswerNotKept,
 }
 
 /// What became of each value of a batch.
@@ -259,6 +262,42 @@ pub(crate) fn attempt_of(
         found = Some((exposure, at));
     }
     Ok(found)
+}
+
+/// What a label is compared with where only hashes of answers are kept: the same hash of it.
+pub type LabelHash = std::sync::Arc<dyn Fn(&Value) -> String + Send + Sync>;
+
+/// A prediction as labels see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labelled<'a> {
+    /// Whether a version answered.
+    pub(crate) answered: bool,
+    /// What it answered, as far as that is kept: JSON.
+    pub(crate) prediction: Option<&'a str>,
+    pub(crate) kept: KeptPart,
+}
+
+impl Labelled<'_> {
+    /// 1 where a label equals the answer and else 0, and the label as it is stored: what is known of the answer as a hash
+    /// is not told by the label.
+    pub(crate) fn compare(
+        self,
+        label: &Value,
+        hash: Option<&LabelHash>,
+    ) -> Result<(f64, String), FeedbackRefusal> {
+        let hashed = match (self.kept, hash) {
+            (KeptPart::Hashed, Some(hash)) => Some(Value::from(hash(label))),
+            (KeptPart::Hashed, None) => return Err(FeedbackRefusal::AnswerNotKept),
+            _ => None,
+        };
+        let label = hashed.as_ref().unwrap_or(label);
+        // One that failed is never right, whatever is kept.
+        if self.answered && self.prediction.is_none() {
+            return Err(FeedbackRefusal::AnswerNotKept);
+        }
+        let right = self.answered && is_right(self.prediction, label);
+        Ok((f64::from(right), label.to_string()))
+    }
 }
 
 /// Whether a label equals the prediction; one that failed is never right.

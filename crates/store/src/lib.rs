@@ -22,7 +22,6 @@ mod traits;
 
 pub use entry::request_number;
 use entry::unit_number;
-use feedback::is_right;
 
 pub use artifacts::{Artifacts, Incoming as IncomingArtifact, InvalidArtifact};
 pub use catalog::{
@@ -32,8 +31,8 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, Missed,
-    PlacedFeedback, Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
+    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, LabelHash,
+    Missed, PlacedFeedback, Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
@@ -41,7 +40,8 @@ pub use log::{
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{
-    Copied, Gone, OpenOptions, ServerId, Store, StoredModel, StoredSettings, VerifyReport,
-    copy_database, server_of, stored_models, stored_settings, verify, verify_audit,
+    Copied, Gone, OpenOptions, Retain, Retained, ServerId, Store, StoredErasure, StoredModel,
+    StoredSettings, VerifyReport, copy_database, server_of, stored_models, stored_settings, verify,
+    verify_audit,
 };
 pub use traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};

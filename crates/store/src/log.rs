@@ -78,6 +78,8 @@ pub struct LoggedPrediction {
     pub experiment_id: Option<ExperimentId>,
     /// Its position in the journal that it came from; `None` where a release before the journal stored it.
     pub position: Option<u64>,
+    /// How much of it is there.
+    pub kept: types::Kept,
 }
 
 /// The roll-up of one version over the epochs and a stretch of time.

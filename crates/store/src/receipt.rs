@@ -4,6 +4,8 @@ use crate::{FeedbackRefusal, FeedbackResult, Part};
 use serde::{Deserialize, Serialize};
 use types::FeedbackStatus;
 
+/// What stands in place of a value that may belong to somebody of whom all is erased.
+const NOT_TOLD: &str = "(erased)";
 /// The refusals that a receipt keeps at most.
 const MAX_REFUSED: usize = 100;
 
@@ -70,6 +72,20 @@ impl RequestReceipt {
             return Kept::Nothing;
         }
         Kept::This(receipt)
+    }
+
+    /// Forgets the values that stood in the way of those that were refused; says whether there were some.
+    pub(crate) fn blank(&mut self) -> bool {
+        let mut changed = false;
+        for refused in &mut self.refusals {
+            if let FeedbackRefusal::Conflict { stored } = &mut refused.refusal
+                && stored != NOT_TOLD
+            {
+                NOT_TOLD.clone_into(stored);
+                changed = true;
+            }
+        }
+        changed
     }
 
     /// Of a request of which nothing has been counted.

@@ -23,6 +23,10 @@ crate::words! {
         TrafficSet = "traffic.set",
         /// Who gets a certain version was set.
         RulesSet = "rules.set",
+        /// What is kept of predictions was set.
+        PrivacySet = "privacy.set",
+        /// How long predictions are kept was set.
+        RetentionSet = "retention.set",
         /// An alias points at a version.
         AliasSet = "alias.set",
         /// An alias was deleted.
@@ -83,6 +87,10 @@ crate::words! {
         KeyRevoked = "key.revoked",
         /// A key was replaced by another one.
         KeyRotated = "key.rotated",
+        /// Somebody wants all of a unit erased.
+        ErasureBegun = "erasure.begun",
+        /// All of a unit is erased.
+        ErasureEnded = "erasure.ended",
         /// What this release does not know: a later one has written it.
         Unknown = "unknown",
     }

@@ -95,6 +95,12 @@ impl AttributeValue {
     }
 }
 
+impl From<&AttributeValue> for serde_json::Value {
+    fn from(value: &AttributeValue) -> Self {
+        serde_json::to_value(value).unwrap_or_default()
+    }
+}
+
 impl Serialize for AttributeValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -169,6 +175,16 @@ impl Attributes {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The same names with other values.
+    #[must_use]
+    pub fn map(&self, mut value: impl FnMut(&str, &AttributeValue) -> AttributeValue) -> Self {
+        let each = self.0.iter();
+        Self(
+            each.map(|(name, known)| (name.clone(), value(name, known)))
+                .collect(),
+        )
     }
 
     /// Each, by name.

@@ -129,6 +129,33 @@ impl FromStr for KeyId {
     }
 }
 
+/// Identifies the erasure of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ErasureId(u64);
+
+impl ErasureId {
+    /// From random bits, of which the lowest 48 are kept.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits & LOW_48)
+    }
+}
+
+impl fmt::Display for ErasureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "erasure-{:012x}", self.0)
+    }
+}
+
+impl FromStr for ErasureId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        hex_after("erasure-", text)
+            .map(Self)
+            .ok_or(InvalidId("erasure-0123456789ab"))
+    }
+}
+
 const LOW_48: u64 = 0xffff_ffff_ffff;
 
 /// The value of 12 lower-case hexadecimal digits after a prefix.
@@ -159,7 +186,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(ModelId, ExperimentId, KeyId);
+as_text!(ModelId, ErasureId, ExperimentId, KeyId);
 
 /// Identifies a logged prediction: a UUID version 7 (RFC 9562, section 5.7).
 ///

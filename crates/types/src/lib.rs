@@ -22,6 +22,7 @@ mod number;
 mod onnx_spec;
 mod policy;
 mod prediction;
+mod privacy;
 mod remote_spec;
 mod results;
 mod runtime_spec;
@@ -50,7 +51,9 @@ pub use experiment::{
     InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS, MAX_VALUES,
 };
 pub use feedback::FeedbackStatus;
-pub use id::{ExperimentId, InvalidId, KeyId, ModelId, PredictionId, ReceiptId, WebhookId};
+pub use id::{
+    ErasureId, ExperimentId, InvalidId, KeyId, ModelId, PredictionId, ReceiptId, WebhookId,
+};
 pub use json::{InvalidJson, Json};
 pub use latency::LatencyHistogram;
 pub use metric::{
@@ -73,6 +76,7 @@ pub use policy::{
 pub use prediction::{
     Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, ShadowRecord, Status,
 };
+pub use privacy::{Keep, Keeping, Kept, KeptPart, MAX_PATTERN, MAX_REDACTIONS, Privacy, Retention};
 pub use remote_spec::{OipSpec, OpenaiSpec, Prices, RemoteSpec};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{

@@ -3,9 +3,9 @@
 
 use crate::{
     Action, AliasName, Artifact, Described, Experiment, ExperimentId, ExperimentKey,
-    ExperimentStatus, Hold, Metric, MetricName, ModelName, ModelTraffic, Percent, Progress, Rule,
-    RunningExperiment, Scale, Timestamp, TrafficVersion, VerdictKind, Version, VersionKey,
-    VersionName, VersionStatus,
+    ExperimentStatus, Hold, Metric, MetricName, ModelName, ModelTraffic, Percent, Privacy,
+    Progress, Retention, Rule, RunningExperiment, Scale, Timestamp, TrafficVersion, VerdictKind,
+    Version, VersionKey, VersionName, VersionStatus,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +32,10 @@ pub struct ModelState {
     pub versions: Vec<Version>,
     /// Who gets a certain version: the first rule that is met.
     pub rules: Vec<Rule>,
+    /// What is kept of its predictions.
+    pub privacy: Privacy,
+    /// How long they are kept.
+    pub retention: Retention,
     /// Where its aliases point.
     pub aliases: BTreeMap<AliasName, VersionKey>,
     /// The metrics that were declared for it.
@@ -55,6 +59,8 @@ impl ModelState {
             fallback: true,
             versions: Vec::new(),
             rules: Vec::new(),
+            privacy: Privacy::default(),
+            retention: Retention::default(),
             aliases: BTreeMap::new(),
             metrics: BTreeMap::new(),
             unreadable: None,
@@ -323,6 +329,10 @@ pub enum Write {
         fallback: bool,
         /// Who gets a certain version.
         rules: Vec<Rule>,
+        /// What is kept of its predictions.
+        privacy: Box<Privacy>,
+        /// How long they are kept.
+        retention: Retention,
     },
     /// A version that is new.
     NewVersion(Box<Version>),

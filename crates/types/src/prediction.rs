@@ -1,8 +1,8 @@
 //! One logged call.
 
 use crate::{
-    AliasName, Attributes, ExperimentKey, Json, PredictionId, RequestId, Timestamp, UnitId,
-    VersionKey,
+    AliasName, Attributes, ExperimentKey, Json, Kept, KeptPart, PredictionId, RequestId, Timestamp,
+    UnitId, VersionKey,
 };
 
 /// The input of a prediction.
@@ -152,6 +152,8 @@ pub struct ShadowRecord {
     pub mirrors: PredictionId,
     /// How it went.
     pub outcome: Outcome,
+    /// How much of the answer is here.
+    pub kept: KeptPart,
 }
 
 /// A prediction as it is logged. The chosen version stays on the record when another one
@@ -186,6 +188,8 @@ pub struct PredictionRecord {
     pub input: Input,
     /// How it went.
     pub outcome: Outcome,
+    /// How much of it is here.
+    pub kept: Kept,
 }
 
 impl PredictionRecord {

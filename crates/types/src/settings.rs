@@ -1,7 +1,8 @@
 //! What is set of a server while it runs: one state, changed by commands like a model's.
 
 use crate::{
-    AccessKey, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, Timestamp, WebhookId,
+    AccessKey, ErasureId, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, Timestamp, UnitId,
+    WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -81,4 +82,29 @@ pub enum SettingsWrite {
     SetKey(KeyId, Box<KeyDefinition>),
     /// A key goes, and its hash with it.
     DeleteKey(KeyId),
+    /// All of a unit is to be erased.
+    BeginErasure(Box<NewErasure>),
+    /// All of it is.
+    EndErasure(ErasureId),
+}
+
+/// What a unit sent and was answered until a moment is to be erased. Its `Debug` form does not say whose.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewErasure {
+    /// Identifies it.
+    pub id: ErasureId,
+    /// Whose.
+    pub unit: UnitId,
+    /// What takes the place of the unit's name.
+    pub pseudonym: String,
+    /// Predictions up to this order.
+    pub until_order: u64,
+    /// And what came up to this position of the journal.
+    pub position: u64,
+}
+
+impl fmt::Debug for NewErasure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewErasure({})", self.id)
+    }
 }

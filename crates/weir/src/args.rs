@@ -77,6 +77,18 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Who changed what: whether the audit is whole, and what served at a moment.
     Audit(AuditArgs),
+    /// What a running server keeps of the predictions of a model: inputs, outputs and attributes, in full, as hashes or not at all.
+    ///
+    /// Example: weir privacy sentiment --file rules.json
+    Privacy(PrivacyArgs),
+    /// How long a running server keeps the predictions of a model.
+    ///
+    /// Example: weir retention sentiment --max-age 90d --content-max-age 30d
+    Retention(RetentionArgs),
+    /// Erase all that a person sent and was answered until now.
+    ///
+    /// Example: weir erase customer-17 --wait
+    Erase(EraseArgs),
     /// Copy a data directory while its server goes on: database, journal, artifacts, keys and secrets.
     ///
     /// Example: weir backup --data-dir ./weir-data --to /backups/2026-11-27
@@ -617,6 +629,77 @@ pub(crate) struct AuditListArgs {
     /// How many.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
+}
+
+#[derive(Args)]
+pub(crate) struct PrivacyArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The model.
+    #[arg(value_name = "MODEL")]
+    pub(crate) name: String,
+    /// A file with rules as JSON, as `PUT /privacy/{name}` takes them; - for stdin. Without it the present ones are shown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RetentionArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The model.
+    #[arg(value_name = "MODEL")]
+    pub(crate) name: String,
+    /// The oldest prediction: 90d, 36h. What is not said is kept for ever.
+    #[arg(long, value_name = "AGE")]
+    pub(crate) max_age: Option<Age>,
+    /// The most predictions.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows: Option<u64>,
+    /// How long inputs, outputs and attributes are kept: less than the rest.
+    #[arg(long, value_name = "AGE")]
+    pub(crate) content_max_age: Option<Age>,
+    /// Keep everything.
+    #[arg(long, conflicts_with_all = ["max_age", "max_rows", "content_max_age"])]
+    pub(crate) for_ever: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EraseArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The unit_id of the person. Without it the erasures are listed.
+    #[arg(value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+    /// Wait until all of it is erased.
+    #[arg(long, requires = "unit")]
+    pub(crate) wait: bool,
+}
+
+/// A time in seconds, written with its unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Age(pub(crate) u64);
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = match &text[digits.len()..] {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3600),
+            "d" => Some(86_400),
+            _ => None,
+        };
+        let count = u64::from_str(digits).ok();
+        let seconds = count
+            .zip(unit)
+            .and_then(|(count, unit)| count.checked_mul(unit));
+        seconds
+            .map(Self)
+            .ok_or_else(|| "must be a number with a unit: 90d, 36h, 90m or 3600s".into())
+    }
 }
 
 #[derive(Args)]

@@ -22,7 +22,7 @@ const FORM: u32 = 1;
 /// What a copy says of itself.
 const MANIFEST: &str = "backup.json";
 /// Keys of the server in its data directory.
-const KEYS: [&str; 2] = ["access.key", "decisions.key"];
+const KEYS: [&str; 3] = ["access.key", "decisions.key", "privacy.key"];
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -364,7 +364,7 @@ fn private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn bar(what: &'static str) -> ProgressBar {
+pub(crate) fn bar(what: &'static str) -> ProgressBar {
     let style =
         ProgressStyle::with_template(&format!("{{bar:40}} {{percent}} % of {{len}} {what}"));
     let bar = ProgressBar::new(0);

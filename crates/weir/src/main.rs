@@ -10,6 +10,7 @@ mod doctor;
 mod journal;
 mod keys;
 mod plan;
+mod privacy;
 mod serve;
 mod simulation;
 mod verify;
@@ -86,6 +87,9 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
         },
+        Command::Privacy(args) => privacy::privacy(&args),
+        Command::Retention(args) => privacy::retention(&args),
+        Command::Erase(args) => privacy::erase(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Keys(keys) => keys::run(&keys),

@@ -37,12 +37,29 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
                 "missing": report.log.missing,
                 "set_aside": report.log.set_aside,
                 "dropped": report.log.dropped,
+                "not_recountable": report
+                    .not_recountable
+                    .iter()
+                    .map(|(experiment, rows)| serde_json::json!({"experiment": experiment, "rows_removed": rows}))
+                    .collect::<Vec<_>>(),
+                "rollups_in_part": report.rollups_in_part,
                 "problems": report.problems,
             })
         ));
     } else {
         for problem in &report.problems {
             crate::out(format_args!("{problem}"));
+        }
+        for (experiment, rows) in &report.not_recountable {
+            crate::out(format_args!(
+                "not recountable: the evidence of {experiment}, of which retention has removed {rows} predictions"
+            ));
+        }
+        if report.rollups_in_part > 0 {
+            crate::out(format_args!(
+                "counted in part: {} roll-ups, of which retention has removed predictions; the others agree",
+                report.rollups_in_part
+            ));
         }
         let verdict = if clean { "clean" } else { "NOT CLEAN" };
         crate::out(format_args!(

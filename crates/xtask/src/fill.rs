@@ -256,6 +256,7 @@ fn record(id: PredictionId, version: VersionKey, random: &mut fastrand::Rng) -> 
         outputs: None,
     };
     PredictionRecord {
+        kept: types::Kept::default(),
         id,
         version,
         reason: Reason::Weights,

@@ -337,6 +337,12 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
             let detail = format!("The version failed and no other could answer: {error}.");
             ApiError::new(code, detail).of_prediction(id)
         }
+        Failure::AnswerNotKept(id) => ApiError::new(
+            ErrorCode::AnswerNotKept,
+            "The request was answered when it came first, and the answer is not kept: give it another `request_id` to have a version \
+             asked again.",
+        )
+        .of_prediction(id),
         Failure::RequestIdTaken(id) => ApiError::new(
             ErrorCode::RequestIdTaken,
             "Another request within `--request-hours` has this `request_id`, and asked something else, or its answer is \

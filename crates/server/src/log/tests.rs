@@ -54,6 +54,7 @@ fn record(order: u64, version: VersionKey, random: &mut Rng) -> PredictionRecord
         outputs: None,
     };
     PredictionRecord {
+        kept: types::Kept::default(),
         id: PredictionId::new(order, 7),
         version,
         reason: Reason::Weights,

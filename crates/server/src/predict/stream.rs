@@ -142,7 +142,7 @@ impl UnderWay {
     async fn note_begun(&mut self) -> Result<(), Failure> {
         let mut frame = Frame::default();
         let now = self.begun_at.after(self.start.elapsed());
-        encode_begun(&self.record, now, frame.payload());
+        encode_begun(&self.model.kept(&self.record), now, frame.payload());
         let log = &self.state.log;
         let bytes = frame.payload().len() as u64 + super::ENTRY_BYTES + super::ANSWER_BYTES;
         let room = log.reserve(bytes.min(log.largest()), self.deadline).await;

@@ -45,12 +45,22 @@ impl<'a> Writer<'a> {
         self.0.extend_from_slice(bytes);
     }
 
-    /// A value as JSON.
+    /// A field as it was read.
+    pub(super) fn field(&mut self, tag: u32, field: Field<'_>) {
+        match field {
+            Field::Varint(value) => self.varint_option(tag, Some(value)),
+            Field::Fixed(bits) => self.fixed(tag, bits),
+            Field::Bytes(bytes) => self.bytes(tag, bytes),
+            Field::Other => {}
+        }
+    }
+
     /// Fields that were written before.
     pub(super) fn again(&mut self, fields: &[u8]) {
         self.0.extend_from_slice(fields);
     }
 
+    /// A value as JSON.
     pub(super) fn json(&mut self, field: u32, value: &impl Serialize) {
         self.nested(field, |bytes| {
             serde_json::to_writer(bytes, value)

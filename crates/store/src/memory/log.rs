@@ -5,15 +5,14 @@ mod outcomes;
 use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
-use crate::feedback::{Attempt, attempt_of};
+use crate::feedback::{Attempt, Labelled, attempt_of};
 use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
     Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
     FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
     PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
-    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, is_right,
-    unit_number,
+    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, unit_number,
 };
 use evidence::{
     Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
@@ -753,10 +752,10 @@ impl Log {
                 answer: answer(&p, p.status()),
                 shadow: answer(
                     &made,
-                    match (made.prediction, made.rejected) {
-                        (Some(_), _) => types::Status::Ok,
-                        (None, true) => types::Status::Rejected,
-                        (None, false) => types::Status::Error,
+                    match (made.error, made.rejected) {
+                        (None, _) => types::Status::Ok,
+                        (Some(_), true) => types::Status::Rejected,
+                        (Some(_), false) => types::Status::Error,
                     },
                 ),
                 label: known.and_then(|known| known.label.as_deref().map(json)),
@@ -1215,8 +1214,13 @@ fn value_of(
     let (metric, value) = match &item.content {
         FeedbackContent::Label(_) if prediction.rejected => return Err(FeedbackRefusal::Rejected),
         FeedbackContent::Label(label) => {
-            let right = f64::from(is_right(prediction.prediction, label));
-            return Ok((correct.name, right, Some(label.to_string())));
+            let labelled = Labelled {
+                answered: prediction.served.is_some(),
+                prediction: prediction.prediction,
+                kept: prediction.kept.output,
+            };
+            let (right, label) = labelled.compare(label, None)?;
+            return Ok((correct.name, right, Some(label)));
         }
         FeedbackContent::Value(metric, value) => (metric, *value),
     };
@@ -1278,5 +1282,6 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
         failure: p.failure,
         experiment_id: experiment.map(|experiment| experiment.id),
         position: Some(row.position),
+        kept: p.kept,
     }
 }

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use types::{
     AccessKey, AliasName, Change, EventRecord, Experiment, ExperimentId, ExperimentKey,
     ExperimentRow, ExperimentStatus, KeyDefinition, KeyId, Metric, MetricName, ModelName,
-    ModelState, Rule, Scale, Settings, SettingsChange, SettingsWrite, StoredEvent, Timestamp,
-    Version, VersionKey, VersionName, VersionStatus, Webhook, WebhookId, WebhookSecrets, Write,
+    ModelState, Privacy, Retention, Rule, Scale, Settings, SettingsChange, SettingsWrite,
+    StoredEvent, Timestamp, Version, VersionKey, VersionName, VersionStatus, Webhook, WebhookId,
+    WebhookSecrets, Write,
 };
 
 /// All rows. A group of changes that does not fit is taken back by putting a copy in its place.
@@ -41,6 +42,8 @@ struct Model {
     epoch: i64,
     fallback: bool,
     rules: Vec<Rule>,
+    privacy: Privacy,
+    retention: Retention,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +115,8 @@ impl Models {
             epoch: 0,
             fallback: true,
             rules: Vec::new(),
+            privacy: Privacy::default(),
+            retention: Retention::default(),
         };
         let known = self
             .models
@@ -144,10 +149,14 @@ impl Models {
                 epoch,
                 fallback,
                 rules,
+                privacy,
+                retention,
             } => {
                 let model = self.models.get_mut(name)?;
                 model.salt.clone_from(salt);
                 model.rules.clone_from(rules);
+                model.privacy.clone_from(privacy);
+                model.retention.clone_from(retention);
                 (model.revision, model.epoch, model.fallback) = (*revision, *epoch, *fallback);
             }
             Write::NewVersion(version) => self.register(version)?,
@@ -333,6 +342,8 @@ impl Models {
                 let mut keys = self.settings.keys.iter_mut();
                 keys.find(|key| key.id == *id)?.definition = KeyDefinition::clone(definition);
             }
+            // The log in memory is forgotten soon enough.
+            SettingsWrite::BeginErasure(_) | SettingsWrite::EndErasure(_) => {}
             SettingsWrite::DeleteKey(id) => {
                 self.keys.remove(id)?;
                 self.settings.keys.retain(|key| key.id != *id);
@@ -444,6 +455,8 @@ impl Models {
             salt: model.salt.clone(),
             fallback: model.fallback,
             rules: model.rules.clone(),
+            privacy: model.privacy.clone(),
+            retention: model.retention.clone(),
             versions: self
                 .live()
                 .filter(|version| version.name == *name)

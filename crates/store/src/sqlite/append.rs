@@ -5,26 +5,29 @@
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
 use super::checkpoint::Checkpointer;
+use super::erasure::{self, Erasing, Piece};
 use super::evidence::{OpenEvidence, exposure_of};
 use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
 use super::predictions::{self, PurgeCursor};
 use super::receipts::Receipts;
 use super::request_ids::{OpenRequestIds, WaitingIds};
+use super::retention::{self, OutcomeCursors, Retain};
 use super::rollups::OpenRollups;
 use super::shadows;
 use super::stretches::OpenStretch;
 use super::{ServerId, Store, closed};
-use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry};
-use crate::{Appended, Incoming, LogStore, Part, StoreError, unit_number};
+use crate::entry::{Entry, FeedbackEntry, Kind, NotUnderstood, PredictionEntry, erased_shadow};
+use crate::{Appended, Incoming, LabelHash, LogStore, Part, StoreError, unit_number};
 use evidence::{Exposure, Sample};
 use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use types::{Timestamp, VersionKey};
+use types::{PredictionId, Timestamp, VersionKey};
 
 /// Entries that are tried again in one turn.
 const RETRIED: u32 = 100;
@@ -105,10 +108,12 @@ impl Store {
         let writer = writer.as_mut().ok_or_else(closed)?;
         let mut more = false;
         if self.inner.untidy.swap(false, Ordering::AcqRel) {
-            let purged = writer.purge_chunk();
-            more = *purged.as_ref().unwrap_or(&true);
+            let retain = self.inner.retain.lock();
+            let retain = retain.map(|retain| retain.clone()).unwrap_or_default();
+            let tidied = writer.tidy_chunk(&retain);
+            more = *tidied.as_ref().unwrap_or(&true);
             self.inner.untidy.fetch_or(more, Ordering::AcqRel);
-            purged?;
+            tidied?;
         }
         writer.checkpointer.after_commit(&writer.connection);
         Ok(more)
@@ -134,6 +139,10 @@ pub(super) struct Writer {
     /// Whether versions are deleted.
     deleted: HashMap<VersionKey, bool>,
     purge_cursor: PurgeCursor,
+    /// How far outcomes of units have been looked at that are kept no longer.
+    outcome_cursors: OutcomeCursors,
+    /// Units that are renamed.
+    erasing: Arc<Erasing>,
     /// Calls that have begun and have no outcome yet.
     begun: usize,
 }
@@ -199,6 +208,9 @@ impl Writer {
         let server_key = journal_state::server_key(&connection, &server)?;
         let request_ids = OpenRequestIds::read(&connection)?;
         let begun = count_begun(&connection)?;
+        let erasing = Arc::new(Erasing::read(&connection)?);
+        let mut feedback = OpenFeedback::of(server_key, request_ids);
+        feedback.erasing = Arc::clone(&erasing);
         let checkpointer = Checkpointer::start(path, &mut connection)?;
         Ok(Self {
             connection,
@@ -209,16 +221,22 @@ impl Writer {
             stretches: OpenStretch::default(),
             rollups: OpenRollups::of(server_key),
             evidence: OpenEvidence::of(server_key),
-            feedback: OpenFeedback::of(server_key, request_ids),
+            feedback,
             receipts: Receipts::default(),
             deleted: HashMap::default(),
             purge_cursor: PurgeCursor::default(),
+            outcome_cursors: OutcomeCursors::default(),
+            erasing,
             begun,
         })
     }
 
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    pub(super) fn hash_labels(&mut self, hash: LabelHash) {
+        self.feedback.label_hash = Some(hash);
     }
 
     pub(super) fn request_ids(&self) -> WaitingIds {
@@ -246,7 +264,15 @@ impl Writer {
         let known = incoming
             .entries
             .partition_point(|(position, _)| *position <= self.position);
-        let entries = &incoming.entries[known..];
+        let renamed = self.renamed(&incoming.entries[known..]);
+        let renamed: Vec<Placed<'_>> = renamed
+            .iter()
+            .map(|(position, bytes)| (*position, bytes.as_ref()))
+            .collect();
+        let entries = match self.erasing.is_empty() {
+            true => &incoming.entries[known..],
+            false => &renamed[..],
+        };
         let last = entries.last().map(|(position, _)| *position);
         let missing = incoming.missing.last().map(|missing| *missing.end());
         let until = last.max(missing).unwrap_or(0);
@@ -254,6 +280,18 @@ impl Writer {
             return Ok(());
         }
         self.append_all(entries, until, incoming, appended)
+    }
+
+    /// Entries as they are stored where units are renamed; none where no unit is.
+    fn renamed<'a>(&self, entries: &[Placed<'a>]) -> Vec<(u64, Cow<'a, [u8]>)> {
+        if self.erasing.is_empty() {
+            return Vec::new();
+        }
+        let each = entries.iter().map(|(position, bytes)| {
+            let renamed = self.erasing.rename(*position, bytes);
+            (*position, renamed.map_or(Cow::Borrowed(*bytes), Cow::Owned))
+        });
+        each.collect()
     }
 
     /// Stores entries in one transaction, or in halves where one of them cannot be stored.
@@ -408,7 +446,7 @@ impl Writer {
             Kind::Shadow(shadow, mirrors) => {
                 let dropped = self.is_deleted(shadow.version)?;
                 if !dropped {
-                    shadows::insert(&self.connection, shadow, *mirrors, origin)?;
+                    self.take_shadow(shadow, *mirrors, bytes, origin)?;
                 }
                 group.dropped += u64::from(dropped);
             }
@@ -426,6 +464,28 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn take_shadow(
+        &self,
+        shadow: &PredictionEntry<'_>,
+        mirrors: PredictionId,
+        bytes: &[u8],
+        origin: Origin,
+    ) -> Result<(), StoreError> {
+        let connection = &self.connection;
+        let order = mirrors.order() as i64;
+        if !self.erasing.is_empty()
+            && erasure::is_erased(connection, order)?
+            && let Some(bytes) = erased_shadow(bytes)
+            && let Ok(Entry {
+                kind: Kind::Shadow(shadow, mirrors),
+                ..
+            }) = Entry::decode(&bytes)
+        {
+            return shadows::insert(connection, &shadow, mirrors, origin);
+        }
+        shadows::insert(connection, shadow, mirrors, origin)
     }
 
     /// Stores a prediction; says false where its version is deleted.
@@ -598,6 +658,82 @@ impl Writer {
         journal_state::count_dropped(&self.connection, group.dropped)?;
         journal_state::forget_set_aside(&self.connection, &self.server, position)?;
         self.finish_group(self.position, incoming)
+    }
+
+    /// Does a piece of what can wait; says whether there is more.
+    fn tidy_chunk(&mut self, retain: &[Retain]) -> Result<bool, StoreError> {
+        // In this order: what somebody has asked for comes before what goes by itself.
+        Ok(self.erase_chunk()? || self.purge_chunk()? || self.retention_chunk(retain)?)
+    }
+
+    fn erase_chunk(&mut self) -> Result<bool, StoreError> {
+        match erasure::next(&self.connection, &self.erasing)? {
+            Piece::Nothing => return Ok(false),
+            Piece::Begin(beginnings) => {
+                self.guarded(|writer| {
+                    writer.securely(|writer| {
+                        let evidence = &mut writer.evidence;
+                        in_transaction(&mut writer.connection, |t| {
+                            evidence.settle(t)?;
+                            erasure::begin(t, &beginnings)
+                        })
+                    })
+                })?;
+            }
+            Piece::Walk(walk) => {
+                let forgotten = self.guarded(|writer| {
+                    writer.securely(|writer| {
+                        in_transaction(&mut writer.connection, |t| erasure::walk(t, &walk))
+                    })
+                })?;
+                self.feedback.requests.removed(&forgotten);
+                self.rollups.forget();
+            }
+        }
+        self.read_erasing()?;
+        let more = !matches!(
+            erasure::next(&self.connection, &self.erasing)?,
+            Piece::Nothing
+        );
+        if !more {
+            // What was overwritten still stands in the write-ahead log until that begins anew.
+            let _ = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+        Ok(true)
+    }
+
+    /// What is deleted or written over leaves nothing behind in the file, nor in pages that become free.
+    fn securely<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        let written = write(self);
+        self.connection
+            .pragma_update(None, "secure_delete", "FAST")?;
+        written
+    }
+
+    fn read_erasing(&mut self) -> Result<(), StoreError> {
+        self.erasing = Arc::new(Erasing::read(&self.connection)?);
+        self.feedback.erasing = Arc::clone(&self.erasing);
+        Ok(())
+    }
+
+    fn retention_chunk(&mut self, retain: &[Retain]) -> Result<bool, StoreError> {
+        if retain.is_empty() {
+            return Ok(false);
+        }
+        let cursors = &mut self.outcome_cursors;
+        let step = in_transaction(&mut self.connection, |t| {
+            retention::step(t, retain, cursors)
+        });
+        self.rollups.forget();
+        let step = step?;
+        self.feedback.requests.removed(&step.forgotten);
+        Ok(step.more)
     }
 
     fn purge_chunk(&mut self) -> Result<bool, StoreError> {

@@ -28,6 +28,7 @@ use types::{
     AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp, UnitId,
     VersionKey,
 };
+pub(in crate::sqlite) use units::rename as rename_unit;
 use units::{UnitPlace, Units};
 
 /// The place of exposures among the metrics.
@@ -133,6 +134,11 @@ struct Present {
 }
 
 impl OpenEvidence {
+    /// Writes all units to their rows, where they can be renamed.
+    pub(super) fn settle(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.units.settle(connection)
+    }
+
     pub(super) fn of(server_key: i64) -> Self {
         Self {
             server_key,

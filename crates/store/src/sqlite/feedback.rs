@@ -5,29 +5,30 @@ mod pending;
 mod units;
 
 use super::catalog::first_readable;
+use super::erasure::Erasing;
 use super::evidence::{Old, OpenEvidence};
 use super::hash::Columns;
 use super::journal_state::{Origin, servers_beyond};
-use super::predictions::{id_of, reason_code, status_of};
+use super::predictions::{id_of, kept_of, reason_code, status_of};
 use super::request_ids::{OpenRequestIds, REQUESTED};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
-use crate::feedback::{Attempt, attempt_of, joined};
+use crate::feedback::{Attempt, Labelled, attempt_of, joined};
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
-    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, is_right, request_number,
-    unit_number,
+    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, LabelHash,
+    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, request_number, unit_number,
 };
 use ::evidence::Exposure;
 use pending::{Pending, Subject, Waiting};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
+use std::sync::Arc;
 use types::{
-    BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, Metric, MetricName,
-    ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status, Timestamp, VersionKey,
-    VersionName,
+    BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, KeptPart, Metric,
+    MetricName, ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status, Timestamp,
+    VersionKey, VersionName,
 };
 use units::Started;
 
@@ -134,6 +135,10 @@ pub(super) struct OpenFeedback {
     pending: Pending,
     /// Labels by roll-up: how many, and how many of them right.
     labels: HashMap<Bucket, (i64, i64)>,
+    /// How labels are hashed, to be compared with hashes of answers.
+    pub(super) label_hash: Option<LabelHash>,
+    /// Units that are renamed.
+    pub(super) erasing: Arc<Erasing>,
 }
 
 /// A version as receipts name it.
@@ -166,6 +171,8 @@ struct Logged {
     attributes: Option<String>,
     experiment: Option<ExperimentKey>,
     prediction: Option<String>,
+    kept: KeptPart,
+    answered: bool,
     rejected: bool,
 }
 
@@ -217,7 +224,7 @@ fn stored(
 
 /// Predictions as [`OpenFeedback::logged`] reads them.
 const LOGGED: &str = "SELECT p.prediction_order, p.random, p.version_key, p.epoch, p.unit_id, p.experiment_key, \
-     p.prediction, p.status, p.reason, p.served_key, p.made_at, p.attributes FROM predictions p";
+     p.prediction, p.status, p.reason, p.served_key, p.made_at, p.attributes, p.kept FROM predictions p";
 
 impl OpenFeedback {
     pub(super) fn of(server_key: i64, requests: OpenRequestIds) -> Self {
@@ -230,6 +237,8 @@ impl OpenFeedback {
             requests,
             pending: Pending::default(),
             labels: HashMap::default(),
+            label_hash: None,
+            erasing: Arc::default(),
         }
     }
 
@@ -392,14 +401,21 @@ impl OpenFeedback {
             Ok(None) => return Ok(Found::Nothing),
             Err(refusal) => return Ok(Found::Refused(refusal)),
         };
-        let (prediction, rejected) = match &attempts[answer].1 {
-            Found::Live(answer) => (answer.prediction.clone(), answer.rejected),
+        let (prediction, kept, answered, rejected) = match &attempts[answer].1 {
+            Found::Live(answer) => (
+                answer.prediction.clone(),
+                answer.kept,
+                answer.answered,
+                answer.rejected,
+            ),
             _ => return Ok(Found::Deleted),
         };
         let (_, found) = attempts.swap_remove(exposure);
         Ok(match found {
             Found::Live(exposure) => Found::Live(Logged {
                 prediction,
+                kept,
+                answered,
                 rejected,
                 ..exposure
             }),
@@ -421,14 +437,23 @@ impl OpenFeedback {
             version,
             known,
             epoch: row.get("epoch")?,
-            unit_id: row.get("unit_id")?,
+            unit_id: self.unit_of(row)?,
             attributes: row.get("attributes")?,
             experiment: row
                 .get::<_, Option<i64>>("experiment_key")?
                 .map(ExperimentKey),
             prediction: row.get("prediction")?,
+            kept: kept_of(row)?.output,
+            answered: row.get::<_, Option<i64>>("served_key")?.is_some(),
             rejected: status == Status::Rejected,
         }))
+    }
+
+    /// The unit of a prediction as evidence knows it: a row that is to be erased may still have its old name.
+    fn unit_of(&self, row: &Row<'_>) -> Result<Option<String>, StoreError> {
+        let unit: Option<String> = row.get("unit_id")?;
+        let order = row.get("prediction_order")?;
+        Ok(unit.map(|unit| self.erasing.name(&unit, order).to_owned()))
     }
 
     /// Stores a value for a prediction that is there, beside or in place of what came for it before.
@@ -513,8 +538,13 @@ impl OpenFeedback {
             }
             FeedbackContent::Label(label) => {
                 let correct = BuiltIn::Correct.metric().name;
-                let right = f64::from(is_right(found.prediction.as_deref(), label));
-                return Ok(Ok((correct, right, Some(label.to_string()))));
+                let labelled = Labelled {
+                    answered: found.answered,
+                    prediction: found.prediction.as_deref(),
+                    kept: found.kept,
+                };
+                let compared = labelled.compare(label, self.label_hash.as_ref());
+                return Ok(compared.map(|(right, label)| (correct, right, Some(label))));
             }
             FeedbackContent::Value(metric, value) => (metric, *value),
         };
@@ -692,6 +722,39 @@ impl FeedbackRow<'_> {
         ])?;
         Ok(())
     }
+}
+
+/// Forgets the label of a prediction; what it was worth stays. Says how many there were.
+pub(super) fn forget_labels(connection: &Connection, order: i64) -> Result<usize, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT metric, value, received_at, event, server_key, position, in_time FROM feedback \
+         WHERE prediction_order = ?1 AND label IS NOT NULL",
+    )?;
+    let mut update = connection.prepare_cached(
+        "UPDATE feedback SET label = NULL, row_hash = ?3 WHERE prediction_order = ?1 AND metric = ?2",
+    )?;
+    let mut rows = select.query([order])?;
+    let mut changed: Vec<(String, i64)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let metric: String = row.get("metric")?;
+        let without = FeedbackRow {
+            order,
+            metric: &metric,
+            value: row.get("value")?,
+            label: None,
+            received_at: row.get("received_at")?,
+            event: row.get("event")?,
+            in_time: row.get("in_time")?,
+            origin: Origin::read(row)?,
+        };
+        let hash = without.hash();
+        changed.push((metric, hash));
+    }
+    drop(rows);
+    for (metric, hash) in &changed {
+        update.execute(params![order, metric, hash])?;
+    }
+    Ok(changed.len())
 }
 
 /// Rows of feedback that are not what was written; those of releases that made no hashes are passed over.

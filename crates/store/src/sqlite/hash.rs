@@ -114,6 +114,7 @@ pub(super) struct PredictionRow<'a> {
     pub(super) made_at: Option<i64>,
     pub(super) failure: Option<&'a str>,
     pub(super) outputs: Option<&'a str>,
+    pub(super) kept: Option<i64>,
 }
 
 impl PredictionRow<'_> {
@@ -157,6 +158,9 @@ impl PredictionRow<'_> {
         }
         if let Some(outputs) = self.outputs {
             content.number(5).text(outputs);
+        }
+        if let Some(kept) = self.kept {
+            content.number(6).number(kept);
         }
         RowHash {
             kept: kept.hash(),

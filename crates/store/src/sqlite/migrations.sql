@@ -479,3 +479,32 @@ CREATE TABLE access_keys (
 -- Who has done what, and that nobody has changed what is told of it.
 ALTER TABLE audit ADD COLUMN author TEXT;
 ALTER TABLE audit ADD COLUMN chain BLOB;
+
+-- To schema 14
+-- What is kept of predictions, and for how long.
+ALTER TABLE models ADD COLUMN privacy TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE models ADD COLUMN retention TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE predictions ADD COLUMN kept INTEGER;
+ALTER TABLE rollups ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE experiments ADD COLUMN rows_removed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE retained (
+    name TEXT PRIMARY KEY REFERENCES models (name),
+    rows_until INTEGER NOT NULL DEFAULT 0,
+    content_until INTEGER NOT NULL DEFAULT 0,
+    rows_removed INTEGER NOT NULL DEFAULT 0,
+    content_removed INTEGER NOT NULL DEFAULT 0
+);
+-- Units of which all is to be erased.
+CREATE TABLE erasures (
+    erasure_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    erasure_id TEXT NOT NULL UNIQUE,
+    pseudonym TEXT NOT NULL,
+    unit_id TEXT,
+    requested_at INTEGER NOT NULL,
+    until_order INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    walked_order INTEGER NOT NULL DEFAULT -1,
+    predictions INTEGER NOT NULL DEFAULT 0,
+    others INTEGER NOT NULL DEFAULT 0,
+    ended_at INTEGER
+);

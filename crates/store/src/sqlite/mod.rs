@@ -6,6 +6,7 @@ mod calls;
 mod catalog;
 mod checkpoint;
 mod directory;
+mod erasure;
 mod evidence;
 mod feedback;
 mod hash;
@@ -15,6 +16,8 @@ mod outcomes;
 mod predictions;
 mod receipts;
 mod request_ids;
+mod retention;
+mod rewrite;
 mod rollups;
 mod row;
 mod shadows;
@@ -23,12 +26,14 @@ mod verify;
 
 pub use backup::{Copied, copy_database};
 pub use directory::Gone;
+pub use erasure::StoredErasure;
 pub use journal_state::server_of;
+pub use retention::{Retain, Retained};
 pub use verify::{
     StoredModel, StoredSettings, VerifyReport, stored_models, stored_settings, verify, verify_audit,
 };
 
-use crate::{OpenError, StoreError};
+use crate::{LabelHash, OpenError, StoreError};
 use append::Writer;
 use directory::Directory;
 use request_ids::WaitingIds;
@@ -75,8 +80,10 @@ struct Inner {
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
     /// The position that the database has reached.
     position: AtomicU64,
-    /// Whether deleted versions may have left something behind.
+    /// Whether there may be something to tidy up.
     untidy: AtomicBool,
+    /// What is kept no longer.
+    retain: Mutex<Vec<Retain>>,
     failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
     request_ids: WaitingIds,
@@ -122,6 +129,7 @@ impl Store {
                 request_ids: writer.request_ids(),
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
+                retain: Mutex::default(),
                 failure: Mutex::default(),
                 readers: Mutex::default(),
                 directory,
@@ -149,6 +157,16 @@ impl Store {
         };
         let gone = |error| StoreError::Unavailable(format!("closing did not end: {error}"));
         tokio::task::spawn_blocking(close).await.map_err(gone)?
+    }
+
+    /// Labels of predictions of which only a hash is kept are compared by this hash from now on. To be said before anything is
+    /// appended.
+    pub fn hash_labels(&self, hash: LabelHash) {
+        if let Ok(mut writer) = self.inner.writer.try_lock()
+            && let Some(writer) = writer.as_mut()
+        {
+            writer.hash_labels(hash);
+        }
     }
 
     /// Who writes here.
@@ -345,6 +363,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LARGEST_LOG)?;
     // In KiB. Rows of units are read at random; SQLite's own 2 MiB would hold the pages of 20,000.
     connection.pragma_update(None, "cache_size", -16_384)?;
+    // What is deleted or written over leaves nothing behind in the pages of tables that it was in.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(connection)?;
     connection.busy_timeout(BUSY)

@@ -16,8 +16,8 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use std::collections::BTreeMap;
 use types::{
-    Attributes, Failure, Input, Measured, ModelName, PredictionId, Reason, RequestId, RequestKey,
-    Status, TimeRange, Timestamp, VersionKey, VersionName,
+    Attributes, Failure, Input, Kept, Measured, ModelName, PredictionId, Reason, RequestId,
+    RequestKey, Status, TimeRange, Timestamp, VersionKey, VersionName,
 };
 
 impl Store {
@@ -109,7 +109,7 @@ pub(in crate::sqlite) fn find(
 const INSERT: &str = "INSERT INTO predictions (prediction_order, random, version_key, served_key, \
      status, reason, epoch, propensity, unit_id, input_kind, input, prediction, confidence, \
      latency_ns, error, experiment_key, server_key, position, attributes, alias, request_id, request_body, \
-     made_at, failure, outputs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+     made_at, failure, outputs, kept) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
 pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(), StoreError> {
     let (server_key, position) = p.origin.map(|o| (o.server_key, o.position)).unzip();
@@ -139,6 +139,7 @@ pub(super) fn insert(connection: &Connection, p: &PredictionRow<'_>) -> Result<(
         p.made_at,
         p.failure,
         p.outputs,
+        p.kept,
     ])?;
     Ok(())
 }
@@ -170,6 +171,7 @@ pub(super) fn row_of<'a>(prediction: &PredictionEntry<'a>, origin: Origin) -> Pr
         made_at: p.made_at.map(Timestamp::micros),
         failure: p.failure.map(Failure::as_str),
         outputs: p.outputs,
+        kept: kept_code(p.kept),
     }
 }
 
@@ -247,7 +249,7 @@ pub(super) fn purge(
 // `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
-     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs \
+     p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs, p.kept \
      FROM predictions p CROSS JOIN versions v ON v.version_key = p.version_key \
      LEFT JOIN versions s ON s.version_key = p.served_key \
      LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
@@ -428,6 +430,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
         failure: row.parsed_option("failure", types::find_word)?,
         experiment_id: row.parsed_option("experiment_id", str::parse)?,
         position: position.map(|position| position as u64),
+        kept: kept_of(row)?,
     })
 }
 
@@ -481,6 +484,18 @@ pub(super) fn id_of(row: &Row<'_>) -> rusqlite::Result<PredictionId> {
         row.bits("prediction_order")?,
         row.bits("random")?,
     ))
+}
+
+/// How much of a prediction is there, as its row says it.
+pub(super) fn kept_code(kept: Kept) -> Option<i64> {
+    (!kept.is_full()).then(|| kept.code() as i64)
+}
+
+/// The same as it is read.
+pub(super) fn kept_of(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    let code: Option<i64> = row.get("kept")?;
+    let code = u64::try_from(code.unwrap_or(0)).map_err(|_| corrupt("kept"))?;
+    Kept::of_code(code).ok_or_else(|| corrupt("kept"))
 }
 
 /// What stands in place of a latency that nobody measured.

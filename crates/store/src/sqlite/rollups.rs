@@ -2,6 +2,8 @@
 
 use super::hash::Columns;
 use super::predictions::{MEASURED, measured};
+use super::retention;
+use super::rewrite::Changed;
 use super::row::corrupt;
 use crate::{Rollup, StoreError, Tier};
 use evidence::{RowHash, Sample, decode, encode};
@@ -216,7 +218,7 @@ impl Open {
             "UPDATE rollups SET count = ?2, errors = ?3, fallbacks = ?4, confidence_count = ?5, \
              confidence_sum = ?6, confidence_sum_squares = ?7, latency_sum_ns = ?8, \
              latency_sum_squares_ms = ?9, latency = ?10, rejected = ?11, hashed = ?12, kept_hash = ?13, \
-             content_hash = ?14, row_hash = ?15 WHERE rollup_id = ?1",
+             content_hash = ?14, row_hash = ?15, removed = ?16 WHERE rollup_id = ?1",
         )?;
         let r = &self.rollup;
         let latency = encode(&r.latency);
@@ -237,9 +239,30 @@ impl Open {
             r.hash.kept as i64,
             r.hash.content as i64,
             row_hash,
+            r.removed as i64,
         ])?;
         Ok(())
     }
+}
+
+/// Rows that were counted have changed, or are gone.
+pub(super) fn change(
+    connection: &Connection,
+    bucket: Bucket,
+    server_key: i64,
+    changed: &Changed,
+) -> Result<(), StoreError> {
+    let mut open = Open::load(connection, bucket, server_key)?;
+    // Without a row of its own it is one of a release that kept none, or the minutes are folded away.
+    if open.row.is_none() {
+        return Ok(());
+    }
+    let rollup = &mut open.rollup;
+    rollup.removed += changed.removed;
+    rollup.hashed = rollup.hashed.saturating_sub(changed.hashed);
+    rollup.hash.add(changed.hash);
+    open.changed = true;
+    open.write(connection, server_key)
 }
 
 /// Over what is written of a roll-up; labels are added beside it.
@@ -264,6 +287,9 @@ fn row_hash(bucket: Bucket, server_key: i64, r: &Rollup, latency: &[u8]) -> i64 
         .number(r.hash.kept as i64)
         .number(r.hash.content as i64)
         .server(server_key);
+    if r.removed > 0 {
+        columns.text("removed").number(r.removed as i64);
+    }
     columns.hash() as i64
 }
 
@@ -300,7 +326,7 @@ pub(super) fn minute_horizon(connection: &Connection) -> Result<i64, StoreError>
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "rollup_id, version_key, count, errors, fallbacks, confidence_count, \
      confidence_sum, confidence_sum_squares, latency_sum_ns, latency_sum_squares_ms, latency, \
-     labelled, correct, rejected, hashed, kept_hash, content_hash";
+     labelled, correct, rejected, hashed, kept_hash, content_hash, removed";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
     let count = |name| row.get::<_, i64>(name).map(|n| n as u64);
@@ -323,6 +349,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(VersionKey, Rollup)> {
             kept: count("kept_hash")?,
             content: count("content_hash")?,
         },
+        removed: count("removed")?,
     };
     Ok((VersionKey(row.get("version_key")?), rollup))
 }
@@ -366,26 +393,23 @@ pub(super) fn totals(
     }
     // Where a total cannot be read, all are counted from what is finer.
     sums.by_version.clear();
-    let ends: (Option<i64>, Option<i64>) = transaction.query_row(
-        "SELECT (SELECT min(prediction_order) FROM predictions) AS oldest, \
-                (SELECT max(prediction_order) FROM predictions) AS newest",
-        [],
-        |row| Ok((row.get("oldest")?, row.get("newest")?)),
-    )?;
-    let (Some(oldest), Some(newest)) = ends else {
+    let Some((first, last)) = retention::days(transaction)? else {
         return Ok(sums.by_version);
     };
+    let newest: Option<i64> =
+        transaction.query_row("SELECT max(prediction_order) FROM predictions", [], |row| {
+            row.get(0)
+        })?;
     // A window that reaches beyond the data ends on a whole day, so that no row is read for it.
-    let day = |order: i64| Tier::Day.start_of(PredictionId::new(order as u64, 0).time());
+    let end = (last + 86_400) * 1_000_000;
     let since = range.since.map_or(i64::MIN, Timestamp::micros);
     let until = range.until.map_or(i64::MAX, Timestamp::micros);
-    let after_newest = PredictionId::new(newest as u64, 0).time().micros() + 1;
-    let since = since.max(day(oldest) * 1_000_000);
-    let until = if until >= after_newest {
-        (day(newest) + 86_400) * 1_000_000
-    } else {
-        until
-    };
+    let after_newest = newest.map_or(end, |newest| {
+        PredictionId::new(newest as u64, 0).time().micros() + 1
+    });
+    let since = since.max(first * 1_000_000);
+    let until = if until >= after_newest { end } else { until };
+    let (since, until) = retention::in_whole_hours(transaction, (since, until))?;
     sums.cover(since, until, &Tier::TIMED)?;
     Ok(sums.by_version)
 }

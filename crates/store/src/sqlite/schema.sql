@@ -5,7 +5,18 @@ CREATE TABLE models (
     epoch INTEGER NOT NULL,
     fallback INTEGER NOT NULL,
     changes INTEGER NOT NULL DEFAULT 0, -- how many it has had: commands are decided by this number
-    rules TEXT NOT NULL DEFAULT '[]' -- JSON: conditions on attributes, and the version of each
+    rules TEXT NOT NULL DEFAULT '[]', -- JSON: conditions on attributes, and the version of each
+    privacy TEXT NOT NULL DEFAULT '{}', -- JSON: what is kept of its predictions
+    retention TEXT NOT NULL DEFAULT '{}' -- JSON: how long they are kept
+);
+
+-- How far retention has come with a model.
+CREATE TABLE retained (
+    name TEXT PRIMARY KEY REFERENCES models (name),
+    rows_until INTEGER NOT NULL DEFAULT 0, -- predictions before this prediction_order are removed
+    content_until INTEGER NOT NULL DEFAULT 0, -- and of those before this what came in and was answered
+    rows_removed INTEGER NOT NULL DEFAULT 0,
+    content_removed INTEGER NOT NULL DEFAULT 0
 );
 
 -- A deleted version keeps its row, so that its key is never given again.
@@ -88,7 +99,8 @@ CREATE TABLE predictions (
     request_body INTEGER,           -- a keyed hash of what was asked
     made_at INTEGER,                -- when it was made, where that was elsewhere
     failure TEXT,                   -- how the chosen version failed, when it did
-    outputs TEXT                    -- what else was answered, by name: JSON
+    outputs TEXT,                   -- what else was answered, by name: JSON
+    kept INTEGER                    -- how much is there of input, prediction and attributes; null for all
 );
 -- There is no index on it: rows of a version or a status are found by the hours that hold some,
 -- which the roll-ups know, and a second index would cost every prediction a quarter more.
@@ -150,6 +162,7 @@ CREATE TABLE rollups (
     row_hash INTEGER,               -- of the other columns, but for labelled and correct, which are counted again
     content_hash INTEGER NOT NULL DEFAULT 0, -- over those that may be erased: unit_id, input, prediction, error, attributes, outputs
     server_key INTEGER NOT NULL,    -- who counted: its rows are added up when they are read
+    removed INTEGER NOT NULL DEFAULT 0, -- of count, rows that are there no more: they are not in hashed and the hashes
     UNIQUE (tier, start, version_key, epoch, server_key)
 );
 CREATE INDEX rollups_by_version ON rollups (version_key);
@@ -178,7 +191,8 @@ CREATE TABLE experiments (
     progress TEXT,                  -- how far its policy has come, JSON
     verdict TEXT,                   -- of the last look
     starts_at INTEGER,              -- of a scheduled one
-    winner INTEGER                  -- the place of the arm that was promoted
+    winner INTEGER,                 -- the place of the arm that was promoted
+    rows_removed INTEGER NOT NULL DEFAULT 0 -- of its predictions: its evidence cannot be counted again then
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
 
@@ -310,6 +324,21 @@ CREATE TABLE pending_feedback (
     received_at INTEGER NOT NULL,
     PRIMARY KEY (number, random, name, request_id, metric)
 ) WITHOUT ROWID;
+
+-- Units of which all is to be erased: what a person sent and was answered until then.
+CREATE TABLE erasures (
+    erasure_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    erasure_id TEXT NOT NULL UNIQUE,
+    pseudonym TEXT NOT NULL,        -- what takes the place of unit_id: a keyed hash
+    unit_id TEXT,                   -- null when all of it is erased
+    requested_at INTEGER NOT NULL,
+    until_order INTEGER NOT NULL,   -- predictions up to this prediction_order
+    position INTEGER NOT NULL,      -- where the journal was
+    walked_order INTEGER NOT NULL DEFAULT -1, -- predictions up to this one have been looked at; -1 before it has begun
+    predictions INTEGER NOT NULL DEFAULT 0, -- how many were the unit's
+    others INTEGER NOT NULL DEFAULT 0, -- rows of other kinds that were
+    ended_at INTEGER
+);
 
 -- Who is told of experiments: part of the settings, and beside that how far each has been told.
 CREATE TABLE webhooks (

@@ -6,6 +6,7 @@ use super::row::{ByName, corrupt};
 use crate::StoreError;
 use crate::entry::PredictionEntry;
 use crate::log::{ShadowAnswer, ShadowPair, ShadowQuery};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
 use types::{PredictionId, Status, VersionKey};
 
@@ -81,14 +82,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
         row.get::<_, i64>(name)
             .map(|latency| u64::try_from(latency).ok())
     };
-    let made = row.json_option("made")?;
     let shadow = ShadowAnswer {
-        status: match (&made, row.get::<_, bool>("rejected")?) {
-            (Some(_), _) => Status::Ok,
-            (None, true) => Status::Rejected,
-            (None, false) => Status::Error,
+        // What was answered may not be kept, what went wrong always leaves something.
+        status: match (row.get_ref("error")?, row.get::<_, bool>("rejected")?) {
+            (ValueRef::Null, _) => Status::Ok,
+            (_, true) => Status::Rejected,
+            (_, false) => Status::Error,
         },
-        prediction: made,
+        prediction: row.json_option("made")?,
         confidence: row.get("sure")?,
         latency_ns: took("took")?,
     };

@@ -4,10 +4,10 @@ mod evidence;
 
 use super::catalog;
 use super::feedback;
-use super::hash::PredictionRow;
 use super::journal_state::{self, Origin};
-use super::predictions::{MEASURED, measured};
+use super::predictions::measured;
 use super::request_ids;
+use super::rewrite;
 use super::rollups::{self, Bucket};
 use super::row::ByName;
 use super::stretches::Stretches;
@@ -43,6 +43,11 @@ pub struct VerifyReport {
     pub position: u64,
     /// What of the journal became no rows.
     pub log: LogState,
+    /// Experiments whose evidence cannot be counted again, because retention has removed rows of theirs: their ids, and how many
+    /// rows.
+    pub not_recountable: Vec<(String, u64)>,
+    /// Roll-ups of which retention has removed rows: of these only the rows that are there could be compared.
+    pub rollups_in_part: u64,
     /// What does not agree, the first hundred of it; empty when all is well.
     pub problems: Vec<String>,
 }
@@ -193,36 +198,8 @@ struct Recount<'a> {
 
 /// What a row adds to roll-ups, whether it was answered rightly, its epoch and its place in a journal.
 fn read(row: &Row<'_>) -> Result<(Sample, Option<f64>, i64, Option<Origin>), StoreError> {
-    let text = |name: &str| {
-        let text = row.get_ref(name)?.as_str_or_null();
-        text.map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
-    };
     let measured = measured(row)?;
-    let stored = PredictionRow {
-        order: row.get("prediction_order")?,
-        random: row.get("random")?,
-        version: row.get("version_key")?,
-        served: row.get("served_key")?,
-        status: row.get("status")?,
-        reason: row.get("reason")?,
-        epoch: row.get("epoch")?,
-        propensity: row.get("propensity")?,
-        unit_id: text("unit_id")?,
-        input_kind: row.get("input_kind")?,
-        input: text("input")?.unwrap_or_default(),
-        prediction: text("prediction")?,
-        confidence: measured.confidence,
-        latency_ns: row.get("latency_ns")?,
-        error: text("error")?,
-        experiment: row.get("experiment_key")?,
-        origin: Origin::read(row)?,
-        attributes: text("attributes")?,
-        alias: text("alias")?,
-        request: text("request_id")?.zip(row.get("request_body")?),
-        made_at: row.get("made_at")?,
-        failure: text("failure")?,
-        outputs: text("outputs")?,
-    };
+    let stored = rewrite::stored(row)?;
     let sample = Sample::new(measured).hashed(stored.hash());
     Ok((sample, row.get("value")?, stored.epoch, stored.origin))
 }
@@ -281,12 +258,11 @@ impl Recount<'_> {
         let requests_until = request_ids::until(self.connection)?;
         // Buckets close in the order of time.
         let mut select = self.connection.prepare(&format!(
-            "SELECT p.prediction_order, p.version_key, p.epoch, {MEASURED}, \
-             v.version_key IS NULL AS lost, v.deleted_at IS NOT NULL AS deleted, f.value, p.random, p.served_key, p.reason, p.propensity, p.unit_id, p.input_kind, p.input, p.prediction, \
-             p.error, p.experiment_key, p.server_key, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs \
+            "SELECT {}, v.version_key IS NULL AS lost, v.deleted_at IS NOT NULL AS deleted, f.value \
              FROM predictions p LEFT JOIN versions v ON v.version_key = p.version_key \
              LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
-             ORDER BY p.prediction_order"
+             ORDER BY p.prediction_order",
+            rewrite::COLUMNS
         ))?;
         let mut rows = select.query([])?;
         let mut minute = i64::MIN;
@@ -364,6 +340,8 @@ impl Recount<'_> {
                     continue;
                 }
             };
+            let removed = stored.as_ref().map_or(0, |stored| stored.removed);
+            self.report.rollups_in_part += u64::from(removed > 0);
             match stored {
                 None => self.problem(format!(
                     "{bucket} is not there, though {} predictions are",
@@ -392,7 +370,11 @@ impl Recount<'_> {
 
     /// Roll-ups of which no row was counted.
     fn check_leftovers(&mut self) -> Result<(), StoreError> {
-        let sql = "SELECT count(*) FROM (SELECT DISTINCT tier, start, version_key, epoch FROM rollups) r \
+        // Of some retention has removed all rows: the sums of their hashes are 0 then.
+        let sql = "SELECT count(*) FROM (SELECT tier, start, version_key, epoch FROM rollups \
+                   GROUP BY tier, start, version_key, epoch \
+                   HAVING sum(removed) = 0 OR sum(count) <> sum(removed) OR max(hashed) > 0 OR max(kept_hash) <> 0 \
+                   OR min(kept_hash) <> 0 OR max(content_hash) <> 0 OR min(content_hash) <> 0) r \
                    JOIN versions v USING (version_key) WHERE v.deleted_at IS NULL";
         let stored: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
         let compared = self.report.rollups as i64;

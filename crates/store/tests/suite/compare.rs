@@ -28,17 +28,17 @@ const SEQUENCES: u64 = 12;
 const ROUNDS: i64 = 25;
 
 /// The two stores, and what is known of them.
-struct Both {
-    random: Rng,
-    sqlite: Opened<Store>,
+pub(crate) struct Both {
+    pub(crate) random: Rng,
+    pub(crate) sqlite: Opened<Store>,
     memory: MemoryStore,
-    state: ModelState,
+    pub(crate) state: ModelState,
     /// The change before the last, which is applied no second time.
     stale: Option<types::Change>,
     /// What was logged, and what may yet be.
     known: Vec<PredictionRecord>,
     receipts: Vec<ReceiptId>,
-    now: i64,
+    pub(crate) now: i64,
     seen: Seen,
 }
 
@@ -65,7 +65,7 @@ macro_rules! same {
 }
 
 impl Both {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: Rng::with_seed(seed),
             sqlite: open_sqlite(),
@@ -79,7 +79,7 @@ impl Both {
         }
     }
 
-    async fn change(&mut self, dice_key: i64) {
+    pub(crate) async fn change(&mut self, dice_key: i64) {
         let random = &mut self.random;
         let mut roll = |bound| random.u64(..bound);
         let command = Dice::new(&mut roll, dice_key).command(&self.state, at(self.now));
@@ -101,7 +101,7 @@ impl Both {
     }
 
     /// Begins with an experiment, so that there is something to count from the first entry on.
-    async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         for number in 1..3 {
             let new = NewVersion {
                 key: same!(self, unused_keys()).0,
@@ -228,7 +228,7 @@ impl Both {
     }
 
     /// Entries of every kind: for versions and experiments that are there, that were, and that never were.
-    fn entries(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn entries(&mut self) -> Vec<Vec<u8>> {
         let mut entries = Vec::new();
         for _ in 0..self.random.usize(1..12) {
             entries.push(match self.random.u8(..20) {

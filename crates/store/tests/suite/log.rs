@@ -386,6 +386,7 @@ pub(crate) async fn shadows_stand_beside_what_they_mirror<S: Backend>(opened: Op
     let shadow = |n: i64, of: types::PredictionId| {
         let made = record(two.key, 1_700_000_000_000_000 + n, 0.7, 9);
         let shadow = types::ShadowRecord {
+            kept: types::KeptPart::Full,
             id: made.id,
             version: two.key,
             share: 0.2,

@@ -8,6 +8,7 @@ mod compare;
 mod experiments;
 mod feedback;
 mod log;
+mod removal;
 mod settings;
 mod sqlite;
 
@@ -256,6 +257,7 @@ fn record(version: VersionKey, micros: i64, confidence: f64, latency_ns: u64) ->
         outputs: None,
     };
     PredictionRecord {
+        kept: types::Kept::default(),
         id: PredictionId::new(order, order),
         version,
         reason: Reason::Weights,

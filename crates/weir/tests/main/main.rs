@@ -23,6 +23,7 @@ mod outcomes;
 mod outlive;
 mod page;
 mod plan;
+mod privacy;
 mod replay;
 mod rollout;
 mod segments;

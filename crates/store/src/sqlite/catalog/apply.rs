@@ -121,9 +121,21 @@ fn write_row(
             epoch,
             fallback,
             rules,
+            privacy,
+            retention,
         } => t.execute(
-            "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5, rules = ?6 WHERE name = ?1",
-            params![name.as_str(), salt, revision, epoch, fallback, serde_json::to_string(rules).expect("conditions and names are JSON")],
+            "UPDATE models SET salt = ?2, revision = ?3, epoch = ?4, fallback = ?5, rules = ?6, privacy = ?7, retention = ?8 \
+             WHERE name = ?1",
+            params![
+                name.as_str(),
+                salt,
+                revision,
+                epoch,
+                fallback,
+                super::bound(rules)?,
+                super::bound(&**privacy)?,
+                super::bound(retention)?,
+            ],
         ),
         Write::NewVersion(version) => versions::insert(t, version),
         Write::Weight {

@@ -3,6 +3,7 @@
 use super::{bound, readable, to_text, unreadable_rows};
 use crate::VerifyReport;
 use crate::chain::{AuditRow, to_hex};
+use crate::sqlite::erasure;
 use crate::sqlite::hash::Columns;
 use crate::sqlite::row::ByName;
 use crate::sqlite::{Store, newest_event};
@@ -29,6 +30,8 @@ pub(in crate::sqlite) async fn apply(
         })
         .await?;
     store.inner.directory.say(newest);
+    // It may have been an erasure.
+    store.wants_tidying();
     Ok(applied)
 }
 
@@ -55,6 +58,8 @@ fn write(t: &Transaction<'_>, change: &SettingsChange) -> Result<Applied, StoreE
                 "UPDATE access_keys SET definition = ?2 WHERE key_id = ?1",
                 params![id.to_string(), bound(&**definition)?],
             )?,
+            SettingsWrite::BeginErasure(new) => erasure::insert(t, new, change.at)?,
+            SettingsWrite::EndErasure(id) => erasure::end(t, *id, change.at)?,
             SettingsWrite::DeleteKey(id) => {
                 t.execute("DELETE FROM secrets WHERE id = ?1", [id.to_string()])?;
                 t.execute(

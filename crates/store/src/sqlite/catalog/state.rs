@@ -91,7 +91,7 @@ pub(in crate::sqlite) fn model(
     name: &ModelName,
 ) -> Result<Option<ModelState>, StoreError> {
     let mut select = t.prepare_cached(
-        "SELECT changes, revision, epoch, salt, fallback, rules FROM models WHERE name = ?1",
+        "SELECT changes, revision, epoch, salt, fallback, rules, privacy, retention FROM models WHERE name = ?1",
     )?;
     let found = select.query_row([name.as_str()], |row| {
         Ok(ModelState {
@@ -104,7 +104,9 @@ pub(in crate::sqlite) fn model(
                 1 => true,
                 _ => return Err(corrupt("fallback")),
             },
-            rules: row.parsed("rules", |text| serde_json::from_str(text))?,
+            rules: row.json("rules")?,
+            privacy: row.json("privacy")?,
+            retention: row.json("retention")?,
             ..ModelState::new(name.clone())
         })
     });

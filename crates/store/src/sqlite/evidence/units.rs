@@ -421,6 +421,25 @@ impl Units {
         Ok(())
     }
 
+    /// Writes all units to their rows: none is in memory or in the journal afterwards.
+    pub(super) fn settle(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let open = std::mem::take(self.opened(connection)?);
+        let mut all: Vec<&Unit> = open.units.iter().map(|(_, unit)| unit).collect();
+        all.sort_unstable_by_key(|unit| unit.place);
+        for unit in all {
+            stored::upsert(connection, unit)?;
+        }
+        stored::delete_journal(connection, i64::MAX)?;
+        self.touched.clear();
+        self.leaving.clear();
+        self.journal = Journal {
+            newest: self.journal.newest,
+            much: self.journal.much,
+            ..Journal::default()
+        };
+        Ok(())
+    }
+
     /// Writes the next units to their rows, from where they come back when they are needed.
     fn write_rows(&mut self, connection: &Connection, count: usize) -> Result<(), StoreError> {
         let Some(open) = &mut self.open else {
@@ -439,6 +458,24 @@ impl Units {
         }
         Ok(())
     }
+}
+
+/// Renames a unit in its rows, of every experiment.
+pub(in crate::sqlite) fn rename(
+    connection: &Connection,
+    old: i64,
+    new: i64,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached("SELECT experiment_key FROM experiments")?;
+    let experiments = select.query_map([], |row| row.get(0))?;
+    let experiments: Vec<i64> = experiments.collect::<Result<_, _>>()?;
+    let mut update = connection.prepare_cached(
+        "UPDATE experiment_units SET unit = ?3 WHERE experiment_key = ?1 AND unit = ?2",
+    )?;
+    for experiment in experiments {
+        update.execute([experiment, old, new])?;
+    }
+    Ok(())
 }
 
 /// What was fixed of the units of an experiment: those in rows first, then what the journal has of them, which is newer.
@@ -534,6 +571,54 @@ mod tests {
                 ..Journal::default()
             },
             ..Units::default()
+        }
+    }
+
+    #[test]
+    fn a_unit_is_known_by_its_new_name_alone() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../schema.sql"))
+            .unwrap();
+        let sql = "INSERT INTO experiments (experiment_id, name, status, definition, created_at) VALUES ('e', 'm', 'ended', '{}', 0)";
+        connection.execute(sql, []).unwrap();
+        let mut units = few();
+        let place = |unit, epoch| UnitPlace {
+            experiment: ExperimentKey(1),
+            unit,
+            epoch,
+        };
+        // Some in rows, some in the journal, one in two epochs.
+        for unit in 0..300 {
+            units
+                .open(&connection, place(unit, 1), VersionKey(unit))
+                .unwrap();
+            units.write(&connection).unwrap();
+        }
+        units.open(&connection, place(7, 2), VersionKey(7)).unwrap();
+        units.write(&connection).unwrap();
+        units.settle(&connection).unwrap();
+        rename(&connection, 7, -7).unwrap();
+        let again = units.open(&connection, place(9, 1), VersionKey(0)).unwrap();
+        assert!(!again.1);
+        units.write(&connection).unwrap();
+        for mut units in [units, few()] {
+            for epoch in [1, 2] {
+                let (slot, new) = units
+                    .open(&connection, place(-7, epoch), VersionKey(0))
+                    .unwrap();
+                assert!(!new && units.at(slot).version == VersionKey(7));
+                let (_, new) = units
+                    .open(&connection, place(7, epoch), VersionKey(0))
+                    .unwrap();
+                assert!(new, "it comes as a stranger");
+            }
+            for unit in (0..300).filter(|unit| *unit != 7) {
+                let (_, new) = units
+                    .open(&connection, place(unit, 1), VersionKey(0))
+                    .unwrap();
+                assert!(!new, "unit {unit}");
+            }
         }
     }
 

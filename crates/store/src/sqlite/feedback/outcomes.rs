@@ -147,6 +147,54 @@ pub(in crate::sqlite) fn join(
     Ok(())
 }
 
+/// Renames a unit: those that wait for an exposure of it go, the others lose their ids. Says how many there were.
+pub(in crate::sqlite) fn rename(
+    connection: &Connection,
+    (unit_id, unit): (&str, i64),
+    (new_id, new): (&str, i64),
+) -> Result<u64, StoreError> {
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM unit_outcomes WHERE unit = ?1 AND unit_id = ?2 AND joined = 0",
+    )?;
+    let mut renamed = delete.execute(params![unit, unit_id])? as u64;
+    let mut select = connection
+        .prepare_cached("SELECT * FROM unit_outcomes WHERE unit = ?1 AND unit_id = ?2")?;
+    let mut update = connection.prepare_cached(
+        "UPDATE unit_outcomes SET unit = ?2, unit_id = ?3, outcome_id = NULL, row_hash = ?4 WHERE outcome_number = ?1",
+    )?;
+    let mut rows = select.query(params![unit, unit_id])?;
+    let mut changed: Vec<(i64, i64)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let hash = hash_of(row, (new, new_id), None)?;
+        changed.push((row.get("outcome_number")?, hash));
+    }
+    drop(rows);
+    for (number, hash) in changed {
+        renamed += update.execute(params![number, new, new_id, hash])? as u64;
+    }
+    Ok(renamed)
+}
+
+/// The hash of a row, with other names perhaps.
+fn hash_of(
+    row: &Row<'_>,
+    (unit, unit_id): (i64, &str),
+    outcome_id: Option<&str>,
+) -> rusqlite::Result<i64> {
+    let mut columns = Columns::new();
+    columns
+        .text(row.get_ref("name")?.as_str()?)
+        .text(row.get_ref("metric")?.as_str()?)
+        .number(unit)
+        .text(unit_id)
+        .number(row.get("at")?)
+        .float(row.get("value")?)
+        .optional_text(outcome_id)
+        .number(row.get("received_at")?)
+        .origin(Origin::read(row)?);
+    Ok(columns.hash() as i64)
+}
+
 /// Whether there are any.
 pub(in crate::sqlite) fn are_there(connection: &Connection) -> Result<bool, StoreError> {
     let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unit_outcomes)")?;
@@ -181,19 +229,8 @@ pub(in crate::sqlite) fn changed_rows(
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
-            let origin = Origin::read(row)?;
-            let mut columns = Columns::new();
-            columns
-                .text(row.get_ref("name")?.as_str()?)
-                .text(row.get_ref("metric")?.as_str()?)
-                .number(row.get("unit")?)
-                .text(row.get_ref("unit_id")?.as_str()?)
-                .number(row.get("at")?)
-                .float(row.get("value")?)
-                .optional_text(row.get_ref("outcome_id")?.as_str_or_null()?)
-                .number(row.get("received_at")?)
-                .origin(origin);
-            Ok(columns.hash() as i64)
+            let unit = (row.get("unit")?, row.get_ref("unit_id")?.as_str()?);
+            hash_of(row, unit, row.get_ref("outcome_id")?.as_str_or_null()?)
         };
         if hash(row).ok() != row.get("row_hash").ok() {
             let number: i64 = row.get("outcome_number")?;

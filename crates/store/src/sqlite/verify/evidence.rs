@@ -1,6 +1,7 @@
 //! Counts the evidence of every experiment again, from predictions and feedback alone.
 
 use super::VerifyReport;
+use crate::sqlite::erasure::Erasing;
 use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, in_segment, is_of_all, minutes,
     read_sums, segment_values, terms_of,
@@ -10,7 +11,7 @@ use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
 use ::evidence::{Delta, Exposed, Given, Recount, Unit};
-use rusqlite::{Connection, Row, Statement};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -59,11 +60,26 @@ pub(super) fn check(connection: &Connection, report: &mut VerifyReport) -> Resul
     counted.sort_by_key(|(experiment, _)| *experiment);
     for (experiment, recount) in counted {
         // One that cannot be read is named with the catalogue.
-        if let Some(recount) = recount {
+        if let Some(rows) = removed_of(connection, experiment)? {
+            report.not_recountable.push(rows);
+        } else if let Some(recount) = recount {
             check_one(connection, experiment, &recount, report)?;
         }
     }
     Ok(())
+}
+
+/// The id of an experiment of which rows are removed, and how many.
+fn removed_of(
+    connection: &Connection,
+    experiment: ExperimentKey,
+) -> Result<Option<(String, u64)>, StoreError> {
+    let sql = "SELECT experiment_id, rows_removed FROM experiments WHERE experiment_key = ?1 AND rows_removed > 0";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row([experiment.0], |row| {
+        Ok((row.get("experiment_id")?, row.count("rows_removed")?))
+    });
+    Ok(found.optional()?)
 }
 
 fn recount_of(
@@ -226,6 +242,8 @@ fn count(
     report: &mut VerifyReport,
 ) -> Result<HashMap<ExperimentKey, Option<Recount>>, StoreError> {
     let mut counted = HashMap::new();
+    // Evidence knows these units by their new names already.
+    let erasing = Erasing::read(connection)?;
     let mut select = connection.prepare(&format!(
         "SELECT p.prediction_order, p.experiment_key, p.epoch, p.version_key, p.unit_id, p.made_at, p.attributes, {MEASURED} \
          FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"
@@ -244,7 +262,7 @@ fn count(
         let Some(recount) = recount else {
             continue;
         };
-        if let Ok(exposed) = exposed(row, recount.needs_attributes()) {
+        if let Ok(exposed) = exposed(row, &erasing, recount.needs_attributes()) {
             let order: i64 = row.get("prediction_order")?;
             let given = match given(&mut feedback, order) {
                 Ok(given) => given,
@@ -285,7 +303,11 @@ fn given(feedback: &mut Statement<'_>, order: i64) -> Result<HashMap<String, Giv
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn exposed(row: &Row<'_>, needs_attributes: bool) -> Result<Exposed, StoreError> {
+fn exposed(
+    row: &Row<'_>,
+    erasing: &Erasing,
+    needs_attributes: bool,
+) -> Result<Exposed, StoreError> {
     let order = row.bits("prediction_order")?;
     let unit_id: Option<String> = row.get("unit_id")?;
     let made_at: Option<i64> = row.get("made_at")?;
@@ -297,7 +319,9 @@ fn exposed(row: &Row<'_>, needs_attributes: bool) -> Result<Exposed, StoreError>
         epoch: row.get("epoch")?,
         version: VersionKey(row.get("version_key")?),
         order,
-        unit: unit_id.map_or(Unit::Own(order), |id| Unit::Named(unit_number(&id))),
+        unit: unit_id.map_or(Unit::Own(order), |id| {
+            Unit::Named(unit_number(erasing.name(&id, order as i64)))
+        }),
         seconds: made.seconds(),
         measured: measured(row)?,
         attributes: match needs_attributes {

@@ -1,0 +1,185 @@
+//! What is kept of predictions, for how long, and how all of a unit is erased.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How much of a part of a prediction is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// All of it, but for what is redacted.
+    #[default]
+    Full,
+    /// A keyed hash: equal values have equal hashes, and nobody can tell the value.
+    Hashed,
+    /// Nothing.
+    None,
+}
+
+/// What is kept of one part of the predictions of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keeping {
+    /// How much; `full` where it is not said.
+    pub keep: Keep,
+    /// For how many of the units, in percent: of the others nothing is kept. Which ones these are depends on the unit alone.
+    #[schema(minimum = 0, maximum = 100)]
+    pub sample_percent: f64,
+    /// What is replaced by `[redacted]`: JSON pointers (RFC 6901), in which `*` stands for every member. At most 20.
+    #[schema(max_items = 20)]
+    pub redact_pointers: Vec<String>,
+    /// The same by what it looks like: regular expressions, looked for in texts, numbers and keys. At most 20.
+    #[schema(max_items = 20)]
+    pub redact_patterns: Vec<String>,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self {
+            keep: Keep::Full,
+            sample_percent: 100.0,
+            redact_pointers: Vec::new(),
+            redact_patterns: Vec::new(),
+        }
+    }
+}
+
+/// What is kept of the predictions of a model from now on. What is left out is kept in full.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SetPrivacy {
+    /// Of what comes in.
+    pub inputs: Keeping,
+    /// Of what is answered, and of what errors say.
+    pub outputs: Keeping,
+    /// Of what callers say of who asks.
+    pub attributes: Keeping,
+}
+
+/// What is kept of the predictions of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Privacy {
+    /// The model.
+    pub name: String,
+    /// Of what comes in.
+    pub inputs: Keeping,
+    /// Of what is answered, and of what errors say.
+    pub outputs: Keeping,
+    /// Of what callers say of who asks.
+    pub attributes: Keeping,
+}
+
+/// How long the predictions of a model are kept. What is left out is kept for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SetRetention {
+    /// The oldest prediction, in seconds: at least an hour, and longer than the windows of its metrics.
+    pub max_age_seconds: Option<u64>,
+    /// The most predictions. Those that a running experiment waits for values for stay beyond it.
+    pub max_rows: Option<u64>,
+    /// How long inputs, outputs, errors and attributes are kept, in seconds: at least an hour, and less than the rest.
+    pub content_max_age_seconds: Option<u64>,
+}
+
+/// How long the predictions of a model are kept, and what has been removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Retention {
+    /// The model.
+    pub name: String,
+    /// The oldest prediction, in seconds; null for ever.
+    pub max_age_seconds: Option<u64>,
+    /// The most predictions; null for any number.
+    pub max_rows: Option<u64>,
+    /// How long inputs, outputs, errors and attributes are kept, in seconds; null as long as the rest.
+    pub content_max_age_seconds: Option<u64>,
+    /// Predictions that retention has removed.
+    pub rows_removed: u64,
+    /// Predictions whose inputs, outputs, errors and attributes it has removed.
+    pub content_removed: u64,
+    /// Predictions from before this time are removed; null where none are.
+    pub rows_since: Option<String>,
+    /// Inputs, outputs, errors and attributes from before this time are removed; null where none are.
+    pub content_since: Option<String>,
+}
+
+/// Of whom all is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseUnit {
+    /// As in the requests.
+    pub unit_id: String,
+}
+
+/// How far the erasure of a unit has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasureStatus {
+    /// The log is being looked through.
+    Walking,
+    /// The rows are done; the journal still holds bytes of before.
+    Journal,
+    /// All of it is erased.
+    Done,
+}
+
+/// The erasure of all that a unit sent and was answered until a moment. It does not name the unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Erasure {
+    /// Identifies it.
+    pub erasure_id: String,
+    /// When it was asked for: what came later stays.
+    pub requested_at: String,
+    /// How far it has come.
+    pub status: ErasureStatus,
+    /// How much of the log has been looked through, in percent.
+    pub progress_percent: f64,
+    /// What takes the place of the `unit_id`.
+    pub pseudonym: String,
+    /// Predictions of the unit that were erased until now.
+    pub predictions: u64,
+    /// Rows of other kinds: feedback with labels, outcomes of the unit, shadows, what was set aside.
+    pub others: u64,
+    /// When all of it was erased.
+    pub ended_at: Option<String>,
+}
+
+/// How much of a part of one prediction is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptPart {
+    /// All of it.
+    #[default]
+    Full,
+    /// Something in it was replaced by `[redacted]`.
+    Redacted,
+    /// A keyed hash of it.
+    Hashed,
+    /// Nothing: it was never kept.
+    None,
+    /// Nothing any more.
+    Erased,
+}
+
+impl KeptPart {
+    /// Of the part of a prediction.
+    pub fn of(part: types::KeptPart) -> Self {
+        match part {
+            types::KeptPart::Full => Self::Full,
+            types::KeptPart::Redacted => Self::Redacted,
+            types::KeptPart::Hashed => Self::Hashed,
+            types::KeptPart::None => Self::None,
+            types::KeptPart::Erased => Self::Erased,
+        }
+    }
+}
+
+/// How much of a prediction is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    /// What came in.
+    pub input: KeptPart,
+    /// What was answered.
+    pub output: KeptPart,
+    /// What was said of who asked.
+    pub attributes: KeptPart,
+}

@@ -1,0 +1,229 @@
+//! `DELETE /units/{unit_id}`: all that a person sent and was answered is erased. `/erasures`: how far that has come.
+
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Json, Params, TextPath};
+use crate::openapi::{path, problems};
+use crate::state::AppState;
+use api::{EraseUnit, Erasure, ErasureStatus, ErrorCode};
+use axum::Json as Reply;
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalog::SettingsCommand;
+use serde::Deserialize;
+use std::time::Duration;
+use store::{StoreError, StoredErasure};
+use types::{ErasureId, NewErasure, UnitId};
+use utoipa::IntoParams;
+
+/// Erasures that have not ended, at most.
+const MOST_OPEN: u32 = 1000;
+/// How often it is looked how far they have come.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Erases what a unit sent and was answered until now: inputs, outputs, attributes, labels, and its name, of all models.
+/// What was counted stays. It takes a while: the reply says how to follow it.
+#[utoipa::path(
+    delete,
+    path = "/units/{unit_id}",
+    tag = "privacy",
+    params(path::Unit),
+    responses(
+        (status = 202, description = "the erasure, which goes on", body = Erasure),
+        problems::Busy,
+        problems::Query,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn erase(
+    State(state): State<AppState>,
+    TextPath(unit): TextPath<String>,
+) -> ApiResult<(StatusCode, Reply<Erasure>)> {
+    begin(&state, &unit).await
+}
+
+/// The same, where the unit shall not stand in the address: proxies log it.
+#[utoipa::path(
+    post,
+    path = "/erasures",
+    tag = "privacy",
+    request_body = EraseUnit,
+    responses(
+        (status = 202, description = "the erasure, which goes on", body = Erasure),
+        problems::Busy,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn ask(
+    State(state): State<AppState>,
+    Json(body): Json<EraseUnit>,
+) -> ApiResult<(StatusCode, Reply<Erasure>)> {
+    begin(&state, &body.unit_id).await
+}
+
+async fn begin(state: &AppState, unit: &str) -> ApiResult<(StatusCode, Reply<Erasure>)> {
+    let unit = UnitId::parse(unit).map_err(|error| ApiError::field("/unit_id", error))?;
+    let open = state.store.open_erasures(MOST_OPEN).await?;
+    if open.len() >= MOST_OPEN as usize {
+        let detail = format!(
+            "{MOST_OPEN} erasures are under way; ask again when some have ended (`GET /erasures`)."
+        );
+        return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
+    }
+    let id = ErasureId::from_bits(clock::random());
+    // A name of its own for each: whoever comes back afterwards is a stranger.
+    let tag = state.hasher.bytes(format!("{id}\0{unit}").as_bytes());
+    let new = NewErasure {
+        id,
+        pseudonym: tag.replacen("hmac:", "erased:", 1),
+        unit,
+        // Ids that are given later are greater.
+        until_order: state.ids.next(state.clock.now(), clock::random()).order(),
+        position: state.log.staged(),
+    };
+    state
+        .set(&SettingsCommand::BeginErasure(Box::new(new)))
+        .await?;
+    state.erasing.notify_one();
+    state.log.hurry();
+    let stored = state.store.erasure(id).await?;
+    let stored = stored.ok_or_else(|| missing(&id.to_string()))?;
+    Ok((StatusCode::ACCEPTED, Reply(wire(&stored))))
+}
+
+/// How far erasures are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Listed {
+    /// So many at most; 100 where it is not said.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Erasures, newest first.
+#[utoipa::path(
+    get,
+    path = "/erasures",
+    tag = "privacy",
+    params(Listed),
+    responses(
+        (status = 200, description = "the erasures", body = Vec<Erasure>),
+        problems::Query,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Params(listed): Params<Listed>,
+) -> ApiResult<Reply<Vec<Erasure>>> {
+    let limit = listed.limit.unwrap_or(100);
+    if !(1..=1000).contains(&limit) {
+        return Err(ApiError::field("/limit", "must be from 1 to 1000"));
+    }
+    let all = state.store.erasures(limit).await?;
+    Ok(Reply(all.iter().map(wire).collect()))
+}
+
+/// One erasure.
+#[utoipa::path(
+    get,
+    path = "/erasures/{erasure_id}",
+    tag = "privacy",
+    params(path::Erasure),
+    responses(
+        (status = 200, description = "how far it has come", body = Erasure),
+        problems::NoErasure,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    TextPath(id): TextPath<String>,
+) -> ApiResult<Reply<Erasure>> {
+    let known: ErasureId = id.parse().map_err(|_| missing(&id))?;
+    let stored = state.store.erasure(known).await?;
+    let stored = stored.ok_or_else(|| missing(&id))?;
+    Ok(Reply(wire(&stored)))
+}
+
+fn missing(id: &str) -> ApiError {
+    let detail = format!("There is no erasure {id}; `GET /erasures` lists them.");
+    ApiError::new(ErrorCode::ErasureNotFound, detail)
+}
+
+fn wire(stored: &StoredErasure) -> Erasure {
+    let status = match (stored.ended_at, stored.is_walked()) {
+        (Some(_), _) => ErasureStatus::Done,
+        (None, true) => ErasureStatus::Journal,
+        (None, false) => ErasureStatus::Walking,
+    };
+    let all = stored.until_order.saturating_sub(stored.first_order);
+    let done = stored
+        .walked_order
+        .unwrap_or(0)
+        .saturating_sub(stored.first_order);
+    let percent = match status {
+        ErasureStatus::Walking if all > 0 => 100.0 * done as f64 / all as f64,
+        ErasureStatus::Walking => 0.0,
+        ErasureStatus::Journal | ErasureStatus::Done => 100.0,
+    };
+    Erasure {
+        erasure_id: stored.id.to_string(),
+        requested_at: stored.requested_at.to_string(),
+        status,
+        // To a tenth.
+        progress_percent: (percent.min(100.0) * 10.0).floor() / 10.0,
+        pseudonym: stored.pseudonym.clone(),
+        predictions: stored.predictions,
+        others: stored.others,
+        ended_at: stored.ended_at.map(|at| at.to_string()),
+    }
+}
+
+/// Brings erasures to their end: the store walks by itself, and the journal lets go what it holds.
+pub(crate) async fn run(state: &AppState) {
+    loop {
+        match look(state).await {
+            Ok(true) => tokio::time::sleep(LOOK).await,
+            Ok(false) => state.erasing.notified().await,
+            Err(error) => {
+                tracing::warn!(%error, "erasures wait for the store");
+                tokio::time::sleep(LOOK * 10).await;
+            }
+        }
+    }
+}
+
+/// Says whether some have not ended.
+async fn look(state: &AppState) -> Result<bool, StoreError> {
+    let open = state.store.open_erasures(MOST_OPEN).await?;
+    for erasure in open.iter().filter(|erasure| erasure.is_walked()) {
+        if let Err(error) = end(state, erasure).await {
+            tracing::warn!(%error, erasure = %erasure.id, "an erasure has not ended yet");
+        }
+    }
+    Ok(!open.is_empty())
+}
+
+/// Ends an erasure, where nothing of before is left that is not in the store.
+async fn end(state: &AppState, erasure: &StoredErasure) -> anyhow::Result<()> {
+    if state.log.holds(erasure.position) {
+        state.log.roll()?;
+        return Ok(());
+    }
+    // What was under way when it was asked for is stored by now, or will be renamed when it is.
+    let passed = state.clock.now().micros_since(erasure.requested_at);
+    let patience = state.config.predict_timeout.as_micros();
+    if u128::try_from(passed).unwrap_or(0) < patience
+        || state.store.has_begun_before(erasure.until_order).await?
+    {
+        return Ok(());
+    }
+    let (predictions, others) = (erasure.predictions, erasure.others);
+    let end = SettingsCommand::EndErasure(erasure.id, predictions, others);
+    state.set(&end).await?;
+    tracing::info!(erasure = %erasure.id, predictions, others, "a unit is erased");
+    Ok(())
+}
