@@ -306,7 +306,7 @@ fn events_that_were_kept_are_still_understood() {
         assert_eq!(once_more, Some(read), "{action}");
         seen.insert(action.to_string());
     }
-    assert_eq!(seen.len(), 33, "an event of every kind: {seen:?}");
+    assert_eq!(seen.len(), 35, "an event of every kind: {seen:?}");
 }
 
 #[test]
