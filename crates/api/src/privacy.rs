@@ -177,9 +177,9 @@ impl KeptPart {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Kept {
     /// What came in.
-    pub input: KeptPart,
+    pub inputs: KeptPart,
     /// What was answered.
-    pub output: KeptPart,
+    pub outputs: KeptPart,
     /// What was said of who asked.
     pub attributes: KeptPart,
 }

@@ -87,6 +87,8 @@ codes! {
     FeedbackConflict = "feedback_conflict", 409, "Another value is stored";
     /// The prediction was rejected, so no label can be compared with it.
     PredictionRejected = "prediction_rejected", 409, "The prediction was rejected";
+    /// There is no room for one more.
+    TooMany = "too_many", 409, "There are too many";
     /// What was answered is not kept.
     AnswerNotKept = "answer_not_kept", 409, "The answer is not kept";
     /// Predictions would be gone before the values of a metric have come.

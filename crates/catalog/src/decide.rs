@@ -5,6 +5,7 @@ use crate::event::{CHAMPION, DecidedExperiment, Event, Moved, Patched, Scales};
 use crate::refusal::Refusal;
 use crate::writes;
 use serde_json::Value;
+use std::sync::Arc;
 use types::{
     Actor, AliasName, Artifact, Change, Decision, Experiment, ExperimentId, ExperimentStatus,
     MAX_RULES, ModelId, ModelState, Percent, Progress, Retention, Timestamp, Version, VersionName,
@@ -145,6 +146,9 @@ fn event_of(
         }
         Command::SetAlias { alias, version } => {
             named(state, version)?;
+            if !state.aliases.contains_key(alias) {
+                has_room("aliases", state.aliases.len(), MOST_ALIASES)?;
+            }
             let from = target(state, alias);
             Ok(Some(Event::AliasSet(alias.clone(), from, version.clone())))
         }
@@ -157,6 +161,9 @@ fn event_of(
             let from = state.metrics.get(&metric.name);
             if from == Some(metric) {
                 return Ok(None);
+            }
+            if from.is_none() {
+                has_room("declared metrics", state.metrics.len(), MOST_METRICS)?;
             }
             not_counted(state, metric.name.as_str())?;
             let from = from.cloned().map(Box::new);
@@ -177,6 +184,9 @@ fn event_of(
             if state.experiment(*id).is_some() {
                 return Err(Refusal::DuplicateExperiment(*id));
             }
+            let waits = |experiment: &&Arc<Experiment>| !experiment.status.has_ended();
+            let open = state.experiments.iter().filter(waits).count();
+            has_room("experiments that have not ended", open, MOST_OPEN)?;
             for arm in &definition.arms {
                 named(state, &arm.version)?;
             }
@@ -222,6 +232,19 @@ fn event_of(
     }
 }
 
+/// The most versions of a model, aliases and declared metrics of it, and experiments on it that have not ended.
+const MOST_VERSIONS: usize = 1000;
+const MOST_ALIASES: usize = 100;
+const MOST_METRICS: usize = 100;
+const MOST_OPEN: usize = 100;
+
+fn has_room(what: &'static str, present: usize, most: usize) -> Result<(), Refusal> {
+    match present < most {
+        true => Ok(()),
+        false => Err(Refusal::TooMany(what, most)),
+    }
+}
+
 fn register(
     state: &ModelState,
     new: &NewVersion,
@@ -232,6 +255,7 @@ fn register(
         let version = new.version.clone();
         return Err(Refusal::Duplicate { name, version });
     }
+    has_room("versions", state.versions.len(), MOST_VERSIONS)?;
     let version = Version {
         key: new.key,
         model_id: new.model_id,

@@ -52,6 +52,9 @@ pub enum Refusal {
     /// There are too many rules.
     #[error("a model has at most {MAX_RULES} rules, and these are {0}")]
     TooManyRules(usize),
+    /// There is no room for one more.
+    #[error("a model has at most {1} {0}")]
+    TooMany(&'static str, usize),
     /// Predictions would be gone before what they lead to is known.
     #[error(
         "the metric {metric} waits {window} seconds for its values, and predictions would be kept for {age} seconds"

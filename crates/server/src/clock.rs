@@ -1,89 +1,88 @@
 //! Time, randomness and ids: the only places where they come from.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod steady;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use steady::Steady;
 use types::{PredictionId, Timestamp};
 
 /// What time it is.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether it can be believed; a clock of one's own always is.
+    steady: Option<Arc<Steady>>,
+}
 
 impl Clock {
-    /// The clock of the machine.
+    /// The clock of the machine. Where that jumps, time goes on by the old one until the new one has stayed for a while.
     pub fn system() -> Self {
-        Self::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
-            let since = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-        })
+        let steady = Arc::new(Steady::new(wall(), since_boot()));
+        let read = Arc::clone(&steady);
+        Self {
+            now: Arc::new(move || Timestamp::from_micros(read.at(wall(), since_boot()))),
+            steady: Some(steady),
+        }
     }
 
     /// A clock of one's own, for tests.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self {
+            now: Arc::new(now),
+            steady: None,
+        }
     }
 
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// By how many seconds the clock of the machine is ahead of the time that is gone by, where it has jumped; behind it, where that
+    /// is negative.
+    pub(crate) fn jumped(&self) -> Option<i64> {
+        self.steady.as_ref()?.jumped()
+    }
+
+    /// Goes by the clock of the machine at once, wherever it has jumped to.
+    pub(crate) fn believe(&self) {
+        if let Some(steady) = &self.steady {
+            steady.believe(since_boot());
+        }
+    }
+
+    /// Whether it has gone as fast as time passes for so long.
+    pub(crate) fn is_steady_for(&self, time: Duration) -> bool {
+        let steady = self.steady.as_ref();
+        steady.is_none_or(|steady| steady.steady_for(since_boot()) >= time)
     }
 }
 
-/// Whether the clock can be believed where a wrong one would do harm that cannot be undone: it has gone as fast as time passes,
-/// for a while.
-pub(crate) struct Steady {
-    clock: Clock,
-    /// How long it must have.
-    wanted: Duration,
-    /// The same moment by the clock and by what cannot be set.
-    since: (Timestamp, Instant),
-    /// What was said of it last.
-    told: bool,
+/// What the machine says, in microseconds since 1970.
+fn wall() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A clock that is set right by a network moves by less.
-const JUMP: Duration = Duration::from_secs(30);
+/// What nobody can set, in microseconds: it goes on while the machine sleeps.
+#[cfg(target_os = "linux")]
+fn since_boot() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+}
 
-impl Steady {
-    pub(crate) fn new(clock: &Clock, wanted: Duration) -> Self {
-        Self {
-            since: (clock.now(), Instant::now()),
-            clock: clock.clone(),
-            wanted,
-            told: false,
-        }
-    }
-
-    /// What time it is, where that can be believed.
-    pub(crate) fn now(&mut self) -> Option<Timestamp> {
-        self.at(Instant::now())
-    }
-
-    fn at(&mut self, instant: Instant) -> Option<Timestamp> {
-        let now = self.clock.now();
-        let passed = instant.saturating_duration_since(self.since.1);
-        let moved = now.micros_since(self.since.0);
-        let off = i128::from(moved) - i128::try_from(passed.as_micros()).unwrap_or(i128::MAX);
-        if off.unsigned_abs() > JUMP.as_micros() {
-            let seconds = off / 1_000_000;
-            tracing::error!(
-                seconds,
-                "the clock has jumped; nothing is removed for its age until it has been steady for a while"
-            );
-            self.since = (now, instant);
-            self.told = true;
-            // Without any patience it is believed at once.
-            return self.wanted.is_zero().then_some(now);
-        }
-        let steady = passed >= self.wanted;
-        if steady && std::mem::take(&mut self.told) {
-            tracing::info!("the clock has been steady for a while, and is believed again");
-        }
-        steady.then_some(now)
-    }
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> i64 {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    let passed = BEGAN.get_or_init(Instant::now).elapsed();
+    i64::try_from(passed.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Random bits. The generator is fast and seeded by the system; it is not for secrets.
@@ -95,27 +94,118 @@ pub(crate) fn random() -> u64 {
     fastrand::u64(..)
 }
 
-/// Gives ids that ascend whatever the clock does.
+/// Ids whose time is further ahead of the clock than this are no reason to date everything after them. It is an hour.
+const AHEAD: u64 = (3600 * 1000) << 12;
+
+/// Gives ids that ascend, also where the clock jumps back a little. Where what was given is far ahead of the clock, because that was
+/// wrong then, ids are of the time again, and what was given ahead is left out when its time comes.
 pub(crate) struct Ids {
     last: AtomicU64,
+    /// The first that was given by this server, and the greatest before it: nothing lies between them. The first is 0 before there
+    /// is one.
+    first: AtomicU64,
+    before: AtomicU64,
+    has_ahead: AtomicBool,
+    ahead: Mutex<Vec<(u64, u64)>>,
+}
+
+/// Orders that have been given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// The greatest that is not ahead of the clock.
+    pub(crate) last: u64,
+    /// The least and the greatest of those that are.
+    pub(crate) ahead: Option<(u64, u64)>,
+}
+
+impl Given {
+    /// Up to which order ids are not ahead of a moment.
+    pub(crate) fn limit(now: Timestamp) -> u64 {
+        PredictionId::order_at(now).saturating_add(AHEAD)
+    }
+
+    /// One more.
+    pub(crate) fn note(&mut self, order: u64, limit: u64) {
+        if order <= limit {
+            self.last = self.last.max(order);
+        } else {
+            let (least, greatest) = self.ahead.unwrap_or((order, order));
+            self.ahead = Some((least.min(order), greatest.max(order)));
+        }
+    }
 }
 
 impl Ids {
-    /// Ids after an order.
-    pub(crate) fn after(last: u64) -> Self {
+    /// Ids after those that were given.
+    pub(crate) fn after(given: Given) -> Self {
         Self {
-            last: AtomicU64::new(last),
+            last: AtomicU64::new(given.last),
+            first: AtomicU64::new(0),
+            before: AtomicU64::new(given.last),
+            has_ahead: AtomicBool::new(given.ahead.is_some()),
+            ahead: Mutex::new(given.ahead.into_iter().collect()),
         }
     }
 
     pub(crate) fn next(&self, now: Timestamp, random: u64) -> PredictionId {
         let at = PredictionId::order_at(now);
-        let after = |last: u64| Some(at.max(last + 1));
-        let last = self
-            .last
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
-        let last = last.unwrap_or_else(|last| last);
-        PredictionId::new(at.max(last + 1), random)
+        loop {
+            let after =
+                |last: u64| (!self.comes_back(last, at)).then(|| self.free(at.max(last + 1)));
+            let updated = self
+                .last
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+            match updated {
+                Ok(last) => {
+                    let order = self.free(at.max(last + 1));
+                    if self.first.load(Ordering::Relaxed) == 0 {
+                        self.first.store(order, Ordering::Relaxed);
+                    }
+                    return PredictionId::new(order, random);
+                }
+                Err(_) => self.come_back(at),
+            }
+        }
+    }
+
+    /// The next order that was not given ahead of the clock.
+    fn free(&self, order: u64) -> u64 {
+        if !self.has_ahead.load(Ordering::Acquire) {
+            return order;
+        }
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = order;
+        // One stretch may begin where another ends.
+        while let Some((_, last)) = ahead
+            .iter()
+            .find(|(first, last)| (*first..=*last).contains(&order))
+        {
+            order = last + 1;
+        }
+        order
+    }
+
+    /// Whether what was given last is far ahead of the clock, and nothing was given at its time: a clock that falls behind is not
+    /// followed.
+    fn comes_back(&self, last: u64, at: u64) -> bool {
+        last > at.saturating_add(AHEAD)
+            && at > self.before.load(Ordering::Relaxed)
+            && at < self.first.load(Ordering::Relaxed)
+    }
+
+    /// Ids are of the time again.
+    fn come_back(&self, at: u64) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let greatest = self.last.load(Ordering::Relaxed);
+        if !self.comes_back(greatest, at) {
+            return;
+        }
+        ahead.push((self.first.swap(0, Ordering::Relaxed), greatest));
+        self.has_ahead.store(true, Ordering::Release);
+        drop(ahead);
+        self.last.store(at.saturating_sub(1), Ordering::Relaxed);
+        let until = PredictionId::new(greatest, 0).time();
+        tracing::warn!(%until, "predictions are dated ahead of the clock, up to this time; new ones are dated by the clock again");
     }
 }
 
@@ -124,38 +214,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_jumps_is_not_believed_for_a_while() {
-        use std::sync::atomic::AtomicI64;
-        let wall = Arc::new(AtomicI64::new(1_000_000_000_000));
-        let read = Arc::clone(&wall);
-        let clock = Clock::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed)));
-        let mut steady = Steady::new(&clock, Duration::from_secs(600));
-        let begin = steady.since.1;
-        let mut at = |second: u64, wall_second: i64| {
-            wall.store(
-                1_000_000_000_000 + wall_second * 1_000_000,
-                Ordering::Relaxed,
-            );
-            steady.at(begin + Duration::from_secs(second)).is_some()
-        };
-        assert!(
-            !at(0, 0) && !at(300, 300) && at(600, 605),
-            "the beginning is a while too"
-        );
-        let year = 31_536_000;
-        assert!(!at(660, year + 660), "it is a year ahead");
-        assert!(!at(720, 720), "and back again");
-        assert!(!at(1200, 1200) && at(1320, 1325));
-        // One that stays where it has jumped is believed in the end.
-        assert!(!at(1400, year) && !at(1900, year + 500) && at(2000, year + 600));
-    }
-
-    #[test]
     fn ids_ascend_when_the_clock_jumps_back() {
-        let ids = Ids::after(0);
+        let ids = Ids::after(Given::default());
         let at = |micros| ids.next(Timestamp::from_micros(micros), 0);
         let given = [at(2_000), at(2_000), at(1_000), at(3_000)];
         assert!(given.windows(2).all(|pair| pair[0] < pair[1]), "{given:?}");
         assert_eq!(given[3].time(), Timestamp::from_micros(3_000));
+    }
+
+    #[test]
+    fn ids_are_of_the_time_again_when_the_clock_is_right() {
+        let hour = 3_600_000_000;
+        let order = |micros| PredictionId::order_at(Timestamp::from_micros(micros));
+        let ids = Ids::after(Given::default());
+        let at = |micros| ids.next(Timestamp::from_micros(micros), 0);
+        let (year, now) = (8760 * hour, 10 * hour);
+        let wrong = [at(year), at(year), at(year + 5_000_000)];
+        let right = [at(now), at(now + 1)];
+        assert_eq!(
+            right.map(PredictionId::time),
+            [now, now + 1].map(Timestamp::from_micros)
+        );
+        // A little ahead is no reason to come back.
+        let later = at(now + hour / 2);
+        assert!(at(now + 2) > later);
+        // A clock that falls behind is not followed: what was given then would be given twice.
+        let later = at(now + 3 * hour);
+        assert!(at(now + hour) > later);
+        // When the time of the wrong ones comes, none is given twice.
+        let then: Vec<PredictionId> = [year - 1, year, year, year + 1].map(at).into();
+        assert!(
+            then.iter().all(|id| !wrong.contains(id)),
+            "{then:?} {wrong:?}"
+        );
+        assert!(
+            then[1..].iter().all(|id| *id > wrong[2]),
+            "{then:?} {wrong:?}"
+        );
+        // A start knows them too.
+        let mut given = Given::default();
+        let limit = Given::limit(Timestamp::from_micros(now));
+        for id in wrong.iter().chain(&right) {
+            given.note(id.order(), limit);
+        }
+        assert_eq!(given.ahead, Some((wrong[0].order(), wrong[2].order())));
+        let ids = Ids::after(given);
+        let at = |micros| ids.next(Timestamp::from_micros(micros), 0);
+        assert!(at(now).order() > right[1].order() && at(now) < wrong[0]);
+        assert!(at(year + 1).order() > order(year + 5_000_000));
     }
 }

@@ -350,7 +350,10 @@ fn look(
     };
     let decided = match &next.decision {
         Some(decision) => {
-            let (_, evidence) = whole(decision.leads_to());
+            let (_, mut evidence) = whole(decision.leads_to());
+            if let Decision::Reweigh { .. } = decision {
+                results::leave_what_weights_are_made_of(&mut evidence);
+            }
             Some((decision.clone(), next.because.clone(), evidence))
         }
         None if scales.is_some() => {

@@ -216,9 +216,9 @@ async fn end(state: &AppState, erasure: &StoredErasure) -> anyhow::Result<()> {
     // What was under way when it was asked for is stored by now, or will be renamed when it is.
     let passed = state.clock.now().micros_since(erasure.requested_at);
     let patience = state.config.predict_timeout.as_micros();
-    if u128::try_from(passed).unwrap_or(0) < patience
-        || state.store.has_begun_before(erasure.until_order).await?
-    {
+    let is_idle = state.permits.available_permits() >= state.config.max_predictions;
+    let waited = is_idle || u128::try_from(passed).unwrap_or(0) >= patience;
+    if !waited || state.store.has_begun_before(erasure.until_order).await? {
         return Ok(());
     }
     let (predictions, others) = (erasure.predictions, erasure.others);

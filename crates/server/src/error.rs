@@ -199,6 +199,10 @@ fn code_of(refusal: &Refusal) -> ErrorCode {
         Refusal::UnknownWebhook(_) => ErrorCode::WebhookNotFound,
         Refusal::UnknownKey(_) => ErrorCode::KeyNotFound,
         Refusal::KeptTooShort { .. } => ErrorCode::KeptTooShort,
+        Refusal::TooMany(..)
+        | Refusal::TooManyRules(_)
+        | Refusal::TooManyWebhooks(_)
+        | Refusal::TooManyKeys(_) => ErrorCode::TooMany,
         Refusal::ExperimentStatus(_)
         | Refusal::MetricChanged(_)
         | Refusal::ControlWithoutTraffic { .. }
@@ -252,6 +256,7 @@ fn advice(refusal: &Refusal) -> Option<String> {
         ),
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
         Refusal::TooManyRules(_) => "; several can be one with `or`.".into(),
+        Refusal::TooMany(..) => "; delete some first.".into(),
         Refusal::KeptTooShort { .. } => {
             "; keep them for longer than the longest window, or only inputs and outputs for less (`content_max_age_seconds`)."
                 .into()

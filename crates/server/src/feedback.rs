@@ -451,7 +451,7 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
         FeedbackRefusal::AnswerNotKept => Refusal {
             code: ErrorCode::AnswerNotKept,
             pointer: "",
-            detail: "What was answered is not kept (see `GET /privacy/{name}` and `GET /retention/{name}`), so a label cannot be \
+            detail: "What was answered is not kept, or is erased (`kept` of the prediction says which), so a label cannot be \
                      compared with it; send the value of a metric."
                 .into(),
         },

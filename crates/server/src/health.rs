@@ -95,6 +95,14 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     let held = state.snapshot.watches();
     overdue.extend(held.iter().filter_map(|watch| watch.overdue()));
     let log = log_readiness(&state).await;
+    reasons.extend(state.clock.jumped().map(|seconds| {
+        format!(
+            "clock_jumped: the clock of this machine is {} s {} what it was; time goes on as before until it has stayed there for ten \
+             minutes, or the server is told to reload (SIGHUP)",
+            seconds.abs(),
+            if seconds < 0 { "behind" } else { "ahead of" }
+        )
+    }));
     if log.set_aside > 0 {
         reasons.push(format!(
             "set_aside: {} entries of the log are not counted; `weir journal list` says why",

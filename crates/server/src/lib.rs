@@ -155,7 +155,7 @@ pub struct Config {
     pub decision_lasts: Duration,
     /// How often running experiments are looked at.
     pub tick: Duration,
-    /// How long the clock must have gone as fast as time passes before something is removed for its age.
+    /// How long the clock must have been steady before something is removed for its age.
     pub steady_for: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
     pub private_webhooks: bool,
@@ -313,7 +313,7 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// What has the server read again what may change while it runs: its certificate.
+    /// What has the server read again what may change while it runs: its certificate, and the clock where that has jumped.
     pub fn reloading(&self) -> impl Fn() + Send + Sync + use<> {
         let state = self.state.clone();
         move || state.reload.notify_one()
@@ -407,7 +407,7 @@ pub fn look_at(config: &Config) -> Result<(), String> {
 /// How often it is looked whether the certificate has changed.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
-/// Reads the certificate again when it has changed, for ever.
+/// Reads the certificate again when it has changed, for ever. Whoever asks for it says as well that the clock is right.
 async fn keep_certificate(tls: Option<&Tls>, state: &AppState) {
     let mut tick = tokio::time::interval(CERTIFICATE_EVERY);
     loop {
@@ -417,6 +417,9 @@ async fn keep_certificate(tls: Option<&Tls>, state: &AppState) {
         };
         if let Some(tls) = tls {
             tls.look(asked);
+        }
+        if asked {
+            state.clock.believe();
         }
     }
 }

@@ -8,7 +8,7 @@ mod sync;
 pub(crate) use receipts::{Answered, Awaited};
 
 use crate::Durability;
-use crate::clock::Clock;
+use crate::clock::{Clock, Given};
 use crate::meters::Meters;
 use ingest::Wake;
 use journal::{AppendError, Frame, Journal, Room};
@@ -389,11 +389,11 @@ impl Shared {
     }
 }
 
-/// The greatest order among the predictions that a journal holds after a position: later ids must be greater.
-pub(crate) fn newest_order(journal: &Journal, after: u64) -> std::io::Result<u64> {
+/// The orders of the predictions that a journal holds after a position.
+pub(crate) fn given(journal: &Journal, after: u64, limit: u64) -> std::io::Result<Given> {
     let mut reader = journal.read_after(after);
     let mut batch = journal::Batch::default();
-    let mut newest = 0;
+    let mut given = Given::default();
     while reader.behind() > 0 {
         reader.read(&mut batch, ingest::GROUP)?;
         for (_, bytes) in batch.frames() {
@@ -402,11 +402,11 @@ pub(crate) fn newest_order(journal: &Journal, after: u64) -> std::io::Result<u64
                 ..
             }) = Entry::decode(bytes)
             {
-                newest = newest.max(prediction.id.order());
+                given.note(prediction.id.order(), limit);
             }
         }
     }
-    Ok(newest)
+    Ok(given)
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ use utoipa::IntoParams;
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 10_000;
+/// The most versions of all models.
+const MOST_VERSIONS: usize = 10_000;
 const MAX_TAGS: usize = 100;
 
 /// Registers a version.
@@ -45,6 +47,12 @@ pub(crate) async fn register(
 ) -> ApiResult<Reply<Version>> {
     let (name, new) = check(body)?;
     access::check(name.as_str())?;
+    let all = state.catalogue.all();
+    let versions: usize = all.iter().map(|model| model.versions.len()).sum();
+    if versions >= MOST_VERSIONS {
+        let detail = format!("A server has at most {MOST_VERSIONS} versions; delete some first.");
+        return Err(ApiError::new(ErrorCode::TooMany, detail));
+    }
     let (id, speaks) = (new.model_id, matches!(new.runtime, RuntimeSpec::Openai(_)));
     let after = state
         .command(&name, Command::Register(Box::new(new)))

@@ -176,7 +176,7 @@ pub(crate) mod problems {
         Stored = Internal StoreUnavailable;
         Query = InvalidRequest;
         Body = BodyTimeout BodyTooLarge UnsupportedMediaType InvalidRequest;
-        Duplicate = DuplicateVersion;
+        Duplicate = DuplicateVersion TooMany;
         StillActive = VersionActive;
         NoVersion = VersionNotFound;
         NoModel = ModelNotFound;
@@ -190,7 +190,7 @@ pub(crate) mod problems {
         NoExperiment = ExperimentNotFound;
         NoExperimentOrVersion = ExperimentNotFound VersionNotFound;
         NoExperimentOrPath = ExperimentNotFound PathNotFound;
-        MetricCounted = MetricInUse;
+        MetricCounted = MetricInUse TooMany;
         WrongState = ExperimentState;
         WrongStateOrStale = ExperimentState StaleRevision TransitionNotAllowed;
         NoModelOrMetric = ModelNotFound MetricNotFound;
@@ -206,7 +206,7 @@ pub(crate) mod problems {
         NotLogged = LogUnavailable Internal StoreUnavailable;
         NoReceipt = ReceiptNotFound LogBehind Internal StoreUnavailable;
         Busy = TooManyRequests;
-        NotNow = TransitionNotAllowed;
+        NotNow = TransitionNotAllowed TooMany;
         NotAllowed = TransitionNotAllowed ExperimentRunning;
         NotReady = TransitionNotAllowed RuntimeNotReady ExperimentRunning;
         StaleOrNotReady = StaleRevision TransitionNotAllowed RuntimeNotReady ExperimentRunning;

@@ -150,7 +150,9 @@ async fn search(
         looked_at += chunk.len() as u32;
         for prediction in chunk {
             before = Some(prediction.id);
-            if condition.is_met(&prediction.attributes) {
+            // What is not there meets no condition, and does not fail to meet one either.
+            let known = prediction.kept.attributes.is_there();
+            if known && condition.is_met(&prediction.attributes) {
                 bytes += prediction.bytes();
                 found.push(prediction);
             }
@@ -283,6 +285,13 @@ pub(crate) async fn read(
 
 fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
     let (text, inputs) = match p.input {
+        _ if matches!(
+            p.kept.input,
+            types::KeptPart::None | types::KeptPart::Erased
+        ) =>
+        {
+            (None, None)
+        }
         Input::Text(text) => (Some(text), None),
         Input::Json(inputs) => (None, Some(inputs)),
     };
@@ -313,8 +322,8 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         experiment: p.experiment_id.map(|id| id.to_string()),
         position: p.position,
         kept: (!p.kept.is_full()).then(|| Kept {
-            input: KeptPart::of(p.kept.input),
-            output: KeptPart::of(p.kept.output),
+            inputs: KeptPart::of(p.kept.input),
+            outputs: KeptPart::of(p.kept.output),
             attributes: KeptPart::of(p.kept.attributes),
         }),
         feedback: None,

@@ -226,6 +226,10 @@ pub(crate) async fn claim(
             Looked::Answered(ended) => {
                 let same = ended.body == request.body;
                 if !same && kind == Kind::Call {
+                    if is_erased(state, ended.id).await? {
+                        state.requests.forget(name, request, ended.id);
+                        continue;
+                    }
                     return Ok(Claim::Conflict(ended.id));
                 }
                 let behind = state.log.catch_up(COUNTED_WITHIN).await.is_err();
@@ -236,6 +240,8 @@ pub(crate) async fn claim(
                         .await?
                         .filter(|p| is(p, request)),
                 };
+                // Who asked is erased, and the name of the request with that.
+                let found = found.filter(|first| first.request.is_some());
                 match found {
                     Some(first) => return Ok(Claim::Repeat(Box::new(first))),
                     None if behind => return Ok(Claim::Behind),
@@ -280,6 +286,12 @@ pub(crate) async fn claim(
         })
     });
     Ok(Claim::New(Box::new(guard), failed))
+}
+
+/// Whether who asked is erased, and the name of the request with that.
+async fn is_erased(state: &AppState, id: PredictionId) -> Result<bool, StoreError> {
+    let found = state.store.prediction(id).await?;
+    Ok(found.is_some_and(|found| found.request.is_none()))
 }
 
 /// Whether a prediction is of a request that asked or said the same.

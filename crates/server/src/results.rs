@@ -200,6 +200,18 @@ pub(crate) fn as_value(
     serde_json::to_value(results).unwrap_or_default()
 }
 
+/// Of results only what the weights of a bandit are made of: its objective, by arm. A bandit decides every few minutes, and all that is
+/// known of many arms and metrics would be half a megabyte each time.
+pub(crate) fn leave_what_weights_are_made_of(results: &mut Value) {
+    let Some(metrics) = results["metrics"].as_array_mut() else {
+        return;
+    };
+    metrics.retain(|metric| metric["role"] == "primary");
+    for metric in metrics {
+        metric["comparisons"] = Value::Array(Vec::new());
+    }
+}
+
 pub(crate) fn history_of(experiment: &Experiment) -> History {
     // What looks of an older release have shown stood on other rules.
     if experiment.scales.is_empty() {

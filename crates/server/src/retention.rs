@@ -1,6 +1,5 @@
 //! Says what is kept no longer: the store removes it, piece by piece.
 
-use crate::clock::Steady;
 use crate::state::AppState;
 use std::time::Duration;
 use store::{Retain, StoreError};
@@ -11,7 +10,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Says it until the end; at once where somebody has set how long something is kept.
 pub(crate) async fn run(state: &AppState) {
-    let mut steady = Steady::new(&state.clock, state.config.steady_for);
     let mut ticks = tokio::time::interval(EVERY.min(state.config.tick));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -20,7 +18,8 @@ pub(crate) async fn run(state: &AppState) {
             () = state.retaining.notified() => {}
         }
         // A clock that is ahead would have everything removed.
-        let now = steady.now();
+        let steady = state.clock.is_steady_for(state.config.steady_for);
+        let now = steady.then(|| state.clock.now());
         let mut all = Vec::new();
         for model in state.catalogue.all() {
             if model.retention.is_for_ever() {

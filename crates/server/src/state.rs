@@ -2,7 +2,7 @@
 
 use crate::access::keys::Keys;
 use crate::catalogue::Catalogue;
-use crate::clock::{Clock, Ids};
+use crate::clock::{Clock, Given, Ids};
 use crate::decisions::Tokens;
 use crate::error::{ApiError, ApiResult};
 use crate::keeping::{self, Hasher};
@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use types::ExperimentKey;
+use types::{ExperimentKey, PredictionId};
 
 /// What every handler shares. Clones are handles to the same state.
 #[derive(Clone)]
@@ -137,8 +137,15 @@ impl AppState {
         store.hash_labels(Arc::new(move |label| hash_labels.value(label)));
         let journal = open_journal(&store, config)?;
         // Ids go on above all that was given, in the store or still in the journal.
-        let waiting = log::newest_order(&journal, store.position())?;
-        let newest = store.newest_order().await?.max(waiting);
+        let limit = Given::limit(clock.now());
+        let mut given = log::given(&journal, store.position(), limit)?;
+        for order in store.newest_orders(limit).await? {
+            given.note(order, limit);
+        }
+        if let Some((_, ahead)) = given.ahead {
+            let until = PredictionId::new(ahead, 0).time();
+            tracing::warn!(%until, "predictions are dated ahead of the clock, up to this time; new ones are dated by the clock");
+        }
         let meters = Arc::new(Meters::default());
         let log = Log::start(
             journal,
@@ -176,7 +183,7 @@ impl AppState {
         let state = Self(Arc::new(Shared {
             keys,
             meters,
-            ids: Ids::after(newest),
+            ids: Ids::after(given),
             log,
             store,
             clock,

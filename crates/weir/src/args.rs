@@ -81,13 +81,17 @@ pub(crate) enum Command {
     ///
     /// Example: weir privacy sentiment --file rules.json
     Privacy(PrivacyArgs),
-    /// How long a running server keeps the predictions of a model.
+    /// How long a running server keeps the predictions of a model: at least an hour.
+    ///
+    /// All limits are set at once: one that is not said is none.
     ///
     /// Example: weir retention sentiment --max-age 90d --content-max-age 30d
     Retention(RetentionArgs),
-    /// Erase all that a person sent and was answered until now.
+    /// Erase all that a person sent and was answered until now. It cannot be undone.
     ///
-    /// Example: weir erase customer-17 --wait
+    /// Counts stay; a pseudonym takes the place of the unit_id. Backups are not reached: docs/privacy.md.
+    ///
+    /// Example: weir erase customer-17 --wait --reason 'request 4711'
     Erase(EraseArgs),
     /// Copy a data directory while its server goes on: database, journal, artifacts, keys and secrets.
     ///
@@ -101,7 +105,10 @@ pub(crate) enum Command {
     ///
     /// Example: weir config check weir.toml
     Config(ConfigArgs),
-    /// Count the log again and compare it with its sums; exits 0 only when all agree.
+    /// Count the log again and compare it with its sums; exits 0 when nothing disagrees.
+    ///
+    /// `clean`: all was counted again, and agrees. `AGREES IN PART`: retention has removed some of it, and the rest agrees.
+    /// `NOT CLEAN`: something is not what was written.
     Verify(VerifyArgs),
     /// How many units and days an experiment needs.
     ///

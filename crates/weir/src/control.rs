@@ -393,11 +393,26 @@ pub(crate) fn line(entry: &AuditEntry) -> String {
 
 /// The new weights of an entry and what they were decided by, where it has them.
 pub(crate) fn change(entry: &AuditEntry) -> String {
-    let weights = entry.detail["to"].as_object().map(|to| {
+    let of_settings = ["privacy.set", "retention.set", "metric.set"];
+    let action = entry.action.0.as_str();
+    let to = entry.detail["to"].as_object();
+    let weights = to.filter(|_| !of_settings.contains(&action)).map(|to| {
         let each = to.iter().map(|(version, percent)| {
             format!("{version} {:.1} %", percent.as_f64().unwrap_or_default())
         });
         format!(" [{}]", each.collect::<Vec<_>>().join(", "))
+    });
+    let set = to.filter(|_| of_settings.contains(&action)).map(|to| {
+        let from = &entry.detail["from"];
+        let changed = to
+            .iter()
+            .filter(|(key, value)| from[key.as_str()] != **value);
+        let each = changed.map(|(key, value)| format!("{key} {value}"));
+        format!(" [{}]", each.collect::<Vec<_>>().join(", "))
+    });
+    let weights = weights.or(set).or_else(|| {
+        let erasure = entry.detail["erasure"].as_str()?;
+        Some(format!(" {erasure}"))
     });
     let why = entry.detail["because"].as_str();
     let why = why.map_or(String::new(), |why| format!(" {why}"));

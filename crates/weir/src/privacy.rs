@@ -31,7 +31,8 @@ fn read(file: &Path) -> anyhow::Result<SetPrivacy> {
         let cannot = || format!("{} cannot be read", file.display());
         text = std::fs::read_to_string(file).with_context(cannot)?;
     }
-    serde_json::from_str(&text).with_context(|| format!("{} holds no rules", file.display()))
+    serde_json::from_str(&text)
+        .with_context(|| format!("{}: the rules are not valid", file.display()))
 }
 
 fn rules(privacy: &Privacy) -> String {
@@ -59,7 +60,7 @@ fn rules(privacy: &Privacy) -> String {
         let all: Vec<&str> = all.map(String::as_str).collect();
         let without = match all.as_slice() {
             [] => String::new(),
-            some => format!(", without {}", some.join(", ")),
+            some => format!("; replaced by [redacted]: {}", some.join(", ")),
         };
         format!("{name:<11} {how}{of}{without}")
     };
@@ -98,7 +99,10 @@ fn kept(retention: &Retention) -> String {
         (Some(seconds), None) => format!("predictions are kept for {}", age(seconds)),
         (None, Some(rows)) => format!("the newest {rows} predictions are kept"),
         (Some(seconds), Some(rows)) => {
-            format!("of {} the newest {rows} predictions are kept", age(seconds))
+            format!(
+                "at most {rows} predictions are kept, none older than {}",
+                age(seconds)
+            )
         }
     }];
     if let Some(seconds) = retention.content_max_age_seconds {
@@ -152,10 +156,15 @@ pub(crate) fn erase(args: &EraseArgs) -> anyhow::Result<ExitCode> {
 fn progress(erasure: &Erasure) -> String {
     let id = &erasure.erasure_id;
     let counted = format!(
-        "{} predictions and {} other rows erased",
+        "{} predictions and {} rows beside them (feedback, outcomes, shadows) erased",
         erasure.predictions, erasure.others
     );
     match erasure.status {
+        ErasureStatus::Done if erasure.predictions + erasure.others == 0 => {
+            format!(
+                "{id}  done: nothing of this unit_id was found. Is it written as in the requests?"
+            )
+        }
         ErasureStatus::Done => format!("{id}  done: {counted}"),
         ErasureStatus::Journal => {
             format!("{id}  the journal still holds what was there before: {counted}")

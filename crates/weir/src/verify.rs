@@ -23,11 +23,14 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         .extend(settings_not_replayed(&args.data_dir)?);
     let models = models.len();
     let clean = report.problems.is_empty();
+    // What retention has removed cannot be counted again.
+    let whole = report.not_recountable.is_empty() && report.rollups_in_part == 0;
     if args.json {
         crate::out(format_args!(
             "{}",
             serde_json::json!({
-                "clean": clean,
+                "clean": clean && whole,
+                "agrees": clean,
                 "predictions": report.predictions,
                 "rollups": report.rollups,
                 "evidence": report.evidence,
@@ -57,11 +60,15 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
         if report.rollups_in_part > 0 {
             crate::out(format_args!(
-                "counted in part: {} roll-ups, of which retention has removed predictions; the others agree",
+                "counted in part: {} roll-ups, because retention has removed predictions of theirs; of these what is there was compared",
                 report.rollups_in_part
             ));
         }
-        let verdict = if clean { "clean" } else { "NOT CLEAN" };
+        let verdict = match (clean, whole) {
+            (false, _) => "NOT CLEAN",
+            (true, true) => "clean",
+            (true, false) => "AGREES IN PART",
+        };
         crate::out(format_args!(
             "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {models} models \
              replayed from their events, {} problems; of the journal {waiting} entries wait to be counted, {} are missing, {} set aside, {} \

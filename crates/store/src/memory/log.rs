@@ -656,9 +656,9 @@ impl Log {
         let looked_at: Vec<_> = newest.by_ref().take(query.limit).collect();
         let oldest = looked_at.last().map(|(_, p)| p.id.time());
         let mut totals: BTreeMap<VersionKey, Rollup> = BTreeMap::new();
-        let meets = looked_at
-            .iter()
-            .filter(|(_, p)| query.condition.is_met(&attributes_of(p)));
+        let meets = looked_at.iter().filter(|(_, p)| {
+            p.kept.attributes.is_there() && query.condition.is_met(&attributes_of(p))
+        });
         for (_, prediction) in meets {
             let rollup = totals.entry(prediction.version).or_default();
             rollup.add(&Sample::new(prediction.measured()));

@@ -116,6 +116,12 @@ impl Store {
             tidied?;
         }
         writer.checkpointer.after_commit(&writer.connection);
+        // What was written over stands in the log until that begins anew, and in the database until then.
+        self.inner.unclean.fetch_or(more, Ordering::AcqRel);
+        if !more && self.inner.unclean.load(Ordering::Acquire) {
+            let is_left = !writer.begin_log_anew();
+            self.inner.unclean.store(is_left, Ordering::Release);
+        }
         Ok(more)
     }
 
@@ -691,16 +697,6 @@ impl Writer {
             }
         }
         self.read_erasing()?;
-        let more = !matches!(
-            erasure::next(&self.connection, &self.erasing)?,
-            Piece::Nothing
-        );
-        if !more {
-            // What was overwritten still stands in the write-ahead log until that begins anew.
-            let _ = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        }
         Ok(true)
     }
 
@@ -714,6 +710,16 @@ impl Writer {
         self.connection
             .pragma_update(None, "secure_delete", "FAST")?;
         written
+    }
+
+    /// Moves all of the write-ahead log into the database and cuts it off; says whether no reader was in the way.
+    fn begin_log_anew(&self) -> bool {
+        let moved = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, i64>("busy")
+            });
+        moved.is_ok_and(|busy| busy == 0)
     }
 
     fn read_erasing(&mut self) -> Result<(), StoreError> {

@@ -84,6 +84,8 @@ struct Inner {
     untidy: AtomicBool,
     /// What is kept no longer.
     retain: Mutex<Vec<Retain>>,
+    /// The write-ahead log, or pages that it has not been moved to yet, may hold what was erased.
+    unclean: AtomicBool,
     failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
     request_ids: WaitingIds,
@@ -130,6 +132,8 @@ impl Store {
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
                 retain: Mutex::default(),
+                // A start may follow an erasure that a kill has cut short.
+                unclean: AtomicBool::new(true),
                 failure: Mutex::default(),
                 readers: Mutex::default(),
                 directory,

@@ -21,6 +21,16 @@ use types::{
 };
 
 impl Store {
+    /// Of the orders of predictions up to a limit the greatest, and of those beyond it the least and the greatest; fewer where there
+    /// are none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn newest_orders(&self, limit: u64) -> Result<Vec<u64>, StoreError> {
+        self.read(move |connection| newest_orders(connection, limit))
+            .await
+    }
+
     /// Writes a row that says nothing, to see whether writing works.
     ///
     /// # Errors
@@ -32,6 +42,25 @@ impl Store {
         };
         self.change(write).await
     }
+}
+
+/// Of the orders up to a limit the greatest, and of those beyond it the least and the greatest.
+pub(in crate::sqlite) fn newest_orders(
+    connection: &mut Connection,
+    limit: u64,
+) -> Result<Vec<u64>, StoreError> {
+    let mut select = connection.prepare(
+        "SELECT max(prediction_order) FROM predictions WHERE prediction_order <= ?1 \
+         UNION ALL SELECT min(prediction_order) FROM predictions WHERE prediction_order > ?1 \
+         UNION ALL SELECT max(prediction_order) FROM predictions WHERE prediction_order > ?1",
+    )?;
+    let rows = select.query_map([limit as i64], |row| row.get::<_, Option<i64>>(0))?;
+    let found: Vec<Option<i64>> = rows.collect::<Result<_, _>>()?;
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|order| order as u64)
+        .collect())
 }
 
 pub(in crate::sqlite) fn newest_order(connection: &mut Connection) -> Result<u64, StoreError> {
@@ -54,7 +83,7 @@ pub(in crate::sqlite) fn totals_by_attributes(
 ) -> Result<(Vec<VersionTotals>, Option<Timestamp>), StoreError> {
     let order = |time| PredictionId::order_at(time) as i64;
     let mut select = connection.prepare_cached(&format!(
-        "SELECT p.prediction_order, p.version_key, p.attributes, {MEASURED}, f.value FROM predictions p \
+        "SELECT p.prediction_order, p.version_key, p.attributes, p.kept, {MEASURED}, f.value FROM predictions p \
          CROSS JOIN versions v ON v.version_key = p.version_key \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = 'correct' \
          WHERE v.deleted_at IS NULL AND p.prediction_order >= ?1 AND p.prediction_order < ?2 \
@@ -75,6 +104,10 @@ pub(in crate::sqlite) fn totals_by_attributes(
         }
         left -= 1;
         oldest = Some(PredictionId::new(row.bits("prediction_order")?, 0).time());
+        // What is not there meets no condition, and does not fail to meet one either.
+        if !kept_of(row).is_ok_and(|kept| kept.attributes.is_there()) {
+            continue;
+        }
         // `verify` names those that cannot be read.
         let attributes: Option<Attributes> = row.json_option("attributes").ok().flatten();
         if !query.condition.is_met(&attributes.unwrap_or_default()) {

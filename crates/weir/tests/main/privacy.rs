@@ -64,7 +64,7 @@ async fn rules_are_applied_before_anything_is_written() {
     assert_eq!(found["attributes"], json!({}));
     assert_eq!(
         found["kept"],
-        json!({"input": "redacted", "output": "hashed", "attributes": "none"})
+        json!({"inputs": "redacted", "outputs": "hashed", "attributes": "none"})
     );
     let hash = found["prediction"].as_str().unwrap();
     assert!(hash.starts_with("hmac:") && hash.len() == 37, "{hash}");
@@ -209,7 +209,7 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
             "text": format!("good: {words} {n}"),
             "unit_id": unit,
             "attributes": {"mail": format!("swordfish {n}")},
-            "request_id": format!("{unit} {n}"),
+            "request_id": format!("order {n}"),
         });
         ids.push(predict(&server, body).await["prediction_id"].clone());
     }
@@ -229,7 +229,7 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
         let gone = n % 2 == 0;
         let kept = |part: &str| found["kept"][part] == "erased";
         assert_eq!(
-            kept("input") && kept("output") && kept("attributes"),
+            kept("inputs") && kept("outputs") && kept("attributes"),
             gone,
             "{found}"
         );
@@ -243,6 +243,10 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
     let label = json!([{"prediction_id": ids[0], "label": "positive"}]);
     let (_, refused) = server.post("/feedback", label).await;
     assert_eq!(refused["errors"][0]["code"], "answer_not_kept", "{refused}");
+    // A request that is erased is not known by its name any more.
+    let repeat = json!({"text": "new", "request_id": "order 0"});
+    let (status, new) = server.post("/predict", repeat).await;
+    assert_eq!((status, &new["repeated"]), (200, &Value::Null), "{new}");
     // Who comes back is a stranger, and stays until erased again.
     let back = predict(&server, json!({"text": "back again", "unit_id": who})).await;
     assert_eq!(
@@ -268,6 +272,14 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
             "erasure.begun"
         ]
     );
+    // The server need not end for it.
+    let gone = async {
+        while holds(data.path(), who) || holds(data.path(), "swordfish 2\"") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+    assert!(gone.is_ok(), "it stays in the files");
     assert!(server.signal("-TERM").success());
     assert_clean(data.path());
     assert!(!holds(data.path(), who), "the unit is in a file");

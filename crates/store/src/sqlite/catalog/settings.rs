@@ -10,6 +10,7 @@ use crate::sqlite::{Store, newest_event};
 use crate::traits::Applied;
 use crate::{Delivery, NotApplied, StoreError, StoredKey, StoredWebhook};
 use rusqlite::{Connection, Row, Transaction, params};
+use std::sync::atomic::Ordering;
 use types::{
     AccessKey, KeyHash, KeyId, ModelName, Settings, SettingsChange, SettingsWrite, StoredEvent,
     Timestamp, Webhook, WebhookId, WebhookSecrets,
@@ -23,6 +24,12 @@ pub(in crate::sqlite) async fn apply(
     store: &Store,
     change: SettingsChange,
 ) -> Result<Applied, StoreError> {
+    let is_erasure = change.writes.iter().any(|write| {
+        matches!(
+            write,
+            SettingsWrite::BeginErasure(_) | SettingsWrite::EndErasure(_)
+        )
+    });
     let (applied, newest) = store
         .change(move |t| {
             let applied = super::apply::alone(t, |t| write(t, &change))?;
@@ -30,8 +37,10 @@ pub(in crate::sqlite) async fn apply(
         })
         .await?;
     store.inner.directory.say(newest);
-    // It may have been an erasure.
-    store.wants_tidying();
+    if is_erasure {
+        store.inner.unclean.store(true, Ordering::Release);
+        store.wants_tidying();
+    }
     Ok(applied)
 }
 
