@@ -120,6 +120,9 @@ pub struct FeedbackReceipt {
     /// Why the outcome of a unit that was exposed counted for none: `before_exposure` or `after_window`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
+    /// What is odd about it: a label of a type that can never equal the prediction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 types::words! {

@@ -304,17 +304,18 @@ impl Journal {
         Ok(removed)
     }
 
-    /// Goes on in another segment, so that the present one can be let go. It stays where there is no other one yet.
+    /// Goes on in another segment where the present one holds a frame up to a position, so that it can be let go. It stays where
+    /// there is no other one yet.
     ///
     /// # Errors
     /// When frames that wait cannot be written.
-    pub fn roll(&self) -> Result<(), AppendError> {
+    pub fn roll(&self, position: u64) -> Result<(), AppendError> {
         let mut state = self.shared.lock();
         self.shared.write_staged(&mut state)?;
         let holds_something = state
             .current
             .as_ref()
-            .is_some_and(|current| current.segment.first <= state.written);
+            .is_some_and(|current| current.segment.first <= position.min(state.written));
         match holds_something && !state.spares.is_empty() {
             true => self.shared.roll(&mut state),
             false => Ok(()),

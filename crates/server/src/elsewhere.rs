@@ -331,7 +331,13 @@ fn check(
     }
     let unit = unit.or_else(|| decision.as_ref().map(|decision| decision.unit.clone()));
     let request = request_id.map(|id| RequestKey {
-        body: asked(&item, &model, version, (unit.as_ref(), decision.is_some())),
+        body: asked(
+            state,
+            &item,
+            &model,
+            version,
+            (unit.as_ref(), decision.is_some()),
+        ),
         id,
     });
     let issued = decision.as_ref().map(|decision| decision.issued);
@@ -517,6 +523,7 @@ fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome
 /// A hash of what is said, and of whom, keyed by the salt of the model: a repeat says the same. The token may be another one
 /// of the same decision.
 fn asked(
+    state: &AppState,
     item: &ObservedPrediction,
     model: &Model,
     version: VersionKey,
@@ -534,6 +541,10 @@ fn asked(
     );
     let said = (attributes, input, output, &item.at, item.propensity);
     let bytes = serde_json::to_vec(&(salt, "elsewhere", version.0, unit, by_token, said));
-    let digest = Sha256::digest(bytes.expect("texts, numbers and JSON are JSON"));
+    let bytes = bytes.expect("texts, numbers and JSON are JSON");
+    if model.rules.is_some() {
+        return state.hasher.number(&bytes);
+    }
+    let digest = Sha256::digest(&bytes);
     u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }

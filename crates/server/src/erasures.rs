@@ -3,14 +3,18 @@
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Json, Params, TextPath};
+use crate::keeping::Hasher;
 use crate::openapi::{path, problems};
+use crate::secret_file;
 use crate::state::AppState;
 use api::{EraseUnit, Erasure, ErasureStatus, ErrorCode};
 use axum::Json as Reply;
 use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::SettingsCommand;
+use ring::hmac;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::time::Duration;
 use store::{StoreError, StoredErasure};
 use types::{ErasureId, NewErasure, UnitId};
@@ -18,6 +22,8 @@ use utoipa::IntoParams;
 
 /// Erasures that have not ended, at most.
 const MOST_OPEN: u32 = 1000;
+/// How much longer than they may take it is waited for calls.
+const GRACE: Duration = Duration::from_secs(5);
 /// How often it is looked how far they have come.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -72,8 +78,11 @@ async fn begin(state: &AppState, unit: &str) -> ApiResult<(StatusCode, Reply<Era
         return Err(ApiError::new(ErrorCode::TooManyRequests, detail));
     }
     let id = ErasureId::from_bits(clock::random());
-    // A name of its own for each: whoever comes back afterwards is a stranger.
-    let tag = state.hasher.bytes(format!("{id}\0{unit}").as_bytes());
+    // A keyed hash whose key nobody keeps: it cannot be tried out later, and whoever comes back is a stranger.
+    let key =
+        secret_file::random::<32>().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let once = Hasher::new(hmac::Key::new(hmac::HMAC_SHA256, &key));
+    let tag = once.bytes(unit.as_str().as_bytes());
     let new = NewErasure {
         id,
         pseudonym: tag.replacen("hmac:", "erased:", 1),
@@ -184,8 +193,10 @@ fn wire(stored: &StoredErasure) -> Erasure {
 
 /// Brings erasures to their end: the store walks by itself, and the journal lets go what it holds.
 pub(crate) async fn run(state: &AppState) {
+    // Up to where the journal has to let go, of those whose calls under way have ended.
+    let mut settled = HashMap::new();
     loop {
-        match look(state).await {
+        match look(state, &mut settled).await {
             Ok(true) => tokio::time::sleep(LOOK).await,
             Ok(false) => state.erasing.notified().await,
             Err(error) => {
@@ -197,28 +208,35 @@ pub(crate) async fn run(state: &AppState) {
 }
 
 /// Says whether some have not ended.
-async fn look(state: &AppState) -> Result<bool, StoreError> {
+async fn look(state: &AppState, settled: &mut HashMap<ErasureId, u64>) -> Result<bool, StoreError> {
     let open = state.store.open_erasures(MOST_OPEN).await?;
+    settled.retain(|id, _| open.iter().any(|erasure| erasure.id == *id));
     for erasure in open.iter().filter(|erasure| erasure.is_walked()) {
-        if let Err(error) = end(state, erasure).await {
+        if let Err(error) = end(state, erasure, settled).await {
             tracing::warn!(%error, erasure = %erasure.id, "an erasure has not ended yet");
         }
     }
     Ok(!open.is_empty())
 }
 
-/// Ends an erasure, where nothing of before is left that is not in the store.
-async fn end(state: &AppState, erasure: &StoredErasure) -> anyhow::Result<()> {
-    if state.log.holds(erasure.position) {
-        state.log.roll()?;
+/// Ends an erasure, where nothing of before is left: no call is under way that began before it, the journal holds nothing that came
+/// until then, and what was written over stands nowhere any more.
+async fn end(
+    state: &AppState,
+    erasure: &StoredErasure,
+    settled: &mut HashMap<ErasureId, u64>,
+) -> anyhow::Result<()> {
+    let Some(position) = settled.get(&erasure.id).copied() else {
+        if has_ended_before(state, erasure).await? {
+            settled.insert(erasure.id, state.log.staged());
+        }
+        return Ok(());
+    };
+    if state.log.holds(position) {
+        state.log.roll(position)?;
         return Ok(());
     }
-    // What was under way when it was asked for is stored by now, or will be renamed when it is.
-    let passed = state.clock.now().micros_since(erasure.requested_at);
-    let patience = state.config.predict_timeout.as_micros();
-    let is_idle = state.permits.available_permits() >= state.config.max_predictions;
-    let waited = is_idle || u128::try_from(passed).unwrap_or(0) >= patience;
-    if !waited || state.store.has_begun_before(erasure.until_order).await? {
+    if state.store.is_unclean() {
         return Ok(());
     }
     let (predictions, others) = (erasure.predictions, erasure.others);
@@ -226,4 +244,17 @@ async fn end(state: &AppState, erasure: &StoredErasure) -> anyhow::Result<()> {
     state.set(&end).await?;
     tracing::info!(erasure = %erasure.id, predictions, others, "a unit is erased");
     Ok(())
+}
+
+/// Whether all calls have ended that were under way when an erasure was asked for, and shadows of them.
+async fn has_ended_before(state: &AppState, erasure: &StoredErasure) -> Result<bool, StoreError> {
+    if state.store.has_begun_before(erasure.until_order).await? {
+        return Ok(false);
+    }
+    let is_idle = state.permits.available_permits() >= state.config.max_predictions
+        && state.shadows.is_idle();
+    let passed = state.clock.now().micros_since(erasure.requested_at);
+    // A shadow is called when its prediction is answered.
+    let patience = 2 * state.config.predict_timeout + GRACE;
+    Ok(is_idle || u128::try_from(passed).unwrap_or(0) >= patience.as_micros())
 }

@@ -167,7 +167,10 @@ fn asked(
             Some(Plan::Split(shares.into_iter().map(share).collect()))
         }
         (None, Some(algorithm)) => {
-            let floor = body.floor.unwrap_or(0.05);
+            let answering = versions.iter().filter(|v| v.status.answers()).count();
+            let floor = body
+                .floor
+                .unwrap_or_else(|| types::default_floor(answering));
             if !(0.0..=0.5).contains(&floor) {
                 fields.wrong("/floor", "must be from 0 to 0.5");
             }

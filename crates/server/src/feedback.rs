@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::{
-    Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Missed, Receipt, UnitFeedback,
+    Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, JsonType, Missed, Receipt, UnitFeedback,
 };
 use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId, UnitId};
 use utoipa::IntoParams;
@@ -537,5 +537,22 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
         outcome_id: of_unit.and_then(|of| of.outcome.as_ref().map(ToString::to_string)),
         experiments: of_unit.map(|_| experiments.collect()),
         not_counted: missed.map(str::to_owned),
+        warning: receipt.mismatch.map(|mismatch| {
+            format!(
+                "The label is {} and the prediction {}: they can never be equal, so it counts as wrong. Send labels as the version answers.",
+                a(mismatch.label),
+                a(mismatch.prediction)
+            )
+        }),
     }
+}
+
+/// A type with its article.
+pub(crate) fn a(of: JsonType) -> String {
+    let article = match of {
+        JsonType::Object => "an",
+        JsonType::Null => return "null".into(),
+        _ => "a",
+    };
+    format!("{article} {of}")
 }

@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::dashboard;
+use crate::results::mismatch;
 use crate::state::AppState;
 use api::{Health, LogReadiness, Message, Readiness, ReadinessWord};
 use axum::Json;
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use store::LogStore;
-use types::Right;
+use types::{Right, Timestamp};
 
 /// How long a write that only asks whether writing works may take.
 const PROBE: Duration = Duration::from_secs(2);
@@ -112,6 +113,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     let not_called = state.snapshot.not_called();
     let why = |why| format!("version_not_answering: {why}");
     reasons.extend(not_called.into_iter().map(why));
+    reasons.extend(mismatches(&state).await);
     let (status, word) = match (&unlogged, reasons.is_empty() && overdue.is_empty()) {
         (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, ReadinessWord::NotReady),
         (None, true) => (StatusCode::OK, ReadinessWord::Ready),
@@ -133,6 +135,23 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
         panics: state.panics(),
     };
     (status, Json(readiness))
+}
+
+/// How long labels are spoken of that can never equal a prediction, in microseconds: an hour.
+const SPOKEN_OF: i64 = 3_600_000_000;
+
+/// Labels that came lately and can never equal what a version answers: its accuracy would be 0 in silence.
+async fn mismatches(state: &AppState) -> Vec<String> {
+    let since = Timestamp::from_micros(state.clock.now().micros() - SPOKEN_OF);
+    let found = state.store.label_mismatches(since).await;
+    let models = state.catalogue.all();
+    let why = |found: &store::CountedMismatch| {
+        let mut versions = models.iter().flat_map(|model| &model.versions);
+        let version = versions.find(|version| version.key == found.version)?;
+        let said = mismatch(found, version.version.as_str());
+        Some(format!("labels_never_match: {}: {said}", version.name))
+    };
+    found.unwrap_or_default().iter().filter_map(why).collect()
 }
 
 async fn store_failure(state: &AppState) -> Option<String> {

@@ -26,8 +26,14 @@ const REDACTED: &str = "[redacted]";
 const NOT_KEPT: &str = "what it says is not kept";
 /// How long the patterns may look through one prediction. Nearly all take microseconds; what takes longer is left out.
 const LOOK_FOR: Duration = Duration::from_millis(20);
+/// The longest text that patterns look through, in bytes; what is longer is left out.
+const LONGEST: usize = 256 << 10;
+/// Texts that are longer than this are looked through aside of the threads that answer, in bytes.
+const ASIDE: usize = 8 << 10;
+/// What is redacted may become longer by so much, in bytes; what would become longer still is left out.
+const LONGER: usize = 1024;
 /// How large a pattern may become in memory, in bytes.
-const PATTERN_BYTES: usize = 256 << 10;
+const PATTERN_BYTES: usize = 128 << 10;
 
 /// The key by which values are hashed: a value and its hash cannot be brought together without it.
 #[derive(Clone)]
@@ -53,6 +59,12 @@ impl Hasher {
         }
     }
 
+    /// 64 bits of the hash.
+    pub(crate) fn number(&self, bytes: &[u8]) -> u64 {
+        let tag = hmac::sign(&self.0, bytes);
+        u64::from_be_bytes(tag.as_ref()[..8].try_into().expect("a tag has 32 bytes"))
+    }
+
     /// 128 bits of it are more than enough to tell values apart.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
         let tag = hmac::sign(&self.0, bytes);
@@ -67,6 +79,12 @@ impl Hasher {
 /// A value in the one form that its hash is made of.
 fn plain(value: &Value, text: &mut String) {
     match value {
+        // Labels that are texts may be compared with numbers.
+        Value::String(number) if serde_json::from_str::<serde_json::Number>(number).is_ok() => {
+            if let Ok(number) = serde_json::from_str::<serde_json::Number>(number) {
+                plain(&Value::Number(number), text);
+            }
+        }
         Value::Number(number) => match number.as_f64() {
             // As labels are compared: 1 and 1.0 are the same.
             Some(float)
@@ -125,7 +143,7 @@ pub(crate) fn compile(patterns: &[String]) -> Result<Vec<Regex>, (usize, String)
 fn wrong(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => {
-            "is too large: it would take more than 256 KiB of memory".into()
+            "is too large: it would take more than 128 KiB of memory".into()
         }
         // The last line says what is wrong; those before it point at the place with characters.
         other => {
@@ -199,18 +217,23 @@ impl Part {
             false => cut(json, &pointers).unwrap_or_else(|_| Some(quoted(REDACTED))),
         };
         let text = cut.as_deref().unwrap_or(json);
-        match look_through(text, &self.patterns, until) {
+        match aside(text.len(), || look_through(text, &self.patterns, until)) {
             Ok(None) => cut,
-            Ok(found) => found,
-            Err(TooLong) => Some(quoted(REDACTED)),
+            Ok(Some(found)) if found.len() <= json.len() + LONGER => Some(found),
+            Ok(Some(_)) | Err(TooLong) => Some(quoted(REDACTED)),
         }
     }
 
     /// A plain text without what is redacted.
     fn redact_text(&self, text: &str, until: Instant) -> Option<String> {
-        match replaced(text, &self.patterns, until) {
-            Ok(found) => found,
-            Err(TooLong) => Some(REDACTED.into()),
+        let looked = match self.patterns.is_empty() {
+            true => return None,
+            false => aside(text.len(), || replaced(text, &self.patterns, until)),
+        };
+        match looked {
+            Ok(None) => None,
+            Ok(Some(found)) if found.len() <= text.len() + LONGER => Some(found),
+            Ok(Some(_)) | Err(TooLong) => Some(REDACTED.into()),
         }
     }
 }
@@ -510,6 +533,17 @@ fn cut(json: &str, pointers: &[&[String]]) -> serde_json::Result<Option<String>>
     Ok(changed.then_some(text))
 }
 
+/// Runs what may take long so that other requests go on.
+fn aside<T>(bytes: usize, look: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let many_threads = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    match bytes > ASIDE && many_threads {
+        true => tokio::task::block_in_place(look),
+        false => look(),
+    }
+}
+
 /// Looking through it took too long.
 #[derive(Debug)]
 struct TooLong;
@@ -527,6 +561,9 @@ fn replaced(text: &str, patterns: &[Regex], until: Instant) -> Result<Option<Str
 }
 
 fn replaced_by(text: &str, pattern: &Regex, until: Instant) -> Result<Option<String>, TooLong> {
+    if text.len() > LONGEST {
+        return Err(TooLong);
+    }
     let mut result: Option<String> = None;
     let (mut from, mut copied) = (0, 0);
     while from <= text.len() {
@@ -546,6 +583,10 @@ fn replaced_by(text: &str, pattern: &Regex, until: Instant) -> Result<Option<Str
         result.push_str(&text[copied..found.start()]);
         result.push_str(REDACTED);
         (from, copied) = (found.end(), found.end());
+    }
+    // The last search may have been the long one.
+    if Instant::now() > until {
+        return Err(TooLong);
     }
     Ok(result.map(|mut result| {
         result.push_str(&text[copied..]);
@@ -752,7 +793,7 @@ mod tests {
         );
         let different = [
             json!(1),
-            json!("1"),
+            json!("one"),
             json!(true),
             json!(null),
             json!([1]),

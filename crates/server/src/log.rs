@@ -316,12 +316,13 @@ impl Log {
         self.0.journal.holds(position)
     }
 
-    /// Goes on in another file of the journal, so that the present one is let go when the store has all of it.
+    /// Goes on in another file of the journal where the present one holds an entry up to a position, so that it is let go when the
+    /// store has all of it.
     ///
     /// # Errors
     /// When entries that wait cannot be written.
-    pub(crate) fn roll(&self) -> Result<(), AppendError> {
-        self.0.journal.roll()?;
+    pub(crate) fn roll(&self, position: u64) -> Result<(), AppendError> {
+        self.0.journal.roll(position)?;
         self.0.wake.urgently();
         Ok(())
     }

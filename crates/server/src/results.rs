@@ -4,6 +4,7 @@ use crate::controller::with_minutes;
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
+use crate::feedback::a;
 use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::{path, problems};
 use crate::scales;
@@ -85,12 +86,43 @@ pub(crate) async fn judged(
     let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
     let segments = of_segments(state, &experiment, counted).await?;
     let shadows = shadow::of_experiment(state, &experiment).await?;
+    let mut results = wire(&experiment, &judged, now);
+    results.notes.extend(mismatches(state, &experiment).await?);
     Ok(ExperimentResults {
         log_lag,
         segments,
         shadows,
-        ..wire(&experiment, &judged, now)
+        ..results
     })
+}
+
+/// Labels that have come since the experiment began and can never equal what a version answers.
+async fn mismatches(state: &AppState, experiment: &Experiment) -> Result<Vec<String>, StoreError> {
+    let definition = &experiment.definition;
+    let correct = types::BuiltIn::Correct.as_str();
+    let (Some(started), Some(_)) = (experiment.started_at, definition.metric(correct)) else {
+        return Ok(Vec::new());
+    };
+    let found = state.store.label_mismatches(started).await?;
+    let notes = found.iter().filter_map(|found| {
+        let arm = definition
+            .arms
+            .iter()
+            .find(|arm| arm.key == found.version)?;
+        Some(mismatch(found, arm.version.as_str()))
+    });
+    Ok(notes.collect())
+}
+
+/// Labels that can never equal what a version answers, in a sentence.
+pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String {
+    format!(
+        "{} labels of version {version} were {}, and what it answered {}: they can never be equal, and count as wrong. Send labels as the \
+         version answers.",
+        found.count,
+        a(found.mismatch.label),
+        a(found.mismatch.prediction)
+    )
 }
 
 /// What the judge says of the segments, where the experiment has dimensions.
@@ -401,7 +433,7 @@ fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
         }
     }
     if let Policy::Bandit(settings) = &definition.policy {
-        notes.extend(floor_note(settings.floor));
+        notes.extend(floor_note(settings.floor(definition.arms.len())));
     }
     notes
 }

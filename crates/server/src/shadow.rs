@@ -108,6 +108,11 @@ impl Default for Shadows {
 }
 
 impl Shadows {
+    /// Whether no copy is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.places.available_permits() == AT_ONCE
+    }
+
     fn drop_one(&self, version: VersionKey) {
         let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         *dropped.entry(version).or_default() += 1;

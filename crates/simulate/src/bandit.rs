@@ -7,6 +7,7 @@ use crate::world::{InvalidDesign, binomial};
 use rand_chacha::ChaCha8Rng;
 use types::{
     Algorithm, BanditSettings, BuiltIn, Decision, ExperimentDefinition, Policy, Timestamp,
+    default_floor, fits_as_floor,
 };
 
 /// What is played, and how often.
@@ -25,7 +26,7 @@ pub struct BanditDesign {
     /// Units that come between a unit and its outcome.
     pub delay: u64,
     /// The share that every arm keeps.
-    pub floor: f64,
+    pub floor: Option<f64>,
     /// After how many updates evidence counts half.
     pub half_life: Option<u64>,
     /// How many bandits.
@@ -43,7 +44,7 @@ impl Default for BanditDesign {
             units: 20_000,
             batch: 200,
             delay: 0,
-            floor: 0.05,
+            floor: None,
             half_life: None,
             runs: 1000,
             seed: 1,
@@ -52,6 +53,12 @@ impl Default for BanditDesign {
 }
 
 impl BanditDesign {
+    /// The share that every arm keeps.
+    pub fn floor(&self) -> f64 {
+        self.floor
+            .unwrap_or_else(|| default_floor(self.rates.len()))
+    }
+
     /// Everything that does not fit.
     pub fn problems(&self) -> Vec<InvalidDesign> {
         let mut found = Vec::new();
@@ -91,9 +98,9 @@ impl BanditDesign {
             "must be less than the units",
         );
         need(
-            self.floor >= 0.001 && self.floor * arms as f64 <= 1.0,
+            self.floor.is_none_or(|floor| fits_as_floor(floor, arms)),
             "floor",
-            "must be from 0.001 to 1 over the number of arms",
+            "must be from 0.001 to less than 1 over the number of arms",
         );
         need(
             (1..=10_000_000).contains(&self.runs),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
     BuiltIn, ExperimentId, FeedbackStatus, KeptPart, MetricName, ModelId, ModelName, PredictionId,
-    RequestId, Timestamp, UnitId, VersionName,
+    RequestId, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 /// An outcome of a unit as it is stored.
@@ -88,6 +88,61 @@ pub struct Receipt {
     pub experiments: Vec<ExperimentId>,
     /// Of one that counts for none although its unit was exposed: why.
     pub missed: Option<Missed>,
+    /// Of a label that can never equal the prediction: their types.
+    pub mismatch: Option<Mismatch>,
+}
+
+/// A label and a prediction of types that can never be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The type of the prediction.
+    pub prediction: JsonType,
+    /// That of the label.
+    pub label: JsonType,
+}
+
+/// Mismatches of a version, as they have been counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedMismatch {
+    /// The version that answered.
+    pub version: VersionKey,
+    /// The types.
+    pub mismatch: Mismatch,
+    /// How many labels.
+    pub count: u64,
+    /// When the last one came.
+    pub last_at: Timestamp,
+}
+
+types::words! {
+    /// The type of a JSON value.
+    pub enum JsonType as "JsonType" {
+        /// A number, or a text that is one where it is compared with a number.
+        Number = "number",
+        /// A text.
+        Text = "text",
+        /// True or false.
+        Boolean = "boolean",
+        /// A list.
+        List = "list",
+        /// An object.
+        Object = "object",
+        /// Null.
+        Null = "null",
+    }
+}
+
+impl JsonType {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Number(_) => Self::Number,
+            Value::String(_) => Self::Text,
+            Value::Bool(_) => Self::Boolean,
+            Value::Array(_) => Self::List,
+            Value::Object(_) => Self::Object,
+            Value::Null => Self::Null,
+        }
+    }
 }
 
 /// Why an outcome of a unit that was exposed does not count.
@@ -118,6 +173,7 @@ impl Receipt {
             counted: None,
             experiments: Vec::new(),
             missed: None,
+            mismatch: None,
         }
     }
 
@@ -264,6 +320,9 @@ pub(crate) fn attempt_of(
     Ok(found)
 }
 
+/// What stands in an answer in place of what was redacted.
+const REDACTED: &str = "[redacted]";
+
 /// What a label is compared with where only hashes of answers are kept: the same hash of it.
 pub type LabelHash = std::sync::Arc<dyn Fn(&Value) -> String + Send + Sync>;
 
@@ -277,43 +336,123 @@ pub(crate) struct Labelled<'a> {
     pub(crate) kept: KeptPart,
 }
 
+/// A value that came, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Valued {
+    pub(crate) metric: MetricName,
+    pub(crate) value: f64,
+    /// The label that it was made of, as JSON.
+    pub(crate) label: Option<String>,
+    pub(crate) mismatch: Option<Mismatch>,
+}
+
+impl Valued {
+    /// Of a label.
+    pub(crate) fn of(compared: ComparedLabel) -> Self {
+        Self {
+            metric: BuiltIn::Correct.metric().name,
+            value: compared.value,
+            label: Some(compared.label),
+            mismatch: compared.mismatch,
+        }
+    }
+
+    /// Of a value of a metric.
+    pub(crate) fn plain(metric: MetricName, value: f64) -> Self {
+        Self {
+            metric,
+            value,
+            label: None,
+            mismatch: None,
+        }
+    }
+}
+
+/// What a label says of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ComparedLabel {
+    /// 1 where it equals the answer, and else 0.
+    pub(crate) value: f64,
+    /// As it is stored: what is known of the answer as a hash is not told by the label.
+    pub(crate) label: String,
+    /// Their types, where they can never be equal.
+    pub(crate) mismatch: Option<Mismatch>,
+}
+
 impl Labelled<'_> {
-    /// 1 where a label equals the answer and else 0, and the label as it is stored: what is known of the answer as a hash
-    /// is not told by the label.
+    /// Compares a label with the answer; one that failed is never right, whatever is kept.
     pub(crate) fn compare(
         self,
         label: &Value,
         hash: Option<&LabelHash>,
-    ) -> Result<(f64, String), FeedbackRefusal> {
+    ) -> Result<ComparedLabel, FeedbackRefusal> {
         let hashed = match (self.kept, hash) {
             (KeptPart::Hashed, Some(hash)) => Some(Value::from(hash(label))),
             (KeptPart::Hashed, None) => return Err(FeedbackRefusal::AnswerNotKept),
             _ => None,
         };
         let label = hashed.as_ref().unwrap_or(label);
-        // One that failed is never right, whatever is kept.
-        if self.answered && self.prediction.is_none() {
+        let is_cut = self.kept == KeptPart::Redacted
+            && self.prediction.is_some_and(|text| text.contains(REDACTED));
+        if self.answered && (self.prediction.is_none() || is_cut) {
             return Err(FeedbackRefusal::AnswerNotKept);
         }
-        let right = self.answered && is_right(self.prediction, label);
-        Ok((f64::from(right), label.to_string()))
+        let answer = self.prediction.filter(|_| self.answered);
+        let answer = answer.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let compared = answer.map_or(Ok(false), |answer| are_equal(&answer, label));
+        Ok(ComparedLabel {
+            value: f64::from(compared == Ok(true)),
+            label: label.to_string(),
+            mismatch: compared.err(),
+        })
     }
 }
 
-/// Whether a label equals the prediction; one that failed is never right.
-pub(crate) fn is_right(prediction: Option<&str>, label: &Value) -> bool {
-    let Some(prediction) = prediction.and_then(|text| serde_json::from_str::<Value>(text).ok())
-    else {
-        return false;
-    };
-    let is_whole = |value: &Value| value.is_i64() || value.is_u64();
-    match (prediction.as_f64(), label.as_f64()) {
-        // Two whole numbers may differ where floating ones do not.
-        _ if is_whole(&prediction) && is_whole(label) => prediction == *label,
-        // 1 and 1.0 are the same label.
-        (Some(a), Some(b)) => a == b,
-        _ => prediction == *label,
+/// Whether a label equals a prediction. Numbers are compared by value: 1, 1.0 and, beside a number, "1" are the same, and whole
+/// numbers to the last digit. Everything else is equal as JSON, and what is of another type never is.
+///
+/// # Errors
+/// The types, where they can never be equal.
+fn are_equal(prediction: &Value, label: &Value) -> Result<bool, Mismatch> {
+    if let (Some(a), Some(b)) = (number_of(prediction, label), number_of(label, prediction)) {
+        return Ok(a == b);
     }
+    let (of_prediction, of_label) = (JsonType::of(prediction), JsonType::of(label));
+    if of_prediction != of_label {
+        return Err(Mismatch {
+            prediction: of_prediction,
+            label: of_label,
+        });
+    }
+    Ok(prediction == label)
+}
+
+/// A number as it is compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Number {
+    Whole(i128),
+    Float(f64),
+}
+
+/// The number that a value is; also of a text, where it is compared with a number.
+fn number_of(value: &Value, other: &Value) -> Option<Number> {
+    let number = match value {
+        Value::Number(number) => number.clone(),
+        Value::String(text) if other.is_number() => {
+            serde_json::from_str::<serde_json::Number>(text.trim()).ok()?
+        }
+        _ => return None,
+    };
+    if let Some(whole) = number.as_i128() {
+        return Some(Number::Whole(whole));
+    }
+    let float = number.as_f64()?;
+    // Every floating number below 2^127 without a fraction is a whole one.
+    let is_whole = float.fract() == 0.0 && float.abs() < 1.0e38;
+    Some(match is_whole {
+        true => Number::Whole(float as i128),
+        false => Number::Float(float),
+    })
 }
 
 #[cfg(test)]
@@ -345,20 +484,83 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_compared_as_json() {
-        for (prediction, label, right) in [
-            (Some(r#""positive""#), json!("positive"), true),
-            (Some(r#""positive""#), json!("Positive"), false),
-            (Some("1.0"), json!(1), true),
-            (Some("true"), json!(1), false),
-            (Some("[1,2]"), json!([1, 2]), true),
-            (None, json!(null), false),
+    fn labels_are_compared_by_value_or_told_to_be_of_another_type() {
+        use JsonType::{Boolean, List, Number, Object, Text};
+        let never = |prediction, label| Err(Mismatch { prediction, label });
+        for (prediction, label, expected) in [
+            (json!("positive"), json!("positive"), Ok(true)),
+            (json!("positive"), json!("Positive"), Ok(false)),
+            (json!(1.0), json!(1), Ok(true)),
+            (json!(1), json!("1"), Ok(true)),
+            (json!("1.0"), json!(1), Ok(true)),
+            (json!(0.5), json!(" 5e-1 "), Ok(true)),
+            (json!(2), json!("1"), Ok(false)),
+            // Two texts are texts: they may be names.
+            (json!("1"), json!("1.0"), Ok(false)),
+            (json!("01"), json!("1"), Ok(false)),
+            (
+                json!(9_007_199_254_740_993_u64),
+                json!(9_007_199_254_740_992_u64),
+                Ok(false),
+            ),
+            (
+                json!(9_007_199_254_740_993_u64),
+                json!("9007199254740993"),
+                Ok(true),
+            ),
+            (
+                json!(18_446_744_073_709_551_615_u64),
+                json!(18_446_744_073_709_551_614_u64),
+                Ok(false),
+            ),
+            (json!(1e300), json!(1e300), Ok(true)),
+            (json!([1, 2]), json!([1, 2]), Ok(true)),
+            (json!(false), json!(0), never(Boolean, Number)),
+            (json!(true), json!(1), never(Boolean, Number)),
+            (json!(true), json!("true"), never(Boolean, Text)),
+            (json!(1), json!("one"), never(Number, Text)),
+            (json!({"label": "a"}), json!("a"), never(Object, Text)),
+            (json!(["a"]), json!("a"), never(List, Text)),
         ] {
             assert_eq!(
-                is_right(prediction, &label),
-                right,
-                "{prediction:?} {label}"
+                are_equal(&prediction, &label),
+                expected,
+                "{prediction} {label}"
+            );
+            let turned = expected.map_err(|found| Mismatch {
+                prediction: found.label,
+                label: found.prediction,
+            });
+            assert_eq!(
+                are_equal(&label, &prediction),
+                turned,
+                "{label} {prediction}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_redacted_is_compared_with_nothing() {
+        let labelled = |prediction| Labelled {
+            answered: true,
+            prediction: Some(prediction),
+            kept: KeptPart::Redacted,
+        };
+        let cut = labelled(r#""to [redacted]""#).compare(&json!("to a@b.c"), None);
+        assert_eq!(cut, Err(FeedbackRefusal::AnswerNotKept));
+        // Something beside it was.
+        let whole = labelled(r#""spam""#).compare(&json!("spam"), None);
+        assert_eq!(whole.map(|whole| whole.value), Ok(1.0));
+    }
+
+    #[test]
+    fn one_that_failed_is_never_right_and_of_no_type() {
+        let failed = Labelled {
+            answered: false,
+            prediction: None,
+            kept: KeptPart::Full,
+        };
+        let compared = failed.compare(&json!(null), None).unwrap();
+        assert_eq!((compared.value, compared.mismatch), (0.0, None));
     }
 }

@@ -31,8 +31,9 @@ pub use catalog::{
 pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier};
 pub use feedback::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, LabelHash,
-    Missed, PlacedFeedback, Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
+    Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
+    FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback, Receipt, StoredFeedback,
+    StoredOutcome, UnitFeedback,
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,

@@ -71,7 +71,7 @@ pub use number::{Accuracy, InvalidNumber, Percent};
 pub use onnx_spec::{BatchSpec, OnnxEngine, OnnxSpec};
 pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
-    Promotion, RolloutProgress, RolloutSettings,
+    Promotion, RolloutProgress, RolloutSettings, default_floor, fits_as_floor,
 };
 pub use prediction::{
     Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, ShadowRecord, Status,

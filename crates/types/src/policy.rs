@@ -334,8 +334,10 @@ impl std::str::FromStr for Algorithm {
 pub struct BanditSettings {
     /// How it chooses.
     pub algorithm: Algorithm,
-    /// The share that every arm keeps. At 0.1 intervals are honest; below 0.05 they are approximate.
-    pub floor: f64,
+    /// The share that every arm keeps; where it is not said 0.05, or 0.2 over the number of arms where that is less. At 0.1 intervals
+    /// are honest; below 0.05 they are approximate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
     /// How often the weights follow, in seconds.
     pub update_seconds: u64,
     /// Matured units that each arm needs before the weights move.
@@ -355,11 +357,21 @@ pub struct BanditSettings {
     pub promote_winner: bool,
 }
 
+/// The share that each of so many arms keeps where nobody says: a fifth of all traffic is for learning at most.
+pub fn default_floor(arms: usize) -> f64 {
+    (0.2 / arms.max(1) as f64).min(0.05)
+}
+
+/// Whether so many arms can keep a share, and leave something to be given to the best.
+pub fn fits_as_floor(floor: f64, arms: usize) -> bool {
+    floor >= 0.001 && floor * (arms as f64) < 1.0
+}
+
 impl Default for BanditSettings {
     fn default() -> Self {
         Self {
             algorithm: Algorithm::Thompson,
-            floor: 0.05,
+            floor: None,
             update_seconds: 300,
             burn_in_units: 100,
             max_change: 0.25,
@@ -383,9 +395,9 @@ impl BanditSettings {
             }
         };
         need(
-            self.floor >= 0.001 && self.floor * arms as f64 <= 1.0,
+            fits_as_floor(self.floor(arms), arms),
             "/bandit/floor",
-            "must be from 0.001 to 1 over the number of arms",
+            "must be from 0.001 to less than 1 over the number of arms: at that all weights would stay equal",
         );
         need(
             (1..=30 * 86_400).contains(&self.update_seconds),
@@ -424,6 +436,11 @@ impl BanditSettings {
             "must be 0 or more",
         );
         found
+    }
+
+    /// The share that each of so many arms keeps.
+    pub fn floor(&self, arms: usize) -> f64 {
+        self.floor.unwrap_or_else(|| default_floor(arms))
     }
 
     /// How often the weights follow, in microseconds.

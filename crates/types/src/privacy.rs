@@ -90,6 +90,11 @@ impl Privacy {
                     Ok(_) if pointer.is_empty() => {
                         Some("means all of it: use `keep` with `none` for that")
                     }
+                    Ok(_) if name == "attributes" && JsonPointer::parts(pointer).count() > 1 => {
+                        Some(
+                            "must be the name of an attribute behind a slash: attributes hold no others",
+                        )
+                    }
                     Ok(_) => None,
                     Err(why) => Some(why),
                 };

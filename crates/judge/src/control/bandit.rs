@@ -164,7 +164,8 @@ fn target(
         .collect();
     let weights = weigh(metric, settings.algorithm, settings.epsilon, &sums)?;
     let mut target = vec![0.0; definition.arms.len()];
-    for (arm, weight) in arms.iter().zip(with_floor(&weights, settings.floor)) {
+    let floor = settings.floor(definition.arms.len());
+    for (arm, weight) in arms.iter().zip(with_floor(&weights, floor)) {
         target[*arm] = weight;
     }
     Some(target)

@@ -175,7 +175,12 @@ fn policy(fields: &mut Fields, body: &mut CreateExperiment) -> Policy {
     }
     match body.policy {
         api::Policy::Fixed => Policy::Fixed,
-        api::Policy::Bandit => Policy::Bandit(bandit.unwrap_or_default()),
+        api::Policy::Bandit => {
+            let mut settings = bandit.unwrap_or_default();
+            // Said once, so that people see it, and no later release changes it.
+            settings.floor = Some(settings.floor(1 + body.candidates.len()));
+            Policy::Bandit(settings)
+        }
         api::Policy::Rollout => {
             if body.weights.is_some() {
                 let detail = "do not go with a rollout: rollout.steps say what the candidate gets";

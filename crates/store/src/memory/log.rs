@@ -5,7 +5,7 @@ mod outcomes;
 use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
-use crate::feedback::{Attempt, Labelled, attempt_of};
+use crate::feedback::{Attempt, Labelled, Valued, attempt_of};
 use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
@@ -467,7 +467,12 @@ impl Log {
         if deleted || answered_by.is_none_or(|(_, deleted)| deleted) {
             return Ok(Receipt::unjoined(item, FeedbackStatus::Dropped));
         }
-        let (metric, value, label) = value_of(models, item, &answer.prediction(), &version.name)?;
+        let Valued {
+            metric,
+            value,
+            label,
+            mismatch,
+        } = value_of(models, item, &answer.prediction(), &version.name)?;
         let key = (id.order(), metric.clone());
         let known = self.feedback.get(&key);
         let stored = known.map(|known| (known.value, known.label.as_deref()));
@@ -485,6 +490,7 @@ impl Log {
             }),
             experiments: Vec::new(),
             missed: None,
+            mismatch,
         };
         let experiment = prediction.experiment.and_then(|key| models.by_key(key));
         let place = experiment.and_then(|found| {
@@ -1203,13 +1209,12 @@ fn attributes_of(p: &PredictionEntry<'_>) -> Attributes {
     attributes.and_then(Result::ok).unwrap_or_default()
 }
 
-/// The metric, the value, and the label as it is stored.
 fn value_of(
     models: &Models,
     item: &Feedback,
     prediction: &PredictionEntry<'_>,
     name: &ModelName,
-) -> Result<(MetricName, f64, Option<String>), FeedbackRefusal> {
+) -> Result<Valued, FeedbackRefusal> {
     let correct = BuiltIn::Correct.metric();
     let (metric, value) = match &item.content {
         FeedbackContent::Label(_) if prediction.rejected => return Err(FeedbackRefusal::Rejected),
@@ -1219,8 +1224,7 @@ fn value_of(
                 prediction: prediction.prediction,
                 kept: prediction.kept.output,
             };
-            let (right, label) = labelled.compare(label, None)?;
-            return Ok((correct.name, right, Some(label)));
+            return labelled.compare(label, None).map(Valued::of);
         }
         FeedbackContent::Value(metric, value) => (metric, *value),
     };
@@ -1237,7 +1241,7 @@ fn value_of(
     };
     let checked = found.ok_or_else(unknown)?.check_value(value);
     let value = checked.map_err(|error| FeedbackRefusal::Invalid(error.to_string()))?;
-    Ok((metric.clone(), value, None))
+    Ok(Valued::plain(metric.clone(), value))
 }
 
 fn json(text: &str) -> Json {

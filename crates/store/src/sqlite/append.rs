@@ -5,7 +5,7 @@
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
 use super::checkpoint::Checkpointer;
-use super::erasure::{self, Erasing, Piece};
+use super::erasure::{self, Erasing, Mirrored, Piece};
 use super::evidence::{OpenEvidence, exposure_of};
 use super::feedback::OpenFeedback;
 use super::journal_state::{self, Origin};
@@ -271,6 +271,11 @@ impl Writer {
             .entries
             .partition_point(|(position, _)| *position <= self.position);
         let renamed = self.renamed(&incoming.entries[known..]);
+        for ((_, bytes), (_, original)) in renamed.iter().zip(&incoming.entries[known..]) {
+            if let Cow::Owned(_) = bytes {
+                self.feedback.forget_waiting(&self.connection, original)?;
+            }
+        }
         let renamed: Vec<Placed<'_>> = renamed
             .iter()
             .map(|(position, bytes)| (*position, bytes.as_ref()))
@@ -481,17 +486,22 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let connection = &self.connection;
         let order = mirrors.order() as i64;
-        if !self.erasing.is_empty()
-            && erasure::is_erased(connection, order)?
-            && let Some(bytes) = erased_shadow(bytes)
-            && let Ok(Entry {
-                kind: Kind::Shadow(shadow, mirrors),
-                ..
-            }) = Entry::decode(&bytes)
-        {
-            return shadows::insert(connection, &shadow, mirrors, origin);
+        match erasure::mirrored(connection, &self.erasing, order)? {
+            // It is removed, and what mirrors it would stay for ever.
+            Mirrored::Gone => Ok(()),
+            Mirrored::Erased => {
+                let without = erased_shadow(bytes);
+                let entry = without.as_deref().map(Entry::decode);
+                match entry {
+                    Some(Ok(Entry {
+                        kind: Kind::Shadow(shadow, mirrors),
+                        ..
+                    })) => shadows::insert(connection, &shadow, mirrors, origin),
+                    _ => Ok(()),
+                }
+            }
+            Mirrored::There => shadows::insert(connection, shadow, mirrors, origin),
         }
-        shadows::insert(connection, shadow, mirrors, origin)
     }
 
     /// Stores a prediction; says false where its version is deleted.
@@ -674,23 +684,25 @@ impl Writer {
 
     fn erase_chunk(&mut self) -> Result<bool, StoreError> {
         match erasure::next(&self.connection, &self.erasing)? {
-            Piece::Nothing => return Ok(false),
+            Piece::Nothing => {
+                // The last of them may have ended.
+                if !self.erasing.is_empty() {
+                    self.read_erasing()?;
+                }
+                return Ok(false);
+            }
             Piece::Begin(beginnings) => {
                 self.guarded(|writer| {
-                    writer.securely(|writer| {
-                        let evidence = &mut writer.evidence;
-                        in_transaction(&mut writer.connection, |t| {
-                            evidence.settle(t)?;
-                            erasure::begin(t, &beginnings)
-                        })
+                    let evidence = &mut writer.evidence;
+                    in_transaction(&mut writer.connection, |t| {
+                        evidence.settle(t)?;
+                        erasure::begin(t, &beginnings)
                     })
                 })?;
             }
             Piece::Walk(walk) => {
                 let forgotten = self.guarded(|writer| {
-                    writer.securely(|writer| {
-                        in_transaction(&mut writer.connection, |t| erasure::walk(t, &walk))
-                    })
+                    in_transaction(&mut writer.connection, |t| erasure::walk(t, &walk))
                 })?;
                 self.feedback.requests.removed(&forgotten);
                 self.rollups.forget();
@@ -698,18 +710,6 @@ impl Writer {
         }
         self.read_erasing()?;
         Ok(true)
-    }
-
-    /// What is deleted or written over leaves nothing behind in the file, nor in pages that become free.
-    fn securely<T>(
-        &mut self,
-        write: impl FnOnce(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.connection.pragma_update(None, "secure_delete", true)?;
-        let written = write(self);
-        self.connection
-            .pragma_update(None, "secure_delete", "FAST")?;
-        written
     }
 
     /// Moves all of the write-ahead log into the database and cuts it off; says whether no reader was in the way.

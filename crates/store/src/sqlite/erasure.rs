@@ -451,16 +451,34 @@ fn forget_shadows(t: &Connection, order: i64) -> Result<usize, StoreError> {
     Ok(update.execute([order])?)
 }
 
-/// Whether a prediction is erased.
-pub(super) fn is_erased(connection: &Connection, order: i64) -> Result<bool, StoreError> {
+/// What became of a prediction that a shadow mirrors.
+pub(super) enum Mirrored {
+    /// It is as it was, or its unit is yet to be renamed.
+    There,
+    /// Its unit is erased.
+    Erased,
+    /// It is removed.
+    Gone,
+}
+
+pub(super) fn mirrored(
+    connection: &Connection,
+    erasing: &Erasing,
+    order: i64,
+) -> Result<Mirrored, StoreError> {
     let mut select =
-        connection.prepare_cached("SELECT kept FROM predictions WHERE prediction_order = ?1")?;
+        connection.prepare_cached("SELECT unit_id FROM predictions WHERE prediction_order = ?1")?;
     let mut rows = select.query([order])?;
     let Some(row) = rows.next()? else {
-        return Ok(false);
+        return Ok(Mirrored::Gone);
     };
-    let kept = super::predictions::kept_of(row)?;
-    Ok(kept.input == types::KeptPart::Erased)
+    let unit = row.get_ref("unit_id")?.as_str_or_null();
+    let unit = unit.map_err(rusqlite::Error::from)?.unwrap_or_default();
+    let mut renamed = erasing.by_unit.values().flatten();
+    Ok(match renamed.any(|renamed| renamed.pseudonym == unit) {
+        true => Mirrored::Erased,
+        false => Mirrored::There,
+    })
 }
 
 /// Asks for an erasure; gives the rows that were written.

@@ -4,6 +4,7 @@ pub(super) mod outcomes;
 mod pending;
 mod units;
 
+use super::Store;
 use super::catalog::first_readable;
 use super::erasure::Erasing;
 use super::evidence::{Old, OpenEvidence};
@@ -14,11 +15,12 @@ use super::request_ids::{OpenRequestIds, REQUESTED};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::VerifyReport;
-use crate::entry::PredictionEntry;
-use crate::feedback::{Attempt, Labelled, attempt_of, joined};
+use crate::entry::{Entry, Kind, PredictionEntry};
+use crate::feedback::{Attempt, Labelled, Valued, attempt_of, joined};
 use crate::{
-    Counted, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult, LabelHash,
-    PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier, request_number, unit_number,
+    Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
+    FeedbackResult, LabelHash, Mismatch, PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier,
+    request_number, unit_number,
 };
 use ::evidence::Exposure;
 use pending::{Pending, Subject, Waiting};
@@ -172,7 +174,7 @@ struct Logged {
     experiment: Option<ExperimentKey>,
     prediction: Option<String>,
     kept: KeptPart,
-    answered: bool,
+    answered_by: Option<VersionKey>,
     rejected: bool,
 }
 
@@ -401,11 +403,11 @@ impl OpenFeedback {
             Ok(None) => return Ok(Found::Nothing),
             Err(refusal) => return Ok(Found::Refused(refusal)),
         };
-        let (prediction, kept, answered, rejected) = match &attempts[answer].1 {
+        let (prediction, kept, answered_by, rejected) = match &attempts[answer].1 {
             Found::Live(answer) => (
                 answer.prediction.clone(),
                 answer.kept,
-                answer.answered,
+                answer.answered_by,
                 answer.rejected,
             ),
             _ => return Ok(Found::Deleted),
@@ -415,7 +417,7 @@ impl OpenFeedback {
             Found::Live(exposure) => Found::Live(Logged {
                 prediction,
                 kept,
-                answered,
+                answered_by,
                 rejected,
                 ..exposure
             }),
@@ -444,9 +446,37 @@ impl OpenFeedback {
                 .map(ExperimentKey),
             prediction: row.get("prediction")?,
             kept: kept_of(row)?.output,
-            answered: row.get::<_, Option<i64>>("served_key")?.is_some(),
+            answered_by: row.get::<_, Option<i64>>("served_key")?.map(VersionKey),
             rejected: status == Status::Rejected,
         }))
+    }
+
+    /// Drops what waits for a request that is stored without its name.
+    pub(super) fn forget_waiting(
+        &mut self,
+        connection: &Connection,
+        entry: &[u8],
+    ) -> Result<(), StoreError> {
+        let Ok(Entry {
+            kind: Kind::Prediction(prediction),
+            ..
+        }) = Entry::decode(entry)
+        else {
+            return Ok(());
+        };
+        let id = prediction
+            .request
+            .and_then(|(id, _)| RequestId::parse(id).ok());
+        let (Some(id), Some(known)) = (id, self.version(connection, prediction.version)?) else {
+            return Ok(());
+        };
+        let of = FeedbackOf::Request(known.name, id);
+        let subject = Subject::of(&of);
+        let mut dropped = 0;
+        if self.pending.has(connection, &subject)? {
+            dropped = self.pending.take(connection, &subject)?.len() as i64;
+        }
+        pending::count_dropped(connection, dropped)
     }
 
     /// The unit of a prediction as evidence knows it: a row that is to be erased may still have its old name.
@@ -465,7 +495,12 @@ impl OpenFeedback {
         found: &Logged,
         (now, origin): (Timestamp, Origin),
     ) -> Result<FeedbackResult, StoreError> {
-        let (metric, value, label) = match self.value_of(connection, item, found)? {
+        let Valued {
+            metric,
+            value,
+            label,
+            mismatch,
+        } = match self.value_of(connection, item, found)? {
             Ok(checked) => checked,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -485,6 +520,7 @@ impl OpenFeedback {
             counted: Some(found.known.counted()),
             experiments: Vec::new(),
             missed: None,
+            mismatch,
         };
         if status == FeedbackStatus::Duplicate {
             if let Some(experiment) = found.experiment
@@ -517,6 +553,9 @@ impl OpenFeedback {
             }
         }
         row.write(connection)?;
+        if let Some(mismatch) = mismatch {
+            count_mismatch(connection, found.answered_by, mismatch, now)?;
+        }
         if metric.as_str() == BuiltIn::Correct.as_str() {
             let old = old.map(|old| old.value);
             self.count_label(found, old, value);
@@ -524,27 +563,24 @@ impl OpenFeedback {
         Ok(Ok(receipt))
     }
 
-    /// The metric, the value and the label as it is stored.
-    #[expect(clippy::type_complexity, reason = "three plain values, used once")]
     fn value_of(
         &mut self,
         connection: &Connection,
         item: &Feedback,
         found: &Logged,
-    ) -> Result<Result<(MetricName, f64, Option<String>), FeedbackRefusal>, StoreError> {
+    ) -> Result<Result<Valued, FeedbackRefusal>, StoreError> {
         let (name, value) = match &item.content {
             FeedbackContent::Label(_) if found.rejected => {
                 return Ok(Err(FeedbackRefusal::Rejected));
             }
             FeedbackContent::Label(label) => {
-                let correct = BuiltIn::Correct.metric().name;
                 let labelled = Labelled {
-                    answered: found.answered,
+                    answered: found.answered_by.is_some(),
                     prediction: found.prediction.as_deref(),
                     kept: found.kept,
                 };
                 let compared = labelled.compare(label, self.label_hash.as_ref());
-                return Ok(compared.map(|(right, label)| (correct, right, Some(label))));
+                return Ok(compared.map(Valued::of));
             }
             FeedbackContent::Value(metric, value) => (metric, *value),
         };
@@ -561,7 +597,7 @@ impl OpenFeedback {
         }
         let invalid = |error: InvalidValue| FeedbackRefusal::Invalid(error.to_string());
         let checked = metric.check_value(value).map_err(invalid);
-        Ok(checked.map(|value| (name.clone(), value, None)))
+        Ok(checked.map(|value| Valued::plain(name.clone(), value)))
     }
 
     fn count_label(&mut self, found: &Logged, stored: Option<f64>, value: f64) {
@@ -721,6 +757,54 @@ impl FeedbackRow<'_> {
             self.in_time,
         ])?;
         Ok(())
+    }
+}
+
+/// Counts a label that can never equal the prediction of a version.
+fn count_mismatch(
+    connection: &Connection,
+    version: Option<VersionKey>,
+    mismatch: Mismatch,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut count = connection.prepare_cached(
+        "INSERT INTO label_mismatches VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (version_key, prediction, label) \
+         DO UPDATE SET count = count + 1, last_at = max(last_at, excluded.last_at)",
+    )?;
+    let (prediction, label) = (mismatch.prediction.as_str(), mismatch.label.as_str());
+    let version = version.map_or(0, |version| version.0);
+    count.execute(params![version, prediction, label, now.micros()])?;
+    Ok(())
+}
+
+impl Store {
+    /// Labels that could never equal a prediction, by version and types, since a moment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn label_mismatches(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<CountedMismatch>, StoreError> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT version_key, prediction, label, count, last_at FROM label_mismatches WHERE last_at >= ?1 \
+                 ORDER BY last_at DESC",
+            )?;
+            let rows = select.query_map([since.micros()], |row| {
+                Ok(CountedMismatch {
+                    version: VersionKey(row.get("version_key")?),
+                    mismatch: Mismatch {
+                        prediction: row.parsed("prediction", str::parse)?,
+                        label: row.parsed("label", str::parse)?,
+                    },
+                    count: row.count("count")?,
+                    last_at: row.time("last_at")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, rusqlite::Error>>()?)
+        })
+        .await
     }
 }
 

@@ -508,3 +508,12 @@ CREATE TABLE erasures (
     others INTEGER NOT NULL DEFAULT 0,
     ended_at INTEGER
 );
+-- Labels that can never equal a prediction, because they are of another type.
+CREATE TABLE label_mismatches (
+    version_key INTEGER NOT NULL,
+    prediction TEXT NOT NULL,
+    label TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (version_key, prediction, label)
+) WITHOUT ROWID;

@@ -40,7 +40,7 @@ use request_ids::WaitingIds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -161,6 +161,11 @@ impl Store {
         };
         let gone = |error| StoreError::Unavailable(format!("closing did not end: {error}"));
         tokio::task::spawn_blocking(close).await.map_err(gone)?
+    }
+
+    /// Whether what was erased or removed may still stand in the write-ahead log.
+    pub fn is_unclean(&self) -> bool {
+        self.inner.unclean.load(Ordering::Acquire)
     }
 
     /// Labels of predictions of which only a hash is kept are compared by this hash from now on. To be said before anything is
@@ -367,8 +372,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LARGEST_LOG)?;
     // In KiB. Rows of units are read at random; SQLite's own 2 MiB would hold the pages of 20,000.
     connection.pragma_update(None, "cache_size", -16_384)?;
-    // What is deleted or written over leaves nothing behind in the pages of tables that it was in.
-    connection.pragma_update(None, "secure_delete", "FAST")?;
+    // What is deleted or written over leaves nothing behind in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(connection)?;
     connection.busy_timeout(BUSY)

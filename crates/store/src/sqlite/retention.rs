@@ -93,12 +93,6 @@ pub(super) fn retained(connection: &Connection, name: &ModelName) -> Result<Reta
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// Before this order predictions of some model are removed.
-pub(super) fn removed_until(connection: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT coalesce(max(rows_until), 0) AS removed FROM retained";
-    Ok(connection.query_row(sql, [], |row| row.count("removed"))?)
-}
-
 fn order_of_newest(
     connection: &Connection,
     name: &ModelName,
@@ -436,27 +430,40 @@ impl Codes {
     }
 }
 
-/// Windows that begin or end where predictions are removed are counted in whole hours.
+/// A window, in microseconds, as it is counted for versions of models of which predictions are removed: it begins and ends in
+/// whole hours where they are. Only those versions are given for which it is another one.
 pub(super) fn in_whole_hours(
     connection: &Connection,
     (since, until): (i64, i64),
-) -> Result<(i64, i64), StoreError> {
-    let removed = removed_until(connection)?;
-    if removed == 0 {
-        return Ok((since, until));
-    }
-    let removed = PredictionId::new(removed, 0).time().micros();
+) -> Result<HashMap<(i64, i64), Vec<i64>>, StoreError> {
     let hour = 3600 * 1_000_000;
     let begin = |at: i64| at.div_euclid(hour) * hour;
-    let inside = |at: i64| at > i64::MIN && at < removed;
-    Ok((
-        if inside(since) { begin(since) } else { since },
-        if inside(until) {
-            begin(until - 1) + hour
-        } else {
-            until
-        },
-    ))
+    let mut select = connection.prepare_cached(
+        "SELECT v.version_key, r.rows_until FROM retained r JOIN versions v USING (name) WHERE r.rows_until > 0",
+    )?;
+    let mut rows = select.query([])?;
+    let mut found: HashMap<(i64, i64), Vec<i64>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let removed = PredictionId::new(row.bits("rows_until")?, 0)
+            .time()
+            .micros();
+        let inside = |at: i64| at > i64::MIN && at < removed;
+        let window = (
+            if inside(since) { begin(since) } else { since },
+            if inside(until) {
+                begin(until - 1) + hour
+            } else {
+                until
+            },
+        );
+        if window != (since, until) {
+            found
+                .entry(window)
+                .or_default()
+                .push(row.get("version_key")?);
+        }
+    }
+    Ok(found)
 }
 
 /// The first and the last day, in seconds, of which something was counted.

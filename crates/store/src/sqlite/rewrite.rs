@@ -66,7 +66,11 @@ pub(super) fn without_content<'a>(
     let kept = Kept {
         input: gone(known.input, known.input != KeptPart::None),
         output: gone(known.output, had_output),
-        attributes: gone(known.attributes, row.attributes.is_some()),
+        attributes: match attributes {
+            None => gone(known.attributes, row.attributes.is_some()),
+            // What evidence needs is left.
+            Some(_) => KeptPart::Redacted,
+        },
     };
     PredictionRow {
         // An input that is JSON stays some.

@@ -409,9 +409,19 @@ pub(super) fn totals(
     });
     let since = since.max(first * 1_000_000);
     let until = if until >= after_newest { end } else { until };
-    let (since, until) = retention::in_whole_hours(transaction, (since, until))?;
     sums.cover(since, until, &Tier::TIMED)?;
-    Ok(sums.by_version)
+    let mut by_version = std::mem::take(&mut sums.by_version);
+    for (window, versions) in retention::in_whole_hours(transaction, (since, until))? {
+        sums.cover(window.0, window.1, &Tier::TIMED)?;
+        let mut found = std::mem::take(&mut sums.by_version);
+        for version in versions.into_iter().map(VersionKey) {
+            match found.remove(&version) {
+                Some(rollup) => drop(by_version.insert(version, rollup)),
+                None => drop(by_version.remove(&version)),
+            }
+        }
+    }
+    Ok(by_version)
 }
 
 /// From version, status, confidence, latency and whether it was right.

@@ -325,6 +325,16 @@ CREATE TABLE pending_feedback (
     PRIMARY KEY (number, random, name, request_id, metric)
 ) WITHOUT ROWID;
 
+-- Labels that can never equal a prediction, because they are of another type.
+CREATE TABLE label_mismatches (
+    version_key INTEGER NOT NULL,   -- that answered
+    prediction TEXT NOT NULL,       -- the types: number, text, boolean, list, object, null
+    label TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (version_key, prediction, label)
+) WITHOUT ROWID;
+
 -- Units of which all is to be erased: what a person sent and was answered until then.
 CREATE TABLE erasures (
     erasure_key INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -370,6 +370,29 @@ async fn windows_from_before_what_is_kept_are_counted_in_whole_hours() {
         totals.iter().map(|totals| totals.rollup.count).sum::<u64>()
     };
     assert_eq!(count(90, 500).await, 410);
+    let other = Retain {
+        name: name("other"),
+        ..keep.clone()
+    };
+    let connection =
+        rusqlite::Connection::open(directory.as_ref().unwrap().path().join("weir.db")).unwrap();
+    let sql =
+        "INSERT INTO models (name, salt, revision, epoch, fallback) VALUES ('other', '', 1, 1, 1)";
+    connection.execute(sql, []).unwrap();
+    store.retain(vec![other]);
+    store.tidied().await;
+    assert!(store.retained(name("other")).await.unwrap().rows_until > 0);
+    assert_eq!(
+        count(90, 500).await,
+        410,
+        "what goes of another model is no matter"
+    );
+    connection
+        .execute("DELETE FROM retained WHERE name = 'other'", [])
+        .unwrap();
+    connection
+        .execute("DELETE FROM models WHERE name = 'other'", [])
+        .unwrap();
     store.retain(vec![keep]);
     store.tidied().await;
     assert_eq!(store.retained(name("m")).await.unwrap().rows_removed, 400);
@@ -432,4 +455,64 @@ async fn what_the_release_before_has_logged_can_be_removed() {
             .sum::<u64>(),
         12
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_or_replaced_is_gone_from_the_files_too() {
+    let Opened { store, directory } = open_sqlite();
+    let directory = directory.unwrap();
+    let version = register(&store, 1, "1").await;
+    let mut entries = Vec::new();
+    for n in 1..=200 {
+        let mut record = record(version.key, n * 1_000_000, 0.5, 5);
+        record.input =
+            Input::Text("a secret to be removed ".repeat(if n % 4 == 0 { 500 } else { 1 }));
+        entries.push(entry_of(&record));
+    }
+    append_entries(&store, entries).await.unwrap();
+    let of = FeedbackOf::Prediction(record(version.key, 200_000_000, 0.5, 5).id);
+    for label in ["the first label", "the second label"] {
+        let value = Feedback {
+            of: of.clone(),
+            content: FeedbackContent::Label(label.into()),
+            replace: true,
+        };
+        crate::feedback(&store, vec![value], at(300)).await[0]
+            .as_ref()
+            .unwrap();
+    }
+    store.retain(vec![Retain {
+        name: name("m"),
+        rows_until: PredictionId::order_at(at(200)),
+        content_until: 0,
+    }]);
+    store.tidied().await;
+    assert!(!store.is_unclean());
+    assert_eq!(in_files(directory.path(), "the first label"), 0);
+    assert!(in_files(directory.path(), "a secret to be removed") > 480);
+    store.retain(vec![Retain {
+        name: name("m"),
+        rows_until: PredictionId::order_at(at(201)),
+        content_until: 0,
+    }]);
+    store.tidied().await;
+    for gone in ["the second label", "a secret to be removed"] {
+        assert_eq!(in_files(directory.path(), gone), 0, "{gone}");
+    }
+    // A shadow that comes now mirrors nothing.
+    let late = types::ShadowRecord {
+        id: PredictionId::new(PredictionId::order_at(at(400)), 7),
+        version: version.key,
+        share: 1.0,
+        mirrors: record(version.key, 200_000_000, 0.5, 5).id,
+        outcome: record(version.key, 200_000_000, 0.5, 5).outcome,
+        kept: KeptPart::Full,
+    };
+    let mut bytes = Vec::new();
+    encode_shadow(&late, at(400), &mut bytes);
+    append_entries(&store, vec![bytes]).await.unwrap();
+    let connection = rusqlite::Connection::open(directory.path().join("weir.db")).unwrap();
+    let sql = "SELECT count(*) FROM shadows";
+    let shadows: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(shadows, 0);
 }

@@ -327,9 +327,9 @@ pub(crate) struct SimulateBanditArgs {
     /// Units that come between a unit and its outcome.
     #[arg(long, default_value_t = 0)]
     pub(crate) delay: u64,
-    /// The share that every arm keeps.
-    #[arg(long, default_value_t = 0.05)]
-    pub(crate) floor: f64,
+    /// The share that every arm keeps [default: 0.05, or 0.2 over the number of arms where that is less]
+    #[arg(long)]
+    pub(crate) floor: Option<f64>,
     /// After how many updates evidence counts half.
     #[arg(long)]
     pub(crate) half_life: Option<u64>,

@@ -173,7 +173,7 @@ fn bandit_json(design: &BanditDesign, report: &BanditReport) -> Value {
         "units": design.units,
         "batch": design.batch,
         "delay": design.delay,
-        "floor": design.floor,
+        "floor": design.floor(),
         "half_life": design.half_life,
         "seed": design.seed,
         "runs": report.runs,
@@ -198,7 +198,7 @@ fn bandit_text(design: &BanditDesign, report: &BanditReport) -> String {
             report.runs,
             design.units,
             design.batch,
-            percent(design.floor)
+            percent(design.floor())
         ),
         format!(
             "{:<20} {:.1} ± {:.1} successes; an equal split loses {:.1}",

@@ -1,6 +1,6 @@
 //! Feedback over HTTP: one value, a batch, and what is wrong with it.
 
-use crate::weir::{Weir, afinn, assert_clean, directory};
+use crate::weir::{Weir, afinn, assert_clean, directory, vader};
 use serde_json::{Value, json};
 
 async fn predicted(weir: &Weir) -> String {
@@ -300,4 +300,51 @@ async fn what_came_is_read_on_in_the_order_of_the_journal() {
     }
     drop(weir);
     assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn labels_that_can_never_match_are_told_and_numbers_are_compared_by_value() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1", vader()).await;
+    let tell = async |prediction: Value, label: Value| {
+        let told = json!([{"name": "sentiment", "model_version": "1", "text": "x", "prediction": prediction}]);
+        let (_, told) = server.post("/predictions", told).await;
+        let id = &told["receipts"][0]["prediction_id"];
+        let (_, reply) = server
+            .post("/feedback", json!([{"prediction_id": id, "label": label}]))
+            .await;
+        reply["receipts"][0].clone()
+    };
+    for (prediction, label) in [
+        (json!(1), json!("1")),
+        (json!("1.0"), json!(1)),
+        (json!(true), json!(true)),
+    ] {
+        let receipt = tell(prediction, label).await;
+        assert_eq!(
+            (&receipt["value"], &receipt["warning"]),
+            (&json!(1.0), &Value::Null),
+            "{receipt}"
+        );
+    }
+    let (_, ready) = server.get("/health/ready").await;
+    assert_eq!(ready["status"], "ready", "{ready}");
+    for (prediction, label, types) in [
+        (json!(false), json!(0), ["a number", "a boolean"]),
+        (json!(true), json!(1), ["a number", "a boolean"]),
+        (json!(1), json!("yes"), ["a text", "a number"]),
+    ] {
+        let receipt = tell(prediction, label).await;
+        let warning = receipt["warning"].as_str().unwrap();
+        assert_eq!(receipt["value"], 0.0);
+        assert!(types.iter().all(|of| warning.contains(of)), "{warning}");
+    }
+    let (status, ready) = server.get("/health/ready").await;
+    assert_eq!((status, &ready["status"]), (200, &json!("degraded")));
+    let reasons = ready["reasons"].to_string();
+    assert!(
+        reasons.contains("labels_never_match: sentiment: 2 labels of version 1 were a number"),
+        "{reasons}"
+    );
 }

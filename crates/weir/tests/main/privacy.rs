@@ -1,5 +1,6 @@
 //! What is kept of predictions, for how long, and who is erased.
 
+use crate::http_runtime::ModelService;
 use crate::weir::{BINARY, Weir, assert_clean, directory, serve, vader};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -374,4 +375,56 @@ async fn retention_keeps_the_newest_and_all_that_was_counted() {
         "not recountable: the evidence of {experiment}, of which retention has removed 400 predictions"
     );
     assert!(said.contains(&not), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_under_way_when_its_unit_is_erased_leaves_nothing() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    let service = ModelService::start();
+    let id = server.register("remote", service.runtime()).await;
+    server.activate(&id, 100.0).await;
+    let (who, words) = ("mallory@example.org", "hang");
+    let body =
+        json!({"text": words, "unit_id": who, "attributes": {"mail": who}, "request_id": who});
+    let asking = server.post("/predict", body);
+    // It is under way for 300 ms.
+    let erasing = async {
+        loop {
+            let scraped = server
+                .http
+                .get(server.url("/metrics"))
+                .send()
+                .await
+                .unwrap();
+            if scraped
+                .text()
+                .await
+                .unwrap()
+                .contains("weir_predictions_under_way 1")
+            {
+                break;
+            }
+        }
+        server.delete(&format!("/units/{who}")).await
+    };
+    let (asked, (status, erasure)) = tokio::join!(asking, erasing);
+    assert_eq!((asked.0, status), (504, 202), "{asked:?} {erasure}");
+    let path = format!("/erasures/{}", erasure["erasure_id"].as_str().unwrap());
+    let done = until(&server, &path, |erasure| erasure["status"] == "done").await;
+    let (_, page) = server.get("/predictions").await;
+    assert_eq!(
+        page["predictions"][0]["unit_id"], done["pseudonym"],
+        "{page}"
+    );
+    assert_eq!(page["predictions"][0]["status"], "error");
+    let gone = async {
+        while holds(data.path(), who) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+    assert!(gone.is_ok(), "it stays in the files");
+    drop(server);
+    assert_clean(data.path());
 }
