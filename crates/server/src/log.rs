@@ -4,6 +4,7 @@
 mod ingest;
 mod receipts;
 mod sync;
+mod tidy;
 
 pub(crate) use receipts::{Answered, Awaited};
 
@@ -47,6 +48,7 @@ struct Shared {
     /// Counts what may have made room.
     room: watch::Sender<u64>,
     wake: Wake,
+    tidying: tidy::End,
     receipts: Receipts,
     /// When the store last held everything, in microseconds.
     caught_up_at: AtomicI64,
@@ -94,6 +96,7 @@ impl Log {
             lacking: AtomicU64::new(0),
             room: watch::Sender::new(0),
             wake: Wake::default(),
+            tidying: tidy::End::default(),
             receipts: Receipts::default(),
             caught_up_at: AtomicI64::new(now),
             set_aside: AtomicU64::new(0),
@@ -106,7 +109,10 @@ impl Log {
             clock,
             meters,
         }));
-        let mut threads = vec![log.spawn("weir-ingest", ingest::run)?];
+        let mut threads = vec![
+            log.spawn("weir-ingest", ingest::run)?,
+            log.spawn("weir-tidy", tidy::run)?,
+        ];
         if log.0.syncs.is_some() {
             threads.push(log.spawn("weir-sync", sync::run)?);
         }
@@ -354,6 +360,7 @@ impl Log {
     /// Stores what can be stored, and ends. What remains is in the journal for the next start.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.0.wake.end();
+        self.0.tidying.now();
         if let Some(syncs) = &self.0.syncs {
             syncs.end();
         }

@@ -19,7 +19,7 @@ pub(super) const GROUP: usize = 8192;
 const GATHER: Duration = Duration::from_millis(100);
 /// How long to wait before the store is tried again.
 const RETRY: Duration = Duration::from_millis(200);
-/// How often it is looked for something to tidy up while nothing comes.
+/// How often it is looked what can be let go while nothing comes.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Wakes the thread.
@@ -129,23 +129,17 @@ fn run_once(log: &Shared) {
 }
 
 impl Shared {
-    /// Sleeps until something is appended; tidies up meanwhile.
+    /// Sleeps until something is appended.
     fn idle(&self, reader: &Reader) -> bool {
-        let tidied = self.store.tidy();
+        self.shorten_log();
         self.let_go();
-        // A clean-up that fails is tried again, and the store says what is wrong.
-        let at_most = match tidied {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => IDLE,
-            Err(_) => RETRY,
-        };
         self.wake.idle.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         // What is staged will be written by its caller, or by this thread.
         let at_most = if self.journal.staged() >= reader.next_position() {
             Duration::ZERO
         } else {
-            at_most
+            IDLE
         };
         let going_on = self.wake.wait(at_most);
         self.wake.idle.store(false, Ordering::Relaxed);
@@ -185,10 +179,8 @@ impl Shared {
                 self.note_caught_up(now);
             }
             self.let_go();
-            // Rows that are to go, and the write-ahead log, wait for no quiet moment.
-            if let Err(error) = self.store.tidy() {
-                tracing::debug!(%error, "tidying up waits for the store");
-            }
+            // The write-ahead log waits for no quiet moment.
+            self.shorten_log();
             // A group of large entries is cut short by its bytes: then there are more of the same moment.
             let few = batch.frames().len() < GROUP / 8;
             let cut_short = few && reader.next_position() <= appended;
@@ -198,6 +190,12 @@ impl Shared {
             }
         }
         true
+    }
+
+    fn shorten_log(&self) {
+        if let Err(error) = self.store.shorten_log() {
+            tracing::debug!(%error, "the write-ahead log stays as it is");
+        }
     }
 
     fn store_batch(&self, batch: &Batch) -> Result<(), StoreError> {

@@ -95,8 +95,22 @@ impl Store {
         Ok(position)
     }
 
-    /// Does a piece of what can wait, on this thread: removes rows of deleted versions, moves the write-ahead
-    /// log into the database. Says whether there is more.
+    /// Moves the write-ahead log into the database where it is long, on this thread.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    ///
+    /// # Panics
+    /// Within an async task.
+    pub fn shorten_log(&self) -> Result<(), StoreError> {
+        let mut writer = self.inner.writer.blocking_lock();
+        let writer = writer.as_mut().ok_or_else(closed)?;
+        writer.checkpointer.after_commit(&writer.connection);
+        Ok(())
+    }
+
+    /// Does a piece of what can wait, on this thread: erases units, removes rows of deleted versions and what is kept no longer, and
+    /// moves the write-ahead log into the database. Says whether there is more.
     ///
     /// # Errors
     /// When the database cannot be written now.

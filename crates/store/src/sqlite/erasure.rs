@@ -21,8 +21,8 @@ use std::sync::Arc;
 use types::{ErasureId, Timestamp};
 
 /// Predictions that are looked at in one step, and those that are erased at most: nothing waits for more.
-const LOOKED_AT: i64 = 20_000;
-const ERASED_AT_ONCE: i64 = 1000;
+const LOOKED_AT: i64 = 5000;
+const ERASED_AT_ONCE: i64 = 250;
 
 /// How far an erasure has come.
 #[derive(Debug, Clone, PartialEq, Eq)]

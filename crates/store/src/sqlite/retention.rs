@@ -16,7 +16,7 @@ use types::{
 };
 
 /// Rows that are looked at in one step: nothing waits for more.
-const CHUNK: usize = 2000;
+const CHUNK: usize = 100;
 
 /// What of a model is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,17 +240,30 @@ fn remove_rows(
         }
     }
     if removed > 0 {
-        let of_these =
-            format!("(SELECT prediction_order FROM predictions WHERE {of_model} ({keys}))");
+        // Nearly always one model has all of them, and nothing has to be looked up.
+        let all = "SELECT count(*) AS rows FROM predictions WHERE prediction_order >= ?1 AND prediction_order < ?2";
+        let all = t
+            .prepare_cached(all)?
+            .query_row(range, |row| row.count("rows"))?;
+        let of_these = |column: &str| match all == removed {
+            true => String::new(),
+            false => format!(
+                " AND {column} IN (SELECT prediction_order FROM predictions WHERE {of_model} ({keys}))"
+            ),
+        };
         for sql in [
             format!(
-                "DELETE FROM feedback WHERE prediction_order >= ?1 AND prediction_order < ?2 \
-                 AND prediction_order IN {of_these}"
+                "DELETE FROM feedback WHERE prediction_order >= ?1 AND prediction_order < ?2{}",
+                of_these("prediction_order")
             ),
             format!(
-                "DELETE FROM shadows WHERE mirrors_order >= ?1 AND mirrors_order < ?2 AND mirrors_order IN {of_these}"
+                "DELETE FROM shadows WHERE mirrors_order >= ?1 AND mirrors_order < ?2{}",
+                of_these("mirrors_order")
             ),
-            format!("DELETE FROM predictions WHERE {of_model} ({keys})"),
+            format!(
+                "DELETE FROM predictions WHERE prediction_order >= ?1 AND prediction_order < ?2{}",
+                of_these("prediction_order")
+            ),
         ] {
             t.prepare_cached(&sql)?.execute(range)?;
         }

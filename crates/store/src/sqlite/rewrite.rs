@@ -8,46 +8,54 @@ use super::rollups::{self, Bucket};
 use crate::entry::ERASED_ERROR;
 use crate::{StoreError, Tier, request_number};
 use evidence::RowHash;
+use foldhash::{HashMap, HashMapExt};
 use rusqlite::{Connection, Row, params};
-use std::collections::HashMap;
 use types::{Kept, KeptPart, PredictionId, VersionKey};
 
-/// The columns that [`stored`] reads.
+/// The columns that [`stored`] reads, which come first.
 pub(super) const COLUMNS: &str = "p.prediction_order, p.random, p.version_key, p.served_key, p.status, p.reason, p.epoch, \
      p.propensity, p.unit_id, p.input_kind, p.input, p.prediction, p.confidence, p.latency_ns, p.error, p.experiment_key, \
      p.server_key, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs, p.kept";
 
-/// A prediction as its row has it.
+/// A prediction as its row has it. By place: a name is looked for among all names, and there are many rows.
 pub(super) fn stored<'a>(row: &'a Row<'_>) -> Result<PredictionRow<'a>, StoreError> {
-    let text = |name: &str| {
-        let text = row.get_ref(name)?.as_str_or_null();
-        text.map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
+    let text = |place: usize| {
+        let text = row.get_ref(place)?.as_str_or_null();
+        text.map_err(|error| StoreError::Corrupt(format!("column {place}: {error}")))
     };
+    let server_key: Option<i64> = row.get(16)?;
+    let position: Option<i64> = row.get(17)?;
+    let origin = server_key
+        .zip(position)
+        .map(|(server_key, position)| Origin {
+            server_key,
+            position,
+        });
     Ok(PredictionRow {
-        order: row.get("prediction_order")?,
-        random: row.get("random")?,
-        version: row.get("version_key")?,
-        served: row.get("served_key")?,
-        status: row.get("status")?,
-        reason: row.get("reason")?,
-        epoch: row.get("epoch")?,
-        propensity: row.get("propensity")?,
-        unit_id: text("unit_id")?,
-        input_kind: row.get("input_kind")?,
-        input: text("input")?.unwrap_or_default(),
-        prediction: text("prediction")?,
-        confidence: row.get("confidence")?,
-        latency_ns: row.get("latency_ns")?,
-        error: text("error")?,
-        experiment: row.get("experiment_key")?,
-        origin: Origin::read(row)?,
-        attributes: text("attributes")?,
-        alias: text("alias")?,
-        request: text("request_id")?.zip(row.get("request_body")?),
-        made_at: row.get("made_at")?,
-        failure: text("failure")?,
-        outputs: text("outputs")?,
-        kept: row.get("kept")?,
+        order: row.get(0)?,
+        random: row.get(1)?,
+        version: row.get(2)?,
+        served: row.get(3)?,
+        status: row.get(4)?,
+        reason: row.get(5)?,
+        epoch: row.get(6)?,
+        propensity: row.get(7)?,
+        unit_id: text(8)?,
+        input_kind: row.get(9)?,
+        input: text(10)?.unwrap_or_default(),
+        prediction: text(11)?,
+        confidence: row.get(12)?,
+        latency_ns: row.get(13)?,
+        error: text(14)?,
+        experiment: row.get(15)?,
+        origin,
+        attributes: text(18)?,
+        alias: text(19)?,
+        request: text(20)?.zip(row.get(21)?),
+        made_at: row.get(22)?,
+        failure: text(23)?,
+        outputs: text(24)?,
+        kept: row.get(25)?,
     })
 }
 
