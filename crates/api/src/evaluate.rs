@@ -78,7 +78,7 @@ pub struct EvaluateReply {
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
-    /// Its standard error, as if predictions were independent of each other.
+    /// Its standard error, between parts of the units: predictions of one unit may depend on each other.
     pub standard_error: f64,
     /// The 95 % interval, for one look.
     pub interval: Interval,

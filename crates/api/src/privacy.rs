@@ -74,10 +74,13 @@ pub struct Privacy {
 #[serde(deny_unknown_fields, default)]
 pub struct SetRetention {
     /// The oldest prediction, in seconds: at least an hour, and longer than the windows of its metrics.
+    #[schema(minimum = 3600, maximum = 3_153_600_000_u64)]
     pub max_age_seconds: Option<u64>,
     /// The most predictions. Those that a running experiment waits for values for stay beyond it.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     pub max_rows: Option<u64>,
     /// How long inputs, outputs, errors and attributes are kept, in seconds: at least an hour, and less than the rest.
+    #[schema(minimum = 3600, maximum = 3_153_600_000_u64)]
     pub content_max_age_seconds: Option<u64>,
 }
 

@@ -22,8 +22,8 @@ pub use covariate::{Covariates, before, began_before, covariate_of, earlier_valu
 pub use exact::ExactSum;
 pub use minute::minute_of;
 pub use outcome::{
-    EarlierUnit, Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed,
-    first_exposed, until, valued, without_value,
+    Came, EarlierUnit, Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed,
+    first_exposed, matured_worth, until, valued, without_value,
 };
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};

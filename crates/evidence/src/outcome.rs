@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use types::{
     BuiltIn, Combine, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Per, Status,
-    VersionKey,
+    Timestamp, VersionKey,
 };
 
 /// A prediction's place in an experiment.
@@ -98,6 +98,32 @@ impl Outcome {
 /// What a prediction counts as while no value has come for it.
 pub fn without_value(metric: &Metric) -> Option<f64> {
     (metric.from_feedback() && metric.missing != Missing::Excluded).then_some(0.0)
+}
+
+/// Feedback that came for a prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Came {
+    /// Its value now.
+    pub value: f64,
+    /// When that came.
+    pub at: Timestamp,
+    /// The value that an experiment took for the one in time.
+    pub in_time: Option<f64>,
+}
+
+/// What a prediction was worth that was made at `made` and whose window has passed: what came within the window, or what
+/// nothing counts as.
+pub fn matured_worth(metric: &Metric, made: Timestamp, came: Option<Came>) -> Option<f64> {
+    let window = i64::try_from(metric.window_seconds).unwrap_or(i64::MAX);
+    let until = made
+        .micros()
+        .saturating_add(window.saturating_mul(1_000_000));
+    let in_time = |came: Came| {
+        let now = (window == 0 || came.at.micros() <= until).then_some(came.value);
+        came.in_time.or(now)
+    };
+    let value = came.and_then(in_time).filter(|value| metric.counts(*value));
+    value.or_else(|| without_value(metric))
 }
 
 /// A unit of the past.

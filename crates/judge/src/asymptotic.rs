@@ -1,21 +1,15 @@
-//! Asymptotic confidence sequences for a difference in means: the default view, which may be
-//! looked at as often as one likes.
+//! Asymptotic confidence sequences for a difference in means, which may be looked at as often as one likes.
 //!
 //! Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 52(6), 2024
 //! (arXiv 2103.06476). Assumes independent units of finite variance, weights that do not change
-//! within the stream, and a burn-in: it is asymptotic, so early looks do not count.
+//! within the stream, and enough units: it is asymptotic, so early looks and rare outcomes can be wrong. What decides
+//! ([`crate::claim`]) counts it only once both arms are large for how skewed they are.
 
 use crate::sample::{Effect, Interval};
 use crate::special::ln_normal_cdf;
 
 /// Units of both arms together at which a sequence is tightest, when nothing else is planned.
 pub const DEFAULT_N_STAR: f64 = 5000.0;
-
-/// Units that each arm needs before a sequence is valid enough to act on.
-pub const BURN_IN_UNITS: f64 = 100.0;
-
-/// Events that each arm of a binary metric needs before a sequence is valid enough to act on.
-pub const BURN_IN_EVENTS: f64 = 10.0;
 
 /// ρ of the two-sided sequence that is tightest at `n_star` units:
 /// √((−2 ln α + ln(−2 ln α + 1))/N*). It is fixed for an experiment.

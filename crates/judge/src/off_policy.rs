@@ -8,7 +8,7 @@
 use crate::bandit::with_floor;
 use crate::control::bandit::{Sums, weigh};
 use crate::sample::Interval;
-use crate::special::critical_z;
+use crate::special::student_critical;
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Algorithm, LoggedGroup, Metric, Reason, VersionKey};
 
@@ -19,14 +19,14 @@ pub struct Row {
     pub n: f64,
     /// Σ of their rewards.
     pub sum: f64,
-    /// Σ of the squares of their rewards.
-    pub sum_squares: f64,
     /// The importance weight π/e of the action that was taken.
     pub weight: f64,
     /// What the model of the reward says of that action: q̂.
     pub predicted: f64,
     /// Σ_a π(a) q̂(a).
     pub policy_value: f64,
+    /// The part of the units that the rows are of.
+    pub part: u32,
 }
 
 impl Row {
@@ -35,11 +35,41 @@ impl Row {
         Self {
             n: group.n as f64,
             sum: group.sum,
-            sum_squares: group.sum_squares,
             weight: policy / group.propensity,
             predicted,
             policy_value,
+            part: group.part,
         }
+    }
+}
+
+/// Σ of the squares of what the parts of the units add to an estimate, and how many parts there are. Units of one part may
+/// depend on each other as they like, and no two parts share a unit; a row that is a part of its own is the usual
+/// sample deviation.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    parts: f64,
+    squares: f64,
+}
+
+impl Spread {
+    /// Of rows which each add `base` + w(r − `from`).
+    fn of(rows: &[Row], score: impl Fn(&Row) -> (f64, f64)) -> Self {
+        let mut parts: BTreeMap<u32, f64> = BTreeMap::new();
+        for row in rows {
+            let (base, from) = score(row);
+            *parts.entry(row.part).or_default() +=
+                row.n * base + row.weight * (row.sum - row.n * from);
+        }
+        Self {
+            parts: parts.len() as f64,
+            squares: parts.values().map(|sum| sum * sum).sum(),
+        }
+    }
+
+    /// The standard error of an estimate that is their sum over `n`.
+    fn error(self, n: f64) -> f64 {
+        (self.squares * self.parts / (self.parts - 1.0)).sqrt() / n
     }
 }
 
@@ -68,6 +98,8 @@ pub struct Estimates {
     pub effective_sample_size: f64,
     /// The largest weight.
     pub largest_weight: f64,
+    /// Parts of the units, between which the standard errors are taken.
+    pub parts: f64,
 }
 
 /// Estimates the value of a policy; `None` without rows.
@@ -82,40 +114,30 @@ pub fn estimate(rows: &[Row]) -> Option<Estimates> {
         total(&|row| row.n * row.weight * row.weight),
     );
     let wr = total(&|row| row.weight * row.sum);
-    let wwrr = total(&|row| row.weight * row.weight * row.sum_squares);
     let ips = wr / n;
     let snips = wr / w;
-    // Σ w²(r − V)².
-    let around = |value: f64| {
-        total(&|row: &Row| {
-            let squares = row.sum_squares - 2.0 * value * row.sum + row.n * value * value;
-            row.weight * row.weight * squares
-        })
-    };
     let direct = total(&|row| row.n * row.policy_value) / n;
     let correction = weighed(rows, |w| w);
     let doubly_robust = direct + correction / n;
     // Σ (V_π + w(r − q̂) − DR)².
-    let spread = total(&|row: &Row| {
-        let base = row.policy_value - doubly_robust;
-        let (rest, w) = (row.sum - row.n * row.predicted, row.weight);
-        let squares =
-            row.sum_squares - 2.0 * row.predicted * row.sum + row.n * row.predicted * row.predicted;
-        row.n * base * base + 2.0 * base * w * rest + w * w * squares
+    let of_dr = Spread::of(rows, |row| {
+        (row.policy_value - doubly_robust, row.predicted)
     });
-    let deviation = |sum_squares: f64| (sum_squares.max(0.0) / (n - 1.0) / n).sqrt();
+    // Σ w²(r − V)².
+    let of_snips = Spread::of(rows, |_| (0.0, snips));
     Some(Estimates {
         n,
         ips,
-        ips_error: deviation(wwrr - n * ips * ips),
+        ips_error: Spread::of(rows, |_| (-ips, 0.0)).error(n),
         snips,
-        snips_error: around(snips).max(0.0).sqrt() / w,
+        snips_error: of_snips.squares.sqrt() / w,
         direct,
         doubly_robust,
-        doubly_robust_error: deviation(spread),
+        doubly_robust_error: of_dr.error(n),
         self_normalised_doubly_robust: direct + correction / w,
         effective_sample_size: w * w / ww,
         largest_weight: rows.iter().map(|row| row.weight).fold(0.0, f64::max),
+        parts: of_dr.parts,
     })
 }
 
@@ -168,6 +190,11 @@ pub enum Refusal {
         /// (Σ w)²/Σ w², which is below [`LEAST_EFFECTIVE`].
         effective_sample_size: f64,
     },
+    /// Too few units: nothing says how they differ.
+    FewUnits {
+        /// How many, which is below [`LEAST_UNITS`].
+        units: u64,
+    },
     /// One row counts for too much.
     LargeWeight {
         /// The largest weight, which is above [`MOST_WEIGHT`].
@@ -177,6 +204,8 @@ pub enum Refusal {
 
 /// Effective rows below which nothing is answered.
 pub const LEAST_EFFECTIVE: f64 = 100.0;
+/// Units below which nothing is answered.
+pub const LEAST_UNITS: f64 = 10.0;
 /// The importance weight above which nothing is answered.
 pub const MOST_WEIGHT: f64 = 20.0;
 
@@ -188,6 +217,11 @@ pub fn check(estimates: &Estimates) -> Result<(), Refusal> {
     if estimates.largest_weight > MOST_WEIGHT {
         return Err(Refusal::LargeWeight {
             weight: estimates.largest_weight,
+        });
+    }
+    if estimates.parts < LEAST_UNITS {
+        return Err(Refusal::FewUnits {
+            units: estimates.parts as u64,
         });
     }
     let effective_sample_size = estimates.effective_sample_size;
@@ -230,9 +264,12 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The 95 % interval of an estimate, for one look.
-    pub fn interval(value: f64, error: f64) -> Interval {
-        Interval::around(value, critical_z(0.05, 2.0) * error)
+    /// The 95 % interval of an estimate, for one look: by Student's t between the parts.
+    pub fn interval(&self, value: f64, error: f64) -> Interval {
+        Interval::around(
+            value,
+            student_critical(0.05, self.estimates.parts - 1.0) * error,
+        )
     }
 }
 
@@ -444,10 +481,25 @@ mod tests {
             reason: Reason::Experiment,
             version: VersionKey(version),
             propensity,
+            part: 0,
             n,
             sum,
             sum_squares: sum,
         }
+    }
+
+    /// The same, of twenty parts of the units.
+    fn dealt(groups: &[LoggedGroup]) -> Vec<LoggedGroup> {
+        let parts = groups.iter().flat_map(|group| {
+            (0..20).map(|part| LoggedGroup {
+                part,
+                n: group.n / 20,
+                sum: group.sum / 20.0,
+                sum_squares: group.sum_squares / 20.0,
+                ..*group
+            })
+        });
+        parts.collect()
     }
 
     fn split(shares: &[(i64, f64)]) -> Plan {
@@ -470,7 +522,7 @@ mod tests {
             // Nobody could have got version 2 here.
             group(3, 1, 1.0, 500, 500.0),
         ];
-        let got = evaluate(&log, &metric, &split(&[(1, 0.25), (2, 0.75)])).unwrap();
+        let got = evaluate(&dealt(&log), &metric, &split(&[(1, 0.25), (2, 0.75)])).unwrap();
         let want = 0.25 * 0.2 + 0.75 * 0.4;
         assert!(
             (got.estimates.doubly_robust - want).abs() < 1e-12,
@@ -486,9 +538,12 @@ mod tests {
         let metric = BuiltIn::Correct.metric();
         let log = [group(1, 1, 1.0, 1000, 200.0), group(2, 2, 1.0, 1000, 400.0)];
         let half = split(&[(1, 0.5), (2, 0.5)]);
-        assert_eq!(evaluate(&log, &metric, &half), Err(Refusal::NeverTogether));
+        assert_eq!(
+            evaluate(&dealt(&log), &metric, &half),
+            Err(Refusal::NeverTogether)
+        );
         let stranger = split(&[(3, 1.0)]);
-        let refused = evaluate(&log, &metric, &stranger);
+        let refused = evaluate(&dealt(&log), &metric, &stranger);
         assert_eq!(
             refused,
             Err(Refusal::NoSupport {
@@ -498,15 +553,45 @@ mod tests {
         assert_eq!(evaluate(&[], &metric, &half), Err(Refusal::Empty));
         let few = [group(1, 1, 0.5, 40, 4.0), group(1, 2, 0.5, 40, 4.0)];
         assert!(matches!(
-            evaluate(&few, &metric, &half),
+            evaluate(&dealt(&few), &metric, &half),
             Err(Refusal::FewEffective { .. })
         ));
         let rare = [group(1, 1, 0.99, 9900, 99.0), group(1, 2, 0.01, 100, 1.0)];
         let only = split(&[(2, 1.0)]);
         assert!(matches!(
-            evaluate(&rare, &metric, &only),
+            evaluate(&dealt(&rare), &metric, &only),
             Err(Refusal::LargeWeight { .. })
         ));
+    }
+
+    #[test]
+    fn units_that_stay_alike_widen_the_interval_and_one_unit_says_nothing() {
+        let metric = BuiltIn::Correct.metric();
+        let half = split(&[(1, 0.5), (2, 0.5)]);
+        let one = [group(1, 1, 0.5, 500, 100.0), group(1, 2, 0.5, 500, 100.0)];
+        let refused = evaluate(&one, &metric, &half);
+        assert_eq!(refused, Err(Refusal::FewUnits { units: 1 }));
+        // 100 users of 20 requests: each is always right or never, in one log, and half of the time in the other.
+        let users = |alike: bool| -> Vec<LoggedGroup> {
+            let sum = |user: i64| match (alike, user % 2) {
+                (false, _) => 10.0,
+                (true, right) => 20.0 * right as f64,
+            };
+            let user = |user: i64| LoggedGroup {
+                part: user as u32,
+                ..group(1, 1 + user / 2 % 2, 0.5, 20, sum(user))
+            };
+            (0..100).map(user).collect()
+        };
+        let clustered = evaluate(&users(true), &metric, &half).unwrap();
+        let error = clustered.estimates.doubly_robust_error;
+        // Half of users: √(.25/100), and the correction for 100 of them.
+        assert!(
+            (error - 0.05 * (100.0f64 / 99.0).sqrt()).abs() < 1e-12,
+            "{error}"
+        );
+        let alike = evaluate(&users(false), &metric, &half).unwrap();
+        assert!(alike.estimates.doubly_robust_error < 1e-12);
     }
 
     #[test]
@@ -529,7 +614,7 @@ mod tests {
             algorithm: Algorithm::Thompson,
             floor: 0.05,
         };
-        let got = evaluate(&log, &metric, &plan).unwrap();
+        let got = evaluate(&dealt(&log), &metric, &plan).unwrap();
         // One period of equal shares, then nine at 5 and 95 %.
         let want = 0.1 * 0.15 + 0.9 * (0.05 * 0.1 + 0.95 * 0.2);
         assert!((got.estimates.doubly_robust - want).abs() < 1e-4, "{got:?}");

@@ -5,6 +5,12 @@ use crate::power::{
 };
 use crate::special::{critical_z, normal_cdf};
 
+/// More power than this cannot be told from certainty.
+const MAX_POWER: f64 = 0.999_999;
+
+/// Units a day: days beyond a thousand for each unit are no plan.
+const MIN_PER_DAY: f64 = 1e-3;
+
 /// What is planned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlanInput {
@@ -145,11 +151,11 @@ fn problems(input: &PlanInput) -> Vec<InvalidPlan> {
             problem: problem.into(),
         });
     };
-    if !(input.alpha > 0.0 && input.alpha < 0.5) {
-        wrong("alpha", "must be above 0 and below 0.5");
+    if !types::ALPHAS.contains(&input.alpha) {
+        wrong("alpha", "must be at least 1e-9 and below 0.5");
     }
-    if !(input.power > input.alpha && input.power < 1.0) {
-        wrong("power", "must be above alpha and below 1");
+    if !(input.power > input.alpha && input.power <= MAX_POWER) {
+        wrong("power", "must be above alpha and at most 0.999999");
     }
     if !(2..=21).contains(&input.arms) {
         wrong("arms", "must be from 2 to 21, the control included");
@@ -162,8 +168,14 @@ fn problems(input: &PlanInput) -> Vec<InvalidPlan> {
             );
         }
     }
-    if input.per_day.is_some_and(|n| !(n.is_finite() && n > 0.0)) {
-        wrong("per_day", "must be above 0");
+    if input
+        .per_day
+        .is_some_and(|n| !(n.is_finite() && n >= MIN_PER_DAY))
+    {
+        wrong(
+            "per_day",
+            "must be at least 0.001, a unit in a thousand days",
+        );
     }
     found
 }
@@ -361,6 +373,38 @@ mod tests {
         };
         let fields: Vec<&str> = plan(&input).unwrap_err().iter().map(|p| p.field).collect();
         assert_eq!(fields, ["effect", "alpha", "arms", "per_day"]);
+    }
+
+    #[test]
+    fn a_plan_is_refused_or_has_numbers_at_the_edges_of_what_may_be_asked() {
+        let sequential = |sequential| PlanInput {
+            sequential,
+            ..USUAL
+        };
+        for input in [sequential(false), sequential(true)] {
+            for alpha in [5e-324, 1e-300, 9e-10, f64::NAN] {
+                let problems = plan(&PlanInput { alpha, ..input }).unwrap_err();
+                assert_eq!(problems[0].field, "alpha", "{alpha}");
+            }
+            for (alpha, power) in [
+                (1e-9, 0.999_999),
+                (1e-9, 1e-6),
+                (0.49, 0.999_999),
+                (0.49, 0.5),
+            ] {
+                let plan = plan(&PlanInput {
+                    alpha,
+                    power,
+                    arms: 21,
+                    ..input
+                })
+                .unwrap();
+                assert!(
+                    plan.total_units.is_finite() && plan.total_units > 0.0,
+                    "{alpha} {power}: {plan:?}"
+                );
+            }
+        }
     }
 
     proptest! {

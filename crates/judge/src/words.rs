@@ -1,5 +1,16 @@
 //! Numbers as people read them.
 
+/// How many of how many, and their share: "4 of 56 (7.14 %)".
+pub fn counted(some: f64, of: u64, what: &str) -> String {
+    let share = 100.0 * some / (of.max(1) as f64);
+    format!(
+        "{} of {}{what} ({} %)",
+        thousands(some.round()),
+        thousands(of as f64),
+        significant(share, 3)
+    )
+}
+
 /// A number with at most so many significant digits, without an exponent.
 pub fn significant(value: f64, digits: u32) -> String {
     if value == 0.0 || !value.is_finite() {

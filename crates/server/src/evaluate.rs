@@ -9,7 +9,9 @@ use crate::state::AppState;
 use api::{ErrorCode, Estimate, EvaluateReply, EvaluateRequest};
 use axum::Json as Reply;
 use axum::extract::State;
-use judge::off_policy::{Evaluation, LEAST_EFFECTIVE, MOST_WEIGHT, Plan, Refusal, evaluate};
+use judge::off_policy::{
+    Evaluation, LEAST_EFFECTIVE, LEAST_UNITS, MOST_WEIGHT, Plan, Refusal, evaluate,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::LogStore;
@@ -48,11 +50,16 @@ pub(crate) async fn answer(
     let (plan, range) = asked(&body, &metric, versions, now)?;
     let kept = kept_since(&state, &name, range).await?;
     let (range, removed) = (kept, kept != range);
-    let period_ms = i64::try_from(body.update_seconds.unwrap_or(3600)).unwrap_or(i64::MAX);
-    let period_ms = period_ms.saturating_mul(1000);
+    let (range, waits) = matured(range, &metric, now)?;
+    // A split has no use for periods.
+    let seconds = match plan {
+        Plan::Split(_) => None,
+        Plan::Bandit { .. } => i64::try_from(body.update_seconds.unwrap_or(3600)).ok(),
+    };
+    let period_ms = seconds.map_or(i64::MAX, |seconds| seconds.saturating_mul(1000));
     let log = state
         .store
-        .logged_groups(name, metric.name.clone(), range, period_ms);
+        .logged_groups(name, metric.clone(), range, period_ms);
     let mut groups = log.await?;
     // Beside an experiment with an audience the weights are what those outside get: that was certain.
     let has_audience = |experiment: &Arc<Experiment>| experiment.definition.audience.is_some();
@@ -88,6 +95,14 @@ pub(crate) async fn answer(
         let note = format!(" Predictions from before {since} are removed, and are not in it.");
         reply.summary.push_str(&note);
     }
+    if waits {
+        let until = &reply.until;
+        let note = format!(
+            " Predictions from {until} on still wait for values (window_seconds of {}), and are not in it.",
+            body.metric
+        );
+        reply.summary.push_str(&note);
+    }
     Ok(Reply(EvaluateReply { log_lag, ..reply }))
 }
 
@@ -112,6 +127,34 @@ async fn kept_since(state: &AppState, name: &ModelName, range: TimeRange) -> Api
         since: range.since.map(|since| since.max(kept)),
         ..range
     })
+}
+
+/// The part of a stretch of time whose predictions have had their window to get a value, and whether that is less.
+///
+/// # Errors
+/// When none have.
+fn matured(range: TimeRange, metric: &Metric, now: Timestamp) -> ApiResult<(TimeRange, bool)> {
+    if metric.window_seconds == 0 || !metric.from_feedback() {
+        return Ok((range, false));
+    }
+    let seconds = store::matured_before(metric, now.seconds());
+    let matured = Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+    if range.until.is_some_and(|until| until <= matured) {
+        return Ok((range, false));
+    }
+    if range.since.is_some_and(|since| since >= matured) {
+        let detail = format!(
+            "No prediction of this time has had the {} seconds that {} gives a value to come (window_seconds). Ask for a time before \
+             {matured}, or wait.",
+            metric.window_seconds, metric.name
+        );
+        return Err(ApiError::new(ErrorCode::CannotEvaluate, detail));
+    }
+    let range = TimeRange {
+        until: Some(matured),
+        ..range
+    };
+    Ok((range, true))
 }
 
 /// A metric that is built in or declared.
@@ -230,6 +273,10 @@ fn refused(
              and fewer than {LEAST_EFFECTIVE} say nothing; ask for a longer time, or a split closer to \
              the one that was logged."
         ),
+        Refusal::FewUnits { units } => format!(
+            "The predictions of this time are of {units} units, and fewer than {LEAST_UNITS} do not tell how units differ; ask for \
+             a longer time."
+        ),
         Refusal::LargeWeight { weight } => format!(
             "One prediction would count {weight:.0} times, and more than {MOST_WEIGHT} is no evidence: \
              the policy prefers a version that was rarely chosen. Give that version more traffic first."
@@ -249,7 +296,7 @@ fn wire(
     let estimate = |value: f64, error: f64| Estimate {
         value,
         standard_error: error,
-        interval: interval(Evaluation::interval(value, error)),
+        interval: interval(found.interval(value, error)),
     };
     let dr = estimate(estimates.doubly_robust, estimates.doubly_robust_error);
     let end = |end: Option<f64>| end.map_or("-".into(), |value| format!("{value:.4}"));

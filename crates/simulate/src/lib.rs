@@ -10,6 +10,8 @@ mod cells;
 mod hostile;
 mod law;
 mod ledger;
+#[cfg(test)]
+mod logged;
 mod method;
 mod rollout;
 mod run;

@@ -1,7 +1,8 @@
-//! How a simulated experiment is judged at a look: by the functions of the judge that production uses.
+//! How a simulated experiment is judged at a look. [`Method::Verdict`] is what production says, by the function that says
+//! it there; the others are single formulas, as they stand in their papers and with no rule added, to compare it with.
 
 use crate::world::{Arm, Design};
-use judge::asymptotic::{BURN_IN_EVENTS, BURN_IN_UNITS, p_of_ln_e, sequence};
+use judge::asymptotic::{p_of_ln_e, sequence};
 use judge::bounded::bernoulli;
 use judge::events::{DEFAULT_TAU, EventStage, ln_e_one_sided, rate_ratio};
 use judge::fixed::{Proportion, two_proportions};
@@ -151,16 +152,7 @@ fn sample(arm: &Arm) -> Option<Sample> {
     sums.sample()
 }
 
-/// As the judge does: enough units, and enough of both outcomes.
-fn is_burnt_in(arm: &Arm) -> bool {
-    let rare = arm.bad.min(arm.units - arm.bad) as f64;
-    arm.units as f64 >= BURN_IN_UNITS && rare >= BURN_IN_EVENTS
-}
-
 fn asymptotic(design: &Design, alpha: f64, a: &Arm, b: &Arm) -> Said {
-    if !is_burnt_in(a) || !is_burnt_in(b) {
-        return Said::NOTHING;
-    }
     let effect = sample(a)
         .zip(sample(b))
         .and_then(|(a, b)| Effect::difference(&a, &b));
@@ -175,7 +167,7 @@ fn asymptotic(design: &Design, alpha: f64, a: &Arm, b: &Arm) -> Said {
 }
 
 fn z(a: &Arm, b: &Arm, alpha: f64) -> Said {
-    if !is_burnt_in(a) || !is_burnt_in(b) {
+    if a.units == 0 || b.units == 0 {
         return Said::NOTHING;
     }
     let share = |arm: &Arm| Proportion {
@@ -217,7 +209,6 @@ fn stages(design: &Design, epochs: &[Vec<Arm>], arm: usize, alpha: f64) -> Said 
     let effects: Vec<Effect> = epochs
         .iter()
         .filter(|arms| arms[arm].units as f64 >= stage_product::MIN_TREATED)
-        .filter(|arms| is_burnt_in(&arms[arm]) && is_burnt_in(&arms[0]))
         .filter_map(|arms| {
             let (a, b) = sample(&arms[0]).zip(sample(&arms[arm]))?;
             Effect::difference(&a, &b)

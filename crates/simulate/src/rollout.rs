@@ -126,9 +126,9 @@ impl RolloutDesign {
             "must be from 0 to below 1",
         );
         need(
-            self.alpha > 0.0 && self.alpha < 0.5,
+            types::ALPHAS.contains(&self.alpha),
             "alpha",
-            "must be above 0 and below 0.5",
+            "must be at least 1e-9 and below 0.5",
         );
         need(
             (1..=10_000_000).contains(&self.runs),

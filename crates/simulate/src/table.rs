@@ -47,21 +47,20 @@ pub fn table(seed: u64) -> Vec<Cell> {
         ..design
     };
     for base in [0.5, 0.1, 0.01] {
+        add(steady, true, Method::Verdict, base, |design| design);
         add(steady, true, Method::Asymptotic, base, |design| design);
         add(steady, true, Method::FixedZ, base, |design| design);
         add(steady, false, Method::PeekedZ, base, |design| design);
     }
     for base in [0.5, 0.1, 0.01] {
+        add(ramp, true, Method::Verdict, base, ramped);
         add(ramp, true, Method::Events, base, ramped);
         add(ramp, true, Method::StageProduct, base, ramped);
-        add(ramp, true, Method::Verdict, base, |design| Design {
-            runs: 2000,
-            ..ramped(design)
-        });
         add(ramp, false, Method::Asymptotic, base, ramped);
         add(ramp, false, Method::PeekedZ, base, ramped);
     }
     for base in [0.5, 0.1, 0.01] {
+        add(users, true, Method::Verdict, base, clustered);
         add(users, true, Method::Asymptotic, base, clustered);
         add(users, true, Method::Events, base, clustered);
         add(users, false, Method::AsymptoticByEvent, base, clustered);

@@ -124,9 +124,9 @@ impl Design {
             "must be from 1 to 100",
         );
         need(
-            self.alpha > 0.0 && self.alpha < 0.5,
+            types::ALPHAS.contains(&self.alpha),
             "alpha",
-            "must be above 0 and below 0.5",
+            "must be at least 1e-9 and below 0.5",
         );
         need(
             self.planned_units >= 100.0,

@@ -662,6 +662,15 @@ pub(crate) fn unit_number(unit_id: &str) -> i64 {
     i64::from_be_bytes(first)
 }
 
+/// Parts that units are dealt into by chance where a spread is taken between them: a power of 2.
+pub(crate) const PARTS: u32 = 256;
+
+/// The part of a prediction: that of its unit, or one of its own.
+pub(crate) fn part_of(unit_id: Option<&str>, id: PredictionId) -> u32 {
+    let number = unit_id.map_or(id.random(), |unit_id| unit_number(unit_id) as u64);
+    (number % u64::from(PARTS)) as u32
+}
+
 /// The number by which a request is found: the same of its id.
 pub fn request_number(request_id: &str) -> i64 {
     unit_number(request_id)

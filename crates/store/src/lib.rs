@@ -21,7 +21,7 @@ mod sqlite;
 mod traits;
 
 pub use entry::request_number;
-use entry::unit_number;
+use entry::{PARTS, part_of, unit_number};
 
 pub use artifacts::{Artifacts, Incoming as IncomingArtifact, InvalidArtifact};
 pub use catalog::{
@@ -29,7 +29,7 @@ pub use catalog::{
     StoredWebhook, VersionFilter,
 };
 pub use error::{OpenError, StoreError};
-pub use evidence::{EarlierUnit, Rollup, Tier};
+pub use evidence::{EarlierUnit, Rollup, Tier, matured_before};
 pub use feedback::{
     Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
     FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback, Receipt, StoredFeedback,

@@ -18,7 +18,7 @@ use log::Log;
 use models::Models;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, Metric,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, Version, VersionKey, WebhookId,
 };
@@ -309,7 +309,7 @@ impl LogStore for MemoryStore {
     async fn logged_groups(
         &self,
         name: ModelName,
-        metric: MetricName,
+        metric: Metric,
         range: TimeRange,
         period_ms: i64,
     ) -> Result<Vec<LoggedGroup>, StoreError> {

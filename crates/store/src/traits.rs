@@ -10,7 +10,7 @@ use crate::{
 };
 use std::future::Future;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, Metric,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
     WebhookId,
@@ -420,15 +420,16 @@ pub trait LogStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<StoredOutcome>, StoreError>> + Send;
 
     /// What predictions of a model earned on a metric in a stretch of time, grouped by periods of
-    /// `period_ms`, epoch, reason, version and propensity. Pinned predictions and those without a
-    /// value are left out; `slow` has no values here, because its objective is an experiment's.
+    /// `period_ms`, epoch, reason, version, propensity and part of the units. Pinned predictions and those that do not count
+    /// are left out; all are taken as matured, so the time must end before the newest window. `slow` has no values here,
+    /// because its objective is an experiment's.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn logged_groups(
         &self,
         name: ModelName,
-        metric: MetricName,
+        metric: Metric,
         range: TimeRange,
         period_ms: i64,
     ) -> impl Future<Output = Result<Vec<LoggedGroup>, StoreError>> + Send;

@@ -435,6 +435,8 @@ pub struct LoggedGroup {
     pub version: VersionKey,
     /// The probability with which it was.
     pub propensity: f64,
+    /// Which part of the units they are of: all predictions of a unit are in one, and parts know nothing of each other.
+    pub part: u32,
     /// Predictions with a value.
     pub n: u64,
     /// Σ of the values.

@@ -64,6 +64,10 @@ pub const MAX_VALUES: usize = 20;
 /// The most sums of an experiment: arms × (metrics and exposures) × values.
 pub const MAX_CELLS: usize = 10_000;
 
+/// What alpha, the chance of a false claim, may be. Below it the tails of the normal distribution are no longer known to
+/// anybody, least of all from data.
+pub const ALPHAS: std::ops::Range<f64> = 1e-9..0.5;
+
 /// What an experiment compares and how; fixed once it has begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentDefinition {
@@ -294,8 +298,8 @@ impl ExperimentDefinition {
                 "must give every arm at least 0.01 % of the sum".into(),
             );
         }
-        if !(self.alpha > 0.0 && self.alpha < 0.5) {
-            wrong("/alpha", "must be above 0 and below 0.5".into());
+        if !ALPHAS.contains(&self.alpha) {
+            wrong("/alpha", "must be at least 1e-9 and below 0.5".into());
         }
         if !(self.power > 0.0 && self.power < 1.0 && self.power > self.alpha) {
             wrong("/power", "must be above alpha and below 1".into());

@@ -47,8 +47,9 @@ pub use evidence::{
     SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
-    Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey, ExperimentStatus,
-    InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS, MAX_VALUES,
+    ALPHAS, Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey,
+    ExperimentStatus, InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS,
+    MAX_VALUES,
 };
 pub use feedback::FeedbackStatus;
 pub use id::{

@@ -128,6 +128,8 @@ pub struct Retention {
 pub(crate) const MIN_RETENTION: u64 = 3600;
 /// The longest that can be said, in seconds: a hundred years.
 pub(crate) const MAX_RETENTION: u64 = 100 * 365 * 86_400;
+/// The most predictions that can be said.
+pub(crate) const MAX_ROWS: u64 = 1_000_000_000_000;
 
 impl Retention {
     /// Whether nothing is ever removed.
@@ -148,8 +150,12 @@ impl Retention {
                 found.push((format!("/{name}"), why));
             }
         }
-        if self.max_rows == Some(0) {
-            found.push(("/max_rows".into(), "must be at least 1".into()));
+        if self
+            .max_rows
+            .is_some_and(|rows| !(1..=MAX_ROWS).contains(&rows))
+        {
+            let why = format!("must be from 1 to {MAX_ROWS}");
+            found.push(("/max_rows".into(), why));
         }
         if let (Some(content), Some(rows)) = (self.content_max_age_seconds, self.max_age_seconds)
             && content >= rows
@@ -306,6 +312,13 @@ mod tests {
             content_max_age_seconds: Some(86_400),
         };
         assert_eq!(retention.problems().len(), 2);
+        for max_rows in [MAX_ROWS + 1, u64::MAX] {
+            let many = Retention {
+                max_rows: Some(max_rows),
+                ..Retention::default()
+            };
+            assert_eq!(many.problems()[0].0, "/max_rows");
+        }
         let short = Retention {
             max_age_seconds: Some(1),
             ..Retention::default()

@@ -117,7 +117,7 @@ pub(crate) enum Command {
     /// Play whole experiments through the judge: how often it is wrong, and how soon it is right;
     /// `simulate rollout` and `simulate bandit` play the controller.
     ///
-    /// Example: weir simulate --base 0.1 --effect 0.02 --method asymptotic
+    /// Example: weir simulate --base 0.1 --effect 0.02
     Simulate(SimulateArgs),
 }
 
@@ -879,7 +879,7 @@ pub(crate) struct SimulateArgs {
     #[command(subcommand)]
     pub(crate) command: Option<SimulateCommand>,
     /// How it is judged.
-    #[arg(long, default_value = "asymptotic", value_parser = method, value_name = "METHOD",
+    #[arg(long, default_value = "verdict", value_parser = method, value_name = "METHOD",
         long_help = method_help())]
     pub(crate) method: simulate::Method,
     /// Arms, the control included.

@@ -116,11 +116,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         },
     )];
     let days = plan.days.map_or(String::new(), |days| {
-        format!(
-            ", {} days at {} a day",
-            rounded(days),
-            thousands(per_day.round())
-        )
+        format!(", {} days at {} a day", rounded(days), a_day(per_day))
     });
     if plan.control_units == plan.candidate_units {
         lines.push(format!("  {} units per arm", thousands(plan.control_units)));
@@ -141,7 +137,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
             thousands(log.units as f64),
             log.since,
             match log.per_day {
-                Some(per_day) => format!("{} a day", thousands(per_day.round())),
+                Some(per_day) => format!("{} a day", a_day(per_day)),
                 None => "less than a day of it, so no days are told".into(),
             },
             rounded(log.standard_deviation)
@@ -202,6 +198,15 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
         lines.push(format!("{:>14} {power:>14}", thousands(row.units)));
     }
     lines.join("\n")
+}
+
+/// Units a day: whole ones, where there are at least ten.
+fn a_day(units: f64) -> String {
+    if units < 10.0 {
+        significant(units, 2)
+    } else {
+        thousands(units.round())
+    }
 }
 
 /// Four significant digits at most.

@@ -4,7 +4,7 @@ use super::{Look, Next, because_held, unhealthy};
 use crate::bounded::bernoulli;
 use crate::power::{Design, two_proportions_unequal};
 use crate::results::{guarded, guards_both, has_several};
-use crate::words::significant;
+use crate::words::{counted, significant};
 use types::{
     BuiltIn, Decision, Hold, MetricKind, MetricRole, NoTraffic, Progress, Promotion,
     RolloutProgress, RolloutSettings, Timestamp,
@@ -220,21 +220,20 @@ fn harmed(look: &Look<'_>) -> Option<String> {
     let mean = |arm: usize| {
         let sums = last.map(|epoch| epoch.arms[arm].metrics[metric].all);
         if of_units {
-            let share = sums.map(|sums| 100.0 * sums.events as f64 / sums.units.max(1) as f64);
-            return format!("{} % of its units", significant(share.unwrap_or(0.0), 3));
+            let (events, units) = sums.map_or((0, 0), |sums| (sums.events, sums.units));
+            return counted(events as f64, units, " units");
         }
-        let mean = sums.filter(|sums| sums.count > 0);
-        let mean = mean.map(|sums| sums.about + sums.sum / sums.count as f64);
-        match mean {
-            Some(mean) if definition.metrics[metric].kind == MetricKind::Binary => {
-                format!("{} %", significant(100.0 * mean, 3))
-            }
-            Some(mean) => significant(mean, 3),
-            None => "nothing".into(),
+        let Some(sums) = sums.filter(|sums| sums.count > 0) else {
+            return "nothing".into();
+        };
+        let mean = sums.about + sums.sum / sums.count as f64;
+        match definition.metrics[metric].kind {
+            MetricKind::Binary => counted(mean * sums.count as f64, sums.count, ""),
+            _ => significant(mean, 3),
         }
     };
     Some(format!(
-        "{} is worse than {} on the guardrail {} ({} against {} at this step).",
+        "{} is worse than {} on the guardrail {}: {} against {} at this step.",
         definition.arms[arm].version,
         definition.arms[0].version,
         definition.metrics[metric].name,

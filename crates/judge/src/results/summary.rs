@@ -1,7 +1,7 @@
 //! The verdict in words. Every sentence says a number that is in the results, and none claims more.
 
 use super::{ArmResult, Comparison, MetricResult, Results, Verdict};
-use crate::words::{significant, thousands};
+use crate::words::{counted, significant, thousands};
 use types::{EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole};
 
 /// A few sentences for people.
@@ -41,9 +41,9 @@ impl Words<'_> {
         match self.results.verdict {
             Verdict::SampleRatioMismatch => format!(
                 "Do not trust this experiment: the arms did not get the units that their weights \
-                 promise (p = {}). Find what loses or repeats units of one arm before looking at any \
+                 promise ({}). Find what loses or repeats units of one arm before looking at any \
                  metric.",
-                self.probability(self.results.sample_ratio.p)
+                p_value(self.results.sample_ratio.p)
             ),
             Verdict::DifferentialFeedback => format!(
                 "Do not compare {}: feedback arrives more often for one arm than its weight promises. \
@@ -166,20 +166,28 @@ impl Words<'_> {
     fn harmed(&self, arm: usize, metric: usize) -> String {
         let guardrail = &self.definition.metrics[metric];
         let result = &self.results.metrics[metric];
-        let mean = |at: usize| self.mean(guardrail, &result.arms[at]);
+        let mean = |at: usize| {
+            let arm = &result.arms[at];
+            match arm.mean {
+                Some(mean) if guardrail.kind == MetricKind::Binary => {
+                    counted(mean * arm.predictions as f64, arm.predictions, "")
+                }
+                _ => self.mean(guardrail, arm),
+            }
+        };
         let (take, it) = if self.ended {
             (self.arm(arm).to_owned(), "")
         } else {
             (format!("Take {} back:", self.arm(arm)), " it")
         };
         format!(
-            "{take}{it} is worse than {} on the guardrail {} ({} against {}), and the evidence \
-             would be this strong with a probability of at most {} if it were not.",
+            "{take}{it} is worse than {} on the guardrail {}: {} against {}. The evidence would be this strong \
+             with a probability of at most {} if it were not.",
             self.arm(0),
             guardrail.name,
             mean(arm),
             mean(0),
-            self.probability(self.definition.alpha),
+            short(self.definition.alpha),
         )
     }
 
@@ -320,13 +328,14 @@ impl Words<'_> {
         let sign = if value > 0.0 { "+" } else { "" };
         format!("{sign}{}{unit}", short(value).replace('-', "−"))
     }
+}
 
-    fn probability(&self, p: f64) -> String {
-        if p < 1e-4 {
-            "less than 0.0001".into()
-        } else {
-            short(p)
-        }
+/// A p-value: figures below a ten-thousandth mean nothing more.
+fn p_value(p: f64) -> String {
+    if p < 1e-4 {
+        "p < 0.0001".into()
+    } else {
+        format!("p = {}", short(p))
     }
 }
 

@@ -181,7 +181,8 @@ fn verdicts_and_their_words() {
             vec![(5000, 10_000), (6000, 12_000)],
             Direction::Up,
             Verdict::SampleRatioMismatch,
-            "Do not trust this experiment",
+            "Do not trust this experiment: the arms did not get the units that their weights promise (p < \
+             0.0001).",
         ),
     ] {
         let got = judge_shares(&arms, direction);
@@ -222,6 +223,11 @@ fn a_guardrail_is_named_before_any_gain() {
             Some(metric) => Verdict::GuardrailHarmed { arm: 1, metric },
         };
         assert_eq!(got.verdict, expected, "{}", got.summary);
+        if harmed == Some(1) {
+            let words = "Take 2.0.0 back: it is worse than 1.0.0 on the guardrail error: 120 of 10,000 \
+                         (1.2 %) against 20 of 10,000 (0.2 %).";
+            assert!(got.summary.starts_with(words), "{}", got.summary);
+        }
     }
 }
 

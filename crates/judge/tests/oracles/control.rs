@@ -140,6 +140,7 @@ fn other_policies(id: &str, i: &Inputs<'_>) -> Value {
             reason: Reason::Weights,
             version: VersionKey(action as i64),
             propensity: propensities[at],
+            part: at as u32,
             n: 1,
             sum: rewards[at],
             sum_squares: rewards[at] * rewards[at],

@@ -12,12 +12,14 @@ use crate::{
     Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
     FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
     PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
-    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, unit_number,
+    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, part_of,
+    unit_number,
 };
 use evidence::{
-    Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen, SegmentValues,
-    Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff, earlier_value, exposed,
-    matured_before, of_attributes, start_of, valued, without_value,
+    Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
+    SegmentValues, Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff,
+    earlier_value, exposed, matured_before, matured_worth, of_attributes, start_of, valued,
+    without_value,
 };
 use outcomes::UnitOutcomeRow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -851,25 +853,29 @@ impl Log {
         &self,
         models: &Models,
         name: &ModelName,
-        metric: &MetricName,
+        metric: &Metric,
         range: TimeRange,
         period_ms: i64,
     ) -> Vec<LoggedGroup> {
-        let built_in = BuiltIn::find(metric.as_str());
         let milliseconds = |time: Timestamp| time.micros().div_euclid(1000);
         let since = range.since.map_or(0, milliseconds);
-        let mut groups: BTreeMap<(i64, i64, Reason, VersionKey, u64), LoggedGroup> =
+        let mut groups: BTreeMap<(i64, i64, Reason, VersionKey, u64, u32), LoggedGroup> =
             BTreeMap::new();
         for (_, p) in self.live(models) {
             let of_model = models
                 .known(p.version)
                 .is_some_and(|(version, _)| version.name == *name);
-            let given = self.feedback.get(&(p.id.order(), metric.clone()));
-            let value = match built_in {
-                Some(built_in) if built_in != BuiltIn::Correct => {
-                    built_in.value_of(p.measured(), None)
+            let given = self.feedback.get(&(p.id.order(), metric.name.clone()));
+            let value = match metric.built_in().filter(|_| !metric.from_feedback()) {
+                Some(built_in) => built_in.value_of(p.measured(), None),
+                None => {
+                    let came = given.map(|given| Came {
+                        value: given.value,
+                        at: given.received_at,
+                        in_time: given.in_time,
+                    });
+                    matured_worth(metric, p.made(), came)
                 }
-                _ => given.map(|given| given.value),
             };
             let counts =
                 of_model && p.reason.is_weighable(p.propensity) && within(range, p.id.time());
@@ -877,13 +883,22 @@ impl Log {
                 continue;
             };
             let period = (milliseconds(p.id.time()) - since) / period_ms.max(1);
-            let key = (period, p.epoch, p.reason, p.version, p.propensity.to_bits());
+            let part = part_of(p.unit_id, p.id);
+            let key = (
+                period,
+                p.epoch,
+                p.reason,
+                p.version,
+                p.propensity.to_bits(),
+                part,
+            );
             let group = groups.entry(key).or_insert(LoggedGroup {
                 period,
                 epoch: p.epoch,
                 reason: p.reason,
                 version: p.version,
                 propensity: p.propensity,
+                part,
                 n: 0,
                 sum: 0.0,
                 sum_squares: 0.0,

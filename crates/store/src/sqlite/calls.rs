@@ -13,7 +13,7 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 use types::{
-    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, MetricName,
+    Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, Metric,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
     Settings, SettingsChange, StoredEvent, TimeRange, Timestamp, UnitId, Version, VersionKey,
     WebhookId,
@@ -297,7 +297,7 @@ impl LogStore for Store {
     async fn logged_groups(
         &self,
         name: ModelName,
-        metric: MetricName,
+        metric: Metric,
         range: TimeRange,
         period_ms: i64,
     ) -> Result<Vec<LoggedGroup>, StoreError> {

@@ -670,8 +670,10 @@ impl Both {
                 "rejected",
                 "slow",
             ] {
-                self.compare_groups(metric, range).await;
+                let built_in = BuiltIn::find(metric).unwrap();
+                self.compare_groups(&built_in.metric(), range).await;
             }
+            self.compare_groups(&clicked(), range).await;
         }
         for status in Status::ALL.iter().copied().map(Some) {
             let model_id = self.state.versions.first().map(|version| version.model_id);
@@ -698,7 +700,7 @@ impl Both {
         }
     }
 
-    async fn compare_groups(&mut self, metric: &str, range: TimeRange) {
+    async fn compare_groups(&mut self, metric: &Metric, range: TimeRange) {
         let groups = |found: Vec<types::LoggedGroup>| -> Vec<_> {
             let each = found.into_iter();
             each.map(|g| {
@@ -708,13 +710,13 @@ impl Both {
                     g.reason,
                     g.version,
                     g.propensity.to_bits(),
+                    g.part,
                     g.n,
                     g.sum as f32,
                 )
             })
             .collect()
         };
-        let metric = metric_name(metric);
         let left = self
             .sqlite
             .store
@@ -725,7 +727,7 @@ impl Both {
         let (mut left, mut right) = (groups(left.await.unwrap()), groups(right.await.unwrap()));
         left.sort_by(|a, b| a.partial_cmp(b).unwrap());
         right.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        assert_eq!(left, right, "{metric} {range:?}");
+        assert_eq!(left, right, "{} {range:?}", metric.name);
     }
 
     async fn compare_segments(&mut self, experiment: &Experiment, now: Timestamp) {

@@ -217,9 +217,13 @@ pub(crate) async fn logged_choices_are_added_up_by_epoch_and_propensity<S: Backe
     let store = &opened.store;
     let (experiment, _) = running(store, vec![clicked()]).await;
     let records = [
-        exposure(&experiment, 0, 1_000_000, None),
-        exposure(&experiment, 0, 2_000_000, None),
+        exposure(&experiment, 0, 1_000_000, Some("t")),
+        exposure(&experiment, 0, 2_000_000, Some("t")),
         exposure(&experiment, 1, 9_000_000, Some("u")),
+        // Its value comes after a minute, and nothing ever comes for the next.
+        exposure(&experiment, 1, 9_100_000, Some("u")),
+        exposure(&experiment, 1, 9_200_000, Some("u")),
+        exposure(&experiment, 1, 9_300_000, Some("v")),
         PredictionRecord {
             reason: Reason::Pinned,
             ..exposure(&experiment, 1, 3_000_000, None)
@@ -228,24 +232,34 @@ pub(crate) async fn logged_choices_are_added_up_by_epoch_and_propensity<S: Backe
     for record in records.clone() {
         append(store, record).await;
     }
-    let values: Vec<Feedback> = records.iter().map(|r| value(r, "clicked", 1.0)).collect();
-    feedback(store, values, at(10)).await;
-    let groups =
-        |metric: &str, range| store.logged_groups(name("m"), metric_name(metric), range, 5000);
-    let found = groups("clicked", TimeRange::ALL).await.unwrap();
-    let counts: Vec<_> = found.iter().map(|g| (g.n, g.sum, g.reason)).collect();
-    assert_eq!(
-        counts,
-        [(2, 2.0, Reason::Experiment), (1, 1.0, Reason::Experiment)]
-    );
-    assert!(found[1].period > found[0].period);
+    let of = |at: &[usize]| -> Vec<Feedback> {
+        let each = at.iter();
+        each.map(|at| value(&records[*at], "clicked", 1.0))
+            .collect()
+    };
+    feedback(store, of(&[0, 1, 2, 6]), at(10)).await;
+    feedback(store, of(&[3]), at(70)).await;
+    let groups = |metric: Metric, range| store.logged_groups(name("m"), metric, range, 5000);
+    let found = groups(clicked(), TimeRange::ALL).await.unwrap();
+    let mut counts: Vec<_> = found.iter().map(|g| (g.period, g.n, g.sum)).collect();
+    counts.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    // Both of a unit are in one part; what has no value in time counts as a failure.
+    assert_eq!(counts, [(0, 2, 2.0), (1, 1, 0.0), (1, 3, 1.0)]);
+    let alone = Metric {
+        missing: Missing::Excluded,
+        ..clicked()
+    };
+    let found = groups(alone, TimeRange::ALL).await.unwrap();
+    let counts: Vec<_> = found.iter().map(|g| (g.period, g.n, g.sum)).collect();
+    assert_eq!(counts, [(0, 2, 2.0), (1, 1, 1.0)]);
     let range = TimeRange {
         since: Some(at(5)),
         until: None,
     };
-    let late = groups("latency_ms", range).await.unwrap();
-    assert_eq!(late.len(), 1);
-    assert_eq!((late[0].sum, late[0].sum_squares), (2.0, 4.0));
+    let late = groups(BuiltIn::LatencyMs.metric(), range).await.unwrap();
+    let mut sums: Vec<_> = late.iter().map(|g| (g.sum, g.sum_squares)).collect();
+    sums.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    assert_eq!(sums, [(2.0, 4.0), (6.0, 12.0)]);
 }
 
 /// A prediction in the experiment, of the arm that its unit has.

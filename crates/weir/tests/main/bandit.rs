@@ -121,6 +121,23 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
         let (got, problem) = weir.post("/evaluate", question).await;
         assert_eq!((got, &problem["code"]), (status, &json!(code)), "{problem}");
     }
+    // Values of the last hour may still come.
+    let bought = json!({"kind": "binary", "window_seconds": 3600, "missing": "failure"});
+    let (status, declared) = weir.put("/metrics/sentiment/bought", bought).await;
+    assert_eq!(status, 200, "{declared}");
+    let mut question = json!({"name": "sentiment", "metric": "bought", "weights": {"2.0.0": 1}, "since": page["predictions"][49]["created_at"]});
+    let (status, problem) = weir.post("/evaluate", question.clone()).await;
+    let told = (status, problem["code"].as_str().unwrap());
+    assert_eq!(told, (422, "cannot_evaluate"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("the 3600 seconds that bought gives"),
+        "{detail}"
+    );
+    // Nothing is old enough in the whole week either, and that is no mean of those that came.
+    question.as_object_mut().unwrap().remove("since");
+    let (status, problem) = weir.post("/evaluate", question).await;
+    assert_eq!(status, 422, "{problem}");
     drop(weir);
     assert_clean(data.path());
 }
