@@ -111,11 +111,11 @@ pub struct Came {
     pub in_time: Option<f64>,
 }
 
-/// What a prediction was worth that was made at `made` and whose window has passed: what came within the window, or what
-/// nothing counts as.
-pub fn matured_worth(metric: &Metric, made: Timestamp, came: Option<Came>) -> Option<f64> {
+/// What a prediction was worth that became known at `known` and whose window has passed: what came within the window, or what
+/// nothing counts as. One that was made elsewhere is known when it is told, and its feedback comes after that.
+pub fn matured_worth(metric: &Metric, known: Timestamp, came: Option<Came>) -> Option<f64> {
     let window = i64::try_from(metric.window_seconds).unwrap_or(i64::MAX);
-    let until = made
+    let until = known
         .micros()
         .saturating_add(window.saturating_mul(1_000_000));
     let in_time = |came: Came| {

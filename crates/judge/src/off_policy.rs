@@ -25,6 +25,8 @@ pub struct Row {
     pub predicted: f64,
     /// Σ_a π(a) q̂(a).
     pub policy_value: f64,
+    /// The action that was taken.
+    pub action: VersionKey,
     /// The part of the units that the rows are of.
     pub part: u32,
 }
@@ -38,6 +40,7 @@ impl Row {
             weight: policy / group.propensity,
             predicted,
             policy_value,
+            action: group.version,
             part: group.part,
         }
     }
@@ -98,7 +101,8 @@ pub struct Estimates {
     pub effective_sample_size: f64,
     /// The largest weight.
     pub largest_weight: f64,
-    /// Parts of the units, between which the standard errors are taken.
+    /// Parts of the units, between which the standard errors are taken: of the action that has the fewest, among those that
+    /// the policy takes.
     pub parts: f64,
 }
 
@@ -120,25 +124,38 @@ pub fn estimate(rows: &[Row]) -> Option<Estimates> {
     let correction = weighed(rows, |w| w);
     let doubly_robust = direct + correction / n;
     // Σ (V_π + w(r − q̂) − DR)².
-    let of_dr = Spread::of(rows, |row| {
-        (row.policy_value - doubly_robust, row.predicted)
-    });
+    // Around means of their own actions: an action of one part would have no spread at all.
+    let parts = parts_of_the_rarest(rows);
+    let around = |score: &dyn Fn(&Row) -> (f64, f64)| Spread {
+        parts,
+        ..Spread::of(rows, score)
+    };
+    let of_dr = around(&|row| (row.policy_value - doubly_robust, row.predicted));
     // Σ w²(r − V)².
-    let of_snips = Spread::of(rows, |_| (0.0, snips));
+    let of_snips = around(&|_| (0.0, snips));
     Some(Estimates {
         n,
         ips,
         ips_error: Spread::of(rows, |_| (-ips, 0.0)).error(n),
         snips,
-        snips_error: of_snips.squares.sqrt() / w,
+        snips_error: of_snips.error(w),
         direct,
         doubly_robust,
         doubly_robust_error: of_dr.error(n),
         self_normalised_doubly_robust: direct + correction / w,
         effective_sample_size: w * w / ww,
         largest_weight: rows.iter().map(|row| row.weight).fold(0.0, f64::max),
-        parts: of_dr.parts,
+        parts,
     })
+}
+
+/// How many parts have rows of the action that has the fewest, among those with a weight.
+fn parts_of_the_rarest(rows: &[Row]) -> f64 {
+    let mut parts: BTreeMap<VersionKey, BTreeSet<u32>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.weight > 0.0) {
+        parts.entry(row.action).or_default().insert(row.part);
+    }
+    parts.values().map(BTreeSet::len).min().unwrap_or(0) as f64
 }
 
 /// Σ f(w)(r − q̂).
@@ -245,6 +262,8 @@ pub enum Plan {
         algorithm: Algorithm,
         /// The share that every version keeps.
         floor: f64,
+        /// Periods until what a period earned is known: the window of the metric.
+        delay: i64,
     },
 }
 
@@ -418,13 +437,26 @@ fn play(kept: &[&LoggedGroup], metric: &Metric, plan: &Plan, arms: &[VersionKey]
         shares: Vec::new(),
         updates: 0,
     };
-    for groups in periods.values() {
+    // What is not known yet, by period.
+    let mut waiting: BTreeMap<i64, Vec<(usize, &LoggedGroup)>> = BTreeMap::new();
+    for (period, groups) in &periods {
         played.shares = match plan {
             Plan::Split(split) => {
                 let used = split.iter().filter(|(_, share)| *share > 0.0);
                 used.map(|(_, share)| *share).collect()
             }
-            Plan::Bandit { algorithm, floor } => {
+            Plan::Bandit {
+                algorithm,
+                floor,
+                delay,
+            } => {
+                while let Some(entry) = waiting.first_entry()
+                    && entry.key().saturating_add(*delay) < *period
+                {
+                    for (arm, group) in entry.remove() {
+                        add(&mut known[arm], group);
+                    }
+                }
                 let learnt = learnt(metric, *algorithm, *floor, &known);
                 played.updates += u64::from(learnt.is_some());
                 learnt.unwrap_or_else(|| vec![1.0 / arms.len() as f64; arms.len()])
@@ -438,7 +470,7 @@ fn play(kept: &[&LoggedGroup], metric: &Metric, plan: &Plan, arms: &[VersionKey]
             let (share, q) = arm.map_or((0.0, 0.0), |arm| (shares[arm], predicted[arm]));
             played.rows.push(Row::of(group, share, q, value));
             if let Some(arm) = arm {
-                add(&mut known[arm], group);
+                waiting.entry(*period).or_default().push((arm, group));
             }
         }
     }
@@ -571,6 +603,11 @@ mod tests {
         let one = [group(1, 1, 0.5, 500, 100.0), group(1, 2, 0.5, 500, 100.0)];
         let refused = evaluate(&one, &metric, &half);
         assert_eq!(refused, Err(Refusal::FewUnits { units: 1 }));
+        // One user of the candidate among many of the control.
+        let mut many = dealt(&[group(1, 1, 0.95, 2000, 400.0)]);
+        many.push(group(1, 2, 0.05, 1000, 100.0));
+        let refused = evaluate(&many, &metric, &split(&[(2, 1.0)]));
+        assert_eq!(refused, Err(Refusal::FewUnits { units: 1 }));
         // 100 users of 20 requests: each is always right or never, in one log, and half of the time in the other.
         let users = |alike: bool| -> Vec<LoggedGroup> {
             let sum = |user: i64| match (alike, user % 2) {
@@ -585,9 +622,9 @@ mod tests {
         };
         let clustered = evaluate(&users(true), &metric, &half).unwrap();
         let error = clustered.estimates.doubly_robust_error;
-        // Half of users: √(.25/100), and the correction for 100 of them.
+        // Half of users: √(.25/100), and the correction for the 50 of each version.
         assert!(
-            (error - 0.05 * (100.0f64 / 99.0).sqrt()).abs() < 1e-12,
+            (error - 0.05 * (50.0f64 / 49.0).sqrt()).abs() < 1e-12,
             "{error}"
         );
         let alike = evaluate(&users(false), &metric, &half).unwrap();
@@ -613,11 +650,22 @@ mod tests {
         let plan = Plan::Bandit {
             algorithm: Algorithm::Thompson,
             floor: 0.05,
+            delay: 0,
         };
         let got = evaluate(&dealt(&log), &metric, &plan).unwrap();
         // One period of equal shares, then nine at 5 and 95 %.
         let want = 0.1 * 0.15 + 0.9 * (0.05 * 0.1 + 0.95 * 0.2);
         assert!((got.estimates.doubly_robust - want).abs() < 1e-4, "{got:?}");
         assert!(got.estimates.doubly_robust > got.logged);
+        // What it earned is known three periods later.
+        let later = Plan::Bandit {
+            algorithm: Algorithm::Thompson,
+            floor: 0.05,
+            delay: 3,
+        };
+        let got = evaluate(&dealt(&log), &metric, &later).unwrap();
+        let want = 0.4 * 0.15 + 0.6 * (0.05 * 0.1 + 0.95 * 0.2);
+        assert!((got.estimates.doubly_robust - want).abs() < 1e-4, "{got:?}");
+        assert_eq!(got.updates, 6);
     }
 }

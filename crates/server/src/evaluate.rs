@@ -22,6 +22,8 @@ use types::{
 
 /// Periods for which the weights of a bandit are made.
 const MOST_PERIODS: usize = 10_000;
+/// How often a bandit moves the weights, in seconds, where nothing else is said.
+const HOUR: u64 = 3600;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 /// What a split or a policy would have earned.
@@ -54,7 +56,7 @@ pub(crate) async fn answer(
     // A split has no use for periods.
     let seconds = match plan {
         Plan::Split(_) => None,
-        Plan::Bandit { .. } => i64::try_from(body.update_seconds.unwrap_or(3600)).ok(),
+        Plan::Bandit { .. } => i64::try_from(body.update_seconds.unwrap_or(HOUR)).ok(),
     };
     let period_ms = seconds.map_or(i64::MAX, |seconds| seconds.saturating_mul(1000));
     let log = state
@@ -134,11 +136,7 @@ async fn kept_since(state: &AppState, name: &ModelName, range: TimeRange) -> Api
 /// # Errors
 /// When none have.
 fn matured(range: TimeRange, metric: &Metric, now: Timestamp) -> ApiResult<(TimeRange, bool)> {
-    if metric.window_seconds == 0 || !metric.from_feedback() {
-        return Ok((range, false));
-    }
-    let seconds = store::matured_before(metric, now.seconds());
-    let matured = Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+    let matured = matured_at(metric, now);
     if range.until.is_some_and(|until| until <= matured) {
         return Ok((range, false));
     }
@@ -155,6 +153,15 @@ fn matured(range: TimeRange, metric: &Metric, now: Timestamp) -> ApiResult<(Time
         ..range
     };
     Ok((range, true))
+}
+
+/// Predictions from before have had their window to get a value.
+fn matured_at(metric: &Metric, now: Timestamp) -> Timestamp {
+    if metric.window_seconds == 0 || !metric.from_feedback() {
+        return now;
+    }
+    let seconds = store::matured_before(metric, now.seconds());
+    Timestamp::from_micros(seconds.saturating_mul(1_000_000))
 }
 
 /// A metric that is built in or declared.
@@ -221,7 +228,17 @@ fn asked(
                 let detail = "needs a metric that is binary or has both bounds";
                 fields.wrong("/algorithm", detail);
             }
-            Some(Plan::Bandit { algorithm, floor })
+            let period = body.update_seconds.unwrap_or(HOUR).max(1);
+            let waits = if metric.from_feedback() {
+                metric.window_seconds
+            } else {
+                0
+            };
+            Some(Plan::Bandit {
+                algorithm,
+                floor,
+                delay: i64::try_from(waits.div_ceil(period)).unwrap_or(i64::MAX),
+            })
         }
         _ => {
             fields.wrong("/weights", "or algorithm must be given, and not both");
@@ -232,7 +249,12 @@ fn asked(
         fields.wrong("/update_seconds", "must be at least 1");
     }
     let plan = fields.finish(plan)?;
-    let until = until.unwrap_or(now);
+    // What may still get a value says nothing yet.
+    let matured = matured_at(metric, now);
+    let until = until.unwrap_or(match since {
+        Some(since) if since >= matured => now,
+        _ => matured,
+    });
     let since = since.unwrap_or(Timestamp::from_micros(until.micros() - WEEK_MICROS));
     if since >= until {
         return Err(ApiError::field("/since", "must be before until"));
@@ -274,8 +296,8 @@ fn refused(
              the one that was logged."
         ),
         Refusal::FewUnits { units } => format!(
-            "The predictions of this time are of {units} units, and fewer than {LEAST_UNITS} do not tell how units differ; ask for \
-             a longer time."
+            "A version of this policy was given to about {units} units in this time, and fewer than {LEAST_UNITS} do not tell how units \
+             differ; ask for a longer time."
         ),
         Refusal::LargeWeight { weight } => format!(
             "One prediction would count {weight:.0} times, and more than {MOST_WEIGHT} is no evidence: \

@@ -874,7 +874,7 @@ impl Log {
                         at: given.received_at,
                         in_time: given.in_time,
                     });
-                    matured_worth(metric, p.made(), came)
+                    matured_worth(metric, p.id.time(), came)
                 }
             };
             let counts =

@@ -14,9 +14,7 @@ use types::{
 type Alike = (i64, i64, Reason, VersionKey, u64, u32);
 
 /// Groups in memory, beyond which parts are put together.
-const MOST_GROUPS: usize = 1_000_000;
-/// Parts that are always told apart.
-const LEAST_PARTS: u32 = 32;
+const MOST_GROUPS: usize = 2_000_000;
 
 pub(in crate::sqlite) fn groups(
     connection: &mut Connection,
@@ -29,7 +27,7 @@ pub(in crate::sqlite) fn groups(
     let since = range.since.map_or(0, order);
     let until = range.until.map_or(i64::MAX, order);
     let mut select = connection.prepare_cached(&format!(
-        "SELECT p.prediction_order, p.random, p.epoch, p.reason, p.version_key, p.propensity, p.unit_id, p.made_at, \
+        "SELECT p.prediction_order, p.random, p.epoch, p.reason, p.version_key, p.propensity, p.unit_id, \
          {MEASURED}, f.value, f.received_at, f.in_time \
          FROM predictions p JOIN versions v USING (version_key) \
          LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?4 \
@@ -63,7 +61,7 @@ pub(in crate::sqlite) fn groups(
         group.n += 1;
         group.sum += value;
         group.sum_squares += value * value;
-        if groups.len() > MOST_GROUPS && parts > LEAST_PARTS {
+        if groups.len() > MOST_GROUPS && parts > 1 {
             parts /= 2;
             groups = folded(groups, parts);
         }
@@ -103,11 +101,7 @@ fn read(
     let value = match metric.built_in().filter(|_| !metric.from_feedback()) {
         // `slow` has no value here: its objective is an experiment's.
         Some(built_in) => built_in.value_of(measured(row)?, None),
-        None => {
-            let made: Option<i64> = row.get("made_at")?;
-            let made = made.map_or(id.time(), Timestamp::from_micros);
-            matured_worth(metric, made, came(row)?)
-        }
+        None => matured_worth(metric, id.time(), came(row)?),
     };
     let unit_id: Option<String> = row.get("unit_id")?;
     let milliseconds = |time: Timestamp| time.micros().div_euclid(1000);
