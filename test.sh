@@ -51,6 +51,8 @@ RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 step "the arrows of ARCHITECTURE.md, licences and sources"
 python3 .ci/arrows.py
 python3 .ci/licences.py
+# The fuzz targets have a lock file of their own, which must follow.
+cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 step "alerts"
 if ! command -v promtool >/dev/null && command -v apt-get >/dev/null; then
