@@ -1,6 +1,7 @@
 //! What another policy would have earned, from a log of choices whose propensities are known.
 //!
-//! Each row is weighed by w = π/e. IPS: Horvitz and Thompson 1952. SNIPS: Swaminathan and Joachims,
+//! Each row is weighed by w = π/e. Standard errors are those between random groups of units (Wolter, Introduction to Variance
+//! Estimation, 2007, chapter 2). IPS: Horvitz and Thompson 1952. SNIPS: Swaminathan and Joachims,
 //! NeurIPS 2015. DR: Dudík, Langford and Li, ICML 2011. Switch: Wang, Agarwal and Dudík, ICML 2017.
 //! Shrinkage: Su et al., ICML 2020. Assumes that rewards do not depend on earlier choices, and that every
 //! action the policy takes had a chance in the log.
@@ -123,13 +124,13 @@ pub fn estimate(rows: &[Row]) -> Option<Estimates> {
     let direct = total(&|row| row.n * row.policy_value) / n;
     let correction = weighed(rows, |w| w);
     let doubly_robust = direct + correction / n;
-    // Σ (V_π + w(r − q̂) − DR)².
-    // Around means of their own actions: an action of one part would have no spread at all.
+    // Around means of their own actions, so few parts of an action spread less than they should.
     let parts = parts_of_the_rarest(rows);
     let around = |score: &dyn Fn(&Row) -> (f64, f64)| Spread {
         parts,
         ..Spread::of(rows, score)
     };
+    // Σ (V_π + w(r − q̂) − DR)².
     let of_dr = around(&|row| (row.policy_value - doubly_robust, row.predicted));
     // Σ w²(r − V)².
     let of_snips = around(&|_| (0.0, snips));
