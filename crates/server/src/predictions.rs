@@ -285,13 +285,7 @@ pub(crate) async fn read(
 
 fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
     let (text, inputs) = match p.input {
-        _ if matches!(
-            p.kept.input,
-            types::KeptPart::None | types::KeptPart::Erased
-        ) =>
-        {
-            (None, None)
-        }
+        _ if p.kept.input.is_empty() => (None, None),
         Input::Text(text) => (Some(text), None),
         Input::Json(inputs) => (None, Some(inputs)),
     };

@@ -300,12 +300,8 @@ fn write_erased(writer: &mut Writer<'_>, message: &[u8], p: &PredictionEntry<'_>
             _ => writer.field(tag, field),
         }
     }
-    let there = |has: bool, known: KeptPart| if has { KeptPart::Erased } else { known };
-    let kept = Kept {
-        input: there(p.kept.input != KeptPart::None, p.kept.input),
-        output: there(p.prediction.is_some() || p.outputs.is_some(), p.kept.output),
-        attributes: there(p.attributes.is_some(), p.kept.attributes),
-    };
+    let has_output = p.prediction.is_some() || p.outputs.is_some();
+    let kept = p.kept.erased(has_output, p.attributes.is_some());
     writer.varint(27, kept.code());
 }
 
@@ -355,7 +351,7 @@ fn encode_record(kind: u32, record: &PredictionRecord, at: Timestamp, bytes: &mu
 }
 
 fn encode_outcome(message: &mut Writer<'_>, outcome: &Outcome, kept: KeptPart) {
-    let has_answer = !matches!(kept, KeptPart::None | KeptPart::Erased);
+    let has_answer = !kept.is_empty();
     if let Some((served, output)) = &outcome.answer {
         message.varint(11, served.0 as u64);
         if has_answer {

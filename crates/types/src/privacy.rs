@@ -207,6 +207,11 @@ impl KeptPart {
     pub fn is_there(self) -> bool {
         matches!(self, Self::Full | Self::Redacted)
     }
+
+    /// Whether there is nothing, not even a hash.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Erased)
+    }
 }
 
 /// How much of one prediction is there.
@@ -227,6 +232,21 @@ impl Kept {
         output: KeptPart::Erased,
         attributes: KeptPart::Erased,
     };
+
+    /// The same when its content is taken away, of a prediction that has an answer and attributes or not: what was never there is
+    /// not erased.
+    #[must_use]
+    pub fn erased(self, has_output: bool, has_attributes: bool) -> Self {
+        let part = |known: KeptPart, is_there: bool| match is_there {
+            true => KeptPart::Erased,
+            false => known,
+        };
+        Self {
+            input: part(self.input, self.input != KeptPart::None),
+            output: part(self.output, has_output),
+            attributes: part(self.attributes, has_attributes),
+        }
+    }
 
     /// Whether all of it is.
     pub fn is_full(self) -> bool {

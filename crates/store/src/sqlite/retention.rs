@@ -301,6 +301,9 @@ fn remove_outcomes(
     if cursor.0 != until {
         *cursor = (until, 0);
     }
+    if cursor.1 == i64::MAX {
+        return Ok(false);
+    }
     // They come in the order of their numbers, and none before it has happened.
     let mut select = t.prepare_cached(
         "SELECT outcome_number, received_at FROM unit_outcomes WHERE outcome_number > ?1 ORDER BY outcome_number \
@@ -311,9 +314,6 @@ fn remove_outcomes(
             Ok((row.get("outcome_number")?, row.get("received_at")?))
         })
         .optional()?;
-    if cursor.1 == i64::MAX {
-        return Ok(false);
-    }
     let end = last.map_or(i64::MAX, |(number, _)| number);
     t.prepare_cached(
         "DELETE FROM unit_outcomes WHERE outcome_number > ?1 AND outcome_number <= ?2 AND name = ?3 AND at < ?4",

@@ -65,21 +65,14 @@ pub(super) fn without_content<'a>(
     attributes: Option<&'a str>,
 ) -> PredictionRow<'a> {
     let known = row.kept.and_then(|code| Kept::of_code(code as u64));
-    let known = known.unwrap_or_default();
-    let gone = |known: KeptPart, was_there: bool| match was_there {
-        true => KeptPart::Erased,
-        false => known,
-    };
-    let had_output = row.prediction.is_some() || row.outputs.is_some();
-    let kept = Kept {
-        input: gone(known.input, known.input != KeptPart::None),
-        output: gone(known.output, had_output),
-        attributes: match attributes {
-            None => gone(known.attributes, row.attributes.is_some()),
-            // What evidence needs is left.
-            Some(_) => KeptPart::Redacted,
-        },
-    };
+    let has_output = row.prediction.is_some() || row.outputs.is_some();
+    let mut kept = known
+        .unwrap_or_default()
+        .erased(has_output, row.attributes.is_some());
+    if attributes.is_some() {
+        // What evidence needs is left.
+        kept.attributes = KeptPart::Redacted;
+    }
     PredictionRow {
         // An input that is JSON stays some.
         input: if row.input_kind == 0 { "" } else { "null" },
