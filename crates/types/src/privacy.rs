@@ -226,13 +226,6 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Nothing any more.
-    pub const ERASED: Self = Self {
-        input: KeptPart::Erased,
-        output: KeptPart::Erased,
-        attributes: KeptPart::Erased,
-    };
-
     /// The same when its content is taken away, of a prediction that has an answer and attributes or not: what was never there is
     /// not erased.
     #[must_use]
