@@ -532,6 +532,9 @@ pub struct Comparison {
     pub fixed_horizon: Option<FixedHorizon>,
     /// Not to act on: it does not stay valid under repeated looks.
     pub bayesian: Option<Bayesian>,
+    /// The effect from day to day, by the day on which units came to the experiment. Left out for guardrails and under a bandit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_day: Option<EffectByDay>,
     /// What the covariate of the metric does for the comparison; null where it has none. Means of arms are without it.
     pub covariate: Option<AdjustedBy>,
     /// Bad events of a binary metric.
@@ -542,6 +545,46 @@ pub struct Comparison {
     pub ln_e_harm: Option<f64>,
     /// What is missing for a decision.
     pub needed: Option<Needed>,
+}
+
+/// The effect from day to day, and whether it has changed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EffectByDay {
+    /// Days that have passed and whose units have matured, oldest first. A day with fewer than 100 units in an arm (or fewer than
+    /// ten times the squared skewness of its values) counts together with the next.
+    pub days: Vec<DayEffect>,
+    /// The largest e-value so far that the effect has changed.
+    pub e: f64,
+    /// How it has changed, where `e` has reached 20 for each comparison of the metric's role.
+    pub change: Option<EffectChange>,
+}
+
+/// The effect on the units that came on one day, or on several that follow each other.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DayEffect {
+    /// The first day, UTC.
+    pub first: String,
+    /// The last day.
+    pub last: String,
+    /// Units of the control and of the candidate.
+    pub units: [u64; 2],
+    /// candidate − control.
+    pub difference: f64,
+    /// Its interval for one look.
+    pub interval: Interval,
+}
+
+/// That an effect has changed, and how.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EffectChange {
+    /// The last day of the first part, UTC.
+    pub until: String,
+    /// candidate − control until then.
+    pub before: f64,
+    /// The first day of the second part.
+    pub from: String,
+    /// candidate − control since then.
+    pub after: f64,
 }
 
 /// What a covariate does for a comparison.
@@ -668,4 +711,21 @@ pub struct Shown {
     pub upper: Option<f64>,
     /// The largest ln of the e-value that the candidate is worse.
     pub ln_e_harm: Option<f64>,
+    /// What was claimed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
+    /// Whether the effect has changed since the beginning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub effect_changed: bool,
+}
+
+/// That a candidate was better, or worse, as it is stored; times are in microseconds since 1970.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Claimed {
+    /// Which.
+    pub finding: String,
+    /// When a look said so first.
+    pub since: i64,
+    /// The first look at which it did not hold any more.
+    pub until: Option<i64>,
 }

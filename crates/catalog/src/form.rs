@@ -286,6 +286,7 @@ impl DecidedExperiment {
             Action::ExperimentStopped => Decision::Stop,
             Action::ExperimentAborted => Decision::Abort,
             Action::ExperimentVerdict => Decision::Verdict,
+            Action::ExperimentEffectChanged => Decision::EffectChanged,
             _ => return None,
         };
         let champion: Option<Value> = detail.get("champion");

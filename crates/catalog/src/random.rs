@@ -268,7 +268,7 @@ impl<'a> Dice<'a> {
         let share = self.below(101) as f64 / 100.0;
         let shares = vec![1.0 - share, share];
         let scales = self.scales(found);
-        let decision = match self.below(15) {
+        let decision = match self.below(16) {
             0 | 1 => Decision::Advance { shares },
             2 | 3 => Decision::Reweigh { shares },
             4 => Decision::RollBack,
@@ -281,6 +281,7 @@ impl<'a> Dice<'a> {
             11 => Decision::Stop,
             12 => Decision::Abort,
             13 => Decision::Rescale { shares },
+            14 => Decision::EffectChanged,
             _ => Decision::Verdict,
         };
         let progress = found.and_then(|found| found.progress.clone());

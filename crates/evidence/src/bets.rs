@@ -6,8 +6,8 @@ use crate::exact::ExactSum;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use types::{
-    BetSums, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind, MetricRole,
-    PredictedSums,
+    BetSums, DaySums, Direction, EvidenceRule, ExperimentDefinition, Metric, MetricKind,
+    MetricRole, PredictedSums,
 };
 
 /// What is left to chance about the arm of a unit when it is seen in an epoch for the first time.
@@ -142,6 +142,8 @@ struct MetricTerms {
     questions: SmallVec<[(Harm, Tolerance); 3]>,
     /// By candidate and question: the bets on a fresh unit.
     fresh: Vec<Staked>,
+    /// Whether units are counted by day, too.
+    days: bool,
 }
 
 /// So many parts has 1 in sums of numbers from 0 to 1 and of logarithms.
@@ -198,12 +200,36 @@ impl Terms {
         shares: &[f64],
         scales: &[Option<Scale>],
     ) -> Self {
+        Self::of(definition, shares, scales, true)
+    }
+
+    /// Of an epoch that was opened by a release that kept no days.
+    pub fn without_days(
+        definition: &ExperimentDefinition,
+        shares: &[f64],
+        scales: &[Option<Scale>],
+    ) -> Self {
+        Self::of(definition, shares, scales, false)
+    }
+
+    fn of(
+        definition: &ExperimentDefinition,
+        shares: &[f64],
+        scales: &[Option<Scale>],
+        with_days: bool,
+    ) -> Self {
         let fits = shares.len() == definition.arms.len();
         let metrics = definition.metrics.iter().enumerate().map(|(at, metric)| {
             let scale = scales.get(at).copied().flatten();
-            let usable = |scale: &Scale| fits && scale.is_one() && has_bets(definition, metric);
+            let has_bets = has_bets(definition, metric);
+            let days = with_days && definition.keeps_days(metric);
+            let usable = |scale: &Scale| fits && scale.is_one() && (has_bets || days);
             let scale = scale.filter(usable)?;
-            let questions = questions(definition, metric, &scale);
+            let questions = if has_bets {
+                questions(definition, metric, &scale)
+            } else {
+                SmallVec::new()
+            };
             let staked = |candidate: usize| {
                 let share = pair_share(shares, candidate);
                 let of = move |question: &(Harm, Tolerance)| staked(*question, share, scale.centre);
@@ -214,6 +240,7 @@ impl Terms {
                 scale,
                 binary: metric.kind == MetricKind::Binary,
                 questions,
+                days,
             })
         });
         Self {
@@ -236,7 +263,14 @@ impl Terms {
         self.have_scales
     }
 
-    /// Whether there are bets on the metric at a place of the definition.
+    /// Whether the metric at a place of the definition is counted by day, too.
+    pub fn has_days(&self, metric: usize) -> bool {
+        let terms = self.metrics.get(metric).and_then(Option::as_ref);
+        terms.is_some_and(|terms| terms.days)
+    }
+
+    /// Whether each unit has one number for the metric at a place of the definition: there are bets on it, or it is counted
+    /// by day.
     pub fn has(&self, metric: usize) -> bool {
         self.metrics.get(metric).is_some_and(Option::is_some)
     }
@@ -402,6 +436,31 @@ impl Bets {
             other.beyond.add_multiple(&one, factor as f64);
         }
         if n == 0 { Self::default() } else { self }
+    }
+
+    /// What of it is kept by day: numbers of fresh units.
+    #[must_use]
+    pub fn of_day(&self) -> Self {
+        let other = self.other.as_ref().map(|other| Others {
+            units: other.fresh,
+            fresh: other.fresh,
+            powers: other.powers,
+            ..Others::default()
+        });
+        Self {
+            counted: self.counted,
+            ones: self.ones,
+            other: other.filter(|other| !other.is_empty()).map(Box::new),
+        }
+    }
+
+    /// The sums of a day, where these are all of it.
+    pub fn day_sums(&self) -> DaySums {
+        let sums = self.sums();
+        DaySums {
+            units: sums.fresh,
+            powers: sums.powers,
+        }
     }
 
     /// The sums that have come together, where these are all.

@@ -1,7 +1,7 @@
 //! Evidence counted again from predictions and feedback, in the plainest way: what a writer adds up piece by piece must
 //! come to the same.
 
-use crate::bets::{Coin, Drawn, Terms};
+use crate::bets::{Bets, Coin, Drawn, Terms};
 use crate::covariate::{Covariates, of_attributes};
 use crate::exact::ExactSum;
 use crate::minute::minute_of;
@@ -13,7 +13,8 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use types::{
-    ArmMinute, AtOnce, Attributes, ExperimentDefinition, Measured, Metric, Per, VersionKey,
+    ArmMinute, AtOnce, Attributes, DayEvidence, ExperimentDefinition, Measured, Metric, Per,
+    VersionKey,
 };
 
 /// A unit of an experiment.
@@ -357,6 +358,34 @@ impl Recount {
     /// What was known of a unit before, for the metric at a place.
     fn covariate(&self, unit: (i64, Unit), at: usize) -> Option<f64> {
         *self.covariates.get(&unit)?.get(at)?
+    }
+
+    /// Numbers of units by the day on which each came: by epoch, version of the arm, place of the metric, and day. Nothing in
+    /// epochs without days.
+    pub fn days(&self) -> HashMap<(i64, VersionKey, usize, i64), Bets> {
+        let mut days: HashMap<_, Bets> = HashMap::new();
+        for ((epoch, unit, at), (version, began, outcome)) in &self.outcomes {
+            let terms = self.terms.get(epoch).filter(|terms| terms.has_days(*at));
+            let (Some(terms), Some(arm)) = (terms, self.definition.arm(*version)) else {
+                continue;
+            };
+            let facts = self.facts.get(&(*epoch, *unit));
+            let coin = facts.map_or(Coin::Fresh, |facts| facts.coin);
+            let Some(value) = outcome.value() else {
+                continue;
+            };
+            let unit_of = Drawn {
+                arm,
+                coin,
+                covariate: self.covariate((*epoch, *unit), *at),
+            };
+            let of_day = terms.of_unit(*at, unit_of, value).of_day();
+            if !of_day.is_empty() {
+                let place = (*epoch, *version, *at, DayEvidence::of(*began));
+                days.entry(place).or_default().add(&of_day);
+            }
+        }
+        days
     }
 
     /// A cell of all units, and the same of the segments of one.

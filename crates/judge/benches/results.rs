@@ -124,6 +124,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
             shares: all.clone(),
             scales: vec![Some(Scale::binary(0.05)); METRICS],
             arms: (0..ARMS).map(arm).collect(),
+            days: Vec::new(),
         }
     };
     Evidence {

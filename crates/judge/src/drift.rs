@@ -15,15 +15,40 @@ pub struct Day {
     pub variance: f64,
 }
 
-/// Evidence that the effect has changed.
-#[derive(Debug, Clone, PartialEq)]
+/// The mean of days, each by how much it knows: the reciprocal of its variance.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DayMean {
+    /// The mean; 0 without days.
+    pub mean: f64,
+    /// The sum of the reciprocals; the variance of the mean is one over it.
+    pub weight: f64,
+}
+
+impl DayMean {
+    /// Adds a day.
+    pub fn push(&mut self, day: Day) {
+        let precision = day.variance.recip();
+        self.weight += precision;
+        self.mean += (day.difference - self.mean) * precision / self.weight;
+    }
+
+    /// Of days.
+    pub fn of(days: &[Day]) -> Self {
+        let mut mean = Self::default();
+        days.iter().for_each(|day| mean.push(*day));
+        mean
+    }
+}
+
+/// Evidence that the effect has changed, of days in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Drift {
-    /// Each day after the first against those before it, standard normal while the effect stays.
-    pub steps: Vec<f64>,
-    /// E of an effect that moves one way.
-    pub trend: f64,
-    /// E of an effect that moves to and fro.
-    pub swing: f64,
+    before: DayMean,
+    /// How many days were compared with those before them, and the sums of what came of it, each standard normal while the
+    /// effect stays, and of the squares.
+    steps: f64,
+    sum: f64,
+    squares: f64,
 }
 
 /// Variances of the steps that the second mixture bets on.
@@ -32,32 +57,45 @@ const SWINGS: [f64; 3] = [0.5, 2.0, 8.0];
 impl Drift {
     /// Of days in their order. With fewer than two there is no step, and E is 1.
     pub fn of(days: &[Day]) -> Self {
-        let (mut mean, mut weight) = (0.0, 0.0);
-        let mut steps = Vec::with_capacity(days.len().saturating_sub(1));
+        let mut drift = Self::default();
         for day in days {
-            let precision = day.variance.recip();
-            if weight > 0.0 {
-                steps.push((day.difference - mean) / (day.variance + f64::recip(weight)).sqrt());
-            }
-            weight += precision;
-            mean += (day.difference - mean) * precision / weight;
+            drift.push(*day);
         }
-        let n = steps.len() as f64;
-        let sum: f64 = steps.iter().sum();
-        let squares: f64 = steps.iter().map(|w| w * w).sum();
-        let swing = SWINGS.map(|t| {
+        drift
+    }
+
+    /// Adds the next day; gives how far it is from those before it in standard errors, where there are some.
+    pub fn push(&mut self, day: Day) -> Option<f64> {
+        let before = self.before;
+        self.before.push(day);
+        if before.weight == 0.0 {
+            return None;
+        }
+        let error = (day.variance + before.weight.recip()).sqrt();
+        let step = (day.difference - before.mean) / error;
+        self.steps += 1.0;
+        self.sum += step;
+        self.squares += step * step;
+        Some(step)
+    }
+
+    /// E of an effect that moves one way.
+    pub fn trend(&self) -> f64 {
+        let n = self.steps;
+        (self.sum * self.sum / (4.0 + 2.0 * n)).exp() / (1.0 + 0.5 * n).sqrt()
+    }
+
+    /// E of an effect that moves to and fro.
+    pub fn swing(&self) -> f64 {
+        let each = SWINGS.map(|t| {
             let spread = 1.0 + t;
-            (-0.5 * n * spread.ln() + squares * t / (2.0 * spread)).exp()
+            (-0.5 * self.steps * spread.ln() + self.squares * t / (2.0 * spread)).exp()
         });
-        Self {
-            trend: (sum * sum / (4.0 + 2.0 * n)).exp() / (1.0 + 0.5 * n).sqrt(),
-            swing: swing.iter().sum::<f64>() / SWINGS.len() as f64,
-            steps,
-        }
+        each.iter().sum::<f64>() / SWINGS.len() as f64
     }
 
     /// The mean of both: it has changed where this reaches 20.
     pub fn e(&self) -> f64 {
-        0.5 * (self.trend + self.swing)
+        0.5 * (self.trend() + self.swing())
     }
 }

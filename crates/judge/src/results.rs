@@ -10,6 +10,7 @@ mod bursts;
 mod checks;
 mod claims;
 mod compare;
+mod days;
 mod guard;
 mod history;
 mod requests;
@@ -24,9 +25,11 @@ use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check, window_checks};
 use compare::compare;
+pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
-pub use history::{History, Shown};
+pub use history::{Claimed, History, Shown};
 pub use segments::{SegmentMetric, SegmentResult, segments};
+pub use summary::{changes, date};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
     MetricSums, SequenceMethod, Timestamp, VerdictKind,
@@ -201,8 +204,12 @@ pub struct Comparison {
     pub ln_e_harm: Option<f64>,
     /// What a covariate does for the comparison, where the metric has one.
     pub covariate: Option<AdjustedBy>,
+    /// The effect from day to day, where it is followed.
+    pub by_day: Option<EffectByDay>,
     /// What can be said.
     pub finding: Finding,
+    /// What was claimed last, by this look or an earlier one, and until when it held.
+    pub claimed: Option<Claimed>,
     /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
     /// is; and how many days that takes at the rate so far.
     pub needed: Option<Needed>,
@@ -236,6 +243,8 @@ pub struct Sequential {
     pub method: SequenceMethod,
     /// Whether the candidate's mean is more likely to be the greater one.
     pub more: bool,
+    /// The p-value of this look alone, and whether the candidate's mean is the greater one by it.
+    pub now: (f64, bool),
     /// Units of both arms that it rests on: those that came when the scale was known, and whose arm was left to chance.
     pub units: u64,
 }
@@ -352,6 +361,17 @@ pub fn view(
             comparison.remember(shown);
         }
     }
+    let of_role = |role| comparisons_of(definition, role);
+    for (at, result) in metrics.iter_mut().enumerate() {
+        let metric = &definition.metrics[at];
+        if definition.keeps_days(metric) {
+            let looked_for = (definition.alpha, of_role(result.role));
+            for comparison in &mut result.comparisons {
+                let pair = (at, comparison.arm);
+                comparison.by_day = Some(days::by_day(metric, evidence, pair, looked_for, now));
+            }
+        }
+    }
     adjust(&mut metrics, MetricRole::Primary);
     adjust(&mut metrics, MetricRole::Secondary);
     adjust_guardrails(&mut metrics, definition);
@@ -360,16 +380,17 @@ pub fn view(
             comparison.finding = if result.role == MetricRole::Guardrail {
                 compare::guardrail_finding(comparison, harm_threshold(definition, metric))
             } else {
-                compare::finding(metric, comparison, definition.alpha)
+                let family = of_role(result.role);
+                compare::finding(metric, comparison, (definition.alpha, family))
             };
             if matches!(comparison.finding, Finding::Better | Finding::Worse) {
                 comparison.needed = None;
                 // What was claimed first is not taken back by the interval of the present look.
-                let sequential = &mut comparison.sequential;
-                let more = sequential.more;
-                let clipped = |found| claims::without_zero(found, more);
-                sequential.interval = sequential.interval.map(clipped);
-                comparison.lift_interval = comparison.lift_interval.map(clipped);
+                comparison.clip(metric);
+            }
+            comparison.hold_estimates();
+            if result.role != MetricRole::Guardrail {
+                comparison.note_claim(now);
             }
         }
     }
@@ -433,6 +454,13 @@ pub(crate) fn guards_both(definition: &ExperimentDefinition) -> bool {
         names.any(|name| name.as_str() == built_in.as_str())
     };
     guards(BuiltIn::Error) && guards(BuiltIn::Rejected)
+}
+
+/// Comparisons of metrics with a role.
+fn comparisons_of(definition: &ExperimentDefinition, role: MetricRole) -> usize {
+    let metrics = definition.metrics.iter();
+    let of_role = metrics.filter(|metric| definition.role(metric) == role);
+    of_role.count() * (definition.arms.len() - 1)
 }
 
 /// The place of the metric that decides.

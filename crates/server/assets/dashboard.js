@@ -157,7 +157,7 @@ async function follow(running) {
   if (stream || running.length === 0) return;
   stream = new EventSource(`/events?experiments_only=true&after=${newestEvent}`);
   const actions = ["created", "scheduled", "unscheduled", "start_failed", "started", "advanced", "reweighted", "held",
-    "released", "paused", "resumed", "winner", "verdict", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
+    "released", "paused", "resumed", "winner", "verdict", "effect_changed", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
   for (const action of actions) {
     stream.addEventListener(`experiment.${action}`, (event) => showEvent(JSON.parse(event.data)));
   }

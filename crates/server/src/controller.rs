@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use judge::control::{Look, step};
 use judge::limits::Limit;
-use judge::results::{View, needs_minutes, view};
+use judge::results::{View, changes, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
@@ -344,9 +344,12 @@ fn look(
         let evidence = results::as_value(&then, &judged, now, lag.cloned());
         (judged.summary, evidence)
     };
+    let shown = judged.history();
+    let effect_changed = shown.has_new_change(&history);
     let look = LookRecord {
-        history: results::history_text(&judged.history()),
-        verdict,
+        history: results::history_text(&shown),
+        // One thing is told at a time: a new verdict by the next look.
+        verdict: if effect_changed { before } else { verdict },
     };
     let decided = match &next.decision {
         Some(decision) => {
@@ -364,6 +367,11 @@ fn look(
                 _ => OF_AN_OLDER_RELEASE.into(),
             };
             Some((Decision::Rescale { shares }, because, evidence))
+        }
+        None if effect_changed => {
+            let (_, evidence) = whole(ExperimentStatus::Running);
+            let because = changes(&experiment.definition, &judged).join(" ");
+            Some((Decision::EffectChanged, because, evidence))
         }
         None if verdict != before => {
             let (because, evidence) = whole(ExperimentStatus::Running);

@@ -11,16 +11,17 @@ use crate::scales;
 use crate::shadow;
 use crate::state::AppState;
 use api::{
-    Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, Events, Excluded,
-    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, LogLag, MetricArm,
-    MetricResults, Needed, ResultArm, SampleRatio, SegmentComparison, SegmentMetric,
-    SegmentResults, SegmentWord, Sequential, WindowCheck,
+    Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, DayEffect, EffectByDay,
+    EffectChange, Events, Excluded, ExperimentResults, FeedbackCheck, FixedHorizon, Guard,
+    Interval, LogLag, MetricArm, MetricResults, Needed, ResultArm, SampleRatio, SegmentComparison,
+    SegmentMetric, SegmentResults, SegmentWord, Sequential, WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{
-    AdaptiveResult, History, Results, SegmentResult, Shown, Verdict, results, segments,
+    AdaptiveResult, Claimed, History, Results, SegmentResult, Shown, Verdict, changes, date,
+    results, segments,
 };
 use serde_json::Value;
 use store::{LogStore, StoreError};
@@ -266,6 +267,14 @@ pub(crate) fn history_of(experiment: &Experiment) -> History {
         interval: (shown.lower.is_some() || shown.upper.is_some())
             .then(|| interval(shown.lower, shown.upper)),
         ln_e_harm: shown.ln_e_harm,
+        claimed: shown.claimed.and_then(|claimed| {
+            Some(Claimed {
+                finding: claimed.finding.parse().ok()?,
+                since: Timestamp::from_micros(claimed.since),
+                until: claimed.until.map(Timestamp::from_micros),
+            })
+        }),
+        effect_changed: shown.effect_changed,
     });
     History(shown.collect())
 }
@@ -281,6 +290,12 @@ pub(crate) fn history_text(history: &History) -> String {
             lower: ends.and_then(|ends| ends.lower),
             upper: ends.and_then(|ends| ends.upper),
             ln_e_harm: shown.ln_e_harm,
+            claimed: shown.claimed.map(|claimed| api::Claimed {
+                finding: claimed.finding.as_str().to_owned(),
+                since: claimed.since.micros(),
+                until: claimed.until.map(Timestamp::micros),
+            }),
+            effect_changed: shown.effect_changed,
         }
     });
     let stored: Vec<api::Shown> = stored.collect();
@@ -389,15 +404,14 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
 fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
     let corrected = definition.metrics.iter().zip(&judged.corrected_events);
     let corrected = corrected.filter(|(_, events)| **events > 0);
-    let mut notes: Vec<String> = corrected
-        .map(|(metric, events)| {
-            format!(
-                "{events} first events of {} were corrected later: the means follow, but they still \
+    let mut notes = changes(definition, judged);
+    notes.extend(corrected.map(|(metric, events)| {
+        format!(
+            "{events} first events of {} were corrected later: the means follow, but they still \
                  count as events.",
-                metric.name
-            )
-        })
-        .collect();
+            metric.name
+        )
+    }));
     for check in &judged.windows {
         let (name, seconds) = {
             let metric = &definition.metrics[check.metric];
@@ -529,6 +543,7 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             loss_candidate: posterior.loss_candidate,
             loss_control: posterior.loss_control,
         }),
+        by_day: c.by_day.as_ref().map(by_day),
         covariate: c.covariate.map(|by| AdjustedBy {
             units: by.units,
             of: by.of,
@@ -545,6 +560,26 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
             more: needed.more,
             days: needed.days,
             for_minimum_effect: needed.for_minimum_effect,
+        }),
+    }
+}
+
+fn by_day(found: &judge::results::EffectByDay) -> EffectByDay {
+    let days = found.days.iter().map(|day| DayEffect {
+        first: date(day.first),
+        last: date(day.last),
+        units: [day.units.0, day.units.1],
+        difference: day.difference,
+        interval: interval(day.interval),
+    });
+    EffectByDay {
+        days: days.collect(),
+        e: found.e.min(f64::MAX),
+        change: found.change.map(|change| EffectChange {
+            until: date(change.until),
+            before: change.before,
+            from: date(change.from),
+            after: change.after,
         }),
     }
 }

@@ -1,5 +1,6 @@
 //! The worlds of the documentation: harmless candidates in worlds that are not kind, and bad ones that must be found.
 
+use crate::changing::{Course, HostileChange};
 use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
 use crate::law::Law;
 use crate::users::{HostileUsers, Worth};
@@ -14,6 +15,8 @@ pub enum Hostile {
     Fixed(HostileFixed),
     /// A rollout by users.
     Users(HostileUsers),
+    /// A fixed experiment whose effect changes.
+    Change(HostileChange),
 }
 
 impl Hostile {
@@ -23,6 +26,7 @@ impl Hostile {
             Self::Rollout(design) => &design.title,
             Self::Fixed(design) => &design.title,
             Self::Users(design) => &design.title,
+            Self::Change(design) => &design.title,
         }
     }
 
@@ -32,6 +36,7 @@ impl Hostile {
             Self::Rollout(design) => design.runs,
             Self::Fixed(design) => design.runs,
             Self::Users(design) => design.runs,
+            Self::Change(design) => design.runs,
         }
     }
 }
@@ -68,7 +73,14 @@ pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
             ..design
         })
     });
-    let all = rollouts.chain(by_users).chain(fixed);
+    let changing = changing().into_iter().map(|design| {
+        Hostile::Change(HostileChange {
+            runs,
+            seed,
+            ..design
+        })
+    });
+    let all = rollouts.chain(by_users).chain(fixed).chain(changing);
     all.filter(|cell| cell.title().contains(words)).collect()
 }
 
@@ -575,5 +587,67 @@ fn fixed() -> Vec<HostileFixed> {
     ] {
         add(format!("power of a claim: {name}"), metric, (law, to), 0.5);
     }
+    cells
+}
+
+/// Fixed experiments whose effect stays, and whose effect changes: 1,000 units a day.
+fn changing() -> Vec<HostileChange> {
+    let mut cells = Vec::new();
+    let mut add = |title: String, (metric, law): (Metric, Law), effect, course, share| {
+        cells.push(HostileChange {
+            title,
+            metric,
+            law,
+            effect,
+            course,
+            share,
+            per_day: 1000,
+            // What reverses has then lasted as long each way.
+            days: if matches!(course, Course::Reverses(_)) {
+                12
+            } else {
+                14
+            },
+            runs: 1000,
+            seed: 1,
+        });
+    };
+    let score = |law: Law| {
+        let metric = Metric {
+            missing: Missing::Excluded,
+            ..revenue(law).0
+        };
+        (metric, law)
+    };
+    for share in [0.5, 0.05] {
+        for (name, of, effect) in [
+            ("clicks 50 %", clicks(0.5), 0.1),
+            ("clicks 10 %", clicks(0.1), 0.0),
+            ("clicks 10 % + 10", clicks(0.1), 0.1),
+            ("clicks 1 %", clicks(0.01), 0.0),
+            ("2 % buy", revenue(Law::Buyers(0.02, 1.0)), 0.0),
+            ("lognormal σ 1.5", revenue(Law::Lognormal(1.5)), 0.0),
+            ("normal + .1 sd", score(Law::Normal(0.0, 1.0)), 0.1),
+        ] {
+            let title = format!("the effect stays: {name}, share {share}");
+            add(title, of, effect, Course::Constant, share);
+        }
+        for (name, course) in [
+            ("reverses after 6,000", Course::Reverses(6000)),
+            ("fades", Course::Fades(4000.0)),
+            ("is there on weekends", Course::Weekends),
+            ("grows for 6,000", Course::Grows(6000)),
+        ] {
+            let title = format!("the effect {name}: clicks 10 % + 10, share {share}");
+            add(title, clicks(0.1), 0.1, course, share);
+        }
+    }
+    add(
+        "the effect reverses after 6,000: normal + .3 sd, share 0.5".into(),
+        score(Law::Normal(0.0, 1.0)),
+        0.3,
+        Course::Reverses(6000),
+        0.5,
+    );
     cells
 }

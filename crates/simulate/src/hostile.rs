@@ -2,6 +2,7 @@
 //! experiments are played in them, by the functions that count, judge and decide in production.
 
 use crate::cells::Hostile;
+use crate::changing::simulate_changes;
 use crate::law::{Drawn, Law, exponential, poisson};
 use crate::ledger::{Ledger, Valued};
 use crate::run::{definition, play_all};
@@ -99,6 +100,10 @@ pub struct HostileReport {
     pub median_until: Option<u64>,
     /// The same of nine in ten of all, found or not.
     pub ninth_until: Option<u64>,
+    /// Where effects are estimated: the share whose interval held the effect at every look.
+    pub coverage: Option<f64>,
+    /// The share whose estimate was in its interval at every look.
+    pub inside: Option<f64>,
 }
 
 /// How a run ended.
@@ -153,6 +158,8 @@ pub(crate) fn report(ended: &[Ended]) -> HostileReport {
         median_treated: treated.get(treated.len() / 2).copied(),
         median_until: until.get(until.len() / 2).copied(),
         ninth_until: until.get((0.9 * runs) as usize).copied(),
+        coverage: None,
+        inside: None,
     }
 }
 
@@ -162,6 +169,7 @@ pub fn simulate_hostile(cell: &Hostile, threads: usize, done: impl Fn() + Sync) 
         Hostile::Rollout(design) => simulate_hostile_rollout(design, threads, done),
         Hostile::Fixed(design) => simulate_hostile_fixed(design, threads, done),
         Hostile::Users(design) => simulate_users(design, threads, done),
+        Hostile::Change(design) => simulate_changes(design, threads, done),
     }
 }
 
@@ -197,7 +205,7 @@ pub(crate) const TICK: i64 = 30;
 /// The longest that a rollout is played, in seconds.
 const LONGEST: i64 = 30 * 3600;
 /// Outcomes of the control that are known before it starts.
-const BEFORE: u64 = 10_000;
+pub(crate) const BEFORE: u64 = 10_000;
 
 /// Outages of one kind.
 #[derive(Debug, Clone, Copy)]

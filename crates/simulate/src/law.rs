@@ -48,6 +48,18 @@ impl Law {
         }
     }
 
+    /// The same with so much added to its mean; a rate stays between 0 and 1, and other laws than a rate, a count or a normal
+    /// one stay as they are.
+    #[must_use]
+    pub fn plus(self, effect: f64) -> Self {
+        match self {
+            Self::Binary(p) => Self::Binary((p + effect).clamp(0.0, 1.0)),
+            Self::Poisson(mean) => Self::Poisson((mean + effect).max(0.0)),
+            Self::Normal(mean, sd) => Self::Normal(mean + effect, sd),
+            same => same,
+        }
+    }
+
     /// One value.
     pub(crate) fn one(self, rng: &mut ChaCha8Rng) -> f64 {
         match self {

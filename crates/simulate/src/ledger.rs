@@ -9,9 +9,9 @@ use judge::scales::{
 };
 use std::collections::{BTreeMap, VecDeque};
 use types::{
-    ArmEvidence, ArmMinute, ArmSlot, Decision, EpochEvidence, Evidence, EvidenceRule, Experiment,
-    ExperimentDefinition, Metric, MetricEvidence, MetricSums, MinuteEvidence, NoScale, Scale,
-    Timestamp,
+    ArmEvidence, ArmMinute, ArmSlot, DayEvidence, DaySums, Decision, EpochEvidence, Evidence,
+    EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricEvidence, MetricSums,
+    MinuteEvidence, NoScale, Scale, Timestamp,
 };
 
 /// An experiment that runs, its evidence, and what is still to come.
@@ -22,6 +22,8 @@ pub(crate) struct Ledger {
     terms: Vec<Terms>,
     /// By epoch, arm and metric.
     bets: Vec<Vec<Vec<Bets>>>,
+    /// By epoch and day, then by arm and metric.
+    days: BTreeMap<(usize, i64), Vec<Vec<Bets>>>,
     minutes: Vec<MinuteEvidence>,
     /// What counts from a second on, by epoch, arm and metric.
     pending: BTreeMap<(i64, usize, usize, usize), (MetricSums, Bets)>,
@@ -62,6 +64,7 @@ impl Ledger {
             history: History::default(),
             terms: Vec::new(),
             bets: Vec::new(),
+            days: BTreeMap::new(),
             minutes: Vec::new(),
             pending: BTreeMap::new(),
             log: log.into_iter().map(VecDeque::from).collect(),
@@ -107,6 +110,7 @@ impl Ledger {
             shares: experiment.shares.clone(),
             scales: experiment.scales.clone(),
             arms: vec![arm; definition.arms.len()],
+            days: Vec::new(),
         });
     }
 
@@ -250,6 +254,7 @@ impl Ledger {
         self.evidence.epochs[epoch].arms[arm].metrics[metric]
             .all
             .add(&sums);
+        self.count_day((epoch, arm, metric), now, bets);
         let declared = &self.experiment.definition.metrics[metric];
         let wait = declared.window_seconds as i64 + declared.bucket_seconds().unwrap_or(0);
         if wait == 0 {
@@ -273,6 +278,29 @@ impl Ledger {
         let place = &mut self.evidence.epochs[epoch].arms[arm].metrics[metric];
         place.matured.add(sums);
         place.bets = bets.sums();
+    }
+
+    /// Counts what changes in the bets by the day on which units came, at a moment in seconds.
+    fn count_day(&mut self, (epoch, arm, metric): (usize, usize, usize), began: i64, bets: &Bets) {
+        if !self.terms[epoch].has_days(metric) {
+            return;
+        }
+        let definition = &self.experiment.definition;
+        let (arms, metrics) = (definition.arms.len(), definition.metrics.len());
+        let day = DayEvidence::of(began);
+        let nothing = || vec![vec![Bets::default(); metrics]; arms];
+        let sums = self.days.entry((epoch, day)).or_insert_with(nothing);
+        let sums = &mut sums[arm][metric];
+        sums.add(&bets.of_day());
+        let sums = sums.day_sums();
+        let days = &mut self.evidence.epochs[epoch].days;
+        let place = days.binary_search_by_key(&day, |known| known.day);
+        let place = place.unwrap_or_else(|place| {
+            let arms = vec![vec![DaySums::default(); metrics]; arms];
+            days.insert(place, DayEvidence { day, arms });
+            place
+        });
+        days[place].arms[arm][metric] = sums;
     }
 
     /// Takes what has matured.

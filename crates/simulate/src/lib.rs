@@ -7,6 +7,7 @@
 
 mod bandit;
 mod cells;
+mod changing;
 mod hostile;
 mod law;
 mod ledger;
@@ -22,6 +23,7 @@ mod world;
 
 pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
 pub use cells::{Hostile, hostile_cells};
+pub use changing::{Course, HostileChange};
 pub use hostile::{
     Delays, HostileFixed, HostileReport, HostileRollout, Trouble, declared, simulate_hostile,
 };

@@ -203,6 +203,7 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
         shares: design.shares_of(by_epoch[at]),
         scales: vec![Some(Scale::binary(design.base))],
         arms: arms.iter().map(evidence).collect(),
+        days: Vec::new(),
     };
     let evidence = Evidence {
         epochs: epochs.iter().enumerate().map(epoch).collect(),

@@ -50,6 +50,7 @@ impl Stage {
             epoch: self.evidence.epochs.len() as i64,
             started_at: now,
             arms: vec![empty; shares.len()],
+            days: Vec::new(),
             shares: shares.clone(),
             scales: vec![Some(Scale::binary(0.0))],
         });

@@ -73,6 +73,8 @@ crate::words! {
         ExperimentAborted = "experiment.aborted",
         /// Only the verdict has changed.
         ExperimentVerdict = "experiment.verdict",
+        /// An effect is not what it was in the beginning.
+        ExperimentEffectChanged = "experiment.effect_changed",
         /// A snapshot of the settings of the server; later events apply to it.
         SettingsBaseline = "settings.baseline",
         /// A request that names no model means another one.

@@ -327,7 +327,43 @@ pub struct EpochEvidence {
     pub scales: Vec<Option<Scale>>,
     /// By arm, the control first.
     pub arms: Vec<ArmEvidence>,
+    /// By day, oldest first. Empty where an epoch is shorter than a day (those of a bandit), and in epochs of releases that kept
+    /// no days.
+    pub days: Vec<DayEvidence>,
 }
+
+/// Units of an arm that came to the experiment on one day, for one metric: each has one number from 0 to 1 (see [`Scale`]).
+/// Units that were in an earlier epoch are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DaySums {
+    /// How many.
+    pub units: u64,
+    /// Σg, Σg² and Σg³.
+    pub powers: [f64; 3],
+}
+
+/// Units by the day on which they came to an experiment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DayEvidence {
+    /// The day, UTC, counted from 1970-01-01.
+    pub day: i64,
+    /// By arm and metric.
+    pub arms: Vec<Vec<DaySums>>,
+}
+
+impl DayEvidence {
+    /// The day of a moment, in seconds since 1970.
+    pub fn of(seconds: i64) -> i64 {
+        seconds.div_euclid(SECONDS_PER_DAY)
+    }
+
+    /// When a day begins, in seconds since 1970.
+    pub fn start(day: i64) -> i64 {
+        day.saturating_mul(SECONDS_PER_DAY)
+    }
+}
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// What an arm met in ten seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

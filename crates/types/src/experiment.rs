@@ -224,6 +224,14 @@ impl ExperimentDefinition {
         })
     }
 
+    /// Whether the effect on a metric is followed from day to day. What only guards is not; and the epochs of a bandit are
+    /// shorter than days.
+    pub fn keeps_days(&self, metric: &Metric) -> bool {
+        let is_bandit = matches!(self.policy, Policy::Bandit(_));
+        let is_judged = metric.rule() != EvidenceRule::None;
+        is_judged && !is_bandit && self.role(metric) != MetricRole::Guardrail
+    }
+
     /// The ratio of candidate and control up to which a guardrail is not harmed.
     pub fn tolerated_ratio(&self, metric: &Metric) -> f64 {
         if !metric.is_never_negative() {

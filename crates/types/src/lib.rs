@@ -42,9 +42,9 @@ pub use attribute::{
 };
 pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
-    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, CovariateSums, EpochEvidence, Evidence,
-    Exposures, LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence, PredictedSums,
-    SegmentEvidence, SegmentOf,
+    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, CovariateSums, DayEvidence, DaySums,
+    EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
+    PredictedSums, SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
     ALPHAS, Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey,

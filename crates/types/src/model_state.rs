@@ -164,6 +164,8 @@ pub enum Decision {
     Abort,
     /// Only the verdict has changed.
     Verdict,
+    /// An effect is not what it was in the beginning.
+    EffectChanged,
 }
 
 impl Decision {
@@ -183,6 +185,7 @@ impl Decision {
             Self::Stop => Action::ExperimentStopped,
             Self::Abort => Action::ExperimentAborted,
             Self::Verdict => Action::ExperimentVerdict,
+            Self::EffectChanged => Action::ExperimentEffectChanged,
         }
     }
 

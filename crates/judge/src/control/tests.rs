@@ -118,6 +118,7 @@ impl World {
                 .map(|_| Some(types::Scale::binary(0.1)))
                 .collect(),
             arms: arms.iter().map(arm).collect(),
+            days: Vec::new(),
         };
         self.evidence.epochs = epochs.iter().enumerate().map(epoch).collect();
     }

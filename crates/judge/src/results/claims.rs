@@ -260,7 +260,7 @@ pub(super) fn claim(
     // The claim and the interval are two tests; what is shown never says both.
     let interval = if only_guards {
         found
-    } else if ln_e >= line {
+    } else if ln_e >= line && more == (difference > 0.0) {
         without_zero(found, more)
     } else {
         Interval {
@@ -274,6 +274,7 @@ pub(super) fn claim(
         sequential: Sequential {
             interval: Some(interval),
             p: p_of_ln_e(ln_e),
+            now: (p_of_ln_e(ln_e), more),
             adjusted_p: 1.0,
             ln_e,
             method: if earned {
@@ -455,9 +456,10 @@ impl Claim {
         };
         let sequential = &mut self.sequential;
         (sequential.ln_e, sequential.p) = (ln_e, p_of_ln_e(ln_e));
+        sequential.now = (sequential.p, sequential.more);
         if ln_e >= guard.line {
             let more = metric.direction == Direction::Down;
-            sequential.more = more;
+            (sequential.more, sequential.now.1) = (more, more);
             sequential.interval = sequential.interval.map(|found| without_zero(found, more));
         }
     }
@@ -467,6 +469,7 @@ impl Claim {
             sequential: Sequential {
                 interval: None,
                 p: 1.0,
+                now: (1.0, false),
                 adjusted_p: 1.0,
                 ln_e: 0.0,
                 method: SequenceMethod::None,

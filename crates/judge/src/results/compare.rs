@@ -195,6 +195,8 @@ fn comparison(
             variance_reduction: claim.variance_reduction.unwrap_or(0.0),
         })
         .filter(|_| metric.covariate.is_some()),
+        by_day: None,
+        claimed: None,
         finding: Finding::TooLittle,
         needed: None,
     }
@@ -234,19 +236,66 @@ fn bayesian(metric: &Metric, pair: &Pair) -> Option<Posterior> {
     })
 }
 
-/// What the adjusted always-valid p-value allows to say.
-pub(super) fn finding(metric: &Metric, comparison: &Comparison, alpha: f64) -> Finding {
+/// What the adjusted always-valid p-value allows to say, of so many comparisons. What earlier looks have shown holds as long
+/// as the difference so far, and what the effect has become, are not on the other side.
+pub(super) fn finding(
+    metric: &Metric,
+    comparison: &Comparison,
+    (alpha, comparisons): (f64, usize),
+) -> Finding {
     let sequential = &comparison.sequential;
     if sequential.method == SequenceMethod::None {
         return Finding::TooLittle;
     }
-    if sequential.adjusted_p > alpha {
-        return Finding::Unclear;
+    let (p_now, more_now) = sequential.now;
+    let now = (p_now * comparisons as f64, more_now);
+    let is_over = |claimed: &super::Claimed| claimed.until.is_some();
+    // What was over once begins again by what is known now, not by what was shown long ago.
+    let shown = match comparison.claimed.as_ref().is_some_and(is_over) {
+        true => now,
+        false => (sequential.adjusted_p, sequential.more),
+    };
+    let holds = |(p, more): &(f64, bool)| *p <= alpha && !comparison.contradicts(*more);
+    match [shown, now].into_iter().find(holds) {
+        None => Finding::Unclear,
+        Some((_, more)) if more == (metric.direction == Direction::Up) => Finding::Better,
+        Some(_) => Finding::Worse,
     }
-    if sequential.more == (metric.direction == Direction::Up) {
-        Finding::Better
-    } else {
-        Finding::Worse
+}
+
+impl Comparison {
+    /// Whether the difference so far, or what the effect has become, is not on the side of a claim that the candidate's mean
+    /// is the greater one, or the smaller one.
+    fn contradicts(&self, more: bool) -> bool {
+        let by_day = self.by_day.as_ref();
+        let become_ = by_day
+            .and_then(|days| days.change)
+            .map(|change| change.after);
+        let mut known = self.difference.into_iter().chain(become_);
+        known.any(|difference| difference == 0.0 || (difference > 0.0) != more)
+    }
+
+    /// Leaves of the intervals what is on the side of the finding.
+    pub(super) fn clip(&mut self, metric: &Metric) {
+        let more = (self.finding == Finding::Better) == (metric.direction == Direction::Up);
+        let clipped = |found| claims::without_zero(found, more);
+        self.sequential.interval = self.sequential.interval.map(clipped);
+        self.lift_interval = self.lift_interval.map(clipped);
+    }
+
+    /// An estimate is inside its interval, whatever the interval was made of.
+    pub(super) fn hold_estimates(&mut self) {
+        let hold = |interval: Option<Interval>, estimate: Option<f64>| {
+            interval.map(|found| match estimate {
+                Some(estimate) => Interval {
+                    lower: found.lower.min(estimate),
+                    upper: found.upper.max(estimate),
+                },
+                None => found,
+            })
+        };
+        self.sequential.interval = hold(self.sequential.interval, self.difference);
+        self.lift_interval = hold(self.lift_interval, self.lift);
     }
 }
 

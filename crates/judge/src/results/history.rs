@@ -3,6 +3,7 @@
 
 use super::{Comparison, Results};
 use crate::sample::Interval;
+use types::{Finding, Timestamp};
 
 /// What earlier looks have shown, so that a decision does not go away when chance swings back: p is evidence against "no
 /// effect at any time".
@@ -24,6 +25,21 @@ pub struct Shown {
     pub interval: Option<Interval>,
     /// The largest ln of the e-value that the candidate is worse.
     pub ln_e_harm: Option<f64>,
+    /// What was claimed last.
+    pub claimed: Option<Claimed>,
+    /// Whether the effect has changed since the beginning.
+    pub effect_changed: bool,
+}
+
+/// That a candidate was better, or worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Claimed {
+    /// Which.
+    pub finding: Finding,
+    /// When a look said so first.
+    pub since: Timestamp,
+    /// The first look at which it did not hold any more.
+    pub until: Option<Timestamp>,
 }
 
 impl Shown {
@@ -35,12 +51,21 @@ impl Shown {
             more: comparison.sequential.more,
             interval: comparison.sequential.interval,
             ln_e_harm: comparison.ln_e_harm,
+            claimed: comparison.claimed,
+            effect_changed: comparison.effect_changed(),
         }
     }
 }
 
 impl Comparison {
+    /// Whether the effect has changed since the beginning.
+    pub fn effect_changed(&self) -> bool {
+        let by_day = self.by_day.as_ref();
+        by_day.is_some_and(|days| days.change.is_some())
+    }
+
     pub(super) fn remember(&mut self, shown: &Shown) {
+        self.claimed = shown.claimed;
         let sequential = &mut self.sequential;
         // Intervals with nothing in common: the values were corrected since, and what was shown with them
         // does not count any more.
@@ -55,6 +80,37 @@ impl Comparison {
             (Some(now), Some(before)) => Some(now.max(before)),
             (now, before) => now.or(before),
         };
+    }
+
+    /// Notes what is claimed at a moment, or that what was does not hold any more.
+    pub(super) fn note_claim(&mut self, now: Timestamp) {
+        let is_claim = matches!(self.finding, Finding::Better | Finding::Worse);
+        match &mut self.claimed {
+            Some(known) if known.until.is_none() && known.finding == self.finding => {}
+            _ if is_claim => {
+                self.claimed = Some(Claimed {
+                    finding: self.finding,
+                    since: now,
+                    until: None,
+                });
+            }
+            Some(known) => {
+                known.until.get_or_insert(now);
+            }
+            None => {}
+        }
+    }
+}
+
+impl History {
+    /// Whether an effect has changed that had not in what was shown before.
+    pub fn has_new_change(&self, before: &Self) -> bool {
+        let changed = |shown: &&Shown| shown.effect_changed;
+        let mut now = self.0.iter().filter(changed);
+        now.any(|now| {
+            let mut known = before.0.iter().filter(changed);
+            !known.any(|before| (before.metric, before.arm) == (now.metric, now.arm))
+        })
     }
 }
 

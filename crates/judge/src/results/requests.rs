@@ -260,6 +260,7 @@ mod tests {
             shares: vec![0.5, 0.5],
             scales: Vec::new(),
             arms: vec![control, candidate],
+            days: Vec::new(),
         };
         Evidence {
             epochs: vec![epoch],

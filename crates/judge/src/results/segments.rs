@@ -1,6 +1,6 @@
 //! Results by segment: which claims hold for all segments together, and never one from a segment alone.
 
-use super::{ArmResult, Comparison, Finding, arm_result, claims, compare};
+use super::{ArmResult, Comparison, Finding, arm_result, compare};
 use crate::multiplicity::holm;
 use types::{ExperimentDefinition, MAX_VALUES, SegmentEvidence, SegmentOf};
 
@@ -73,13 +73,12 @@ pub fn segments(
         let all = found.iter_mut().flat_map(|found| &mut found.comparisons);
         for (comparison, p) in all.zip(adjusted) {
             comparison.sequential.adjusted_p = p;
-            comparison.finding = compare::finding(metric, comparison, definition.alpha);
+            let among = (definition.alpha, possible * (arms - 1));
+            comparison.finding = compare::finding(metric, comparison, among);
             if matches!(comparison.finding, Finding::Better | Finding::Worse) {
-                let more = comparison.sequential.more;
-                let clipped = |found| claims::without_zero(found, more);
-                comparison.sequential.interval = comparison.sequential.interval.map(clipped);
-                comparison.lift_interval = comparison.lift_interval.map(clipped);
+                comparison.clip(metric);
             }
+            comparison.hold_estimates();
         }
         for (result, found) in results.iter_mut().zip(found) {
             result.metrics.push(found);

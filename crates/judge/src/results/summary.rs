@@ -2,7 +2,10 @@
 
 use super::{ArmResult, Comparison, MetricResult, Results, Verdict};
 use crate::words::{counted, significant, thousands};
-use types::{EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole};
+use types::{
+    DayEvidence, Direction, EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind,
+    MetricRole, Timestamp,
+};
 
 /// A few sentences for people.
 pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: bool) -> String {
@@ -21,7 +24,89 @@ pub(super) fn say(definition: &ExperimentDefinition, results: &Results, ended: b
         ended,
     };
     let unlike = words.unlike_feedback(primary);
-    format!("{}{}{unlike}", words.say(), words.covariate())
+    let changes = changes_of(definition, primary, words.result);
+    let changes: String = changes.map(|change| format!(" {change}")).collect();
+    format!("{}{}{unlike}{changes}", words.say(), words.covariate())
+}
+
+/// What has changed since the experiment began, in sentences: effects, and claims that do not hold any more.
+pub fn changes(definition: &ExperimentDefinition, results: &Results) -> Vec<String> {
+    let metrics = results.metrics.iter().enumerate();
+    let each = metrics.flat_map(|(at, result)| changes_of(definition, at, result));
+    each.collect()
+}
+
+/// The same of the metric at a place of the definition.
+fn changes_of(
+    definition: &ExperimentDefinition,
+    at: usize,
+    result: &MetricResult,
+) -> impl Iterator<Item = String> {
+    let metric = &definition.metrics[at];
+    result.comparisons.iter().flat_map(move |c| {
+        let arm = definition.arms[c.arm].version.as_str();
+        [
+            effect_changed(metric, arm, c),
+            no_longer_holds(metric, arm, c),
+        ]
+        .into_iter()
+        .flatten()
+    })
+}
+
+fn effect_changed(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> {
+    let change = c.by_day.as_ref()?.change?;
+    Some(format!(
+        "The effect of {arm} on {} has changed: {} for units that came until {}, {} for those that came from {} on. The \
+         difference and its interval are of the average so far.",
+        metric.name,
+        difference(metric, change.before),
+        date(change.until),
+        difference(metric, change.after),
+        date(change.from),
+    ))
+}
+
+fn no_longer_holds(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> {
+    let claimed = c.claimed?;
+    let until = claimed.until?;
+    let more = (claimed.finding == Finding::Better) == (metric.direction == Direction::Up);
+    let is_against = |d: f64| d == 0.0 || (d > 0.0) != more;
+    let why = if c.effect_changed() {
+        "the effect has changed".to_owned()
+    } else if let Some(d) = c.difference.filter(|d| is_against(*d)) {
+        format!("the difference so far is {}", difference(metric, d))
+    } else {
+        "the values that it stood on were corrected".to_owned()
+    };
+    Some(format!(
+        "{arm} was called {} on {} at {}. That does not hold any more since {}: {why}.",
+        if claimed.finding == Finding::Better {
+            "better"
+        } else {
+            "worse"
+        },
+        metric.name,
+        claimed.since,
+        until,
+    ))
+}
+
+/// A day, counted from 1970-01-01, as people write it.
+pub fn date(day: i64) -> String {
+    let micros = DayEvidence::start(day).saturating_mul(1_000_000);
+    let text = Timestamp::from_micros(micros).to_string();
+    text.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// A difference of means, with its sign.
+fn difference(metric: &Metric, value: f64) -> String {
+    let (value, unit) = match metric.kind {
+        MetricKind::Binary => (100.0 * value, " points"),
+        _ => (value, ""),
+    };
+    let sign = if value > 0.0 { "+" } else { "" };
+    format!("{sign}{}{unit}", short(value).replace('-', "−"))
 }
 
 /// What is less is not worth a word.
@@ -321,12 +406,7 @@ impl Words<'_> {
     }
 
     fn difference(&self, value: f64) -> String {
-        let (value, unit) = match self.metric.kind {
-            MetricKind::Binary => (100.0 * value, " points"),
-            _ => (value, ""),
-        };
-        let sign = if value > 0.0 { "+" } else { "" };
-        format!("{sign}{}{unit}", short(value).replace('-', "−"))
+        difference(self.metric, value)
     }
 }
 

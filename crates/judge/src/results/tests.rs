@@ -76,6 +76,7 @@ fn epoch(number: i64, arms: &[ArmEvidence]) -> EpochEvidence {
         shares: vec![1.0 / arms.len() as f64; arms.len()],
         scales: vec![Some(Scale::binary(0.5)); arms[0].metrics.len()],
         arms: arms.to_vec(),
+        days: Vec::new(),
     }
 }
 
@@ -275,6 +276,7 @@ fn a_drifting_baseline_under_changing_weights_is_no_effect() {
             shares: vec![1.0 - share, share],
             scales: vec![Some(Scale::binary(base))],
             arms: vec![arm(1.0 - share), arm(share)],
+            days: Vec::new(),
         }
     });
     let metrics = vec![metric(BuiltIn::Correct, Direction::Up)];
@@ -655,4 +657,185 @@ fn a_segment_with_all_units_has_the_evidence_of_the_whole() {
             }
         }
     }
+}
+
+/// Clicks of the control and of the candidate on a day, each of so many units.
+type Clicks = [(u64, u64); 2];
+
+/// An epoch of days that follow each other.
+fn epoch_of_days(number: i64, first: i64, days: &[Clicks]) -> EpochEvidence {
+    let total = |arm: usize| {
+        let all = days.iter().map(|day| day[arm]);
+        all.fold((0, 0), |sum, (x, n)| (sum.0 + x, sum.1 + n))
+    };
+    let arms = [0, 1].map(|at| {
+        let (x, n) = total(at);
+        arm(&[binary(x, n, Direction::Up)])
+    });
+    let sums = |(x, n): (u64, u64)| {
+        vec![types::DaySums {
+            units: n,
+            powers: [x as f64; 3],
+        }]
+    };
+    let of_day = |(at, day): (i64, &Clicks)| types::DayEvidence {
+        day: first + at,
+        arms: day.map(sums).to_vec(),
+    };
+    EpochEvidence {
+        scales: vec![Some(Scale::binary(0.1))],
+        days: (0..).zip(days).map(of_day).collect(),
+        ..epoch(number, &arms)
+    }
+}
+
+/// Clicks of feedback, of which the first value of a unit counts.
+fn clicks() -> Experiment {
+    experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)])
+}
+
+/// The end of a day, in seconds and a little.
+fn after_day(day: i64) -> Timestamp {
+    Timestamp::from_micros((day + 1) * 86_400_000_000 + 1)
+}
+
+#[test]
+fn a_claim_goes_with_the_effect_that_it_stood_on() {
+    let experiment = clicks();
+    let mut days: Vec<Clicks> = vec![[(50, 500), (100, 500)]; 6];
+    let look = |days: &[Clicks], history: &History| {
+        let evidence = evidence(vec![epoch_of_days(1, 0, days)]);
+        results(
+            &experiment,
+            &evidence,
+            history,
+            after_day(days.len() as i64 - 1),
+        )
+    };
+    let first = look(&days, &History::default());
+    assert_eq!(first.verdict, Verdict::Winner { arm: 1 });
+    assert!(!first.history().has_new_change(&History::default()));
+    // The candidate clicks no more.
+    let (mut before, mut told) = (first.clone(), Vec::new());
+    for day in 6..12 {
+        days.push([(50, 500), (0, 500)]);
+        let now = look(&days, &before.history());
+        if now.history().has_new_change(&before.history()) {
+            told.push(day);
+        }
+        let comparison = &now.metrics[0].comparisons[0];
+        let (interval, difference) = (
+            comparison.sequential.interval.unwrap(),
+            comparison.difference.unwrap(),
+        );
+        assert!(interval.contains(difference), "{interval:?} {difference}");
+        // Evidence against "no effect at any time" does not go away.
+        assert!(comparison.sequential.p <= before.metrics[0].comparisons[0].sequential.p);
+        before = now;
+    }
+    assert_eq!(told, [6], "it is told once, after the first day of it");
+    let last = before;
+    assert_eq!(last.verdict, Verdict::KeepGoing);
+    let comparison = &last.metrics[0].comparisons[0];
+    assert_eq!(comparison.finding, Finding::Unclear);
+    let claimed = comparison.claimed.unwrap();
+    assert_eq!(claimed.finding, Finding::Better);
+    assert_eq!(
+        (claimed.since, claimed.until),
+        (after_day(5), Some(after_day(6)))
+    );
+    let change = comparison.by_day.as_ref().unwrap().change.unwrap();
+    assert_eq!((change.until, change.from), (5, 6));
+    let words = changes(&experiment.definition, &last);
+    assert_eq!(
+        words,
+        [
+            "The effect of 2.0.0 on correct has changed: +10 points for units that came until 1970-01-06, −10 points for \
+             those that came from 1970-01-07 on. The difference and its interval are of the average so far.",
+            "2.0.0 was called better on correct at 1970-01-07T00:00:00.000001Z. That does not hold any more since \
+             1970-01-08T00:00:00.000001Z: the effect has changed.",
+        ]
+    );
+    assert!(
+        words.iter().all(|said| last.summary.contains(said)),
+        "{}",
+        last.summary
+    );
+    // What was over begins again by new evidence alone.
+    days.extend(vec![[(50, 500), (200, 500)]; 12]);
+    let again = look(&days, &last.history());
+    assert_eq!(again.verdict, Verdict::Winner { arm: 1 });
+    assert_eq!(again.metrics[0].comparisons[0].claimed.unwrap().until, None);
+}
+
+#[test]
+fn a_difference_that_turns_takes_its_claim_back_without_days_too() {
+    let experiment = clicks();
+    let look = |x, history: &History, day| {
+        let epoch = EpochEvidence {
+            days: Vec::new(),
+            ..epoch_of_days(1, 0, &[[(5000, 10_000), (x, 10_000)]])
+        };
+        results(&experiment, &evidence(vec![epoch]), history, after_day(day))
+    };
+    let first = look(5300, &History::default(), 0);
+    assert_eq!(first.verdict, Verdict::Winner { arm: 1 });
+    let second = look(4990, &first.history(), 1);
+    assert_eq!(second.verdict, Verdict::KeepGoing);
+    assert!(
+        second
+            .summary
+            .ends_with(": the difference so far is −0.1 points."),
+        "{}",
+        second.summary
+    );
+    // It does not come back with the next swing of chance.
+    let third = look(5150, &second.history(), 2);
+    assert_eq!(third.verdict, Verdict::KeepGoing);
+    assert_eq!(
+        look(5300, &third.history(), 3).verdict,
+        Verdict::Winner { arm: 1 }
+    );
+}
+
+#[test]
+fn days_close_when_they_have_passed_and_have_enough_units() {
+    let experiment = clicks();
+    let by_day = |epochs: Vec<EpochEvidence>, now: Timestamp| {
+        let found = results(&experiment, &evidence(epochs), &History::default(), now);
+        found.metrics[0].comparisons[0].by_day.clone().unwrap()
+    };
+    let many = [[(50, 500), (60, 500)]; 5];
+    let ends = |found: &EffectByDay| -> Vec<(i64, i64)> {
+        found.days.iter().map(|day| (day.first, day.last)).collect()
+    };
+    let before_the_last_ends = Timestamp::from_micros(5 * 86_400_000_000 - 1);
+    let found = by_day(vec![epoch_of_days(1, 0, &many)], before_the_last_ends);
+    assert_eq!(ends(&found), [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    assert!((found.days[0].difference - 0.02).abs() < 1e-12);
+    assert_eq!(found.days[0].units, (500, 500));
+    assert!(found.e == 1.0 && found.change.is_none());
+    // 60 units of the candidate on each day: two days make a hundred.
+    let few = [[(50, 500), (6, 60)]; 5];
+    let found = by_day(vec![epoch_of_days(1, 0, &few)], after_day(5));
+    assert_eq!(ends(&found), [(0, 1), (2, 3)]);
+    // At 2 % the squared skewness is 47, so that it takes 470 units.
+    let rare = [[(10, 500), (2, 100)]; 11];
+    let found = by_day(vec![epoch_of_days(1, 0, &rare)], after_day(11));
+    assert_eq!(ends(&found), [(0, 4), (5, 9)]);
+    // Days of different weights stay apart, and what is left of the first does not count with the second.
+    let epochs = vec![
+        epoch_of_days(1, 0, &few[..3]),
+        epoch_of_days(2, 2, &many[..2]),
+    ];
+    assert_eq!(
+        ends(&by_day(epochs, after_day(5))),
+        [(0, 1), (2, 2), (3, 3)]
+    );
+    // Nobody clicks: nothing can be said, and nothing is.
+    let none = [[(0, 500), (0, 500)]; 5];
+    assert_eq!(
+        ends(&by_day(vec![epoch_of_days(1, 0, &none)], after_day(5))),
+        []
+    );
 }

@@ -146,6 +146,7 @@ fn drift(i: &Inputs<'_>) -> Value {
             }
         })
         .collect();
-    let drift = Drift::of(&days);
-    json!({"w": drift.steps, "e1": drift.trend, "e2": drift.swing, "e": drift.e()})
+    let mut drift = Drift::default();
+    let steps: Vec<f64> = days.iter().filter_map(|day| drift.push(*day)).collect();
+    json!({"w": steps, "e1": drift.trend(), "e2": drift.swing(), "e": drift.e()})
 }

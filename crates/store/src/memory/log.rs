@@ -16,7 +16,7 @@ use crate::{
     unit_number,
 };
 use evidence::{
-    Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
+    Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
     SegmentValues, Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff,
     earlier_value, exposed, matured_before, matured_worth, of_attributes, start_of, valued,
     without_value,
@@ -27,10 +27,10 @@ use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, EpochEvidence, Evidence, Experiment,
-    ExperimentKey, FeedbackStatus, Input, Json, LoggedGroup, Metric, MetricEvidence, MetricName,
-    MetricSums, MinuteEvidence, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId,
-    TimeRange, Timestamp, VersionKey,
+    ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, DayEvidence, DaySums, EpochEvidence,
+    Evidence, Experiment, ExperimentDefinition, ExperimentKey, FeedbackStatus, Input, Json,
+    LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums, MinuteEvidence, ModelName, Per,
+    PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, VersionKey,
 };
 use types::{SegmentEvidence, UnitId};
 
@@ -951,8 +951,9 @@ impl Log {
         segment: u16,
     ) -> Evidence {
         let definition = &experiment.definition;
-        let sums = |matured_at| self.recount(models, experiment, matured_at).sums();
-        let (all, matured) = (sums(None), sums(Some(now.seconds())));
+        let counted = self.recount(models, experiment, None);
+        let matured = self.recount(models, experiment, Some(now.seconds()));
+        let (all, matured) = (counted.sums(), matured.sums());
         let of = |sums: &HashMap<_, Delta>, cell| sums.get(&cell).cloned().unwrap_or_default();
         let mut evidence = Evidence::default();
         let mut inside = 0;
@@ -1000,7 +1001,11 @@ impl Log {
                 shares: opened.shares.clone(),
                 scales: opened.scales.clone(),
                 arms,
+                days: Vec::new(),
             });
+        }
+        if segment == 0 {
+            add_days(definition, &mut evidence, &counted.days());
         }
         let in_epochs = self.live(models).filter(|(_, p)| {
             evidence.epochs.iter().any(|epoch| epoch.epoch == p.epoch)
@@ -1194,6 +1199,27 @@ impl Stored {
             label,
             received_at: self.received_at,
         }
+    }
+}
+
+/// Adds what is kept by day.
+fn add_days(
+    definition: &ExperimentDefinition,
+    evidence: &mut Evidence,
+    counted: &HashMap<(i64, VersionKey, usize, i64), Bets>,
+) {
+    let nothing = vec![vec![DaySums::default(); definition.metrics.len()]; definition.arms.len()];
+    for epoch in &mut evidence.epochs {
+        let mut days: BTreeMap<i64, Vec<Vec<DaySums>>> = BTreeMap::new();
+        let of_epoch = counted.iter().filter(|((of, ..), _)| *of == epoch.epoch);
+        for ((_, version, metric, day), bets) in of_epoch {
+            if let Some(arm) = definition.arm(*version) {
+                let arms = days.entry(*day).or_insert_with(|| nothing.clone());
+                arms[arm][*metric] = bets.day_sums();
+            }
+        }
+        let days = days.into_iter();
+        epoch.days = days.map(|(day, arms)| DayEvidence { day, arms }).collect();
     }
 }
 

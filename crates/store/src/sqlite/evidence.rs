@@ -1,6 +1,7 @@
 //! Evidence as rows: sums per experiment, epoch, arm and metric, kept in the log's transaction. The
 //! writer keeps the rows it adds to in memory and writes them once per group.
 
+mod days;
 pub(super) mod minutes;
 mod per_unit;
 mod segments;
@@ -11,6 +12,7 @@ use super::row::{ByName, corrupt};
 use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
+pub(super) use days::days_of;
 use evidence::{
     Bets, Coin, CovariateDelta, Covariates, Delta, Drawn, ExactSum, Exposure, Facts, Gain,
     Happening, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
@@ -25,8 +27,8 @@ pub(super) use segments::{in_segment, is_of_all, segment_values};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use types::{
-    AtOnce, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale, Timestamp, UnitId,
-    VersionKey,
+    AtOnce, DayEvidence, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale,
+    Timestamp, UnitId, VersionKey,
 };
 pub(in crate::sqlite) use units::rename as rename_unit;
 use units::{UnitPlace, Units};
@@ -183,7 +185,7 @@ impl OpenEvidence {
                         ..Drawn::fresh(arm)
                     };
                     let bets = terms.of_unit(at, unit, gain.sum.value());
-                    (start_of(metric, exposure.seconds), bets)
+                    OfBets::new(&terms, (at, metric), exposure.seconds, bets)
                 });
                 let own = &mut UnitMetric::default();
                 self.counted(&segments, covariate).add_gain(
@@ -494,7 +496,7 @@ impl OpenEvidence {
         let mut changes = std::mem::take(&mut self.changes);
         for (place, change) in changes.drain(..) {
             self.add(connection, place, &change)?;
-            if place.start != ALL_TIME {
+            if place.start != ALL_TIME && !days::is_day(place.metric) {
                 self.forget_matured(connection, place)?;
             }
         }
@@ -607,8 +609,27 @@ struct OfUnit {
     segments: Segments,
 }
 
-/// Takes what happened to a prediction of a unit; gives the stretch of the unit and what changes in the bets, where it
-/// was in time.
+/// What changes in the bets on a metric.
+struct OfBets {
+    /// The stretch of the unit.
+    start: i64,
+    /// The day on which it came, where the metric is counted by day.
+    day: Option<i64>,
+    change: Bets,
+}
+
+impl OfBets {
+    /// Of a unit that was seen first at a moment, in seconds.
+    fn new(terms: &Terms, (at, metric): (usize, &Metric), began: i64, change: Bets) -> Self {
+        Self {
+            start: start_of(metric, began),
+            day: terms.has_days(at).then(|| DayEvidence::of(began)),
+            change,
+        }
+    }
+}
+
+/// Takes what happened to a prediction of a unit; gives what changes in the bets, where it was in time.
 fn take_outcome(
     terms: &Terms,
     place: (usize, Drawn),
@@ -616,11 +637,11 @@ fn take_outcome(
     began: i64,
     happened: &Happening,
     unit: &mut UnitMetric,
-) -> Option<(i64, Bets)> {
+) -> Option<OfBets> {
     let before = unit.outcome.value();
     unit.outcome.take(metric, began, happened).then(|| {
         let change = terms.change(place, before, unit.outcome.value());
-        (start_of(metric, began), change)
+        OfBets::new(terms, (place.0, metric), began, change)
     })
 }
 
@@ -639,15 +660,14 @@ struct Counted<'a> {
 }
 
 impl Counted<'_> {
-    /// Takes a gain of a unit for the metric at a place of the definition, and what it changes in the bets, with the
-    /// stretch of the unit.
+    /// Takes a gain of a unit for the metric at a place of the definition, and what it changes in the bets.
     fn add_gain(
         &mut self,
         exposure: &Exposure,
         (at, metric): (usize, &Metric),
         gain: &Gain,
         unit: &mut UnitMetric,
-        mut bets: Option<(i64, Bets)>,
+        mut bets: Option<OfBets>,
     ) {
         let cutoff = cutoff(metric, self.now);
         let place = |start| Place {
@@ -660,6 +680,12 @@ impl Counted<'_> {
         let windowed = metric.bucket_seconds().is_some();
         let start = start_of(metric, exposure.seconds);
         let changes = &mut *self.changes;
+        if let Some(bets) = &bets
+            && let Some(day) = bets.day
+        {
+            let place = place(DayEvidence::start(day));
+            changes.extend(days::change(place, &bets.change));
+        }
         let covariate = self.covariate;
         let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
@@ -683,17 +709,17 @@ impl Counted<'_> {
             let mut change = change.with_covariate(covariate);
             change.early = i64::from(early && change.fresh_values > 0);
             change.late = i64::from(late && change.values > 0);
-            if let Some((_, bets)) = bets.take_if(|(of_unit, _)| *of_unit == start) {
-                change.bets = bets;
+            if let Some(bets) = bets.take_if(|bets| bets.start == start) {
+                change.bets = bets.change;
             }
             push(start, change);
         });
-        if let Some((start, bets)) = bets.filter(|(_, bets)| !bets.is_empty()) {
+        if let Some(bets) = bets.filter(|bets| !bets.change.is_empty()) {
             let change = Delta {
-                bets,
+                bets: bets.change,
                 ..Delta::default()
             };
-            push(start, change);
+            push(bets.start, change);
         }
     }
 }
@@ -953,12 +979,15 @@ pub(super) fn terms_of(
     definition: &ExperimentDefinition,
 ) -> Result<Terms, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT shares, scales FROM experiment_epochs WHERE experiment_key = ?1 AND epoch = ?2",
+        "SELECT shares, scales, keeps_days FROM experiment_epochs WHERE experiment_key = ?1 AND epoch = ?2",
     )?;
     let read = |row: &Row<'_>| {
         let shares: Vec<f64> = row.json("shares").unwrap_or_default();
         let scales: Vec<Option<Scale>> = row.json("scales").unwrap_or_default();
-        Ok(Terms::new(definition, &shares, &scales))
+        Ok(match row.get("keeps_days")? {
+            true => Terms::new(definition, &shares, &scales),
+            false => Terms::without_days(definition, &shares, &scales),
+        })
     };
     let found = select.query_row(params![experiment.0, epoch], read);
     Ok(found

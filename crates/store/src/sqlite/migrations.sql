@@ -517,3 +517,7 @@ CREATE TABLE label_mismatches (
     last_at INTEGER NOT NULL,
     PRIMARY KEY (version_key, prediction, label)
 ) WITHOUT ROWID;
+
+-- To schema 15
+-- Whether units are counted by the day on which they came, too: in epochs that open from here on.
+ALTER TABLE experiment_epochs ADD COLUMN keeps_days INTEGER NOT NULL DEFAULT 0;

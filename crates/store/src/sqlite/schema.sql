@@ -203,6 +203,7 @@ CREATE TABLE experiment_epochs (
     shares TEXT NOT NULL,           -- JSON, the control first
     started_at INTEGER NOT NULL DEFAULT 0,
     scales TEXT NOT NULL DEFAULT '[]', -- JSON, by metric: how values become numbers from 0 to 1; [] before schema 8
+    keeps_days INTEGER NOT NULL DEFAULT 0, -- whether its units are counted by day, too: since schema 15
     PRIMARY KEY (experiment_key, epoch)
 );
 

@@ -859,6 +859,7 @@ fn assert_same_evidence(experiment: &Experiment, left: &Evidence, right: &Eviden
             (left.epoch, left.started_at, &left.shares),
             (right.epoch, right.started_at, &right.shares)
         );
+        assert_eq!(left.days, right.days);
         for (left, right) in left.arms.iter().zip(&right.arms) {
             assert_eq!(left.exposures, right.exposures);
             for (left, right) in left.metrics.iter().zip(&right.metrics) {

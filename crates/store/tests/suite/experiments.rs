@@ -7,8 +7,8 @@ use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, FeedbackOf};
 use types::{
     Action, Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, LookRecord, Metric, MetricKind, MetricName, Missing, ModelState,
-    PredictionRecord, Progress, Reason, RolloutProgress, TimeRange, Timestamp, UnitId, VerdictKind,
-    Version, VersionStatus,
+    PredictionRecord, Progress, Reason, RolloutProgress, Scale, TimeRange, Timestamp, UnitId,
+    VerdictKind, Version, VersionStatus,
 };
 
 pub(crate) fn metric_name(text: &str) -> MetricName {
@@ -62,6 +62,15 @@ pub(crate) async fn running<S: Backend>(
     store: &S,
     metrics: Vec<Metric>,
 ) -> (Experiment, [Version; 2]) {
+    running_on(store, metrics, Vec::new()).await
+}
+
+/// The same, with scales.
+async fn running_on<S: Backend>(
+    store: &S,
+    metrics: Vec<Metric>,
+    scales: Vec<Option<Scale>>,
+) -> (Experiment, [Version; 2]) {
     let versions = [register(store, 1, "1").await, register(store, 2, "2").await];
     for metric in metrics.iter().filter(|metric| metric.built_in().is_none()) {
         declare(store, metric.clone()).await;
@@ -75,7 +84,7 @@ pub(crate) async fn running<S: Backend>(
     };
     command(store, create, at(1)).await.unwrap();
     let start = Command::StartExperiment {
-        scales: Vec::new(),
+        scales,
         id,
         progress: None,
         revision: None,
@@ -392,4 +401,105 @@ pub(crate) async fn young_predictions_wait_for_their_window<S: Backend>(opened: 
     let matured = evidence(store, &experiment, 5000).await.epochs[0].arms[1].metrics[0].matured;
     assert_eq!((matured.sum, matured.sum_squares), (2.0, 4.0));
     assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+}
+
+pub(crate) async fn units_are_counted_by_the_day_on_which_they_came<S: Backend>(opened: Opened<S>) {
+    const DAY: i64 = 86_400;
+    let store = &opened.store;
+    let bought = Metric {
+        name: metric_name("bought"),
+        ..BuiltIn::Correct.metric()
+    };
+    let metrics = vec![clicked(), bought, BuiltIn::Error.metric()];
+    let scales = vec![Some(Scale::binary(0.5)); 3];
+    let (experiment, _) = running_on(store, metrics, scales).await;
+    let mut records = Vec::new();
+    for n in 0..400i64 {
+        // A day, a day later, and two days later; users come back, the others are units of their own.
+        let (day, number) = (n / 100 % 3, n % 50);
+        let unit = (n % 4 != 0).then(|| format!("user-{number}"));
+        let micros = (day * DAY + n) * 1_000_000;
+        let arm = number as usize % 2;
+        records.push(exposure(&experiment, arm, micros, unit.as_deref()));
+    }
+    let mut expected: HashMap<(i64, usize, usize), (u64, f64)> = HashMap::new();
+    let mut seen: HashMap<String, i64> = HashMap::new();
+    let mut bought_by: HashMap<String, f64> = HashMap::new();
+    let mut clicks: HashMap<String, (u64, f64)> = HashMap::new();
+    for (n, record) in records.iter().enumerate() {
+        append(store, record.clone()).await;
+        let unit = record
+            .unit_id
+            .as_ref()
+            .map_or(format!("own {n}"), |unit| unit.to_string());
+        let made = record.id.time().seconds();
+        let began = *seen.entry(unit.clone()).or_insert(made);
+        let (day, arm) = (began / DAY, n % 50 % 2);
+        let mut values = Vec::new();
+        // Clicks count within a minute of the first exposure, a click that does not come is a failure.
+        if made <= began + 60 {
+            let click = f64::from((n as u32).is_multiple_of(3));
+            if click == 1.0 {
+                values.push(value(record, "clicked", 1.0));
+            }
+            let (count, sum) = clicks.entry(unit.clone()).or_insert_with(|| {
+                expected.entry((day, arm, 0)).or_default().0 += 1;
+                (0, 0.0)
+            });
+            let mean = |count: u64, sum: f64| if count == 0 { 0.0 } else { sum / count as f64 };
+            let before = mean(*count, *sum);
+            (*count, *sum) = (*count + 1, *sum + click);
+            expected.entry((day, arm, 0)).or_default().1 += mean(*count, *sum) - before;
+        }
+        // Of purchases, the first value of a unit counts.
+        if n % 5 < 2 {
+            let worth = f64::from(n as u32 % 5);
+            values.push(value(record, "bought", worth));
+            bought_by.entry(unit).or_insert_with(|| {
+                let sums = expected.entry((day, arm, 1)).or_default();
+                (sums.0, sums.1) = (sums.0 + 1, sums.1 + worth);
+                worth
+            });
+        }
+        let told = feedback(store, values, at(made + 1)).await;
+        assert!(told.iter().all(Result::is_ok));
+    }
+    // A unit whose first value is corrected is corrected on its day.
+    let corrected = Feedback {
+        replace: true,
+        ..value(&records[0], "bought", 1.0)
+    };
+    feedback(store, vec![corrected], at(5 * DAY))
+        .await
+        .remove(0)
+        .unwrap();
+    expected.entry((0, 0, 1)).or_default().1 += 1.0;
+
+    let found = evidence(store, &experiment, 6 * DAY).await;
+    let days = &found.epochs[0].days;
+    assert_eq!(
+        days.iter().map(|day| day.day).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    for day in days {
+        for (arm, metrics) in day.arms.iter().enumerate() {
+            for (at, sums) in metrics.iter().take(2).enumerate() {
+                let (units, sum) = expected.remove(&(day.day, arm, at)).unwrap_or_default();
+                assert_eq!(sums.units, units, "day {}, arm {arm}, metric {at}", day.day);
+                assert!((sums.powers[0] - sum).abs() < 1e-9, "{sums:?} {sum}");
+            }
+        }
+    }
+    assert_eq!(expected, HashMap::new());
+    // Days add up to what bets have.
+    for (arm, all) in found.epochs[0].arms.iter().enumerate() {
+        for at in 0..2 {
+            let by_day: u64 = days.iter().map(|day| day.arms[arm][at].units).sum();
+            assert_eq!(by_day, all.metrics[at].bets.fresh);
+        }
+    }
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+    let again = opened.reopen().await;
+    let reread = again.evidence(experiment, at(6 * DAY)).await.unwrap();
+    assert_eq!(reread, found);
 }

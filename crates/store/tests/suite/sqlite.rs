@@ -445,6 +445,56 @@ async fn keys_and_the_chain_of_the_audit_come_to_schema_12() {
     }
 }
 
+#[tokio::test]
+async fn an_epoch_of_the_release_before_goes_on_without_days() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("weir.db")).unwrap();
+    connection
+        .execute_batch(concat!(
+            "PRAGMA foreign_keys = OFF;",
+            include_str!("../schema_14.sql")
+        ))
+        .unwrap();
+    drop(connection);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let now = at(1_900_000_000);
+    let (experiment, before) = store
+        .running_evidence(now)
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    let epoch = before.epochs[0].epoch;
+    // Somebody new, and a purchase that an earlier one had not made yet.
+    let record = PredictionRecord {
+        experiment: Some(experiment.key),
+        epoch,
+        unit_id: UnitId::parse("newcomer").ok(),
+        reason: types::Reason::Experiment,
+        ..record(
+            experiment.definition.arms[1].key,
+            1_800_000_000_000_000,
+            0.5,
+            1,
+        )
+    };
+    append(&store, record.clone()).await;
+    let values = vec![crate::experiments::value(&record, "clicked", 1.0)];
+    crate::feedback(&store, values, at(1_800_000_001))
+        .await
+        .remove(0)
+        .unwrap();
+    assert_eq!(store::verify(directory.path()).unwrap().problems, [""; 0]);
+    let evidence = store.evidence(experiment, now).await.unwrap();
+    let clicks = |evidence: &types::Evidence| {
+        let arms = evidence.epochs[0].arms.iter();
+        arms.map(|arm| arm.metrics[0].all.values).sum::<u64>()
+    };
+    assert_eq!(clicks(&evidence), clicks(&before) + 1);
+    assert_eq!(evidence.epochs[0].days, []);
+}
+
 /// Predictions and their confidence by version.
 async fn by_version(store: &Store, window: TimeRange) -> Vec<(VersionKey, u64, f64)> {
     let totals = store.totals(window).await.unwrap().into_iter();

@@ -2,6 +2,7 @@
 
 use api::{Comparison, ExperimentResults, Interval, MetricResults, SegmentResults};
 use judge::words::{significant, thousands};
+use types::MetricRole;
 
 /// What is said of an experiment: the verdict, then a line for each comparison, then the segments.
 pub(super) fn text(results: &ExperimentResults) -> String {
@@ -29,12 +30,15 @@ pub(super) fn text(results: &ExperimentResults) -> String {
     if lines.iter().any(|line| line.contains(ADJUSTED)) {
         lines.push("* The difference is adjusted by the covariate; means are as measured.".into());
     }
+    lines.extend(results.metrics.iter().flat_map(by_day));
     if !results.segments.is_empty() {
         lines.push(String::new());
         lines.push("By segment, with intervals for all of them together:".into());
         lines.extend(results.segments.iter().flat_map(of_segment));
     }
-    lines.extend(results.notes.iter().map(|note| format!("note: {note}")));
+    let notes = results.notes.iter();
+    let new = notes.filter(|note| !results.summary.contains(note.as_str()));
+    lines.extend(new.map(|note| format!("note: {note}")));
     lines.join("\n")
 }
 
@@ -55,6 +59,42 @@ fn of_metric(metric: &MetricResults, found: &Comparison, candidate: Option<f64>)
         &ends(found.sequential.interval.as_ref()),
         &found.finding.to_string(),
     ])
+}
+
+/// So many days are shown, the newest.
+const DAYS: usize = 14;
+
+/// The effect on the primary metric from day to day, where there are several.
+fn by_day(metric: &MetricResults) -> Vec<String> {
+    let mut lines = Vec::new();
+    if metric.role != MetricRole::Primary {
+        return lines;
+    }
+    for found in &metric.comparisons {
+        let days = found.by_day.as_ref().map_or(&[][..], |by_day| &by_day.days);
+        if days.len() < 2 {
+            continue;
+        }
+        lines.push(String::new());
+        lines.push(format!(
+            "{} of {} by day, each with its interval for one look:",
+            metric.metric.metric, found.version
+        ));
+        for day in &days[days.len().saturating_sub(DAYS)..] {
+            let when = if day.first == day.last {
+                day.first.clone()
+            } else {
+                format!("{} to {}", day.first, day.last)
+            };
+            let [control, candidate] = day.units.map(|units| thousands(units as f64));
+            lines.push(format!(
+                "{when:<24} {:>11} {:>24}  {candidate} units, {control} of the control",
+                signed(Some(day.difference)),
+                ends(Some(&day.interval)),
+            ));
+        }
+    }
+    lines
 }
 
 fn of_segment(segment: &SegmentResults) -> Vec<String> {

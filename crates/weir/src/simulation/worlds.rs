@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use simulate::{Hostile, HostileReport, hostile_cells, simulate_hostile};
 use std::process::ExitCode;
 
-const HEAD: &str = "| world | runs | back by evidence, or claims | back by a limit | promoted | treated units, median \
-     | seconds or units, median | 90 % |\n|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| world | runs | back by evidence, claims, or told as changed | back by a limit | promoted | treated units, median \
+     | seconds or units, median | 90 % | covered | estimate inside |\n|---|---|---|---|---|---|---|---|---|---|";
 
 pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
     let cells = hostile_cells(&args.only, args.runs, args.seed);
@@ -36,9 +36,10 @@ pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn row(cell: &Hostile, report: &HostileReport) -> String {
+    let share = |share: Option<f64>| share.map_or("–".into(), percent);
     let number = |n: Option<u64>| n.map_or("–".into(), |n| n.to_string());
     format!(
-        "| {} | {} | {} ± {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} ± {} | {} | {} | {} | {} | {} | {} | {} |",
         cell.title(),
         report.runs,
         percent(report.found),
@@ -48,6 +49,8 @@ fn row(cell: &Hostile, report: &HostileReport) -> String {
         number(report.median_treated),
         number(report.median_until),
         number(report.ninth_until),
+        share(report.coverage),
+        share(report.inside),
     )
 }
 
@@ -62,5 +65,7 @@ fn as_json(cell: &Hostile, report: &HostileReport) -> Value {
         "median_treated_units": report.median_treated,
         "median_until": report.median_until,
         "until_in_90_percent": report.ninth_until,
+        "coverage": report.coverage,
+        "estimate_inside_its_interval": report.inside,
     })
 }

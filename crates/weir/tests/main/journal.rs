@@ -146,7 +146,7 @@ async fn a_full_journal_refuses_before_the_call_and_loses_nothing() {
         "--journal-max-bytes",
         "1048576",
         "--predict-timeout-ms",
-        "200",
+        "2000",
     ];
     let (weir, _) = serving(serve(data.path()), &arguments).await;
     let lock = Lock::take(data.path());

@@ -3,15 +3,16 @@
 use super::experiments::each_running;
 use crate::StoreError;
 use crate::sqlite::evidence::{
-    ALL_TIME, COLUMNS, EXPOSURES, in_segment, read_sums, segment_values,
+    ALL_TIME, COLUMNS, EXPOSURES, days_of, in_segment, read_sums, segment_values,
 };
 use crate::sqlite::row::ByName;
 use crate::traits::RunningEvidence;
-use evidence::Delta;
+use evidence::{Bets, Delta};
 use rusqlite::{Connection, Transaction, params};
+use std::collections::BTreeMap;
 use types::{
-    ArmEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence, SegmentEvidence,
-    Timestamp,
+    ArmEvidence, DayEvidence, EpochEvidence, Evidence, Experiment, Exposures, MetricEvidence,
+    SegmentEvidence, Timestamp,
 };
 
 pub(in crate::sqlite) fn evidence(
@@ -70,6 +71,7 @@ fn read_evidence(
 ) -> Result<Evidence, StoreError> {
     let mut evidence = empty(t, experiment)?;
     add_sums(t, experiment, now, &mut evidence, 0)?;
+    add_days(t, experiment, &mut evidence)?;
     evidence.outside = outside(t, experiment, &evidence)?;
     Ok(evidence)
 }
@@ -94,6 +96,7 @@ fn empty(t: &Transaction<'_>, experiment: &Experiment) -> Result<Evidence, Store
             shares: row.json("shares")?,
             scales: row.json("scales")?,
             arms: vec![empty.clone(); definition.arms.len()],
+            days: Vec::new(),
         });
     }
     Ok(evidence)
@@ -136,6 +139,38 @@ fn add_sums(
         }
     }
     Ok(some)
+}
+
+/// Adds what is kept by day, the servers added up.
+fn add_days(
+    t: &Transaction<'_>,
+    experiment: &Experiment,
+    evidence: &mut Evidence,
+) -> Result<(), StoreError> {
+    let definition = &experiment.definition;
+    if !definition.metrics.iter().any(|m| definition.keeps_days(m)) {
+        return Ok(());
+    }
+    let nothing = vec![vec![Bets::default(); definition.metrics.len()]; definition.arms.len()];
+    for epoch in &mut evidence.epochs {
+        let mut days: BTreeMap<i64, Vec<Vec<Bets>>> = BTreeMap::new();
+        for (at, arm) in definition.arms.iter().enumerate() {
+            let of = (experiment.key, epoch.epoch, arm.key);
+            days_of(t, of, |metric, day, bets| {
+                let arms = days.entry(day).or_insert_with(|| nothing.clone());
+                if let Some(sums) = arms[at].get_mut(metric) {
+                    sums.add(bets);
+                }
+            })?;
+        }
+        let sums = |metrics: Vec<Bets>| metrics.iter().map(Bets::day_sums).collect();
+        let days = days.into_iter().map(|(day, arms)| DayEvidence {
+            day,
+            arms: arms.into_iter().map(sums).collect(),
+        });
+        epoch.days = days.collect();
+    }
+    Ok(())
 }
 
 /// Experiment, epoch and version.

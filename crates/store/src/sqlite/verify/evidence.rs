@@ -3,17 +3,17 @@
 use super::VerifyReport;
 use crate::sqlite::erasure::Erasing;
 use crate::sqlite::evidence::{
-    ALL_TIME, COLUMNS, EXPOSURES, definition_of, facts_of, in_segment, is_of_all, minutes,
+    ALL_TIME, COLUMNS, EXPOSURES, days_of, definition_of, facts_of, in_segment, is_of_all, minutes,
     read_sums, segment_values, terms_of,
 };
 use crate::sqlite::feedback::outcomes;
 use crate::sqlite::predictions::{MEASURED, measured};
 use crate::sqlite::row::ByName;
 use crate::{StoreError, unit_number};
-use ::evidence::{Delta, Exposed, Given, Recount, Unit};
+use ::evidence::{Bets, Delta, Exposed, Given, Recount, Unit};
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use types::{
     ArmMinute, Attributes, ExperimentKey, Metric, MetricSums, PredictionId, Timestamp, VersionKey,
@@ -161,12 +161,62 @@ fn check_one(
         }
         compare(experiment, place, &stored, &Delta::default(), report);
     }
+    check_days(connection, experiment, recount, incomplete, report)?;
     check_minutes(connection, experiment, recount, incomplete, report)?;
     for (at, counted) in (0..).zip(recount.events()) {
         let stored = events.remove(&at).unwrap_or(0);
         if stored != *counted && !incomplete {
             report.problem(format!(
                 "events of experiment {key}, metric {at}: the rows give {counted}, stored are {stored}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of units by day.
+fn check_days(
+    connection: &Connection,
+    experiment: ExperimentKey,
+    recount: &Recount,
+    incomplete: bool,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    let key = experiment.0;
+    let mut stored: HashMap<_, Bets> = HashMap::new();
+    let sql = "SELECT DISTINCT epoch, version_key FROM evidence WHERE experiment_key = ?1";
+    let mut select = connection.prepare_cached(sql)?;
+    for arm in select.query_map([key], |row| Ok((row.get(0)?, VersionKey(row.get(1)?))))? {
+        let (epoch, version) = arm?;
+        let read = days_of(connection, (experiment, epoch, version), |at, day, bets| {
+            let sums = stored.entry((epoch, version, at, day)).or_default();
+            sums.add(bets);
+        });
+        if let Err(error) = read {
+            report.problem(format!(
+                "days of experiment number {key} cannot be read: {error}"
+            ));
+            return Ok(());
+        }
+    }
+    if incomplete {
+        return Ok(());
+    }
+    let mut counted = recount.days();
+    let all = stored.keys().chain(counted.keys());
+    let places: BTreeSet<_> = all.copied().collect();
+    for place in places {
+        let (epoch, version, at, day) = place;
+        let stored = stored.remove(&place).unwrap_or_default();
+        let counted = counted.remove(&place).unwrap_or_default();
+        report.evidence += 1;
+        if stored != counted {
+            report.problem(format!(
+                "day {day} of experiment number {key}, epoch {epoch}, version number {}, metric number {at}: the rows give \
+                 {} units, stored are {} (or other sums differ)",
+                version.0,
+                counted.day_sums().units,
+                stored.day_sums().units
             ));
         }
     }
