@@ -532,7 +532,8 @@ pub struct Comparison {
     pub fixed_horizon: Option<FixedHorizon>,
     /// Not to act on: it does not stay valid under repeated looks.
     pub bayesian: Option<Bayesian>,
-    /// The effect from day to day, by the day on which units came to the experiment. Left out for guardrails and under a bandit.
+    /// The effect from day to day, by the day on which units came to the experiment; under a bandit, from one stretch of epochs to
+    /// the next. Left out for guardrails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_day: Option<EffectByDay>,
     /// What the covariate of the metric does for the comparison; null where it has none. Means of arms are without it.
@@ -551,7 +552,8 @@ pub struct Comparison {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EffectByDay {
     /// Days that have passed and whose units have matured, oldest first. A day with fewer than 100 units in an arm (or fewer than
-    /// ten times the squared skewness of its values) counts together with the next.
+    /// ten times the squared skewness of its values) counts together with the next. Under a bandit: stretches of epochs, each at
+    /// least a tenth as long as all before it.
     pub days: Vec<DayEffect>,
     /// The largest e-value so far that the effect has changed.
     pub e: f64,
@@ -562,11 +564,11 @@ pub struct EffectByDay {
 /// The effect on the units that came on one day, or on several that follow each other.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DayEffect {
-    /// The first day, UTC.
+    /// The first day, UTC; under a bandit, the moment at which it begins.
     pub first: String,
-    /// The last day.
+    /// The last day; under a bandit, the moment at which it ends.
     pub last: String,
-    /// Units of the control and of the candidate.
+    /// Units of the control and of the candidate; under a bandit, predictions.
     pub units: [u64; 2],
     /// candidate − control.
     pub difference: f64,
@@ -577,11 +579,11 @@ pub struct DayEffect {
 /// That an effect has changed, and how.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EffectChange {
-    /// The last day of the first part, UTC.
+    /// The last day of the first part, UTC; under a bandit, a moment.
     pub until: String,
     /// candidate − control until then.
     pub before: f64,
-    /// The first day of the second part.
+    /// The first day of the second part; under a bandit, a moment.
     pub from: String,
     /// candidate − control since then.
     pub after: f64,

@@ -3,6 +3,9 @@
 
 use crate::betting::{BETS, Bet, Harm, Scale, Staked, Tolerance};
 use crate::exact::ExactSum;
+use crate::part::Parts;
+use crate::segment::Segments;
+use crate::unit::Gain;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use types::{
@@ -132,6 +135,7 @@ pub struct Terms {
     shares: Vec<f64>,
     /// Releases before there were any wrote none.
     have_scales: bool,
+    keeps_parts: bool,
     metrics: Vec<Option<MetricTerms>>,
 }
 
@@ -203,8 +207,8 @@ impl Terms {
         Self::of(definition, shares, scales, true)
     }
 
-    /// Of an epoch that was opened by a release that kept no days.
-    pub fn without_days(
+    /// Of an epoch that was opened by a release that kept no days and no parts.
+    pub fn without_parts(
         definition: &ExperimentDefinition,
         shares: &[f64],
         scales: &[Option<Scale>],
@@ -216,13 +220,13 @@ impl Terms {
         definition: &ExperimentDefinition,
         shares: &[f64],
         scales: &[Option<Scale>],
-        with_days: bool,
+        with_parts: bool,
     ) -> Self {
         let fits = shares.len() == definition.arms.len();
         let metrics = definition.metrics.iter().enumerate().map(|(at, metric)| {
             let scale = scales.get(at).copied().flatten();
             let has_bets = has_bets(definition, metric);
-            let days = with_days && definition.keeps_days(metric);
+            let days = with_parts && definition.keeps_days(metric);
             let usable = |scale: &Scale| fits && scale.is_one() && (has_bets || days);
             let scale = scale.filter(usable)?;
             let questions = if has_bets {
@@ -247,6 +251,7 @@ impl Terms {
             metrics: metrics.collect(),
             shares: shares.to_vec(),
             have_scales: !scales.is_empty(),
+            keeps_parts: with_parts,
         }
     }
 
@@ -261,6 +266,38 @@ impl Terms {
     /// Whether the epoch was opened by a release that knows of scales.
     pub fn have_scales(&self) -> bool {
         self.have_scales
+    }
+
+    /// Whether sums are kept by parts of the units, of metrics that have them.
+    pub fn keeps_parts(&self) -> bool {
+        self.keeps_parts
+    }
+
+    /// What a gain of a unit in these segments changes in the sums by parts, where they are kept for the metric at a place of the
+    /// definition: values count up to the cap of the scale, and down to its floor.
+    pub fn parts(
+        &self,
+        segments: &Segments,
+        (definition, at): (&ExperimentDefinition, usize),
+        gain: &Gain,
+    ) -> Parts {
+        let part = segments.part(definition, &definition.metrics[at]);
+        let Some(part) = part.filter(|_| self.keeps_parts) else {
+            return Parts::default();
+        };
+        let mut sum = ExactSum::from(self.within(at, gain.after));
+        if let Some(before) = gain.before {
+            sum.add(-self.within(at, before));
+        }
+        Parts::one(part, gain.count as i64, &sum)
+    }
+
+    /// A value within floor and cap of the scale, where the metric at a place of the definition has one.
+    pub fn within(&self, metric: usize, value: f64) -> f64 {
+        match self.metrics.get(metric) {
+            Some(Some(terms)) => value.clamp(terms.scale.floor, terms.scale.cap),
+            _ => value,
+        }
     }
 
     /// Whether the metric at a place of the definition is counted by day, too.

@@ -12,6 +12,7 @@ mod covariate;
 mod exact;
 mod minute;
 mod outcome;
+mod part;
 mod recount;
 mod rollup;
 mod segment;
@@ -25,6 +26,7 @@ pub use outcome::{
     Came, EarlierUnit, Exposure, Happened, Outcome, Together, UnitOutcomes, UnitWorth, exposed,
     first_exposed, matured_worth, until, valued, without_value,
 };
+pub use part::{Parts, part_of};
 pub use recount::{Cell, Exposed, Facts, Given, Recount, Unit};
 pub use rollup::{Rollup, RowHash, Sample, Tier, decode, encode};
 pub use segment::{SegmentValues, Segments};

@@ -85,6 +85,8 @@ impl Outcome {
         Gain {
             count: u64::from(self.counts && !before.counts),
             sum,
+            before: before.worth(),
+            after: self.value.unwrap_or(0.0),
             valued: self.value.is_some() && before.value.is_none(),
             // A first event stands when its value is replaced, so it is not counted again.
             bad: metric.per == Per::Prediction

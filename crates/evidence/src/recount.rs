@@ -6,6 +6,7 @@ use crate::covariate::{Covariates, of_attributes};
 use crate::exact::ExactSum;
 use crate::minute::minute_of;
 use crate::outcome::{Exposure, Happened, Outcome, UnitWorth, first_exposed, without_value};
+use crate::part::Parts;
 use crate::segment::{SegmentValues, Segments};
 use crate::unit::{Delta, Happening, UnitOutcome, cutoff, start_of};
 use smallvec::SmallVec;
@@ -81,6 +82,8 @@ pub type Cell = (i64, VersionKey, Option<usize>, u16);
 struct Gathered {
     count: u64,
     sum: ExactSum,
+    /// The sum of the values within floor and cap of the scale.
+    within: ExactSum,
     values: i64,
 }
 
@@ -183,7 +186,10 @@ impl Recount {
             Unit::Named(_) => facts.map(|facts| facts.segments.clone()),
             Unit::Own(_) => {
                 let known = |_: usize, _: usize, _: &str| Ok::<(), Infallible>(());
-                self.values.of(&self.definition, &p.attributes, known).ok()
+                let segments = self.values.of(&self.definition, &p.attributes, known);
+                segments
+                    .ok()
+                    .map(|found| found.with_part(&self.definition, p.order))
             }
         };
         let covariates = match p.unit {
@@ -194,12 +200,13 @@ impl Recount {
             self.covariates.insert((p.epoch, p.unit), covariates);
         }
         let exposure = Exposure::delta(p.measured.status, new.then_some(coin));
-        let all = segments.iter().flatten().copied();
+        let all = segments.iter().flat_map(Segments::iter);
         for segment in std::iter::once(0).chain(all) {
             let exposures = self.exposures.entry((p.epoch, arm, segment));
             exposures.or_default().add(&exposure);
         }
-        if let Some(segments) = segments.filter(|segments| new && !segments.is_empty()) {
+        if let Some(segments) = segments.filter(|segments| new && *segments != Segments::default())
+        {
             self.segments.insert((p.epoch, p.unit), segments);
         }
         let bad: SmallVec<[usize; 3]> = self.at_once.bad(p.measured).collect();
@@ -266,7 +273,12 @@ impl Recount {
                 let cell = (p.epoch, arm, Some(at), 0);
                 let gathered = self.units.entry((cell, p.unit)).or_default();
                 gathered.count += 1;
-                gathered.sum.add(outcome.value.unwrap_or(0.0));
+                let worth = outcome.value.unwrap_or(0.0);
+                gathered.sum.add(worth);
+                let terms = self.terms.get(&p.epoch);
+                gathered
+                    .within
+                    .add(terms.map_or(worth, |terms| terms.within(at, worth)));
                 gathered.values += i64::from(outcome.value.is_some());
             }
         }
@@ -304,6 +316,9 @@ impl Recount {
             let gathered = self.units.entry((cell, unit)).or_default();
             gathered.count += gain.count;
             gathered.sum.add_sum(&gain.sum);
+            let terms = self.terms.get(&epoch);
+            let within = terms.map_or(gain.after, |terms| terms.within(at, gain.after));
+            gathered.within.add(within);
             gathered.values += i64::from(gain.valued);
         }
     }
@@ -323,7 +338,12 @@ impl Recount {
             let covariate = cell.2.and_then(|at| self.covariate((cell.0, *name), at));
             let of_unit = of_unit.with_covariate(covariate);
             for cell in self.cells(*cell, *name) {
-                sums.entry(cell).or_default().add(&of_unit);
+                let sums = sums.entry(cell).or_default();
+                sums.add(&of_unit);
+                if let Some(part) = self.part(cell, *name) {
+                    let parts = Parts::one(part, unit.count as i64, &unit.within);
+                    sums.parts.add(&parts);
+                }
             }
         }
         for ((epoch, unit, at), (version, began, outcome)) in &self.outcomes {
@@ -391,9 +411,21 @@ impl Recount {
     /// A cell of all units, and the same of the segments of one.
     fn cells(&self, cell: Cell, unit: Unit) -> impl Iterator<Item = Cell> {
         let (epoch, version, metric, _) = cell;
-        let segments = self.segments.get(&(epoch, unit)).into_iter().flatten();
-        let segments = segments.map(move |segment| (epoch, version, metric, *segment));
+        let segments = self.segments.get(&(epoch, unit)).into_iter();
+        let segments = segments.flat_map(Segments::iter);
+        let segments = segments.map(move |segment| (epoch, version, metric, segment));
         std::iter::once(cell).chain(segments)
+    }
+
+    /// The part of a unit, where the sums of a cell are kept by parts.
+    fn part(&self, (epoch, _, metric, segment): Cell, unit: Unit) -> Option<u8> {
+        let metric = &self.definition.metrics[metric?];
+        let keeps = self.terms.get(&epoch).is_some_and(Terms::keeps_parts);
+        let segments = self
+            .segments
+            .get(&(epoch, unit))
+            .filter(|_| keeps && segment == 0)?;
+        segments.part(&self.definition, metric)
     }
 
     /// What came in each minute, by epoch and version.

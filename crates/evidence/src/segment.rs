@@ -1,7 +1,9 @@
 //! Segments: the units of an experiment by what was known of them at their first exposure.
 
+use crate::part::part_of;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{AttributeValue, Attributes, ExperimentDefinition, MAX_VALUES, SegmentOf};
+use types::{AttributeValue, Attributes, ExperimentDefinition, MAX_VALUES, Metric, SegmentOf};
 
 /// The place of all further values of a dimension.
 const OTHER: usize = MAX_VALUES;
@@ -10,8 +12,39 @@ const NONE: usize = MAX_VALUES + 1;
 /// Numbers that each dimension has.
 const PER_DIMENSION: usize = 32;
 
-/// The segments of a unit, one for each dimension: numbers from 1.
-pub type Segments = SmallVec<[u16; 4]>;
+/// The first number of a part; those of segments are below.
+const FIRST_PART: u16 = u16::MAX - 255;
+
+/// What a unit belongs to since it came to the experiment: its segments, one for each dimension, and where parts of the units
+/// are kept, its part.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Segments(SmallVec<[u16; 4]>);
+
+impl Segments {
+    /// The same of a unit with a number, of an experiment that keeps parts; who has one stays there.
+    #[must_use]
+    pub fn with_part(mut self, definition: &ExperimentDefinition, number: u64) -> Self {
+        let has_one = self.0.last().is_some_and(|last| *last >= FIRST_PART);
+        let mut metrics = definition.metrics.iter();
+        if !has_one && metrics.any(|metric| definition.keeps_parts(metric)) {
+            self.0.push(FIRST_PART + u16::from(part_of(number)));
+        }
+        self
+    }
+
+    /// The segments, numbers from 1.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        let all = self.0.iter().copied();
+        all.filter(|number| *number < FIRST_PART)
+    }
+
+    /// The part, for a metric by whose parts sums are kept.
+    pub fn part(&self, definition: &ExperimentDefinition, metric: &Metric) -> Option<u8> {
+        let part = self.0.last()?.checked_sub(FIRST_PART)?;
+        definition.keeps_parts(metric).then_some(part as u8)
+    }
+}
 
 /// The values that each dimension of an experiment has had, in the order in which they came.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,7 +67,7 @@ impl SegmentValues {
         attributes: &Attributes,
         mut new: impl FnMut(usize, usize, &str) -> Result<(), E>,
     ) -> Result<Segments, E> {
-        let mut segments = Segments::new();
+        let mut segments = Segments::default();
         for (dimension, name) in definition.dimensions.iter().enumerate() {
             if self.0.len() <= dimension {
                 self.0.resize_with(dimension + 1, Vec::new);
@@ -52,7 +85,7 @@ impl SegmentValues {
                     }
                 },
             };
-            segments.push(number(dimension, place));
+            segments.0.push(number(dimension, place));
         }
         Ok(segments)
     }
@@ -124,13 +157,13 @@ mod tests {
             };
             let segments = values.of(&definition, &attributes, new).unwrap();
             let country = (n as u16 + 1).min(OTHER as u16 + 1);
-            assert_eq!(segments[..], [country, 33 + (n % 2) as u16]);
+            assert_eq!(segments.0[..], [country, 33 + (n % 2) as u16]);
         }
         assert_eq!(told.len(), 22);
         let nobody = values.of(&definition, &Attributes::default(), |_, _, _| {
             Ok::<(), ()>(())
         });
-        assert_eq!(nobody.unwrap()[..], [22, 54]);
+        assert_eq!(nobody.unwrap().0[..], [22, 54]);
         let all: Vec<_> = values.all(2).collect();
         assert_eq!(all.len(), 22 + 4);
         assert!(all.contains(&(33, 1, SegmentOf::Value("true".into()))));

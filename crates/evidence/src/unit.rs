@@ -2,9 +2,10 @@
 
 use crate::bets::Bets;
 use crate::exact::ExactSum;
+use crate::part::Parts;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{CovariateSums, Exposures, Metric, MetricSums, Scale};
+use types::{CovariateSums, Exposures, Metric, MetricSums, PartSums, Scale};
 
 /// Whole numbers up to here are exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -42,6 +43,8 @@ pub struct Delta {
     pub bets: Bets,
     /// Of the units whose covariate is known; `None` where the metric has none.
     pub covariate: Option<Box<CovariateDelta>>,
+    /// By parts of the units, where these are kept: ΣD, and the sum of the values within floor and cap of the scale.
+    pub parts: Parts,
 }
 
 /// Changes of [`types::CovariateSums`], about 0.
@@ -139,6 +142,7 @@ impl Delta {
         self.sum_squares.add_sum(&other.sum_squares);
         self.sum_products.add_sum(&other.sum_products);
         self.bets.add(&other.bets);
+        self.parts.add(&other.parts);
     }
 
     /// Takes away what was added.
@@ -148,6 +152,7 @@ impl Delta {
         self.sum_squares.subtract_sum(&other.sum_squares);
         self.sum_products.subtract_sum(&other.sum_products);
         self.bets.subtract(&other.bets);
+        self.parts.subtract(&other.parts);
     }
 
     fn shift(&mut self, other: &Self, sign: i64) {
@@ -174,6 +179,11 @@ impl Delta {
             self.covariate = Some(Box::new(CovariateDelta::of(x, &self)));
         }
         self
+    }
+
+    /// The sums by part, about the reference point of [`Self::sums`].
+    pub fn part_sums(&self) -> Vec<PartSums> {
+        self.parts.sums(self.reference())
     }
 
     /// The sums that have come together, where these are all.
@@ -279,6 +289,10 @@ pub struct Gain {
     pub count: u64,
     /// Its value, minus the one it had.
     pub sum: ExactSum,
+    /// What it was worth before; `None` where it did not count.
+    pub before: Option<f64>,
+    /// What it is worth.
+    pub after: f64,
     /// A value has come that was not there before.
     pub valued: bool,
     /// The value is the bad one of a binary metric.
@@ -635,6 +649,8 @@ mod tests {
                 let value = (random.f64() - 0.5) * 10f64.powi(random.i32(-9..15));
                 predictions.push((start, value));
                 let gain = Gain {
+                    before: None,
+                    after: 0.0,
                     count: 1,
                     sum: value.into(),
                     valued: true,
@@ -668,6 +684,8 @@ mod tests {
             let mut unit = UnitMetric::default();
             let mut take = |sum: ExactSum, count| {
                 let gain = Gain {
+                    before: None,
+                    after: 0.0,
                     count,
                     sum,
                     valued: count > 0,
@@ -703,6 +721,8 @@ mod tests {
         let mut predictions = Vec::new();
         for n in 0..40 {
             let gain = Gain {
+                before: None,
+                after: 0.0,
                 count: 1,
                 sum: f64::from(n).into(),
                 valued: true,

@@ -106,6 +106,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
                 matured: sums,
                 all: sums,
                 bets: bets(binary),
+                parts: Vec::new(),
             };
             ArmEvidence {
                 exposures: Exposures {

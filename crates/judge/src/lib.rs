@@ -10,6 +10,7 @@ pub mod bayes;
 pub mod bounded;
 pub mod burst;
 pub mod claim;
+pub mod clustered;
 pub mod control;
 pub mod cuped;
 pub mod drift;

@@ -21,6 +21,7 @@ use crate::bayes::Posterior;
 use crate::fixed::Test;
 use crate::limits::Limit;
 use crate::sample::{Interval, Sample};
+pub(crate) use adaptive::ByParts;
 use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 use checks::{feedback_checks, ratio_check, window_checks};
@@ -29,7 +30,7 @@ pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
 pub use history::{Claimed, History, Shown};
 pub use segments::{SegmentMetric, SegmentResult, segments};
-pub use summary::{changes, date};
+pub use summary::{begin, changes, end};
 use types::{
     BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
     MetricSums, SequenceMethod, Timestamp, VerdictKind,
@@ -364,11 +365,14 @@ pub fn view(
     let of_role = |role| comparisons_of(definition, role);
     for (at, result) in metrics.iter_mut().enumerate() {
         let metric = &definition.metrics[at];
-        if definition.keeps_days(metric) {
-            let looked_for = (definition.alpha, of_role(result.role));
-            for comparison in &mut result.comparisons {
-                let pair = (at, comparison.arm);
+        let among = of_role(result.role);
+        for comparison in &mut result.comparisons {
+            let pair = (at, comparison.arm);
+            if definition.keeps_days(metric) {
+                let looked_for = (definition.alpha, among);
                 comparison.by_day = Some(days::by_day(metric, evidence, pair, looked_for, now));
+            } else if definition.keeps_parts(metric) {
+                comparison.by_day = days::by_epochs(definition, evidence, pair, among, now);
             }
         }
     }

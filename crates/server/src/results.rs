@@ -20,13 +20,15 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{
-    AdaptiveResult, Claimed, History, Results, SegmentResult, Shown, Verdict, changes, date,
+    AdaptiveResult, Claimed, History, Results, SegmentResult, Shown, Verdict, begin, changes, end,
     results, segments,
 };
+use judge::words::significant;
 use serde_json::Value;
 use store::{LogStore, StoreError};
 use types::{
-    ArmRole, EvidenceRule, Experiment, ExperimentDefinition, Per, Policy, SegmentOf, Timestamp,
+    ArmRole, BanditSettings, EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricKind,
+    Per, Policy, Scale, SegmentOf, Timestamp,
 };
 
 /// What the evidence of an experiment says.
@@ -345,7 +347,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         segments: Vec::new(),
         shadows: Vec::new(),
         excluded: excluded(definition, judged),
-        notes: notes(definition, judged),
+        notes: notes(experiment, judged),
         log_lag: None,
         decided: decided.and_then(|text| serde_json::from_str(text).ok()),
     }
@@ -401,7 +403,8 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
     excluded
 }
 
-fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
+fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
+    let definition = &experiment.definition;
     let corrected = definition.metrics.iter().zip(&judged.corrected_events);
     let corrected = corrected.filter(|(_, events)| **events > 0);
     let mut notes = changes(definition, judged);
@@ -448,8 +451,44 @@ fn notes(definition: &ExperimentDefinition, judged: &Results) -> Vec<String> {
     }
     if let Policy::Bandit(settings) = &definition.policy {
         notes.extend(floor_note(settings.floor(definition.arms.len())));
+        notes.extend(memory_note(settings));
+        let metrics = definition.metrics.iter().zip(&experiment.scales);
+        notes.extend(metrics.filter_map(|(metric, scale)| capped_note(definition, metric, *scale)));
     }
     notes
+}
+
+/// What a bandit that forgets does, and what its estimates do not.
+fn memory_note(settings: &BanditSettings) -> Option<String> {
+    let forgets = match (settings.half_life_seconds, settings.window_seconds) {
+        (Some(half_life), _) => {
+            format!("evidence counts half after every {half_life} seconds")
+        }
+        (None, Some(window)) => format!("they follow the last {window} seconds alone"),
+        (None, None) => return None,
+    };
+    Some(format!(
+        "The weights forget ({forgets}); the adaptive estimates do not: they are averages over the whole time."
+    ))
+}
+
+/// What is learned of values that have a floor and a cap.
+fn capped_note(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    scale: Option<Scale>,
+) -> Option<String> {
+    let scale = scale.filter(|_| metric.kind != MetricKind::Binary)?;
+    let number = |value: f64| significant(value, 4);
+    definition.keeps_parts(metric).then(|| {
+        format!(
+            "Values of {} count from {} to {}: what is learned and estimated of it is the mean of values so counted. Set floor \
+             and cap of the metric for others.",
+            metric.name,
+            number(scale.floor),
+            number(scale.cap)
+        )
+    })
 }
 
 /// What a floor means for the intervals of a bandit.
@@ -566,8 +605,8 @@ fn comparison(definition: &ExperimentDefinition, c: &judge::results::Comparison)
 
 fn by_day(found: &judge::results::EffectByDay) -> EffectByDay {
     let days = found.days.iter().map(|day| DayEffect {
-        first: date(day.first),
-        last: date(day.last),
+        first: begin(day.from),
+        last: end(day.to),
         units: [day.units.0, day.units.1],
         difference: day.difference,
         interval: interval(day.interval),
@@ -576,9 +615,9 @@ fn by_day(found: &judge::results::EffectByDay) -> EffectByDay {
         days: days.collect(),
         e: found.e.min(f64::MAX),
         change: found.change.map(|change| EffectChange {
-            until: date(change.until),
+            until: end(change.until),
             before: change.before,
-            from: date(change.from),
+            from: begin(change.from),
             after: change.after,
         }),
     }

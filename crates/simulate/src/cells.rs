@@ -2,6 +2,7 @@
 
 use crate::changing::{Course, HostileChange};
 use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
+use crate::hostile_bandit::{HostileBandit, Reward};
 use crate::law::Law;
 use crate::users::{HostileUsers, Worth};
 use types::{BuiltIn, Covariate, Direction, Metric, MetricKind, Missing};
@@ -17,6 +18,8 @@ pub enum Hostile {
     Users(HostileUsers),
     /// A fixed experiment whose effect changes.
     Change(HostileChange),
+    /// A bandit.
+    Bandit(HostileBandit),
 }
 
 impl Hostile {
@@ -27,6 +30,7 @@ impl Hostile {
             Self::Fixed(design) => &design.title,
             Self::Users(design) => &design.title,
             Self::Change(design) => &design.title,
+            Self::Bandit(design) => &design.title,
         }
     }
 
@@ -37,6 +41,7 @@ impl Hostile {
             Self::Fixed(design) => design.runs,
             Self::Users(design) => design.runs,
             Self::Change(design) => design.runs,
+            Self::Bandit(design) => design.runs,
         }
     }
 }
@@ -80,7 +85,15 @@ pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
             ..design
         })
     });
-    let all = rollouts.chain(by_users).chain(fixed).chain(changing);
+    let bandits = bandits().into_iter().map(|design| {
+        Hostile::Bandit(HostileBandit {
+            runs,
+            seed,
+            ..design
+        })
+    });
+    let all = rollouts.chain(by_users).chain(fixed);
+    let all = all.chain(changing).chain(bandits);
     all.filter(|cell| cell.title().contains(words)).collect()
 }
 
@@ -649,5 +662,81 @@ fn changing() -> Vec<HostileChange> {
         Course::Reverses(6000),
         0.5,
     );
+    cells
+}
+
+/// Bandits of three arms: users who come back, rewards with heavy tails, arms that change places.
+fn bandits() -> Vec<HostileBandit> {
+    let mut cells = Vec::new();
+    let like = |title: String, reward: Reward| HostileBandit {
+        title,
+        users: None,
+        reward,
+        swaps: false,
+        calls: 200,
+        updates: 100,
+        floor: None,
+        window: true,
+        log: true,
+        runs: 1000,
+        seed: 1,
+    };
+    let differ = || vec![0.10, 0.12, 0.15];
+    for floor in [None, Some(0.1)] {
+        let kept = floor.map_or("default floor".into(), |floor: f64| {
+            format!("floor {floor}")
+        });
+        for users in [500, 2000, 5000] {
+            for (arms, rates) in [("differ", differ()), ("are equal", vec![0.10; 3])] {
+                for (spread, calls, updates) in [
+                    (1.0, 200, 100),
+                    (2.0, 200, 100),
+                    (1.0, 1000, 100),
+                    (2.0, 200, 288),
+                ] {
+                    // The same numbers come with a window: one is enough.
+                    let both = [(false, ""), (true, ", within a minute")];
+                    let variants = if calls == 200 && updates == 100 { 2 } else { 1 };
+                    for (window, within) in both.into_iter().take(variants) {
+                        let title = format!(
+                            "bandit: {users} users, arms {arms}, spread {spread}, {calls} calls, {updates} updates, \
+                             {kept}{within}"
+                        );
+                        cells.push(HostileBandit {
+                            users: Some(users),
+                            calls,
+                            updates,
+                            floor,
+                            window,
+                            log: false,
+                            ..like(title, Reward::Success(rates.clone(), spread))
+                        });
+                    }
+                }
+            }
+        }
+        for sigma in [1.0, 1.5, 2.0] {
+            for (log, with) in [(true, ""), (false, ", no log")] {
+                let title = format!("bandit: lognormal σ {sigma}, means .5 .6 .75, {kept}{with}");
+                let reward = Reward::Lognormal(vec![0.5, 0.6, 0.75], sigma);
+                cells.push(HostileBandit {
+                    floor,
+                    log,
+                    ..like(title, reward)
+                });
+            }
+        }
+        let title = format!("bandit: calls of nobody, .10 .12 .15, {kept}");
+        cells.push(HostileBandit {
+            floor,
+            ..like(title, Reward::Success(differ(), 0.0))
+        });
+        let title = format!("bandit: .10 and .15 change places half way, {kept}");
+        cells.push(HostileBandit {
+            floor,
+            swaps: true,
+            ..like(title, Reward::Success(vec![0.10, 0.15], 0.0))
+        });
+    }
     cells
 }

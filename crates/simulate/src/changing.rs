@@ -186,8 +186,8 @@ mod tests {
             ("the effect stays: clicks 10 % + 10, share 0.5", 0.0, 0.05),
             ("the effect stays: clicks 1 %, share 0.05", 0.0, 0.05),
         ] {
-            let report = played(title, 60);
-            let error = (0.05f64 * 0.95 / 60.0).sqrt();
+            let report = played(title, 30);
+            let error = (0.05f64 * 0.95 / 30.0).sqrt();
             let most = if most < 1.0 { most + 3.0 * error } else { most };
             assert!(
                 (least..=most).contains(&report.found),

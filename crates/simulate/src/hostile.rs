@@ -3,12 +3,12 @@
 
 use crate::cells::Hostile;
 use crate::changing::simulate_changes;
+use crate::hostile_bandit::simulate_hostile_bandit;
 use crate::law::{Drawn, Law, exponential, poisson};
-use crate::ledger::{Ledger, Valued};
+use crate::ledger::{Gained, Ledger, Valued};
 use crate::run::{definition, play_all};
 use crate::users::simulate_users;
 use crate::world::binomial;
-use evidence::Bets;
 use judge::control::Next;
 use judge::limits::{Met, SLOT, Units};
 use judge::results::segments;
@@ -170,6 +170,7 @@ pub fn simulate_hostile(cell: &Hostile, threads: usize, done: impl Fn() + Sync) 
         Hostile::Fixed(design) => simulate_hostile_fixed(design, threads, done),
         Hostile::Users(design) => simulate_users(design, threads, done),
         Hostile::Change(design) => simulate_changes(design, threads, done),
+        Hostile::Bandit(design) => simulate_hostile_bandit(design, threads, done),
     }
 }
 
@@ -536,8 +537,11 @@ impl<'a> Play<'a> {
             let in_time = delays.window == 0 || value.due - value.made <= delays.window as i64;
             if in_time {
                 let place = (value.arm, metric);
-                self.ledger
-                    .expect(value.epoch, place, value.made, sums, &Bets::default());
+                let gained = Gained {
+                    sums,
+                    ..Gained::default()
+                };
+                self.ledger.expect(value.epoch, place, value.made, &gained);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The evidence of a simulated experiment, kept by the functions that keep it in production.
 
 use crate::run::running;
-use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Terms, minute_of};
+use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Parts, Terms, minute_of, part_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{
@@ -22,15 +22,27 @@ pub(crate) struct Ledger {
     terms: Vec<Terms>,
     /// By epoch, arm and metric.
     bets: Vec<Vec<Vec<Bets>>>,
+    /// The same of parts.
+    parts: Vec<Vec<Vec<Parts>>>,
+    /// Units of their own so far.
+    units: u64,
     /// By epoch and day, then by arm and metric.
     days: BTreeMap<(usize, i64), Vec<Vec<Bets>>>,
     minutes: Vec<MinuteEvidence>,
     /// What counts from a second on, by epoch, arm and metric.
-    pending: BTreeMap<(i64, usize, usize, usize), (MetricSums, Bets)>,
+    pending: BTreeMap<(i64, usize, usize, usize), Gained>,
     /// What the control's units were worth by metric, the newest last.
     log: Vec<VecDeque<Valued>>,
     /// Outcomes of the first units of the experiment, of metrics that wait for a scale.
     first: Vec<Vec<Valued>>,
+}
+
+/// What units have gained for a metric.
+#[derive(Default)]
+pub(crate) struct Gained {
+    pub(crate) sums: MetricSums,
+    pub(crate) bets: Bets,
+    pub(crate) parts: Parts,
 }
 
 /// What a unit was worth, and its covariate, where it has one.
@@ -64,6 +76,8 @@ impl Ledger {
             history: History::default(),
             terms: Vec::new(),
             bets: Vec::new(),
+            parts: Vec::new(),
+            units: 0,
             days: BTreeMap::new(),
             minutes: Vec::new(),
             pending: BTreeMap::new(),
@@ -102,6 +116,10 @@ impl Ledger {
         ));
         self.bets.push(vec![
             vec![Bets::default(); definition.metrics.len()];
+            definition.arms.len()
+        ]);
+        self.parts.push(vec![
+            vec![Parts::default(); definition.metrics.len()];
             definition.arms.len()
         ]);
         self.evidence.epochs.push(EpochEvidence {
@@ -216,7 +234,30 @@ impl Ledger {
             zeros,
             others.iter().map(|value| (*value, None)),
         );
-        self.expect(epoch, (arm, metric), now, sums, &bets);
+        let parts = self.parts_of(metric, zeros, others);
+        self.expect(epoch, (arm, metric), now, &Gained { sums, bets, parts });
+    }
+
+    /// Remembers what a unit was worth, as the log does it.
+    pub(crate) fn note_first(&mut self, arm: usize, metric: usize, value: f64) {
+        self.remember(arm, metric, 0, std::iter::once((value, None)));
+    }
+
+    /// The parts of units of their own, where they are kept.
+    fn parts_of(&mut self, metric: usize, zeros: u64, others: &[f64]) -> Parts {
+        let definition = &self.experiment.definition;
+        let mut parts = Parts::default();
+        if !definition.keeps_parts(&definition.metrics[metric]) {
+            return parts;
+        }
+        let zeros = std::iter::repeat_n(0.0, zeros as usize);
+        let terms = &self.terms[self.evidence.epochs.len() - 1];
+        for value in zeros.chain(others.iter().copied()) {
+            self.units += 1;
+            let within = terms.within(metric, value);
+            parts.add(&Parts::one(part_of(self.units), 1, &within.into()));
+        }
+        parts
     }
 
     /// Units of their own whose covariates are known, that were exposed at a moment, in seconds, and were worth this at once.
@@ -239,7 +280,13 @@ impl Ledger {
             bets.add(&self.terms[epoch].of_unit(metric, unit, *value));
         }
         self.remember(arm, metric, 0, units.iter().copied());
-        self.expect(epoch, (arm, metric), now, sums.sums(), &bets);
+        let sums = sums.sums();
+        let gained = Gained {
+            sums,
+            bets,
+            ..Gained::default()
+        };
+        self.expect(epoch, (arm, metric), now, &gained);
     }
 
     /// Sums of units that were exposed at a moment and have come: they count when the window has passed.
@@ -248,36 +295,36 @@ impl Ledger {
         epoch: usize,
         (arm, metric): (usize, usize),
         now: i64,
-        sums: MetricSums,
-        bets: &Bets,
+        gained: &Gained,
     ) {
         self.evidence.epochs[epoch].arms[arm].metrics[metric]
             .all
-            .add(&sums);
-        self.count_day((epoch, arm, metric), now, bets);
+            .add(&gained.sums);
+        self.count_day((epoch, arm, metric), now, &gained.bets);
         let declared = &self.experiment.definition.metrics[metric];
         let wait = declared.window_seconds as i64 + declared.bucket_seconds().unwrap_or(0);
         if wait == 0 {
-            self.count((epoch, arm, metric), &sums, bets);
+            self.count((epoch, arm, metric), gained);
         } else {
             let place = (now + wait, epoch, arm, metric);
-            let (all_sums, all_bets) = self.pending.entry(place).or_default();
-            all_sums.add(&sums);
-            all_bets.add(bets);
+            let all = self.pending.entry(place).or_default();
+            all.sums.add(&gained.sums);
+            all.bets.add(&gained.bets);
+            all.parts.add(&gained.parts);
         }
     }
 
-    fn count(
-        &mut self,
-        (epoch, arm, metric): (usize, usize, usize),
-        sums: &MetricSums,
-        more: &Bets,
-    ) {
+    fn count(&mut self, (epoch, arm, metric): (usize, usize, usize), gained: &Gained) {
         let bets = &mut self.bets[epoch][arm][metric];
-        bets.add(more);
+        bets.add(&gained.bets);
         let place = &mut self.evidence.epochs[epoch].arms[arm].metrics[metric];
-        place.matured.add(sums);
+        place.matured.add(&gained.sums);
         place.bets = bets.sums();
+        if !gained.parts.is_empty() {
+            let parts = &mut self.parts[epoch][arm][metric];
+            parts.add(&gained.parts);
+            place.parts = parts.sums(place.matured.about);
+        }
     }
 
     /// Counts what changes in the bets by the day on which units came, at a moment in seconds.
@@ -306,8 +353,8 @@ impl Ledger {
     /// Takes what has matured.
     pub(crate) fn mature(&mut self, now: i64) {
         let later = self.pending.split_off(&(now + 1, 0, 0, 0));
-        for ((_, epoch, arm, metric), (sums, bets)) in std::mem::replace(&mut self.pending, later) {
-            self.count((epoch, arm, metric), &sums, &bets);
+        for ((_, epoch, arm, metric), gained) in std::mem::replace(&mut self.pending, later) {
+            self.count((epoch, arm, metric), &gained);
         }
     }
 

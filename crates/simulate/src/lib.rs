@@ -9,6 +9,7 @@ mod bandit;
 mod cells;
 mod changing;
 mod hostile;
+mod hostile_bandit;
 mod law;
 mod ledger;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use changing::{Course, HostileChange};
 pub use hostile::{
     Delays, HostileFixed, HostileReport, HostileRollout, Trouble, declared, simulate_hostile,
 };
+pub use hostile_bandit::{HostileBandit, Reward};
 pub use law::Law;
 pub use method::Method;
 pub use rollout::{RolloutDesign, RolloutReport, Rule, rollout_table, simulate_rollout};

@@ -240,6 +240,7 @@ fn evidence(arm: &Arm) -> ArmEvidence {
                 ones: arm.bad,
                 ..BetSums::default()
             },
+            parts: Vec::new(),
         }],
     }
 }

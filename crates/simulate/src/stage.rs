@@ -2,7 +2,7 @@
 //! metric, and one value per unit.
 
 use crate::run::running;
-use evidence::{Delta, ExactSum};
+use evidence::{Delta, ExactSum, Parts, part_of};
 use judge::control::{Look, Next, step};
 use judge::results::{History, Results, View, view};
 use std::collections::VecDeque;
@@ -14,6 +14,10 @@ use types::{
 pub(crate) struct Stage {
     pub(crate) experiment: Experiment,
     pub(crate) evidence: Evidence,
+    /// By epoch and arm.
+    parts: Vec<Vec<Parts>>,
+    /// Units so far.
+    units: u64,
     pending: VecDeque<Pending>,
 }
 
@@ -21,7 +25,7 @@ pub(crate) struct Stage {
 struct Pending {
     due: u64,
     epoch: usize,
-    arms: Vec<MetricSums>,
+    arms: Vec<(MetricSums, Parts)>,
 }
 
 impl Stage {
@@ -35,6 +39,8 @@ impl Stage {
                 minutes: Some(Vec::new()),
                 ..Evidence::default()
             },
+            parts: Vec::new(),
+            units: 0,
             pending: VecDeque::new(),
         };
         stage.open_epoch(shares, Timestamp::from_micros(0));
@@ -46,6 +52,7 @@ impl Stage {
             exposures: Exposures::default(),
             metrics: vec![MetricEvidence::default()],
         };
+        self.parts.push(vec![Parts::default(); shares.len()]);
         self.evidence.epochs.push(EpochEvidence {
             epoch: self.evidence.epochs.len() as i64,
             started_at: now,
@@ -70,7 +77,24 @@ impl Stage {
     /// Outcomes of the last epoch, by arm, that come when `due` units have.
     pub(crate) fn expect(&mut self, due: u64, arms: Vec<MetricSums>) {
         let epoch = self.evidence.epochs.len() - 1;
+        let arms = arms.into_iter().map(|sums| (sums, self.parts_of(&sums)));
+        let arms = arms.collect();
         self.pending.push_back(Pending { due, epoch, arms });
+    }
+
+    /// The parts of units with one value each, 0 or 1, where they are kept.
+    fn parts_of(&mut self, sums: &MetricSums) -> Parts {
+        let definition = &self.experiment.definition;
+        let mut parts = Parts::default();
+        if definition.keeps_parts(&definition.metrics[0]) {
+            let ones = sums.total().round() as u64;
+            for unit in 0..sums.units {
+                self.units += 1;
+                let value = f64::from(unit < ones);
+                parts.add(&Parts::one(part_of(self.units), 1, &value.into()));
+            }
+        }
+        parts
     }
 
     /// Counts the outcomes that have come when `seen` units have.
@@ -78,9 +102,13 @@ impl Stage {
         let came = self.pending.partition_point(|waiting| waiting.due <= seen);
         for came in self.pending.drain(..came) {
             let places = self.evidence.epochs[came.epoch].arms.iter_mut();
-            for (place, sums) in places.zip(&came.arms) {
-                place.metrics[0].all.add(sums);
-                place.metrics[0].matured.add(sums);
+            let parts = &mut self.parts[came.epoch];
+            for ((place, parts), (sums, more)) in places.zip(parts).zip(&came.arms) {
+                let metric = &mut place.metrics[0];
+                metric.all.add(sums);
+                metric.matured.add(sums);
+                parts.add(more);
+                metric.parts = parts.sums(metric.matured.about);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::hostile::{End, Ended, HostileReport, Outages, TICK, report};
 use crate::law::{Law, poisson};
-use crate::ledger::Ledger;
+use crate::ledger::{Gained, Ledger};
 use crate::run::{definition, play_all};
 use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Gain, Happening, Seen, UnitMetric, start_of};
 use judge::limits::{Met, SLOT, Units};
@@ -251,6 +251,8 @@ impl<'a> Play<'a> {
         let gain = Gain {
             count: 1,
             sum: ExactSum::from(value),
+            before: None,
+            after: value,
             valued: true,
             bad: first,
             fresh: user.coin == Coin::Fresh,
@@ -295,6 +297,11 @@ impl<'a> Play<'a> {
             self.ledger
                 .bad(arm, 0, now, (u64::from(first), u64::from(bad)));
         }
-        self.ledger.expect(epoch, (arm, 0), began, sums, &bets);
+        let gained = Gained {
+            sums,
+            bets,
+            ..Gained::default()
+        };
+        self.ledger.expect(epoch, (arm, 0), began, &gained);
     }
 }

@@ -303,6 +303,21 @@ pub struct MetricEvidence {
     pub all: MetricSums,
     /// Units whose window has passed, as bets see them; empty where the epoch has no scale.
     pub bets: BetSums,
+    /// Of `matured`, by parts of the units; a unit is in the same part in all epochs. Empty where parts are not kept.
+    pub parts: Vec<PartSums>,
+}
+
+/// How many parts units are divided into, by chance, where parts are kept: what differs between parts is how much an estimate
+/// errs, whatever the predictions of one unit have to do with each other.
+pub const PARTS: usize = 64;
+
+/// Sums over the predictions of a part of the units of an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PartSums {
+    /// ΣD: predictions that count.
+    pub count: u64,
+    /// Σ(M − aD), with the a of [`MetricEvidence::matured`] and values within floor and cap of the scale, where there is one.
+    pub sum: f64,
 }
 
 /// What one arm gathered in an epoch.

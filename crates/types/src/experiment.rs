@@ -232,6 +232,13 @@ impl ExperimentDefinition {
         is_judged && !is_bandit && self.role(metric) != MetricRole::Guardrail
     }
 
+    /// Whether the sums of a metric are kept by parts of the units, too: under a bandit units come back in hundreds of epochs,
+    /// and what they do there is not independent. What only guards is judged by first events.
+    pub fn keeps_parts(&self, metric: &Metric) -> bool {
+        let is_bandit = matches!(self.policy, Policy::Bandit(_));
+        is_bandit && self.role(metric) != MetricRole::Guardrail
+    }
+
     /// The ratio of candidate and control up to which a guardrail is not harmed.
     pub fn tolerated_ratio(&self, metric: &Metric) -> f64 {
         if !metric.is_never_negative() {

@@ -44,7 +44,7 @@ pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
     ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, CovariateSums, DayEvidence, DaySums,
     EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
-    PredictedSums, SegmentEvidence, SegmentOf,
+    PARTS, PartSums, PredictedSums, SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
     ALPHAS, Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey,

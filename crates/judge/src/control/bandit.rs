@@ -4,12 +4,13 @@ use super::{Look, Next, because_held, unhealthy};
 use crate::bandit::{
     capped, kl_ucb, mixed, optimal_proportions, stopping, top_two, ucb1, with_floor,
 };
-use crate::results::primary_of;
+use crate::clustered::Clustered;
+use crate::results::{ByParts, has_several, primary_of};
 use crate::sample::Sample;
 use crate::thompson::{self, Posterior};
 use types::{
-    Algorithm, BanditProgress, BanditSettings, Decision, Direction, Metric, MetricKind, MetricSums,
-    Progress, Timestamp,
+    Algorithm, BanditProgress, BanditSettings, Decision, Direction, Evidence, Metric, MetricKind,
+    MetricSums, Progress, Timestamp,
 };
 
 /// A change of every weight by less than this is not worth an epoch.
@@ -136,7 +137,7 @@ fn is_old(look: &Look<'_>, settings: &BanditSettings) -> bool {
     })
 }
 
-/// What the weights should become; `None` while an arm is in its burn-in.
+/// What the weights should become; `None` while an arm is in its burn-in, or too little is known of its values.
 fn target(
     look: &Look<'_>,
     settings: &BanditSettings,
@@ -158,10 +159,7 @@ fn target(
     {
         return None;
     }
-    let sums: Vec<Sums> = arms
-        .iter()
-        .map(|arm| remembered(look, settings, primary, *arm))
-        .collect();
+    let sums = remembered(look, settings, primary, &arms)?;
     let weights = weigh(metric, settings.algorithm, settings.epsilon, &sums)?;
     let mut target = vec![0.0; definition.arms.len()];
     let floor = settings.floor(definition.arms.len());
@@ -189,6 +187,8 @@ pub(crate) struct Sums {
     sum_squares: f64,
     sum_count_squares: f64,
     sum_products: f64,
+    /// Where units come back, or values have a cap: mean, and the variance of the mean between parts of the units.
+    clustered: Option<(f64, f64)>,
 }
 
 impl Sums {
@@ -202,6 +202,7 @@ impl Sums {
             sum_squares,
             sum_count_squares: n,
             sum_products: sum,
+            clustered: None,
         }
     }
 
@@ -226,6 +227,13 @@ impl Sums {
         if self.units < 2.0 {
             return None;
         }
+        if let Some((mean, variance_of_mean)) = self.clustered {
+            return Some(Sample {
+                n: self.units,
+                mean,
+                variance: variance_of_mean * self.units,
+            });
+        }
         let about = |sample: Sample| Sample {
             mean: self.about + sample.mean,
             ..sample
@@ -249,20 +257,70 @@ impl Sums {
     }
 }
 
-fn remembered(look: &Look<'_>, settings: &BanditSettings, metric: usize, arm: usize) -> Sums {
-    let mut sums = Sums::default();
+/// How much each epoch counts, the older ones less.
+fn weights_by_age(look: &Look<'_>, settings: &BanditSettings) -> Vec<f64> {
     let epochs = &look.evidence.epochs;
-    for (at, epoch) in epochs.iter().enumerate() {
+    let weight = |at: usize| {
         let ended = epochs.get(at + 1).map_or(look.now, |next| next.started_at);
         let age = look.now.micros_since(ended) as f64 / 1e6;
-        let weight = match (settings.half_life_seconds, settings.window_seconds) {
+        match (settings.half_life_seconds, settings.window_seconds) {
             (Some(half_life), _) => 0.5f64.powf(age / half_life as f64),
             (None, Some(window)) => f64::from(u8::from(age < window as f64)),
             (None, None) => 1.0,
-        };
-        sums.add(&epoch.arms[arm].metrics[metric].matured, weight);
+        }
+    };
+    (0..epochs.len()).map(weight).collect()
+}
+
+/// What is known of some arms; `None` while too little is.
+fn remembered(
+    look: &Look<'_>,
+    settings: &BanditSettings,
+    at: usize,
+    arms: &[usize],
+) -> Option<Vec<Sums>> {
+    let definition = &look.experiment.definition;
+    let (metric, evidence) = (&definition.metrics[at], look.evidence);
+    let weights = weights_by_age(look, settings);
+    let plain = |arm: usize| {
+        let mut sums = Sums::default();
+        for (epoch, weight) in evidence.epochs.iter().zip(&weights) {
+            sums.add(&epoch.arms[arm].metrics[at].matured, *weight);
+        }
+        sums
+    };
+    let each = arms.iter().map(|arm| plain(*arm)).collect();
+    // A share of units that have one prediction each is known exactly.
+    let binary = metric.kind == MetricKind::Binary;
+    if binary && !units_come_back(evidence) {
+        return Some(each);
     }
-    sums
+    let Some(found) = ByParts::of(definition, evidence, at, |epoch, _| weights[epoch]) else {
+        return Some(each);
+    };
+    let clustered = Clustered::new(found.parts);
+    let of_arm = |(arm, sums): (&usize, Sums)| {
+        // Units that are new to the experiment: those that come back are no more of them.
+        let first = evidence.epochs.iter().zip(&weights);
+        let first = first.map(|(epoch, weight)| weight * epoch.arms[*arm].exposures.first as f64);
+        let (error, _) = clustered.error(&[(*arm, 1.0)])?;
+        Some(Sums {
+            units: first.sum(),
+            clustered: Some((found.about + clustered.means[*arm]?, error * error)),
+            ..sums
+        })
+    };
+    arms.iter().zip(each).map(of_arm).collect()
+}
+
+/// Whether units come back in several epochs, or several times in one.
+fn units_come_back(evidence: &Evidence) -> bool {
+    let arms = evidence.epochs.iter().flat_map(|epoch| &epoch.arms);
+    let (predictions, first) = arms.fold((0, 0), |sum, arm| {
+        let exposures = arm.exposures;
+        (sum.0 + exposures.predictions, sum.1 + exposures.first)
+    });
+    has_several(predictions, first)
 }
 
 /// The weights of an algorithm, before the floor.
@@ -322,7 +380,8 @@ fn unit_scale(metric: &Metric, mean: f64) -> Option<f64> {
 }
 
 fn posteriors(metric: &Metric, arms: &[Sums], samples: &[Sample]) -> Option<Vec<Posterior>> {
-    let shares = metric.kind == MetricKind::Binary && arms.iter().all(Sums::is_one_each);
+    let is_share = |sums: &Sums| sums.is_one_each() && sums.clustered.is_none();
+    let shares = metric.kind == MetricKind::Binary && arms.iter().all(is_share);
     let widest = samples.iter().map(|s| s.variance).fold(0.0, f64::max);
     let each = arms.iter().zip(samples).map(|(sums, sample)| {
         let posterior = if shares {

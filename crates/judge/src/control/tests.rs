@@ -37,6 +37,7 @@ fn binary(metric: &Metric, bad: u64, n: u64) -> MetricEvidence {
     MetricEvidence {
         matured: sums,
         all: sums,
+        parts: Vec::new(),
         bets: types::BetSums {
             units: n,
             fresh: n,

@@ -1,10 +1,13 @@
 //! Estimates for weights that followed the data.
 
+use super::guard::scale_of;
 use super::one_each;
 use crate::adaptive::{Adaptive, ArmSums, EpochSums};
+use crate::clustered::{Clustered, Part};
 use crate::sample::Interval;
+use crate::scales::waits_for_scale;
 use crate::special::critical_z;
-use types::{Evidence, ExperimentDefinition, MetricSums, Policy};
+use types::{EpochEvidence, Evidence, ExperimentDefinition, Metric, MetricSums, PARTS, Policy};
 
 /// Means and differences that stay honest after adaptation. For one look: they are no sequence.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +51,10 @@ pub(super) fn adaptive(
 ) -> Option<AdaptiveResult> {
     if !matches!(definition.policy, Policy::Bandit(_)) {
         return None;
+    }
+    let by_parts = ByParts::of(definition, evidence, at, |_, share| adaptive_weight(share));
+    if let Some(found) = by_parts {
+        return clustered(definition, found);
     }
     let arms = definition.arms.len();
     // Squares of large values that differ little would lose all of their digits.
@@ -97,6 +104,108 @@ pub(super) fn adaptive(
             .filter(|arm| known(0) && known(*arm))
             .map(comparison)
             .collect(),
+    })
+}
+
+/// What the epochs of a bandit have by parts of the units, of a metric; about a reference point.
+pub(crate) struct ByParts {
+    pub(crate) about: f64,
+    /// By arm.
+    pub(crate) parts: Vec<Vec<Part>>,
+}
+
+impl ByParts {
+    /// Of no epoch yet.
+    pub(super) fn new(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> Self {
+        Self {
+            about: super::pooled(evidence, at, 0).0.about,
+            parts: vec![vec![Part::default(); PARTS]; definition.arms.len()],
+        }
+    }
+
+    /// Of all epochs, each with a weight that may depend on the share of the arm; `None` where an epoch of an earlier release kept
+    /// no parts.
+    pub(crate) fn of(
+        definition: &ExperimentDefinition,
+        evidence: &Evidence,
+        at: usize,
+        weight: impl Fn(usize, f64) -> f64,
+    ) -> Option<Self> {
+        let mut sums = Self::new(definition, evidence, at);
+        for (place, epoch) in evidence.epochs.iter().enumerate() {
+            sums.add(&definition.metrics[at], epoch, at, |share| {
+                weight(place, share)
+            })?;
+        }
+        Some(sums)
+    }
+
+    /// Adds an epoch; `None` where it kept no parts. Where values wait for a scale, an epoch without one does not count.
+    pub(super) fn add(
+        &mut self,
+        metric: &Metric,
+        epoch: &EpochEvidence,
+        at: usize,
+        weight: impl Fn(f64) -> f64,
+    ) -> Option<()> {
+        if waits_for_scale(metric) && scale_of(epoch, at).is_none() {
+            return Some(());
+        }
+        for ((gathered, share), parts) in epoch.arms.iter().zip(&epoch.shares).zip(&mut self.parts)
+        {
+            let metric = &gathered.metrics[at];
+            if metric.matured.count == 0 || *share <= 0.0 {
+                continue;
+            }
+            if metric.parts.is_empty() {
+                return None;
+            }
+            let (moved, weight) = (metric.matured.about - self.about, weight(*share));
+            for (sum, part) in parts.iter_mut().zip(&metric.parts) {
+                let count = part.count as f64;
+                sum.add(count, part.sum + moved * count, weight);
+            }
+        }
+        Some(())
+    }
+}
+
+/// h/e of an epoch in which an arm had a share e, with h = √e.
+pub(super) fn adaptive_weight(share: f64) -> f64 {
+    share.sqrt().recip()
+}
+
+/// The estimates of sums by parts; `None` where nothing has matured.
+fn clustered(definition: &ExperimentDefinition, found: ByParts) -> Option<AdaptiveResult> {
+    let arms = 0..definition.arms.len();
+    let clustered = Clustered::new(found.parts);
+    let alpha = definition.alpha;
+    let z = critical_z(alpha, 2.0);
+    // Where all values are alike, nothing is known of the error.
+    let error = |terms: &[(usize, f64)]| clustered.normal_error(terms, alpha).filter(|e| *e > 0.0);
+    let arm = |arm: usize| {
+        let mean = found.about + clustered.means[arm]?;
+        let error = error(&[(arm, 1.0)])?;
+        Some(AdaptiveArm {
+            mean,
+            error,
+            interval: Interval::around(mean, z * error),
+        })
+    };
+    let comparison = |arm: usize| {
+        let difference = clustered.means[arm]? - clustered.means[0]?;
+        let error = error(&[(arm, 1.0), (0, -1.0)])?;
+        Some(AdaptiveComparison {
+            arm,
+            difference,
+            error,
+            interval: Interval::around(difference, z * error),
+        })
+    };
+    let some = clustered.means.iter().any(Option::is_some);
+    some.then(|| AdaptiveResult {
+        arms: arms.clone().map(arm).collect(),
+        comparisons: arms.skip(1).filter_map(comparison).collect(),
     })
 }
 

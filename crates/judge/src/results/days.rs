@@ -1,18 +1,25 @@
-//! The effect from day to day: [`crate::drift`] on the evidence of an experiment.
+//! The effect from day to day: [`crate::drift`] on the evidence of an experiment. Under a bandit, whose epochs are shorter than
+//! days, from one stretch of epochs to the next.
 
+use super::adaptive::{ByParts, adaptive_weight};
 use super::guard::scale_of;
 use crate::claim::Shape;
+use crate::clustered::Clustered;
 use crate::drift::{Day, DayMean, Drift};
 use crate::sample::Interval;
 use crate::special::critical_z;
 use evidence::matured_before;
-use types::{DayEvidence, DaySums, Evidence, Metric, Timestamp};
+use types::{
+    DayEvidence, DaySums, Evidence, ExperimentDefinition, Metric, MetricEvidence, Timestamp,
+};
 
-/// How the effect of a candidate was from day to day, by the day on which units came to the experiment.
+/// How the effect of a candidate was from day to day, by the day on which units came to the experiment; under a bandit, by when
+/// predictions were made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EffectByDay {
     /// In their order: days that have passed, and whose units have matured. A day with too few units counts together with the
-    /// next; one in which the weights changed is there for each of them.
+    /// next; one in which the weights changed is there for each of them. Under a bandit: stretches of epochs, each at least a
+    /// tenth as long as all before it.
     pub days: Vec<DayEffect>,
     /// The largest e-value of all days so far that the effect has changed.
     pub e: f64,
@@ -23,11 +30,11 @@ pub struct EffectByDay {
 /// The effect on units that came on one day, or on several that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DayEffect {
-    /// The first day, UTC, counted from 1970-01-01.
-    pub first: i64,
-    /// The last day.
-    pub last: i64,
-    /// Units of the control and of the candidate.
+    /// When it begins, in seconds since 1970: for days, midnight UTC.
+    pub from: i64,
+    /// When it ends: the first second that is not in it.
+    pub to: i64,
+    /// Units of the control and of the candidate; under a bandit, predictions.
     pub units: (u64, u64),
     /// candidate − control, each value counted up to the cap.
     pub difference: f64,
@@ -38,11 +45,11 @@ pub struct DayEffect {
 /// That an effect has changed, and how: what was before and after the day that parts both best.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EffectChange {
-    /// The last day of the first part, counted from 1970-01-01.
+    /// When the first part ends, in seconds since 1970: the first second that is not in it.
     pub until: i64,
     /// The mean difference until then.
     pub before: f64,
-    /// The first day of the second part.
+    /// When the second part begins.
     pub from: i64,
     /// The mean difference since then.
     pub after: f64,
@@ -55,6 +62,52 @@ const LEAST_UNITS: f64 = 100.0;
 /// A day needs so many times the squared skewness of its values in each arm.
 const UNITS_BY_SKEWNESS: f64 = 10.0;
 
+/// Blocks that follow each other, and what they say so far.
+struct Blocks {
+    /// The quantile of the interval of each.
+    critical: f64,
+    each: Vec<Day>,
+    drift: Drift,
+    found: EffectByDay,
+}
+
+impl Blocks {
+    fn new(alpha: f64) -> Self {
+        Self {
+            critical: critical_z(alpha, 2.0),
+            each: Vec::new(),
+            drift: Drift::default(),
+            found: EffectByDay {
+                days: Vec::new(),
+                e: 1.0,
+                change: None,
+            },
+        }
+    }
+
+    fn push(&mut self, (from, to): (i64, i64), units: (u64, u64), closed: Day) {
+        self.drift.push(closed);
+        self.each.push(closed);
+        self.found.e = self.found.e.max(self.drift.e());
+        let half = self.critical * closed.variance.sqrt();
+        self.found.days.push(DayEffect {
+            from,
+            to,
+            units,
+            difference: closed.difference,
+            interval: Interval::around(closed.difference, half),
+        });
+    }
+
+    /// What they say, where a change is looked for among so many comparisons.
+    fn end(mut self, comparisons: usize) -> EffectByDay {
+        if self.found.e >= LINE * comparisons.max(1) as f64 {
+            self.found.change = change(&self.found.days, &self.each);
+        }
+        self.found
+    }
+}
+
 /// Of a candidate on the metric at a place of the definition; `comparisons` says among how many a change is looked for, and
 /// `alpha` is for the interval of each day.
 pub(super) fn by_day(
@@ -65,14 +118,7 @@ pub(super) fn by_day(
     now: Timestamp,
 ) -> EffectByDay {
     let matured = matured_before(metric, now.seconds());
-    let critical = critical_z(alpha, 2.0);
-    let mut found = EffectByDay {
-        days: Vec::new(),
-        e: 1.0,
-        change: None,
-    };
-    let mut each: Vec<Day> = Vec::new();
-    let mut drift = Drift::default();
+    let mut blocks = Blocks::new(alpha);
     for epoch in &evidence.epochs {
         let Some(scale) = scale_of(epoch, at) else {
             continue;
@@ -93,23 +139,87 @@ pub(super) fn by_day(
                 difference: width * (of_candidate - of_control),
                 variance: width * width * (a.variance / a.n + b.variance / b.n),
             };
-            drift.push(closed);
-            each.push(closed);
-            found.e = found.e.max(drift.e());
-            found.days.push(DayEffect {
-                first: *first,
-                last: day.day,
-                units: (control.units, candidate.units),
-                difference: closed.difference,
-                interval: Interval::around(closed.difference, critical * closed.variance.sqrt()),
-            });
+            let span = (DayEvidence::start(*first), DayEvidence::start(day.day + 1));
+            blocks.push(span, (control.units, candidate.units), closed);
             open = None;
         }
     }
-    if found.e >= LINE * comparisons.max(1) as f64 {
-        found.change = change(&found.days, &each);
+    blocks.end(comparisons)
+}
+
+/// A stretch of a bandit's epochs is at least this part of the time before it, so that there are not thousands of them, and the
+/// hours of a day are soon one.
+const LEAST_PART: f64 = 0.1;
+/// Its error is taken between about this many parts of the units at least.
+const LEAST_DEGREES: f64 = 25.0;
+
+/// The same under a bandit: stretches of epochs that have ended and matured, with the estimates that stay honest when the
+/// weights follow the data. `None` where the sums are not kept by parts.
+pub(super) fn by_epochs(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    (at, arm): (usize, usize),
+    comparisons: usize,
+    now: Timestamp,
+) -> Option<EffectByDay> {
+    let metric = &definition.metrics[at];
+    let matured = matured_before(metric, now.seconds());
+    let mut blocks = Blocks::new(definition.alpha);
+    let epochs = &evidence.epochs;
+    let began = |epoch: usize| epochs[epoch].started_at.seconds();
+    let (mut first, mut fresh) = (0, [DaySums::default(); 2]);
+    let mut open = ByParts::new(definition, evidence, at);
+    let mut units = (0, 0);
+    for next in 1..epochs.len() {
+        open.add(metric, &epochs[next - 1], at, adaptive_weight)?;
+        let count = |arm: usize| epochs[next - 1].arms[arm].metrics[at].matured.count;
+        units = (units.0 + count(0), units.1 + count(arm));
+        for (sums, arm) in fresh.iter_mut().zip([0, arm]) {
+            add(sums, &of_bets(&epochs[next - 1].arms[arm].metrics[at]));
+        }
+        let (from, to) = (began(first), began(next));
+        if to > matured {
+            break;
+        }
+        if ((to - from) as f64) < LEAST_PART * (from - began(0)) as f64 {
+            continue;
+        }
+        let skewed = shapes(&fresh[0], &fresh[1]).map(|(shape, _)| shape.skewness);
+        let enough = |(n, skewness): (u64, f64)| is_many(n as f64, skewness);
+        let pairs = [(units.0, skewed[0]), (units.1, skewed[1])];
+        if !pairs.into_iter().all(enough) {
+            continue;
+        }
+        let clustered = Clustered::new(open.parts.clone());
+        let means = clustered.means[arm].zip(clustered.means[0]);
+        let error = clustered.error(&[(arm, 1.0), (0, -1.0)]);
+        let known = error.filter(|(error, degrees)| *error > 0.0 && *degrees >= LEAST_DEGREES);
+        let Some(((candidate, control), (error, _))) = means.zip(known) else {
+            continue;
+        };
+        let closed = Day {
+            difference: candidate - control,
+            variance: error * error,
+        };
+        blocks.push((from, to), units, closed);
+        (first, units) = (next, (0, 0));
+        open = ByParts::new(definition, evidence, at);
     }
-    found
+    Some(blocks.end(comparisons))
+}
+
+/// Numbers of units as bets see them, or where there are no bets, of each prediction with a 0 or a 1.
+fn of_bets(metric: &MetricEvidence) -> DaySums {
+    if metric.bets.fresh > 0 {
+        return DaySums {
+            units: metric.bets.fresh,
+            powers: metric.bets.powers,
+        };
+    }
+    DaySums {
+        units: metric.matured.count,
+        powers: [metric.matured.total(); 3],
+    }
 }
 
 fn add(sums: &mut DaySums, more: &DaySums) {
@@ -158,9 +268,13 @@ fn varies(day: Shape) -> bool {
 
 /// Whether the mean of a day is nearly normal.
 fn is_enough(day: Shape) -> bool {
-    let by_skewness = UNITS_BY_SKEWNESS * day.skewness * day.skewness;
+    varies(day) && is_many(day.n, day.skewness)
+}
+
+/// Whether so many units are enough for values of this skewness.
+fn is_many(n: f64, skewness: f64) -> bool {
     // What is not a number is not enough.
-    varies(day) && day.n >= LEAST_UNITS && day.n >= by_skewness
+    n >= LEAST_UNITS && n >= UNITS_BY_SKEWNESS * skewness * skewness
 }
 
 /// The day that parts all into two that differ most, in standard errors.
@@ -170,9 +284,9 @@ fn change(days: &[DayEffect], each: &[Day]) -> Option<EffectChange> {
         let variance = before.weight.recip() + after.weight.recip();
         let apart = (after.mean - before.mean).powi(2) / variance;
         let change = EffectChange {
-            until: days[cut - 1].last,
+            until: days[cut - 1].to,
             before: before.mean,
-            from: days[cut].first,
+            from: days[cut].from,
             after: after.mean,
         };
         (apart, change)

@@ -61,9 +61,9 @@ fn effect_changed(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> 
          difference and its interval are of the average so far.",
         metric.name,
         difference(metric, change.before),
-        date(change.until),
+        end(change.until),
         difference(metric, change.after),
-        date(change.from),
+        begin(change.from),
     ))
 }
 
@@ -92,11 +92,22 @@ fn no_longer_holds(metric: &Metric, arm: &str, c: &Comparison) -> Option<String>
     ))
 }
 
-/// A day, counted from 1970-01-01, as people write it.
-pub fn date(day: i64) -> String {
-    let micros = DayEvidence::start(day).saturating_mul(1_000_000);
+/// When a stretch of time begins, in seconds since 1970: the day, where that is at midnight UTC.
+pub fn begin(seconds: i64) -> String {
+    let micros = seconds.saturating_mul(1_000_000);
     let text = Timestamp::from_micros(micros).to_string();
-    text.split('T').next().unwrap_or_default().to_owned()
+    match DayEvidence::start(DayEvidence::of(seconds)) == seconds {
+        true => text.split('T').next().unwrap_or_default().to_owned(),
+        false => text,
+    }
+}
+
+/// The last of a stretch of time that ends before a moment, in seconds since 1970: the day, where that is at midnight UTC.
+pub fn end(seconds: i64) -> String {
+    match DayEvidence::start(DayEvidence::of(seconds)) == seconds {
+        true => begin(DayEvidence::start(DayEvidence::of(seconds) - 1)),
+        false => begin(seconds),
+    }
 }
 
 /// A difference of means, with its sign.

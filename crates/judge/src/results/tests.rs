@@ -64,6 +64,7 @@ fn arm(metrics: &[MetricSums]) -> ArmEvidence {
                 matured: sums,
                 all: sums,
                 bets: BetSums::default(),
+                parts: Vec::new(),
             })
             .collect(),
     }
@@ -745,7 +746,7 @@ fn a_claim_goes_with_the_effect_that_it_stood_on() {
         (after_day(5), Some(after_day(6)))
     );
     let change = comparison.by_day.as_ref().unwrap().change.unwrap();
-    assert_eq!((change.until, change.from), (5, 6));
+    assert_eq!((change.until, change.from), (6 * 86_400, 6 * 86_400));
     let words = changes(&experiment.definition, &last);
     assert_eq!(
         words,
@@ -807,7 +808,9 @@ fn days_close_when_they_have_passed_and_have_enough_units() {
     };
     let many = [[(50, 500), (60, 500)]; 5];
     let ends = |found: &EffectByDay| -> Vec<(i64, i64)> {
-        found.days.iter().map(|day| (day.first, day.last)).collect()
+        let days = found.days.iter();
+        days.map(|day| (day.from / 86_400, day.to / 86_400 - 1))
+            .collect()
     };
     let before_the_last_ends = Timestamp::from_micros(5 * 86_400_000_000 - 1);
     let found = by_day(vec![epoch_of_days(1, 0, &many)], before_the_last_ends);

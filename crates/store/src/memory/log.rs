@@ -225,7 +225,9 @@ impl Log {
                     coin: self.coin(models, experiment, prediction.epoch, unit),
                     began: prediction.made().seconds(),
                     of: experiment.definition.metrics.iter().map(first_of).collect(),
-                    segments: self.segments_of(experiment, prediction),
+                    segments: self
+                        .segments_of(experiment, prediction)
+                        .with_part(&experiment.definition, number as u64),
                     covariates: self.covariates_of(experiment, prediction),
                 };
                 if experiment.definition.counts_units() {
@@ -280,7 +282,7 @@ impl Log {
         prediction: &PredictionEntry<'_>,
     ) -> Segments {
         if experiment.definition.dimensions.is_empty() {
-            return Segments::new();
+            return Segments::default();
         }
         if let Unit::Named(number) = unit_of(prediction) {
             let mut facts = self.facts.iter();
@@ -983,6 +985,7 @@ impl Log {
                             ..matured.sums()
                         },
                         bets: matured.bets.sums(),
+                        parts: matured.part_sums(),
                     }
                 });
                 ArmEvidence {

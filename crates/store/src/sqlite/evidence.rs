@@ -15,7 +15,7 @@ use crate::entry::PredictionEntry;
 pub(super) use days::days_of;
 use evidence::{
     Bets, Coin, CovariateDelta, Covariates, Delta, Drawn, ExactSum, Exposure, Facts, Gain,
-    Happening, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
+    Happening, Parts, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
     WithoutLines, cutoff, exposed, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
@@ -174,7 +174,7 @@ impl OpenEvidence {
         if exposure.unit.is_none() {
             let covariates;
             (segments, covariates) =
-                self.of_attributes(connection, experiment, &definition, prediction.attributes)?;
+                self.of_own(connection, &exposure, &definition, prediction.attributes)?;
             let arm = definition.arm(version);
             for (at, gain) in gains {
                 let metric = &definition.metrics[at];
@@ -188,7 +188,8 @@ impl OpenEvidence {
                     OfBets::new(&terms, (at, metric), exposure.seconds, bets)
                 });
                 let own = &mut UnitMetric::default();
-                self.counted(&segments, covariate).add_gain(
+                let parts = terms.parts(&segments, (&definition, at), &gain);
+                self.counted(&segments, (covariate, parts)).add_gain(
                     &exposure,
                     (at, metric),
                     &gain,
@@ -231,7 +232,7 @@ impl OpenEvidence {
         };
         let exposures = Exposure::delta(measured.status, new);
         self.count_minute(connection, &definition, (&exposure, version), measured)?;
-        for segment in segments {
+        for segment in segments.iter() {
             let place = Place {
                 metric: in_segment(EXPOSURES, segment),
                 ..place
@@ -314,7 +315,7 @@ impl OpenEvidence {
             own.event = old.is_some_and(|old| old.event);
             own.outcome = UnitOutcome::of_one(exposure.order, happened.before);
             let (segments, covariates) =
-                self.of_attributes(connection, exposure.experiment, &definition, attributes)?;
+                self.of_own(connection, exposure, &definition, attributes)?;
             let covariate = covariate_at(&covariates, at);
             let bets = match definition.arm(exposure.version) {
                 Some(arm) if terms.has(at) => {
@@ -328,7 +329,8 @@ impl OpenEvidence {
                 _ => None,
             };
             in_time = bets.is_some();
-            self.counted(&segments, covariate).add_gain(
+            let parts = terms.parts(&segments, (&definition, at), &gain);
+            self.counted(&segments, (covariate, parts)).add_gain(
                 exposure,
                 (at, metric),
                 &gain,
@@ -427,6 +429,7 @@ impl OpenEvidence {
                 now: self.now,
                 segments: &segments,
                 covariate,
+                parts: terms.parts(&segments, (definition, *at), gain),
             };
             counted.add_gain(&of_unit, (*at, metric), gain, own, bets);
         }
@@ -482,12 +485,17 @@ impl OpenEvidence {
         Ok(terms)
     }
 
-    fn counted<'a>(&'a mut self, segments: &'a Segments, covariate: Option<f64>) -> Counted<'a> {
+    fn counted<'a>(
+        &'a mut self,
+        segments: &'a Segments,
+        (covariate, parts): (Option<f64>, Parts),
+    ) -> Counted<'a> {
         Counted {
             changes: &mut self.changes,
             now: self.now,
             segments,
             covariate,
+            parts,
         }
     }
 
@@ -657,6 +665,8 @@ struct Counted<'a> {
     segments: &'a Segments,
     /// That of the unit, for the metric.
     covariate: Option<f64>,
+    /// What changes in the sums by parts, where they are kept for the metric.
+    parts: Parts,
 }
 
 impl Counted<'_> {
@@ -687,6 +697,8 @@ impl Counted<'_> {
             changes.extend(days::change(place, &bets.change));
         }
         let covariate = self.covariate;
+        // They go with the first change, which is that of the prediction.
+        let mut parts = std::mem::take(&mut self.parts);
         let mut push = |start: i64, change: Delta| {
             // What has matured is never told apart again.
             let mut push_in = |segment: u16, change: Delta| {
@@ -699,10 +711,11 @@ impl Counted<'_> {
                 }
                 changes.push((place(ALL_TIME), change));
             };
-            for segment in self.segments {
-                push_in(*segment, change.clone());
+            for segment in self.segments.iter() {
+                push_in(segment, change.clone());
             }
-            push_in(0, change);
+            let parts = std::mem::take(&mut parts);
+            push_in(0, Delta { parts, ..change });
         };
         let (early, late) = gain.timing(metric);
         unit.take(start, gain, cutoff, |start, change| {
@@ -778,13 +791,14 @@ impl Open {
             "UPDATE evidence SET units = ?2, count = ?3, sum = ?4, sum_squares = ?5, \
              sum_count_squares = ?6, sum_products = ?7, value_count = ?8, value_units = ?9, \
              events = ?10, exact = ?11, row_hash = ?12, bets = ?13, fresh_values = ?14, \
-             early = ?15, late = ?16, covariate = ?17 WHERE evidence_id = ?1",
+             early = ?15, late = ?16, covariate = ?17, parts = ?18 WHERE evidence_id = ?1",
         )?;
         let s = &self.sums;
         let exact = exact_parts(s)?;
         let bets = written_bets(s)?;
         let covariate = written_covariate(s)?;
-        let row_hash = row_hash(place, server_key, s, (&exact, &bets, &covariate));
+        let parts = written_parts(s)?;
+        let row_hash = row_hash(place, server_key, s, [&exact, &bets, &covariate, &parts]);
         update.execute(params![
             row,
             s.units,
@@ -803,6 +817,7 @@ impl Open {
             s.early,
             s.late,
             covariate,
+            parts,
         ])?;
         Ok(())
     }
@@ -812,7 +827,7 @@ fn row_hash(
     place: Place,
     server_key: i64,
     s: &Delta,
-    (exact, bets, covariate): (&[u8], &[u8], &[u8]),
+    [exact, bets, covariate, parts]: [&[u8]; 4],
 ) -> i64 {
     let mut columns = Columns::new();
     columns
@@ -844,6 +859,9 @@ fn row_hash(
     }
     if !covariate.is_empty() {
         columns.text("covariate").bytes(covariate);
+    }
+    if !parts.is_empty() {
+        columns.text("parts").bytes(parts);
     }
     columns.hash() as i64
 }
@@ -878,7 +896,8 @@ pub(super) fn changed_rows(
             let exact = row.get_ref("exact")?.as_blob()?;
             let bets = row.get_ref("bets")?.as_blob()?;
             let covariate = row.get_ref("covariate")?.as_blob()?;
-            let blobs = (exact, bets, covariate);
+            let parts = row.get_ref("parts")?.as_blob()?;
+            let blobs = [exact, bets, covariate, parts];
             let hash = row_hash(place, row.get("server_key")?, &sums, blobs);
             Ok(if agree { hash } else { !hash })
         };
@@ -902,7 +921,7 @@ pub(super) fn changed_rows(
 
 /// The columns that [`read_sums`] reads.
 pub(super) const COLUMNS: &str = "units, count, sum, sum_squares, sum_count_squares, sum_products, \
-     value_count, value_units, events, exact, bets, fresh_values, early, late, covariate";
+     value_count, value_units, events, exact, bets, fresh_values, early, late, covariate, parts";
 
 pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
     let number = |name: &str| row.get::<_, f64>(name).map(ExactSum::from);
@@ -943,6 +962,10 @@ pub(super) fn read_sums(row: &Row<'_>) -> rusqlite::Result<Delta> {
                 Some(Box::new(covariate))
             }
         },
+        parts: match row.get_ref("parts")?.as_blob()? {
+            [] => Parts::default(),
+            bytes => postcard::from_bytes(bytes).map_err(|_| corrupt("parts"))?,
+        },
     })
 }
 
@@ -958,6 +981,13 @@ fn written_covariate(sums: &Delta) -> Result<Vec<u8>, StoreError> {
         return Ok(Vec::new());
     };
     postcard::to_allocvec(covariate).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn written_parts(sums: &Delta) -> Result<Vec<u8>, StoreError> {
+    if sums.parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    postcard::to_allocvec(&sums.parts).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// What was fixed of the named units of an experiment when they came to an epoch.
@@ -979,14 +1009,14 @@ pub(super) fn terms_of(
     definition: &ExperimentDefinition,
 ) -> Result<Terms, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT shares, scales, keeps_days FROM experiment_epochs WHERE experiment_key = ?1 AND epoch = ?2",
+        "SELECT shares, scales, keeps_parts FROM experiment_epochs WHERE experiment_key = ?1 AND epoch = ?2",
     )?;
     let read = |row: &Row<'_>| {
         let shares: Vec<f64> = row.json("shares").unwrap_or_default();
         let scales: Vec<Option<Scale>> = row.json("scales").unwrap_or_default();
-        Ok(match row.get("keeps_days")? {
+        Ok(match row.get("keeps_parts")? {
             true => Terms::new(definition, &shares, &scales),
-            false => Terms::without_days(definition, &shares, &scales),
+            false => Terms::without_parts(definition, &shares, &scales),
         })
     };
     let found = select.query_row(params![experiment.0, epoch], read);

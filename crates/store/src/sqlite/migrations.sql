@@ -519,5 +519,7 @@ CREATE TABLE label_mismatches (
 ) WITHOUT ROWID;
 
 -- To schema 15
--- Whether units are counted by the day on which they came, too: in epochs that open from here on.
-ALTER TABLE experiment_epochs ADD COLUMN keeps_days INTEGER NOT NULL DEFAULT 0;
+-- Whether units are counted by the day on which they came, or under a bandit by parts of them, too: in epochs that open from
+-- here on.
+ALTER TABLE experiment_epochs ADD COLUMN keeps_parts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE evidence ADD COLUMN parts BLOB NOT NULL DEFAULT x'';

@@ -203,7 +203,7 @@ CREATE TABLE experiment_epochs (
     shares TEXT NOT NULL,           -- JSON, the control first
     started_at INTEGER NOT NULL DEFAULT 0,
     scales TEXT NOT NULL DEFAULT '[]', -- JSON, by metric: how values become numbers from 0 to 1; [] before schema 8
-    keeps_days INTEGER NOT NULL DEFAULT 0, -- whether its units are counted by day, too: since schema 15
+    keeps_parts INTEGER NOT NULL DEFAULT 0, -- whether its units are counted by day, or under a bandit by parts, too: since schema 15
     PRIMARY KEY (experiment_key, epoch)
 );
 
@@ -263,6 +263,7 @@ CREATE TABLE evidence (
     early INTEGER NOT NULL DEFAULT 0, -- of these, those whose first value came within a quarter of the window
     late INTEGER NOT NULL DEFAULT 0, -- values that came after the window of their prediction
     covariate BLOB NOT NULL DEFAULT x'', -- sums over units whose covariate is known
+    parts BLOB NOT NULL DEFAULT x'', -- sums by parts of the units, under a bandit
     UNIQUE (experiment_key, epoch, version_key, metric, start, server_key)
 );
 

@@ -503,3 +503,109 @@ pub(crate) async fn units_are_counted_by_the_day_on_which_they_came<S: Backend>(
     let reread = again.evidence(experiment, at(6 * DAY)).await.unwrap();
     assert_eq!(reread, found);
 }
+
+pub(crate) async fn a_bandit_keeps_sums_by_parts_of_its_units<S: Backend>(opened: Opened<S>) {
+    let store = &opened.store;
+    let versions = [register(store, 1, "1").await, register(store, 2, "2").await];
+    for metric in [clicked(), score()] {
+        declare(store, metric).await;
+    }
+    let metrics = vec![clicked(), score(), BuiltIn::Error.metric()];
+    let definition = ExperimentDefinition {
+        policy: types::Policy::Bandit(types::BanditSettings::default()),
+        secondary_metrics: vec![metric_name("score")],
+        guardrails: vec![metric_name("error")],
+        dimensions: vec!["country".into()],
+        ..definition(&[&versions[0], &versions[1]], metrics)
+    };
+    let id = ExperimentId::from_bits(7);
+    let create = Command::CreateExperiment {
+        key: store.unused_keys().await.unwrap().1,
+        id,
+        definition: Box::new(definition),
+    };
+    command(store, create, at(1)).await.unwrap();
+    let start = Command::StartExperiment {
+        scales: vec![Some(Scale::binary(0.5)), None, Some(Scale::binary(0.0))],
+        id,
+        progress: None,
+        revision: None,
+        by: Actor::Person,
+    };
+    command(store, start, at(2)).await.unwrap();
+    let experiment = store.experiment(id).await.unwrap().unwrap();
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut scores = Vec::new();
+    let mut epoch = 1;
+    let part = |found: &Evidence| -> Vec<Option<usize>> {
+        let parts = found
+            .epochs
+            .iter()
+            .map(|epoch| &epoch.arms[1].metrics[0].parts);
+        parts
+            .map(|parts| parts.iter().position(|part| part.count > 0))
+            .collect()
+    };
+    let mut first = None;
+    for n in 0..400i64 {
+        if n == 1 {
+            first = part(&evidence(store, &experiment, 10_000).await)[0];
+            assert!(first.is_some());
+        }
+        if n == 200 {
+            let running = store.experiment(id).await.unwrap().unwrap();
+            let reweigh = Decision::Reweigh {
+                shares: vec![0.3, 0.7],
+            };
+            take(store, step(&running, reweigh), at(1000)).await;
+            epoch = store.evidence(running, at(1000)).await.unwrap().epochs[1].epoch;
+        }
+        // Who was first comes first in the second epoch, too.
+        let number = if n % 200 == 0 { 1 } else { random.usize(..40) };
+        let unit = (n % 5 != 0 || n % 200 == 0).then(|| format!("user-{number}"));
+        let attributes = format!(r#"{{"country": "c{}"}}"#, number % 3);
+        let record = PredictionRecord {
+            epoch,
+            attributes: serde_json::from_str(&attributes).unwrap(),
+            ..exposure(&experiment, number % 2, n * 5_000_000, unit.as_deref())
+        };
+        append(store, record.clone()).await;
+        if n == 200 {
+            assert_eq!(part(&evidence(store, &experiment, 10_000).await)[1], first);
+        }
+        scores.push(value(&record, "score", f64::from(random.u8(..10))));
+    }
+    random.shuffle(&mut scores);
+    let told = feedback(store, scores, at(3000)).await;
+    assert!(told.iter().all(Result::is_ok));
+    let found = evidence(store, &experiment, 10_000).await;
+    assert_eq!(found.epochs.len(), 2);
+    for of_epoch in &found.epochs {
+        assert_eq!(of_epoch.days, []);
+        for gathered in &of_epoch.arms {
+            assert_eq!(gathered.metrics[2].parts, [], "what only guards has none");
+            for metric in &gathered.metrics[..2] {
+                let (all, parts) = (metric.matured, &metric.parts);
+                assert_eq!(parts.len(), types::PARTS);
+                assert_eq!(parts.iter().map(|part| part.count).sum::<u64>(), all.count);
+                let sum: f64 = parts.iter().map(|part| part.sum).sum();
+                assert!((sum - all.sum).abs() < 1e-6, "{sum} {}", all.sum);
+            }
+        }
+    }
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+    for segment in store
+        .segments(experiment.clone(), at(10_000))
+        .await
+        .unwrap()
+    {
+        let arms = segment.evidence.epochs.iter().flat_map(|epoch| &epoch.arms);
+        let mut metrics = arms.flat_map(|arm| &arm.metrics);
+        assert!(
+            metrics.all(|metric| metric.parts.is_empty()),
+            "all units alone have parts"
+        );
+    }
+    let again = opened.reopen().await;
+    assert_eq!(again.evidence(experiment, at(10_000)).await.unwrap(), found);
+}

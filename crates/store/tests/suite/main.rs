@@ -97,7 +97,7 @@ macro_rules! suite {
             log: every_window_is_exact, calls_that_have_begun_wait_for_their_outcome, shadows_stand_beside_what_they_mirror, predictions_are_read_on_from_a_position, predictions_are_read_back_and_filtered, positions_count_once_and_what_cannot_be_stored_is_set_aside,
                 what_is_rare_is_found_in_its_hours, rejected_inputs_have_no_latency, entries_of_deleted_versions_are_dropped_and_counted;
             experiments: evidence_counts_units_once_and_survives_a_recount,
-                young_predictions_wait_for_their_window, units_are_counted_by_the_day_on_which_they_came, looks_are_kept_while_an_experiment_runs,
+                young_predictions_wait_for_their_window, a_bandit_keeps_sums_by_parts_of_its_units, units_are_counted_by_the_day_on_which_they_came, looks_are_kept_while_an_experiment_runs,
                 steps_open_epochs_and_leave_an_event,
                 logged_choices_are_added_up_by_epoch_and_propensity;
             settings: settings_are_one_state_like_a_model, keys_are_settings_and_their_uses_are_kept_beside,

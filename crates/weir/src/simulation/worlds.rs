@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulate::{Hostile, HostileReport, hostile_cells, simulate_hostile};
 use std::process::ExitCode;
 
-const HEAD: &str = "| world | runs | back by evidence, claims, or told as changed | back by a limit | promoted | treated units, median \
+const HEAD: &str = "| world | runs | back by evidence, claims, or told as changed | back by a limit, or held | promoted | treated units, median \
      | seconds or units, median | 90 % | covered | estimate inside |\n|---|---|---|---|---|---|---|---|---|---|";
 
 pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {

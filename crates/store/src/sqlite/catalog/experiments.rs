@@ -192,7 +192,7 @@ pub(super) fn begin_epoch(
     at: Timestamp,
 ) -> rusqlite::Result<usize> {
     t.execute(
-        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at, scales, keeps_days) \
+        "INSERT INTO experiment_epochs (experiment_key, epoch, shares, started_at, scales, keeps_parts) \
          VALUES (?1, ?2, ?3, ?4, ?5, TRUE)",
         params![key.0, epoch, bound(&shares)?, at.micros(), bound(&scales)?],
     )

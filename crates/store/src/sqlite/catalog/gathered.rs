@@ -134,6 +134,7 @@ fn add_sums(
                     matured: matured.sums(),
                     all: all.sums(),
                     bets: matured.bets.sums(),
+                    parts: matured.part_sums(),
                 };
             }
         }

@@ -5,7 +5,9 @@ use super::{EXPOSURES, OpenEvidence, Present, UnitPlace};
 use crate::StoreError;
 use crate::sqlite::feedback::outcomes;
 use crate::sqlite::row::corrupt;
-use evidence::{Covariates, SegmentValues, Segments, before, began_before, of_attributes};
+use evidence::{
+    Covariates, Exposure, SegmentValues, Segments, before, began_before, of_attributes,
+};
 use rusqlite::{Connection, params};
 use std::collections::hash_map::Entry;
 use types::{Attributes, Covariate, ExperimentDefinition, ExperimentKey};
@@ -60,10 +62,15 @@ impl OpenEvidence {
         definition: &ExperimentDefinition,
     ) -> Result<(Segments, Covariates), StoreError> {
         if !definition.needs_attributes() {
-            return Ok(Default::default());
+            let segments = Segments::default();
+            let number = place.unit as u64;
+            return Ok((segments.with_part(definition, number), Covariates::new()));
         }
-        if let Some(known) = self.units.known_elsewhere(connection, place)? {
-            return Ok(known);
+        if let Some((segments, covariates)) = self.units.known_elsewhere(connection, place)? {
+            return Ok((
+                segments.with_part(definition, place.unit as u64),
+                covariates,
+            ));
         }
         let Present {
             attributes,
@@ -87,11 +94,28 @@ impl OpenEvidence {
                 *covariate = before(metric, made, known_by, &came);
             }
         }
-        Ok((segments, covariates))
+        Ok((
+            segments.with_part(definition, place.unit as u64),
+            covariates,
+        ))
+    }
+
+    /// What is known of a unit that is a prediction of its own.
+    pub(super) fn of_own(
+        &mut self,
+        connection: &Connection,
+        exposure: &Exposure,
+        definition: &ExperimentDefinition,
+        attributes: Option<&str>,
+    ) -> Result<(Segments, Covariates), StoreError> {
+        let experiment = exposure.experiment;
+        let (segments, covariates) =
+            self.of_attributes(connection, experiment, definition, attributes)?;
+        Ok((segments.with_part(definition, exposure.order), covariates))
     }
 
     /// The segments that attributes, as JSON, belong to, and the covariates that they tell.
-    pub(super) fn of_attributes(
+    fn of_attributes(
         &mut self,
         connection: &Connection,
         experiment: ExperimentKey,
@@ -119,7 +143,7 @@ impl OpenEvidence {
         attributes: &Attributes,
     ) -> Result<Segments, StoreError> {
         if definition.dimensions.is_empty() {
-            return Ok(Segments::new());
+            return Ok(Segments::default());
         }
         let known = match self.segments.entry(experiment) {
             Entry::Occupied(known) => known.into_mut(),

@@ -207,7 +207,7 @@ impl Units {
                     coin: Coin::LeftOut,
                     began: 0,
                     metrics: Vec::new(),
-                    segments: Segments::new(),
+                    segments: Segments::default(),
                     covariates: Covariates::new(),
                     touched: false,
                     journaled: 0,
@@ -636,6 +636,8 @@ mod tests {
             for _ in 0..random.usize(1..20) {
                 let number = random.i64(0..1000);
                 let step = Gain {
+                    before: None,
+                    after: 0.0,
                     fresh: true,
                     delay: 0,
                     count: 1,

@@ -274,9 +274,9 @@ fn compare(
     counted: &Delta,
     report: &mut VerifyReport,
 ) {
-    let bets_agree = stored.bets == counted.bets;
+    let others_agree = stored.bets == counted.bets && stored.parts == counted.parts;
     let (stored, counted): (MetricSums, MetricSums) = (stored.sums(), counted.sums());
-    if !stored.agrees_with(&counted) || !bets_agree {
+    if !stored.agrees_with(&counted) || !others_agree {
         report.problem(format!(
             "{}: the rows give {}, stored are {} (or other sums differ)",
             at(experiment, place),

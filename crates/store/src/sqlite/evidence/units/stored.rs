@@ -310,13 +310,13 @@ fn present<M: Into<UnitMetric>>(old: Vec<M>) -> State<Vec<UnitMetric>> {
         Coin::LeftOut,
         0,
         metrics,
-        Segments::new(),
+        Segments::default(),
         Covariates::new(),
     )
 }
 
 fn with_none<M>((coin, began, metrics): WithoutSegments<M>) -> State<M> {
-    (coin, began, metrics, Segments::new(), Covariates::new())
+    (coin, began, metrics, Segments::default(), Covariates::new())
 }
 
 fn without_covariates<M>((coin, began, metrics, segments): WithSegments<M>) -> State<M> {
