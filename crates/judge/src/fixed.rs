@@ -67,8 +67,11 @@ pub fn two_proportions(control: Proportion, candidate: Proportion, alpha: f64) -
 
 /// Wilson's interval of a proportion (J. Am. Stat. Assoc. 22, 1927).
 pub fn wilson(proportion: Proportion, alpha: f64) -> Interval {
-    let z = critical_z(alpha, 2.0);
-    let (p, n) = (proportion.share(), proportion.n);
+    wilson_of(proportion.share(), proportion.n, critical_z(alpha, 2.0))
+}
+
+/// The same of a share of `n` units, which may be as many as an estimate is worth, with a critical value of one's own.
+pub fn wilson_of(p: f64, n: f64, z: f64) -> Interval {
     let square = z * z / n;
     let center = (p + 0.5 * square) / (1.0 + square);
     let half = z * (p * (1.0 - p) / n + 0.25 * square / n).sqrt() / (1.0 + square);

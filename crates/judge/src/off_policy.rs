@@ -8,10 +8,11 @@
 
 use crate::bandit::with_floor;
 use crate::control::bandit::{Sums, weigh};
+use crate::fixed::wilson_of;
 use crate::sample::Interval;
 use crate::special::student_critical;
 use std::collections::{BTreeMap, BTreeSet};
-use types::{Algorithm, LoggedGroup, Metric, Reason, VersionKey};
+use types::{Algorithm, LoggedGroup, Metric, MetricKind, Reason, VersionKey};
 
 /// Rows of a log, and what a policy would have done.
 #[derive(Debug, Clone, PartialEq)]
@@ -281,15 +282,32 @@ pub struct Evaluation {
     pub updates: u64,
     /// The last shares of the policy.
     pub shares: Vec<(VersionKey, f64)>,
+    /// Whether values are 0 or 1.
+    pub binary: bool,
 }
 
 impl Evaluation {
-    /// The 95 % interval of an estimate, for one look: by Student's t between the parts.
+    /// The 95 % interval of an estimate, for one look: by Student's t between the parts. Of a share it is Wilson's, of as many
+    /// predictions as the estimate is worth, p(1 − p) over its squared error, and no more than the effective ones: a few events, or
+    /// none, differ by less than chance could have made of them (Korn and Graubard, Survey Methodology 24(2), 1998).
     pub fn interval(&self, value: f64, error: f64) -> Interval {
-        Interval::around(
-            value,
-            student_critical(0.05, self.estimates.parts - 1.0) * error,
-        )
+        let critical = student_critical(0.05, self.estimates.parts - 1.0);
+        if !self.binary {
+            return Interval::around(value, critical * error);
+        }
+        let share = value.clamp(0.0, 1.0);
+        let effective = self.estimates.effective_sample_size;
+        let worth = share * (1.0 - share) / (error * error);
+        let n = if worth > 0.0 {
+            worth.min(effective)
+        } else {
+            effective
+        };
+        let found = wilson_of(share, n, critical);
+        Interval {
+            lower: found.lower.min(value),
+            upper: found.upper.max(value),
+        }
     }
 }
 
@@ -333,6 +351,7 @@ pub fn evaluate(
         without_support,
         updates,
         shares: arms.into_iter().zip(shares).collect(),
+        binary: metric.kind == MetricKind::Binary,
     })
 }
 
