@@ -3,9 +3,9 @@
 use divan::Bencher;
 use judge::results::History;
 use types::{
-    Arm, ArmEvidence, BetSums, BuiltIn, EpochEvidence, Evidence, Experiment, ExperimentDefinition,
-    ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence, MetricName, MetricSums,
-    ModelId, ModelName, Scale, Timestamp, VersionKey, VersionName,
+    Arm, ArmEvidence, BetSums, BuiltIn, DayEvidence, DaySums, EpochEvidence, Evidence, Experiment,
+    ExperimentDefinition, ExperimentId, ExperimentKey, Exposures, Metric, MetricEvidence,
+    MetricName, MetricSums, ModelId, ModelName, Scale, Timestamp, VersionKey, VersionName,
 };
 
 const METRICS: usize = 20;
@@ -60,6 +60,19 @@ fn experiment(binary: bool) -> Experiment {
 }
 
 fn evidence(binary: bool, shares: Shares) -> Evidence {
+    let day = |day: i64| DayEvidence {
+        day,
+        arms: vec![
+            vec![
+                DaySums {
+                    units: 400,
+                    powers: [20.0; 3],
+                };
+                METRICS
+            ];
+            ARMS
+        ],
+    };
     let epoch = |epoch: usize| {
         let step = match shares {
             Shares::Ladder => epoch / 10 + 1,
@@ -125,7 +138,8 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
             shares: all.clone(),
             scales: vec![Some(Scale::binary(0.05)); METRICS],
             arms: (0..ARMS).map(arm).collect(),
-            days: Vec::new(),
+            // A week each.
+            days: (0..7).map(|at| day(7 * epoch as i64 + at)).collect(),
         }
     };
     Evidence {
@@ -147,7 +161,7 @@ fn continuous_metrics(bencher: Bencher<'_, '_>, shares: Shares) {
 
 fn judge(bencher: Bencher<'_, '_>, binary: bool, shares: Shares) {
     let (experiment, evidence) = (experiment(binary), evidence(binary, shares));
-    let now = Timestamp::from_micros(86_400_000_000);
+    let now = Timestamp::from_micros(400 * 86_400_000_000);
     bencher
         .bench_local(|| judge::results::results(&experiment, &evidence, &History::default(), now));
 }

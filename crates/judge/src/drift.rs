@@ -54,6 +54,13 @@ pub struct Drift {
 /// Variances of the steps that the second mixture bets on.
 const SWINGS: [f64; 3] = [0.5, 2.0, 8.0];
 
+/// ln(1 + τ²) of each.
+const LN_SPREADS: [f64; 3] = [
+    0.405_465_108_108_164_4,
+    1.098_612_288_668_109_8,
+    2.197_224_577_336_219_6,
+];
+
 impl Drift {
     /// Of days in their order. With fewer than two there is no step, and E is 1.
     pub fn of(days: &[Day]) -> Self {
@@ -97,5 +104,38 @@ impl Drift {
     /// The mean of both: it has changed where this reaches 20.
     pub fn e(&self) -> f64 {
         0.5 * (self.trend() + self.swing())
+    }
+
+    /// Whether E may be above 1, told without exponentials: nearly always it is not.
+    pub fn may_be_above_1(&self) -> bool {
+        let n = self.steps;
+        let (trend, swing) = (self.sum * self.sum / (4.0 + 2.0 * n), self.squares / n);
+        let lasts = SWINGS.iter().zip(LN_SPREADS);
+        let mut swings = lasts.map(|(t, ln_spread)| swing * t / (1.0 + t) > ln_spread);
+        n > 0.0 && (trend > 0.5 * (0.5 * n).ln_1p() || swings.any(|above| above))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_above_1_is_never_passed_over(steps in prop::collection::vec(-3.0..3.0f64, 0..40)) {
+            let mut drift = Drift::default();
+            for difference in steps {
+                drift.push(Day { difference, variance: 1.0 });
+                prop_assert!(drift.e() <= 1.0 || drift.may_be_above_1(), "{drift:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn logarithms_are_those_of_their_spreads() {
+        for (t, ln_spread) in SWINGS.iter().zip(LN_SPREADS) {
+            assert_eq!((1.0 + t).ln(), ln_spread);
+        }
     }
 }

@@ -88,7 +88,9 @@ impl Blocks {
     fn push(&mut self, (from, to): (i64, i64), units: (u64, u64), closed: Day) {
         self.drift.push(closed);
         self.each.push(closed);
-        self.found.e = self.found.e.max(self.drift.e());
+        if self.drift.may_be_above_1() {
+            self.found.e = self.found.e.max(self.drift.e());
+        }
         let half = self.critical * closed.variance.sqrt();
         self.found.days.push(DayEffect {
             from,
@@ -238,7 +240,7 @@ fn shape(sums: &DaySums) -> (Shape, f64) {
     let shape = Shape {
         n,
         variance: spread * n / (n - 1.0).max(1.0),
-        skewness: third / spread.powf(1.5),
+        skewness: third / (spread * spread.sqrt()),
     };
     (shape, g)
 }
@@ -246,18 +248,16 @@ fn shape(sums: &DaySums) -> (Shape, f64) {
 /// The same of both arms. One whose values are all alike says nothing of how much they could differ: it has the variance and
 /// the skewness of both arms together.
 fn shapes(control: &DaySums, candidate: &DaySums) -> [(Shape, f64); 2] {
+    let own = [control, candidate].map(shape);
+    if own.iter().all(|(shape, _)| varies(*shape)) {
+        return own;
+    }
     let mut both = *control;
     add(&mut both, candidate);
     let (both, _) = shape(&both);
-    [control, candidate].map(|sums| {
-        let (own, mean) = shape(sums);
-        let n = own.n;
-        let shape = if varies(own) {
-            own
-        } else {
-            Shape { n, ..both }
-        };
-        (shape, mean)
+    own.map(|(shape, mean)| match varies(shape) {
+        true => (shape, mean),
+        false => (Shape { n: shape.n, ..both }, mean),
     })
 }
 
