@@ -160,3 +160,79 @@ async fn the_log_tells_what_a_plan_needs() {
         .await;
     assert_eq!(status, 404);
 }
+
+#[tokio::test]
+async fn where_nothing_that_comes_is_a_zero_it_is_one_everywhere() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    for version in ["1.0.0", "2.0.0"] {
+        let id = weir.register(version, crate::weir::vader()).await;
+        weir.activate(&id, 50.0).await;
+    }
+    let revenue = json!({"kind": "continuous", "window_seconds": 1, "missing": "zero"});
+    assert_eq!(weir.put("/metrics/sentiment/revenue", revenue).await.0, 200);
+    let experiment = json!({"name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"],
+        "weights": {"1.0.0": 50, "2.0.0": 50}, "primary_metric": "revenue"});
+    let (_, experiment) = weir.post("/experiments", experiment).await;
+    let id = experiment["experiment"].as_str().unwrap();
+    let start = format!("/experiments/{id}/start");
+    assert_eq!(weir.post(&start, json!({})).await.0, 200);
+    // One in ten buys, for 20 where the control answers and for 30 where the candidate does; the others send nothing.
+    let mut sums = [(0.0, 0.0); 2];
+    let mut bought = Vec::new();
+    for unit in 0..600 {
+        let body = json!({"text": "good", "unit_id": format!("u{unit}")});
+        let (_, reply) = weir.post("/predict", body).await;
+        let arm = usize::from(reply["model_version"] == "2.0.0");
+        sums[arm].0 += 1.0;
+        if unit % 10 == 0 {
+            let value = [20.0, 30.0][arm];
+            sums[arm].1 += value;
+            bought.push(json!({"prediction_id": reply["prediction_id"], "metric": "revenue", "value": value}));
+        }
+    }
+    assert_eq!(weir.post("/feedback", json!(bought)).await.0, 200);
+    let means = sums.map(|(n, sum)| sum / n);
+    let all = (sums[0].1 + sums[1].1) / 600.0;
+    let arms = loop {
+        let (_, results) = weir.get(&format!("/experiments/{id}/results")).await;
+        let arms = results["metrics"][0]["arms"].clone();
+        let matured = |arm: usize| arms[arm]["units"].as_f64().unwrap();
+        if matured(0) + matured(1) == 600.0 {
+            break arms;
+        }
+    };
+    for arm in 0..2 {
+        let mean = arms[arm]["mean"].as_f64().unwrap();
+        assert!((mean - means[arm]).abs() < 1e-9, "{arms} {means:?}");
+    }
+    let missing = |arm: usize| arms[arm]["missing"].as_u64().unwrap();
+    assert_eq!(missing(0) + missing(1), 540, "{arms}");
+    let (status, planned) = weir
+        .post("/plan", json!({"name": "sentiment", "metric": "revenue"}))
+        .await;
+    assert_eq!(status, 200, "{planned}");
+    let log = &planned["from_log"];
+    assert_eq!(log["units"], 600, "{log}");
+    assert!(
+        (log["baseline"].as_f64().unwrap() - all).abs() < 1e-9,
+        "{log} {all}"
+    );
+    for (weights, want) in [
+        (json!({"1.0.0": 1}), means[0]),
+        (json!({"2.0.0": 1}), means[1]),
+    ] {
+        let question = json!({"name": "sentiment", "metric": "revenue", "weights": weights});
+        let (status, answer) = weir.post("/evaluate", question).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(
+            (answer["logged"].as_f64().unwrap() - all).abs() < 1e-9,
+            "{answer}"
+        );
+        // Weighed by shares that were promised, and not by those that came.
+        let value = answer["snips"]["value"].as_f64().unwrap();
+        assert!((value - want).abs() < 1e-9, "{answer} {want}");
+    }
+    drop(weir);
+    crate::weir::assert_clean(data.path());
+}
