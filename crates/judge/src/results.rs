@@ -157,6 +157,8 @@ pub struct MetricResult {
     pub comparisons: Vec<Comparison>,
     /// Under a bandit: estimates that stay honest when the weights follow the data.
     pub adaptive: Option<AdaptiveResult>,
+    /// Why it has no scale yet, where it waits for one and that was asked.
+    pub no_scale: Option<String>,
 }
 
 /// A metric in one arm.
@@ -273,6 +275,18 @@ pub struct Needed {
 }
 
 impl Results {
+    /// Says why the metric at a place of the definition has no scale yet.
+    pub fn explain(&mut self, experiment: &Experiment, at: usize, why: &str) {
+        let metric = &mut self.metrics[at];
+        metric.no_scale = Some(why.to_owned());
+        let guards = metric.comparisons.iter_mut();
+        for guard in guards.filter_map(|comparison| comparison.guard.as_mut()) {
+            guard.silent = Some(why.to_owned());
+        }
+        let ended = experiment.status.has_ended();
+        self.summary = summary::say(&experiment.definition, self, ended);
+    }
+
     /// When a burst was seen last that keeps a guardrail from deciding, in minutes since 1970.
     pub fn burst_until(&self) -> Option<i64> {
         let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);
@@ -497,6 +511,7 @@ fn metric_result(
             .map(|arm| compare(definition, evidence, (at, arm), elapsed_days, view))
             .collect(),
         adaptive: adaptive(definition, evidence, at),
+        no_scale: None,
     }
 }
 

@@ -196,10 +196,7 @@ async fn judge(
     for at in scales::missing(&experiment) {
         // What is there so far, and what it takes.
         if let Err(why) = scales::of_first_units(state, &experiment, at).await? {
-            let guards = judged.metrics[at].comparisons.iter_mut();
-            for guard in guards.filter_map(|comparison| comparison.guard.as_mut()) {
-                guard.silent = Some(why.to_string());
-            }
+            judged.explain(&experiment, at, &why.to_string());
         }
     }
     Ok((experiment, judged))
@@ -452,10 +449,35 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
     if let Policy::Bandit(settings) = &definition.policy {
         notes.extend(floor_note(settings.floor(definition.arms.len())));
         notes.extend(memory_note(settings));
+        let metrics = definition.metrics.iter().zip(&judged.metrics);
+        notes.extend(
+            metrics.filter_map(|(metric, result)| estimate_note(definition, metric, result)),
+        );
         let metrics = definition.metrics.iter().zip(&experiment.scales);
         notes.extend(metrics.filter_map(|(metric, scale)| capped_note(definition, metric, *scale)));
     }
     notes
+}
+
+/// Why a bandit has no estimate of a metric, where something has matured.
+fn estimate_note(
+    definition: &ExperimentDefinition,
+    metric: &Metric,
+    result: &judge::results::MetricResult,
+) -> Option<String> {
+    let estimated = result
+        .adaptive
+        .as_ref()
+        .map_or(0, |found| found.comparisons.len());
+    let missing = definition.keeps_parts(metric) && estimated + 1 < definition.arms.len();
+    let matured = result.arms.iter().all(|arm| arm.units > 0);
+    (missing && matured).then(|| {
+        format!(
+            "{} has no adaptive estimate yet for every version: it takes about fifteen units of each, with values that are not \
+             all alike.",
+            metric.name
+        )
+    })
 }
 
 /// What a bandit that forgets does, and what its estimates do not.

@@ -318,7 +318,10 @@ impl Words<'_> {
     }
 
     /// What a comparison lacks where both arms have units.
-    fn too_little(&self) -> &'static str {
+    fn too_little(&self) -> &str {
+        if let Some(why) = &self.result.no_scale {
+            return why;
+        }
         match self.metric.rule() {
             EvidenceRule::None => {
                 "without a window nobody knows whether more values are to come, so it is shown and decides nothing; \

@@ -842,3 +842,24 @@ fn days_close_when_they_have_passed_and_have_enough_units() {
         []
     );
 }
+
+#[test]
+fn what_cannot_be_said_is_told_by_its_own_reason() {
+    let mut experiment = experiment(2, vec![metric(BuiltIn::Confidence, Direction::Up)]);
+    experiment.scales = vec![None];
+    let arms = [
+        arm(&[continuous(500, 3.1, 0.0)]),
+        arm(&[continuous(500, 3.1, 0.0)]),
+    ];
+    let mut epoch = epoch(1, &arms);
+    epoch.scales = vec![None];
+    let mut got = judge(&experiment, &evidence(vec![epoch]));
+    assert!(
+        got.summary.contains("no scale is set yet"),
+        "{}",
+        got.summary
+    );
+    got.explain(&experiment, 0, &types::NoScale::AllEqual.to_string());
+    let told = "too little is known of confidence: all values are equal";
+    assert!(got.summary.contains(told), "{}", got.summary);
+}
