@@ -317,6 +317,18 @@ impl Client {
             .await
     }
 
+    /// `POST /plan/units`.
+    ///
+    /// # Errors
+    /// When the call fails, or the log has too few units.
+    pub async fn logged_units(
+        &self,
+        request: &crate::LoggedUnitsRequest,
+    ) -> Result<crate::LoggedUnits, ClientError> {
+        self.send(self.http.post(self.url("/plan/units")).json(request))
+            .await
+    }
+
     /// `POST /feedback` with a batch of at most 10,000 values.
     ///
     /// # Errors

@@ -49,7 +49,9 @@ pub use health::{
 pub use key::{BeginSession, CreateKey, Key, RotateKey, Session};
 pub use metric::{DeclareMetric, Metric};
 pub use performance::{Performance, Recommendation, VersionPerformance};
-pub use plan::{EffectUnits, FromLog, PlanReply, PlanRequest, UnitsPower};
+pub use plan::{
+    EffectUnits, FromLog, LoggedUnits, LoggedUnitsRequest, PlanReply, PlanRequest, UnitsPower,
+};
 pub use prediction::{
     LoggedPrediction, PredictBody, PredictReplies, PredictReply, PredictRequest, PredictionPage,
     ReplyOrProblem,

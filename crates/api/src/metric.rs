@@ -87,6 +87,26 @@ pub struct Metric {
     pub rule: EvidenceRule,
 }
 
+impl Metric {
+    /// The same as it is declared; `None` where its name is none.
+    pub fn declared(&self) -> Option<types::Metric> {
+        Some(types::Metric {
+            name: types::MetricName::parse(&self.metric).ok()?,
+            kind: self.kind,
+            direction: self.direction,
+            window_seconds: self.window_seconds,
+            lower_bound: self.lower_bound,
+            upper_bound: self.upper_bound,
+            missing: self.missing,
+            floor: self.floor,
+            cap: self.cap,
+            per: self.per,
+            combine: self.combine.unwrap_or_default(),
+            covariate: self.covariate.clone(),
+        })
+    }
+}
+
 impl From<types::Metric> for Metric {
     fn from(metric: types::Metric) -> Self {
         Self {

@@ -134,3 +134,27 @@ pub struct UnitsPower {
     /// The chance of finding the effect at one look.
     pub power: f64,
 }
+
+/// Of which units of the log to tell what they were worth.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoggedUnitsRequest {
+    /// The model.
+    pub name: String,
+    /// A metric of it.
+    pub metric: String,
+    /// The log from this time on; two weeks when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// What units of the log were worth for a metric: the newest 20,000, in no order, without their names.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LoggedUnits {
+    /// The metric.
+    pub metric: crate::Metric,
+    /// The time of the oldest prediction that was looked at.
+    pub since: String,
+    /// Of each unit how many of its predictions count, and the sum of their values.
+    pub units: Vec<[f64; 2]>,
+}

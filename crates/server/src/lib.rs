@@ -499,6 +499,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(interventions::intervene))
         .routes(routes!(results::read))
         .routes(routes!(plan::plan))
+        .routes(routes!(plan::units))
         .routes(routes!(evaluate::answer))
         .routes(routes!(events::stream))
         .routes(routes!(settings::read))

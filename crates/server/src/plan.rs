@@ -1,4 +1,4 @@
-//! `POST /plan`: how many units and days an experiment needs, from numbers or from the log.
+//! `POST /plan`: how many units and days an experiment needs, from numbers or from the log; and what units of the log were worth.
 
 use crate::error::{ApiError, ApiResult};
 use crate::evaluate::metric_of;
@@ -7,12 +7,15 @@ use crate::metrics::model;
 use crate::openapi::problems;
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{EffectUnits, FieldError, FromLog, PlanReply, PlanRequest, UnitsPower};
+use api::{
+    EffectUnits, FieldError, FromLog, LoggedUnits, LoggedUnitsRequest, PlanReply, PlanRequest,
+    UnitsPower,
+};
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::plan::{InvalidPlan, Plan, PlanInput};
 use std::sync::Arc;
-use store::{Earlier, EarlierUnit, LogStore};
+use store::{Earlier, EarlierOutcomes, EarlierUnit, LogStore};
 use types::{Arm, BuiltIn, ExperimentDefinition, Metric, ModelState, Per, TimeRange, Timestamp};
 
 /// So many units of the log are looked at, the newest: they tell a mean to a hundredth of a standard deviation.
@@ -81,36 +84,29 @@ async fn predictions_per_unit(
     Ok(predictions / found.units.len().max(1) as f64)
 }
 
-async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
-    let mut fields = Fields::default();
-    for (given, pointer) in [
-        (body.baseline.is_some(), "/baseline"),
-        (body.standard_deviation.is_some(), "/standard_deviation"),
-    ] {
-        if given {
-            fields.wrong(
-                pointer,
-                "is told by the log: leave it out, or leave `name` and `metric` out",
-            );
-        }
-    }
-    let (Some(name), Some(metric)) = (&body.name, &body.metric) else {
-        let missing = if body.name.is_none() {
-            "/name"
-        } else {
-            "/metric"
-        };
-        fields.wrong(
-            missing,
-            "is needed to look at the log: the model and a metric of it",
-        );
-        return fields.finish(None);
-    };
+/// Units of a log, and of what.
+struct Logged {
+    model: Arc<ModelState>,
+    metric: Metric,
+    found: EarlierOutcomes,
+    /// The time of the oldest prediction that was looked at.
+    oldest: Timestamp,
+    since: Timestamp,
+    now: Timestamp,
+}
+
+/// The newest units of a log; at least [`LEAST_UNITS`].
+async fn logged(
+    state: &AppState,
+    mut fields: Fields,
+    (name, metric): (&str, &str),
+    since: Option<&str>,
+) -> ApiResult<Logged> {
     if metric == BuiltIn::Slow.as_str() {
         let detail = "cannot be slow: its objective belongs to an experiment; use latency_ms";
         fields.wrong("/metric", detail);
     }
-    let since = fields.take_option("/since", body.since.as_deref().map(str::parse::<Timestamp>));
+    let since = fields.take_option("/since", since.map(str::parse::<Timestamp>));
     fields.finish(Some(()))?;
     let model = state.catalogue.state(&model(state, name)?)?;
     let metric = metric_of(&model, name, metric)?;
@@ -136,6 +132,77 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         );
         return Err(ApiError::field("/metric", detail));
     };
+    Ok(Logged {
+        model,
+        metric,
+        found,
+        oldest,
+        since,
+        now,
+    })
+}
+
+/// What units of the log were worth for a metric, without their names: for simulations on one's own log.
+#[utoipa::path(
+    post,
+    path = "/plan/units",
+    tag = "experiments",
+    request_body = LoggedUnitsRequest,
+    responses(
+        (status = 200, description = "the newest units", body = LoggedUnits),
+        problems::NoModel,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn units(
+    State(state): State<AppState>,
+    Json(body): Json<LoggedUnitsRequest>,
+) -> ApiResult<Reply<LoggedUnits>> {
+    let of = (body.name.as_str(), body.metric.as_str());
+    let logged = logged(&state, Fields::default(), of, body.since.as_deref()).await?;
+    let units = logged.found.units.iter();
+    Ok(Reply(LoggedUnits {
+        metric: logged.metric.into(),
+        since: logged.oldest.to_string(),
+        units: units.map(|unit| [unit.count, unit.sum]).collect(),
+    }))
+}
+
+async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
+    let mut fields = Fields::default();
+    for (given, pointer) in [
+        (body.baseline.is_some(), "/baseline"),
+        (body.standard_deviation.is_some(), "/standard_deviation"),
+    ] {
+        if given {
+            fields.wrong(
+                pointer,
+                "is told by the log: leave it out, or leave `name` and `metric` out",
+            );
+        }
+    }
+    let (Some(name), Some(metric)) = (&body.name, &body.metric) else {
+        let missing = if body.name.is_none() {
+            "/name"
+        } else {
+            "/metric"
+        };
+        fields.wrong(
+            missing,
+            "is needed to look at the log: the model and a metric of it",
+        );
+        return fields.finish(None);
+    };
+    let Logged {
+        model,
+        metric,
+        found,
+        oldest,
+        since,
+        now,
+    } = logged(state, fields, (name, metric), body.since.as_deref()).await?;
+    let units = found.units.len();
     let told = Sums::of(&found.units);
     let mut each = told.predictions / units as f64;
     if metric.per == Per::Unit {

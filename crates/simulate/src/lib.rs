@@ -5,6 +5,7 @@
 //! each and adding up, and fast enough for ten thousand experiments.
 #![warn(missing_docs)]
 
+mod aa;
 mod bandit;
 mod cells;
 mod changing;
@@ -22,6 +23,7 @@ mod table;
 mod users;
 mod world;
 
+pub use aa::{AaDesign, AaReport, simulate_aa};
 pub use bandit::{BanditDesign, BanditReport, simulate_bandit};
 pub use cells::{Hostile, hostile_cells};
 pub use changing::{Course, HostileChange};

@@ -845,11 +845,47 @@ pub(crate) enum SimulateCommand {
     ///
     /// Example: weir simulate bandit --rates 0.1,0.12,0.15 --algorithm thompson
     Bandit(SimulateBanditArgs),
+    /// A/A experiments on the log of a running server: its units, dealt to two arms at random, again and again. How often is a
+    /// difference claimed that is not there?
+    ///
+    /// Example: weir simulate aa --model sentiment --metric revenue --since 14d
+    Aa(SimulateAaArgs),
     /// Worlds that are not kind (rare and skewed outcomes, outages, late feedback): what becomes of harmless and of bad
     /// candidates in each. Prints Markdown.
     ///
     /// Example: weir simulate worlds --only clicks --runs 200
     Worlds(SimulateWorldsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct SimulateAaArgs {
+    /// The model.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: String,
+    /// A metric of it.
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: String,
+    /// The log from this time on, or from so long ago (14d, 6h, 30m); two weeks when left out.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// How many experiments.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) runs: u64,
+    /// The candidate's share.
+    #[arg(long, default_value_t = 0.5)]
+    pub(crate) share: f64,
+    /// The chance of a false claim that is promised.
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) alpha: f64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The server.
+    #[arg(long, env = "WEIR_URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
 }
 
 #[derive(Args)]
@@ -862,6 +898,9 @@ pub(crate) struct SimulateWorldsArgs {
         hide_default_value = true
     )]
     pub(crate) only: String,
+    /// Add up what earlier runs with other seeds have printed with --json, instead of playing.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["only", "runs", "seed"])]
+    pub(crate) merge: Vec<std::path::PathBuf>,
     /// How many rollouts or experiments in each.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) runs: u64,

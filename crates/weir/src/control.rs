@@ -26,6 +26,19 @@ pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<
     planned.context("the server gave no plan")
 }
 
+pub(crate) fn logged_units(
+    url: &str,
+    request: &api::LoggedUnitsRequest,
+) -> anyhow::Result<api::LoggedUnits> {
+    let mut units = None;
+    run(async {
+        let client = Client::new(url)?.with(key().as_deref(), None, None)?;
+        units = Some(client.logged_units(request).await?);
+        Ok(())
+    })?;
+    units.context("the server gave no units")
+}
+
 pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
     run(async {
         let cli = Cli::new(&args.connect)?;

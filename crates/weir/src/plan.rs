@@ -57,7 +57,7 @@ fn print(args: &PlanArgs, request: &PlanRequest, plan: &PlanReply) -> anyhow::Re
 }
 
 /// A time, or so long ago, as a time.
-fn since(text: &str) -> anyhow::Result<String> {
+pub(crate) fn since(text: &str) -> anyhow::Result<String> {
     if text.parse::<Timestamp>().is_ok() {
         return Ok(text.to_owned());
     }

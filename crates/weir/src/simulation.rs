@@ -1,5 +1,6 @@
 //! `weir simulate`: whole experiments, played through the judge.
 
+mod aa;
 mod control;
 mod worlds;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(SimulateCommand::Rollout(args)) => return control::rollout(args),
         Some(SimulateCommand::Bandit(args)) => return control::bandit(args),
         Some(SimulateCommand::Worlds(args)) => return worlds::play(args),
+        Some(SimulateCommand::Aa(args)) => return aa::play(args),
         None => {}
     }
     if args.table {

@@ -195,6 +195,7 @@ pub(crate) const ROWS: &[Row] = &[
     )
     .reads_much(),
     row("POST", "/plan", Analyse, Of::Handler).reads_much(),
+    row("POST", "/plan/units", Analyse, Of::Handler).reads_much(),
     row("POST", "/evaluate", Analyse, Of::Handler).reads_much(),
     row("GET", "/audit", Read, Of::Handler).reads_much(),
     row("GET", "/events", Read, Of::Handler),

@@ -169,7 +169,7 @@ async fn where_nothing_that_comes_is_a_zero_it_is_one_everywhere() {
         let id = weir.register(version, crate::weir::vader()).await;
         weir.activate(&id, 50.0).await;
     }
-    let revenue = json!({"kind": "continuous", "window_seconds": 1, "missing": "zero"});
+    let revenue = json!({"kind": "continuous", "window_seconds": 5, "missing": "zero"});
     assert_eq!(weir.put("/metrics/sentiment/revenue", revenue).await.0, 200);
     let experiment = json!({"name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"],
         "weights": {"1.0.0": 50, "2.0.0": 50}, "primary_metric": "revenue"});
@@ -235,4 +235,90 @@ async fn where_nothing_that_comes_is_a_zero_it_is_one_everywhere() {
     }
     drop(weir);
     crate::weir::assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn a_log_of_ones_own_is_played_as_a_a_experiments() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1.0.0", crate::weir::vader()).await;
+    weir.activate(&id, 100.0).await;
+    let clicked = json!({"kind": "binary"});
+    assert_eq!(weir.put("/metrics/sentiment/clicked", clicked).await.0, 200);
+    let aa = |more: &[&str]| {
+        let mut all = vec![
+            "simulate",
+            "aa",
+            "--model",
+            "sentiment",
+            "--metric",
+            "clicked",
+        ];
+        all.extend(["--url", &weir.address, "--runs", "40"]);
+        all.extend(more);
+        std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(all)
+            .output()
+            .unwrap()
+    };
+    // Nothing is there yet.
+    let refused = aa(&[]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && text.contains("at least 100 are needed"),
+        "{text}"
+    );
+    let mut feedback = Vec::new();
+    for unit in 0..600 {
+        let body = json!({"text": "good", "unit_id": format!("u{}", unit % 300)});
+        let (_, reply) = weir.post("/predict", body).await;
+        let value = u8::from(unit % 3 == 0);
+        feedback.push(
+            json!({"prediction_id": reply["prediction_id"], "metric": "clicked", "value": value}),
+        );
+    }
+    assert_eq!(weir.post("/feedback", json!(feedback)).await.0, 200);
+    let ask = json!({"name": "sentiment", "metric": "clicked"});
+    let (status, units) = weir.post("/plan/units", ask).await;
+    assert_eq!(status, 200, "{units}");
+    let units = units["units"].as_array().unwrap();
+    let sum = |at: usize| {
+        units
+            .iter()
+            .map(|unit| unit[at].as_f64().unwrap())
+            .sum::<f64>()
+    };
+    assert_eq!((units.len(), sum(0), sum(1)), (300, 600.0, 200.0));
+    let played = aa(&["--since", "1d", "--json"]);
+    let report: Value = serde_json::from_slice(&played.stdout).unwrap();
+    assert_eq!(
+        (&report["units"], &report["runs"]),
+        (&json!(300), &json!(40))
+    );
+    assert!(report["false_alarms"].as_f64().unwrap() <= 0.2, "{report}");
+    let text = String::from_utf8(aa(&[]).stdout).unwrap();
+    assert!(
+        text.contains("40 A/A experiments on 300 units")
+            && text.contains("promised at most 5.00 %"),
+        "{text}"
+    );
+    for wrong in [["--share", "1"], ["--alpha", "0.5"], ["--since", "soon"]] {
+        assert!(!aa(&wrong).status.success(), "{wrong:?}");
+    }
+    for (body, pointer) in [
+        (json!({"name": "sentiment", "metric": "nothing"}), "/metric"),
+        (
+            json!({"name": "sentiment", "metric": "clicked", "since": "soon"}),
+            "/since",
+        ),
+    ] {
+        let (status, problem) = weir.post("/plan/units", body).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (422, &json!(pointer)),
+            "{problem}"
+        );
+    }
+    let nobody = json!({"name": "nobody", "metric": "clicked"});
+    assert_eq!(weir.post("/plan/units", nobody).await.0, 404);
 }
