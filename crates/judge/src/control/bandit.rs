@@ -15,6 +15,9 @@ use types::{
 
 /// A change of every weight by less than this is not worth an epoch.
 const LEAST_CHANGE: f64 = 0.01;
+/// An epoch is kept and judged for ever, so the more there are, the more a change must be worth: after so many twice as much, and so
+/// on. A bandit of a year, whose weights wander between equals, has some thousands of epochs and not a hundred thousand.
+const MANY_EPOCHS: f64 = 500.0;
 
 pub(super) fn step(
     look: &Look<'_>,
@@ -95,7 +98,8 @@ pub(super) fn step(
         .zip(&weights)
         .map(|(old, new)| (old - new).abs())
         .fold(0.0, f64::max);
-    if change < LEAST_CHANGE && !is_old(look, settings) {
+    let epochs = look.evidence.epochs.len() as f64;
+    if change < LEAST_CHANGE * (1.0 + epochs / MANY_EPOCHS) && !is_old(look, settings) {
         return next(progress, None, String::new());
     }
     let because = format!("{} by the matured evidence.", settings.algorithm.as_str());
