@@ -410,3 +410,139 @@ fn look(
     };
     (!same).then_some(Seen::Checkpoint(checkpoint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{
+        Arm, ArmEvidence, BetSums, BuiltIn, DayEvidence, DaySums, EpochEvidence,
+        ExperimentDefinition, ExperimentId, Exposures, MetricEvidence, MetricSums, ModelId,
+        VersionKey, VersionName,
+    };
+
+    const DAY: i64 = 86_400_000_000;
+    /// Units of each arm on a day.
+    const UNITS: u64 = 500;
+
+    fn running() -> Experiment {
+        let arm = |at: i64| Arm {
+            key: VersionKey(at),
+            model_id: ModelId::from_bits(at as u64),
+            version: VersionName::parse(&format!("{at}.0.0")).unwrap(),
+            weight: 1.0,
+        };
+        let metrics = vec![BuiltIn::Correct.metric()];
+        let name = ModelName::parse("m").unwrap();
+        let definition = ExperimentDefinition::new(name, vec![arm(1), arm(2)], metrics);
+        let (key, id) = (ExperimentKey(1), ExperimentId::from_bits(1));
+        let start = Timestamp::from_micros(0);
+        Experiment {
+            scales: vec![Some(Scale::binary(0.1))],
+            ..Experiment::draft(key, id, definition, start).running_since(start)
+        }
+    }
+
+    /// Of the candidate so many units are right on each day; of the control one in ten.
+    fn evidence(right: &[u64]) -> Evidence {
+        let arm = |ones: u64| {
+            let n = UNITS * right.len() as u64;
+            let sum = ones as f64;
+            let sums = MetricSums {
+                units: n,
+                count: n,
+                sum,
+                sum_squares: sum,
+                sum_count_squares: n as f64,
+                sum_products: sum,
+                values: n,
+                value_units: n,
+                fresh_values: n,
+                events: n - ones,
+                ..MetricSums::default()
+            };
+            ArmEvidence {
+                exposures: Exposures {
+                    units: n,
+                    first: n,
+                    predictions: n,
+                    ..Exposures::default()
+                },
+                metrics: vec![MetricEvidence {
+                    matured: sums,
+                    all: sums,
+                    bets: BetSums::default(),
+                    parts: Vec::new(),
+                }],
+            }
+        };
+        let of_day = |ones: u64| {
+            vec![DaySums {
+                units: UNITS,
+                powers: [ones as f64; 3],
+            }]
+        };
+        let days = (0..).zip(right).map(|(day, ones)| DayEvidence {
+            day,
+            arms: vec![of_day(UNITS / 10), of_day(*ones)],
+        });
+        let control = UNITS / 10 * right.len() as u64;
+        Evidence {
+            epochs: vec![EpochEvidence {
+                epoch: 1,
+                started_at: Timestamp::from_micros(0),
+                shares: vec![0.5; 2],
+                scales: vec![Some(Scale::binary(0.1))],
+                arms: vec![arm(control), arm(right.iter().sum())],
+                days: days.collect(),
+            }],
+            minutes: Some(Vec::new()),
+            outside: 0,
+        }
+    }
+
+    #[test]
+    fn an_effect_that_changes_is_told_once_and_the_verdict_after_it() {
+        let mut experiment = running();
+        let mut right = vec![100; 6];
+        let mut told = Vec::new();
+        for day in 6..14 {
+            // Several looks a day.
+            for hour in [1, 7, 13] {
+                let now = Timestamp::from_micros(day * DAY + hour * DAY / 24);
+                let looked = look(&experiment, &evidence(&right), None, now, None);
+                let look = match looked {
+                    None => continue,
+                    Some(Seen::Checkpoint(checkpoint)) => checkpoint.look,
+                    Some(Seen::Decision(_, step)) => {
+                        told.push((step.decision.action().to_string(), step.because.clone()));
+                        step.look.unwrap()
+                    }
+                    Some(Seen::Limit(..)) => panic!("there is no limit"),
+                };
+                experiment.history = Some(look.history);
+                experiment.verdict = Some(look.verdict);
+            }
+            right.push(0);
+        }
+        let actions: Vec<&str> = told.iter().map(|(action, _)| action.as_str()).collect();
+        assert_eq!(
+            actions,
+            [
+                "experiment.verdict",
+                "experiment.effect_changed",
+                "experiment.verdict"
+            ],
+            "{told:#?}"
+        );
+        assert!(
+            told[0].1.contains("2.0.0 is better than 1.0.0"),
+            "{told:#?}"
+        );
+        let changed = "+10 points for units that came until 1970-01-06, −10 points for those that came from 1970-01-07 on";
+        assert!(told[1].1.contains(changed), "{told:#?}");
+        assert!(
+            told[2].1.contains("does not hold any more since"),
+            "{told:#?}"
+        );
+    }
+}
