@@ -350,6 +350,7 @@ fn call(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::cells::{Hostile, hostile_cells};
     use crate::hostile::simulate_hostile;
 
@@ -372,6 +373,42 @@ mod tests {
             assert!(
                 report.limited <= 0.05 && report.found <= 0.1,
                 "{title}: {report:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn arms_that_are_all_dead_or_all_equal_are_no_reason_to_claim_or_to_panic() {
+        let reward = |rates: [f64; 3]| Reward::Success(rates.to_vec(), 0.0);
+        for (reward, users) in [
+            (reward([1e-12; 3]), Some(50)),
+            (reward([1e-12; 3]), None),
+            (reward([1.0 - 1e-12; 3]), Some(50)),
+            (Reward::Lognormal(vec![1.0; 3], 1e-9), Some(50)),
+            (Reward::Lognormal(vec![1e12; 3], 2.0), Some(3)),
+        ] {
+            let design = HostileBandit {
+                title: String::new(),
+                users,
+                reward,
+                swaps: false,
+                calls: 200,
+                updates: 30,
+                floor: None,
+                window: true,
+                log: false,
+                runs: 3,
+                seed: 1,
+            };
+            let report = simulate_hostile_bandit(&design, 2, || ());
+            assert_eq!(
+                (report.found, report.limited),
+                (0.0, 0.0),
+                "{design:?} {report:?}"
+            );
+            assert!(
+                report.coverage.is_some_and(f64::is_finite),
+                "{design:?} {report:?}"
             );
         }
     }

@@ -257,6 +257,10 @@ fn weight(text: &str) -> Result<(String, f64), String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateRolloutArgs {
+    /// A world by a part of its name, such as revenue or outages, in place of what the other flags say: those of `simulate worlds` that
+    /// are rollouts.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) world: Option<String>,
     /// Who decides to go back: controller, peeked_z or threshold.
     #[arg(long, default_value = "controller", value_parser = rule, value_name = "RULE")]
     pub(crate) rule: simulate::Rule,
@@ -309,6 +313,10 @@ fn rule(text: &str) -> Result<simulate::Rule, String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateBanditArgs {
+    /// A world by a part of its name, such as lognormal or "500 users", in place of what the other flags say: those of `simulate
+    /// worlds` that are bandits.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) world: Option<String>,
     /// How it chooses: thompson, top_two, track_and_stop, ucb1 or kl_ucb.
     #[arg(long, default_value = "thompson")]
     pub(crate) algorithm: Algorithm,

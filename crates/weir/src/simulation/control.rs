@@ -1,15 +1,25 @@
 //! Rollouts and bandits, played through the controller.
 
+use super::worlds::{self, Chosen};
 use super::{USAGE, bar, percent, threads};
 use crate::args::{SimulateBanditArgs, SimulateRolloutArgs};
 use serde_json::{Value, json};
 use simulate::{
-    BanditDesign, BanditReport, InvalidDesign, RolloutDesign, RolloutReport, rollout_table,
-    simulate_bandit, simulate_rollout,
+    BanditDesign, BanditReport, Hostile, InvalidDesign, RolloutDesign, RolloutReport,
+    rollout_table, simulate_bandit, simulate_rollout,
 };
 use std::process::ExitCode;
 
 pub(crate) fn rollout(args: &SimulateRolloutArgs) -> anyhow::Result<ExitCode> {
+    if let Some(world) = &args.world {
+        let is_rollout = |cell: &Hostile| matches!(cell, Hostile::Rollout(_) | Hostile::Users(_));
+        let chosen = Chosen {
+            flag: "world",
+            name: world,
+            fits: is_rollout,
+        };
+        return worlds::of(chosen, (args.runs, args.seed), args.json);
+    }
     let design = RolloutDesign {
         rule: args.rule,
         base: args.base,
@@ -136,6 +146,14 @@ fn rollout_text(design: &RolloutDesign, report: &RolloutReport) -> String {
 }
 
 pub(crate) fn bandit(args: &SimulateBanditArgs) -> anyhow::Result<ExitCode> {
+    if let Some(world) = &args.world {
+        let chosen = Chosen {
+            flag: "world",
+            name: world,
+            fits: |cell| matches!(cell, Hostile::Bandit(_)),
+        };
+        return worlds::of(chosen, (args.runs, args.seed), args.json);
+    }
     let design = BanditDesign {
         algorithm: Some(args.algorithm),
         rates: args.rates.clone(),

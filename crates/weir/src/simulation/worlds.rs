@@ -35,27 +35,56 @@ pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
         print(&merged(&args.merge)?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let cells = hostile_cells(&args.only, args.runs, args.seed);
+    let chosen = Chosen {
+        flag: "only",
+        name: &args.only,
+        fits: |_| true,
+    };
+    of(chosen, (args.runs, args.seed), args.json)
+}
+
+/// Worlds of a kind, by a part of their names, and the flag that names it.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub(super) flag: &'static str,
+    pub(super) name: &'a str,
+    pub(super) fits: fn(&Hostile) -> bool,
+}
+
+/// Plays the worlds that were chosen, each so often.
+pub(super) fn of(
+    chosen: Chosen<'_>,
+    (runs, seed): (u64, u64),
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    if runs == 0 {
+        crate::talk("error: --runs must be at least 1");
+        return Ok(ExitCode::from(USAGE));
+    }
+    let mut cells = hostile_cells(chosen.name, runs, seed);
+    cells.retain(chosen.fits);
     if cells.is_empty() {
-        crate::talk(&format!("error: --only {} fits no world", args.only));
+        let Chosen { flag, name, .. } = chosen;
+        crate::talk(&format!("error: --{flag} {name} fits no world"));
+        crate::talk("hint: weir simulate worlds --runs 1 prints all of them");
         return Ok(ExitCode::from(USAGE));
     }
     let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
-    if !args.json {
+    if !json {
         crate::out(format_args!("{HEAD}"));
     }
     let mut all = Vec::new();
     for cell in &cells {
         let report = simulate_hostile(cell, threads(), || progress.inc(1));
-        let played = Played::of(cell, args.seed, &report);
-        if args.json {
+        let played = Played::of(cell, seed, &report);
+        if json {
             all.push(played);
         } else {
             progress.suspend(|| crate::out(format_args!("{}", played.row())));
         }
     }
     progress.finish_and_clear();
-    if args.json {
+    if json {
         print(&all, true)?;
     }
     Ok(ExitCode::SUCCESS)
