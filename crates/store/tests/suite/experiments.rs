@@ -76,6 +76,15 @@ async fn running_on<S: Backend>(
         declare(store, metric.clone()).await;
     }
     let definition = definition(&[&versions[0], &versions[1]], metrics);
+    (started(store, definition, scales).await, versions)
+}
+
+/// An experiment that runs.
+async fn started<S: Backend>(
+    store: &S,
+    definition: ExperimentDefinition,
+    scales: Vec<Option<Scale>>,
+) -> Experiment {
     let id = ExperimentId::from_bits(7);
     let create = Command::CreateExperiment {
         key: store.unused_keys().await.unwrap().1,
@@ -91,7 +100,7 @@ async fn running_on<S: Backend>(
         by: Actor::Person,
     };
     command(store, start, at(2)).await.unwrap();
-    (store.experiment(id).await.unwrap().unwrap(), versions)
+    store.experiment(id).await.unwrap().unwrap()
 }
 
 fn step(experiment: &Experiment, decision: Decision) -> ExperimentDecision {
@@ -518,22 +527,9 @@ pub(crate) async fn a_bandit_keeps_sums_by_parts_of_its_units<S: Backend>(opened
         dimensions: vec!["country".into()],
         ..definition(&[&versions[0], &versions[1]], metrics)
     };
-    let id = ExperimentId::from_bits(7);
-    let create = Command::CreateExperiment {
-        key: store.unused_keys().await.unwrap().1,
-        id,
-        definition: Box::new(definition),
-    };
-    command(store, create, at(1)).await.unwrap();
-    let start = Command::StartExperiment {
-        scales: vec![Some(Scale::binary(0.5)), None, Some(Scale::binary(0.0))],
-        id,
-        progress: None,
-        revision: None,
-        by: Actor::Person,
-    };
-    command(store, start, at(2)).await.unwrap();
-    let experiment = store.experiment(id).await.unwrap().unwrap();
+    let scales = vec![Some(Scale::binary(0.5)), None, Some(Scale::binary(0.0))];
+    let experiment = started(store, definition, scales).await;
+    let id = experiment.id;
     let mut random = fastrand::Rng::with_seed(3);
     let mut scores = Vec::new();
     let mut epoch = 1;
