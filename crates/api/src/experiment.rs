@@ -555,9 +555,9 @@ pub struct EffectByDay {
     /// ten times the squared skewness of its values) counts together with the next. Under a bandit: stretches of epochs, each at
     /// least a tenth as long as all before it.
     pub days: Vec<DayEffect>,
-    /// The largest e-value so far that the effect has changed.
-    pub e: f64,
-    /// How it has changed, where `e` has reached 20 for each comparison of the metric's role.
+    /// ln of the largest e-value so far that the effect has changed.
+    pub ln_e: f64,
+    /// How it has changed, where the e-value has reached 20 for each comparison of the metric's role.
     pub change: Option<EffectChange>,
 }
 
@@ -729,5 +729,29 @@ pub struct Claimed {
     /// When a look said so first.
     pub since: i64,
     /// The first look at which it did not hold any more.
-    pub until: Option<i64>,
+    pub until: Option<Over>,
+}
+
+/// That a claim does not hold any more, as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Over {
+    /// Since when, in microseconds since 1970.
+    pub at: i64,
+    /// Why.
+    pub why: OverWord,
+    /// The difference then, where that has turned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<f64>,
+}
+
+/// Why a claim does not hold any more, as it is stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OverWord {
+    /// The effect has changed, and is not on its side now.
+    Changed,
+    /// The difference is not on its side.
+    Turned,
+    /// Values were corrected.
+    Corrected,
 }

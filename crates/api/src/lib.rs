@@ -33,9 +33,9 @@ pub use experiment::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Claimed, Comparison, CreateExperiment,
     DayEffect, EffectByDay, EffectChange, Events, Excluded, Experiment, ExperimentArm,
     ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, MetricArm, MetricResults,
-    Needed, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio, SegmentComparison,
-    SegmentKind, SegmentMetric, SegmentResults, SegmentWord, Sequential, Shown, StartedExperiment,
-    WindowCheck,
+    Needed, Over, OverWord, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio,
+    SegmentComparison, SegmentKind, SegmentMetric, SegmentResults, SegmentWord, Sequential, Shown,
+    StartedExperiment, WindowCheck,
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackPage,

@@ -182,24 +182,19 @@ const BETWEEN: u32 = 64;
 
 /// The differences of which the evidence, ln E against each, is below a line: from one end of the widest scale to the other,
 /// around the one with the least evidence between two estimates. Bets and asymptotic evidence estimate in two ways, and
-/// each may be excluded by the other. Without units it is everything; where the evidence excludes all, what lies between
-/// the estimates.
+/// each may be excluded by the other. Without units it is everything. `None` where the evidence excludes all: no difference that is the
+/// same in all epochs fits.
 pub fn interval(
     epochs: &[EpochSums],
     other_estimate: f64,
     line: f64,
     ln_e: impl Fn(f64) -> f64,
-) -> Interval {
+) -> Option<Interval> {
     let (one, widest) = (estimate(epochs), widest(epochs));
     let between = |step: u32| one + (other_estimate - one) * f64::from(step) / f64::from(BETWEEN);
     let candidates = (0..=BETWEEN).map(|step| (between(step), ln_e(between(step))));
     let least = candidates.min_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((middle, _)) = least.filter(|(_, ln_e)| *ln_e < line) else {
-        return Interval {
-            lower: one.min(other_estimate),
-            upper: one.max(other_estimate),
-        };
-    };
+    let (middle, _) = least.filter(|(_, ln_e)| *ln_e < line)?;
     let beyond = |difference: f64| ln_e(difference) - line;
     let end = |limit: f64| {
         let at_limit = beyond(limit);
@@ -211,10 +206,10 @@ pub fn interval(
             bisect(middle, limit, |difference| beyond(difference) < 0.0)
         }
     };
-    Interval {
+    Some(Interval {
         lower: end(-widest),
         upper: end(widest),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -248,10 +243,10 @@ mod tests {
         let nothing = Beside::of(&[]);
         assert_eq!(
             interval(&[], 0.0, line, |theta| nothing.ln_e_against(theta, 0.0)),
-            Interval {
+            Some(Interval {
                 lower: -1.0,
                 upper: 1.0
-            }
+            })
         );
         let young = EpochSums::of_counts(0.05, 0.1, (90.0, 950.0), (9.0, 50.0));
         let old = EpochSums::of_counts(0.5, 0.1, (500.0, 5_000.0), (800.0, 5_000.0));
@@ -259,7 +254,7 @@ mod tests {
         let beside = Beside::of(&epochs);
         let of = |theta: f64| beside.ln_e_against(theta, 0.0);
         let holds = |theta: f64| of(theta) < line;
-        let found = interval(&epochs, estimate(&epochs), line, of);
+        let found = interval(&epochs, estimate(&epochs), line, of).unwrap();
         assert!(found.lower > 0.0 && found.upper < 0.2, "{found:?}");
         assert!(!holds(found.lower - 1e-9) && holds(found.lower + 1e-9));
         assert!(!holds(found.upper + 1e-9) && holds(found.upper - 1e-9));

@@ -85,8 +85,13 @@ impl Clustered {
     /// normal quantiles holds then.
     pub fn normal_error(&self, terms: &[(usize, f64)], alpha: f64) -> Option<f64> {
         let (error, degrees) = self.error(terms)?;
-        Some(error * student_critical(alpha, degrees) / critical_z(alpha, 2.0))
+        Some(as_normal(error, degrees, alpha))
     }
+}
+
+/// A standard error, greater by what Student's t at level alpha is greater than the normal.
+pub fn as_normal(error: f64, degrees: f64, alpha: f64) -> f64 {
+    error * student_critical(alpha, degrees) / critical_z(alpha, 2.0)
 }
 
 /// ΣM and ΣD over all parts.

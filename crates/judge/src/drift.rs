@@ -106,6 +106,20 @@ impl Drift {
         0.5 * (self.trend() + self.swing())
     }
 
+    /// ln of the same, where that is too large for a number.
+    pub fn ln_e(&self) -> f64 {
+        let n = self.steps;
+        let trend = self.sum * self.sum / (4.0 + 2.0 * n) - 0.5 * (0.5 * n).ln_1p();
+        let lasts = SWINGS.iter().zip(LN_SPREADS);
+        let swings = lasts.map(|(t, ln_spread)| {
+            0.5 * (self.squares * t / (1.0 + t) - n * ln_spread) - (SWINGS.len() as f64).ln()
+        });
+        let all: Vec<f64> = std::iter::once(trend).chain(swings).collect();
+        let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = all.iter().map(|ln| (ln - most).exp()).sum();
+        most + sum.ln() - 2f64.ln()
+    }
+
     /// Whether E may be above 1, told without exponentials: nearly always it is not.
     pub fn may_be_above_1(&self) -> bool {
         let n = self.steps;
@@ -128,6 +142,7 @@ mod tests {
             for difference in steps {
                 drift.push(Day { difference, variance: 1.0 });
                 prop_assert!(drift.e() <= 1.0 || drift.may_be_above_1(), "{drift:?}");
+                prop_assert!((drift.e().ln() - drift.ln_e()).abs() < 1e-9, "{drift:?}");
             }
         }
     }

@@ -21,19 +21,19 @@ use crate::bayes::Posterior;
 use crate::fixed::Test;
 use crate::limits::Limit;
 use crate::sample::{Interval, Sample};
-pub(crate) use adaptive::ByParts;
 use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
+pub(crate) use adaptive::{ByParts, Contrast};
 use checks::{feedback_checks, ratio_check, window_checks};
 use compare::compare;
 pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
-pub use history::{Claimed, History, Shown};
+pub use history::{Claimed, History, Over, Shown};
 pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
 use types::{
-    BuiltIn, Evidence, Experiment, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
-    MetricSums, SequenceMethod, Timestamp, VerdictKind,
+    BuiltIn, Evidence, EvidenceRule, Experiment, ExperimentDefinition, Finding, Metric, MetricKind,
+    MetricRole, MetricSums, SequenceMethod, Timestamp, VerdictKind,
 };
 
 /// What the evidence says about an experiment.
@@ -213,6 +213,10 @@ pub struct Comparison {
     pub finding: Finding,
     /// What was claimed last, by this look or an earlier one, and until when it held.
     pub claimed: Option<Claimed>,
+    /// Whether an earlier look has told that the effect has changed.
+    pub change_was_told: bool,
+    /// Whether what earlier looks have shown does not count any more, because values were corrected since.
+    pub was_corrected: bool,
     /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
     /// is; and how many days that takes at the rate so far.
     pub needed: Option<Needed>,
@@ -385,7 +389,7 @@ pub fn view(
             if definition.keeps_days(metric) {
                 let looked_for = (definition.alpha, among);
                 comparison.by_day = Some(days::by_day(metric, evidence, pair, looked_for, now));
-            } else if definition.keeps_parts(metric) {
+            } else if definition.keeps_parts(metric) && metric.rule() != EvidenceRule::None {
                 comparison.by_day = days::by_epochs(definition, evidence, pair, among, now);
             }
         }
@@ -408,7 +412,7 @@ pub fn view(
             }
             comparison.hold_estimates();
             if result.role != MetricRole::Guardrail {
-                comparison.note_claim(now);
+                comparison.note_claim(metric, now);
             }
         }
     }

@@ -346,6 +346,11 @@ fn look(
     };
     let shown = judged.history();
     let effect_changed = shown.has_new_change(&history);
+    // What another decision takes the turn of is told by the next look.
+    let shown = match next.decision.is_some() || scales.is_some() {
+        true => shown.without_new_changes(&history),
+        false => shown,
+    };
     let look = LookRecord {
         history: results::history_text(&shown),
         // One thing is told at a time: a new verdict by the next look.
@@ -543,6 +548,41 @@ mod tests {
         assert!(
             told[2].1.contains("does not hold any more since"),
             "{told:#?}"
+        );
+    }
+
+    #[test]
+    fn a_change_is_told_after_a_decision_that_takes_its_turn_and_only_once() {
+        let mut experiment = running();
+        let mut right = vec![100; 6];
+        right.extend([0; 3]);
+        let now = Timestamp::from_micros(9 * DAY + DAY / 24);
+        let changed = evidence(&right);
+        // Scales that are new have the turn.
+        let scales = Some(vec![Some(Scale::binary(0.2))]);
+        let mut told = Vec::new();
+        for (scales, corrected) in [(scales, false), (None, false), (None, true), (None, false)] {
+            let steady = evidence(&[100; 9]);
+            let seen = if corrected { &steady } else { &changed };
+            let look = match look(&experiment, seen, scales, now, None) {
+                None => continue,
+                Some(Seen::Checkpoint(checkpoint)) => checkpoint.look,
+                Some(Seen::Decision(_, step)) => {
+                    told.push(step.decision.action().to_string());
+                    step.look.unwrap()
+                }
+                Some(Seen::Limit(..)) => panic!("there is no limit"),
+            };
+            experiment.history = Some(look.history);
+            experiment.verdict = Some(look.verdict);
+        }
+        let changes = told
+            .iter()
+            .filter(|told| *told == "experiment.effect_changed");
+        assert_eq!(
+            (told[0].as_str(), changes.count()),
+            ("experiment.rescaled", 1),
+            "{told:?}"
         );
     }
 }

@@ -13,15 +13,15 @@ use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, DayEffect, EffectByDay,
     EffectChange, Events, Excluded, ExperimentResults, FeedbackCheck, FixedHorizon, Guard,
-    Interval, LogLag, MetricArm, MetricResults, Needed, ResultArm, SampleRatio, SegmentComparison,
-    SegmentMetric, SegmentResults, SegmentWord, Sequential, WindowCheck,
+    Interval, LogLag, MetricArm, MetricResults, Needed, OverWord, ResultArm, SampleRatio,
+    SegmentComparison, SegmentMetric, SegmentResults, SegmentWord, Sequential, WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{
-    AdaptiveResult, Claimed, History, Results, SegmentResult, Shown, Verdict, begin, changes, end,
-    results, segments,
+    AdaptiveResult, Claimed, History, Over, Results, SegmentResult, Shown, Verdict, begin, changes,
+    end, results, segments,
 };
 use judge::words::significant;
 use serde_json::Value;
@@ -270,7 +270,14 @@ pub(crate) fn history_of(experiment: &Experiment) -> History {
             Some(Claimed {
                 finding: claimed.finding.parse().ok()?,
                 since: Timestamp::from_micros(claimed.since),
-                until: claimed.until.map(Timestamp::from_micros),
+                until: claimed.until.map(|over| {
+                    let why = match (over.why, over.difference) {
+                        (OverWord::Changed, _) => Over::Changed,
+                        (OverWord::Turned, difference) => Over::Turned(difference.unwrap_or(0.0)),
+                        (OverWord::Corrected, _) => Over::Corrected,
+                    };
+                    (Timestamp::from_micros(over.at), why)
+                }),
             })
         }),
         effect_changed: shown.effect_changed,
@@ -292,7 +299,18 @@ pub(crate) fn history_text(history: &History) -> String {
             claimed: shown.claimed.map(|claimed| api::Claimed {
                 finding: claimed.finding.as_str().to_owned(),
                 since: claimed.since.micros(),
-                until: claimed.until.map(Timestamp::micros),
+                until: claimed.until.map(|(at, why)| {
+                    let (why, difference) = match why {
+                        Over::Changed => (OverWord::Changed, None),
+                        Over::Turned(difference) => (OverWord::Turned, Some(difference)),
+                        Over::Corrected => (OverWord::Corrected, None),
+                    };
+                    api::Over {
+                        at: at.micros(),
+                        why,
+                        difference,
+                    }
+                }),
             }),
             effect_changed: shown.effect_changed,
         }
@@ -635,7 +653,7 @@ fn by_day(found: &judge::results::EffectByDay) -> EffectByDay {
     });
     EffectByDay {
         days: days.collect(),
-        e: found.e.min(f64::MAX),
+        ln_e: found.ln_e,
         change: found.change.map(|change| EffectChange {
             until: end(change.until),
             before: change.before,

@@ -673,6 +673,7 @@ fn bandits() -> Vec<HostileBandit> {
         users: None,
         reward,
         swaps: false,
+        rises: 1.0,
         calls: 200,
         updates: 100,
         floor: None,
@@ -731,6 +732,16 @@ fn bandits() -> Vec<HostileBandit> {
             floor,
             ..like(title, Reward::Success(differ(), 0.0))
         });
+        for (name, rates) in [("all are .10", vec![0.10; 3]), (".10 .12 .15", differ())] {
+            let title = format!(
+                "bandit: calls of nobody, {name}, and twice that in the second half, {kept}"
+            );
+            cells.push(HostileBandit {
+                floor,
+                rises: 2.0,
+                ..like(title, Reward::Success(rates, 0.0))
+            });
+        }
         let title = format!("bandit: .10 and .15 change places half way, {kept}");
         cells.push(HostileBandit {
             floor,

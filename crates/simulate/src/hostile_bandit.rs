@@ -36,6 +36,8 @@ pub struct HostileBandit {
     pub reward: Reward,
     /// Whether the control and the last arm change places half way.
     pub swaps: bool,
+    /// What all arms are worth in the second half, times what they were.
+    pub rises: f64,
     /// Calls between two updates.
     pub calls: u64,
     /// Updates.
@@ -62,10 +64,12 @@ struct Played {
     held: bool,
     /// It was told that an effect has changed.
     told: bool,
+    /// A winner was named that is not the best.
+    wrong: bool,
 }
 
 /// Plays them on `threads` threads. Found is where an effect was told to have changed; what was held although nothing is wrong
-/// stands beside it.
+/// stands beside it, and in place of promotions where a winner was named that is not better than all others.
 pub(crate) fn simulate_hostile_bandit(
     design: &HostileBandit,
     threads: usize,
@@ -84,7 +88,7 @@ pub(crate) fn simulate_hostile_bandit(
         found,
         error: (found * (1.0 - found) / runs).sqrt(),
         limited: share(|played| played.held),
-        promoted: 0.0,
+        promoted: share(|played| played.wrong),
         median_treated: None,
         median_until: None,
         ninth_until: None,
@@ -215,6 +219,7 @@ fn play(design: &HostileBandit, rng: &mut ChaCha8Rng) -> Played {
         covered: (0.0, 0.0),
         held: false,
         told: false,
+        wrong: false,
     };
     let mut number = 0;
     for update in 0..design.updates as i64 {
@@ -223,7 +228,12 @@ fn play(design: &HostileBandit, rng: &mut ChaCha8Rng) -> Played {
                 .iter_mut()
                 .for_each(|user| user.worth.swap(0, arms - 1));
         }
-        let swapped = design.swaps && 2 * update >= design.updates as i64;
+        let second_half = 2 * update >= design.updates as i64;
+        let swapped = design.swaps && second_half;
+        if 2 * update == design.updates as i64 {
+            let worth = users.iter_mut().flat_map(|user| &mut user.worth);
+            worth.for_each(|worth| *worth *= design.rises);
+        }
         let began = update * UPDATE;
         for _ in 0..design.calls {
             let mut own;
@@ -232,6 +242,11 @@ fn play(design: &HostileBandit, rng: &mut ChaCha8Rng) -> Played {
                 own = new_user(rng);
                 if swapped {
                     own.worth.swap(0, arms - 1);
+                }
+                if second_half {
+                    own.worth
+                        .iter_mut()
+                        .for_each(|worth| *worth *= design.rises);
                 }
                 (number, &mut own)
             } else {
@@ -243,6 +258,11 @@ fn play(design: &HostileBandit, rng: &mut ChaCha8Rng) -> Played {
         let now = Timestamp::from_micros((began + UPDATE) * 1_000_000);
         let next = ledger.look(now);
         played.held |= matches!(next.decision, Some(Decision::Hold(_)));
+        if let Some(Decision::Winner { arm }) = next.decision {
+            let own = reward.of_user(&mut rng.clone());
+            let best = own.iter().copied().fold(f64::MIN, f64::max);
+            played.wrong |= own.iter().all(|worth| *worth == best) || own[arm] < best;
+        }
     }
     let end = (design.updates as i64 + 1) * UPDATE;
     ledger.mature(end);
@@ -259,7 +279,10 @@ fn play(design: &HostileBandit, rng: &mut ChaCha8Rng) -> Played {
         }
     };
     // Half of the time each way, where arms change places.
-    let before: Vec<f64> = (0..arms).map(of_all).collect();
+    // What users are worth now is that of the second half.
+    let users_now = if users.is_empty() { 1.0 } else { design.rises };
+    let average = 0.5 * (1.0 + design.rises) / users_now;
+    let before: Vec<f64> = (0..arms).map(|arm| average * of_all(arm)).collect();
     let truth = |arm: usize| match design.swaps && (arm == 0 || arm == arms - 1) {
         true => 0.5 * (before[0] + before[arms - 1]),
         false => before[arm],
@@ -362,6 +385,7 @@ mod tests {
             "bandit: lognormal σ 1.5, means .5 .6 .75, default floor",
             "bandit: lognormal σ 1.5, means .5 .6 .75, floor 0.1, no log",
             "bandit: calls of nobody, .10 .12 .15, floor 0.1",
+            "bandit: calls of nobody, all are .10, and twice that in the second half, floor 0.1",
         ] {
             let mut cells = hostile_cells(title, 25, 1);
             cells.retain(|cell| cell.title() == title);
@@ -371,7 +395,7 @@ mod tests {
             let least = 0.93 - 3.0 * (0.93f64 * 0.07 / 25.0).sqrt();
             assert!(report.coverage.unwrap() >= least, "{title}: {report:?}");
             assert!(
-                report.limited <= 0.05 && report.found <= 0.1,
+                report.limited <= 0.05 && report.found <= 0.1 && report.promoted <= 0.13,
                 "{title}: {report:?}"
             );
         }
@@ -392,6 +416,7 @@ mod tests {
                 users,
                 reward,
                 swaps: false,
+                rises: 1.0,
                 calls: 200,
                 updates: 30,
                 floor: None,

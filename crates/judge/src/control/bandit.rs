@@ -5,7 +5,7 @@ use crate::bandit::{
     capped, kl_ucb, mixed, optimal_proportions, stopping, top_two, ucb1, with_floor,
 };
 use crate::clustered::Clustered;
-use crate::results::{ByParts, has_several, primary_of};
+use crate::results::{ByParts, Contrast, has_several, primary_of};
 use crate::sample::Sample;
 use crate::thompson::{self, Posterior};
 use types::{
@@ -228,15 +228,15 @@ impl Sums {
     }
 
     fn sample(&self) -> Option<Sample> {
-        if self.units < 2.0 {
-            return None;
-        }
         if let Some((mean, variance_of_mean)) = self.clustered {
             return Some(Sample {
                 n: self.units,
                 mean,
                 variance: variance_of_mean * self.units,
             });
+        }
+        if self.units < 2.0 {
+            return None;
         }
         let about = |sample: Sample| Sample {
             mean: self.about + sample.mean,
@@ -304,12 +304,10 @@ fn remembered(
     };
     let clustered = Clustered::new(found.parts);
     let of_arm = |(arm, sums): (&usize, Sums)| {
-        // Units that are new to the experiment: those that come back are no more of them.
-        let first = evidence.epochs.iter().zip(&weights);
-        let first = first.map(|(epoch, weight)| weight * epoch.arms[*arm].exposures.first as f64);
         let (error, _) = clustered.error(&[(*arm, 1.0)])?;
         Some(Sums {
-            units: first.sum(),
+            // What the indices of bounds count; the error is that of the mean, however many there are.
+            units: sums.count,
             clustered: Some((found.about + clustered.means[*arm]?, error * error)),
             ..sums
         })
@@ -435,6 +433,25 @@ fn winner(look: &Look<'_>, settings: &BanditSettings, progress: &BanditProgress)
         })
     };
     let samples: Option<Vec<Sample>> = arms.iter().map(sample).collect();
-    let found = stopping(&samples?, settings.epsilon, settings.delta)?;
+    let samples = samples?;
+    let mut found = stopping(&samples, settings.epsilon, settings.delta)?;
+    // By the differences themselves, where they are known: a level that moves for all arms alike is none.
+    let leader = arms[found.leader];
+    for (z, arm) in found.z.iter_mut().zip(&arms) {
+        let pair = (*arm, leader);
+        if *arm != leader
+            && let Some(contrast) = Contrast::of(definition, look.evidence, primary, pair)
+        {
+            let up = if metric.direction == Direction::Up {
+                1.0
+            } else {
+                -1.0
+            };
+            *z = contrast.estimate().map_or(0.0, |(difference, error, _)| {
+                let gap = (up * difference + settings.epsilon).max(0.0);
+                gap * gap / (2.0 * error * error)
+            });
+        }
+    }
     found.is_decided().then(|| arms[found.leader])
 }

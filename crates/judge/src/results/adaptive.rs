@@ -3,7 +3,7 @@
 use super::guard::scale_of;
 use super::one_each;
 use crate::adaptive::{Adaptive, ArmSums, EpochSums};
-use crate::clustered::{Clustered, Part};
+use crate::clustered::{Clustered, Part, as_normal};
 use crate::sample::Interval;
 use crate::scales::waits_for_scale;
 use crate::special::critical_z;
@@ -54,7 +54,7 @@ pub(super) fn adaptive(
     }
     let by_parts = ByParts::of(definition, evidence, at, |_, share| adaptive_weight(share));
     if let Some(found) = by_parts {
-        return clustered(definition, found);
+        return clustered(definition, evidence, at, found);
     }
     let arms = definition.arms.len();
     // Squares of large values that differ little would lose all of their digits.
@@ -116,7 +116,7 @@ pub(crate) struct ByParts {
 
 impl ByParts {
     /// Of no epoch yet.
-    pub(super) fn new(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> Self {
+    fn new(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> Self {
         Self {
             about: super::pooled(evidence, at, 0).0.about,
             parts: vec![vec![Part::default(); PARTS]; definition.arms.len()],
@@ -141,7 +141,7 @@ impl ByParts {
     }
 
     /// Adds an epoch; `None` where it kept no parts. Where values wait for a scale, an epoch without one does not count.
-    pub(super) fn add(
+    fn add(
         &mut self,
         metric: &Metric,
         epoch: &EpochEvidence,
@@ -171,30 +171,110 @@ impl ByParts {
 }
 
 /// h/e of an epoch in which an arm had a share e, with h = √e.
-pub(super) fn adaptive_weight(share: f64) -> f64 {
+fn adaptive_weight(share: f64) -> f64 {
     share.sqrt().recip()
 }
 
+/// The estimate of the difference of two arms, and its error: in each epoch both have the same h, that of the variance of their
+/// difference, so that a level that moves for both alike is no difference.
+#[derive(Debug, Clone)]
+pub(crate) struct Contrast {
+    open: [Vec<Part>; 2],
+    arms: (usize, usize),
+    about: f64,
+}
+
+impl Contrast {
+    /// Arm b − arm a, of no epoch yet.
+    pub(crate) fn new(evidence: &Evidence, at: usize, (a, b): (usize, usize)) -> Self {
+        Self {
+            open: [vec![Part::default(); PARTS], vec![Part::default(); PARTS]],
+            arms: (a, b),
+            about: super::pooled(evidence, at, 0).0.about,
+        }
+    }
+
+    /// Adds an epoch; `None` where it kept no parts. One in which an arm had no share says nothing of a difference, and where values
+    /// wait for a scale, one without it neither.
+    pub(crate) fn add(&mut self, metric: &Metric, epoch: &EpochEvidence, at: usize) -> Option<()> {
+        let (a, b) = self.arms;
+        let shares = (epoch.shares[a], epoch.shares[b]);
+        if shares.0 <= 0.0 || shares.1 <= 0.0 {
+            return Some(());
+        }
+        if waits_for_scale(metric) && scale_of(epoch, at).is_none() {
+            return Some(());
+        }
+        // Var of b − a is as 1/e_a + 1/e_b.
+        let h = (shares.0 * shares.1 / (shares.0 + shares.1)).sqrt();
+        for (sums, (arm, share)) in self.open.iter_mut().zip([(a, shares.0), (b, shares.1)]) {
+            let found = &epoch.arms[arm].metrics[at];
+            if found.matured.count == 0 {
+                continue;
+            }
+            if found.parts.is_empty() {
+                return None;
+            }
+            let moved = found.matured.about - self.about;
+            for (sum, part) in sums.iter_mut().zip(&found.parts) {
+                let count = part.count as f64;
+                sum.add(count, part.sum + moved * count, h / share);
+            }
+        }
+        Some(())
+    }
+
+    /// The same of all epochs.
+    pub(crate) fn of(
+        definition: &ExperimentDefinition,
+        evidence: &Evidence,
+        at: usize,
+        arms: (usize, usize),
+    ) -> Option<Self> {
+        let mut contrast = Self::new(evidence, at, arms);
+        for epoch in &evidence.epochs {
+            contrast.add(&definition.metrics[at], epoch, at)?;
+        }
+        Some(contrast)
+    }
+
+    /// The difference, its standard error and the degrees of freedom; `None` where too little is known.
+    pub(crate) fn estimate(&self) -> Option<(f64, f64, f64)> {
+        let clustered = Clustered::new(self.open.to_vec());
+        let difference = clustered.means[1]? - clustered.means[0]?;
+        let (error, degrees) = clustered.error(&DIFFERENCE)?;
+        // Where all values are alike, nothing is known of the error.
+        (error > 0.0).then_some((difference, error, degrees))
+    }
+}
+
+/// The second minus the first.
+const DIFFERENCE: [(usize, f64); 2] = [(1, 1.0), (0, -1.0)];
+
 /// The estimates of sums by parts; `None` where nothing has matured.
-fn clustered(definition: &ExperimentDefinition, found: ByParts) -> Option<AdaptiveResult> {
+fn clustered(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+    at: usize,
+    found: ByParts,
+) -> Option<AdaptiveResult> {
     let arms = 0..definition.arms.len();
     let clustered = Clustered::new(found.parts);
     let alpha = definition.alpha;
     let z = critical_z(alpha, 2.0);
-    // Where all values are alike, nothing is known of the error.
-    let error = |terms: &[(usize, f64)]| clustered.normal_error(terms, alpha).filter(|e| *e > 0.0);
     let arm = |arm: usize| {
         let mean = found.about + clustered.means[arm]?;
-        let error = error(&[(arm, 1.0)])?;
-        Some(AdaptiveArm {
+        let error = clustered.normal_error(&[(arm, 1.0)], alpha)?;
+        (error > 0.0).then(|| AdaptiveArm {
             mean,
             error,
             interval: Interval::around(mean, z * error),
         })
     };
     let comparison = |arm: usize| {
-        let difference = clustered.means[arm]? - clustered.means[0]?;
-        let error = error(&[(arm, 1.0), (0, -1.0)])?;
+        let contrast = Contrast::of(definition, evidence, at, (0, arm))?;
+        let (difference, error, degrees) = contrast.estimate()?;
+        let error = as_normal(error, degrees, alpha);
         Some(AdaptiveComparison {
             arm,
             difference,

@@ -258,21 +258,23 @@ pub(super) fn claim(
         more.ln_e() > less.ln_e()
     };
     // The claim and the interval are two tests; what is shown never says both.
-    let interval = if only_guards {
-        found
-    } else if ln_e >= line && more == (difference > 0.0) {
-        without_zero(found, more)
-    } else {
-        Interval {
-            lower: found.lower.min(0.0),
-            upper: found.upper.max(0.0),
+    let interval = found.map(|found| {
+        if only_guards {
+            found
+        } else if ln_e >= line && more == (difference > 0.0) {
+            without_zero(found, more)
+        } else {
+            Interval {
+                lower: found.lower.min(0.0),
+                upper: found.upper.max(0.0),
+            }
         }
-    };
+    });
     let several = units.iter().filter(counted).count() > 1;
     let earned = units.iter().any(|units| units.asymptotic);
     Claim {
         sequential: Sequential {
-            interval: Some(interval),
+            interval,
             p: p_of_ln_e(ln_e),
             now: (p_of_ln_e(ln_e), more),
             adjusted_p: 1.0,

@@ -197,6 +197,8 @@ fn comparison(
         .filter(|_| metric.covariate.is_some()),
         by_day: None,
         claimed: None,
+        change_was_told: false,
+        was_corrected: false,
         finding: Finding::TooLittle,
         needed: None,
     }
@@ -236,8 +238,8 @@ fn bayesian(metric: &Metric, pair: &Pair) -> Option<Posterior> {
     })
 }
 
-/// What the adjusted always-valid p-value allows to say, of so many comparisons. What earlier looks have shown holds as long
-/// as the difference so far, and what the effect has become, are not on the other side.
+/// What the adjusted always-valid p-value allows to say, of so many comparisons. What earlier looks have claimed holds as long as
+/// the difference so far, and what the effect has become, are on its side.
 pub(super) fn finding(
     metric: &Metric,
     comparison: &Comparison,
@@ -247,13 +249,16 @@ pub(super) fn finding(
     if sequential.method == SequenceMethod::None {
         return Finding::TooLittle;
     }
+    // A claim stands until it is over; then, and before there is one, what can be said is said by the evidence.
+    if let Some(standing) = comparison.standing(metric) {
+        return standing;
+    }
     let (p_now, more_now) = sequential.now;
     let now = (p_now * comparisons as f64, more_now);
-    let is_over = |claimed: &super::Claimed| claimed.until.is_some();
-    // What was over once begins again by what is known now, not by what was shown long ago.
-    let shown = match comparison.claimed.as_ref().is_some_and(is_over) {
-        true => now,
-        false => (sequential.adjusted_p, sequential.more),
+    // What was claimed once begins again by what is known now, not by what was shown long ago.
+    let shown = match comparison.claimed {
+        Some(_) => now,
+        None => (sequential.adjusted_p, sequential.more),
     };
     let holds = |(p, more): &(f64, bool)| *p <= alpha && !comparison.contradicts(*more);
     match [shown, now].into_iter().find(holds) {

@@ -1,16 +1,16 @@
 //! The effect from day to day: [`crate::drift`] on the evidence of an experiment. Under a bandit, whose epochs are shorter than
 //! days, from one stretch of epochs to the next.
 
-use super::adaptive::{ByParts, adaptive_weight};
+use super::adaptive::Contrast;
 use super::guard::scale_of;
 use crate::claim::Shape;
-use crate::clustered::Clustered;
 use crate::drift::{Day, DayMean, Drift};
 use crate::sample::Interval;
 use crate::special::critical_z;
 use evidence::matured_before;
 use types::{
-    DayEvidence, DaySums, Evidence, ExperimentDefinition, Metric, MetricEvidence, Timestamp,
+    DayEvidence, DaySums, Evidence, ExperimentDefinition, Metric, MetricEvidence, MetricKind,
+    Timestamp,
 };
 
 /// How the effect of a candidate was from day to day, by the day on which units came to the experiment; under a bandit, by when
@@ -21,8 +21,8 @@ pub struct EffectByDay {
     /// next; one in which the weights changed is there for each of them. Under a bandit: stretches of epochs, each at least a
     /// tenth as long as all before it.
     pub days: Vec<DayEffect>,
-    /// The largest e-value of all days so far that the effect has changed.
-    pub e: f64,
+    /// ln of the largest e-value of all days so far that the effect has changed.
+    pub ln_e: f64,
     /// The change, where that has reached the line.
     pub change: Option<EffectChange>,
 }
@@ -66,22 +66,45 @@ const UNITS_BY_SKEWNESS: f64 = 10.0;
 struct Blocks {
     /// The quantile of the interval of each.
     critical: f64,
+    /// Those that are compared with each other: the last ones.
     each: Vec<Day>,
     drift: Drift,
     found: EffectByDay,
+    /// The change that was found first, among blocks that are compared.
+    change: Option<EffectChange>,
+    /// What E has to reach.
+    ln_line: f64,
 }
 
 impl Blocks {
-    fn new(alpha: f64) -> Self {
+    /// Where a change is looked for among so many comparisons.
+    fn new(alpha: f64, comparisons: usize) -> Self {
         Self {
             critical: critical_z(alpha, 2.0),
             each: Vec::new(),
             drift: Drift::default(),
             found: EffectByDay {
                 days: Vec::new(),
-                e: 1.0,
+                ln_e: 0.0,
                 change: None,
             },
+            change: None,
+            ln_line: (LINE * comparisons.max(1) as f64).ln(),
+        }
+    }
+
+    /// Blocks that follow are not compared with those before: values count up to another cap.
+    fn part(&mut self) {
+        self.close();
+        self.each.clear();
+        self.drift = Drift::default();
+    }
+
+    /// Tells how the effect has changed, where it has.
+    fn close(&mut self) {
+        let compared = &self.found.days[self.found.days.len() - self.each.len()..];
+        if self.found.ln_e >= self.ln_line && self.change.is_none() {
+            self.change = change(compared, &self.each);
         }
     }
 
@@ -89,7 +112,7 @@ impl Blocks {
         self.drift.push(closed);
         self.each.push(closed);
         if self.drift.may_be_above_1() {
-            self.found.e = self.found.e.max(self.drift.e());
+            self.found.ln_e = self.found.ln_e.max(self.drift.ln_e());
         }
         let half = self.critical * closed.variance.sqrt();
         self.found.days.push(DayEffect {
@@ -101,11 +124,9 @@ impl Blocks {
         });
     }
 
-    /// What they say, where a change is looked for among so many comparisons.
-    fn end(mut self, comparisons: usize) -> EffectByDay {
-        if self.found.e >= LINE * comparisons.max(1) as f64 {
-            self.found.change = change(&self.found.days, &self.each);
-        }
+    fn end(mut self) -> EffectByDay {
+        self.close();
+        self.found.change = self.change;
         self.found
     }
 }
@@ -120,11 +141,16 @@ pub(super) fn by_day(
     now: Timestamp,
 ) -> EffectByDay {
     let matured = matured_before(metric, now.seconds());
-    let mut blocks = Blocks::new(alpha);
+    let mut blocks = Blocks::new(alpha, comparisons);
+    let mut ends = None;
     for epoch in &evidence.epochs {
         let Some(scale) = scale_of(epoch, at) else {
             continue;
         };
+        if ends.is_some_and(|ends| ends != (scale.floor, scale.cap)) {
+            blocks.part();
+        }
+        ends = Some((scale.floor, scale.cap));
         let width = scale.cap - scale.floor;
         let mut open: Option<(i64, [DaySums; 2])> = None;
         let passed = |day: &&DayEvidence| DayEvidence::start(day.day + 1) <= matured;
@@ -146,7 +172,7 @@ pub(super) fn by_day(
             open = None;
         }
     }
-    blocks.end(comparisons)
+    blocks.end()
 }
 
 /// A stretch of a bandit's epochs is at least this part of the time before it, so that there are not thousands of them, and the
@@ -166,18 +192,21 @@ pub(super) fn by_epochs(
 ) -> Option<EffectByDay> {
     let metric = &definition.metrics[at];
     let matured = matured_before(metric, now.seconds());
-    let mut blocks = Blocks::new(definition.alpha);
+    let mut blocks = Blocks::new(definition.alpha, comparisons);
     let epochs = &evidence.epochs;
     let began = |epoch: usize| epochs[epoch].started_at.seconds();
     let (mut first, mut fresh) = (0, [DaySums::default(); 2]);
-    let mut open = ByParts::new(definition, evidence, at);
+    let mut open = Contrast::new(evidence, at, (0, arm));
     let mut units = (0, 0);
     for next in 1..epochs.len() {
-        open.add(metric, &epochs[next - 1], at, adaptive_weight)?;
+        open.add(metric, &epochs[next - 1], at)?;
         let count = |arm: usize| epochs[next - 1].arms[arm].metrics[at].matured.count;
         units = (units.0 + count(0), units.1 + count(arm));
         for (sums, arm) in fresh.iter_mut().zip([0, arm]) {
-            add(sums, &of_bets(&epochs[next - 1].arms[arm].metrics[at]));
+            add(
+                sums,
+                &of_bets(metric, &epochs[next - 1].arms[arm].metrics[at]),
+            );
         }
         let (from, to) = (began(first), began(next));
         if to > matured {
@@ -192,35 +221,34 @@ pub(super) fn by_epochs(
         if !pairs.into_iter().all(enough) {
             continue;
         }
-        let clustered = Clustered::new(open.parts.clone());
-        let means = clustered.means[arm].zip(clustered.means[0]);
-        let error = clustered.error(&[(arm, 1.0), (0, -1.0)]);
-        let known = error.filter(|(error, degrees)| *error > 0.0 && *degrees >= LEAST_DEGREES);
-        let Some(((candidate, control), (error, _))) = means.zip(known) else {
+        let known = open
+            .estimate()
+            .filter(|(_, _, degrees)| *degrees >= LEAST_DEGREES);
+        let Some((difference, error, _)) = known else {
             continue;
         };
         let closed = Day {
-            difference: candidate - control,
+            difference,
             variance: error * error,
         };
         blocks.push((from, to), units, closed);
         (first, units) = (next, (0, 0));
-        open = ByParts::new(definition, evidence, at);
+        open = Contrast::new(evidence, at, (0, arm));
     }
-    Some(blocks.end(comparisons))
+    Some(blocks.end())
 }
 
-/// Numbers of units as bets see them, or where there are no bets, of each prediction with a 0 or a 1.
-fn of_bets(metric: &MetricEvidence) -> DaySums {
-    if metric.bets.fresh > 0 {
+/// Numbers of units that are new to the experiment, as bets see them; of a rate without bets, of each prediction with a 0 or a 1.
+fn of_bets(metric: &Metric, sums: &MetricEvidence) -> DaySums {
+    if sums.bets.fresh > 0 || metric.kind != MetricKind::Binary {
         return DaySums {
-            units: metric.bets.fresh,
-            powers: metric.bets.powers,
+            units: sums.bets.fresh,
+            powers: sums.bets.powers,
         };
     }
     DaySums {
-        units: metric.matured.count,
-        powers: [metric.matured.total(); 3],
+        units: sums.matured.count,
+        powers: [sums.matured.total(); 3],
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Comparison, Results};
 use crate::sample::Interval;
-use types::{Finding, Timestamp};
+use types::{Direction, Finding, Metric, Timestamp};
 
 /// What earlier looks have shown, so that a decision does not go away when chance swings back: p is evidence against "no
 /// effect at any time".
@@ -38,8 +38,19 @@ pub struct Claimed {
     pub finding: Finding,
     /// When a look said so first.
     pub since: Timestamp,
-    /// The first look at which it did not hold any more.
-    pub until: Option<Timestamp>,
+    /// The first look at which it did not hold any more, and why.
+    pub until: Option<(Timestamp, Over)>,
+}
+
+/// Why a claim does not hold any more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Over {
+    /// The effect has changed, and is not on its side now.
+    Changed,
+    /// The difference was this, which is not on its side.
+    Turned(f64),
+    /// The interval has nothing in common with that of the look before: values were corrected.
+    Corrected,
 }
 
 impl Shown {
@@ -52,8 +63,15 @@ impl Shown {
             interval: comparison.sequential.interval,
             ln_e_harm: comparison.ln_e_harm,
             claimed: comparison.claimed,
-            effect_changed: comparison.effect_changed(),
+            effect_changed: comparison.effect_changed() || comparison.change_was_told,
         }
+    }
+}
+
+impl Claimed {
+    /// Whether it is that the candidate's mean is the greater one.
+    pub(super) fn more(&self, metric: &Metric) -> bool {
+        (self.finding == Finding::Better) == (metric.direction == Direction::Up)
     }
 }
 
@@ -66,11 +84,13 @@ impl Comparison {
 
     pub(super) fn remember(&mut self, shown: &Shown) {
         self.claimed = shown.claimed;
+        self.change_was_told = shown.effect_changed;
         let sequential = &mut self.sequential;
         // Intervals with nothing in common: the values were corrected since, and what was shown with them
         // does not count any more.
         let pair = sequential.interval.zip(shown.interval);
         if pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower) {
+            self.was_corrected = true;
             return;
         }
         if shown.p < sequential.p {
@@ -82,10 +102,30 @@ impl Comparison {
         };
     }
 
+    /// What was claimed by an earlier look and holds.
+    pub(super) fn standing(&self, metric: &Metric) -> Option<Finding> {
+        let claimed = self.claimed.filter(|claimed| claimed.until.is_none())?;
+        self.over(metric, &claimed)
+            .is_none()
+            .then_some(claimed.finding)
+    }
+
+    /// Why a claim does not hold now.
+    fn over(&self, metric: &Metric, claimed: &Claimed) -> Option<Over> {
+        let more = claimed.more(metric);
+        let is_against = |difference: &f64| *difference == 0.0 || (*difference > 0.0) != more;
+        let change = self.by_day.as_ref().and_then(|days| days.change);
+        if change.is_some_and(|change| is_against(&change.after)) {
+            return Some(Over::Changed);
+        }
+        let turned = self.difference.filter(is_against).map(Over::Turned);
+        turned.or(self.was_corrected.then_some(Over::Corrected))
+    }
+
     /// Notes what is claimed at a moment, or that what was does not hold any more.
-    pub(super) fn note_claim(&mut self, now: Timestamp) {
+    pub(super) fn note_claim(&mut self, metric: &Metric, now: Timestamp) {
         let is_claim = matches!(self.finding, Finding::Better | Finding::Worse);
-        match &mut self.claimed {
+        match self.claimed {
             Some(known) if known.until.is_none() && known.finding == self.finding => {}
             _ if is_claim => {
                 self.claimed = Some(Claimed {
@@ -94,15 +134,31 @@ impl Comparison {
                     until: None,
                 });
             }
-            Some(known) => {
-                known.until.get_or_insert(now);
+            Some(known) if known.until.is_none() => {
+                let why = self.over(metric, &known).unwrap_or(Over::Corrected);
+                self.claimed = Some(Claimed {
+                    until: Some((now, why)),
+                    ..known
+                });
             }
-            None => {}
+            _ => {}
         }
     }
 }
 
 impl History {
+    /// The same without changes of an effect that had not been told: a later look tells them.
+    #[must_use]
+    pub fn without_new_changes(mut self, before: &Self) -> Self {
+        for shown in &mut self.0 {
+            let mut known = before.0.iter();
+            let is_known =
+                |before: &Shown| (before.metric, before.arm) == (shown.metric, shown.arm);
+            shown.effect_changed &= known.any(|before| is_known(before) && before.effect_changed);
+        }
+        self
+    }
+
     /// Whether an effect has changed that had not in what was shown before.
     pub fn has_new_change(&self, before: &Self) -> bool {
         let changed = |shown: &&Shown| shown.effect_changed;

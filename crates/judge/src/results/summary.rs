@@ -1,10 +1,10 @@
 //! The verdict in words. Every sentence says a number that is in the results, and none claims more.
 
-use super::{ArmResult, Comparison, MetricResult, Results, Verdict};
+use super::{ArmResult, Comparison, MetricResult, Over, Results, Verdict};
 use crate::words::{counted, significant, thousands};
 use types::{
-    DayEvidence, Direction, EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind,
-    MetricRole, Timestamp,
+    DayEvidence, EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind, MetricRole,
+    Timestamp,
 };
 
 /// A few sentences for people.
@@ -56,28 +56,35 @@ fn changes_of(
 
 fn effect_changed(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> {
     let change = c.by_day.as_ref()?.change?;
-    Some(format!(
-        "The effect of {arm} on {} has changed: {} for units that came until {}, {} for those that came from {} on. The \
-         difference and its interval are of the average so far.",
-        metric.name,
+    let (before, after) = (
         difference(metric, change.before),
-        end(change.until),
         difference(metric, change.after),
-        begin(change.from),
+    );
+    let parts = if is_midnight(change.until) {
+        let (until, from) = (end(change.until), begin(change.from));
+        format!(
+            "{before} for units that came until {until}, {after} for those that came from {from} on"
+        )
+    } else {
+        // Under a bandit, whose users come back.
+        format!(
+            "{before} for predictions before {}, {after} since then",
+            begin(change.until)
+        )
+    };
+    Some(format!(
+        "The effect of {arm} on {} has changed: {parts}. The difference and its interval are of the average so far.",
+        metric.name,
     ))
 }
 
 fn no_longer_holds(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> {
     let claimed = c.claimed?;
-    let until = claimed.until?;
-    let more = (claimed.finding == Finding::Better) == (metric.direction == Direction::Up);
-    let is_against = |d: f64| d == 0.0 || (d > 0.0) != more;
-    let why = if c.effect_changed() {
-        "the effect has changed".to_owned()
-    } else if let Some(d) = c.difference.filter(|d| is_against(*d)) {
-        format!("the difference so far is {}", difference(metric, d))
-    } else {
-        "the values that it stood on were corrected".to_owned()
+    let (until, why) = claimed.until?;
+    let why = match why {
+        Over::Changed => "the effect has changed".to_owned(),
+        Over::Turned(d) => format!("the difference so far was {} then", difference(metric, d)),
+        Over::Corrected => "values were corrected".to_owned(),
     };
     Some(format!(
         "{arm} was called {} on {} at {}. That does not hold any more since {}: {why}.",
@@ -92,19 +99,27 @@ fn no_longer_holds(metric: &Metric, arm: &str, c: &Comparison) -> Option<String>
     ))
 }
 
+fn is_midnight(seconds: i64) -> bool {
+    DayEvidence::start(DayEvidence::of(seconds)) == seconds
+}
+
 /// When a stretch of time begins, in seconds since 1970: the day, where that is at midnight UTC.
 pub fn begin(seconds: i64) -> String {
     let micros = seconds.saturating_mul(1_000_000);
     let text = Timestamp::from_micros(micros).to_string();
-    match DayEvidence::start(DayEvidence::of(seconds)) == seconds {
-        true => text.split('T').next().unwrap_or_default().to_owned(),
-        false => text,
+    let (day, time) = text.split_once('T').unwrap_or((&text, ""));
+    match is_midnight(seconds) {
+        true => day.to_owned(),
+        false => format!(
+            "{day}T{}Z",
+            time.split(['.', 'Z']).next().unwrap_or_default()
+        ),
     }
 }
 
 /// The last of a stretch of time that ends before a moment, in seconds since 1970: the day, where that is at midnight UTC.
 pub fn end(seconds: i64) -> String {
-    match DayEvidence::start(DayEvidence::of(seconds)) == seconds {
+    match is_midnight(seconds) {
         true => begin(DayEvidence::start(DayEvidence::of(seconds) - 1)),
         false => begin(seconds),
     }

@@ -743,7 +743,7 @@ fn a_claim_goes_with_the_effect_that_it_stood_on() {
     assert_eq!(claimed.finding, Finding::Better);
     assert_eq!(
         (claimed.since, claimed.until),
-        (after_day(5), Some(after_day(6)))
+        (after_day(5), Some((after_day(6), Over::Changed)))
     );
     let change = comparison.by_day.as_ref().unwrap().change.unwrap();
     assert_eq!((change.until, change.from), (6 * 86_400, 6 * 86_400));
@@ -786,13 +786,30 @@ fn a_difference_that_turns_takes_its_claim_back_without_days_too() {
     assert!(
         second
             .summary
-            .ends_with(": the difference so far is −0.1 points."),
+            .ends_with(": the difference so far was −0.1 points then."),
         "{}",
         second.summary
     );
-    // It does not come back with the next swing of chance.
+    // It does not come back with the next swing of chance, and its reason stays what it was.
     let third = look(5150, &second.history(), 2);
     assert_eq!(third.verdict, Verdict::KeepGoing);
+    assert_eq!(
+        changes(&experiment.definition, &third),
+        changes(&experiment.definition, &second)
+    );
+    // A claim the other way stands as the first did.
+    let worse = look(4600, &third.history(), 3);
+    assert_eq!(worse.verdict, Verdict::ControlBetter);
+    let still = look(4950, &worse.history(), 4);
+    assert_eq!(still.verdict, Verdict::ControlBetter);
+    assert!(
+        still.metrics[0].comparisons[0]
+            .sequential
+            .interval
+            .unwrap()
+            .upper
+            == 0.0
+    );
     assert_eq!(
         look(5300, &third.history(), 3).verdict,
         Verdict::Winner { arm: 1 }
@@ -817,7 +834,7 @@ fn days_close_when_they_have_passed_and_have_enough_units() {
     assert_eq!(ends(&found), [(0, 0), (1, 1), (2, 2), (3, 3)]);
     assert!((found.days[0].difference - 0.02).abs() < 1e-12);
     assert_eq!(found.days[0].units, (500, 500));
-    assert!(found.e == 1.0 && found.change.is_none());
+    assert!(found.ln_e == 0.0 && found.change.is_none());
     // 60 units of the candidate on each day: two days make a hundred.
     let few = [[(50, 500), (6, 60)]; 5];
     let found = by_day(vec![epoch_of_days(1, 0, &few)], after_day(5));

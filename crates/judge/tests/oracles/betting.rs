@@ -24,7 +24,7 @@ pub(super) fn compute(id: &str, i: &Inputs<'_>) -> Option<Value> {
                 let (above, below) = claim::Beside::of(&epochs).ln_e(theta);
                 above.max(below)
             };
-            bounds(claim::interval(&epochs, claim::estimate(&epochs), line, of))
+            bounds(claim::interval(&epochs, claim::estimate(&epochs), line, of).unwrap())
         }
         "bets-18" => scale(i),
         "bets-19" => {

@@ -122,6 +122,7 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
         "/decide" => json!({"name": "shop", "unit_id": "u"}),
         "/predict" => json!({"name": "shop", "text": "good"}),
         "/plan" => json!({"name": "shop", "metric": "error", "effect": 0.1}),
+        "/plan/units" => json!({"name": "shop", "metric": "error"}),
         "/evaluate" => json!({"name": "shop", "metric": "error", "weights": {"1": 100}}),
         "/experiments" => {
             json!({"name": "shop", "control": "1", "candidates": ["2"], "primary_metric": "error"})

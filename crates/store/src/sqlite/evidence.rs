@@ -136,8 +136,10 @@ struct Present {
 }
 
 impl OpenEvidence {
-    /// Writes all units to their rows, where they can be renamed.
+    /// Writes all units to their rows, where they can be renamed. What is kept in memory of a unit by its number goes: who comes
+    /// with that name again is somebody else.
     pub(super) fn settle(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.busy.clear();
         self.units.settle(connection)
     }
 

@@ -66,7 +66,7 @@ pub(crate) async fn running<S: Backend>(
 }
 
 /// The same, with scales.
-async fn running_on<S: Backend>(
+pub(crate) async fn running_on<S: Backend>(
     store: &S,
     metrics: Vec<Metric>,
     scales: Vec<Option<Scale>>,

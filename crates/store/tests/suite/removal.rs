@@ -1,7 +1,9 @@
 //! What is removed, and what stays: retention, and the erasure of units. Of SQLite's own: nothing else keeps anything for long.
 
 use crate::compare::Both;
-use crate::{Backend, Opened, append_entries, at, entry_of, name, open_sqlite, record, register};
+use crate::{
+    Backend, Opened, append, append_entries, at, entry_of, name, open_sqlite, record, register,
+};
 use catalog::{SettingsCommand, decide_settings};
 use std::path::Path;
 use store::entry::{FeedbackEntry, encode_feedback, encode_shadow};
@@ -10,8 +12,8 @@ use store::{
     Retain, Store, UnitFeedback, VerifyReport,
 };
 use types::{
-    ErasureId, Input, Json, KeptPart, MetricName, NewErasure, PredictionId, Reason, ReceiptId,
-    RequestId, RequestKey, TimeRange, Timestamp, UnitId,
+    ErasureId, Input, Json, KeptPart, MetricName, NewErasure, PredictionId, PredictionRecord,
+    Reason, ReceiptId, RequestId, RequestKey, TimeRange, Timestamp, UnitId,
 };
 
 fn unit(text: &str) -> UnitId {
@@ -106,6 +108,65 @@ async fn who_is_erased_leaves_sums_that_can_be_counted_again() {
         }
     }
     assert!(erased_rows > 100, "{erased_rows}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_again_after_an_erasure_is_somebody_else() {
+    let opened = open_sqlite();
+    let store = &opened.store;
+    let spent = types::Metric {
+        name: types::MetricName::parse("spent").unwrap(),
+        window_seconds: 3600,
+        per: types::Per::Unit,
+        missing: types::Missing::Zero,
+        ..crate::experiments::score()
+    };
+    let scales = vec![Some(types::Scale {
+        floor: 0.0,
+        cap: 10.0,
+        centre: 0.5,
+        line: None,
+    })];
+    let (experiment, _) = crate::experiments::running_on(store, vec![spent], scales).await;
+    let prediction = |seconds: i64| PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch: 1,
+        unit_id: Some(unit("a")),
+        ..record(
+            experiment.definition.arms[1].key,
+            seconds * 1_000_000,
+            0.5,
+            5,
+        )
+    };
+    let sale = |n: i64| Feedback {
+        of: FeedbackOf::Unit(Box::new(UnitFeedback {
+            name: None,
+            unit: unit("a"),
+            at: None,
+            outcome: RequestId::parse(&format!("sale {n}")).ok(),
+        })),
+        content: FeedbackContent::Value(types::MetricName::parse("spent").unwrap(), 1.0),
+        replace: false,
+    };
+    append(store, prediction(100)).await;
+    // So many that what they make the unit worth is kept in memory.
+    for n in 0..8 {
+        crate::feedback(store, vec![sale(n)], at(110 + n))
+            .await
+            .remove(0)
+            .unwrap();
+    }
+    erase(store, "a", 1, at(200), store.position()).await;
+    store.tidied().await;
+    clean(&opened.verify().await, "after the erasure");
+    append(store, prediction(300)).await;
+    crate::feedback(store, vec![sale(9)], at(310))
+        .await
+        .remove(0)
+        .unwrap();
+    clean(&opened.verify().await, "when the name comes again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
