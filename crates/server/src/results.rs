@@ -28,7 +28,7 @@ use serde_json::Value;
 use store::{LogStore, StoreError};
 use types::{
     ArmRole, BanditSettings, EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricKind,
-    Per, Policy, Scale, SegmentOf, Timestamp,
+    Per, Policy, Scale, SegmentOf, SequenceMethod, Timestamp,
 };
 
 /// What the evidence of an experiment says.
@@ -461,6 +461,18 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
                 "What stays valid of {} rests on {units} of {of} units. The others count for the means only: they came before \
                  its scale was known, or came back when nothing about their arm was left to chance.",
                 metric.name
+            ));
+        }
+    }
+    for (metric, result) in definition.metrics.iter().zip(&judged.metrics) {
+        let nothing_fits = |c: &&judge::results::Comparison| {
+            c.sequential.interval.is_none() && c.sequential.method != SequenceMethod::None
+        };
+        for found in result.comparisons.iter().filter(nothing_fits) {
+            notes.push(format!(
+                "There is no always-valid interval of {} for {}: no difference that is the same in all epochs fits what came. The effect \
+                 differs between them.",
+                metric.name, definition.arms[found.arm].version
             ));
         }
     }
