@@ -7,7 +7,10 @@ use crate::clustered::{Clustered, Part, as_normal};
 use crate::sample::Interval;
 use crate::scales::waits_for_scale;
 use crate::special::critical_z;
-use types::{EpochEvidence, Evidence, ExperimentDefinition, Metric, MetricSums, PARTS, Policy};
+use types::{
+    EpochEvidence, Evidence, ExperimentDefinition, Metric, MetricEvidence, MetricSums, PARTS,
+    Policy,
+};
 
 /// Means and differences that stay honest after adaptation. For one look: they are no sequence.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,26 +151,38 @@ impl ByParts {
         at: usize,
         weight: impl Fn(f64) -> f64,
     ) -> Option<()> {
-        if waits_for_scale(metric) && scale_of(epoch, at).is_none() {
+        if !counts(metric, epoch, at) {
             return Some(());
         }
         for ((gathered, share), parts) in epoch.arms.iter().zip(&epoch.shares).zip(&mut self.parts)
         {
-            let metric = &gathered.metrics[at];
-            if metric.matured.count == 0 || *share <= 0.0 {
-                continue;
-            }
-            if metric.parts.is_empty() {
-                return None;
-            }
-            let (moved, weight) = (metric.matured.about - self.about, weight(*share));
-            for (sum, part) in parts.iter_mut().zip(&metric.parts) {
-                let count = part.count as f64;
-                sum.add(count, part.sum + moved * count, weight);
+            if *share > 0.0 {
+                add_parts(parts, &gathered.metrics[at], self.about, weight(*share))?;
             }
         }
         Some(())
     }
+}
+
+/// Whether an epoch counts: where values wait for a scale, one without it does not.
+fn counts(metric: &Metric, epoch: &EpochEvidence, at: usize) -> bool {
+    !waits_for_scale(metric) || scale_of(epoch, at).is_some()
+}
+
+/// Adds what an arm has in an epoch, with a weight; `None` where the epoch kept no parts.
+fn add_parts(parts: &mut [Part], found: &MetricEvidence, about: f64, weight: f64) -> Option<()> {
+    if found.matured.count == 0 {
+        return Some(());
+    }
+    if found.parts.is_empty() {
+        return None;
+    }
+    let moved = found.matured.about - about;
+    for (sum, part) in parts.iter_mut().zip(&found.parts) {
+        let count = part.count as f64;
+        sum.add(count, part.sum + moved * count, weight);
+    }
+    Some(())
 }
 
 /// h/e of an epoch in which an arm had a share e, with h = √e.
@@ -199,27 +214,13 @@ impl Contrast {
     pub(crate) fn add(&mut self, metric: &Metric, epoch: &EpochEvidence, at: usize) -> Option<()> {
         let (a, b) = self.arms;
         let shares = (epoch.shares[a], epoch.shares[b]);
-        if shares.0 <= 0.0 || shares.1 <= 0.0 {
-            return Some(());
-        }
-        if waits_for_scale(metric) && scale_of(epoch, at).is_none() {
+        if shares.0 <= 0.0 || shares.1 <= 0.0 || !counts(metric, epoch, at) {
             return Some(());
         }
         // Var of b − a is as 1/e_a + 1/e_b.
         let h = (shares.0 * shares.1 / (shares.0 + shares.1)).sqrt();
         for (sums, (arm, share)) in self.open.iter_mut().zip([(a, shares.0), (b, shares.1)]) {
-            let found = &epoch.arms[arm].metrics[at];
-            if found.matured.count == 0 {
-                continue;
-            }
-            if found.parts.is_empty() {
-                return None;
-            }
-            let moved = found.matured.about - self.about;
-            for (sum, part) in sums.iter_mut().zip(&found.parts) {
-                let count = part.count as f64;
-                sum.add(count, part.sum + moved * count, h / share);
-            }
+            add_parts(sums, &epoch.arms[arm].metrics[at], self.about, h / share)?;
         }
         Some(())
     }
