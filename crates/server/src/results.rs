@@ -457,9 +457,14 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
             (compared && c.sequential.units < of).then_some((c.sequential.units, of))
         };
         if let Some((units, of)) = result.comparisons.iter().find_map(rests_on) {
+            // What is known of a rate before it has a centre counts all the same.
+            let before = match metric.kind {
+                MetricKind::Binary => "",
+                _ => "came before its scale was known, or ",
+            };
             notes.push(format!(
-                "What stays valid of {} rests on {units} of {of} units. The others count for the means only: they came before \
-                 its scale was known, or came back when nothing about their arm was left to chance.",
+                "What stays valid of {} rests on {units} of {of} units (one that comes back in a later epoch is counted there again). The \
+                 others count for the means only: they {before}came back when nothing about their arm was left to chance.",
                 metric.name
             ));
         }

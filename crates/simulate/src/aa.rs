@@ -34,6 +34,8 @@ pub struct AaReport {
     pub claims: u64,
     /// Experiments whose interval held 0 at every look.
     pub covered: u64,
+    /// The width of the last interval, in the middle of all experiments.
+    pub median_width: Option<f64>,
     /// Why nothing can be claimed on this metric, where that is so.
     pub silent: Option<String>,
 }
@@ -42,6 +44,7 @@ struct Played {
     claimed: bool,
     covered: bool,
     known: bool,
+    width: Option<f64>,
 }
 
 /// Plays a design on `threads` threads; the answer does not depend on how many.
@@ -50,17 +53,24 @@ pub fn simulate_aa(design: &AaDesign, threads: usize, done: impl Fn() + Sync) ->
         play(design, rng)
     });
     let count = |of: fn(&Played) -> bool| played.iter().filter(|played| of(played)).count() as u64;
+    let mut widths: Vec<f64> = played.iter().filter_map(|played| played.width).collect();
+    widths.sort_by(f64::total_cmp);
+    let equal = design.units.windows(2).all(|pair| pair[0] == pair[1]);
     AaReport {
+        median_width: widths.get(widths.len() / 2).copied(),
         runs: design.runs,
         claims: count(|played| played.claimed),
         covered: count(|played| played.covered),
-        silent: (count(|played| played.known) == 0).then(|| why_silent(design)),
+        silent: (equal || count(|played| played.known) == 0).then(|| why_silent(design)),
     }
 }
 
 fn why_silent(design: &AaDesign) -> String {
     let outcomes: Vec<f64> = design.units.iter().map(|[n, sum]| sum / n).collect();
     let definition = definition(2, vec![design.metric.clone()]);
+    if outcomes.windows(2).all(|pair| pair[0] == pair[1]) {
+        return types::NoScale::AllEqual.to_string();
+    }
     match judge::scales::scale_of(&definition, &design.metric, &outcomes, &[]) {
         Err(why) => why.to_string(),
         Ok(_) => {
@@ -85,6 +95,7 @@ fn play(design: &AaDesign, rng: &mut ChaCha8Rng) -> Played {
         claimed: false,
         covered: true,
         known: false,
+        width: None,
     };
     let metric = &design.metric;
     let wait = metric.window_seconds as i64 + metric.bucket_seconds().unwrap_or(0);
@@ -106,6 +117,7 @@ fn play(design: &AaDesign, rng: &mut ChaCha8Rng) -> Played {
         played.claimed |= matches!(found.finding, Finding::Better | Finding::Worse);
         if let Some(interval) = found.sequential.interval {
             played.known = true;
+            played.width = Some(interval.upper - interval.lower);
             played.covered &= interval.contains(0.0);
         }
     }

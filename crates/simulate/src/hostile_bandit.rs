@@ -381,7 +381,7 @@ mod tests {
     fn intervals_of_bandits_hold_the_truth_and_nothing_holds_them_up() {
         for title in [
             "bandit: 500 users, arms differ, spread 2, 200 calls, 100 updates, default floor",
-            "bandit: 2000 users, arms are equal, spread 1, 200 calls, 100 updates, floor 0.1, within a minute",
+            "bandit: 500 users, arms differ, spread 1, 200 calls, 100 updates, floor 0.1, within a minute",
             "bandit: lognormal σ 1.5, means .5 .6 .75, default floor",
             "bandit: lognormal σ 1.5, means .5 .6 .75, floor 0.1, no log",
             "bandit: calls of nobody, .10 .12 .15, floor 0.1",

@@ -880,16 +880,15 @@ pub(crate) struct SimulateAaArgs {
     /// Where the randomness begins: the same seed gives the same answer.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The server.
-    #[arg(long, env = "WEIR_URL", default_value = "http://127.0.0.1:8000")]
-    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct SimulateWorldsArgs {
+    /// Print the names of all worlds, and play none.
+    #[arg(long)]
+    pub(crate) list: bool,
     /// Only the worlds whose name has this.
     #[arg(
         long,

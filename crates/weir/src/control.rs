@@ -27,13 +27,12 @@ pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<
 }
 
 pub(crate) fn logged_units(
-    url: &str,
+    args: &ConnectArgs,
     request: &api::LoggedUnitsRequest,
 ) -> anyhow::Result<api::LoggedUnits> {
     let mut units = None;
     run(async {
-        let client = Client::new(url)?.with(key().as_deref(), None, None)?;
-        units = Some(client.logged_units(request).await?);
+        units = Some(args.client()?.logged_units(request).await?);
         Ok(())
     })?;
     units.context("the server gave no units")
@@ -95,7 +94,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
             algorithm: args.algorithm,
             floor: args.floor,
             update_seconds: args.update_seconds,
-            since: args.since.clone(),
+            since: args.since.as_deref().map(crate::plan::since).transpose()?,
             until: args.until.clone(),
         };
         let reply = cli.client.evaluate(&question).await?;

@@ -240,7 +240,7 @@ pub(crate) struct EvaluateArgs {
     /// How often the bandit moves the weights.
     #[arg(long, value_name = "SECONDS", requires = "algorithm")]
     pub(crate) update_seconds: Option<u64>,
-    /// The first moment of the log that counts, RFC 3339 [default: a week ago]
+    /// The first moment of the log that counts: RFC 3339, or how long ago (14d, 6h, 30m) [default: a week ago]
     #[arg(long)]
     pub(crate) since: Option<String>,
     /// The first moment that does not [default: now]
@@ -257,9 +257,10 @@ fn weight(text: &str) -> Result<(String, f64), String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateRolloutArgs {
-    /// A world by a part of its name, such as revenue or outages, in place of what the other flags say: those of `simulate worlds` that
+    /// A world by a part of its name, such as revenue or outages, in place of other flags than runs and seed: those of `simulate worlds` that
     /// are rollouts.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["rule", "base", "ratio", "drift", "steps", "requests", "look", "delay",
+        "missing", "alpha", "table"])]
     pub(crate) world: Option<String>,
     /// Who decides to go back: controller, peeked_z or threshold.
     #[arg(long, default_value = "controller", value_parser = rule, value_name = "RULE")]
@@ -313,9 +314,10 @@ fn rule(text: &str) -> Result<simulate::Rule, String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateBanditArgs {
-    /// A world by a part of its name, such as lognormal or "500 users", in place of what the other flags say: those of `simulate
+    /// A world by a part of its name, such as lognormal or "500 users", in place of other flags than runs and seed: those of `simulate
     /// worlds` that are bandits.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["algorithm", "rates", "drift", "units", "batch", "delay", "floor",
+        "half_life"])]
     pub(crate) world: Option<String>,
     /// How it chooses: thompson, top_two, track_and_stop, ucb1 or kl_ucb.
     #[arg(long, default_value = "thompson")]

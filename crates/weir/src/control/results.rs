@@ -1,6 +1,8 @@
 //! The results of an experiment as lines for a terminal.
 
-use api::{Comparison, ExperimentResults, Interval, MetricResults, SegmentResults};
+use api::{
+    AdaptiveEstimate, Comparison, ExperimentResults, Interval, MetricResults, SegmentResults,
+};
 use judge::words::{significant, thousands};
 use types::MetricRole;
 
@@ -30,6 +32,7 @@ pub(super) fn text(results: &ExperimentResults) -> String {
     if lines.iter().any(|line| line.contains(ADJUSTED)) {
         lines.push("* The difference is adjusted by the covariate; means are as measured.".into());
     }
+    lines.extend(results.metrics.iter().flat_map(adaptive));
     lines.extend(results.metrics.iter().flat_map(by_day));
     if !results.segments.is_empty() {
         lines.push(String::new());
@@ -59,6 +62,27 @@ fn of_metric(metric: &MetricResults, found: &Comparison, candidate: Option<f64>)
         &ends(found.sequential.interval.as_ref()),
         &found.finding.to_string(),
     ])
+}
+
+/// What a bandit's weights do not bias, for one look.
+fn adaptive(metric: &MetricResults) -> Vec<String> {
+    let found = metric
+        .adaptive
+        .iter()
+        .flat_map(|adaptive| &adaptive.differences);
+    let line = |found: &AdaptiveEstimate| {
+        row([
+            &metric.metric.metric,
+            &found.version,
+            "",
+            "",
+            "adaptive",
+            &signed(Some(found.estimate)),
+            &ends(Some(&found.interval)),
+            "for one look",
+        ])
+    };
+    found.map(line).collect()
 }
 
 /// So many days are shown, the newest.

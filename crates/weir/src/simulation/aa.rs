@@ -5,7 +5,7 @@ use crate::args::SimulateAaArgs;
 use anyhow::Context;
 use api::LoggedUnitsRequest;
 use judge::fixed::{Proportion, wilson};
-use judge::words::thousands;
+use judge::words::{significant, thousands};
 use serde_json::json;
 use simulate::{AaDesign, AaReport, simulate_aa};
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub(crate) fn play(args: &SimulateAaArgs) -> anyhow::Result<ExitCode> {
         metric: args.metric.clone(),
         since: args.since.as_deref().map(crate::plan::since).transpose()?,
     };
-    let logged = crate::control::logged_units(&args.url, &request)?;
+    let logged = crate::control::logged_units(&args.connect, &request)?;
     let design = AaDesign {
         metric: logged
             .metric
@@ -42,7 +42,7 @@ pub(crate) fn play(args: &SimulateAaArgs) -> anyhow::Result<ExitCode> {
     let progress = bar(design.runs, "experiments");
     let report = simulate_aa(&design, threads(), || progress.inc(1));
     progress.finish_and_clear();
-    if args.json {
+    if args.connect.json {
         let runs = report.runs as f64;
         let report = json!({
             "metric": args.metric,
@@ -55,6 +55,7 @@ pub(crate) fn play(args: &SimulateAaArgs) -> anyhow::Result<ExitCode> {
             "claims": report.claims,
             "false_alarms": report.claims as f64 / runs,
             "coverage": report.covered as f64 / runs,
+            "median_width": report.median_width,
             "silent": report.silent,
         });
         crate::out(format_args!("{}", serde_json::to_string_pretty(&report)?));
@@ -84,16 +85,22 @@ fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
     };
     let within = wilson(share, 0.05);
     lines.push(format!(
-        "false alarms  {} ({} to {}), promised at most {}",
+        "false alarms  {} (95 % interval {} to {}), promised at most {}",
         percent(share.share()),
         percent(within.lower),
         percent(within.upper),
         percent(design.alpha),
     ));
     lines.push(format!(
-        "coverage      {} held 0 at every look",
+        "coverage      {} of the experiments held 0 in their interval at every look",
         percent(report.covered as f64 / report.runs as f64)
     ));
+    if let Some(width) = report.median_width {
+        lines.push(format!(
+            "width         {} from end to end of the last interval, in the middle: what is smaller is not found with so many units",
+            significant(width, 3)
+        ));
+    }
     if within.lower > design.alpha {
         lines.push(
             "That is more than promised. Lower the cap of the metric, so that single values count less (PUT /metrics), or ask for a \
@@ -104,8 +111,8 @@ fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
         lines.push("More runs tell whether that is chance: --runs 10000.".into());
     }
     lines.push(
-        "Units come in random order here: what an hour does to all of them alike is not in it. Requests of one person are one unit \
-         only where they have the same unit_id."
+        "Each experiment deals the same units anew, of all versions, in random order: it says nothing of other weeks, and what an hour does \
+         to all units alike is not in it. Requests of one person are one unit only where they have the same unit_id."
             .into(),
     );
     lines.join("\n")

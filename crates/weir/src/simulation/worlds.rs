@@ -35,6 +35,12 @@ pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
         print(&merged(&args.merge)?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.list {
+        for cell in hostile_cells(&args.only, 1, 1) {
+            crate::out(format_args!("{}", cell.title()));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let chosen = Chosen {
         flag: "only",
         name: &args.only,
@@ -66,7 +72,7 @@ pub(super) fn of(
     if cells.is_empty() {
         let Chosen { flag, name, .. } = chosen;
         crate::talk(&format!("error: --{flag} {name} fits no world"));
-        crate::talk("hint: weir simulate worlds --runs 1 prints all of them");
+        crate::talk("hint: weir simulate worlds --list prints the names of all");
         return Ok(ExitCode::from(USAGE));
     }
     let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
