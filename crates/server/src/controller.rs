@@ -10,7 +10,7 @@ use api::LogLag;
 use catalog::ExperimentDecision;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use judge::control::{Look, step};
+use judge::control::{Look, Next, step};
 use judge::limits::Limit;
 use judge::results::{View, changes, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
     Actor, Decision, Evidence, Experiment, ExperimentKey, ExperimentStatus, LookRecord, ModelName,
-    Scale, Timestamp, VerdictKind,
+    Progress, Scale, Timestamp, VerdictKind,
 };
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
@@ -346,6 +346,20 @@ fn look(
     };
     let shown = judged.history();
     let effect_changed = shown.has_new_change(&history);
+    // New weights can wait for a look, as there may be some at each; an arm that does harm cannot.
+    let dropped = |progress: &Option<Progress>| match progress {
+        Some(Progress::Bandit(bandit)) => bandit.dropped.len(),
+        _ => 0,
+    };
+    let drops = dropped(&next.progress) > dropped(&experiment.progress);
+    let next = match next.decision {
+        Some(Decision::Reweigh { .. }) if effect_changed && !drops => Next {
+            decision: None,
+            progress: experiment.progress.clone(),
+            ..next
+        },
+        _ => next,
+    };
     // What another decision takes the turn of is told by the next look.
     let shown = match next.decision.is_some() || scales.is_some() {
         true => shown.without_new_changes(&history),
