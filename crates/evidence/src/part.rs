@@ -7,9 +7,13 @@ use types::{PARTS, PartSums};
 
 /// Which part a unit is in, by a number of its own: the hash of its name, or the order of the id of its only prediction.
 pub fn part_of(number: u64) -> u8 {
-    // Orders of ids count up: the multiplier of Fibonacci hashing spreads them over the top bits.
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (spread >> (64 - PARTS.trailing_zeros())) as u8
+    // Orders of ids count up, and must not go round the parts in turn: what comes one after the other would be in each alike, and
+    // parts would differ by less than chance. The finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014) mixes all bits.
+    let mut mixed = number;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (mixed >> (64 - PARTS.trailing_zeros())) as u8
 }
 
 /// Sums by part, those that have some.
