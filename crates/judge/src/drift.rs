@@ -62,15 +62,6 @@ const LN_SPREADS: [f64; 3] = [
 ];
 
 impl Drift {
-    /// Of days in their order. With fewer than two there is no step, and E is 1.
-    pub fn of(days: &[Day]) -> Self {
-        let mut drift = Self::default();
-        for day in days {
-            drift.push(*day);
-        }
-        drift
-    }
-
     /// Adds the next day; gives how far it is from those before it in standard errors, where there are some.
     pub fn push(&mut self, day: Day) -> Option<f64> {
         let before = self.before;

@@ -95,13 +95,11 @@ pub(crate) fn simulate_changes(
         runs: played.len() as u64,
         found,
         error: (found * (1.0 - found) / runs).sqrt(),
-        limited: 0.0,
-        promoted: 0.0,
-        median_treated: None,
         median_until: told.get(told.len() / 2).copied(),
         ninth_until: told.get((0.9 * runs) as usize).copied(),
         coverage: Some(share(|played| played.covered)),
         inside: Some(share(|played| played.inside)),
+        ..HostileReport::default()
     }
 }
 

@@ -82,7 +82,7 @@ pub struct HostileRollout {
 }
 
 /// What became of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct HostileReport {
     /// How many were played.
     pub runs: u64,
@@ -158,8 +158,7 @@ pub(crate) fn report(ended: &[Ended]) -> HostileReport {
         median_treated: treated.get(treated.len() / 2).copied(),
         median_until: until.get(until.len() / 2).copied(),
         ninth_until: until.get((0.9 * runs) as usize).copied(),
-        coverage: None,
-        inside: None,
+        ..HostileReport::default()
     }
 }
 

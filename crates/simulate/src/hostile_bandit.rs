@@ -89,11 +89,8 @@ pub(crate) fn simulate_hostile_bandit(
         error: (found * (1.0 - found) / runs).sqrt(),
         limited: share(|played| played.held),
         promoted: share(|played| played.wrong),
-        median_treated: None,
-        median_until: None,
-        ninth_until: None,
         coverage: Some(covered / intervals.max(1.0)),
-        inside: None,
+        ..HostileReport::default()
     }
 }
 

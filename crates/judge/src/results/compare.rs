@@ -1,7 +1,8 @@
 //! One candidate against the control on one metric.
 
 use super::{
-    AdjustedBy, Comparison, Needed, View, claims, guard, guarded_by, one_each, pooled, role, sample,
+    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each, pooled, role,
+    sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::cuped::{self, PairSums};
@@ -260,7 +261,7 @@ pub(super) fn finding(
         Some(_) => now,
         None => (sequential.adjusted_p, sequential.more),
     };
-    let holds = |(p, more): &(f64, bool)| *p <= alpha && !comparison.contradicts(*more);
+    let holds = |(p, more): &(f64, bool)| *p <= alpha && comparison.against(*more).is_none();
     match [shown, now].into_iter().find(holds) {
         None => Finding::Unclear,
         Some((_, more)) if more == (metric.direction == Direction::Up) => Finding::Better,
@@ -269,15 +270,15 @@ pub(super) fn finding(
 }
 
 impl Comparison {
-    /// Whether the difference so far, or what the effect has become, is not on the side of a claim that the candidate's mean
-    /// is the greater one, or the smaller one.
-    fn contradicts(&self, more: bool) -> bool {
-        let by_day = self.by_day.as_ref();
-        let become_ = by_day
-            .and_then(|days| days.change)
-            .map(|change| change.after);
-        let mut known = self.difference.into_iter().chain(become_);
-        known.any(|difference| difference == 0.0 || (difference > 0.0) != more)
+    /// What is against a claim that the candidate's mean is the greater one, or the smaller one: what the effect has become, or the
+    /// difference so far, is not on its side.
+    pub(super) fn against(&self, more: bool) -> Option<Over> {
+        let is_against = |difference: &f64| *difference == 0.0 || (*difference > 0.0) != more;
+        let change = self.by_day.as_ref().and_then(|days| days.change);
+        if change.is_some_and(|change| is_against(&change.after)) {
+            return Some(Over::Changed);
+        }
+        self.difference.filter(is_against).map(Over::Turned)
     }
 
     /// Leaves of the intervals what is on the side of the finding.

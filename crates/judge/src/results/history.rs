@@ -112,14 +112,8 @@ impl Comparison {
 
     /// Why a claim does not hold now.
     fn over(&self, metric: &Metric, claimed: &Claimed) -> Option<Over> {
-        let more = claimed.more(metric);
-        let is_against = |difference: &f64| *difference == 0.0 || (*difference > 0.0) != more;
-        let change = self.by_day.as_ref().and_then(|days| days.change);
-        if change.is_some_and(|change| is_against(&change.after)) {
-            return Some(Over::Changed);
-        }
-        let turned = self.difference.filter(is_against).map(Over::Turned);
-        turned.or(self.was_corrected.then_some(Over::Corrected))
+        let against = self.against(claimed.more(metric));
+        against.or(self.was_corrected.then_some(Over::Corrected))
     }
 
     /// Notes what is claimed at a moment, or that what was does not hold any more.
