@@ -5,10 +5,12 @@ use crate::hostile::{Delays, HostileFixed, HostileRollout, Trouble, declared};
 use crate::hostile_bandit::{HostileBandit, Reward};
 use crate::law::Law;
 use crate::users::{HostileUsers, Worth};
+use serde::{Deserialize, Serialize};
 use types::{BuiltIn, Covariate, Direction, Metric, MetricKind, Missing};
 
 /// A world and what is played in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Hostile {
     /// A rollout.
     Rollout(HostileRollout),
@@ -34,6 +36,20 @@ impl Hostile {
         }
     }
 
+    /// The same, played so often, with another beginning of the randomness.
+    #[must_use]
+    pub fn played(mut self, runs: u64, seed: u64) -> Self {
+        let (its_runs, its_seed) = match &mut self {
+            Self::Rollout(design) => (&mut design.runs, &mut design.seed),
+            Self::Fixed(design) => (&mut design.runs, &mut design.seed),
+            Self::Users(design) => (&mut design.runs, &mut design.seed),
+            Self::Change(design) => (&mut design.runs, &mut design.seed),
+            Self::Bandit(design) => (&mut design.runs, &mut design.seed),
+        };
+        (*its_runs, *its_seed) = (runs, seed);
+        self
+    }
+
     /// How many are played.
     pub fn runs(&self) -> u64 {
         match self {
@@ -57,44 +73,16 @@ pub fn hostile_cells(words: &str, runs: u64, seed: u64) -> Vec<Hostile> {
         .chain(troubles())
         .chain(late())
         .chain(harmful())
-        .map(|design| {
-            Hostile::Rollout(HostileRollout {
-                runs,
-                seed,
-                ..design
-            })
-        });
-    let fixed = fixed().into_iter().map(|design| {
-        Hostile::Fixed(HostileFixed {
-            runs,
-            seed,
-            ..design
-        })
-    });
-    let by_users = by_users().into_iter().map(|design| {
-        Hostile::Users(HostileUsers {
-            runs,
-            seed,
-            ..design
-        })
-    });
-    let changing = changing().into_iter().map(|design| {
-        Hostile::Change(HostileChange {
-            runs,
-            seed,
-            ..design
-        })
-    });
-    let bandits = bandits().into_iter().map(|design| {
-        Hostile::Bandit(HostileBandit {
-            runs,
-            seed,
-            ..design
-        })
-    });
+        .map(Hostile::Rollout);
+    let by_users = by_users().into_iter().map(Hostile::Users);
+    let fixed = fixed().into_iter().map(Hostile::Fixed);
+    let changing = changing().into_iter().map(Hostile::Change);
+    let bandits = bandits().into_iter().map(Hostile::Bandit);
     let all = rollouts.chain(by_users).chain(fixed);
     let all = all.chain(changing).chain(bandits);
-    all.filter(|cell| cell.title().contains(words)).collect()
+    all.filter(|cell| cell.title().contains(words))
+        .map(|cell| cell.played(runs, seed))
+        .collect()
 }
 
 fn rollout(title: String, guardrails: Vec<(Metric, Law)>) -> HostileRollout {

@@ -7,10 +7,12 @@ use crate::run::{definition, play_all};
 use crate::world::binomial;
 use judge::results::Comparison;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use types::{DayEvidence, Metric, Timestamp};
 
 /// How an effect goes, by units of both arms that came before, or by the day.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Course {
     /// It stays.
     Constant,
@@ -39,7 +41,8 @@ impl Course {
 }
 
 /// A fixed experiment whose effect takes a course.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostileChange {
     /// What people call it.
     pub title: String,
@@ -57,9 +60,11 @@ pub struct HostileChange {
     pub per_day: u64,
     /// How long it runs.
     pub days: u64,
-    /// How many.
+    /// How many. Whoever plays says it, and no file.
+    #[serde(skip)]
     pub runs: u64,
-    /// Where the randomness begins.
+    /// Where the randomness begins, likewise.
+    #[serde(skip)]
     pub seed: u64,
 }
 

@@ -14,6 +14,7 @@ use judge::limits::{Met, SLOT, Units};
 use judge::results::segments;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use types::{
     BuiltIn, Decision, Direction, EvidenceRule, ExperimentDefinition, Finding, Metric, MetricKind,
@@ -22,7 +23,8 @@ use types::{
 };
 
 /// What happens beside requests.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// Nothing.
     None,
@@ -42,7 +44,8 @@ pub enum Trouble {
 }
 
 /// Feedback that takes its time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Delays {
     /// The share of predictions that get feedback.
     pub answered: f64,
@@ -57,7 +60,8 @@ pub struct Delays {
 }
 
 /// A rollout in a world.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostileRollout {
     /// What people call it.
     pub title: String,
@@ -75,9 +79,11 @@ pub struct HostileRollout {
     pub delays: Option<Delays>,
     /// Requests of each step up to 50 %, in place of the default ladder and its soaks.
     pub ladder: Option<[u64; 4]>,
-    /// How many.
+    /// How many. Whoever plays says it, and no file.
+    #[serde(skip)]
     pub runs: u64,
-    /// Where the randomness begins.
+    /// Where the randomness begins, likewise.
+    #[serde(skip)]
     pub seed: u64,
 }
 
@@ -556,7 +562,8 @@ fn answered(delays: Delays) -> Metric {
 }
 
 /// A fixed experiment in a world.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostileFixed {
     /// What people call it.
     pub title: String,
@@ -574,9 +581,11 @@ pub struct HostileFixed {
     pub correlation: Option<f64>,
     /// How many segments of equal size it has; with several a claim in any of them is one.
     pub segments: u64,
-    /// How many.
+    /// How many. Whoever plays says it, and no file.
+    #[serde(skip)]
     pub runs: u64,
-    /// Where the randomness begins.
+    /// Where the randomness begins, likewise.
+    #[serde(skip)]
     pub seed: u64,
 }
 

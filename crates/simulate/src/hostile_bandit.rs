@@ -10,13 +10,15 @@ use evidence::{
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, Normal};
+use serde::{Deserialize, Serialize};
 use types::{
     BanditSettings, BuiltIn, Decision, Direction, ExperimentDefinition, Metric, MetricKind,
     Missing, Policy, Scale, Timestamp,
 };
 
 /// What calls of a bandit are worth.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reward {
     /// A success, at these rates of each arm for a user like all; the logarithm of the odds of a user's own differ with this
     /// standard deviation.
@@ -26,7 +28,8 @@ pub enum Reward {
 }
 
 /// A bandit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostileBandit {
     /// What people call it.
     pub title: String,
@@ -48,9 +51,11 @@ pub struct HostileBandit {
     pub window: bool,
     /// Whether the control has a log.
     pub log: bool,
-    /// How many.
+    /// How many. Whoever plays says it, and no file.
+    #[serde(skip)]
     pub runs: u64,
-    /// Where the randomness begins.
+    /// Where the randomness begins, likewise.
+    #[serde(skip)]
     pub seed: u64,
 }
 

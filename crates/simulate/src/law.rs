@@ -4,9 +4,11 @@ use crate::world::binomial;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, Normal, Pareto, Poisson};
+use serde::{Deserialize, Serialize};
 
 /// A law of outcomes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Law {
     /// 1 with this probability, else 0.
     Binary(f64),

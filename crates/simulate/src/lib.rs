@@ -9,6 +9,7 @@ mod aa;
 mod bandit;
 mod cells;
 mod changing;
+mod fits;
 mod hostile;
 mod hostile_bandit;
 mod law;

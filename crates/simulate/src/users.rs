@@ -9,12 +9,14 @@ use evidence::{Bets, Coin, Delta, Drawn, ExactSum, Gain, Happening, Seen, UnitMe
 use judge::limits::{Met, SLOT, Units};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use types::{
     ExperimentDefinition, Metric, MetricName, MetricSums, Policy, RolloutSettings, Timestamp,
 };
 
 /// What a user's requests are worth.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Worth {
     /// An error with this probability.
     Errors(f64),
@@ -25,7 +27,8 @@ pub enum Worth {
 }
 
 /// A rollout by users.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostileUsers {
     /// What people call it.
     pub title: String,
@@ -50,9 +53,11 @@ pub struct HostileUsers {
     pub soak: u64,
     /// Seconds until it ends.
     pub seconds: i64,
-    /// How many.
+    /// How many. Whoever plays says it, and no file.
+    #[serde(skip)]
     pub runs: u64,
-    /// Where the randomness begins.
+    /// Where the randomness begins, likewise.
+    #[serde(skip)]
     pub seed: u64,
 }
 

@@ -855,6 +855,21 @@ pub(crate) enum SimulateCommand {
     ///
     /// Example: weir simulate worlds --only clicks --runs 200
     Worlds(SimulateWorldsArgs),
+    /// All tables of the documentation, one after the other, as Markdown: methods, rules that send a candidate back, worlds, effects
+    /// that change, and bandits. Takes hours with many runs.
+    ///
+    /// Example: weir simulate tables --runs 200
+    Tables(SimulateTablesArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct SimulateTablesArgs {
+    /// How many rollouts or experiments in each world; the tables of methods and rules have their own numbers.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) runs: u64,
+    /// Where the randomness begins: the same seed gives the same answer.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Args)]
@@ -886,9 +901,15 @@ pub(crate) struct SimulateAaArgs {
 
 #[derive(Args)]
 pub(crate) struct SimulateWorldsArgs {
-    /// Print the names of all worlds, and play none.
+    /// Print the names of all worlds, and play none. With --json all that they are: what --file reads.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Play the worlds of a file in place of those that the documentation shows: a JSON array of what `--list --json` prints, with
+    /// numbers of your own.
+    ///
+    /// Example: weir simulate worlds --only revenue --list --json > mine.json, then edit it
+    #[arg(long, value_name = "FILE", conflicts_with = "merge")]
+    pub(crate) file: Option<std::path::PathBuf>,
     /// Only the worlds whose name has this.
     #[arg(
         long,

@@ -19,19 +19,23 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(SimulateCommand::Bandit(args)) => return control::bandit(args),
         Some(SimulateCommand::Worlds(args)) => return worlds::play(args),
         Some(SimulateCommand::Aa(args)) => return aa::play(args),
+        Some(SimulateCommand::Tables(args)) => {
+            print_methods(args.seed);
+            control::print_rules(args.seed);
+            worlds::tables(args.runs, args.seed);
+            return Ok(ExitCode::SUCCESS);
+        }
         None => {}
     }
-    if args.table {
-        let cells = table(args.seed);
-        let reports = play(cells.iter().map(|cell| &cell.design));
+    if args.table && args.json {
+        let (cells, reports) = methods(args.seed);
         let rows = cells.iter().zip(&reports);
-        if args.json {
-            let rows: Vec<Value> = rows.map(|(cell, report)| row_json(cell, report)).collect();
-            crate::out(format_args!("{}", serde_json::to_string_pretty(&rows)?));
-        } else {
-            crate::out(format_args!("{HEAD}"));
-            rows.for_each(|(cell, report)| crate::out(format_args!("{}", row(cell, report))));
-        }
+        let rows: Vec<Value> = rows.map(|(cell, report)| row_json(cell, report)).collect();
+        crate::out(format_args!("{}", serde_json::to_string_pretty(&rows)?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.table {
+        print_methods(args.seed);
         return Ok(ExitCode::SUCCESS);
     }
     let design = design(args);
@@ -54,6 +58,21 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         crate::out(format_args!("{}", text(&design, &report)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn methods(seed: u64) -> (Vec<Cell>, Vec<Report>) {
+    let cells = table(seed);
+    let reports = play(cells.iter().map(|cell| &cell.design));
+    (cells, reports)
+}
+
+/// The table of single methods.
+fn print_methods(seed: u64) {
+    let (cells, reports) = methods(seed);
+    crate::out(format_args!("{HEAD}"));
+    for (cell, report) in cells.iter().zip(&reports) {
+        crate::out(format_args!("{}", row(cell, report)));
+    }
 }
 
 fn design(args: &SimulateArgs) -> Design {

@@ -42,12 +42,7 @@ pub(crate) fn rollout(args: &SimulateRolloutArgs) -> anyhow::Result<ExitCode> {
     if let Some(code) = refused(rows.iter().flat_map(|(_, design)| design.problems())) {
         return Ok(code);
     }
-    let progress = bar(rows.iter().map(|(_, design)| design.runs).sum(), "rollouts");
-    let reports: Vec<RolloutReport> = rows
-        .iter()
-        .map(|(_, design)| simulate_rollout(design, threads(), || progress.inc(1)))
-        .collect();
-    progress.finish_and_clear();
+    let reports = play(&rows);
     if args.json {
         let all = rows.iter().zip(&reports);
         let all: Vec<Value> = all
@@ -55,14 +50,35 @@ pub(crate) fn rollout(args: &SimulateRolloutArgs) -> anyhow::Result<ExitCode> {
             .collect();
         crate::out(format_args!("{}", serde_json::to_string_pretty(&all)?));
     } else if args.table {
-        crate::out(format_args!("{ROLLOUT_HEAD}"));
-        for ((title, design), report) in rows.iter().zip(&reports) {
-            crate::out(format_args!("{}", rollout_row(title, design, report)));
-        }
+        print_rows(&rows, &reports);
     } else {
         crate::out(format_args!("{}", rollout_text(&rows[0].1, &reports[0])));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn play(rows: &[(&str, RolloutDesign)]) -> Vec<RolloutReport> {
+    let progress = bar(rows.iter().map(|(_, design)| design.runs).sum(), "rollouts");
+    let each = rows.iter();
+    let reports = each.map(|(_, design)| simulate_rollout(design, threads(), || progress.inc(1)));
+    let reports = reports.collect();
+    progress.finish_and_clear();
+    reports
+}
+
+fn print_rows(rows: &[(&str, RolloutDesign)], reports: &[RolloutReport]) {
+    crate::out(format_args!("{ROLLOUT_HEAD}"));
+    for ((title, design), report) in rows.iter().zip(reports) {
+        crate::out(format_args!("{}", rollout_row(title, design, report)));
+    }
+}
+
+/// The table of rules that send a candidate back.
+pub(super) fn print_rules(seed: u64) {
+    let rows = rollout_table(seed);
+    let reports = play(&rows);
+    crate::out(format_args!(""));
+    print_rows(&rows, &reports);
 }
 
 fn refused(problems: impl Iterator<Item = InvalidDesign>) -> Option<ExitCode> {

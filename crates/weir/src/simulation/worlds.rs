@@ -6,16 +6,80 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use simulate::{Hostile, HostileReport, hostile_cells, simulate_hostile};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const HEAD: &str = "| world | runs | back by evidence, claims, or told as changed | back by a limit, or held | promoted | treated units, median \
-     | seconds or units, median | 90 % | covered | estimate inside |\n|---|---|---|---|---|---|---|---|---|---|";
+/// What is asked of a world, and with it the columns of its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    /// What becomes of a candidate.
+    #[default]
+    Outcome,
+    /// Whether it is told that an effect has changed, and what the interval holds.
+    Change,
+    /// What a bandit holds, names and covers.
+    Bandit,
+}
+
+impl Asked {
+    const ALL: [Self; 3] = [Self::Outcome, Self::Change, Self::Bandit];
+
+    fn of(cell: &Hostile) -> Self {
+        match cell {
+            Hostile::Rollout(_) | Hostile::Users(_) | Hostile::Fixed(_) => Self::Outcome,
+            Hostile::Change(_) => Self::Change,
+            Hostile::Bandit(_) => Self::Bandit,
+        }
+    }
+
+    fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Outcome => &[
+                "world",
+                "runs",
+                "back by evidence, or claims",
+                "back by a limit",
+                "promoted",
+                "treated units, median",
+                "seconds (units of claims) to it, median",
+                "90 %",
+            ],
+            Self::Change => &[
+                "world",
+                "runs",
+                "told as changed",
+                "units, median",
+                "the interval held the average effect so far",
+                "the estimate was inside",
+            ],
+            Self::Bandit => &[
+                "world",
+                "runs",
+                "told as changed",
+                "held although nothing is wrong",
+                "a winner that is none",
+                "intervals of differences held the truth",
+            ],
+        }
+    }
+
+    fn head(self) -> String {
+        let columns = self.columns();
+        format!(
+            "| {} |\n|{}",
+            columns.join(" | "),
+            "---|".repeat(columns.len())
+        )
+    }
+}
 
 /// What became of a world, as it is printed and read again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Played {
     world: String,
+    #[serde(default)]
+    asked: Asked,
     /// One for each run of the command that is in it.
     seeds: Vec<u64>,
     runs: u64,
@@ -35,18 +99,54 @@ pub(crate) fn play(args: &SimulateWorldsArgs) -> anyhow::Result<ExitCode> {
         print(&merged(&args.merge)?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut cells = match &args.file {
+        Some(file) => read(file)?,
+        None => hostile_cells("", args.runs, args.seed),
+    };
+    cells.retain(|cell| cell.title().contains(&args.only));
+    if cells.is_empty() {
+        return Ok(fits_none("only", &args.only));
+    }
+    if args.list && args.json {
+        crate::out(format_args!("{}", serde_json::to_string_pretty(&cells)?));
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.list {
-        for cell in hostile_cells(&args.only, 1, 1) {
+        for cell in &cells {
             crate::out(format_args!("{}", cell.title()));
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen = Chosen {
-        flag: "only",
-        name: &args.only,
-        fits: |_| true,
-    };
-    of(chosen, (args.runs, args.seed), args.json)
+    let played = cells.into_iter();
+    let cells = played.map(|cell| cell.played(args.runs, args.seed));
+    play_each(&cells.collect::<Vec<_>>(), args.seed, args.json)
+}
+
+/// The worlds of a file.
+fn read(file: &Path) -> anyhow::Result<Vec<Hostile>> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
+    let cells: Vec<Hostile> = serde_json::from_str(&text).with_context(|| {
+        format!("{name} has no array of worlds (`weir simulate worlds --list --json` prints some)")
+    })?;
+    let mut titles = BTreeSet::new();
+    for (at, cell) in cells.iter().enumerate() {
+        let title = cell.title();
+        let problems = cell.problems();
+        if !problems.is_empty() {
+            bail!("{name}: [{at}] \"{title}\": {}", problems.join("; "));
+        }
+        if !titles.insert(title) {
+            bail!("{name}: [{at}] \"{title}\" is there twice: give each world a title of its own");
+        }
+    }
+    Ok(cells)
+}
+
+fn fits_none(flag: &str, name: &str) -> ExitCode {
+    crate::talk(&format!("error: --{flag} {name} fits no world"));
+    crate::talk("hint: weir simulate worlds --list prints the names of all");
+    ExitCode::from(USAGE)
 }
 
 /// Worlds of a kind, by a part of their names, and the flag that names it.
@@ -63,30 +163,29 @@ pub(super) fn of(
     (runs, seed): (u64, u64),
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    if runs == 0 {
-        crate::talk("error: --runs must be at least 1");
-        return Ok(ExitCode::from(USAGE));
-    }
     let mut cells = hostile_cells(chosen.name, runs, seed);
     cells.retain(chosen.fits);
     if cells.is_empty() {
-        let Chosen { flag, name, .. } = chosen;
-        crate::talk(&format!("error: --{flag} {name} fits no world"));
-        crate::talk("hint: weir simulate worlds --list prints the names of all");
+        return Ok(fits_none(chosen.flag, chosen.name));
+    }
+    play_each(&cells, seed, json)
+}
+
+fn play_each(cells: &[Hostile], seed: u64, json: bool) -> anyhow::Result<ExitCode> {
+    if cells.iter().any(|cell| cell.runs() == 0) {
+        crate::talk("error: --runs must be at least 1");
         return Ok(ExitCode::from(USAGE));
     }
     let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
-    if !json {
-        crate::out(format_args!("{HEAD}"));
-    }
     let mut all = Vec::new();
-    for cell in &cells {
+    let mut head = None;
+    for cell in cells {
         let report = simulate_hostile(cell, threads(), || progress.inc(1));
         let played = Played::of(cell, seed, &report);
         if json {
             all.push(played);
         } else {
-            progress.suspend(|| crate::out(format_args!("{}", played.row())));
+            progress.suspend(|| print_row(&played, &mut head));
         }
     }
     progress.finish_and_clear();
@@ -101,11 +200,21 @@ fn print(all: &[Played], json: bool) -> anyhow::Result<()> {
         crate::out(format_args!("{}", serde_json::to_string_pretty(all)?));
         return Ok(());
     }
-    crate::out(format_args!("{HEAD}"));
+    let mut head = None;
     for played in all {
-        crate::out(format_args!("{}", played.row()));
+        print_row(played, &mut head);
     }
     Ok(())
+}
+
+/// A row, below the head of its columns where it is not there yet.
+fn print_row(played: &Played, head: &mut Option<Asked>) {
+    if *head != Some(played.asked) {
+        let first = if head.is_some() { "\n" } else { "" };
+        crate::out(format_args!("{first}{}", played.asked.head()));
+        *head = Some(played.asked);
+    }
+    crate::out(format_args!("{}", played.row()));
 }
 
 /// What several files have, added up by world.
@@ -133,6 +242,7 @@ impl Played {
     fn of(cell: &Hostile, seed: u64, report: &HostileReport) -> Self {
         Self {
             world: cell.title().to_owned(),
+            asked: Asked::of(cell),
             seeds: vec![seed],
             runs: report.runs,
             by_evidence: report.found,
@@ -182,21 +292,50 @@ impl Played {
     fn row(&self) -> String {
         let number = |n: Option<u64>| n.map_or("–".into(), |n| n.to_string());
         let share = |share: Option<f64>| share.map_or("–".into(), percent);
-        format!(
-            "| {} | {} | {} ± {} | {} | {} | {} | {} | {} | {} | {} |",
-            self.world,
-            self.runs,
+        let found = format!(
+            "{} ± {}",
             percent(self.by_evidence),
-            percent(self.by_evidence_standard_error),
-            percent(self.by_limit),
-            percent(self.promoted),
-            number(self.median_treated_units),
-            number(self.median_until),
-            number(self.until_in_90_percent),
-            share(self.coverage),
-            share(self.estimate_inside_its_interval),
-        )
+            percent(self.by_evidence_standard_error)
+        );
+        let cells = match self.asked {
+            Asked::Outcome => vec![
+                found,
+                percent(self.by_limit),
+                percent(self.promoted),
+                number(self.median_treated_units),
+                number(self.median_until),
+                number(self.until_in_90_percent),
+            ],
+            Asked::Change => vec![
+                found,
+                number(self.median_until),
+                share(self.coverage),
+                share(self.estimate_inside_its_interval),
+            ],
+            Asked::Bandit => vec![
+                found,
+                percent(self.by_limit),
+                percent(self.promoted),
+                share(self.coverage),
+            ],
+        };
+        format!("| {} | {} | {} |", self.world, self.runs, cells.join(" | "))
     }
+}
+
+/// The tables of the documentation, each world played so often.
+pub(super) fn tables(runs: u64, seed: u64) {
+    let cells = hostile_cells("", runs, seed);
+    let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
+    for asked in Asked::ALL {
+        progress.suspend(|| crate::out(format_args!("\n{}", asked.head())));
+        for cell in cells.iter().filter(|cell| Asked::of(cell) == asked) {
+            let report = simulate_hostile(cell, threads(), || progress.inc(1));
+            let row = Played::of(cell, seed, &report).row();
+            progress.suspend(|| crate::out(format_args!("{row}")));
+        }
+    }
+    progress.finish_and_clear();
 }
 
 #[cfg(test)]
@@ -206,6 +345,7 @@ mod tests {
     fn played(seed: u64, runs: u64, found: f64) -> Played {
         Played {
             world: "a world".into(),
+            asked: Asked::Outcome,
             seeds: vec![seed],
             runs,
             by_evidence: found,
@@ -218,6 +358,30 @@ mod tests {
             coverage: Some(found),
             estimate_inside_its_interval: None,
         }
+    }
+
+    #[test]
+    fn worlds_of_a_file_are_read_or_refused_with_their_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("worlds.json");
+        let mut cells = hostile_cells("bandit: 500 users, arms differ", 1, 1);
+        cells.truncate(1);
+        let text = serde_json::to_string(&cells).unwrap();
+        std::fs::write(&file, &text).unwrap();
+        assert_eq!(read(&file).unwrap()[0].title(), cells[0].title());
+        let refused = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            format!("{:#}", read(&file).unwrap_err())
+        };
+        let none = refused(&text.replace("\"users\":500", "\"users\":0"));
+        assert!(
+            none.contains("[0] \"bandit") && none.contains("users must be from 1"),
+            "{none}"
+        );
+        let twice = refused(&serde_json::to_string(&[&cells[0], &cells[0]]).unwrap());
+        assert!(twice.contains("is there twice"), "{twice}");
+        let other = refused("{}");
+        assert!(other.contains("has no array of worlds"), "{other}");
     }
 
     #[test]
