@@ -14,12 +14,13 @@ use judge::control::{Look, Next, step};
 use judge::limits::Limit;
 use judge::results::{View, changes, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{Checkpoint, LogStore, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
-    Actor, Decision, Evidence, Experiment, ExperimentKey, ExperimentStatus, LookRecord, ModelName,
-    Progress, Scale, Timestamp, VerdictKind,
+    Actor, Decision, Evidence, Experiment, ExperimentKey, ExperimentStatus, LookRecord,
+    MinuteEvidence, ModelName, Progress, Scale, Timestamp, VerdictKind,
 };
 
 /// Ticks for ever. Evidence is valid at any time, so looking often costs nothing but the work.
@@ -108,9 +109,13 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     for found in running {
         match found {
             Ok((experiment, mut evidence)) => {
-                if let Err(error) = with_minutes(state, &experiment, &mut evidence).await {
-                    tracing::warn!(%error, experiment = %experiment.id, "its minutes cannot be read now");
-                    continue;
+                match minutes(state, &experiment, &evidence).await {
+                    Ok(None) => {}
+                    Ok(minutes) => Arc::make_mut(&mut evidence).minutes = minutes,
+                    Err(error) => {
+                        tracing::warn!(%error, experiment = %experiment.id, "its minutes cannot be read now");
+                        continue;
+                    }
                 }
                 let watch = watches.iter().find(|watch| watch.key() == experiment.key);
                 watch.inspect(|watch| watch.tell(&evidence));
@@ -140,17 +145,17 @@ async fn tick(state: &AppState) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Adds the minutes to the evidence, where a guardrail needs them to decide.
-pub(crate) async fn with_minutes(
+/// The minutes of an experiment, where a guardrail needs them to decide.
+pub(crate) async fn minutes(
     state: &AppState,
     experiment: &Experiment,
-    evidence: &mut Evidence,
-) -> Result<(), StoreError> {
-    if needs_minutes(&experiment.definition, evidence) {
-        let (_, minutes) = state.store.minutes(experiment.clone()).await?;
-        evidence.minutes = Some(minutes);
+    evidence: &Evidence,
+) -> Result<Option<Vec<MinuteEvidence>>, StoreError> {
+    if !needs_minutes(&experiment.definition, evidence) {
+        return Ok(None);
     }
-    Ok(())
+    let (_, minutes) = state.store.minutes(experiment.clone()).await?;
+    Ok(Some(minutes))
 }
 
 /// The scales of a new epoch, where some are missing and can be told now.

@@ -1,6 +1,6 @@
 //! `GET /experiments/{experiment}/results`: what the judge says of the evidence now.
 
-use crate::controller::with_minutes;
+use crate::controller::minutes;
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
@@ -186,7 +186,7 @@ async fn judge(
         .store
         .evidence(experiment.clone(), counted_until)
         .await?;
-    with_minutes(state, &experiment, &mut evidence).await?;
+    evidence.minutes = minutes(state, &experiment, &evidence).await?;
     let judging = move || {
         let history = history_of(&experiment);
         let judged = results(&experiment, &evidence, &history, now);

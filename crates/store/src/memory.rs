@@ -205,7 +205,7 @@ impl LogStore for MemoryStore {
         let running = memory.models.running();
         let each = running.map(|experiment| {
             let evidence = memory.log.evidence(&memory.models, experiment, now);
-            Ok((experiment.clone(), evidence))
+            Ok((experiment.clone(), Arc::new(evidence)))
         });
         Ok(each.collect())
     }

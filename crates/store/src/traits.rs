@@ -9,6 +9,7 @@ use crate::{
     VersionFilter, VersionTotals,
 };
 use std::future::Future;
+use std::sync::Arc;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, Metric,
     MinuteEvidence, ModelId, ModelName, ModelState, PredictionId, ReceiptId, SegmentEvidence,
@@ -16,8 +17,9 @@ use types::{
     WebhookId,
 };
 
-/// A running experiment and what it has gathered; an error where it cannot be read.
-pub type RunningEvidence = Result<(Experiment, Evidence), StoreError>;
+/// A running experiment and what it has gathered; an error where it cannot be read. The store keeps it for the next look:
+/// whoever is done with it lets it go.
+pub type RunningEvidence = Result<(Experiment, Arc<Evidence>), StoreError>;
 
 /// The state of a model; its name as it is stored, and why, where it cannot be read.
 pub type ReadModel = Result<ModelState, (String, StoreError)>;

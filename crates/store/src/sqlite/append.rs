@@ -4,6 +4,7 @@
 //! database will never take an entry, the group is halved until that one is found, and it is set aside;
 //! where it cannot take anything just now, nothing is lost, because the journal has it all.
 
+use super::catalog::gathered::Changed;
 use super::checkpoint::Checkpointer;
 use super::erasure::{self, Erasing, Mirrored, Piece};
 use super::evidence::{OpenEvidence, exposure_of};
@@ -154,6 +155,8 @@ pub(super) struct Writer {
     stretches: OpenStretch,
     rollups: OpenRollups,
     evidence: OpenEvidence,
+    /// Whoever looks at running experiments is told what was committed.
+    changed: Arc<Changed>,
     feedback: OpenFeedback,
     receipts: Receipts,
     /// Whether versions are deleted.
@@ -241,6 +244,7 @@ impl Writer {
             stretches: OpenStretch::default(),
             rollups: OpenRollups::of(server_key),
             evidence: OpenEvidence::of(server_key),
+            changed: Arc::default(),
             feedback,
             receipts: Receipts::default(),
             deleted: HashMap::default(),
@@ -253,6 +257,10 @@ impl Writer {
 
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    pub(super) fn changed(&self) -> Arc<Changed> {
+        Arc::clone(&self.changed)
     }
 
     pub(super) fn hash_labels(&mut self, hash: LabelHash) {
@@ -448,6 +456,7 @@ impl Writer {
         journal_state::reach(connection, &self.server, until)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         self.feedback.requests.committed();
+        self.changed.note(self.evidence.committed());
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::{
     PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
     StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::{
     Change, Evidence, Experiment, ExperimentId, ExperimentKey, KeyId, LoggedGroup, Metric,
@@ -181,8 +182,11 @@ impl LogStore for Store {
     }
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
-        self.read(move |connection| catalog::gathered::running_evidence(connection, now))
-            .await
+        let inner = Arc::clone(&self.inner);
+        self.read(move |connection| {
+            catalog::gathered::running_evidence(connection, &inner.kept, now)
+        })
+        .await
     }
 
     async fn of_request(

@@ -25,6 +25,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use segments::metric_of;
 pub(super) use segments::{in_segment, is_of_all, segment_values};
 use smallvec::SmallVec;
+use std::collections::HashSet;
 use std::sync::Arc;
 use types::{
     AtOnce, DayEvidence, ExperimentDefinition, ExperimentKey, Measured, Metric, Per, Scale,
@@ -111,6 +112,8 @@ pub(super) struct OpenEvidence {
     segments: HashMap<ExperimentKey, SegmentValues>,
     open: HashMap<Place, Open>,
     touched: Vec<Place>,
+    /// Epochs that were written since they were asked for.
+    written: HashSet<(ExperimentKey, i64)>,
     /// Of each series of stretches, the newest.
     newest: HashMap<Place, i64>,
     units: Units,
@@ -586,6 +589,7 @@ impl OpenEvidence {
     /// Writes what has changed.
     pub(super) fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         for place in self.touched.drain(..) {
+            self.written.insert((place.experiment, place.epoch));
             if let Some(open) = self.open.get_mut(&place) {
                 open.write(connection, place, self.server_key)?;
             }
@@ -597,6 +601,11 @@ impl OpenEvidence {
             self.newest.clear();
         }
         Ok(())
+    }
+
+    /// The epochs that were written, once it is committed.
+    pub(super) fn committed(&mut self) -> impl Iterator<Item = (ExperimentKey, i64)> + '_ {
+        self.written.drain()
     }
 
     /// Forgets all, because the database has moved without it.

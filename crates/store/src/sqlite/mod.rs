@@ -35,6 +35,7 @@ pub use verify::{
 
 use crate::{LabelHash, OpenError, StoreError};
 use append::Writer;
+use catalog::gathered::Kept;
 use directory::Directory;
 use request_ids::WaitingIds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -89,6 +90,8 @@ struct Inner {
     failure: Mutex<Option<String>>,
     readers: Mutex<Vec<Connection>>,
     request_ids: WaitingIds,
+    /// What running experiments had gathered at the look before.
+    kept: Kept,
     directory: Directory,
     /// Why nothing is written any more, where the database is not the file that was opened.
     gone: Mutex<Option<String>>,
@@ -129,6 +132,7 @@ impl Store {
                 server,
                 position: AtomicU64::new(writer.position()),
                 request_ids: writer.request_ids(),
+                kept: Kept::new(writer.changed()),
                 writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
                 untidy: AtomicBool::new(true),
                 retain: Mutex::default(),
