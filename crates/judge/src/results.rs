@@ -32,8 +32,8 @@ pub use history::{Claimed, History, Over, Shown};
 pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
 use types::{
-    BuiltIn, Evidence, EvidenceRule, Experiment, ExperimentDefinition, Finding, Metric, MetricKind,
-    MetricRole, MetricSums, SequenceMethod, Timestamp, VerdictKind,
+    BuiltIn, Evidence, EvidenceRule, Experiment, ExperimentDefinition, Finding, Metric,
+    MetricEvidence, MetricKind, MetricRole, MetricSums, SequenceMethod, Timestamp, VerdictKind,
 };
 
 /// What the evidence says about an experiment.
@@ -519,15 +519,33 @@ fn metric_result(
     }
 }
 
-/// The sums of an arm over all epochs: for showing, not for comparing.
-fn pooled(evidence: &Evidence, metric: usize, arm: usize) -> (MetricSums, MetricSums) {
-    let (mut matured, mut all) = (MetricSums::default(), MetricSums::default());
+/// Sums of an arm over all epochs: for showing, not for comparing.
+fn pooled(
+    evidence: &Evidence,
+    metric: usize,
+    arm: usize,
+    of: impl Fn(&MetricEvidence) -> &MetricSums,
+) -> MetricSums {
+    let mut pooled = MetricSums::default();
     for epoch in &evidence.epochs {
-        let sums = &epoch.arms[arm].metrics[metric];
-        matured.add(&sums.matured);
-        all.add(&sums.all);
+        pooled.add(of(&epoch.arms[arm].metrics[metric]));
     }
-    (matured, all)
+    pooled
+}
+
+fn pooled_matured(evidence: &Evidence, metric: usize, arm: usize) -> MetricSums {
+    pooled(evidence, metric, arm, |found| &found.matured)
+}
+
+/// The point about which the sums of the control are, in the first epoch that has some.
+fn reference(evidence: &Evidence, metric: usize) -> f64 {
+    let mut of_epochs = evidence
+        .epochs
+        .iter()
+        .map(|epoch| &epoch.arms[0].metrics[metric].matured);
+    of_epochs
+        .find(|sums| sums.count > 0)
+        .map_or(0.0, |sums| sums.about)
 }
 
 fn arm_result(
@@ -537,7 +555,8 @@ fn arm_result(
     arm: usize,
 ) -> ArmResult {
     let metric = &definition.metrics[at];
-    let (matured, all) = pooled(evidence, at, arm);
+    let matured = pooled_matured(evidence, at, arm);
+    let all = pooled(evidence, at, arm, |found| &found.all);
     let mean = (matured.count > 0).then(|| matured.about + matured.sum / matured.count as f64);
     let interval = compare::mean_interval(metric, &matured, definition.alpha);
     ArmResult {
@@ -564,7 +583,7 @@ fn corrected_events(definition: &ExperimentDefinition, evidence: &Evidence, at: 
         return 0;
     }
     let arms = 0..definition.arms.len();
-    let each = arms.map(|arm| pooled(evidence, at, arm).1);
+    let each = arms.map(|arm| pooled(evidence, at, arm, |found| &found.all));
     let beyond = each.filter(one_each).map(|all| {
         let bad = match metric.direction {
             types::Direction::Up => all.values as f64 - all.total(),

@@ -61,7 +61,7 @@ pub(super) fn adaptive(
     }
     let arms = definition.arms.len();
     // Squares of large values that differ little would lose all of their digits.
-    let about = super::pooled(evidence, at, 0).0.about;
+    let about = super::reference(evidence, at);
     let ratios: Vec<Ratio> = (0..arms)
         .map(|arm| Ratio::of(evidence, at, arm, about))
         .collect();
@@ -121,7 +121,7 @@ impl ByParts {
     /// Of no epoch yet.
     fn new(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> Self {
         Self {
-            about: super::pooled(evidence, at, 0).0.about,
+            about: super::reference(evidence, at),
             parts: vec![vec![Part::default(); PARTS]; definition.arms.len()],
         }
     }
@@ -205,7 +205,7 @@ impl Contrast {
         Self {
             open: [vec![Part::default(); PARTS], vec![Part::default(); PARTS]],
             arms: (a, b),
-            about: super::pooled(evidence, at, 0).0.about,
+            about: super::reference(evidence, at),
         }
     }
 
@@ -301,7 +301,7 @@ struct Ratio {
 
 impl Ratio {
     fn of(evidence: &Evidence, at: usize, arm: usize, about: f64) -> Self {
-        let matured = super::pooled(evidence, at, arm).0.rebased(about);
+        let matured = super::pooled_matured(evidence, at, arm).rebased(about);
         let count = (matured.count as f64).max(1.0);
         Self {
             about,

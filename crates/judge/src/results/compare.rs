@@ -1,8 +1,8 @@
 //! One candidate against the control on one metric.
 
 use super::{
-    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each, pooled, role,
-    sample,
+    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each,
+    pooled_matured, role, sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::cuped::{self, PairSums};
@@ -47,8 +47,8 @@ impl Pair {
             _ => None,
         };
         Self {
-            control: pooled(evidence, at, 0).0,
-            candidate: pooled(evidence, at, arm).0,
+            control: pooled_matured(evidence, at, 0),
+            candidate: pooled_matured(evidence, at, arm),
             only: only.map(|(samples, _)| samples),
             adjusted: only.and_then(|(_, adjusted)| adjusted),
         }
