@@ -76,7 +76,7 @@ fn ticks(state: &AppState) -> Interval {
 }
 
 /// Looks once at every running experiment: one read, and a write where something is decided or seen.
-async fn tick(state: &AppState) -> Result<(), StoreError> {
+pub(crate) async fn tick(state: &AppState) -> Result<(), StoreError> {
     let (began, now) = (tokio::time::Instant::now(), state.clock.now());
     // A change whose snapshot could not be made must not wait for the next change.
     if let Err(error) = state.publish_changed().await {

@@ -155,6 +155,8 @@ pub struct Config {
     pub decision_lasts: Duration,
     /// How often running experiments are looked at.
     pub tick: Duration,
+    /// Whether they are looked at then.
+    pub looks: Looks,
     /// How long the clock must have been steady before something is removed for its age.
     pub steady_for: Duration,
     /// Whether webhooks may lead to addresses of this machine and of private networks.
@@ -173,6 +175,29 @@ pub struct Config {
     pub model_memory_bytes: u64,
     /// How long opening and trying a model may take.
     pub model_load_timeout: Duration,
+}
+
+/// When running experiments are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Looks {
+    /// At each tick, and at damage limits every ten seconds.
+    #[default]
+    EachTick,
+    /// When a [`Looker`] is asked to, at both: for a clock of one's own, which stands still between two looks.
+    WhenAsked,
+}
+
+/// Looks at the running experiments of a server.
+pub struct Looker(AppState);
+
+impl Looker {
+    /// Looks at all of them, and does what is decided.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn look(&self) -> Result<(), store::StoreError> {
+        controller::tick(&self.0).await
+    }
 }
 
 impl Config {
@@ -203,6 +228,7 @@ impl Config {
             request_window: Duration::from_secs(86_400),
             decision_lasts: Duration::from_secs(7 * 86_400),
             tick: Duration::from_secs(30),
+            looks: Looks::EachTick,
             steady_for: Duration::from_secs(600),
             private_webhooks: false,
             secrets_dir: None,
@@ -324,6 +350,11 @@ impl Server {
         self.first_key.as_deref()
     }
 
+    /// Looks at running experiments as a tick does, when it is asked to: see [`Looks::WhenAsked`].
+    pub fn looker(&self) -> Looker {
+        Looker(self.state.clone())
+    }
+
     /// Answers until `shutdown` ends; then finishes the requests under way and writes out the log.
     ///
     /// # Errors
@@ -349,12 +380,20 @@ impl Server {
             predict::end_begun(&self.state).await;
             std::future::pending().await
         };
+        let looks = async {
+            match self.config.looks {
+                Looks::EachTick => tokio::select! {
+                    () = Box::pin(controller::run(&self.state)) => {}
+                    () = Box::pin(limits::run(&self.state)) => {}
+                },
+                Looks::WhenAsked => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = serve => {}
             () = fill => {}
-            () = Box::pin(controller::run(&self.state)) => {}
+            () = looks => {}
             () = controller::start(&self.state) => {}
-            () = Box::pin(limits::run(&self.state)) => {}
             () = webhooks::run(&self.state) => {}
             () = erasures::run(&self.state) => {}
             () = retention::run(&self.state) => {}

@@ -17,6 +17,7 @@ mod ledger;
 #[cfg(test)]
 mod logged;
 mod method;
+mod replay;
 mod rollout;
 mod run;
 mod stage;
@@ -34,6 +35,7 @@ pub use hostile::{
 pub use hostile_bandit::{HostileBandit, Reward};
 pub use law::Law;
 pub use method::Method;
+pub use replay::ReplayedRollout;
 pub use rollout::{RolloutDesign, RolloutReport, Rule, rollout_table, simulate_rollout};
 pub use run::{Outcome, Report, simulate};
 pub use table::{Cell, table};

@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         if "echo" in body:
             return self.send(200, sent[:-1] + b', "sure": 0.5}')
         text = str(body.get("text", body.get("inputs", body.get("asked"))))
-        if "fail" in text:
+        if "fail" in text or (self.path == "/worse" and "harm" in text):
             return self.reply(500, {"error": "asked to fail"})
         if "#header " in text:
             value = self.headers.get(text.split("#header ")[1])
@@ -89,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+ThreadingHTTPServer.request_queue_size = 128
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

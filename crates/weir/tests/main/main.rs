@@ -26,6 +26,7 @@ mod plan;
 mod privacy;
 mod replay;
 mod rollout;
+mod same_decisions;
 mod segments;
 mod serve;
 mod settings;
