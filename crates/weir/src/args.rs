@@ -8,7 +8,7 @@ mod control;
 pub(crate) use control::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
     RolloutArgs, RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
-    TargetArgs, key,
+    TargetArgs,
 };
 
 use clap::parser::ValueSource;
@@ -791,14 +791,6 @@ pub(crate) struct PlanArgs {
     /// How far back the log is looked at: 14d, 6h, 30m, or a time [default: 14d]
     #[arg(long, value_name = "TIME", requires = "model")]
     pub(crate) since: Option<String>,
-    /// The address of the server.
-    #[arg(
-        long,
-        env = "WEIR_URL",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8000"
-    )]
-    pub(crate) url: String,
     /// The smallest effect that matters: 0.05 is 5 points, or with --relative 5 % of the baseline [with --model: 10 % of
     /// the baseline]
     #[arg(long, allow_negative_numbers = true)]
@@ -830,9 +822,8 @@ pub(crate) struct PlanArgs {
     /// Units a day.
     #[arg(long, value_name = "N")]
     pub(crate) per_day: Option<f64>,
-    /// Print the plan as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 }
 
 #[derive(Subcommand)]

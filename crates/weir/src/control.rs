@@ -4,7 +4,7 @@ mod results;
 
 use crate::args::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
-    RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs, key,
+    RolloutArgs, RolloutCommand, StartRolloutArgs, TargetArgs,
 };
 use anyhow::{Context, bail};
 use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Progress};
@@ -16,11 +16,13 @@ use std::process::ExitCode;
 use types::Intervention;
 
 /// A plan from the log of a running server.
-pub(crate) fn run_plan(url: &str, request: &api::PlanRequest) -> anyhow::Result<api::PlanReply> {
+pub(crate) fn run_plan(
+    args: &ConnectArgs,
+    request: &api::PlanRequest,
+) -> anyhow::Result<api::PlanReply> {
     let mut planned = None;
     run(async {
-        let client = Client::new(url)?.with(key().as_deref(), None, None)?;
-        planned = Some(client.plan(request).await?);
+        planned = Some(args.client()?.plan(request).await?);
         Ok(())
     })?;
     planned.context("the server gave no plan")

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         per_day: args.per_day,
     };
     if args.model.is_some() {
-        let plan = crate::control::run_plan(&args.url, &request)?;
+        let plan = crate::control::run_plan(&args.connect, &request)?;
         print(args, &request, &plan)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(args: &PlanArgs, request: &PlanRequest, plan: &PlanReply) -> anyhow::Result<()> {
-    if args.json {
+    if args.connect.json {
         crate::out(format_args!("{}", serde_json::to_string_pretty(&plan)?));
     } else {
         crate::out(format_args!("{}", text(request, plan)));

@@ -55,7 +55,7 @@ impl ConnectArgs {
 }
 
 /// The key of the environment.
-pub(crate) fn key() -> Option<String> {
+fn key() -> Option<String> {
     std::env::var("WEIR_KEY").ok().filter(|key| !key.is_empty())
 }
 

@@ -129,6 +129,9 @@ fn read(file: &Path) -> anyhow::Result<Vec<Hostile>> {
     let cells: Vec<Hostile> = serde_json::from_str(&text).with_context(|| {
         format!("{name} has no array of worlds (`weir simulate worlds --list --json` prints some)")
     })?;
+    if cells.is_empty() {
+        bail!("{name} has no world");
+    }
     let mut titles = BTreeSet::new();
     for (at, cell) in cells.iter().enumerate() {
         let title = cell.title();
@@ -380,6 +383,8 @@ mod tests {
         );
         let twice = refused(&serde_json::to_string(&[&cells[0], &cells[0]]).unwrap());
         assert!(twice.contains("is there twice"), "{twice}");
+        let empty = refused("[]");
+        assert!(empty.contains("has no world"), "{empty}");
         let other = refused("{}");
         assert!(other.contains("has no array of worlds"), "{other}");
     }

@@ -75,10 +75,11 @@ impl Kept {
         now: Timestamp,
     ) -> Result<Vec<RunningEvidence>, StoreError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where reading fails nothing is kept, and all is read at the next look: what had changed is not noted any more.
+        let mut before = std::mem::take(&mut *known);
         // What is committed between taking this and the transaction is read now, and again at the next look.
         let mut changed = self.changed.take();
         let transaction = connection.transaction()?;
-        let mut before = std::mem::take(&mut *known);
         let (mut all, mut running) = (Vec::new(), HashSet::new());
         for experiment in each_running(&transaction)? {
             let found = experiment.and_then(|experiment| {
