@@ -8,7 +8,7 @@ use types::{BuiltIn, Decision, ExperimentDefinition, Timestamp};
 pub struct ReplayedRollout {
     ledger: Ledger,
     met: Met,
-    /// The places of `error` among the metrics.
+    /// The place of `error` among the metrics.
     error: Option<usize>,
     limits: bool,
 }
@@ -31,14 +31,9 @@ impl ReplayedRollout {
         }
     }
 
-    /// The candidate's share now.
-    pub fn share(&self) -> f64 {
-        self.ledger.experiment.shares[1]
-    }
-
     /// A request at a second, of an arm.
     pub fn request(&mut self, at: i64, arm: usize, failed: bool) {
-        let share = self.share();
+        let share = self.ledger.experiment.shares[1];
         self.ledger.expose(arm, 1, at);
         let (zeros, ones) = (u64::from(!failed), [1.0]);
         let others = &ones[..usize::from(failed)];

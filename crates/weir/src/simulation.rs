@@ -7,7 +7,7 @@ mod worlds;
 use crate::args::{SimulateArgs, SimulateCommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use simulate::{Cell, Design, Report, simulate, table};
+use simulate::{Cell, Design, Report, hostile_cells, simulate, table};
 use std::process::ExitCode;
 
 /// What is answered to flags that do not fit, as the flags' own parser does.
@@ -22,8 +22,9 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(SimulateCommand::Tables(args)) => {
             print_methods(args.seed);
             control::print_rules(args.seed);
-            worlds::tables(args.runs, args.seed);
-            return Ok(ExitCode::SUCCESS);
+            crate::out(format_args!(""));
+            let cells = hostile_cells("", args.runs, args.seed);
+            return worlds::play_each(&cells, args.seed, false);
         }
         None => {}
     }

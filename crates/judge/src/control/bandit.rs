@@ -16,7 +16,7 @@ use types::{
 /// A change of every weight by less than this is not worth an epoch.
 const LEAST_CHANGE: f64 = 0.01;
 /// An epoch is kept and judged for ever, so the more there are, the more a change must be worth: after so many twice as much, and so
-/// on. A bandit of a year, whose weights wander between equals, has some thousands of epochs and not a hundred thousand.
+/// on. A bandit of a year, whose weights wander between equals, has about a thousand epochs and not a hundred thousand.
 const MANY_EPOCHS: f64 = 500.0;
 
 pub(super) fn step(

@@ -183,10 +183,8 @@ impl LogStore for Store {
 
     async fn running_evidence(&self, now: Timestamp) -> Result<Vec<RunningEvidence>, StoreError> {
         let inner = Arc::clone(&self.inner);
-        self.read(move |connection| {
-            catalog::gathered::running_evidence(connection, &inner.kept, now)
-        })
-        .await
+        self.read(move |connection| inner.kept.read(connection, now))
+            .await
     }
 
     async fn of_request(

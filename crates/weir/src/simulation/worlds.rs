@@ -23,8 +23,6 @@ enum Asked {
 }
 
 impl Asked {
-    const ALL: [Self; 3] = [Self::Outcome, Self::Change, Self::Bandit];
-
     fn of(cell: &Hostile) -> Self {
         match cell {
             Hostile::Rollout(_) | Hostile::Users(_) | Hostile::Fixed(_) => Self::Outcome,
@@ -174,7 +172,8 @@ pub(super) fn of(
     play_each(&cells, seed, json)
 }
 
-fn play_each(cells: &[Hostile], seed: u64, json: bool) -> anyhow::Result<ExitCode> {
+/// Plays worlds, and prints a row of each below the head of its columns.
+pub(super) fn play_each(cells: &[Hostile], seed: u64, json: bool) -> anyhow::Result<ExitCode> {
     if cells.iter().any(|cell| cell.runs() == 0) {
         crate::talk("error: --runs must be at least 1");
         return Ok(ExitCode::from(USAGE));
@@ -324,21 +323,6 @@ impl Played {
         };
         format!("| {} | {} | {} |", self.world, self.runs, cells.join(" | "))
     }
-}
-
-/// The tables of the documentation, each world played so often.
-pub(super) fn tables(runs: u64, seed: u64) {
-    let cells = hostile_cells("", runs, seed);
-    let progress = bar(cells.iter().map(Hostile::runs).sum(), "runs");
-    for asked in Asked::ALL {
-        progress.suspend(|| crate::out(format_args!("\n{}", asked.head())));
-        for cell in cells.iter().filter(|cell| Asked::of(cell) == asked) {
-            let report = simulate_hostile(cell, threads(), || progress.inc(1));
-            let row = Played::of(cell, seed, &report).row();
-            progress.suspend(|| crate::out(format_args!("{row}")));
-        }
-    }
-    progress.finish_and_clear();
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, days_of, in_segment, read_sums, segment_values,
 };
 use crate::sqlite::row::ByName;
-use crate::traits::RunningEvidence;
 use evidence::{Bets, Delta};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::BTreeMap;
@@ -25,15 +24,6 @@ pub(in crate::sqlite) fn evidence(
 ) -> Result<Evidence, StoreError> {
     let transaction = connection.transaction()?;
     read_evidence(&transaction, experiment, now)
-}
-
-/// What every running experiment has gathered; read again where it has changed since the look before.
-pub(in crate::sqlite) fn running_evidence(
-    connection: &mut Connection,
-    kept: &Kept,
-    now: Timestamp,
-) -> Result<Vec<RunningEvidence>, StoreError> {
-    kept.read(connection, now)
 }
 
 /// What was gathered of each segment, of those that have something.

@@ -69,7 +69,7 @@ impl Kept {
     }
 
     /// Every running experiment and what it has gathered until `now`, at one moment.
-    pub(super) fn read(
+    pub(in crate::sqlite) fn read(
         &self,
         connection: &mut Connection,
         now: Timestamp,
