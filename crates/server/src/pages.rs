@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use store::{AuditEntry, LoggedPrediction};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Input, Json};
 
 /// What a page may have, in bytes of what was sent and answered; one more row may go beyond.
 pub(crate) const PAGE_BYTES: usize = 8 << 20;
@@ -79,13 +78,7 @@ pub(crate) trait Weighed {
 
 impl Weighed for LoggedPrediction {
     fn bytes(&self) -> usize {
-        let json = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
-        let input = match &self.input {
-            Input::Text(text) => text.len(),
-            Input::Json(json) => json.as_str().len(),
-        };
-        let error = self.error.as_ref().map_or(0, String::len);
-        512 + input + json(&self.prediction) + json(&self.outputs) + error
+        LoggedPrediction::bytes(self)
     }
 }
 

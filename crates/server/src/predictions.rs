@@ -5,7 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, Params, TextPath};
 use crate::feedback::wire_value;
 use crate::openapi::{path, problems};
-use crate::pages::{Gathering, PAGE_BYTES, Weighed};
+use crate::pages::{Gathering, PAGE_BYTES};
 use crate::results::fresh;
 use crate::state::AppState;
 use api::{ErrorCode, Kept, KeptPart, LoggedPrediction, PredictionPage};

@@ -215,6 +215,16 @@ pub struct StoredFeedback {
 pub struct PlacedFeedback {
     /// The prediction that it came for.
     pub prediction_id: PredictionId,
+    /// The model of the prediction.
+    pub name: ModelName,
+    /// The version that was chosen.
+    pub model_id: ModelId,
+    /// Its version string.
+    pub version: VersionName,
+    /// Who asked.
+    pub unit_id: Option<String>,
+    /// The experiment that the prediction takes part in.
+    pub experiment_id: Option<ExperimentId>,
     /// The value.
     pub feedback: StoredFeedback,
     /// The position of the entry that it came with; of the prediction, where that came later.

@@ -12,6 +12,7 @@ mod catalog;
 mod chain;
 pub mod entry;
 mod error;
+mod export;
 mod feedback;
 mod log;
 #[cfg(feature = "memory")]
@@ -30,6 +31,7 @@ pub use catalog::{
 };
 pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier, matured_before};
+pub use export::{ExportFilter, Exported, ExportedPrediction, Piece, PlacedOutcome};
 pub use feedback::{
     Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
     FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback, Receipt, StoredFeedback,

@@ -8,10 +8,11 @@ mod models;
 use crate::entry::PredictionEntry;
 use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
-    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LogStore, LoggedPrediction, ModelStore,
-    PlacedFeedback, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
-    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome,
-    StoredWebhook, VersionFilter, VersionTotals,
+    EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
+    LogState, LogStore, LoggedPrediction, ModelStore, Piece, PlacedFeedback, PlacedOutcome,
+    PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence, SetAside,
+    ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome, StoredWebhook,
+    VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -295,6 +296,23 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<PlacedFeedback>, StoreError> {
         let memory = self.lock();
         Ok(memory.log.feedback_after(&memory.models, position, limit))
+    }
+
+    async fn export_predictions(
+        &self,
+        filter: ExportFilter,
+        piece: Piece,
+    ) -> Result<Exported<ExportedPrediction>, StoreError> {
+        let memory = self.lock();
+        Ok(memory.log.export(&memory.models, &filter, piece))
+    }
+
+    async fn outcomes_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<PlacedOutcome>, StoreError> {
+        Ok(self.lock().log.outcomes_after(position, limit))
     }
 
     async fn outcomes_of(

@@ -3,10 +3,10 @@
 
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
-    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, NotApplied,
-    PlacedFeedback, PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair,
-    ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome, StoredWebhook,
-    VersionFilter, VersionTotals,
+    EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
+    LogState, LoggedPrediction, NotApplied, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
+    RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback,
+    StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -409,6 +409,28 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         position: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<PlacedFeedback>, StoreError>> + Send;
+
+    /// A piece of the log with the values that have come for its predictions: what [`LogStore::predictions_after`] reads,
+    /// of those that a filter takes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn export_predictions(
+        &self,
+        filter: ExportFilter,
+        piece: Piece,
+    ) -> impl Future<Output = Result<Exported<ExportedPrediction>, StoreError>> + Send;
+
+    /// Outcomes of units that the journal has after a position, in its order, at most so many and those that have the
+    /// position of the last of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn outcomes_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<PlacedOutcome>, StoreError>> + Send;
 
     /// The outcomes of a unit, of all models or of one, in the order in which they came; at most so many.
     ///

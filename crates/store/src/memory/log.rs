@@ -9,11 +9,11 @@ use crate::feedback::{Attempt, Labelled, Valued, attempt_of};
 use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
-    Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, Feedback, FeedbackContent,
-    FeedbackOf, FeedbackRefusal, FeedbackResult, Incoming, LogState, LoggedPrediction, Part,
-    PlacedFeedback, PredictionFilter, Receipt, RequestQuery, RequestReceipt, Rollup, SetAside,
-    ShadowAnswer, ShadowPair, ShadowQuery, StoredFeedback, Tier, VersionTotals, part_of,
-    unit_number,
+    Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, ExportFilter, Exported,
+    ExportedPrediction, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
+    Incoming, LogState, LoggedPrediction, Part, Piece, PlacedFeedback, PredictionFilter, Receipt,
+    RequestQuery, RequestReceipt, Rollup, SetAside, ShadowAnswer, ShadowPair, ShadowQuery,
+    StoredFeedback, Tier, VersionTotals, part_of, unit_number,
 };
 use evidence::{
     Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
@@ -459,7 +459,7 @@ impl Log {
     ) -> FeedbackResult {
         self.sweep(now);
         if let FeedbackOf::Unit(of) = &item.of {
-            return self.store_outcome(models, item, of, now);
+            return self.store_outcome(models, item, of, (now, position));
         }
         let Some((row, answer)) = self.find(models, &item.of)? else {
             return Ok(self.keep(item, now));
@@ -806,6 +806,36 @@ impl Log {
         found
     }
 
+    /// All of a piece that a filter takes: there is no reason to end sooner but the number of rows.
+    pub(super) fn export(
+        &self,
+        models: &Models,
+        filter: &ExportFilter,
+        piece: Piece,
+    ) -> Exported<ExportedPrediction> {
+        let later = self.predictions_after(models, piece.after, u32::MAX);
+        let wanted = later.into_iter().filter(|prediction| {
+            prediction.position <= Some(piece.until) && filter.takes(prediction)
+        });
+        let mut rows: Vec<ExportedPrediction> = wanted
+            .map(|prediction| ExportedPrediction {
+                feedback: self.feedback_of(models, prediction.id),
+                prediction,
+            })
+            .collect();
+        let all = rows.len() <= piece.rows;
+        rows.truncate(piece.rows);
+        let last = rows.last().and_then(|row| row.prediction.position);
+        Exported {
+            rows,
+            reached: if all {
+                piece.until
+            } else {
+                last.unwrap_or(piece.after)
+            },
+        }
+    }
+
     pub(super) fn feedback_of(&self, models: &Models, id: PredictionId) -> Vec<StoredFeedback> {
         let there = self.live(models).any(|(_, p)| p.id.order() == id.order());
         let of_prediction = self
@@ -824,17 +854,23 @@ impl Log {
         position: u64,
         limit: u32,
     ) -> Vec<PlacedFeedback> {
-        let ids: HashMap<u64, PredictionId> = self
+        let of: HashMap<u64, LoggedPrediction> = self
             .live(models)
-            .map(|(_, p)| (p.id.order(), p.id))
+            .map(|(row, p)| (p.id.order(), logged(models, row, &p)))
             .collect();
         let later = self
             .feedback
             .iter()
             .filter(|(_, value)| value.position > position);
         let placed = later.filter_map(|((order, metric), value)| {
+            let of = of.get(order)?.clone();
             Some(PlacedFeedback {
-                prediction_id: *ids.get(order)?,
+                prediction_id: of.id,
+                name: of.name,
+                model_id: of.model_id,
+                version: of.version,
+                unit_id: of.unit_id,
+                experiment_id: of.experiment_id,
                 feedback: value.stored(metric),
                 position: value.position,
             })

@@ -7,9 +7,10 @@ use super::{
 use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
-    EarlierOutcomes, ExperimentFilter, Incoming, LogState, LoggedPrediction, PlacedFeedback,
-    PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
-    StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
+    LogState, LoggedPrediction, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
+    RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback,
+    StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -280,6 +281,30 @@ impl LogStore for Store {
         self.read(move |connection| {
             let transaction = connection.transaction()?;
             feedback::after(&transaction, position as i64, limit as usize)
+        })
+        .await
+    }
+
+    async fn export_predictions(
+        &self,
+        filter: ExportFilter,
+        piece: Piece,
+    ) -> Result<Exported<ExportedPrediction>, StoreError> {
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            stretches::exported(&transaction, &filter, piece)
+        })
+        .await
+    }
+
+    async fn outcomes_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<PlacedOutcome>, StoreError> {
+        self.read(move |connection| {
+            let transaction = connection.transaction()?;
+            feedback::outcomes::after(&transaction, position as i64, limit as usize)
         })
         .await
     }

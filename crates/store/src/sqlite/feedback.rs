@@ -38,11 +38,19 @@ pub(in crate::sqlite) fn of_prediction(
     connection: &mut Connection,
     id: PredictionId,
 ) -> Result<Vec<StoredFeedback>, StoreError> {
+    of_order(connection, id.order() as i64)
+}
+
+/// The values that came for a prediction, by the number that orders it.
+pub(super) fn of_order(
+    connection: &Connection,
+    order: i64,
+) -> Result<Vec<StoredFeedback>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT metric, value, label, received_at FROM feedback \
          WHERE prediction_order = ?1 ORDER BY metric",
     )?;
-    let found = select.query_map([id.order() as i64], read_value)?;
+    let found = select.query_map([order], read_value)?;
     first_readable(found, usize::MAX)
 }
 
@@ -69,30 +77,38 @@ fn after_of(
     limit: usize,
 ) -> Result<Vec<PlacedFeedback>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position \
+        "SELECT f.prediction_order, p.random, f.metric, f.value, f.label, f.received_at, f.position, \
+         v.name, v.model_id, v.version, p.unit_id, e.experiment_id \
          FROM feedback f CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
          JOIN versions v ON v.version_key = p.version_key AND v.deleted_at IS NULL \
+         LEFT JOIN experiments e ON e.experiment_key = p.experiment_key \
          WHERE f.server_key = ?1 AND f.position > ?2 \
          ORDER BY f.position, f.prediction_order, f.metric",
     )?;
     let read = |row: &Row<'_>| {
         Ok(PlacedFeedback {
             prediction_id: id_of(row)?,
+            name: row.parsed("name", ModelName::parse)?,
+            model_id: row.parsed("model_id", str::parse)?,
+            version: row.parsed("version", VersionName::parse)?,
+            unit_id: row.get("unit_id")?,
+            experiment_id: row.parsed_option("experiment_id", str::parse)?,
             feedback: read_value(row)?,
             position: row.bits("position")?,
         })
     };
     let rows = select.query_map([server_key, position], read)?;
-    whole_positions(rows, limit)
+    whole_positions(rows, limit, |placed| placed.position)
 }
 
 /// The values of the first positions: at most so many, but never a part of what came together, so that whoever
 /// reads on from the last position misses nothing.
-fn whole_positions(
-    rows: impl Iterator<Item = rusqlite::Result<PlacedFeedback>>,
+fn whole_positions<T>(
+    rows: impl Iterator<Item = rusqlite::Result<T>>,
     most: usize,
-) -> Result<Vec<PlacedFeedback>, StoreError> {
-    let mut found: Vec<PlacedFeedback> = Vec::new();
+    position: impl Fn(&T) -> u64,
+) -> Result<Vec<T>, StoreError> {
+    let mut found: Vec<T> = Vec::new();
     for row in rows {
         let row = match row.map_err(StoreError::from) {
             Ok(row) => row,
@@ -100,8 +116,8 @@ fn whole_positions(
             Err(StoreError::Corrupt(_)) => continue,
             Err(error) => return Err(error),
         };
-        let last = found.last().map(|last| last.position);
-        if found.len() >= most && last != Some(row.position) {
+        let last = found.last().map(&position);
+        if found.len() >= most && last != Some(position(&row)) {
             break;
         }
         found.push(row);

@@ -523,3 +523,7 @@ CREATE TABLE label_mismatches (
 -- here on.
 ALTER TABLE experiment_epochs ADD COLUMN keeps_parts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE evidence ADD COLUMN parts BLOB NOT NULL DEFAULT x'';
+
+-- To schema 16
+-- Outcomes of units are exported in the order of the journal.
+CREATE INDEX unit_outcomes_by_position ON unit_outcomes (server_key, position);

@@ -4,7 +4,7 @@ use super::catalog::first_readable;
 use super::hash::PredictionRow;
 use super::journal_state::Origin;
 use super::request_ids::{Place, REQUESTED, WaitingIds};
-use super::row::{ByName, corrupt};
+use super::row::{ByName, InOrder, corrupt};
 use super::{Store, request_ids, rollups};
 use crate::entry::PredictionEntry;
 use crate::{
@@ -279,7 +279,7 @@ pub(super) fn purge(
     Ok(true)
 }
 
-// `CROSS JOIN` has SQLite read the predictions in the order of their key.
+// [`read_row`] reads these columns in this order. `CROSS JOIN` has SQLite read the predictions in the order of their key.
 pub(super) const SELECT: &str = "SELECT p.prediction_order, p.random, v.name, v.model_id, v.version, \
      s.model_id AS served_model_id, p.status, p.reason, p.epoch, p.propensity, p.unit_id, p.input_kind, p.input, \
      p.prediction, p.confidence, p.latency_ns, p.error, e.experiment_id, p.position, p.attributes, p.alias, p.request_id, p.request_body, p.made_at, p.failure, p.outputs, p.kept \
@@ -428,51 +428,53 @@ fn select(
     first_readable(rows, limit)
 }
 
+/// Reads the columns of [`SELECT`], in its order.
 pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<LoggedPrediction> {
-    let input = match row.get("input_kind")? {
-        0i64 => Input::Text(row.get("input")?),
-        _ => Input::Json(row.json("input")?),
-    };
-    let reason = reason_of(row.get("reason")?);
-    let position: Option<i64> = row.get("position")?;
+    let mut row = InOrder::new(row);
     Ok(LoggedPrediction {
-        id: id_of(row)?,
-        name: row.parsed("name", ModelName::parse)?,
-        model_id: row.parsed("model_id", str::parse)?,
-        version: row.parsed("version", VersionName::parse)?,
-        served_model_id: row.parsed_option("served_model_id", str::parse)?,
-        status: status_of(row.get("status")?).map_err(|_| corrupt("status"))?,
-        reason: reason.ok_or_else(|| corrupt("reason"))?,
-        epoch: row.get("epoch")?,
-        propensity: row.get("propensity")?,
-        unit_id: row.get("unit_id")?,
-        attributes: row
-            .parsed_option("attributes", |text| serde_json::from_str(text))?
-            .unwrap_or_default(),
-        alias: row.get("alias")?,
-        request: request_of(row)?,
-        made_at: row
-            .get::<_, Option<i64>>("made_at")?
-            .map(Timestamp::from_micros),
-        input,
-        prediction: row.json_option("prediction")?,
-        confidence: row.get("confidence")?,
-        outputs: row.json_option("outputs")?,
-        latency_ns: latency_of(row)?,
-        error: row.get("error")?,
-        failure: row.parsed_option("failure", types::find_word)?,
-        experiment_id: row.parsed_option("experiment_id", str::parse)?,
-        position: position.map(|position| position as u64),
-        kept: kept_of(row)?,
+        id: PredictionId::new(row.bits()?, row.bits()?),
+        name: row.parsed(ModelName::parse)?,
+        model_id: row.parsed(str::parse)?,
+        version: row.parsed(VersionName::parse)?,
+        served_model_id: row.parsed_option(str::parse)?,
+        status: status_of(row.get()?).map_err(|_| row.corrupt())?,
+        reason: reason_of(row.get()?).ok_or_else(|| row.corrupt())?,
+        epoch: row.get()?,
+        propensity: row.get()?,
+        unit_id: row.get()?,
+        input: match row.get()? {
+            0i64 => Input::Text(row.get()?),
+            _ => Input::Json(row.parsed(|text| serde_json::from_str(text))?),
+        },
+        prediction: row.json_option()?,
+        confidence: row.get()?,
+        latency_ns: Some(row.get()?)
+            .filter(|latency| *latency != UNTIMED)
+            .map(|latency: i64| latency as u64),
+        error: row.get()?,
+        experiment_id: row.parsed_option(str::parse)?,
+        position: row.get::<Option<i64>>()?.map(|position| position as u64),
+        attributes: row.json_option()?.unwrap_or_default(),
+        alias: row.get()?,
+        request: request_of(&mut row)?,
+        made_at: row.get::<Option<i64>>()?.map(Timestamp::from_micros),
+        failure: row.parsed_option(types::find_word)?,
+        outputs: row.json_option()?,
+        kept: kept_of_code(row.get()?).ok_or_else(|| row.corrupt())?,
     })
 }
 
-fn request_of(row: &Row<'_>) -> rusqlite::Result<Option<RequestKey>> {
-    let Some(id) = row.parsed_option("request_id", RequestId::parse)? else {
-        return Ok(None);
-    };
-    let body = row.bits("request_body")?;
-    Ok(Some(RequestKey { id, body }))
+fn request_of(row: &mut InOrder<'_>) -> rusqlite::Result<Option<RequestKey>> {
+    let id = row.parsed_option(RequestId::parse)?;
+    let body: Option<i64> = row.get()?;
+    match (id, body) {
+        (None, _) => Ok(None),
+        (Some(id), Some(body)) => Ok(Some(RequestKey {
+            id,
+            body: body as u64,
+        })),
+        (Some(_), None) => Err(row.corrupt()),
+    }
 }
 
 /// What a request became: the attempt that asked the same, where that is asked for, else the one that was answered, else
@@ -526,9 +528,11 @@ pub(super) fn kept_code(kept: Kept) -> Option<i64> {
 
 /// The same as it is read.
 pub(super) fn kept_of(row: &Row<'_>) -> rusqlite::Result<Kept> {
-    let code: Option<i64> = row.get("kept")?;
-    let code = u64::try_from(code.unwrap_or(0)).map_err(|_| corrupt("kept"))?;
-    Kept::of_code(code).ok_or_else(|| corrupt("kept"))
+    kept_of_code(row.get("kept")?).ok_or_else(|| corrupt("kept"))
+}
+
+fn kept_of_code(code: Option<i64>) -> Option<Kept> {
+    Kept::of_code(u64::try_from(code.unwrap_or(0)).ok()?)
 }
 
 /// What stands in place of a latency that nobody measured.
@@ -551,7 +555,7 @@ pub(super) fn measured(row: &Row<'_>) -> Result<Measured, StoreError> {
     })
 }
 
-fn status_code(status: Status) -> i64 {
+pub(super) fn status_code(status: Status) -> i64 {
     match status {
         Status::Ok => 0,
         Status::Fallback => 1,

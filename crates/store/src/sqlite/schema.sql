@@ -313,6 +313,7 @@ CREATE TABLE unit_outcomes (
 CREATE INDEX unit_outcomes_by_unit ON unit_outcomes (unit, at);
 CREATE UNIQUE INDEX unit_outcomes_by_id ON unit_outcomes (outcome_id, name, metric) WHERE outcome_id IS NOT NULL;
 CREATE INDEX unit_outcomes_waiting ON unit_outcomes (received_at) WHERE joined = 0;
+CREATE INDEX unit_outcomes_by_position ON unit_outcomes (server_key, position);
 
 -- Feedback for predictions that have not been seen.
 CREATE TABLE pending_feedback (

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::memory::MemoryStore;
 use store::{
-    Appended, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier, ExperimentFilter, Feedback,
-    FeedbackContent, FeedbackOf, Incoming, LogStore, ModelStore, PredictionFilter, Rollup, Store,
-    UnitFeedback, VersionFilter,
+    Appended, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier, ExperimentFilter,
+    ExportFilter, Exported, ExportedPrediction, Feedback, FeedbackContent, FeedbackOf, Incoming,
+    LogStore, ModelStore, Piece, PredictionFilter, Rollup, Store, UnitFeedback, VersionFilter,
 };
 use types::{
     Accuracy, Actor, AliasName, BuiltIn, Combine, Condition, Covariate, Described, Evidence,
@@ -49,6 +49,8 @@ struct Seen {
     matured: u64,
     events: u64,
     joined: usize,
+    outcomes: usize,
+    exported: usize,
     set_aside: usize,
     of_units: usize,
     segments: usize,
@@ -689,6 +691,36 @@ impl Both {
         let limit = self.random.u32(1..9);
         same!(self, predictions_after(position, limit));
         self.seen.joined += same!(self, feedback_after(position, limit)).len();
+        self.seen.outcomes += same!(self, outcomes_after(position, limit)).len();
+        let models = self.state.versions.iter();
+        let of = models.map(|version| ExportFilter {
+            model_id: Some(version.model_id),
+            ..ExportFilter::default()
+        });
+        let everything = ExportFilter {
+            experiment_id: self
+                .state
+                .experiments
+                .last()
+                .map(|experiment| experiment.id),
+            ..ExportFilter::default()
+        };
+        let of: Vec<_> = of.chain([everything, ExportFilter::default()]).collect();
+        for filter in of {
+            let piece = Piece {
+                after: position,
+                until: position + self.random.u64(..30_000),
+                rows: self.random.usize(1..9),
+                bytes: usize::MAX,
+            };
+            // Where a piece ends is up to a store, as long as nothing lies between its last row and there.
+            let rows = |exported: Exported<ExportedPrediction>| exported.rows;
+            let of_memory = self.memory.export_predictions(filter.clone(), piece);
+            let of_memory = rows(of_memory.await.unwrap());
+            let of_store = self.sqlite.store.export_predictions(filter, piece);
+            assert_eq!(rows(of_store.await.unwrap()), of_memory);
+            self.seen.exported += of_memory.len();
+        }
         for record in self.known.clone() {
             same!(self, prediction(record.id));
             if self.is_live(&record) {
@@ -921,13 +953,20 @@ async fn sqlite_does_what_memory_does() {
         matured,
         events,
         joined,
+        outcomes,
+        exported,
         set_aside,
         of_units,
         segments,
     } = seen;
     assert!(values > 1000 && matured > 10 && events > 100, "{seen:?}");
     assert!(
-        joined > 50 && set_aside > 50 && of_units > 20 && segments > 50,
+        joined > 50
+            && outcomes > 20
+            && exported > 200
+            && set_aside > 50
+            && of_units > 20
+            && segments > 50,
         "{seen:?}"
     );
 }

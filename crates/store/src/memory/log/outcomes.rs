@@ -3,8 +3,8 @@
 use super::Log;
 use crate::memory::models::Models;
 use crate::{
-    Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Missed, Receipt, StoredOutcome,
-    UnitFeedback, unit_number,
+    Feedback, FeedbackContent, FeedbackRefusal, FeedbackResult, Missed, PlacedOutcome, Receipt,
+    StoredOutcome, UnitFeedback, unit_number,
 };
 use evidence::{Happened, Unit, until};
 use types::{
@@ -17,6 +17,8 @@ pub(super) struct UnitOutcomeRow {
     pub(super) name: ModelName,
     pub(super) metric: MetricName,
     pub(super) unit: i64,
+    pub(super) unit_id: String,
+    pub(super) position: u64,
     pub(super) outcome_id: Option<RequestId>,
     pub(super) happened: Happened,
     /// Its unit was exposed in an experiment.
@@ -30,7 +32,7 @@ impl Log {
         models: &Models,
         item: &Feedback,
         of: &UnitFeedback,
-        now: Timestamp,
+        (now, position): (Timestamp, u64),
     ) -> FeedbackResult {
         let FeedbackContent::Value(metric, value) = &item.content else {
             let correct = BuiltIn::Correct.metric().name;
@@ -118,6 +120,8 @@ impl Log {
                 name,
                 metric: metric.clone(),
                 unit,
+                unit_id: of.unit.to_string(),
+                position,
                 outcome_id: of.outcome.clone(),
                 happened,
                 joined,
@@ -175,6 +179,36 @@ impl Log {
             joined: known.joined,
         });
         stored.take(limit as usize).collect()
+    }
+
+    /// The outcomes after a position, and never a part of what came together.
+    pub(in crate::memory) fn outcomes_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Vec<PlacedOutcome> {
+        let later = self
+            .outcomes
+            .iter()
+            .filter(|known| known.position > position);
+        let mut found: Vec<PlacedOutcome> = later
+            .map(|known| PlacedOutcome {
+                position: known.position,
+                unit_id: known.unit_id.clone(),
+                name: known.name.clone(),
+                metric: known.metric.clone(),
+                value: known.happened.value,
+                at: Timestamp::from_micros(known.happened.at),
+                outcome_id: known.outcome_id.as_ref().map(ToString::to_string),
+                received_at: Timestamp::from_micros(known.happened.told),
+            })
+            .collect();
+        found.sort_by_key(|placed| placed.position);
+        let last = found.get((limit as usize).wrapping_sub(1));
+        if let Some(last) = last.map(|last| last.position) {
+            found.retain(|placed| placed.position <= last);
+        }
+        found
     }
 
     /// The outcomes of a unit for a metric.

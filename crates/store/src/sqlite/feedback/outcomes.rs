@@ -1,10 +1,11 @@
 //! Outcomes of units as rows.
 
 use super::pending::count_dropped;
+use super::whole_positions;
 use crate::sqlite::hash::Columns;
-use crate::sqlite::journal_state::Origin;
+use crate::sqlite::journal_state::{Origin, servers_beyond};
 use crate::sqlite::row::ByName;
-use crate::{StoreError, StoredOutcome, UnitFeedback, VerifyReport, unit_number};
+use crate::{PlacedOutcome, StoreError, StoredOutcome, UnitFeedback, VerifyReport, unit_number};
 use evidence::Happened;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use types::{MetricName, ModelName, Timestamp, UnitId};
@@ -124,6 +125,38 @@ pub(in crate::sqlite) fn list(
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Outcomes after a position, in the order of the journals that this directory has had: never a part of what came together.
+pub(in crate::sqlite) fn after(
+    connection: &Connection,
+    position: i64,
+    limit: usize,
+) -> Result<Vec<PlacedOutcome>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT position, unit_id, name, metric, value, at, outcome_id, received_at FROM unit_outcomes \
+         WHERE server_key = ?1 AND position > ?2 ORDER BY position, outcome_number",
+    )?;
+    let mut found: Vec<PlacedOutcome> = Vec::new();
+    for server_key in servers_beyond(connection, position)? {
+        if found.len() < limit {
+            let rows = select.query_map([server_key, position], |row| {
+                Ok(PlacedOutcome {
+                    position: row.bits("position")?,
+                    unit_id: row.get("unit_id")?,
+                    name: row.parsed("name", ModelName::parse)?,
+                    metric: row.parsed("metric", MetricName::parse)?,
+                    value: row.get("value")?,
+                    at: row.time("at")?,
+                    outcome_id: row.get("outcome_id")?,
+                    received_at: row.time("received_at")?,
+                })
+            })?;
+            let most = limit - found.len();
+            found.extend(whole_positions(rows, most, |placed| placed.position)?);
+        }
+    }
+    Ok(found)
 }
 
 fn happened(row: &Row<'_>) -> rusqlite::Result<Happened> {
