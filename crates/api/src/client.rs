@@ -1,14 +1,15 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, EraseUnit, Erasure,
-    EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback, FeedbackReply, Key,
-    Message, Performance, PredictReply, PredictRequest, Privacy, Problem, RegisterVersion,
-    Retention, Retried, RotateKey, SetAsidePage, SetPrivacy, SetRetention, StartedExperiment,
-    Traffic, Version,
+    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, CreateWebhook, EraseUnit,
+    Erasure, EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback,
+    FeedbackReply, Key, LoggedPrediction, Message, ObservedReply, Performance, PredictReply,
+    PredictRequest, Privacy, Problem, RegisterVersion, Retention, Retried, RotateKey, SetAsidePage,
+    SetPrivacy, SetRetention, SetTraffic, StartedExperiment, Traffic, Version, Webhook,
+    WebhookTest,
 };
 use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use tokio_util::io::ReaderStream;
 
@@ -58,6 +59,26 @@ pub struct Download {
 }
 
 impl Download {
+    /// The next bytes; `None` behind the last.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
+        Ok(self.response.chunk().await?)
+    }
+}
+
+/// An export that comes.
+#[derive(Debug)]
+pub struct Export {
+    /// The position after which to go on once it has come whole.
+    pub next_position: u64,
+    /// What positions belong to.
+    pub generation: String,
+    response: reqwest::Response,
+}
+
+impl Export {
     /// The next bytes; `None` behind the last.
     ///
     /// # Errors
@@ -460,6 +481,154 @@ impl Client {
         let path = format!("/traffic/{}", name.replace('+', "%20"));
         let url = self.url(&with_query(&path, &[("at", at)]));
         self.send(self.http.get(url)).await
+    }
+
+    /// `GET /traffic/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn traffic(&self, name: &str) -> Result<Traffic, ClientError> {
+        let url = self.below("/traffic", name)?;
+        self.send(self.http.get(url)).await
+    }
+
+    /// `PUT /traffic/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_traffic(
+        &self,
+        name: &str,
+        traffic: &SetTraffic,
+    ) -> Result<Traffic, ClientError> {
+        let url = self.below("/traffic", name)?;
+        self.send(self.http.put(url).json(traffic)).await
+    }
+
+    /// `GET /models/{model_id}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn version(&self, id: &str) -> Result<Version, ClientError> {
+        let url = self.below("/models", id)?;
+        self.send(self.http.get(url)).await
+    }
+
+    /// `POST /models/{model_id}/deactivate`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn deactivate(&self, id: &str) -> Result<Version, ClientError> {
+        let mut url = self.below("/models", id)?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("deactivate");
+        }
+        self.send(self.http.post(url)).await
+    }
+
+    /// `DELETE /models/{model_id}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn delete_version(&self, id: &str) -> Result<Message, ClientError> {
+        let url = self.below("/models", id)?;
+        self.send(self.http.delete(url)).await
+    }
+
+    /// `GET /webhooks`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, ClientError> {
+        self.send(self.http.get(self.url("/webhooks"))).await
+    }
+
+    /// `POST /webhooks`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn create_webhook(&self, webhook: &CreateWebhook) -> Result<Webhook, ClientError> {
+        self.send(self.http.post(self.url("/webhooks")).json(webhook))
+            .await
+    }
+
+    /// `DELETE /webhooks/{webhook}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn delete_webhook(&self, id: &str) -> Result<Message, ClientError> {
+        let url = self.below("/webhooks", id)?;
+        self.send(self.http.delete(url)).await
+    }
+
+    /// `POST /webhooks/{webhook}/test`.
+    ///
+    /// # Errors
+    /// When the call fails; what the target says is in the reply.
+    pub async fn test_webhook(&self, id: &str) -> Result<WebhookTest, ClientError> {
+        let mut url = self.below("/webhooks", id)?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("test");
+        }
+        self.send(self.http.post(url)).await
+    }
+
+    /// `GET /models/performance` of a model, or of a stretch of time.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn report(&self, query: &[(&str, &str)]) -> Result<Performance, ClientError> {
+        let url = self.url(&with_query("/models/performance", query));
+        self.send(self.http.get(url)).await
+    }
+
+    /// `GET /predictions/{prediction_id}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn prediction(&self, id: &str) -> Result<LoggedPrediction, ClientError> {
+        let url = self.below("/predictions", id)?;
+        self.send(self.http.get(url)).await
+    }
+
+    /// `POST /predictions` with a line of JSON for each prediction, at most 10,000.
+    ///
+    /// # Errors
+    /// When the call fails. Lines that are refused one by one are in the reply.
+    pub async fn observe(&self, lines: Vec<u8>) -> Result<ObservedReply, ClientError> {
+        let request = self.http.post(self.url("/predictions"));
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
+        self.send(request.body(lines)).await
+    }
+
+    /// `POST /feedback` with a line of JSON for each value, at most 10,000.
+    ///
+    /// # Errors
+    /// When the call fails. Lines that are refused one by one are in the reply.
+    pub async fn feedback_lines(&self, lines: Vec<u8>) -> Result<FeedbackReply, ClientError> {
+        let request = self.http.post(self.url("/feedback?receipts=false"));
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
+        self.send(request.body(lines)).await
+    }
+
+    /// `GET /predictions/export` or `GET /feedback/export`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn export(&self, path: &str, query: &[(&str, &str)]) -> Result<Export, ClientError> {
+        let url = self.url(&with_query(path, query));
+        let response = self.http.get(url).send().await?;
+        if !response.status().is_success() {
+            return Err(ClientError::Refused(Box::new(response.json().await?)));
+        }
+        let said = |name: &str| response.headers().get(name)?.to_str().ok();
+        Ok(Export {
+            next_position: said("weir-next-position")
+                .and_then(|position| position.parse().ok())
+                .unwrap_or(0),
+            generation: said("weir-generation").unwrap_or_default().to_owned(),
+            response,
+        })
     }
 
     /// `GET /models`.

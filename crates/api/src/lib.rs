@@ -23,7 +23,7 @@ mod version;
 mod webhook;
 mod word;
 
-pub use client::{Client, ClientError, Download, EventStream};
+pub use client::{Client, ClientError, Download, EventStream, Export};
 pub use decision::{
     Decision, DecisionRequest, Exposure, ExposureBody, ObservedBody, ObservedPrediction,
     ObservedReceipt, ObservedReply,
@@ -70,9 +70,9 @@ pub use traffic::{
     Traffic, TrafficShare,
 };
 pub use version::{Activate, Message, PatchVersion, RegisterVersion, Version};
-pub use webhook::{CreateWebhook, Webhook, WebhookDelivery};
+pub use webhook::{CreateWebhook, Webhook, WebhookDelivery, WebhookTest};
 pub use word::{
-    Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, Failure, FeedbackStatus,
-    Finding, Intervention, MetricRole, PredictionStatus, Role, SequenceMethod, Verdict,
-    VersionStatus, Word,
+    Action, ArmRole, AssignmentReason, EvidenceRule, ExperimentStatus, ExportFormat, Failure,
+    FeedbackStatus, Finding, Intervention, MetricRole, PredictionStatus, Role, SequenceMethod,
+    Verdict, VersionStatus, WebhookFormat, Word,
 };

@@ -45,8 +45,10 @@ pub struct TrafficShare {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetTraffic {
-    /// The revision of the traffic that was read; refused when it has moved.
-    pub revision: i64,
+    /// The revision of the traffic that was read: the change is refused where it has moved. Whatever is present is changed
+    /// where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
     /// Weights from 0 to 100 by version string. Active versions that are not named get 0.
     pub weights: BTreeMap<String, f64>,
     /// Whether another version answers when the chosen one fails; stays when left out.
@@ -85,8 +87,10 @@ pub struct Rule {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRules {
-    /// The revision that was read; refused when it has moved.
-    pub revision: i64,
+    /// The revision that was read: the change is refused where it has moved. Whatever is present is changed where it is
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
     /// The rules, at most 50.
     #[schema(max_items = 50)]
     pub rules: Vec<Rule>,

@@ -1,6 +1,6 @@
 //! Webhooks on the wire.
 
-use crate::{Action, AuditEntry};
+use crate::{Action, AuditEntry, WebhookFormat};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,9 +14,20 @@ pub struct CreateWebhook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What deliveries are signed with: `whsec_` and the base64 of 16 to 128 bytes. It is made when left out, and is
-    /// in the reply.
+    /// in the reply. For PagerDuty it is the routing key of the integration, and has to be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// Only these events, such as `experiment.promoted`; `experiment.*` stands for all that begin so. All when left out.
+    #[schema(max_items = 20)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// What the target reads: `json` when left out, `slack` or `pagerduty`.
+    #[serde(default = "json")]
+    pub format: WebhookFormat,
+}
+
+fn json() -> WebhookFormat {
+    types::WebhookFormat::Json.into()
 }
 
 /// A webhook.
@@ -31,6 +42,12 @@ pub struct Webhook {
     /// The secret, in the reply that made it and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// Only these events; all where there are none.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// What the target reads.
+    #[serde(default = "json")]
+    pub format: WebhookFormat,
     /// When it was made.
     pub created_at: String,
     /// The last entry of the audit that it was told of, or that is older than it.
@@ -52,6 +69,20 @@ pub struct WebhookDelivery {
     pub r#type: Action,
     /// When it happened.
     pub timestamp: String,
+    /// The same for people: a sentence or two.
+    #[serde(default)]
+    pub text: String,
     /// The entry of the audit.
     pub data: AuditEntry,
+}
+
+/// What became of a test.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookTest {
+    /// Whether the target took it.
+    pub delivered: bool,
+    /// The status that it answered with, where it answered.
+    pub status: Option<u16>,
+    /// What happened, in a sentence.
+    pub message: String,
 }

@@ -75,6 +75,8 @@ pub type ExperimentStatus = Word<types::ExperimentStatus>;
 pub type Failure = Word<types::Failure>;
 /// What became of a value.
 pub type FeedbackStatus = Word<types::FeedbackStatus>;
+/// How exported rows are written.
+pub type ExportFormat = Word<types::ExportFormat>;
 /// What can be said of a candidate on a metric.
 pub type Finding = Word<types::Finding>;
 /// What a person may do to an experiment.
@@ -91,5 +93,7 @@ pub type EvidenceRule = Word<types::EvidenceRule>;
 pub type Role = Word<types::Role>;
 /// What the evidence of an experiment says.
 pub type Verdict = Word<types::VerdictKind>;
+/// What the target of a webhook reads.
+pub type WebhookFormat = Word<types::WebhookFormat>;
 /// What a version may do.
 pub type VersionStatus = Word<types::VersionStatus>;

@@ -48,8 +48,8 @@ pub enum Command {
     },
     /// Several weights at once; versions that are not named get 0.
     SetTraffic {
-        /// The revision that the weights were chosen by.
-        revision: i64,
+        /// The revision that the weights were chosen by; the present one where it is left out.
+        revision: Option<i64>,
         /// The weights.
         weights: Vec<(VersionName, Percent)>,
         /// Whether another version answers when the chosen one fails, where that changes.
@@ -57,8 +57,8 @@ pub enum Command {
     },
     /// Who gets a certain version, all rules at once.
     SetRules {
-        /// The revision of the traffic that they were chosen by.
-        revision: i64,
+        /// The revision of the traffic that they were chosen by; the present one where it is left out.
+        revision: Option<i64>,
         /// The rules, the first that is met first.
         rules: Vec<Rule>,
     },

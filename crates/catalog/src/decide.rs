@@ -87,7 +87,7 @@ pub fn decide_by_takeover(
     if let Command::SetTraffic { revision, .. } = &mut command {
         at_revision(state, *revision)?;
         // What made way is a change of its own.
-        *revision = free.revision;
+        *revision = revision.map(|_| free.revision);
     }
     let moved = decide(free, &command, now)?;
     // Where the command changes nothing, nobody has to make way.
@@ -351,7 +351,7 @@ fn delete(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {
 
 fn set_traffic(
     state: &ModelState,
-    given: i64,
+    given: Option<i64>,
     weights: &[(VersionName, Percent)],
     fallback: Option<bool>,
 ) -> Result<Option<Event>, Refusal> {
@@ -602,11 +602,11 @@ fn kept_long_enough(state: &ModelState, retention: &Retention) -> Result<(), Ref
 }
 
 /// The traffic has not changed since it was read.
-fn at_revision(state: &ModelState, given: i64) -> Result<(), Refusal> {
+fn at_revision(state: &ModelState, given: Option<i64>) -> Result<(), Refusal> {
     let present = state.revision;
-    if present == given {
+    let Some(given) = given.filter(|given| *given != present) else {
         return Ok(());
-    }
+    };
     let name = state.name.clone();
     Err(Refusal::Stale {
         name,

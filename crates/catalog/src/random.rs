@@ -127,7 +127,7 @@ impl<'a> Dice<'a> {
         });
         Command::SetRules {
             rules: rules.collect(),
-            revision: if self.one_in(5) { 0 } else { state.revision },
+            revision: Some(if self.one_in(5) { 0 } else { state.revision }),
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Dice<'a> {
         let stale = i64::from(self.one_in(10));
         let count = self.below(3);
         Command::SetTraffic {
-            revision: state.revision - stale,
+            revision: (!self.one_in(10)).then(|| state.revision - stale),
             weights: (0..count)
                 .map(|_| (self.version(state), self.percent()))
                 .collect(),

@@ -500,7 +500,10 @@ mod tests {
         };
         SettingsCommand::CreateWebhook(
             WebhookId::from_bits(bits),
-            WebhookDefinition { name },
+            WebhookDefinition {
+                name,
+                ..WebhookDefinition::default()
+            },
             secrets,
         )
     }

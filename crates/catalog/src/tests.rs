@@ -172,7 +172,7 @@ fn with_a_draft() -> (ModelState, types::ExperimentId) {
         take(&mut state, &command);
     }
     let all = Command::SetTraffic {
-        revision: state.revision,
+        revision: Some(state.revision),
         weights: vec![(
             state.versions[0].version.clone(),
             types::Percent::new(100.0).unwrap(),
@@ -223,7 +223,7 @@ fn while_an_experiment_runs_nobody_else_sets_the_weights() {
     let version = state.versions[1].model_id;
     let weight = types::Percent::ZERO;
     let set = Command::SetTraffic {
-        revision: state.revision,
+        revision: Some(state.revision),
         weights: Vec::new(),
         fallback: None,
     };
@@ -315,7 +315,7 @@ fn a_takeover_stops_what_runs_and_is_decided_whole() {
     let now = Timestamp::from_micros(100);
     let state = decide(&state, &starting(id), now).unwrap().unwrap().state;
     let set = |revision, version: &str| Command::SetTraffic {
-        revision,
+        revision: Some(revision),
         weights: vec![(
             types::VersionName::parse(version).unwrap(),
             types::Percent::new(100.0).unwrap(),

@@ -10,8 +10,9 @@ use api::{AuditEntry, AuditPage, Author};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use store::{AuditFilter, ModelStore};
-use types::{ExperimentId, ModelName};
+use types::{ExperimentId, ModelName, Timestamp};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
@@ -91,7 +92,7 @@ pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
         name: Some(entry.name).filter(|name| !name.is_empty()),
         version: entry.version,
         revision: entry.revision,
-        detail: entry.detail,
+        detail: told(entry.detail),
         author: entry.author.map(|author| Author {
             key_id: author.key.map(|key| key.to_string()),
             user: author.user,
@@ -99,5 +100,56 @@ pub(crate) fn entry(entry: store::AuditEntry) -> AuditEntry {
             reason: author.reason,
         }),
         chain: entry.chain,
+    }
+}
+
+/// The detail of an event in the words and units of the API: steps count from 1, lengths of time are in seconds and moments
+/// are RFC 3339.
+fn told(mut detail: Value) -> Value {
+    let moment = |value: &Value| {
+        let at = value.as_i64().map(Timestamp::from_micros);
+        json!(at.map(|at| at.to_string()))
+    };
+    let Some(progress) = detail.get_mut("progress") else {
+        return detail;
+    };
+    if let Some(rollout) = progress.get_mut("rollout").and_then(Value::as_object_mut) {
+        if let Some(step) = rollout.get("step").and_then(Value::as_u64) {
+            rollout.insert("step".into(), json!(step + 1));
+        }
+        if let Some(soaked) = rollout.remove("soaked_micros") {
+            let seconds = soaked.as_i64().unwrap_or(0) as f64 / 1e6;
+            rollout.insert("soaked_seconds".into(), json!(seconds));
+        }
+        for key in ["looked_at", "traffic_at"] {
+            if let Some(at) = rollout.get(key).map(moment) {
+                rollout.insert(key.into(), at);
+            }
+        }
+    }
+    if let Some(bandit) = progress.get_mut("bandit").and_then(Value::as_object_mut)
+        && let Some(at) = bandit.get("updated_at").map(moment)
+    {
+        bandit.insert("updated_at".into(), at);
+    }
+    detail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_speak_as_the_api_does() {
+        let stored = json!({"progress": {"rollout": {
+            "step": 0, "soaked_micros": 1_500_000, "looked_at": 1_000_000, "traffic_at": null,
+        }}});
+        let wire = json!({"progress": {"rollout": {
+            "step": 1, "soaked_seconds": 1.5, "looked_at": "1970-01-01T00:00:01.000000Z", "traffic_at": null,
+        }}});
+        assert_eq!(told(stored), wire);
+        for other in [json!({"from": {}, "to": {}}), json!({}), Value::Null] {
+            assert_eq!(told(other.clone()), other);
+        }
     }
 }

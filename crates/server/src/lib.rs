@@ -22,6 +22,7 @@ mod error;
 mod evaluate;
 mod events;
 mod experiments;
+mod export;
 mod extract;
 mod feedback;
 mod front;
@@ -514,6 +515,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(elsewhere::expose))
         .routes(routes!(ofrep::flag))
         .routes(routes!(ofrep::flags))
+        .routes(routes!(export::predictions))
         .routes(routes!(predictions::read))
         .routes(routes!(traffic::read, traffic::set))
         .routes(routes!(rules::read, rules::set))
@@ -526,6 +528,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(aliases::read, aliases::set, aliases::delete))
         .routes(routes!(audit::list))
         .routes(routes!(feedback::list, feedback::send))
+        .routes(routes!(export::feedback))
         .routes(routes!(feedback::receipt))
         .routes(routes!(feedback::outcomes))
         .routes(routes!(journal_calls::list))
@@ -545,6 +548,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(settings::set_default_model))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
+        .routes(routes!(webhooks::test))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))

@@ -315,11 +315,16 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         failure: p.failure.map(Into::into),
         experiment: p.experiment_id.map(|id| id.to_string()),
         position: p.position,
-        kept: (!p.kept.is_full()).then(|| Kept {
-            inputs: KeptPart::of(p.kept.input),
-            outputs: KeptPart::of(p.kept.output),
-            attributes: KeptPart::of(p.kept.attributes),
-        }),
+        kept: (!p.kept.is_full()).then(|| kept(p.kept)),
         feedback: None,
+    }
+}
+
+/// How much of a prediction is there.
+pub(crate) fn kept(kept: types::Kept) -> Kept {
+    Kept {
+        inputs: KeptPart::of(kept.input),
+        outputs: KeptPart::of(kept.output),
+        attributes: KeptPart::of(kept.attributes),
     }
 }

@@ -12,7 +12,7 @@ use crate::requests::Requests;
 use crate::secret_file;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
-use crate::{Config, StartError, events, lines, pages, settings};
+use crate::{Config, StartError, events, export, lines, pages, settings, webhooks};
 use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
@@ -78,6 +78,10 @@ pub(crate) struct Shared {
     pub(crate) large_bodies: Arc<Semaphore>,
     /// For replies that read much.
     pub(crate) pages: Arc<Semaphore>,
+    /// For tests of webhooks.
+    pub(crate) tests: Arc<Semaphore>,
+    /// For exports.
+    pub(crate) exports: Arc<Semaphore>,
     /// For streams of events.
     pub(crate) streams: Arc<Semaphore>,
     /// For reports that read the log row by row.
@@ -205,6 +209,8 @@ impl AppState {
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             large_bodies: Arc::new(Semaphore::new(lines::LARGE_BODIES)),
             pages: Arc::new(Semaphore::new(pages::AT_ONCE)),
+            tests: Arc::new(Semaphore::new(webhooks::TESTS)),
+            exports: Arc::new(Semaphore::new(export::AT_ONCE)),
             streams: Arc::new(Semaphore::new(events::MOST_STREAMS)),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),

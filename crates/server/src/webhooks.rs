@@ -2,6 +2,7 @@
 
 mod address;
 mod deliver;
+mod words;
 
 pub(crate) use deliver::run;
 
@@ -11,7 +12,7 @@ use crate::extract::{Fields, Json};
 use crate::metrics::model;
 use crate::openapi::{path, problems};
 use crate::state::AppState;
-use api::{CreateWebhook, ErrorCode, Message, Webhook};
+use api::{CreateWebhook, ErrorCode, Message, Webhook, WebhookTest};
 use axum::Json as Reply;
 use axum::extract::{Path, State};
 use base64::Engine;
@@ -20,10 +21,15 @@ use catalog::SettingsCommand;
 use reqwest::Url;
 use ring::rand::{SecureRandom, SystemRandom};
 use store::{Delivery, ModelStore, StoredWebhook};
-use types::{WebhookDefinition, WebhookId, WebhookSecrets};
+use types::{Action, WebhookDefinition, WebhookFormat, WebhookId, WebhookSecrets};
 
 /// What the secrets of the Standard Webhooks specification begin with.
 const SECRET_PREFIX: &str = "whsec_";
+
+/// So many events a webhook may name.
+const MOST_EVENTS: usize = 20;
+/// Tests of webhooks that are under way at a time.
+pub(crate) const TESTS: usize = 4;
 
 /// Makes a webhook. Its secret is in this reply only.
 #[utoipa::path(
@@ -49,7 +55,36 @@ pub(crate) async fn create(
     if let Err(problem) = address::check_url(&body.url, state.config.private_webhooks) {
         fields.wrong("/url", problem);
     }
+    let format = body.format.0;
+    if body.events.len() > MOST_EVENTS {
+        fields.wrong("/events", format!("must have at most {MOST_EVENTS} items"));
+    }
+    for (at, pattern) in body.events.iter().enumerate() {
+        let mut all = Action::ALL
+            .iter()
+            .copied()
+            .filter(|action| action.is_of_experiment());
+        if !all.any(|action| types::matches_action(pattern, action)) {
+            let detail =
+                "is no event of an experiment, such as experiment.promoted or experiment.*";
+            fields.wrong(&format!("/events/{at}"), detail);
+        }
+    }
     let secret = match body.secret {
+        Some(key) if format == WebhookFormat::Pagerduty => {
+            if key.len() != 32 || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                let detail = "must be the routing key of an integration: 32 letters and digits";
+                fields.wrong("/secret", detail);
+            }
+            key
+        }
+        None if format == WebhookFormat::Pagerduty => {
+            fields.wrong(
+                "/secret",
+                "is needed: the routing key of the integration of PagerDuty",
+            );
+            String::new()
+        }
         None => new_secret()?,
         Some(secret) => {
             if key_of(&secret).is_none_or(|key| !(16..=128).contains(&key.len())) {
@@ -66,7 +101,11 @@ pub(crate) async fn create(
         url: body.url,
         secret: secret.clone(),
     };
-    let definition = WebhookDefinition { name };
+    let definition = WebhookDefinition {
+        name,
+        events: body.events,
+        format,
+    };
     let create = SettingsCommand::CreateWebhook(id, definition.clone(), secrets.clone());
     let now = state.clock.now();
     state.set(&create).await?;
@@ -83,7 +122,8 @@ pub(crate) async fn create(
         delivery: Delivery::up_to(0),
     });
     Ok(Reply(Webhook {
-        secret: Some(secret),
+        // A routing key is known to whoever has given it.
+        secret: Some(secret).filter(|_| format != WebhookFormat::Pagerduty),
         ..wire(&made)
     }))
 }
@@ -130,6 +170,39 @@ pub(crate) async fn delete(
     }))
 }
 
+/// Sends a test event to a webhook now, and says what its target answered. Its deliveries stay as they are.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{webhook}/test",
+    tag = "webhooks",
+    params(path::Webhook),
+    responses(
+        (status = 200, description = "what became of it", body = WebhookTest),
+        problems::NoWebhook,
+        problems::Busy,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn test(
+    State(state): State<AppState>,
+    Path(webhook): Path<String>,
+) -> ApiResult<Reply<WebhookTest>> {
+    let unknown = || {
+        let detail = "There is no such webhook; `GET /webhooks` lists them.";
+        ApiError::new(ErrorCode::WebhookNotFound, detail)
+    };
+    let id: WebhookId = webhook.parse().map_err(|_| unknown())?;
+    let found = state.store.webhooks().await?;
+    let found = found.into_iter().find(|found| found.webhook.id == id);
+    let _place = state.tests.try_acquire().map_err(|_| {
+        let detail = "Other webhooks are being tested; try again in a moment.";
+        ApiError::new(ErrorCode::TooManyRequests, detail)
+    })?;
+    Ok(Reply(
+        deliver::test(&state, &found.ok_or_else(unknown)?).await,
+    ))
+}
+
 fn new_secret() -> ApiResult<String> {
     let mut bytes = [0; 32];
     let failed = |_| ApiError::new(ErrorCode::Internal, "The system gives no random bytes.");
@@ -149,6 +222,8 @@ fn wire(stored: &StoredWebhook) -> Webhook {
         url: shown(&stored.secrets.url),
         name: webhook.definition.name.as_ref().map(ToString::to_string),
         secret: None,
+        events: webhook.definition.events.clone(),
+        format: webhook.definition.format.into(),
         created_at: webhook.created_at.to_string(),
         last_entry: delivery.delivered,
         attempts: delivery.attempts,

@@ -100,6 +100,11 @@ crate::words! {
 }
 
 impl Action {
+    /// Whether it is about an experiment.
+    pub fn is_of_experiment(self) -> bool {
+        self.as_str().starts_with("experiment.")
+    }
+
     /// Whether the experiment that it is about has ended with it.
     pub fn ends_experiment(self) -> bool {
         matches!(

@@ -1,6 +1,18 @@
 //! The words of feedback.
 
 crate::words! {
+    /// How exported rows are written.
+    pub enum ExportFormat as "ExportFormat" {
+        /// A JSON object a line.
+        Ndjson = "ndjson",
+        /// Comma-separated values with the names of the columns in the first line.
+        Csv = "csv",
+        /// Apache Parquet.
+        Parquet = "parquet",
+    }
+}
+
+crate::words! {
     /// What became of a value.
     pub enum FeedbackStatus as "FeedbackStatus" {
         /// It is stored and counted.

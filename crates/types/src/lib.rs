@@ -51,7 +51,7 @@ pub use experiment::{
     ExperimentStatus, InvalidExperiment, MAX_CANDIDATES, MAX_CELLS, MAX_DIMENSIONS, MAX_METRICS,
     MAX_VALUES,
 };
-pub use feedback::FeedbackStatus;
+pub use feedback::{ExportFormat, FeedbackStatus};
 pub use id::{
     ErasureId, ExperimentId, InvalidId, KeyId, ModelId, PredictionId, ReceiptId, WebhookId,
 };

@@ -1,8 +1,8 @@
 //! What is set of a server while it runs: one state, changed by commands like a model's.
 
 use crate::{
-    AccessKey, ErasureId, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, Timestamp, UnitId,
-    WebhookId,
+    AccessKey, Action, ErasureId, EventRecord, KeyDefinition, KeyHash, KeyId, ModelName, Timestamp,
+    UnitId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,6 +37,55 @@ pub struct WebhookDefinition {
     /// Only what happens to this model.
     #[serde(default)]
     pub name: Option<ModelName>,
+    /// Only these events: actions, or their beginnings and `*`; all where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// What its target reads.
+    #[serde(default)]
+    pub format: WebhookFormat,
+}
+
+impl WebhookDefinition {
+    /// Whether it is told of an action.
+    pub fn takes(&self, action: Action) -> bool {
+        let is_one = |pattern: &String| matches_action(pattern, action);
+        self.events.is_empty() || self.events.iter().any(is_one)
+    }
+}
+
+/// Whether an action is one of those that are meant by itself, or by its beginning and `*`.
+pub fn matches_action(pattern: &str, action: Action) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => action.as_str().starts_with(beginning),
+        None => action.as_str() == pattern,
+    }
+}
+
+crate::words! {
+    /// What the target of a webhook reads.
+    #[derive(Default)]
+    pub enum WebhookFormat as "WebhookFormat" {
+        /// The event as JSON, signed: the Standard Webhooks specification.
+        #[default]
+        Json = "json",
+        /// A message for an incoming webhook of Slack, or of what understands those.
+        Slack = "slack",
+        /// Incidents for the Events API of PagerDuty, begun by what goes wrong and resolved by what ends it.
+        Pagerduty = "pagerduty",
+    }
+}
+
+impl Serialize for WebhookFormat {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for WebhookFormat {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        crate::find_word(&word).map_err(serde::de::Error::custom)
+    }
 }
 
 /// What only its owner and its target know of a webhook. Its `Debug` form says nothing of it.

@@ -3,8 +3,16 @@
 //! A setting comes from its flag, else from its `WEIR_*` variable, else from the TOML file, else it
 //! has a default.
 
+mod client;
 mod control;
 
+pub(crate) use client::{
+    CompletionsArgs, CreateWebhookArgs, ExportArgs, ExportFeedbackArgs, FeedbackArgs,
+    FeedbackCommand, FilterArgs, Format, ImportArgs, ImportCommand, LoadArgs, LoadPredictionsArgs,
+    ModelsArgs, ModelsCommand, PredictArgs, PredictionsArgs, PredictionsCommand, RegisterArgs,
+    ReportArgs, RowFormat, SendFeedbackArgs, TailArgs, TrafficArgs, TrafficCommand, WebhooksArgs,
+    WebhooksCommand,
+};
 pub(crate) use control::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
     RolloutArgs, RolloutCommand, SimulateBanditArgs, SimulateRolloutArgs, StartRolloutArgs,
@@ -46,6 +54,32 @@ pub(crate) enum Command {
     /// See it work: two trained ONNX versions in an experiment, 70/30, on 2,688 labelled reviews;
     /// `demo rollout` shows a candidate climb to 100 %, `demo regression` one that comes back.
     Demo(DemoArgs),
+    /// Versions of a running server: list, register, activate, delete.
+    ///
+    /// Example: weir models register --name fraud --model-version 2.0.0 --service http://127.0.0.1:9000/predict
+    Models(ModelsArgs),
+    /// How the requests of a model are split: show and set.
+    ///
+    /// Example: weir traffic set sentiment 1.0.0=90 2.0.0=10
+    Traffic(TrafficArgs),
+    /// Ask a running server for a prediction.
+    ///
+    /// Example: weir predict 'not bad at all' --unit user-42
+    Predict(Box<PredictArgs>),
+    /// Tell a running server what became of predictions and units; export what it was told.
+    ///
+    /// Example: weir feedback send --request order-17 --metric converted --value 1
+    Feedback(FeedbackArgs),
+    /// Requests, errors, latency and accuracy of every version of a running server.
+    ///
+    /// Example: weir report --since 2026-11-01T00:00:00Z
+    Report(ReportArgs),
+    /// The log of predictions of a running server: follow it, or export it.
+    ///
+    /// Example: weir predictions export --output predictions.parquet
+    Predictions(PredictionsArgs),
+    /// Bring predictions of the past into the log of a running server.
+    Import(ImportArgs),
     /// Start a rollout on a running server, watch it, and intervene.
     ///
     /// Example: weir rollout start --name sentiment --control 1.0.0 --candidate 2.0.0 --watch
@@ -75,6 +109,10 @@ pub(crate) enum Command {
     ///
     /// Example: weir keys create --role predictor --models 'fraud-*' --description checkout
     Keys(KeysArgs),
+    /// Who is told of what happens to experiments: make, test, list, delete.
+    ///
+    /// Example: weir webhooks create https://hooks.example.com/weir --event experiment.rolled_back
+    Webhooks(WebhooksArgs),
     /// Who changed what: whether the audit is whole, and what served at a moment.
     Audit(AuditArgs),
     /// What a running server keeps of the predictions of a model: inputs, outputs and attributes, in full, as hashes or not at all.
@@ -110,6 +148,10 @@ pub(crate) enum Command {
     /// `clean`: all was counted again, and agrees. `AGREES IN PART`: retention has removed some of it, and the rest agrees.
     /// `NOT CLEAN`: something is not what was written.
     Verify(VerifyArgs),
+    /// Print completions for a shell.
+    ///
+    /// Example: weir completions bash > ~/.local/share/bash-completion/completions/weir
+    Completions(CompletionsArgs),
     /// How many units and days an experiment needs.
     ///
     /// Example: weir plan --baseline 0.5 --effect 0.05 --per-day 1000
@@ -1337,4 +1379,14 @@ impl Durability {
             Self::Fsync => server::Durability::Fsync,
         }
     }
+}
+
+/// Prints completions for a shell.
+pub(crate) fn complete(shell: clap_complete::Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut LowArgs::command(), "weir", &mut script);
+    crate::out(format_args!(
+        "{}",
+        String::from_utf8_lossy(&script).trim_end()
+    ));
 }

@@ -140,6 +140,11 @@ impl Cli {
         })
     }
 
+    /// Whether JSON is asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn print(
         &self,
         data: &impl Serialize,

@@ -9,11 +9,18 @@ mod demo;
 mod doctor;
 mod journal;
 mod keys;
+mod load;
+mod models;
 mod plan;
+mod predictions;
 mod privacy;
+mod profiles;
 mod serve;
 mod simulation;
+mod table;
+mod told;
 mod verify;
+mod webhooks;
 
 use args::{Command, LowArgs};
 use std::io::Write;
@@ -93,6 +100,18 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Keys(keys) => keys::run(&keys),
+        Command::Models(models) => models::models(&models),
+        Command::Traffic(traffic) => models::traffic(&traffic),
+        Command::Predict(predict) => models::predict(&predict),
+        Command::Report(report) => models::report(&report),
+        Command::Feedback(feedback) => told::feedback(&feedback),
+        Command::Predictions(predictions) => predictions::run(&predictions),
+        Command::Import(import) => load::run(&import),
+        Command::Webhooks(webhooks) => webhooks::webhooks(&webhooks),
+        Command::Completions(completions) => {
+            args::complete(completions.shell);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Verify(verify) => verify::run(&verify),
         Command::Plan(plan) => plan::run(&plan),
         Command::Rollout(rollout) => control::rollout(&rollout),

@@ -138,10 +138,12 @@ pub(crate) const ROWS: &[Row] = &[
     row("POST", "/ofrep/v1/evaluate/flags", Predict, Of::Handler),
     row("GET", "/predictions", Analyse, Of::Handler).reads_much(),
     row("POST", "/predictions", Predict, Of::Handler),
+    row("GET", "/predictions/export", Analyse, Of::Handler),
     row("GET", "/predictions/{prediction_id}", Analyse, Of::Handler),
     // A signed token says which model it is about: who has it was given it.
     row("POST", "/exposures", Predict, Of::Handler),
     row("GET", "/feedback", Analyse, Of::Handler).reads_much(),
+    row("GET", "/feedback/export", Analyse, Of::Handler),
     // So is the id of a prediction, which cannot be guessed.
     row("POST", "/feedback", Predict, Of::Handler),
     row("GET", "/feedback/receipts/{receipt}", Predict, Of::Handler),
@@ -204,6 +206,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("GET", "/webhooks", Change, Of::All),
     row("POST", "/webhooks", Change, Of::All),
     row("DELETE", "/webhooks/{webhook}", Change, Of::All),
+    row("POST", "/webhooks/{webhook}/test", Change, Of::All),
     // What was set aside is shown as it came.
     row("GET", "/journal/set-aside", Analyse, Of::All).reads_much(),
     row("POST", "/journal/retry", Change, Of::All),

@@ -109,7 +109,13 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
         .replace("{receipt}", "0190a000-0000-7000-8000-000000000000")
         .replace("{*rest}", "index.css");
     let query = match row.path {
-        "/predictions" | "/audit" | "/events" | "/experiments" | "/models"
+        "/predictions"
+        | "/predictions/export"
+        | "/feedback/export"
+        | "/audit"
+        | "/events"
+        | "/experiments"
+        | "/models"
             if row.method == "GET" =>
         {
             "?name=shop"

@@ -2,10 +2,10 @@
 //! far a webhook has been told is stored, so a restart loses nothing.
 
 use super::address::{PublicOnly, check_url};
-use super::key_of;
+use super::{key_of, words};
 use crate::audit::entry;
 use crate::state::AppState;
-use api::WebhookDelivery;
+use api::{WebhookDelivery, WebhookTest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{AuditEntry, AuditFilter, Delivery, ModelStore, StoreError, StoredWebhook};
 use tokio::task::{self, JoinSet};
-use types::{Timestamp, WebhookId};
+use types::{Timestamp, WebhookFormat, WebhookId};
 
 /// How long a target may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -143,6 +143,14 @@ async fn try_next(
         return Ok(false);
     };
     let (id, entry) = (webhook.webhook.id, next.id);
+    if !webhook.webhook.definition.takes(next.action) {
+        let passed = Delivery {
+            given_up: told.given_up,
+            ..Delivery::up_to(entry)
+        };
+        state.store.keep_delivery(id, passed).await?;
+        return Ok(true);
+    }
     // A literal address is not resolved, and the setting may have changed since it was registered.
     let sent = match check_url(&webhook.secrets.url, state.config.private_webhooks) {
         Ok(()) => post(client, webhook, next, state.clock.now()).await,
@@ -188,29 +196,85 @@ async fn post(
     now: Timestamp,
 ) -> Result<(), String> {
     let id = format!("weir-{}", found.id);
+    let at = found.at.to_string();
+    let action = found.action.into();
+    let data = entry(found);
     let delivery = WebhookDelivery {
-        r#type: found.action.into(),
-        timestamp: found.at.to_string(),
-        data: entry(found),
+        r#type: action,
+        timestamp: at,
+        text: words::said(&data),
+        data,
     };
-    let body = serde_json::to_string(&delivery).map_err(|error| error.to_string())?;
-    let timestamp = now.seconds().to_string();
-    let signature = sign(&webhook.secrets.secret, &id, &timestamp, &body).ok_or(
-        "the stored secret is not `whsec_` and base64: delete the webhook and make it again",
-    )?;
-    let sent = client
-        .post(&webhook.secrets.url)
-        .header("content-type", "application/json")
-        .header("webhook-id", id)
-        .header("webhook-timestamp", timestamp)
-        .header("webhook-signature", signature)
-        .body(body)
-        .send();
-    let response = sent.await.map_err(|error| whole(&error.without_url()))?;
-    if response.status().is_success() {
-        return Ok(());
+    let format = webhook.webhook.definition.format;
+    match words::body(format, &delivery, &webhook.secrets.secret) {
+        Some(body) => send(client, webhook, (&id, now), &body.to_string()).await.1,
+        None => Ok(()),
     }
-    Err(format!("the target answered {}", response.status()))
+}
+
+/// Sends a test event.
+pub(super) async fn test(state: &AppState, webhook: &StoredWebhook) -> WebhookTest {
+    let now = state.clock.now();
+    let allowed = check_url(&webhook.secrets.url, state.config.private_webhooks)
+        .map_err(|forbidden| format!("the URL {forbidden}"));
+    let client = client(state.config.private_webhooks).map_err(|error| error.to_string());
+    let (status, sent) = match allowed.and(client) {
+        Ok(client) => {
+            let format = webhook.webhook.definition.format;
+            let body = words::test_body(format, &now.to_string(), &webhook.secrets.secret);
+            let id = format!("weir-test-{}", now.micros());
+            send(&client, webhook, (&id, now), &body.to_string()).await
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let delivered = sent.is_ok();
+    let message = match (sent, status) {
+        (Ok(()), Some(status)) => {
+            format!("The test event was delivered: the target answered {status}.")
+        }
+        (Ok(()), None) => "The test event was delivered.".to_owned(),
+        (Err(error), _) => format!("The test event was not delivered: {error}."),
+    };
+    WebhookTest {
+        delivered,
+        status,
+        message,
+    }
+}
+
+/// Posts a body; gives the status of the answer, and what is wrong with it.
+async fn send(
+    client: &reqwest::Client,
+    webhook: &StoredWebhook,
+    (id, now): (&str, Timestamp),
+    body: &str,
+) -> (Option<u16>, Result<(), String>) {
+    let mut request = client
+        .post(&webhook.secrets.url)
+        .header("content-type", "application/json");
+    // The others tell their callers by the address, or by the body.
+    if webhook.webhook.definition.format == WebhookFormat::Json {
+        let timestamp = now.seconds().to_string();
+        let Some(signature) = sign(&webhook.secrets.secret, id, &timestamp, body) else {
+            let why = "the stored secret is not `whsec_` and base64: delete the webhook and make it again";
+            return (None, Err(why.into()));
+        };
+        request = request
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature);
+    }
+    let response = match request.body(body.to_owned()).send().await {
+        Ok(response) => response,
+        Err(error) => return (None, Err(whole(&error.without_url()))),
+    };
+    let status = response.status();
+    let taken = if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("the target answered {status}"))
+    };
+    (Some(status.as_u16()), taken)
 }
 
 /// An error with what caused it.

@@ -94,7 +94,7 @@ pub(crate) async fn changes_are_on_the_record<S: Backend>(opened: Opened<S>) {
         .await
         .unwrap();
     let set = Command::SetTraffic {
-        revision: 3,
+        revision: Some(3),
         weights: vec![(version_name("2"), Percent::new(100.0).unwrap())],
         fallback: Some(false),
     };

@@ -29,6 +29,7 @@ pub(crate) fn webhook(bits: u64) -> SettingsCommand {
     };
     let definition = WebhookDefinition {
         name: bits.is_multiple_of(2).then(|| name("m")),
+        ..WebhookDefinition::default()
     };
     SettingsCommand::CreateWebhook(WebhookId::from_bits(bits), definition, secrets)
 }

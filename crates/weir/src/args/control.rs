@@ -8,15 +8,13 @@ use types::Algorithm;
 /// Which server, and how to print.
 #[derive(Args)]
 pub(crate) struct ConnectArgs {
-    /// The address of the server.
-    #[arg(
-        long,
-        env = "WEIR_URL",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8000",
-        global = true
-    )]
-    pub(crate) url: String,
+    /// A server of the file of profiles, by its name there; or its address
+    /// [default: the one that the file names as default, else http://127.0.0.1:8000]
+    #[arg(long, env = "WEIR_SERVER", value_name = "NAME", global = true)]
+    pub(crate) server: Option<String>,
+    /// The address of the server, whatever a profile says.
+    #[arg(long, env = "WEIR_URL", value_name = "URL", global = true)]
+    pub(crate) url: Option<String>,
     /// A file with the key that the server needs [default: the variable WEIR_KEY has the key itself]
     #[arg(long, env = "WEIR_KEY_FILE", value_name = "FILE", global = true)]
     pub(crate) key_file: Option<PathBuf>,
@@ -34,7 +32,11 @@ pub(crate) struct ConnectArgs {
 impl ConnectArgs {
     /// A client for the server.
     pub(crate) fn client(&self) -> anyhow::Result<api::Client> {
-        let key = match &self.key_file {
+        let profile = crate::profiles::find(self.server.as_deref())?;
+        let key_file = self.key_file.as_ref().or(profile.key_file.as_ref());
+        let ca_file = self.ca_file.as_ref().or(profile.ca_file.as_ref());
+        // The key of the environment belongs to the address of the environment, unless a profile brings its own.
+        let key = match key_file {
             Some(path) => Some(
                 std::fs::read_to_string(path)
                     .with_context(|| format!("the key file {}", path.display()))?,
@@ -44,8 +46,9 @@ impl ConnectArgs {
         let read = |path: &PathBuf| {
             std::fs::read(path).with_context(|| format!("the certificates {}", path.display()))
         };
-        let authorities = self.ca_file.as_ref().map(read).transpose()?;
-        let client = api::Client::new(&self.url)?;
+        let authorities = ca_file.map(read).transpose()?;
+        let url = self.url.as_deref().or(profile.url.as_deref());
+        let client = api::Client::new(url.unwrap_or(HERE))?;
         Ok(client.with(
             key.as_deref(),
             self.reason.as_deref(),
@@ -53,6 +56,9 @@ impl ConnectArgs {
         )?)
     }
 }
+
+/// Where a server listens unless it is told otherwise.
+const HERE: &str = "http://127.0.0.1:8000";
 
 /// The key of the environment.
 fn key() -> Option<String> {

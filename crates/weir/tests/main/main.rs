@@ -10,6 +10,7 @@ mod context;
 mod cors;
 mod disk;
 mod experiments;
+mod export;
 mod feedback;
 mod files;
 mod first_hour;

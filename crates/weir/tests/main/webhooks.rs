@@ -129,3 +129,84 @@ async fn forbidden_addresses_and_weak_secrets_are_refused() {
     let error = tokio::time::timeout(patience, told).await.unwrap();
     assert!(error.contains("private network"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_what_they_asked_for() {
+    let data = directory();
+    let mut command = serve(data.path());
+    command.arg("--private-webhooks");
+    let weir = Weir::spawn(command);
+    weir.register("1.0.0", vader()).await;
+    weir.register("2.0.0", afinn()).await;
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", target.local_addr().unwrap());
+    let wanted = json!({"url": url, "format": "slack", "events": ["experiment.started"]});
+    let (status, made) = weir.post("/webhooks", wanted).await;
+    assert_eq!((status, &made["format"]), (200, &json!("slack")), "{made}");
+    let id = made["webhook"].as_str().unwrap();
+
+    // A test goes out at once, and what the target says comes back.
+    let path = format!("/webhooks/{id}/test");
+    let (test, (_, body)) = tokio::join!(weir.post(&path, json!({})), take(&target, "200 OK"));
+    assert_eq!(
+        (test.0, &test.1["delivered"]),
+        (200, &json!(true)),
+        "{}",
+        test.1
+    );
+    assert!(body["text"].as_str().unwrap().contains("test"));
+    let (test, _) = tokio::join!(weir.post(&path, json!({})), take(&target, "403 Forbidden"));
+    assert_eq!(test.1["delivered"], json!(false));
+    assert_eq!(test.1["status"], json!(403));
+
+    // The draft is not told, the start is: in words.
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "policy": "rollout",
+        "primary_metric": "error",
+    });
+    let (_, draft) = weir.post("/experiments", body).await;
+    let experiment = draft["experiment"].as_str().unwrap();
+    weir.post(&format!("/experiments/{experiment}/start"), json!({}))
+        .await;
+    let (head, told) = take(&target, "200 OK").await;
+    let said = told["text"].as_str().unwrap();
+    assert!(
+        said.starts_with(&format!("sentiment: experiment {experiment} started")),
+        "{said}"
+    );
+    assert!(!head.contains("webhook-signature"));
+
+    for (bad, pointer) in [
+        (
+            json!({"url": url, "events": ["experiment.exploded"]}),
+            "/events/0",
+        ),
+        (
+            json!({"url": url, "events": ["version.registered"]}),
+            "/events/0",
+        ),
+        (json!({"url": url, "format": "pagerduty"}), "/secret"),
+        (
+            json!({"url": url, "format": "pagerduty", "secret": "short"}),
+            "/secret",
+        ),
+    ] {
+        let (status, problem) = weir.post("/webhooks", bad).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (422, &json!(pointer)),
+            "{problem}"
+        );
+    }
+    let (status, _) = weir
+        .post("/webhooks", json!({"url": url, "format": "email"}))
+        .await;
+    assert_eq!(status, 422);
+    let (status, problem) = weir
+        .post("/webhooks/hook-0123456789ab/test", json!({}))
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (404, &json!("webhook_not_found"))
+    );
+}

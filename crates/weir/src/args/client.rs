@@ -1,0 +1,466 @@
+//! Flags of the commands that ask a running server for what it knows, and tell it what happened.
+
+use super::ConnectArgs;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct ModelsArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// All versions with their status and weight.
+    List {
+        /// Only those of this model.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Register a version. It gets no traffic before it is activated.
+    Register(RegisterArgs),
+    /// One version.
+    Show {
+        /// Its id, such as model-0123456789ab.
+        model_id: String,
+    },
+    /// Give a version a weight.
+    Activate {
+        /// Its id.
+        model_id: String,
+        /// Its weight, in percent.
+        #[arg(value_name = "PERCENT")]
+        traffic_percent: f64,
+    },
+    /// Take a version out of the traffic.
+    Deactivate {
+        /// Its id.
+        model_id: String,
+    },
+    /// Delete a version that is not active, with everything that was logged of it.
+    Delete {
+        /// Its id.
+        model_id: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct RegisterArgs {
+    /// The model.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The version within the model.
+    #[arg(long = "model-version", value_name = "VERSION", id = "model_version")]
+    pub(crate) version: String,
+    /// The accuracy that its author claims, from 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) accuracy: f64,
+    /// What people should know of it.
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// The address of the service that answers for it.
+    #[arg(long = "service", value_name = "URL", conflicts_with = "runtime")]
+    pub(crate) service: Option<String>,
+    /// How it is run, as JSON, such as '{"type": "onnx"}' (docs/models.md) [default: sentiment by VADER]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) runtime: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TrafficArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: TrafficCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TrafficCommand {
+    /// How the requests of a model are split.
+    Show {
+        /// The model.
+        name: String,
+    },
+    /// Set the weights of a model; active versions that are not named get 0.
+    ///
+    /// Example: weir traffic set sentiment 1.0.0=90 2.0.0=10
+    Set {
+        /// The model.
+        name: String,
+        /// Weights in percent by version.
+        #[arg(required = true, value_name = "VERSION=PERCENT", value_parser = weight)]
+        weights: Vec<(String, f64)>,
+        /// Refuse where the traffic has changed since this revision.
+        #[arg(long)]
+        revision: Option<i64>,
+        /// Whether another version answers when the chosen one fails.
+        #[arg(long, value_name = "BOOL")]
+        fallback: Option<bool>,
+        /// Stop a running experiment for it.
+        #[arg(long)]
+        takeover: bool,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+fn weight(text: &str) -> Result<(String, f64), String> {
+    let wrong = || "must be a version and a weight, such as 2.0.0=10".to_owned();
+    let (version, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let weight = weight.trim_end_matches('%');
+    Ok((version.to_owned(), weight.parse().map_err(|_| wrong())?))
+}
+
+/// A name and a value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("must be a name and a value, such as country=DE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Args)]
+pub(crate) struct PredictArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// The text to predict for; `-` reads it from standard input.
+    #[arg(required_unless_present = "inputs", conflicts_with = "inputs")]
+    pub(crate) text: Option<String>,
+    /// Tensors or other JSON, for models that do not read text.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) inputs: Option<String>,
+    /// The model; needed only when several are active.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The version that must answer: a version or an alias such as @champion.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) model_version: Option<String>,
+    /// Who asks.
+    #[arg(long = "unit", value_name = "UNIT_ID")]
+    pub(crate) unit_id: Option<String>,
+    /// What is known of who asks; may be repeated.
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) attributes: Vec<(String, String)>,
+    /// What you call the request: the same again gets the first answer.
+    #[arg(long)]
+    pub(crate) request_id: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct FeedbackArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: FeedbackCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FeedbackCommand {
+    /// Say what became of a prediction, or of a unit.
+    ///
+    /// Example: weir feedback send --request order-17 --metric converted --value 1
+    Send(Box<SendFeedbackArgs>),
+    /// Send a file of feedback: NDJSON or CSV with the fields of `POST /feedback`.
+    Load(LoadArgs),
+    /// Write all feedback to a file or to standard output, oldest first.
+    ///
+    /// Example: weir feedback export --format parquet --output feedback.parquet
+    Export(ExportFeedbackArgs),
+}
+
+#[derive(Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("of").required(true))]
+pub(crate) struct SendFeedbackArgs {
+    /// The prediction.
+    #[arg(long = "prediction", value_name = "PREDICTION_ID", group = "of")]
+    pub(crate) prediction_id: Option<String>,
+    /// The request, by what you called it.
+    #[arg(long = "request", value_name = "REQUEST_ID", group = "of")]
+    pub(crate) request_id: Option<String>,
+    /// The unit whose outcome it is, for a metric per unit.
+    #[arg(long = "unit", value_name = "UNIT_ID", group = "of")]
+    pub(crate) unit_id: Option<String>,
+    /// The model; needed only when there are several.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What would have been right.
+    #[arg(long, conflicts_with_all = ["metric", "value"], required_unless_present = "metric")]
+    pub(crate) label: Option<String>,
+    /// The metric.
+    #[arg(long, requires = "value")]
+    pub(crate) metric: Option<String>,
+    /// Its value.
+    #[arg(long, requires = "metric")]
+    pub(crate) value: Option<f64>,
+    /// When the outcome of a unit happened (RFC 3339) [default: now]
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+    /// What you call the outcome of a unit: the same again changes nothing.
+    #[arg(long)]
+    pub(crate) outcome_id: Option<String>,
+    /// Take the place of another value.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A JSON object a line.
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Where an export goes and where it begins.
+#[derive(Args)]
+pub(crate) struct ExportArgs {
+    /// How rows are written [default: by the ending of --output, else ndjson]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// The file to write. It appears when the export is whole [default: standard output]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "into")]
+    pub(crate) output: Option<PathBuf>,
+    /// A folder that is kept up to date: each run adds a file with what came since the run before.
+    #[arg(long, value_name = "DIR", conflicts_with = "after_position")]
+    pub(crate) into: Option<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Begin after this position, as the export before said.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after_position: Option<u64>,
+    /// What the position belongs to, as the export before said.
+    #[arg(long, requires = "after_position")]
+    pub(crate) generation: Option<String>,
+    /// At most so many rows.
+    #[arg(long, value_name = "ROWS", conflicts_with = "into", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportFeedbackArgs {
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+    /// Only that of this model.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct PredictionsArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: PredictionsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PredictionsCommand {
+    /// Print predictions as they are logged, until it is interrupted.
+    ///
+    /// Example: weir predictions tail --name sentiment --status error
+    Tail(TailArgs),
+    /// Write logged predictions, with the feedback that has come for them, to a file or to standard output.
+    ///
+    /// Example: weir predictions export --name sentiment --since 2026-11-01T00:00:00Z --output november.parquet
+    Export(ExportPredictionsArgs),
+    /// One prediction with its feedback.
+    Show {
+        /// Its id.
+        prediction_id: String,
+    },
+}
+
+/// Which predictions.
+#[derive(Args)]
+pub(crate) struct FilterArgs {
+    /// Only those of this model.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only those meant for this version.
+    #[arg(long = "model-version", value_name = "VERSION", id = "model_version")]
+    pub(crate) version: Option<String>,
+    /// Only those that take part in this experiment.
+    #[arg(long)]
+    pub(crate) experiment: Option<String>,
+    /// Only those that ended so: ok, fallback, error or rejected.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only those of this unit.
+    #[arg(long = "unit", value_name = "UNIT_ID")]
+    pub(crate) unit_id: Option<String>,
+    /// Only those whose attributes meet this condition, such as 'country in [DE, AT]'.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) of: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TailArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Begin with so many that are there.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) last: u64,
+    /// Print what is there and end.
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportPredictionsArgs {
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Only those made at or after this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only those made before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: ImportCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Log predictions of the past, as `observed`: they are in the log and in reports, and evidence for nothing.
+    ///
+    /// Example: weir import predictions history.csv --name fraud --model-version 1.4 --map score=confidence
+    Predictions(LoadPredictionsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct LoadPredictionsArgs {
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// The model, for rows that do not say it.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The version, for rows that do not say it.
+    #[arg(long = "model-version", value_name = "VERSION", id = "model_version")]
+    pub(crate) version: Option<String>,
+}
+
+/// A file of rows.
+#[derive(Args)]
+pub(crate) struct LoadArgs {
+    /// The file: NDJSON, or CSV with a header.
+    pub(crate) file: PathBuf,
+    /// How it is written [default: by its ending]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<RowFormat>,
+    /// A column that has another name here, such as score=confidence; `note=` leaves a column out; may be repeated.
+    #[arg(long = "map", value_name = "COLUMN=FIELD", value_parser = pair)]
+    pub(crate) map: Vec<(String, String)>,
+    /// Begin with the first row although a run before has come further.
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Go on where rows are refused; they are listed.
+    #[arg(long)]
+    pub(crate) skip_refused: bool,
+    /// Only read the file and say what would be sent.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// How rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// A JSON object a line.
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// Only of this model.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only requests at or after this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Only requests before this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct WebhooksArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: WebhooksCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// All of them, and how their deliveries go.
+    List,
+    /// Have events posted to an address.
+    ///
+    /// Example: weir webhooks create https://hooks.slack.com/services/... --format slack --event experiment.promoted
+    Create(CreateWebhookArgs),
+    /// Send a test event to one, and say what its receiver answered.
+    Test {
+        /// Its id.
+        webhook: String,
+    },
+    /// Delete one.
+    Delete {
+        /// Its id.
+        webhook: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct CreateWebhookArgs {
+    /// Where deliveries are posted.
+    pub(crate) address: String,
+    /// Only what happens to experiments of this model.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only these events, such as experiment.advanced; `*` stands for any ending; may be repeated [default: all]
+    #[arg(long = "event", value_name = "EVENT")]
+    pub(crate) events: Vec<String>,
+    /// What the receiver reads: json, slack or pagerduty.
+    #[arg(long, default_value = "json")]
+    pub(crate) format: String,
+    /// The routing key of the integration of PagerDuty, in a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) routing_key_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,592 @@
+//! `weir import predictions` and `weir feedback load`: files of rows, to a running server.
+//!
+//! Rows go in batches. How far a file has come stands beside it, so that a run that was cut short is resumed; a row that may
+//! have been sent twice for it carries an id by which the server knows it again.
+
+use crate::args::{ImportArgs, ImportCommand, LoadArgs, LoadPredictionsArgs, RowFormat};
+use crate::control::Cli;
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Rows of a batch.
+const BATCH: usize = 2000;
+/// Bytes of a batch, beyond which it is sent.
+const BATCH_BYTES: usize = 4 << 20;
+/// So many refused rows are shown.
+const SHOWN: usize = 20;
+
+/// Fields of a prediction as `POST /predictions` takes it.
+const PREDICTION: &[&str] = &[
+    "token",
+    "name",
+    "model_version",
+    "unit_id",
+    "attributes",
+    "request_id",
+    "text",
+    "inputs",
+    "prediction",
+    "confidence",
+    "latency_ms",
+    "error",
+    "at",
+    "propensity",
+];
+/// Fields of feedback as `POST /feedback` takes it.
+const FEEDBACK: &[&str] = &[
+    "prediction_id",
+    "request_id",
+    "name",
+    "unit_id",
+    "at",
+    "outcome_id",
+    "label",
+    "metric",
+    "value",
+    "replace",
+];
+/// Columns of an export that are made by the server that logs a prediction.
+const OF_EXPORTS: &[&str] = &[
+    "position",
+    "prediction_id",
+    "model_id",
+    "served_model_id",
+    "status",
+    "reason",
+    "epoch",
+    "experiment",
+    "alias",
+    "outputs",
+    "failure",
+    "kept",
+    "feedback",
+    "label",
+    "made_at",
+];
+
+pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let ImportCommand::Predictions(load) = &args.command;
+    let mut refused = 0;
+    crate::control::run(async {
+        let cli = Cli::new(&args.connect)?;
+        refused = predictions(&cli, load).await?;
+        Ok(())
+    })?;
+    Ok(exit(refused))
+}
+
+/// Rows that were left out are no success.
+pub(crate) fn exit(refused: u64) -> ExitCode {
+    if refused == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn predictions(cli: &Cli, args: &LoadPredictionsArgs) -> anyhow::Result<u64> {
+    let defaults = [("name", &args.name), ("model_version", &args.version)];
+    let defaults = defaults
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value.clone()?)));
+    let kind = Kind {
+        what: "predictions",
+        fields: PREDICTION,
+        defaults: defaults.collect(),
+    };
+    kind.load(cli, &args.load).await
+}
+
+pub(crate) async fn feedback(cli: &Cli, args: &LoadArgs) -> anyhow::Result<u64> {
+    let kind = Kind {
+        what: "values",
+        fields: FEEDBACK,
+        defaults: Vec::new(),
+    };
+    kind.load(cli, args).await
+}
+
+/// What rows are.
+struct Kind {
+    what: &'static str,
+    fields: &'static [&'static str],
+    /// What a row has where it does not say it.
+    defaults: Vec<(&'static str, String)>,
+}
+
+/// How far a file has come. It stands beside the file.
+#[derive(Default, Serialize, Deserialize)]
+struct Reached {
+    /// Of the file, so that another one of the same name begins anew.
+    sha256: String,
+    rows: u64,
+}
+
+/// What became of the rows.
+#[derive(Default, Serialize)]
+struct Done {
+    rows: u64,
+    recorded: u64,
+    duplicate: u64,
+    refused: u64,
+    /// The first of the refused ones.
+    errors: Vec<Value>,
+}
+
+impl Kind {
+    async fn load(&self, cli: &Cli, args: &LoadArgs) -> anyhow::Result<u64> {
+        let path = &args.file;
+        let named = || path.display().to_string();
+        let bytes = std::fs::metadata(path).with_context(named)?.len();
+        let sha256 = hash(path).with_context(named)?;
+        let beside = beside(path);
+        let before = std::fs::read(&beside).ok();
+        let before: Reached = before
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let done_before = if before.sha256 == sha256 && !args.restart {
+            before.rows
+        } else {
+            0
+        };
+        let columns = Columns::new(self.fields, &args.map)?;
+        let mut rows = Rows::open(path, args.format, columns)?;
+        let bar = ProgressBar::new(bytes).with_style(
+            ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let mut done = Done::default();
+        let mut batch = Batch::default();
+        let (mut number, mut first) = (0, None);
+        while let Some(row) = rows.next()? {
+            number += 1;
+            if number <= done_before {
+                continue;
+            }
+            let line = row.line;
+            let fields = row.fields.map_err(|error| format!("{error:#}"));
+            match fields.and_then(|fields| self.row(fields, number)) {
+                Ok(row) => {
+                    first = first.or_else(|| Some(row.clone()));
+                    batch.add(line, &row)?;
+                }
+                Err(why) => done.refuse(line, &why, args)?,
+            }
+            if batch.lines.len() >= BATCH || batch.text.len() >= BATCH_BYTES {
+                self.send(cli, args, &mut batch, &mut done).await?;
+                bar.set_position(rows.read_bytes());
+                bar.set_message(format!("{} {}", done.recorded + done.duplicate, self.what));
+                keep(args, &beside, &sha256, number)?;
+            }
+        }
+        self.send(cli, args, &mut batch, &mut done).await?;
+        keep(args, &beside, &sha256, number)?;
+        bar.finish_and_clear();
+        done.rows = number;
+        if args.dry_run {
+            let first = first.unwrap_or(Value::Null);
+            return cli
+                .print(
+                    &json!({"rows": number, "first": first, "refused": done.refused}),
+                    || format!("{number} rows would be sent; the first is {first}"),
+                )
+                .map(|()| done.refused);
+        }
+        cli.print(&done, || {
+            let mut lines = vec![format!(
+                "{}: {} rows, {} {} recorded, {} known already, {} refused",
+                path.display(),
+                number,
+                done.recorded,
+                self.what,
+                done.duplicate,
+                done.refused
+            )];
+            if done_before > 0 {
+                lines.push(format!(
+                    "the first {done_before} rows were sent by a run before; --restart sends them again"
+                ));
+            }
+            lines.extend(done.errors.iter().map(|error| {
+                let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+                format!("line {}: {}", error["line"], text("detail"))
+            }));
+            lines.join("\n")
+        })?;
+        Ok(done.refused)
+    }
+
+    /// A row as it is sent.
+    fn row(&self, mut row: Map<String, Value>, number: u64) -> Result<Value, String> {
+        for (field, value) in &self.defaults {
+            if row.get(*field).is_none_or(Value::is_null) {
+                row.insert((*field).to_owned(), json!(value));
+            }
+        }
+        row.retain(|_, value| !value.is_null());
+        // An export says 0 where nobody knew it.
+        if row.get("propensity").and_then(Value::as_f64) == Some(0.0) {
+            row.remove("propensity");
+        }
+        // By its content and its place: what was sent before the file was corrected is known again.
+        if self.fields == PREDICTION
+            && !row.contains_key("token")
+            && !row.contains_key("request_id")
+        {
+            let mut hasher = Sha256::new();
+            hasher.update(number.to_le_bytes());
+            hasher.update(Value::Object(row.clone()).to_string());
+            let hash = hasher.finalize();
+            let id: String = hash[..16]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let id = format!("import-{id}");
+            row.insert("request_id".to_owned(), json!(id));
+        }
+        if row.is_empty() {
+            return Err("the row has no values".into());
+        }
+        Ok(Value::Object(row))
+    }
+
+    async fn send(
+        &self,
+        cli: &Cli,
+        args: &LoadArgs,
+        batch: &mut Batch,
+        done: &mut Done,
+    ) -> anyhow::Result<()> {
+        let Batch { lines, text } = std::mem::take(batch);
+        if lines.is_empty() || args.dry_run {
+            return Ok(());
+        }
+        let answer = if self.fields == PREDICTION {
+            cli.client
+                .observe(text)
+                .await
+                .map(|reply| (reply.recorded, reply.duplicate, reply.errors))
+        } else {
+            cli.client.feedback_lines(text).await.map(|reply| {
+                let new = reply.recorded + reply.replaced + reply.unmatched;
+                (new, reply.duplicate, reply.errors)
+            })
+        };
+        let (recorded, duplicate, errors) = match answer {
+            Ok(answer) => answer,
+            // All of them were refused: the problem lists the first ones by the lines of the batch.
+            Err(api::ClientError::Refused(problem))
+                if problem.code == api::ErrorCode::InvalidRequest =>
+            {
+                for (at, line) in lines.iter().enumerate() {
+                    let place = format!("/{at}");
+                    let field = |error: &api::FieldError| {
+                        let field = error.pointer.strip_prefix(&place)?;
+                        let is_here = field.is_empty() || field.starts_with('/');
+                        is_here.then(|| format!("{field} {}", error.detail).trim().to_owned())
+                    };
+                    let why = problem.errors.iter().find_map(field);
+                    let why = why.unwrap_or_else(|| problem.detail.clone());
+                    done.refuse(*line, &why, args)?;
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        done.recorded += recorded;
+        done.duplicate += duplicate;
+        for error in errors {
+            let line = lines.get((error.line as usize).wrapping_sub(1)).copied();
+            done.refuse(line.unwrap_or(error.line), &error.detail, args)?;
+        }
+        Ok(())
+    }
+}
+
+impl Done {
+    fn refuse(&mut self, line: u64, why: &str, args: &LoadArgs) -> anyhow::Result<()> {
+        self.refused += 1;
+        if self.errors.len() < SHOWN {
+            self.errors.push(json!({"line": line, "detail": why}));
+        }
+        if args.skip_refused || args.dry_run {
+            return Ok(());
+        }
+        bail!(
+            "line {line} of {} is refused: {why}\nWhat stands before it was sent; correct the line and run the same command \
+             again, or leave out what is refused with --skip-refused",
+            args.file.display()
+        )
+    }
+}
+
+/// Rows that wait to be sent.
+#[derive(Default)]
+struct Batch {
+    /// Their lines in the file.
+    lines: Vec<u64>,
+    text: Vec<u8>,
+}
+
+impl Batch {
+    fn add(&mut self, line: u64, row: &Value) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut self.text, row)?;
+        self.text.push(b'\n');
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+/// Which column is which field.
+struct Columns {
+    fields: &'static [&'static str],
+    renamed: HashMap<String, String>,
+}
+
+impl Columns {
+    fn new(fields: &'static [&'static str], map: &[(String, String)]) -> anyhow::Result<Self> {
+        for (column, field) in map {
+            let known =
+                field.is_empty() || fields.contains(&field.split('.').next().unwrap_or_default());
+            if !known {
+                bail!(
+                    "--map {column}={field}: there is no field {field}; the fields are {}",
+                    fields.join(", ")
+                );
+            }
+        }
+        Ok(Self {
+            fields,
+            renamed: map.iter().cloned().collect(),
+        })
+    }
+
+    /// The field of a column; nothing where it is left out.
+    fn field<'a>(&'a self, column: &'a str) -> anyhow::Result<Option<&'a str>> {
+        if let Some(field) = self.renamed.get(column) {
+            return Ok(Some(field.as_str()).filter(|field| !field.is_empty()));
+        }
+        let first = column.split('.').next().unwrap_or_default();
+        let nested = matches!(first, "attributes" | "inputs") && column.contains('.');
+        if self.fields.contains(&column) || (nested && self.fields.contains(&first)) {
+            return Ok(Some(column));
+        }
+        if self.fields == PREDICTION {
+            if column == "created_at" {
+                return Ok(Some("at"));
+            }
+            if OF_EXPORTS.contains(&column) {
+                return Ok(None);
+            }
+        }
+        bail!(
+            "the column {column:?} is none of the fields ({}); name the one that it is with --map {column}=FIELD, or leave \
+             it out with --map {column}=",
+            self.fields.join(", ")
+        )
+    }
+
+    fn put(&self, row: &mut Map<String, Value>, column: &str, value: Value) -> anyhow::Result<()> {
+        let Some(field) = self.field(column)? else {
+            return Ok(());
+        };
+        match field.split_once('.') {
+            Some((outer, inner)) if !self.fields.contains(&field) => {
+                let object = row.entry(outer).or_insert_with(|| json!({}));
+                if let (Some(object), false) = (object.as_object_mut(), value.is_null()) {
+                    object.insert(inner.to_owned(), value);
+                }
+            }
+            _ => drop(row.insert(field.to_owned(), value)),
+        }
+        Ok(())
+    }
+}
+
+/// A row of a file.
+struct Row {
+    line: u64,
+    fields: anyhow::Result<Map<String, Value>>,
+}
+
+enum Rows {
+    Ndjson {
+        lines: BufReader<File>,
+        columns: Columns,
+        line: u64,
+        bytes: u64,
+    },
+    Csv {
+        reader: Box<csv::Reader<File>>,
+        header: csv::StringRecord,
+        columns: Columns,
+    },
+}
+
+impl Rows {
+    fn open(path: &Path, format: Option<RowFormat>, columns: Columns) -> anyhow::Result<Self> {
+        let named = || path.display().to_string();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let format = match (format, ending) {
+            (Some(format), _) => format,
+            (None, Some("csv")) => RowFormat::Csv,
+            (None, Some("ndjson" | "jsonl")) => RowFormat::Ndjson,
+            _ => bail!(
+                "{} does not say its format; name it with --format ndjson or csv",
+                path.display()
+            ),
+        };
+        let file = File::open(path).with_context(named)?;
+        if format == RowFormat::Ndjson {
+            return Ok(Self::Ndjson {
+                lines: BufReader::new(file),
+                columns,
+                line: 0,
+                bytes: 0,
+            });
+        }
+        let mut reader = Box::new(csv::Reader::from_reader(file));
+        let mut header = reader.headers().with_context(named)?.clone();
+        header.trim();
+        let header = header
+            .iter()
+            .map(|column| column.trim_start_matches('\u{feff}'))
+            .collect::<csv::StringRecord>();
+        // Said before anything is sent.
+        for column in &header {
+            columns.field(column)?;
+        }
+        Ok(Self::Csv {
+            reader,
+            header,
+            columns,
+        })
+    }
+
+    fn read_bytes(&self) -> u64 {
+        match self {
+            Self::Ndjson { bytes, .. } => *bytes,
+            Self::Csv { reader, .. } => reader.position().byte(),
+        }
+    }
+
+    fn next(&mut self) -> anyhow::Result<Option<Row>> {
+        match self {
+            Self::Ndjson {
+                lines,
+                columns,
+                line,
+                bytes,
+            } => loop {
+                let mut text = String::new();
+                let read = lines
+                    .read_line(&mut text)
+                    .with_context(|| format!("line {}", *line + 1))?;
+                if read == 0 {
+                    return Ok(None);
+                }
+                *line += 1;
+                *bytes += read as u64;
+                if !text.trim().is_empty() {
+                    let fields = of_json(&text, columns).with_context(|| format!("line {line}"));
+                    return Ok(Some(Row {
+                        line: *line,
+                        fields,
+                    }));
+                }
+            },
+            Self::Csv {
+                reader,
+                header,
+                columns,
+            } => {
+                let mut record = csv::StringRecord::new();
+                if !reader.read_record(&mut record)? {
+                    return Ok(None);
+                }
+                let line = record.position().map_or(0, csv::Position::line);
+                let mut fields = Map::new();
+                for (column, text) in header.iter().zip(&record) {
+                    let field = columns.field(column)?.unwrap_or_default();
+                    columns.put(&mut fields, column, of_text(field, text))?;
+                }
+                Ok(Some(Row {
+                    line,
+                    fields: Ok(fields),
+                }))
+            }
+        }
+    }
+}
+
+fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Map<String, Value>> {
+    let row: Map<String, Value> = serde_json::from_str(text).context("is no JSON object")?;
+    let mut fields = Map::new();
+    for (column, value) in row {
+        columns.put(&mut fields, &column, value)?;
+    }
+    Ok(fields)
+}
+
+/// The value of a field in CSV: empty is none, numbers are numbers where the field is one, and what is any JSON is read as
+/// such where it is, else as a text.
+fn of_text(field: &str, text: &str) -> Value {
+    let any = || serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    match field.split('.').next().unwrap_or_default() {
+        _ if text.is_empty() => Value::Null,
+        "confidence" | "latency_ms" | "propensity" | "value" => any(),
+        "prediction" | "inputs" | "attributes" | "label" => any(),
+        "replace" => json!(matches!(text, "true" | "True" | "TRUE" | "1")),
+        _ => json!(text),
+    }
+}
+
+fn hash(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut part = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut part)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&part[..read]);
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".weir-sent");
+    name.into()
+}
+
+fn keep(args: &LoadArgs, beside: &Path, sha256: &str, rows: u64) -> anyhow::Result<()> {
+    if args.dry_run {
+        return Ok(());
+    }
+    let reached = Reached {
+        sha256: sha256.to_owned(),
+        rows,
+    };
+    let folder = beside
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(&serde_json::to_vec(&reached)?)?;
+    file.persist(beside)
+        .with_context(|| format!("cannot keep in {} how far it has come", beside.display()))?;
+    Ok(())
+}

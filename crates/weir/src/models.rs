@@ -1,0 +1,307 @@
+//! `weir models`, `weir traffic`, `weir predict`, `weir report`: versions of a running server, and what they do.
+
+use crate::args::{
+    ModelsArgs, ModelsCommand, PredictArgs, RegisterArgs, ReportArgs, TrafficArgs, TrafficCommand,
+};
+use crate::control::{Cli, run, say};
+use crate::table::table;
+use anyhow::Context;
+use api::{PredictRequest, RegisterVersion, SetTraffic, Traffic, Version};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::process::ExitCode;
+
+pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            ModelsCommand::List { name } => {
+                let mut versions = cli.client.versions().await?;
+                versions.retain(|version| name.as_ref().is_none_or(|name| *name == version.name));
+                versions.sort_by(|a, b| (&a.name, &a.created_at).cmp(&(&b.name, &b.created_at)));
+                cli.print(&versions, || list(&versions))
+            }
+            ModelsCommand::Register(register) => {
+                let version = cli.client.register(&registered(register)?).await?;
+                cli.print(&version, || {
+                    format!(
+                        "{} is version {} of {}; `weir models activate {} 100` gives it the traffic",
+                        version.model_id, version.version, version.name, version.model_id
+                    )
+                })
+            }
+            ModelsCommand::Show { model_id } => {
+                let version = cli.client.version(model_id).await?;
+                say(&serde_json::to_string_pretty(&version)?)
+            }
+            ModelsCommand::Activate {
+                model_id,
+                traffic_percent,
+            } => {
+                let version = cli.client.activate(model_id, *traffic_percent).await?;
+                cli.print(&version, || weighted(&version))
+            }
+            ModelsCommand::Deactivate { model_id } => {
+                let version = cli.client.deactivate(model_id).await?;
+                cli.print(&version, || weighted(&version))
+            }
+            ModelsCommand::Delete { model_id } => {
+                let said = cli.client.delete_version(model_id).await?;
+                cli.print(&said, || said.message.clone())
+            }
+        }
+    })
+}
+
+fn list(versions: &[Version]) -> String {
+    if versions.is_empty() {
+        return "no version is registered; `weir models register --name NAME --model-version VERSION` registers one".into();
+    }
+    let row = |version: &Version| {
+        let state = match (&version.broken, &version.refusing) {
+            (Some(_), _) => "broken".to_owned(),
+            (None, Some(_)) => "refusing".to_owned(),
+            (None, None) => version.status.to_string(),
+        };
+        let shadow = version.shadow_percent;
+        vec![
+            version.name.clone(),
+            version.version.clone(),
+            version.model_id.clone(),
+            state,
+            format!("{}%", version.traffic_percent),
+            if shadow > 0.0 {
+                format!("{shadow}%")
+            } else {
+                "-".to_owned()
+            },
+            version.runtime.as_ref().map_or("-".to_owned(), |runtime| {
+                let kind = serde_json::to_value(runtime).unwrap_or(Value::Null);
+                kind["type"].as_str().unwrap_or("-").to_owned()
+            }),
+            version
+                .created_at
+                .get(..16)
+                .unwrap_or_default()
+                .replace('T', " "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = versions.iter().map(row).collect();
+    let head = [
+        "name",
+        "version",
+        "model_id",
+        "status",
+        "traffic",
+        "shadow",
+        "runtime",
+        "registered (UTC)",
+    ];
+    table(&head, &rows)
+}
+
+fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
+    let runtime = match (&args.service, &args.runtime) {
+        (Some(url), _) => Some(json!({"type": "http", "url": url})),
+        (None, Some(text)) => Some(serde_json::from_str(text).context("--runtime is no JSON")?),
+        (None, None) => None,
+    };
+    let body = json!({
+        "name": args.name,
+        "version": args.version,
+        "accuracy": args.accuracy,
+        "description": args.description,
+        "runtime": runtime,
+    });
+    serde_json::from_value(body).context("the version cannot be registered")
+}
+
+fn weighted(version: &Version) -> String {
+    let mut said = format!(
+        "version {} of {} is {} with a weight of {} %",
+        version.version, version.name, version.status, version.traffic_percent
+    );
+    if let Some(warning) = &version.warning {
+        said.push_str(&format!("\nwarning: {warning}"));
+    }
+    said
+}
+
+pub(crate) fn traffic(args: &TrafficArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            TrafficCommand::Show { name } => {
+                let traffic = cli.client.traffic(name).await?;
+                cli.print(&traffic, || split(&traffic))
+            }
+            TrafficCommand::Set {
+                name,
+                weights,
+                revision,
+                fallback,
+                takeover,
+                dry_run,
+            } => {
+                let weights: BTreeMap<String, f64> = weights.iter().cloned().collect();
+                if *dry_run {
+                    let before = cli.client.traffic(name).await?;
+                    let said = json!({"dry_run": true, "before": before, "weights": weights});
+                    return cli.print(&said, || {
+                        let after = weights
+                            .iter()
+                            .map(|(version, weight)| format!("{version} {weight} %"));
+                        format!(
+                            "Dry run: nothing changed.\n{}\nafter: {}",
+                            split(&before),
+                            after.collect::<Vec<_>>().join(", ")
+                        )
+                    });
+                }
+                let body = SetTraffic {
+                    revision: *revision,
+                    weights,
+                    fallback: *fallback,
+                    takeover: *takeover,
+                };
+                let traffic = cli.client.set_traffic(name, &body).await?;
+                cli.print(&traffic, || split(&traffic))
+            }
+        }
+    })
+}
+
+fn split(traffic: &Traffic) -> String {
+    let row = |version: &api::TrafficShare| {
+        vec![
+            version.version.clone(),
+            version.model_id.clone(),
+            version.status.to_string(),
+            format!("{}%", version.traffic_percent),
+            format!("{:.1}%", 100.0 * version.share),
+        ]
+    };
+    let rows: Vec<Vec<String>> = traffic.versions.iter().map(row).collect();
+    let mut lines = vec![format!("{}, revision {}", traffic.name, traffic.revision)];
+    if rows.is_empty() {
+        lines.push("no version answers; `weir models activate MODEL_ID 100` activates one".into());
+    } else {
+        let head = [
+            "version",
+            "model_id",
+            "status",
+            "weight",
+            "share of requests",
+        ];
+        lines.push(table(&head, &rows));
+    }
+    let experiment = traffic.experiment.as_ref();
+    lines.extend(experiment.map(|id| format!("the experiment {id} sets the weights")));
+    lines.extend(
+        traffic
+            .warning
+            .iter()
+            .map(|warning| format!("warning: {warning}")),
+    );
+    lines.join("\n")
+}
+
+pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        let text = match args.text.as_deref() {
+            Some("-") => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context("standard input")?;
+                Some(text.trim_end_matches('\n').to_owned())
+            }
+            text => text.map(str::to_owned),
+        };
+        let inputs = args.inputs.clone().map(types::Json::parse).transpose();
+        let attribute = |(name, text): &(String, String)| {
+            let value: Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            (name.clone(), value)
+        };
+        let attributes: Vec<(String, Value)> = args.attributes.iter().map(attribute).collect();
+        let request = PredictRequest {
+            text,
+            inputs: inputs.context("--inputs")?,
+            name: args.name.clone(),
+            model_version: args.model_version.clone(),
+            unit_id: args.unit_id.clone(),
+            attributes: (!attributes.is_empty()).then_some(types::Members(attributes)),
+            request_id: args.request_id.clone(),
+        };
+        let reply = cli.client.predict(&request).await?;
+        cli.print(&reply, || {
+            let confidence = reply.confidence;
+            let sure = confidence.map_or(String::new(), |sure| format!(", confidence {sure:.3}"));
+            let served = if reply.served_model_id == reply.model_id {
+                String::new()
+            } else {
+                format!(", answered by {} in its place", reply.served_model_id)
+            };
+            format!(
+                "{}\nversion {} of {}{sure}, {:.2} ms{served}\n{}",
+                reply.prediction.as_str(),
+                reply.model_version,
+                reply.name,
+                reply.latency_ms,
+                reply.prediction_id
+            )
+        })
+    })
+}
+
+pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        let query = [
+            ("name", &args.name),
+            ("since", &args.since),
+            ("until", &args.until),
+        ];
+        let query: Vec<(&str, &str)> = query
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
+            .collect();
+        let report = cli.client.report(&query).await?;
+        cli.print(&report, || {
+            let row = |of: &api::VersionPerformance| {
+                let ms = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
+                let share = |count: u64| {
+                    if of.request_count == 0 {
+                        return "-".to_owned();
+                    }
+                    format!("{:.2}%", 100.0 * count as f64 / of.request_count as f64)
+                };
+                vec![
+                    of.name.clone(),
+                    of.version.clone(),
+                    of.status.to_string(),
+                    format!("{}%", of.traffic_percent),
+                    of.request_count.to_string(),
+                    share(of.error_count),
+                    ms(of.p50_latency_ms),
+                    ms(of.p95_latency_ms),
+                    ms(of.p99_latency_ms),
+                    of.measured_accuracy
+                        .map_or("-".to_owned(), |right| format!("{:.1}%", 100.0 * right)),
+                    of.labelled_count.to_string(),
+                ]
+            };
+            let rows: Vec<Vec<String>> = report.models.iter().map(row).collect();
+            let head = [
+                "name", "version", "status", "traffic", "requests", "errors", "p50 ms", "p95 ms",
+                "p99 ms", "accuracy", "labels",
+            ];
+            let mut lines = vec![table(&head, &rows)];
+            let said = report.recommendations.iter();
+            lines.extend(said.map(|said| format!("{}: {}", said.name, said.recommendation)));
+            lines.join("\n")
+        })
+    })
+}

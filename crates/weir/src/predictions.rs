@@ -1,0 +1,388 @@
+//! `weir predictions` and `weir feedback export`: the log of a running server, as files and as it comes.
+
+use crate::args::{
+    ExportArgs, ExportFeedbackArgs, FilterArgs, Format, PredictionsArgs, PredictionsCommand,
+    TailArgs,
+};
+use crate::control::{Cli, say};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often it is asked what has come.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(args: &PredictionsArgs) -> anyhow::Result<ExitCode> {
+    crate::control::run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            PredictionsCommand::Tail(args) => tail(&cli, args).await,
+            PredictionsCommand::Export(args) => {
+                let mut query = of(&args.filter);
+                query.extend([("since", args.since.clone()), ("until", args.until.clone())]);
+                export(&cli, "predictions", query, &args.export).await
+            }
+            PredictionsCommand::Show { prediction_id } => {
+                let found = cli.client.prediction(prediction_id).await?;
+                say(&serde_json::to_string_pretty(&found)?)
+            }
+        }
+    })
+}
+
+pub(crate) async fn export_feedback(cli: &Cli, args: &ExportFeedbackArgs) -> anyhow::Result<()> {
+    let query = vec![("name", args.name.clone())];
+    export(cli, "feedback", query, &args.export).await
+}
+
+type Query = Vec<(&'static str, Option<String>)>;
+
+fn of(filter: &FilterArgs) -> Query {
+    vec![
+        ("name", filter.name.clone()),
+        ("version", filter.version.clone()),
+        ("experiment", filter.experiment.clone()),
+        ("status", filter.status.clone()),
+        ("unit_id", filter.unit_id.clone()),
+        ("where", filter.of.clone()),
+    ]
+}
+
+async fn asked(cli: &Cli, what: &str, query: &Query) -> Result<api::Export, api::ClientError> {
+    let given = query.iter();
+    let given: Vec<(&str, &str)> = given
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
+        .collect();
+    cli.client.export(&format!("/{what}/export"), &given).await
+}
+
+/// How far a folder has been kept up to date. It stands in the folder.
+#[derive(Serialize, Deserialize)]
+struct Reached {
+    generation: String,
+    position: u64,
+    /// What was asked: another question needs another folder.
+    of: Value,
+    format: String,
+}
+
+const REACHED: &str = "position.json";
+
+async fn export(
+    cli: &Cli,
+    what: &'static str,
+    mut query: Query,
+    args: &ExportArgs,
+) -> anyhow::Result<()> {
+    let format = format_of(args)?;
+    let question = json!(
+        query
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .collect::<Vec<_>>()
+    );
+    let before = args
+        .into
+        .as_deref()
+        .map(|folder| reached(folder, &question, format))
+        .transpose()?
+        .flatten();
+    let (after, generation) = match &before {
+        Some(before) => (Some(before.position), Some(before.generation.clone())),
+        None => (args.after_position, args.generation.clone()),
+    };
+    query.extend([
+        ("format", Some(format.as_str().to_owned())),
+        ("after_position", after.map(|after| after.to_string())),
+        ("generation", generation),
+        ("limit", args.limit.map(|limit| limit.to_string())),
+    ]);
+    let first = after.unwrap_or(0);
+    if let Some(path) = args
+        .output
+        .as_deref()
+        .filter(|path| path.exists() && !args.force)
+    {
+        bail!(
+            "{} is there already; --force writes over it",
+            path.display()
+        );
+    }
+    let mut export = asked(cli, what, &query).await?;
+    let next = export.next_position;
+    let path = match (&args.output, &args.into) {
+        (Some(path), _) => Some(path.clone()),
+        (None, Some(folder)) if next > first => {
+            let ending = format.as_str();
+            Some(folder.join(format!("{what}-{first:015}-{next:015}.{ending}")))
+        }
+        (None, Some(folder)) => {
+            talk(
+                cli,
+                &format!("{}: nothing has come since", folder.display()),
+            );
+            return Ok(());
+        }
+        (None, None) => None,
+    };
+    let bytes = match &path {
+        Some(path) => to_file(&mut export, path).await?,
+        None => to_stdout(&mut export).await?,
+    };
+    if let Some(folder) = &args.into {
+        let reached = Reached {
+            generation: export.generation.clone(),
+            position: next,
+            of: question,
+            format: format.as_str().to_owned(),
+        };
+        let text = serde_json::to_vec_pretty(&reached)?;
+        write_whole(&folder.join(REACHED), &text)?;
+    }
+    let Some(path) = path else { return Ok(()) };
+    let said = json!({
+        "path": path,
+        "bytes": bytes,
+        "next_position": next,
+        "generation": export.generation,
+    });
+    cli.print(&said, || {
+        let on = match (&args.into, args.limit) {
+            (Some(_), _) => "the same command goes on from there".to_owned(),
+            (None, Some(_)) => {
+                "with --limit, go on after the position of the last row (--after-position)"
+                    .to_owned()
+            }
+            (None, None) => format!(
+                "--after-position {next} --generation {} goes on from there",
+                export.generation
+            ),
+        };
+        format!(
+            "{}: {bytes} bytes, up to position {next}; {on}",
+            path.display()
+        )
+    })
+}
+
+fn talk(cli: &Cli, text: &str) {
+    if !cli.is_json() {
+        crate::talk(text);
+    }
+}
+
+fn format_of(args: &ExportArgs) -> anyhow::Result<Format> {
+    if let Some(format) = args.format {
+        return Ok(format);
+    }
+    let ending = args.output.as_ref().and_then(|path| path.extension());
+    Ok(match ending.and_then(|ending| ending.to_str()) {
+        None => Format::Ndjson,
+        Some("ndjson" | "jsonl" | "json") => Format::Ndjson,
+        Some("csv") => Format::Csv,
+        Some("parquet") => Format::Parquet,
+        Some(other) => bail!(
+            "a file that ends in .{other} does not say its format; name it with --format ndjson, csv or parquet"
+        ),
+    })
+}
+
+/// How far a folder has come; nothing where it is new.
+fn reached(folder: &Path, question: &Value, format: Format) -> anyhow::Result<Option<Reached>> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(REACHED);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let before: Reached = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not what an export has written", path.display()))?;
+    if before.of != *question || before.format != format.as_str() {
+        bail!(
+            "{} holds another export ({}, {}); choose another folder",
+            folder.display(),
+            before.of,
+            before.format
+        );
+    }
+    Ok(Some(before))
+}
+
+/// The file appears under its name when all of it is there.
+async fn to_file(export: &mut api::Export, path: &Path) -> anyhow::Result<u64> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let part = tempfile::Builder::new()
+        .prefix(".weir-export-")
+        .tempfile_in(folder);
+    let mut file = part.with_context(|| format!("cannot write into {}", folder.display()))?;
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {bytes} written ({bytes_per_sec})")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    let mut bytes = 0;
+    while let Some(part) = export.next().await.context("the export broke off")? {
+        let part = part.as_ref();
+        file.write_all(part).with_context(|| cannot_write(path))?;
+        bytes += part.len() as u64;
+        bar.set_position(bytes);
+    }
+    bar.finish_and_clear();
+    file.as_file()
+        .sync_all()
+        .with_context(|| cannot_write(path))?;
+    file.persist(path).with_context(|| cannot_write(path))?;
+    Ok(bytes)
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!(
+        "{} cannot be written, and nothing of it is left",
+        path.display()
+    )
+}
+
+fn write_whole(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path).with_context(|| cannot_write(path))?;
+    Ok(())
+}
+
+async fn to_stdout(export: &mut api::Export) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    while let Some(part) = export.next().await.context("the export broke off")? {
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout
+            .write_all(part.as_ref())
+            .and_then(|()| stdout.flush())
+        {
+            // A reader who has gone, such as `head`, is no failure of this program.
+            if error.kind() == std::io::ErrorKind::BrokenPipe {
+                std::process::exit(0);
+            }
+            return Err(error).context("standard output");
+        }
+        bytes += part.as_ref().len() as u64;
+    }
+    Ok(bytes)
+}
+
+async fn tail(cli: &Cli, args: &TailArgs) -> anyhow::Result<()> {
+    let filter = of(&args.filter);
+    // Positions are dense, so that a look at the last ones that are there reads no more than it has to.
+    let mut after = asked(cli, "predictions", &vec![("limit", Some("1".to_owned()))])
+        .await?
+        .next_position;
+    let mut generation = None;
+    let mut back = args.last.max(1);
+    let mut found = Vec::new();
+    let wanted = args.last;
+    while wanted > found.len() as u64 {
+        let begin = after.saturating_sub(back);
+        (found, _, _) = rows(cli, &filter, begin, None).await?;
+        if begin == 0 {
+            break;
+        }
+        back *= 8;
+    }
+    if let Some(row) = found.last() {
+        after = after.max(row["position"].as_u64().unwrap_or(0));
+    }
+    let skipped = found.len().saturating_sub(args.last as usize);
+    show(cli, &found[skipped..])?;
+    if args.no_follow {
+        return Ok(());
+    }
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let (rows, next, of) = rows(cli, &filter, after, generation.as_deref()).await?;
+        show(cli, &rows)?;
+        (after, generation) = (next, Some(of));
+    }
+}
+
+/// The rows after a position, where to go on, and what that belongs to.
+async fn rows(
+    cli: &Cli,
+    filter: &Query,
+    after: u64,
+    generation: Option<&str>,
+) -> anyhow::Result<(Vec<Value>, u64, String)> {
+    let mut query = filter.clone();
+    query.push(("after_position", Some(after.to_string())));
+    query.push(("generation", generation.map(str::to_owned)));
+    let mut export = asked(cli, "predictions", &query).await?;
+    let mut text = Vec::new();
+    while let Some(part) = export.next().await? {
+        text.extend_from_slice(part.as_ref());
+    }
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let rows = lines
+        .map(serde_json::from_slice)
+        .collect::<Result<_, _>>()?;
+    Ok((rows, export.next_position, export.generation))
+}
+
+fn show(cli: &Cli, rows: &[Value]) -> anyhow::Result<()> {
+    for row in rows {
+        say(&if cli.is_json() {
+            row.to_string()
+        } else {
+            line(row)
+        })?;
+    }
+    Ok(())
+}
+
+/// The longest text of a prediction or an input that a line shows.
+const SHOWN: usize = 60;
+
+fn line(row: &Value) -> String {
+    let text = |name: &str| row[name].as_str().unwrap_or("-");
+    let short = |value: &Value| {
+        let text = match value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        // What a caller sent must not steer the terminal.
+        let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let mut short: String = printable.take(SHOWN).collect();
+        if text.chars().count() > SHOWN {
+            short.push('…');
+        }
+        short
+    };
+    let input = if row["text"].is_null() {
+        &row["inputs"]
+    } else {
+        &row["text"]
+    };
+    let at = text("created_at");
+    let latency = row["latency_ms"].as_f64();
+    let latency = latency.map_or("-".to_owned(), |ms| format!("{ms:.2} ms"));
+    format!(
+        "{}  {} {}  {:<8} {:>10}  {}  ←  {}  {}",
+        at.get(..19).unwrap_or(at),
+        text("name"),
+        text("model_version"),
+        text("status"),
+        latency,
+        short(&row["prediction"]),
+        short(input),
+        text("prediction_id"),
+    )
+}

@@ -1,0 +1,106 @@
+//! Tables that fit the terminal.
+
+use std::io::IsTerminal;
+
+/// Columns are at least so wide when they are cut.
+const NARROWEST: usize = 6;
+
+/// A table with a head. In a terminal that is too narrow, the widest columns are cut; in a file or a pipe nothing is.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = std::io::stdout()
+        .is_terminal()
+        .then(|| console::Term::stdout().size_checked())
+        .flatten()
+        .map(|(_, columns)| usize::from(columns));
+    within(head, rows, width)
+}
+
+fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
+    let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+    let cell = |row: &Vec<String>, at: usize| row.get(at).map_or("", String::as_str).to_owned();
+    let wide = |at: usize| {
+        let of_rows = rows
+            .iter()
+            .map(|row| console::measure_text_width(&cell(row, at)));
+        of_rows.chain([head[at].chars().count()]).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..head.len()).map(wide).collect();
+    if let Some(width) = width {
+        let gaps = 2 * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > width {
+            let Some(widest) = widths
+                .iter_mut()
+                .max()
+                .filter(|widest| **widest > NARROWEST)
+            else {
+                break;
+            };
+            *widest -= 1;
+        }
+    }
+    let right = |at: usize| {
+        let mut cells = rows
+            .iter()
+            .map(|row| cell(row, at))
+            .filter(|cell| cell != "-")
+            .peekable();
+        let number = |cell: String| {
+            cell.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-')
+                && cell
+                    .chars()
+                    .all(|c| !c.is_alphabetic() || c == 'm' || c == 's')
+        };
+        cells.peek().is_some() && cells.all(number)
+    };
+    let aligned: Vec<bool> = (0..head.len()).map(right).collect();
+    let line = |row: &Vec<String>| {
+        let cells = widths
+            .iter()
+            .zip(&aligned)
+            .enumerate()
+            .map(|(at, (width, right))| {
+                // What a caller sent must not steer the terminal.
+                let text: String = cell(row, at)
+                    .chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
+                let text = console::truncate_str(&text, *width, "…");
+                let side = if *right {
+                    console::Alignment::Right
+                } else {
+                    console::Alignment::Left
+                };
+                console::pad_str(&text, *width, side, None).into_owned()
+            });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let lines = std::iter::once(&head).chain(rows).map(line);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_widest_column() {
+        let row =
+            |name: &str, count: &str| vec![name.to_owned(), count.to_owned(), "ok".to_owned()];
+        let rows = [row(&"x".repeat(5000), "1"), row("short\u{1b}[31m", "1200")];
+        let shown = within(&["name", "requests", "status"], &rows, Some(40));
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 40),
+            "{shown}"
+        );
+        assert!(shown.contains('…') && !shown.contains('\u{1b}'), "{shown}");
+        let whole = within(&["name", "requests", "status"], &rows, None);
+        assert!(whole.contains(&"x".repeat(5000)));
+        // Numbers end where they end.
+        assert!(
+            shown.lines().nth(1).unwrap().contains("       1  ok"),
+            "{shown}"
+        );
+        // However narrow, it is shown.
+        assert!(within(&["name"], &rows, Some(1)).lines().count() == 3);
+    }
+}

@@ -1,0 +1,66 @@
+//! `weir feedback`: what became of predictions and units.
+
+use crate::args::{FeedbackArgs, FeedbackCommand, SendFeedbackArgs};
+use crate::control::{Cli, run};
+use crate::load;
+use anyhow::ensure;
+use api::Feedback;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(crate) fn feedback(args: &FeedbackArgs) -> anyhow::Result<ExitCode> {
+    let mut refused = 0;
+    run(async {
+        let cli = Cli::new(&args.connect)?;
+        match &args.command {
+            FeedbackCommand::Send(send) => one(&cli, send).await,
+            FeedbackCommand::Load(args) => {
+                refused = load::feedback(&cli, args).await?;
+                Ok(())
+            }
+            FeedbackCommand::Export(args) => crate::predictions::export_feedback(&cli, args).await,
+        }
+    })?;
+    Ok(load::exit(refused))
+}
+
+async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
+    // A label may be any JSON; a word that is none is a text.
+    let label = args.label.as_ref();
+    let label = label.map(|text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)));
+    let value: Feedback = serde_json::from_value(json!({
+        "prediction_id": args.prediction_id,
+        "request_id": args.request_id,
+        "unit_id": args.unit_id,
+        "name": args.name,
+        "label": label.unwrap_or(Value::Null),
+        "metric": args.metric,
+        "value": args.value,
+        "at": args.at,
+        "outcome_id": args.outcome_id,
+        "replace": args.replace,
+    }))?;
+    let reply = cli.client.feedback(&[value]).await?;
+    cli.print(&reply, || {
+        let counts = [
+            (reply.recorded, "recorded"),
+            (reply.duplicate, "known already"),
+            (reply.replaced, "in the place of another value"),
+            (reply.unmatched, "kept until its prediction or unit is seen"),
+            (reply.dropped, "dropped: its version is deleted"),
+            (reply.set_aside, "set aside by the database"),
+        ];
+        let said = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(_, what)| *what);
+        let said: Vec<&str> = said.collect();
+        let refused = reply.errors.iter().map(|error| error.detail.as_str());
+        said.into_iter()
+            .chain(refused)
+            .collect::<Vec<_>>()
+            .join("\n")
+    })?;
+    ensure!(reply.errors.is_empty(), "the value was refused");
+    Ok(())
+}
