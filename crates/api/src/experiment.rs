@@ -755,3 +755,44 @@ pub enum OverWord {
     /// Values were corrected.
     Corrected,
 }
+
+/// What looks at an experiment showed over time.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LookPage {
+    /// The experiment.
+    pub experiment: String,
+    /// Its primary metric, which the points are about.
+    pub metric: String,
+    /// The chance of a false claim: p below it is evidence.
+    pub alpha: f64,
+    /// The points, oldest first.
+    pub looks: Vec<Looked>,
+}
+
+/// What one look showed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Looked {
+    /// When it was.
+    pub at: String,
+    /// Of each candidate.
+    pub arms: Vec<LookArm>,
+    /// The shares of the arms, in their order, control first; empty before they are set.
+    pub shares: Vec<f64>,
+}
+
+/// What a look showed of a candidate.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LookArm {
+    /// The candidate.
+    pub version: String,
+    /// Units of both arms that the evidence stands on.
+    pub units: u64,
+    /// The difference to the control.
+    pub difference: Option<f64>,
+    /// The lower end of its always-valid interval.
+    pub lower: Option<f64>,
+    /// The upper end.
+    pub upper: Option<f64>,
+    /// The always-valid p-value so far.
+    pub p: f64,
+}

@@ -32,10 +32,10 @@ pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Claimed, Comparison, CreateExperiment,
     DayEffect, EffectByDay, EffectChange, Events, Excluded, Experiment, ExperimentArm,
-    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, MetricArm, MetricResults,
-    Needed, Over, OverWord, Phase, PhaseWord, Policy, Progress, ResultArm, SampleRatio,
-    SegmentComparison, SegmentKind, SegmentMetric, SegmentResults, SegmentWord, Sequential, Shown,
-    StartedExperiment, WindowCheck,
+    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, LookArm, LookPage, Looked,
+    MetricArm, MetricResults, Needed, Over, OverWord, Phase, PhaseWord, Policy, Progress,
+    ResultArm, SampleRatio, SegmentComparison, SegmentKind, SegmentMetric, SegmentResults,
+    SegmentWord, Sequential, Shown, StartedExperiment, WindowCheck,
 };
 pub use feedback::{
     Accepted, AcceptedFeedback, AcceptedWord, Feedback, FeedbackBody, FeedbackPage,
@@ -48,7 +48,7 @@ pub use health::{
 };
 pub use key::{BeginSession, CreateKey, Key, RotateKey, Session};
 pub use metric::{DeclareMetric, Metric};
-pub use performance::{Performance, Recommendation, VersionPerformance};
+pub use performance::{Performance, Recommendation, Timeline, TimelineSeries, VersionPerformance};
 pub use plan::{
     EffectUnits, FromLog, LoggedUnits, LoggedUnitsRequest, PlanReply, PlanRequest, UnitsPower,
 };

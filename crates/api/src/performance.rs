@@ -73,3 +73,42 @@ pub struct VersionPerformance {
     /// Its 95 % interval (Wilson), for one look.
     pub measured_accuracy_interval: Option<crate::Interval>,
 }
+
+/// What versions did over time.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
+    /// When the first step begins.
+    pub since: String,
+    /// How long a step is.
+    pub step_seconds: u64,
+    /// How many there are.
+    pub steps: u32,
+    /// One for each version, or for each model.
+    pub series: Vec<TimelineSeries>,
+    /// What was answered and is not counted yet; left out when everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
+}
+
+/// What a version, or all versions of a model, did: a number for each step.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TimelineSeries {
+    /// The model.
+    pub name: String,
+    /// The version; null for all of the model.
+    pub model_id: Option<String>,
+    /// Its version string.
+    pub version: Option<String>,
+    /// Predictions, failed ones included.
+    pub requests: Vec<u64>,
+    /// Of these, those that the chosen version failed.
+    pub errors: Vec<u64>,
+    /// Of these, those whose input was refused.
+    pub rejected: Vec<u64>,
+    /// The median latency, in milliseconds; null where nothing was measured.
+    pub p50_ms: Vec<Option<f64>>,
+    /// Its 95th percentile.
+    pub p95_ms: Vec<Option<f64>>,
+    /// Its 99th percentile.
+    pub p99_ms: Vec<Option<f64>>,
+}

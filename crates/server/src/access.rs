@@ -102,6 +102,12 @@ impl Caller {
         Err(ApiError::new(ErrorCode::Forbidden, detail))
     }
 
+    /// What he may see, as a text: the same for all who see the same.
+    pub(crate) fn sees(&self) -> String {
+        let role = self.role.map_or("none", Role::as_str);
+        format!("{role} {}", self.patterns())
+    }
+
     /// Who he is, at the beginning of a sentence.
     fn name(&self) -> String {
         match (&self.key, &self.user) {

@@ -5,18 +5,18 @@ use crate::catalogue::CommandError;
 use crate::experiments::start::start_due;
 use crate::log::FRESH_WITHIN;
 use crate::state::AppState;
-use crate::{limits, results, scales};
+use crate::{limits, looks, results, scales};
 use api::LogLag;
 use catalog::ExperimentDecision;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use judge::control::{Look, Next, step};
 use judge::limits::Limit;
-use judge::results::{View, changes, needs_minutes, view};
+use judge::results::{History, Results, View, changes, needs_minutes, view};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{Checkpoint, LogStore, ModelStore, StoreError};
+use store::{Checkpoint, LogStore, LookPoint, ModelStore, StoreError};
 use tokio::time::{Interval, MissedTickBehavior};
 use types::{
     Actor, Decision, Evidence, Experiment, ExperimentKey, ExperimentStatus, LookRecord,
@@ -125,14 +125,24 @@ pub(crate) async fn tick(state: &AppState) -> Result<(), StoreError> {
             Err(error) => tracing::error!(%error, "an experiment cannot be read"),
         }
     }
-    let judging = move || -> Vec<Seen> {
-        let each = readable.into_iter();
-        each.filter_map(|(experiment, evidence, scales)| {
-            look_alone(&experiment, &evidence, scales, now, lag.as_ref())
-        })
-        .collect()
+    let due = state
+        .looks
+        .due(readable.iter().map(|(found, ..)| found), now);
+    let judging = move || -> (Vec<Seen>, Vec<LookPoint>) {
+        let (mut seen, mut points) = (Vec::new(), Vec::new());
+        for (experiment, evidence, scales) in readable {
+            let Some(look) = look_alone(&experiment, &evidence, scales, now, lag.as_ref()) else {
+                continue;
+            };
+            seen.extend(look.seen);
+            if due.contains(&experiment.key) {
+                points.push(look.point);
+            }
+        }
+        (seen, points)
     };
-    let seen = results::away(judging).await?;
+    let (seen, points) = results::away(judging).await?;
+    state.looks.keep(state, points).await;
     let changed = seen.len();
     let limited = seen.iter().any(|seen| matches!(seen, Seen::Limit(..)));
     let taken = take(state, seen).await;
@@ -308,24 +318,44 @@ fn look_alone(
     scales: Option<Vec<Option<Scale>>>,
     now: Timestamp,
     lag: Option<&LogLag>,
-) -> Option<Seen> {
-    let looking = AssertUnwindSafe(|| look(experiment, evidence, scales, now, lag));
+) -> Option<Looked> {
+    let looking = AssertUnwindSafe(|| Some(look(experiment, evidence, scales, now, lag)));
     catch_unwind(looking).unwrap_or_else(|_| {
         tracing::error!(experiment = %experiment.id, "the judge failed");
         None
     })
 }
 
-/// What a look at an experiment leads to; `None` where nothing changes.
+/// What a look at an experiment leads to, and what it shows.
+struct Looked {
+    /// Nothing where nothing changes.
+    seen: Option<Seen>,
+    point: LookPoint,
+}
+
 fn look(
     experiment: &Experiment,
     evidence: &Evidence,
     scales: Option<Vec<Option<Scale>>>,
     now: Timestamp,
     lag: Option<&LogLag>,
-) -> Option<Seen> {
+) -> Looked {
     let history = results::history_of(experiment);
     let judged = view(experiment, evidence, &history, now, View::Deciding);
+    let point = looks::point(experiment, &judged, now);
+    let seen = led_to(experiment, evidence, scales, now, lag, (&history, judged));
+    Looked { seen, point }
+}
+
+/// What a look leads to; `None` where nothing changes.
+fn led_to(
+    experiment: &Experiment,
+    evidence: &Evidence,
+    scales: Option<Vec<Option<Scale>>>,
+    now: Timestamp,
+    lag: Option<&LogLag>,
+    (history, judged): (&History, Results),
+) -> Option<Seen> {
     let next = step(&Look {
         experiment,
         evidence,
@@ -345,12 +375,12 @@ fn look(
             status,
             ..experiment.clone()
         };
-        let judged = judge::results::results(&then, evidence, &history, now);
+        let judged = judge::results::results(&then, evidence, history, now);
         let evidence = results::as_value(&then, &judged, now, lag.cloned());
         (judged.summary, evidence)
     };
     let shown = judged.history();
-    let effect_changed = shown.has_new_change(&history);
+    let effect_changed = shown.has_new_change(history);
     // New weights can wait for a look, as there may be some at each; an arm that does harm cannot.
     let dropped = |progress: &Option<Progress>| match progress {
         Some(Progress::Bandit(bandit)) => bandit.dropped.len(),
@@ -367,7 +397,7 @@ fn look(
     };
     // What another decision takes the turn of is told by the next look.
     let shown = match next.decision.is_some() || scales.is_some() {
-        true => shown.without_new_changes(&history),
+        true => shown.without_new_changes(history),
         false => shown,
     };
     let look = LookRecord {
@@ -533,7 +563,7 @@ mod tests {
             // Several looks a day.
             for hour in [1, 7, 13] {
                 let now = Timestamp::from_micros(day * DAY + hour * DAY / 24);
-                let looked = look(&experiment, &evidence(&right), None, now, None);
+                let looked = look(&experiment, &evidence(&right), None, now, None).seen;
                 let look = match looked {
                     None => continue,
                     Some(Seen::Checkpoint(checkpoint)) => checkpoint.look,
@@ -583,7 +613,7 @@ mod tests {
         for (scales, corrected) in [(scales, false), (None, false), (None, true), (None, false)] {
             let steady = evidence(&[100; 9]);
             let seen = if corrected { &steady } else { &changed };
-            let look = match look(&experiment, seen, scales, now, None) {
+            let look = match look(&experiment, seen, scales, now, None).seen {
                 None => continue,
                 Some(Seen::Checkpoint(checkpoint)) => checkpoint.look,
                 Some(Seen::Decision(_, step)) => {

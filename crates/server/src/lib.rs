@@ -39,6 +39,7 @@ mod limits;
 mod lines;
 mod listener;
 mod log;
+mod looks;
 mod meters;
 mod metrics;
 mod models;
@@ -55,6 +56,7 @@ mod requests;
 mod restore;
 mod results;
 mod retention;
+mod reuse;
 mod rules;
 mod scales;
 mod secret_file;
@@ -62,6 +64,7 @@ mod settings;
 mod shadow;
 mod snapshot;
 mod state;
+mod timeline;
 mod tls;
 mod traffic;
 mod unknown;
@@ -490,6 +493,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(prometheus::scrape))
         .routes(routes!(models::list, models::register))
         .routes(routes!(performance::performance))
+        .routes(routes!(timeline::read))
         .routes(routes!(models::read, models::patch, models::delete))
         .routes(routes!(models::activate))
         .routes(routes!(artifacts::read, artifacts::put))
@@ -540,6 +544,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(experiments::start::start))
         .routes(routes!(interventions::intervene))
         .routes(routes!(results::read))
+        .routes(routes!(looks::history))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::units))
         .routes(routes!(evaluate::answer))

@@ -12,7 +12,7 @@ use crate::requests::Requests;
 use crate::secret_file;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
-use crate::{Config, StartError, events, export, lines, pages, settings, webhooks};
+use crate::{Config, StartError, events, export, lines, looks, pages, reuse, settings, webhooks};
 use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
@@ -78,6 +78,10 @@ pub(crate) struct Shared {
     pub(crate) large_bodies: Arc<Semaphore>,
     /// For replies that read much.
     pub(crate) pages: Arc<Semaphore>,
+    /// Replies that many people look at.
+    pub(crate) shared: Arc<reuse::Shared>,
+    /// When points of charts were kept.
+    pub(crate) looks: Arc<looks::Looks>,
     /// For tests of webhooks.
     pub(crate) tests: Arc<Semaphore>,
     /// For exports.
@@ -209,6 +213,8 @@ impl AppState {
             permits: Arc::new(Semaphore::new(config.max_predictions)),
             large_bodies: Arc::new(Semaphore::new(lines::LARGE_BODIES)),
             pages: Arc::new(Semaphore::new(pages::AT_ONCE)),
+            shared: Arc::default(),
+            looks: Arc::default(),
             tests: Arc::new(Semaphore::new(webhooks::TESTS)),
             exports: Arc::new(Semaphore::new(export::AT_ONCE)),
             streams: Arc::new(Semaphore::new(events::MOST_STREAMS)),

@@ -57,6 +57,17 @@ pub struct Checkpoint {
     pub look: types::LookRecord,
 }
 
+/// What a look at an experiment showed, kept for a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookPoint {
+    /// The experiment.
+    pub key: ExperimentKey,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// What it showed, as JSON.
+    pub shown: String,
+}
+
 /// Which entries of the audit to list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {

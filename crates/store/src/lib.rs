@@ -26,8 +26,8 @@ use entry::{PARTS, part_of, unit_number};
 
 pub use artifacts::{Artifacts, Incoming as IncomingArtifact, InvalidArtifact};
 pub use catalog::{
-    Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied, StoredKey,
-    StoredWebhook, VersionFilter,
+    Alias, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, LookPoint, NotApplied,
+    StoredKey, StoredWebhook, VersionFilter,
 };
 pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier, matured_before};

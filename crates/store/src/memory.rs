@@ -9,10 +9,10 @@ use crate::entry::PredictionEntry;
 use crate::{
     Alias, Appended, Applied, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
-    LogState, LogStore, LoggedPrediction, ModelStore, Piece, PlacedFeedback, PlacedOutcome,
-    PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence, SetAside,
-    ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome, StoredWebhook,
-    VersionFilter, VersionTotals,
+    LogState, LogStore, LoggedPrediction, LookPoint, ModelStore, Piece, PlacedFeedback,
+    PlacedOutcome, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
+    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome,
+    StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -55,6 +55,15 @@ impl ModelStore for MemoryStore {
         let mut memory = self.lock();
         let each = looks.into_iter().map(|look| memory.models.checkpoint(look));
         Ok(each.collect())
+    }
+
+    async fn keep_points(&self, points: Vec<LookPoint>) -> Result<(), StoreError> {
+        self.lock().models.keep_points(points);
+        Ok(())
+    }
+
+    async fn points(&self, key: ExperimentKey) -> Result<Vec<LookPoint>, StoreError> {
+        Ok(self.lock().models.points(key))
     }
 
     async fn version(&self, id: ModelId) -> Result<Option<Version>, StoreError> {

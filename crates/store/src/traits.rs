@@ -4,9 +4,9 @@
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
-    LogState, LoggedPrediction, NotApplied, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
-    RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback,
-    StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    LogState, LoggedPrediction, LookPoint, NotApplied, Piece, PlacedFeedback, PlacedOutcome,
+    PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
+    StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -48,6 +48,24 @@ pub trait ModelStore: Clone + Send + Sync + 'static {
         &self,
         looks: Vec<Checkpoint>,
     ) -> impl Future<Output = Result<Vec<Applied>, StoreError>> + Send;
+
+    /// Keeps what looks have shown, for charts. It is no change, and has no event; a point that is there stays.
+    ///
+    /// # Errors
+    /// When nothing can be written now.
+    fn keep_points(
+        &self,
+        points: Vec<LookPoint>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What was kept of an experiment, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn points(
+        &self,
+        key: ExperimentKey,
+    ) -> impl Future<Output = Result<Vec<LookPoint>, StoreError>> + Send;
 
     /// One version.
     ///

@@ -5,7 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::pages::{self, Holding};
 use crate::state::AppState;
 use crate::unknown::Queries;
-use crate::{codec, experiments, models};
+use crate::{codec, experiments, models, reuse};
 use api::ErrorCode;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -95,6 +95,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("GET", "/models", Read, Of::Handler).reads_much(),
     row("POST", "/models", Change, Of::Handler),
     row("GET", "/models/performance", Read, Of::Handler).reads_much(),
+    row("GET", "/models/timeline", Read, Of::Handler).reads_much(),
     row("GET", "/models/{model_id}", Read, Of::Version),
     row("PATCH", "/models/{model_id}", Change, Of::Version),
     row("DELETE", "/models/{model_id}", Change, Of::Version),
@@ -196,6 +197,12 @@ pub(crate) const ROWS: &[Row] = &[
         Of::Experiment,
     )
     .reads_much(),
+    row(
+        "GET",
+        "/experiments/{experiment}/history",
+        Read,
+        Of::Experiment,
+    ),
     row("POST", "/plan", Analyse, Of::Handler).reads_much(),
     row("POST", "/plan/units", Analyse, Of::Handler).reads_much(),
     row("POST", "/evaluate", Analyse, Of::Handler).reads_much(),
@@ -317,15 +324,25 @@ impl Guard {
         if let Err(error) = known {
             return codec::said(&parts.uri, error);
         }
-        let place = match pages::place(&state, row).await {
-            Ok(place) => place,
-            Err(error) => return codec::said(&parts.uri, error),
+        let age = (row.method == "GET" && row.right.is_some() && parts.method == Method::GET)
+            .then(|| reuse::allowed_age(&parts.headers))
+            .flatten();
+        let asked = age.map(|age| (format!("{} {}", caller.sees(), parts.uri), age));
+        let answer = async {
+            let place = match pages::place(&state, row).await {
+                Ok(place) => place,
+                Err(error) => return codec::said(&parts.uri, error),
+            };
+            let answered = CALLER.scope(caller, next.run(Request::from_parts(parts, body)));
+            let answered = answered.await;
+            match place {
+                None => answered,
+                Some(place) => answered.map(|body| Body::new(Holding::new(body, place))),
+            }
         };
-        let answered = CALLER.scope(caller, next.run(Request::from_parts(parts, body)));
-        let answered = answered.await;
-        match place {
-            None => answered,
-            Some(place) => answered.map(|body| Body::new(Holding::new(body, place))),
+        match asked {
+            None => answer.await,
+            Some((asked, age)) => state.shared.or_make(asked, age, answer).await,
         }
     }
 }

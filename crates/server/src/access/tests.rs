@@ -231,6 +231,7 @@ async fn every_route_is_for_the_roles_that_its_row_says_and_for_nobody_else() {
                 "/metrics",
                 "/models",
                 "/models/performance",
+                "/models/timeline",
                 "/experiments",
                 "/v1/models",
             ];

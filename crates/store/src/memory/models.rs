@@ -2,8 +2,8 @@
 
 use crate::chain::{self, AuditRow, Chain};
 use crate::{
-    Alias, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, NotApplied,
-    StoredKey, StoredWebhook, VersionFilter,
+    Alias, Applied, AuditEntry, AuditFilter, Checkpoint, Delivery, ExperimentFilter, LookPoint,
+    NotApplied, StoredKey, StoredWebhook, VersionFilter,
 };
 use evidence::Terms;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(super) struct Models {
     metrics: BTreeMap<(ModelName, MetricName), Metric>,
     experiments: BTreeMap<ExperimentKey, Experiment>,
     epochs: BTreeMap<(ExperimentKey, i64), Epoch>,
+    /// What looks showed, as JSON.
+    points: BTreeMap<(ExperimentKey, Timestamp), String>,
     /// The greatest key that an experiment has had.
     newest_experiment: i64,
     events: Vec<Told>,
@@ -288,6 +290,24 @@ impl Models {
         experiment.history = Some(look.look.history);
         experiment.verdict = Some(look.look.verdict);
         Ok(())
+    }
+
+    pub(super) fn keep_points(&mut self, points: Vec<LookPoint>) {
+        for point in points {
+            self.points
+                .entry((point.key, point.at))
+                .or_insert(point.shown);
+        }
+    }
+
+    pub(super) fn points(&self, key: ExperimentKey) -> Vec<LookPoint> {
+        let of = self.points.iter().filter(|((of, _), _)| *of == key);
+        let point = |((key, at), shown): (&(ExperimentKey, Timestamp), &String)| LookPoint {
+            key: *key,
+            at: *at,
+            shown: shown.clone(),
+        };
+        of.map(point).collect()
     }
 
     pub(super) fn apply_settings(&mut self, change: SettingsChange) -> Applied {

@@ -8,7 +8,7 @@ use crate::traits::{Applied, LogStore, ModelStore, ReadModel, RunningEvidence};
 use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
-    LogState, LoggedPrediction, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
+    LogState, LoggedPrediction, LookPoint, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
     RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback,
     StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
@@ -28,6 +28,15 @@ impl ModelStore for Store {
 
     async fn checkpoint(&self, looks: Vec<Checkpoint>) -> Result<Vec<Applied>, StoreError> {
         catalog::apply::keep_looks(self, looks).await
+    }
+
+    async fn keep_points(&self, points: Vec<LookPoint>) -> Result<(), StoreError> {
+        self.change(move |t| catalog::looks::keep(t, &points)).await
+    }
+
+    async fn points(&self, key: ExperimentKey) -> Result<Vec<LookPoint>, StoreError> {
+        self.read(move |connection| catalog::looks::of(connection, key))
+            .await
     }
 
     async fn version(&self, id: ModelId) -> Result<Option<Version>, StoreError> {

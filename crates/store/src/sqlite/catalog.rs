@@ -5,6 +5,7 @@ pub(super) mod apply;
 pub(super) mod audit;
 pub(super) mod experiments;
 pub(super) mod gathered;
+pub(super) mod looks;
 pub(super) mod metrics;
 pub(super) mod settings;
 pub(super) mod state;

@@ -527,3 +527,10 @@ ALTER TABLE evidence ADD COLUMN parts BLOB NOT NULL DEFAULT x'';
 -- To schema 16
 -- Outcomes of units are exported in the order of the journal.
 CREATE INDEX unit_outcomes_by_position ON unit_outcomes (server_key, position);
+-- What looks at running experiments showed, thinned out: for charts, decided by nobody.
+CREATE TABLE experiment_looks (
+    experiment_key INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    shown TEXT NOT NULL,
+    PRIMARY KEY (experiment_key, at)
+) WITHOUT ROWID;

@@ -196,6 +196,14 @@ CREATE TABLE experiments (
 );
 CREATE UNIQUE INDEX one_experiment_runs ON experiments (name) WHERE status = 'running';
 
+-- What looks at running experiments showed, thinned out: for charts, decided by nobody.
+CREATE TABLE experiment_looks (
+    experiment_key INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    shown TEXT NOT NULL,            -- JSON
+    PRIMARY KEY (experiment_key, at)
+) WITHOUT ROWID;
+
 -- The published shares of the arms while an epoch of an experiment lasts.
 CREATE TABLE experiment_epochs (
     experiment_key INTEGER NOT NULL,

@@ -3,7 +3,7 @@
 use crate::{Backend, Opened, append, at, command, feedback, name, record, register, replayed};
 use catalog::{Command, ExperimentDecision, differences};
 use std::collections::HashMap;
-use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, FeedbackOf};
+use store::{AuditFilter, Checkpoint, Feedback, FeedbackContent, FeedbackOf, LookPoint};
 use types::{
     Action, Actor, Arm, BuiltIn, Decision, Evidence, Experiment, ExperimentDefinition,
     ExperimentId, LookRecord, Metric, MetricKind, MetricName, Missing, ModelState,
@@ -158,6 +158,18 @@ pub(crate) async fn looks_are_kept_while_an_experiment_runs<S: Backend>(opened: 
     assert_eq!(store.events_of(name("m")).await.unwrap().len(), events + 1);
     let late = shown("[2]", seen.revision + 1);
     assert!(store.checkpoint(vec![late]).await.unwrap()[0].is_err());
+    let point = |seconds, shown: &str| LookPoint {
+        key: seen.key,
+        at: at(seconds),
+        shown: shown.to_owned(),
+    };
+    let points = vec![point(20, "[2]"), point(10, "[1]")];
+    store.keep_points(points).await.unwrap();
+    // What was seen is not seen anew.
+    let again = vec![point(10, "[3]"), point(30, "[4]")];
+    store.keep_points(again).await.unwrap();
+    let all = [point(10, "[1]"), point(20, "[2]"), point(30, "[4]")];
+    assert_eq!(store.points(seen.key).await.unwrap(), all);
     let ended = store.experiment(experiment.id).await.unwrap().unwrap();
     assert_eq!(ended.history.as_deref(), Some("[]"));
     assert_eq!(ended.ended_at, Some(at(5)));
