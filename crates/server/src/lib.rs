@@ -472,8 +472,7 @@ fn router(state: AppState) -> Router {
     let guard = access::rights::Guard::new(state.clone(), &document);
     let guard = axum::middleware::from_fn_with_state(guard, access::rights::guard);
     router
-        .route("/assets/dashboard.js", get(dashboard::script))
-        .route("/assets/dashboard.css", get(dashboard::style))
+        .route("/assets/{asset}", get(dashboard::read))
         .merge(openapi::pages(document))
         .route_layer(guard)
         .fallback(|uri: Uri| async move { codec::said(&uri, ApiError::path_not_found()) })

@@ -14,7 +14,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use store::{LogStore, PredictionFilter};
 use types::{
-    Condition, Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp, VersionName,
+    Condition, ExperimentId, Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp,
+    VersionName,
 };
 use utoipa::IntoParams;
 
@@ -28,6 +29,10 @@ pub(crate) struct ListParams {
     model_id: Option<String>,
     #[param(value_type = Option<api::PredictionStatus>)]
     status: Option<String>,
+    /// Only those of this unit. As with `where`, at most 50,000 predictions are looked at for a page.
+    unit_id: Option<String>,
+    /// Only those that take part in this experiment. As with `where`, at most 50,000 are looked at for a page.
+    experiment: Option<String>,
     since: Option<String>,
     until: Option<String>,
     /// A condition on attributes, such as `country in [DE, AT]`. At most 50,000 predictions are looked at for a page:
@@ -71,8 +76,8 @@ pub(crate) async fn list(
             let (found, next) = newest(&state, filter).await?;
             (found, next, None)
         }
-        (None, Some(condition)) => {
-            let (found, next) = search(&state, filter, &condition).await?;
+        (None, Some(wanted)) => {
+            let (found, next) = search(&state, filter, &wanted).await?;
             (found, next, None)
         }
         // Whoever has read all asks again from where they are.
@@ -131,11 +136,30 @@ async fn newest(
     Ok((found.into_rows(), last))
 }
 
-/// The newest whose attributes meet a condition, and where to go on: conditions have no index.
+/// What has no index: each prediction is looked at.
+#[derive(Default)]
+struct Wanted {
+    condition: Option<Condition>,
+    unit_id: Option<String>,
+    experiment: Option<ExperimentId>,
+}
+
+impl Wanted {
+    fn takes(&self, prediction: &store::LoggedPrediction) -> bool {
+        // What is not there meets no condition, and does not fail to meet one either.
+        let known = prediction.kept.attributes.is_there();
+        let meets = |condition: &Condition| known && condition.is_met(&prediction.attributes);
+        self.condition.as_ref().is_none_or(meets)
+            && (self.unit_id.is_none() || self.unit_id == prediction.unit_id)
+            && (self.experiment.is_none() || self.experiment == prediction.experiment_id)
+    }
+}
+
+/// The newest that are wanted, and where to go on.
 async fn search(
     state: &AppState,
     filter: PredictionFilter,
-    condition: &Condition,
+    wanted: &Wanted,
 ) -> ApiResult<(Vec<store::LoggedPrediction>, Option<PredictionId>)> {
     let mut found = Vec::new();
     let mut before = filter.before;
@@ -150,9 +174,7 @@ async fn search(
         looked_at += chunk.len() as u32;
         for prediction in chunk {
             before = Some(prediction.id);
-            // What is not there meets no condition, and does not fail to meet one either.
-            let known = prediction.kept.attributes.is_there();
-            if known && condition.is_met(&prediction.attributes) {
+            if wanted.takes(&prediction) {
                 bytes += prediction.bytes();
                 found.push(prediction);
             }
@@ -175,6 +197,8 @@ impl ListParams {
             &self.version,
             &self.model_id,
             &self.status,
+            &self.unit_id,
+            &self.experiment,
             &self.since,
             &self.until,
             &self.r#where,
@@ -187,8 +211,8 @@ impl ListParams {
 /// What is listed.
 struct Asked {
     filter: PredictionFilter,
-    /// Those whose attributes meet it.
-    of: Option<Condition>,
+    /// Those that are like this.
+    of: Option<Wanted>,
     /// In the order of the journal, from a position on.
     after: Option<u64>,
 }
@@ -226,7 +250,14 @@ fn check(params: &ListParams) -> ApiResult<Asked> {
         ),
         limit,
     };
-    let of = fields.take_option("?where", params.r#where.as_deref().map(Condition::parse));
+    let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
+    let wanted = Wanted {
+        condition: fields.take_option("?where", params.r#where.as_deref().map(Condition::parse)),
+        unit_id: params.unit_id.clone(),
+        experiment: fields.take_option("?experiment", experiment),
+    };
+    let given = [&params.r#where, &params.unit_id, &params.experiment];
+    let of = given.into_iter().any(Option::is_some).then_some(wanted);
     let asked = fields.finish(Some(Asked { filter, of, after }))?;
     access::check_option(params.name.as_deref())?;
     Ok(asked)

@@ -31,14 +31,18 @@ type Slot = Arc<Mutex<Option<Kept>>>;
 #[derive(Default)]
 pub(crate) struct Shared(StdMutex<HashMap<String, Slot>>);
 
-/// How old a reply may be for whoever asks.
+/// How old a reply may be for whoever asks. `no-cache` asks for a new one, which the others share from then on, so that
+/// nobody sees less after he has seen more.
 pub(crate) fn allowed_age(headers: &HeaderMap) -> Option<Duration> {
     let said = headers.get(CACHE_CONTROL)?.to_str().ok()?;
-    let seconds = said.split(',').find_map(|directive| {
-        let seconds = directive.trim().strip_prefix("max-age=")?;
-        seconds.parse::<u64>().ok()
-    })?;
-    (seconds > 0).then(|| Duration::from_secs(seconds).min(OLDEST))
+    said.split(',').find_map(|directive| {
+        let directive = directive.trim();
+        if directive == "no-cache" {
+            return Some(Duration::ZERO);
+        }
+        let seconds = directive.strip_prefix("max-age=")?.parse().ok()?;
+        Some(Duration::from_secs(seconds).min(OLDEST))
+    })
 }
 
 impl Shared {
@@ -73,7 +77,8 @@ impl Shared {
         let reply = Kept {
             made,
             headers: parts.headers,
-            body,
+            // A copy: what was made may hold a place among large replies until nobody has its bytes any more.
+            body: Bytes::copy_from_slice(&body),
         };
         kept.insert(reply).reply()
     }
@@ -157,8 +162,9 @@ mod tests {
             let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static(value))]);
             allowed_age(&headers)
         };
-        assert_eq!(age("no-cache"), None);
-        assert_eq!(age("max-age=0"), None);
+        assert_eq!(age("no-cache"), Some(Duration::ZERO));
+        assert_eq!(age("max-age=0"), Some(Duration::ZERO));
+        assert_eq!(age("no-store"), None);
         assert_eq!(age("max-age=2"), Some(Duration::from_secs(2)));
         assert_eq!(age("no-transform, max-age=3600"), Some(OLDEST));
         assert_eq!(allowed_age(&HeaderMap::new()), None);

@@ -79,8 +79,7 @@ const fn open(method: &'static str, path: &'static str) -> Row {
 /// One row for each route.
 pub(crate) const ROWS: &[Row] = &[
     open("GET", "/"),
-    open("GET", "/assets/dashboard.js"),
-    open("GET", "/assets/dashboard.css"),
+    open("GET", "/assets/{asset}"),
     open("GET", "/docs"),
     open("GET", "/docs/"),
     open("GET", "/docs/{*rest}"),

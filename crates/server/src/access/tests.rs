@@ -107,6 +107,7 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
         .replace("{key}", "key-000000000000")
         .replace("{prediction_id}", "0190a000-0000-7000-8000-000000000000")
         .replace("{receipt}", "0190a000-0000-7000-8000-000000000000")
+        .replace("{asset}", "app.js")
         .replace("{*rest}", "index.css");
     let query = match row.path {
         "/predictions"
