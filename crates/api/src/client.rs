@@ -19,7 +19,8 @@ pub enum ClientError {
     /// The server refused it.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
-    /// The server cannot be reached, or is none. What is at the bottom of it is in the message, so there is no `source`.
+    /// The server cannot be reached, or is not a Weir server. The message includes the underlying cause, so there is no
+    /// `source`.
     #[error("the server cannot be asked: {}", innermost(.0))]
     Transport(reqwest::Error),
     /// Among the authorities there is no certificate.
@@ -118,7 +119,7 @@ impl Client {
     /// certified by, beside those of the system.
     ///
     /// # Errors
-    /// When they cannot be sent, or are none.
+    /// When they cannot be sent, or are not valid.
     pub fn with(
         self,
         key: Option<&str>,

@@ -20,7 +20,7 @@ pub struct DecisionRequest {
     #[schema(value_type = Option<Object>, example = json!({"country": "DE"}))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<types::Members>,
-    /// A version or an alias that is meant, instead of one chosen by the weights.
+    /// The version or alias to use, instead of one chosen by the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_version: Option<String>,
 }
@@ -45,7 +45,8 @@ pub struct Decision {
     pub epoch: i64,
     /// The experiment that the decision takes part in.
     pub experiment: Option<String>,
-    /// Who it is for, as outcomes name it: a decision for nobody is a unit of its own.
+    /// The unit that it is for, by which outcomes name it: a decision without a `unit_id` is a unit of its
+    /// own.
     pub unit_id: String,
     /// The decision, signed.
     pub token: String,
@@ -54,7 +55,7 @@ pub struct Decision {
 }
 
 /// A prediction that was made elsewhere. With the `token` of a decision it is evidence like any other; without one it is
-/// logged as `observed` and is evidence for nothing.
+/// logged as `observed`, and no experiment uses it as evidence.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObservedPrediction {
@@ -74,7 +75,7 @@ pub struct ObservedPrediction {
     #[schema(value_type = Option<Object>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<types::Members>,
-    /// What the caller calls the request, unique for the model within 24 hours: the same again changes nothing.
+    /// The caller's id for the request, unique for the model within 24 hours: sending it again changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The text that came in.
@@ -84,7 +85,8 @@ pub struct ObservedPrediction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub inputs: Option<Json>,
-    /// What the version said. Without it and without an `error` the request says that the unit was exposed.
+    /// What the version answered. Without this and without an `error`, the request says only that the unit
+    /// was exposed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub prediction: Option<Json>,
@@ -97,7 +99,7 @@ pub struct ObservedPrediction {
     /// Why the version failed, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it was made; now where that is not said.
+    /// When it was made; now when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// Without a token: the probability with which the version was chosen there. `POST /evaluate` uses it, and nothing else.
@@ -125,10 +127,10 @@ pub struct Exposure {
     #[schema(value_type = Option<Object>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<types::Members>,
-    /// What the caller calls the exposure: the same again within 24 hours changes nothing.
+    /// The caller's id for the exposure: sending it again within 24 hours changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// When it was; now where that is not said.
+    /// When it was; now when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }
@@ -148,7 +150,7 @@ pub enum ExposureBody {
 pub struct ObservedReply {
     /// Predictions that were logged.
     pub recorded: u64,
-    /// Those that were there already, by their `request_id`.
+    /// Predictions whose `request_id` was logged before.
     pub duplicate: u64,
     /// Those that were refused; `errors` says why.
     pub rejected: u64,
@@ -163,7 +165,7 @@ pub struct ObservedReply {
 pub struct ObservedReceipt {
     /// The line it came in, or its place in the array, from 1.
     pub line: u64,
-    /// By which feedback names it.
+    /// The id by which feedback names it.
     pub prediction_id: String,
     /// Whether it is new: `recorded` or `duplicate`.
     pub status: FeedbackStatus,

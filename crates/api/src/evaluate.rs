@@ -29,12 +29,12 @@ pub struct EvaluateRequest {
     /// The first moment of the log that counts, RFC 3339; a week ago when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The first moment that does not; now when left out.
+    /// The end of that time: the first moment that does not count; now when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
 
-/// What it would have earned.
+/// What that split or bandit would have earned.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EvaluateReply {
     /// The model.
@@ -45,7 +45,7 @@ pub struct EvaluateReply {
     pub summary: String,
     /// The first moment of the log that counts.
     pub since: String,
-    /// The first moment that does not.
+    /// The end of that time: the first moment that does not count.
     pub until: String,
     /// The split that was evaluated, from 0 to 1; of an algorithm, the last one.
     pub weights: BTreeMap<String, f64>,
@@ -54,7 +54,8 @@ pub struct EvaluateReply {
     pub updates: Option<u64>,
     /// Predictions that count.
     pub predictions: u64,
-    /// Predictions left out because a version of the policy had no chance then, or next to none.
+    /// Predictions left out because a version of the policy had no chance of being chosen then, or next to
+    /// none.
     pub without_support: u64,
     /// (Σw)²/Σw²: how many predictions these are worth.
     pub effective_sample_size: f64,

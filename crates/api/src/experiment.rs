@@ -86,7 +86,7 @@ pub struct CreateExperiment {
     /// values that come, the others together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dimensions: Vec<String>,
-    /// What the hash of its units is salted with; random when left out.
+    /// The salt for the hashes that assign units to arms; random when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// The latency over which a prediction is `slow`, in milliseconds.
@@ -141,10 +141,10 @@ pub struct Experiment {
     pub bandit: Option<BanditSettings>,
     /// Where it is in its life.
     pub status: ExperimentStatus,
-    /// Counts what happened to it: the number to send with a command, so that it is decided by what you
-    /// saw.
+    /// Counts its changes. Send it with a command, so that the command is refused if something has changed
+    /// since you looked.
     pub revision: i64,
-    /// How far its policy has come, where it has one that moves the weights and runs.
+    /// How far its policy has come, while it runs with a policy that moves the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     /// What may be done to it now.
@@ -187,9 +187,9 @@ pub struct Experiment {
     /// When it starts by itself, where it is scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<String>,
-    /// When its weights began to rule.
+    /// When it started.
     pub started_at: Option<String>,
-    /// When they ended.
+    /// When it ended.
     pub ended_at: Option<String>,
     /// Why it ended, where somebody said so.
     pub end_reason: Option<String>,
@@ -261,7 +261,7 @@ pub struct ExperimentArm {
 pub struct StartedExperiment {
     /// The experiment.
     pub experiment: Experiment,
-    /// Whether nothing was changed: it was asked what would be.
+    /// Whether this was only a dry run: nothing was changed.
     pub dry_run: bool,
     /// `traffic_percent` by version, before.
     pub traffic_before: BTreeMap<String, f64>,
@@ -301,14 +301,14 @@ pub struct ExperimentResults {
     pub sample_ratio: SampleRatio,
     /// Whether feedback came alike for all arms.
     pub feedback_checks: Vec<FeedbackCheck>,
-    /// By metric of feedback with a window.
+    /// For each metric of feedback with a window.
     pub window_checks: Vec<WindowCheck>,
     /// By metric.
     pub metrics: Vec<MetricResults>,
     /// By the values of the experiment's dimensions: where a version is better or worse.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentResults>,
-    /// What versions made of copies of its requests that answered nobody, beside each arm: of each, the newest 10,000.
+    /// How shadow versions answered copies of its requests, compared with each arm: the newest 10,000 of each version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shadows: Vec<crate::ExperimentShadow>,
     /// What was left out of every comparison, and why.
@@ -318,8 +318,8 @@ pub struct ExperimentResults {
     /// What was answered and is not in these numbers yet; left out when they hold everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_lag: Option<crate::LogLag>,
-    /// The results when the experiment ended. Feedback that came later changes what stands beside it,
-    /// not this.
+    /// The results when the experiment ended. Feedback that came later changes the other fields, but not
+    /// this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Value>,
 }
@@ -329,7 +329,7 @@ types::words! {
     pub enum SegmentWord as "SegmentKind" {
         /// Those with the value.
         Value = "value",
-        /// Those with one of the values that came when 20 were told apart already.
+        /// Those with one of the values that came after the first 20, all together.
         Other = "other",
         /// Those without the attribute.
         None = "none",
@@ -339,8 +339,8 @@ types::words! {
 /// Which units a segment has.
 pub type SegmentKind = Word<SegmentWord>;
 
-/// What the evidence says of the units with a value of an attribute at their first exposure. For each metric claims hold for all
-/// segments of all dimensions together (Holm); none makes the verdict.
+/// What the evidence says about the units that had a certain value of an attribute at their first exposure. For each metric,
+/// claims are adjusted for all segments of all dimensions together (Holm); segments do not change the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SegmentResults {
     /// The attribute.
@@ -375,7 +375,7 @@ pub struct SegmentComparison {
     pub version: String,
     /// candidate − control.
     pub difference: Option<f64>,
-    /// Where it is, for all segments together, however often one looks.
+    /// The always-valid interval of the difference, adjusted for all segments together.
     pub interval: Option<Interval>,
     /// The always-valid p-value, adjusted for all segments that there may be and all candidates.
     pub adjusted_p: f64,
@@ -425,9 +425,9 @@ pub struct WindowCheck {
     /// The share of the slower arm's values that came within the window. Below 0.99 the window is too short: comparisons
     /// leave out more of one arm than of the other.
     pub held: Option<f64>,
-    /// The always-valid p-value that values come as soon for both.
+    /// The always-valid p-value of the hypothesis that values take equally long to come for both.
     pub timing_p: f64,
-    /// Whether it is below 0.001. It acts on nothing.
+    /// Whether it is below 0.001. Nothing is decided by it.
     pub timing_alarm: bool,
 }
 
@@ -473,7 +473,7 @@ pub struct MetricResults {
 /// Estimates for weights that followed the data.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Adaptive {
-    /// By arm of which something is known, the control first.
+    /// For each arm that has an estimate, the control first.
     pub arms: Vec<AdaptiveEstimate>,
     /// candidate − control, by candidate.
     pub differences: Vec<AdaptiveEstimate>,
@@ -511,7 +511,8 @@ pub struct MetricArm {
     pub mean: Option<f64>,
     /// Its interval for one look.
     pub interval: Option<Interval>,
-    /// What values lie above the cap (less what they lie below the floor), all together: comparisons leave it out.
+    /// By how much values lie above the cap in total, minus by how much others lie below the floor: comparisons
+    /// leave this out.
     pub beyond: f64,
 }
 
@@ -540,7 +541,7 @@ pub struct Comparison {
     pub covariate: Option<AdjustedBy>,
     /// Bad events of a binary metric.
     pub events: Option<Events>,
-    /// Of a guardrail: the evidence that the candidate is worse, and by what it is decided.
+    /// Of a guardrail: the evidence that the candidate is worse, and the line at which it decides.
     pub guard: Option<Guard>,
     /// ln of the e-value that the candidate is worse, the largest of all looks.
     pub ln_e_harm: Option<f64>,
@@ -557,7 +558,8 @@ pub struct EffectByDay {
     pub days: Vec<DayEffect>,
     /// ln of the largest e-value so far that the effect has changed.
     pub ln_e: f64,
-    /// How it has changed, where the e-value has reached 20 for each comparison of the metric's role.
+    /// How it has changed, once the e-value has reached 20 times the number of comparisons of the metric's
+    /// role.
     pub change: Option<EffectChange>,
 }
 
@@ -617,8 +619,8 @@ pub struct Sequential {
     pub ln_e: f64,
     /// How the interval was made.
     pub method: SequenceMethod,
-    /// Units of both arms that it rests on: those that came when the scale of the metric was known, and whose arm was left to
-    /// chance.
+    /// Units of both arms that it is based on: those that came when the scale of the metric was known, and whose arm was left
+    /// to chance.
     pub units: u64,
 }
 
@@ -638,9 +640,9 @@ pub struct FixedHorizon {
 pub struct Bayesian {
     /// The probability that the candidate is better.
     pub chance_to_win: f64,
-    /// What choosing the candidate loses on average.
+    /// The expected loss of choosing the candidate.
     pub loss_candidate: f64,
-    /// What choosing the control loses on average.
+    /// The expected loss of choosing the control.
     pub loss_control: f64,
 }
 
@@ -653,45 +655,45 @@ pub struct Events {
     pub rate_ratio: Interval,
 }
 
-/// What a guardrail is decided by.
+/// The evidence by which a guardrail is decided.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Guard {
     /// How evidence on the metric is counted.
     pub rule: EvidenceRule,
     /// The page that explains the rule.
     pub docs: String,
-    /// ln of the e-value that the candidate is worse, now; null where it is silent.
+    /// ln of the e-value that the candidate is worse, now; null where there is no evidence yet.
     pub ln_e: Option<f64>,
-    /// The candidate goes back when that reaches this line.
+    /// The guardrail counts as harmed when `ln_e` reaches this line.
     pub line: f64,
-    /// The ratio of candidate and control up to which nothing is harmed.
+    /// The ratio of candidate to control up to which the guardrail does not count as harmed.
     pub tolerated_ratio: f64,
-    /// Values below count as this, in the epoch that lasts; null where the metric has no such scale.
+    /// Values below count as this, in the present epoch; null where the metric has no such scale.
     pub floor: Option<f64>,
     /// Values above count as this.
     pub cap: Option<f64>,
     /// Units of both arms that count.
     pub units: u64,
-    /// Units that are left out: when they came back, nothing was left to chance about their arm.
+    /// Units that are left out, because their arm was no longer left to chance when they came back.
     pub left_out: u64,
-    /// Why it is silent, where it is.
+    /// Why there is no evidence yet, where there is none.
     pub silent: Option<String>,
-    /// ln of the e-value of all events, where those of short bursts count less.
+    /// ln of the e-value of all events, given where `ln_e` counts those of short bursts less.
     pub ln_e_with_bursts: Option<f64>,
-    /// What a burst was, where it keeps the guardrail from deciding.
+    /// The burst of events that keeps the guardrail from deciding, where one does.
     pub burst: Option<String>,
 }
 
 /// What is missing for a decision.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Needed {
-    /// Units of both arms, all together.
+    /// Units of both arms that are needed in total.
     pub units: f64,
     /// Units that are still missing.
     pub more: f64,
     /// Days that these take at the rate so far.
     pub days: Option<f64>,
-    /// Whether it is for the smallest effect that matters; else for the effect as it is.
+    /// Whether this is for the smallest effect that matters; otherwise it is for the effect seen so far.
     pub for_minimum_effect: bool,
 }
 

@@ -13,20 +13,20 @@ pub struct Feedback {
     /// The prediction, as `/predict` named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction_id: Option<String>,
-    /// In its place: the `request_id` that the prediction was asked for with.
+    /// Instead of `prediction_id`: the `request_id` that was sent with the request for the prediction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The model that `request_id` was sent to; may be left out where there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// In place of both: the unit whose outcome it is, for a metric per unit. It counts for every experiment of the model (of
-    /// all that know the metric where no `name` is given) in which the unit was exposed before.
+    /// In place of both: the unit whose outcome it is, for a metric per unit. It counts for every experiment of the model in
+    /// which the unit was exposed before; without a `name`, for those of all models that have the metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_id: Option<String>,
     /// When the outcome of a unit happened; now where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// What you call the outcome, so that the same again changes nothing. Up to 200 characters.
+    /// Your id for the outcome, so that sending it again changes nothing. Up to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_id: Option<String>,
     /// What would have been right, not null; gives the metric `correct`.
@@ -38,7 +38,7 @@ pub struct Feedback {
     /// Its value: a number, or true and false for 1 and 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// Whether it may take the place of another value; else that is refused.
+    /// Whether it may replace another value; otherwise a different value is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace: bool,
 }
@@ -81,7 +81,8 @@ pub struct FeedbackReply {
     pub receipts: Vec<FeedbackReceipt>,
     /// One per value that was refused.
     pub errors: Vec<LineError>,
-    /// Where values were refused, or the answer is 202: by which `GET /feedback/receipts/{receipt}` says what became of it.
+    /// Where values were refused, or the answer is 202: with it `GET /feedback/receipts/{receipt}` says what became of
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
 }
@@ -120,7 +121,7 @@ pub struct FeedbackReceipt {
     /// Why the outcome of a unit that was exposed counted for none: `before_exposure` or `after_window`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
-    /// What is odd about it: a label of a type that can never equal the prediction.
+    /// A warning: the label has a type that can never equal the prediction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -157,7 +158,7 @@ pub type ReceiptStatus = Word<ReceiptWord>;
 pub struct AcceptedFeedback {
     /// That they are safe.
     pub status: Accepted,
-    /// By which `GET /feedback/receipts/{receipt}` says what became of it, for 7 days.
+    /// With it `GET /feedback/receipts/{receipt}` says what became of the values, for 7 days.
     pub receipt: String,
     /// Values that will be counted, or refused then.
     pub accepted: u64,
@@ -210,7 +211,8 @@ pub struct FeedbackPage {
     pub feedback: Vec<PlacedFeedback>,
     /// The `after_position` of the next page: the last position of this one.
     pub next_position: u64,
-    /// What positions belong to: give it back with the next one. After a restore there is another.
+    /// The generation that positions belong to: send it together with the next position. A restore begins a
+    /// new one.
     #[serde(default)]
     pub generation: String,
     /// What was answered and is not listed yet; left out when everything is.
@@ -241,11 +243,12 @@ pub struct StoredOutcome {
     pub value: f64,
     /// When it happened.
     pub at: String,
-    /// What its sender calls it.
+    /// Its `outcome_id`, as the sender chose it.
     pub outcome_id: Option<String>,
     /// When it was told.
     pub received_at: String,
-    /// Whether the unit has been exposed in an experiment of the model. What is not waits for 30 days.
+    /// Whether the unit has been exposed in an experiment of the model. If not, the outcome waits for 30
+    /// days.
     pub exposed: bool,
 }
 

@@ -33,7 +33,7 @@ pub type ReadinessStatus = Word<ReadinessWord>;
 /// That the server answers.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// That it does.
+    /// Always `healthy`.
     pub status: Liveness,
 }
 
@@ -55,9 +55,10 @@ pub struct Readiness {
     pub reasons: Vec<String>,
     /// The log between an answer and the database.
     pub log: LogReadiness,
-    /// What is due for running experiments and could not be written yet; it is tried again at every tick.
+    /// Decisions that are due for running experiments and could not be written yet; they are tried again at
+    /// every tick.
     pub overdue: Vec<String>,
-    /// Panics in handlers and runtimes since the start. Each was caught and harmed its own request alone.
+    /// Panics in handlers and runtimes since the start. Each was caught, and affected only its own request.
     pub panics: u64,
 }
 
@@ -83,7 +84,7 @@ pub struct LogReadiness {
     pub lag_entries: u64,
     /// For how long there have been some, in seconds.
     pub lag_seconds: f64,
-    /// What the journal takes on the disk, in bytes.
+    /// The disk space that the journal takes, in bytes.
     pub journal_bytes: u64,
     /// Entries of the journal that could not be read, because the disk damaged or lost them.
     pub missing: u64,

@@ -8,22 +8,22 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
-    /// What its holder is there for: `viewer`, `predictor`, `analyst`, `operator` or `admin`.
+    /// The role of its holder: `viewer`, `predictor`, `analyst`, `operator` or `admin`.
     pub role: Role,
-    /// The models it is for, by name; `*` stands for any characters. All where there are none.
+    /// The models it is for, by name; `*` stands for any characters. An empty list means all models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// From when on it is refused (RFC 3339); never where it is left out.
+    /// When it expires (RFC 3339); never when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// How many requests a second it is taken for (1 to 1,000,000); any number where it is left out.
+    /// How many requests a second it may make (1 to 1,000,000); any number when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub requests_per_second: Option<u32>,
-    /// How many of its requests may be under way at once (1 to 1,000,000); any number where it is left out.
+    /// How many of its requests may be under way at once (1 to 1,000,000); any number when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub concurrent_requests: Option<u32>,
@@ -33,7 +33,7 @@ pub struct CreateKey {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
-    /// For how many seconds the old one is still taken; 0 where it is left out.
+    /// For how many seconds the old key stays valid; 0 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 31_622_400)]
     pub overlap_seconds: Option<u32>,
@@ -47,17 +47,17 @@ pub struct Key {
     /// The key itself, in the reply that made it and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What its holder is there for.
+    /// The role of its holder.
     pub role: Role,
-    /// The models it is for; all where there are none.
+    /// The models it is for; an empty list means all.
     pub models: Vec<String>,
     /// What it is for.
     pub description: Option<String>,
     /// When it was made.
     pub created_at: String,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Option<String>,
-    /// How many requests a second it is taken for.
+    /// How many requests a second it may make.
     pub requests_per_second: Option<u32>,
     /// How many of its requests may be under way at once.
     pub concurrent_requests: Option<u32>,
@@ -73,17 +73,17 @@ pub struct BeginSession {
     pub key: String,
 }
 
-/// Who somebody is to the server.
+/// Who the caller is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Session {
     /// Whether keys are needed.
     pub auth_required: bool,
     /// The key that was used; null where there is none.
     pub key_id: Option<String>,
-    /// The user, where a proxy has said who he is.
+    /// The user, where a proxy has named one.
     pub user: Option<String>,
-    /// What he may do; null where he may do nothing.
+    /// The role of the caller; null where the caller has none.
     pub role: Option<Role>,
-    /// The models he may deal with; all where there are none.
+    /// The models that the caller may use; an empty list means all.
     pub models: Vec<String>,
 }

@@ -26,26 +26,26 @@ pub struct DeclareMetric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound: Option<f64>,
     /// What a prediction without a value counts as once the window has passed. When left out:
-    /// `failure` for a binary metric with direction up and a window, else `excluded`; for a metric per unit `zero` in place
-    /// of that, because who bought nothing has spent 0.
+    /// `failure` for a binary metric with direction up and a window, else `excluded`; for a metric per unit `zero` instead
+    /// of `excluded`, because a unit that bought nothing has spent 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
     /// Values below count as this in comparisons. When left out: found from values that the control had before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
-    /// Values above count as this in comparisons, so that one of them cannot decide. When left out: the value under
-    /// which 99 % of the control's lay before, of those that are not 0.
+    /// Values above count as this in comparisons, so that one of them cannot decide. When left out: the value below
+    /// which 99 % of the control's earlier values lay, not counting zeros.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<f64>,
-    /// Whose values they are: each prediction's, or each unit's. Only of the latter outcomes are sent by `unit_id`.
+    /// Whether each prediction or each unit has a value. Outcomes of a metric per unit are sent by `unit_id`.
     #[serde(default)]
     pub per: Per,
     /// How the outcomes of a unit become its value, for a metric per unit: `any` for a binary one when left out, else `sum`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combine: Option<Combine>,
-    /// What was known of a unit before its first exposure and goes with its value, to make comparisons sharper: an attribute
-    /// (`{"attribute": "spent_last_month"}`), or the unit's own value of this metric per unit in the window before
-    /// (`"before"`).
+    /// Something that was known about a unit before its first exposure and correlates with its value, to make comparisons
+    /// sharper: an attribute (`{"attribute": "spent_last_month"}`), or the unit's own value of this metric per unit in the
+    /// window before (`"before"`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covariate: Option<Covariate>,
 }
@@ -88,7 +88,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The same as it is declared; `None` where its name is none.
+    /// The same as it is declared; `None` where its name is not valid.
     pub fn declared(&self) -> Option<types::Metric> {
         Some(types::Metric {
             name: types::MetricName::parse(&self.metric).ok()?,

@@ -25,11 +25,11 @@ pub struct PlanRequest {
     /// Whether the effect is relative to the baseline.
     #[serde(default)]
     pub relative: bool,
-    /// The standard deviation of one unit, for a mean that is no share.
+    /// The standard deviation of one unit, for a mean that is not a share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_deviation: Option<f64>,
-    /// How values of units go with a covariate, above -1 and below 1: what it explains of the variance need not be found out.
-    /// In place of what the log tells, where that is looked at.
+    /// The correlation between values of units and a covariate, above -1 and below 1: the part of the variance that it
+    /// explains takes no units. It replaces the correlation from the log, where the log is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covariate_correlation: Option<f64>,
     /// The chance of a false claim, over all candidates, two-sided; 0.05 when left out.
@@ -77,7 +77,7 @@ pub struct PlanReply {
     pub days: Option<f64>,
     /// The mean that is looked for.
     pub target: f64,
-    /// What is left of alpha for each comparison with the control.
+    /// The part of alpha for each comparison with the control.
     pub alpha_per_comparison: f64,
     /// What to give an experiment as `planned_units`.
     pub planned_units: f64,
@@ -112,15 +112,15 @@ pub struct FromLog {
     pub standard_deviation: f64,
     /// Of these units, those whose covariate is known; null where the metric has none.
     pub covariate_units: Option<u64>,
-    /// How values of units go with the covariate of the metric, from -1 to 1, who has none counted as one with the mean; null
-    /// where the metric has none, or too few are known.
+    /// The correlation between values of units and the covariate of the metric, from -1 to 1, where a unit without a
+    /// covariate counts as one with the mean; null where the metric has none, or too few are known.
     pub covariate_correlation: Option<f64>,
     /// Whether it is a share: every unit has one prediction, with a 0 or a 1.
     pub is_share: bool,
     /// Units that were looked at, the newest.
     pub units: u64,
-    /// Units a day: predictions a day, over how many a unit has. Where units return, an experiment meets new ones ever more
-    /// slowly, and takes longer. Null while the log has less than a day.
+    /// Units a day: predictions a day, divided by the predictions of a unit. Where units return, an experiment meets new
+    /// ones ever more slowly, and takes longer. Null while the log has less than a day.
     pub per_day: Option<f64>,
     /// The time of the oldest prediction that was looked at.
     pub since: String,
@@ -135,7 +135,7 @@ pub struct UnitsPower {
     pub power: f64,
 }
 
-/// Of which units of the log to tell what they were worth.
+/// Which units of the log to list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoggedUnitsRequest {
@@ -148,13 +148,13 @@ pub struct LoggedUnitsRequest {
     pub since: Option<String>,
 }
 
-/// What units of the log were worth for a metric: the newest 20,000, in no order, without their names.
+/// The values of units of the log for a metric: the newest 20,000 units, in no order, without their names.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LoggedUnits {
     /// The metric.
     pub metric: crate::Metric,
     /// The time of the oldest prediction that was looked at.
     pub since: String,
-    /// Of each unit how many of its predictions count, and the sum of their values.
+    /// For each unit: how many of its predictions count, and the sum of their values.
     pub units: Vec<[f64; 2]>,
 }

@@ -33,7 +33,7 @@ pub struct PredictRequest {
     #[schema(value_type = Option<Object>, example = json!({"country": "DE", "app_version": "2.10.0"}))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<types::Members>,
-    /// What the caller calls this request, unique for the model within 24 hours: a repeat gets the first answer. Up to 200
+    /// The caller's id for this request, unique for the model within 24 hours: a repeat gets the first answer. Up to 200
     /// characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -45,8 +45,8 @@ pub struct PredictRequest {
 pub enum PredictBody {
     /// One.
     One(PredictRequest),
-    /// 1 to 100 requests. Whatever cannot be one gets its problem in its place of the reply, and keeps no other from being
-    /// answered. Those without a `unit_id` are one unit together.
+    /// 1 to 100 requests. An element that is not a valid request gets a problem in its place in the reply, and does not
+    /// keep the others from being answered. Requests without a `unit_id` count as one unit together.
     Several(Vec<Value>),
 }
 
@@ -98,7 +98,7 @@ pub struct PredictReply<'a> {
     pub name: Cow<'a, str>,
     /// The experiment that the prediction takes part in.
     pub experiment: Option<String>,
-    /// The version that answered: another one than was chosen when that one failed.
+    /// The version that answered: another than the chosen one, if that one failed.
     #[schema(value_type = String)]
     pub served_model_id: Cow<'a, str>,
     /// Whether this is the answer that the request got when it came first, by its `request_id`.
@@ -139,7 +139,7 @@ pub struct LoggedPrediction {
     /// The alias that the caller named, where it named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// What the caller calls the request, where it said so.
+    /// The caller's id for the request, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// When it was made, where that was elsewhere; `created_at` is when Weir was told.
@@ -170,7 +170,7 @@ pub struct LoggedPrediction {
     pub experiment: Option<String>,
     /// Its place in the journal, which only grows; null where an early release stored it.
     pub position: Option<u64>,
-    /// How much of it is there; left out where all of it is.
+    /// How much of it is kept; left out where all of it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<crate::Kept>,
     /// The values that came for it; left out of lists.
@@ -188,7 +188,8 @@ pub struct PredictionPage {
     /// The `after_position` of the next page, where one was given: the last position of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_position: Option<u64>,
-    /// What positions belong to, where one was given: give it back with the next one. After a restore there is another.
+    /// The generation that positions belong to, where a position was given: send it together with the next one. A
+    /// restore begins a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
     /// What was answered and is not listed yet; left out when everything is.

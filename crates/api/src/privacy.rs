@@ -20,15 +20,16 @@ pub enum Keep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keeping {
-    /// How much; `full` where it is not said.
+    /// How much; `full` when left out.
     pub keep: Keep,
-    /// For how many of the units, in percent: of the others nothing is kept. Which ones these are depends on the unit alone.
+    /// For what percentage of the units; of the others nothing is kept. Which ones these are depends on the unit alone.
     #[schema(minimum = 0, maximum = 100)]
     pub sample_percent: f64,
     /// What is replaced by `[redacted]`: JSON pointers (RFC 6901), in which `*` stands for every member. At most 20.
     #[schema(max_items = 20)]
     pub redact_pointers: Vec<String>,
-    /// The same by what it looks like: regular expressions, looked for in texts, numbers and keys. At most 20.
+    /// Also replaced by `[redacted]`: what matches these regular expressions, looked for in texts, numbers and
+    /// keys. At most 20.
     #[schema(max_items = 20)]
     pub redact_patterns: Vec<String>,
 }
@@ -73,10 +74,12 @@ pub struct Privacy {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SetRetention {
-    /// The oldest prediction, in seconds: at least an hour, and longer than the windows of its metrics.
+    /// How old predictions may become, in seconds: at least an hour, and longer than the windows of its
+    /// metrics.
     #[schema(minimum = 3600, maximum = 3_153_600_000_u64)]
     pub max_age_seconds: Option<u64>,
-    /// The most predictions. Those that a running experiment waits for values for stay beyond it.
+    /// The most predictions. Predictions for which a running experiment still waits for values are kept
+    /// beyond this number.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     pub max_rows: Option<u64>,
     /// How long inputs, outputs, errors and attributes are kept, in seconds: at least an hour, and less than the rest.
@@ -89,7 +92,7 @@ pub struct SetRetention {
 pub struct Retention {
     /// The model.
     pub name: String,
-    /// The oldest prediction, in seconds; null for ever.
+    /// How old predictions may become, in seconds; null for ever.
     pub max_age_seconds: Option<u64>,
     /// The most predictions; null for any number.
     pub max_rows: Option<u64>,
@@ -105,11 +108,11 @@ pub struct Retention {
     pub content_since: Option<String>,
 }
 
-/// Of whom all is to be erased.
+/// The unit to erase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseUnit {
-    /// As in the requests.
+    /// The `unit_id`, as it was sent in requests.
     pub unit_id: String,
 }
 
@@ -119,13 +122,14 @@ pub struct EraseUnit {
 pub enum ErasureStatus {
     /// The log is being looked through.
     Walking,
-    /// The rows are done; the journal still holds bytes of before.
+    /// The rows are erased; the journal still holds the old bytes.
     Journal,
     /// All of it is erased.
     Done,
 }
 
-/// The erasure of all that a unit sent and was answered until a moment. It does not name the unit.
+/// The erasure of everything that a unit has sent and received until a certain time. It does not name the
+/// unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Erasure {
     /// Identifies it.

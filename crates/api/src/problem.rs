@@ -37,8 +37,8 @@ macro_rules! codes {
 codes! {
     /// Several models are active and the request names none.
     AmbiguousModel = "ambiguous_model", 400, "The request must name a model";
-    /// A request of the Open Inference Protocol is none.
-    MalformedInference = "malformed_inference", 400, "The request to infer cannot be read";
+    /// The body is not a valid request of the Open Inference Protocol.
+    MalformedInference = "malformed_inference", 400, "The inference request cannot be read";
     /// The name and version are taken.
     DuplicateVersion = "duplicate_version", 400, "The version exists already";
     /// An active version cannot be deleted.
@@ -65,30 +65,30 @@ codes! {
     PathNotFound = "path_not_found", 404, "There is no such path";
     /// The path does not know the method.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
-    /// What is read on from belongs to a server from before a restore.
-    GenerationGone = "generation_gone", 410, "The position is of another generation";
+    /// The position to continue from was given before the server was restored.
+    GenerationGone = "generation_gone", 410, "The position belongs to another generation";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", 408, "The body did not arrive in time";
-    /// What was uploaded is no artifact that can be used.
+    /// What was uploaded cannot be used as an artifact.
     ArtifactInvalid = "artifact_invalid", 422, "The artifact cannot be used";
     /// The version takes no artifact, or has another one.
-    ArtifactNotAllowed = "artifact_not_allowed", 409, "The version takes no such artifact";
+    ArtifactNotAllowed = "artifact_not_allowed", 409, "The version does not accept this artifact";
     /// The status of the version does not allow it.
-    TransitionNotAllowed = "transition_not_allowed", 409, "The version cannot change so";
+    TransitionNotAllowed = "transition_not_allowed", 409, "The change is not allowed now";
     /// The traffic, or the experiment, has changed since it was read.
-    StaleRevision = "stale_revision", 409, "It has changed meanwhile";
+    StaleRevision = "stale_revision", 409, "It has changed since you read it";
     /// A running experiment sets the weights.
     ExperimentRunning = "experiment_running", 409, "An experiment sets the weights";
     /// The status of the experiment does not allow it.
-    ExperimentState = "experiment_state", 409, "The experiment is not in a state for it";
+    ExperimentState = "experiment_state", 409, "The state of the experiment does not allow this";
     /// A running experiment counts the metric.
     MetricInUse = "metric_in_use", 409, "A running experiment counts the metric";
     /// Another value is stored.
     FeedbackConflict = "feedback_conflict", 409, "Another value is stored";
     /// The prediction was rejected, so no label can be compared with it.
     PredictionRejected = "prediction_rejected", 409, "The prediction was rejected";
-    /// There is no room for one more.
-    TooMany = "too_many", 409, "There are too many";
+    /// A limit on how many there may be is reached.
+    TooMany = "too_many", 409, "A limit is reached";
     /// What was answered is not kept.
     AnswerNotKept = "answer_not_kept", 409, "The answer is not kept";
     /// Predictions would be gone before the values of a metric have come.
@@ -102,47 +102,47 @@ codes! {
     /// The log cannot answer the question.
     CannotEvaluate = "cannot_evaluate", 422, "The log cannot answer this";
     /// The version does not take the input.
-    InputRejected = "input_rejected", 422, "The version does not take this input";
+    InputRejected = "input_rejected", 422, "The version does not accept this input";
     /// The content does not fit.
-    InvalidRequest = "invalid_request", 422, "The request does not fit";
+    InvalidRequest = "invalid_request", 422, "The request is not valid";
     /// Too many requests are under way.
     TooManyRequests = "too_many_requests", 429, "Too many requests are under way";
-    /// The caller has no key that is good.
+    /// The caller has no valid key.
     Unauthenticated = "unauthenticated", 401, "A key is needed";
-    /// The caller's key is not for this.
-    Forbidden = "forbidden", 403, "The key is not for this";
+    /// The caller's key does not allow this.
+    Forbidden = "forbidden", 403, "The key does not allow this";
     /// The server does not answer to this name.
     HostNotAllowed = "host_not_allowed", 403, "The server does not answer to this name";
-    /// A request of HTTP/1.1 does not say for whom it is.
-    HostMissing = "host_missing", 400, "The request does not say for whom it is";
-    /// A web page of another site calls.
+    /// A request of HTTP/1.1 has no usable `Host` header.
+    HostMissing = "host_missing", 400, "The request does not name its host";
+    /// The call comes from a web page of another site.
     OriginNotAllowed = "origin_not_allowed", 403, "The web page may not call this server";
     /// There is no such key.
     KeyNotFound = "key_not_found", 404, "There is no such key";
     /// There is no such erasure.
     ErasureNotFound = "erasure_not_found", 404, "There is no such erasure";
     /// A bug in the server.
-    Internal = "internal", 500, "Something went wrong inside";
+    Internal = "internal", 500, "An internal error";
     /// The version failed and no other answered.
     ModelFailed = "model_failed", 502, "The model did not answer";
     /// The version has too much to do, or keeps failing, and no other answered.
-    ModelOverloaded = "model_overloaded", 503, "The model has too much to do";
+    ModelOverloaded = "model_overloaded", 503, "The model is overloaded";
     /// No active version has a weight.
     NoActiveVersion = "no_active_version", 503, "No version is active";
     /// The log cannot be written.
     LogUnavailable = "log_unavailable", 503, "The log cannot be written";
-    /// Another request has the id of this one.
+    /// Another request has the same `request_id`.
     RequestIdTaken = "request_id_taken", 409, "Another request has this id";
-    /// Which of several requests is meant cannot be said.
+    /// Several requests had this id, so it is unclear which one is meant.
     RequestIdUsedTwice = "request_id_used_twice", 409, "Several requests had this id";
-    /// A token was changed, is of another model or unit, or was given by another server.
-    TokenInvalid = "token_invalid", 422, "The token does not fit";
+    /// The token was changed, is for another model or unit, or was issued by another server.
+    TokenInvalid = "token_invalid", 422, "The token is not valid";
     /// A token is too old.
     TokenExpired = "token_expired", 422, "The token has expired";
     /// What is asked for may be in the log and not counted yet.
     LogBehind = "log_behind", 503, "The log is still being counted";
-    /// The database did not take it; it is kept apart.
-    SetAside = "set_aside", 500, "The database did not take it";
+    /// The database could not store it; it is kept apart.
+    SetAside = "set_aside", 500, "The database could not store it";
     /// The store cannot be read.
     StoreUnavailable = "store_unavailable", 503, "The store cannot be read";
     /// The version did not answer in time, and no other did.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What is set of the server while it runs.
+/// The settings of the server that can be changed while it runs.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// The model used when a request names none: the first that became active, unless another was set. While it has

@@ -12,7 +12,7 @@ pub struct SetShadow {
     pub percent: f64,
 }
 
-/// What a version made of its copies, beside what callers got.
+/// How a version answered its copies, compared with what callers got.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ShadowReport {
     /// The version that gets copies.
@@ -21,7 +21,7 @@ pub struct ShadowReport {
     pub model_version: String,
     /// The share of the requests that it gets now.
     pub shadow_percent: f64,
-    /// Copies that were not made since the server has started, because too many were under way, or the version was not to be
+    /// Copies that were left out since the server started, because too many were under way, or the version could not be
     /// called.
     pub dropped: u64,
     /// All pairs, at most the newest 100,000, whichever version was chosen for callers.
@@ -31,7 +31,7 @@ pub struct ShadowReport {
     pub by_version: Vec<ShadowBeside>,
 }
 
-/// What a version made of its copies, beside one version that was chosen for callers.
+/// How a version answered its copies, compared with one version that was chosen for callers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ShadowBeside {
     /// The version that was chosen for callers.
@@ -43,7 +43,7 @@ pub struct ShadowBeside {
     pub pairs: ShadowPairs,
 }
 
-/// What a version made of copies of the requests of an experiment, beside one of its arms.
+/// How a version answered copies of the requests of an experiment, compared with one of its arms.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ExperimentShadow {
     /// The version that got copies.
@@ -64,7 +64,7 @@ pub struct ShadowPairs {
     pub oldest: Option<String>,
     /// What callers got.
     pub answered: ShadowSide,
-    /// What the version made of it.
+    /// What the shadow version answered.
     pub shadow: ShadowSide,
     /// Pairs in which both answered.
     pub both_answered: u64,
@@ -86,7 +86,7 @@ pub struct ShadowPairs {
     pub accuracy_difference: Option<f64>,
     /// A 95 % interval for that.
     pub accuracy_difference_interval: Option<[f64; 2]>,
-    /// That both are right equally often: McNemar's exact test, for one look.
+    /// The p-value of the hypothesis that both are right equally often: McNemar's exact test, for one look.
     pub p_value: Option<f64>,
 }
 

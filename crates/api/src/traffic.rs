@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub struct Traffic {
     /// The model.
     pub name: String,
-    /// Counts every change; give it back when you change the weights.
+    /// Counts every change; send it back when you change the weights.
     pub revision: i64,
     /// Counts every change of the weights.
     pub epoch: i64,
@@ -21,7 +21,7 @@ pub struct Traffic {
     pub versions: Vec<TrafficShare>,
     /// The experiment that sets the weights.
     pub experiment: Option<String>,
-    /// What to know when the weights do not add up to 100.
+    /// A warning when the weights do not add up to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -33,7 +33,7 @@ pub struct TrafficShare {
     pub model_id: String,
     /// Its version string.
     pub version: String,
-    /// `active` or `testing`: the others answer nothing.
+    /// `active` or `testing`: other versions get no requests.
     pub status: VersionStatus,
     /// Its weight.
     pub traffic_percent: f64,
@@ -45,16 +45,17 @@ pub struct TrafficShare {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetTraffic {
-    /// The revision of the traffic that was read: the change is refused where it has moved. Whatever is present is changed
-    /// where it is left out.
+    /// The revision of the traffic that you read: the change is refused if the traffic has changed since. When left out,
+    /// the change is made in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
     /// Weights from 0 to 100 by version string. Active versions that are not named get 0.
     pub weights: BTreeMap<String, f64>,
-    /// Whether another version answers when the chosen one fails; stays when left out.
+    /// Whether another version answers when the chosen one fails; unchanged when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<bool>,
-    /// Whether to stop a running experiment for it; else the change is refused.
+    /// Whether to stop a running experiment for this change; otherwise the change is refused while one
+    /// runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takeover: bool,
 }
@@ -64,7 +65,7 @@ pub struct SetTraffic {
 pub struct Rules {
     /// The model.
     pub name: String,
-    /// That of the traffic; give it back when you change the rules.
+    /// The revision of the traffic; send it back when you change the rules.
     pub revision: i64,
     /// The first that is met is followed.
     pub rules: Vec<Rule>,
@@ -78,7 +79,8 @@ pub struct Rule {
     pub when: String,
     /// What they get.
     pub model_version: String,
-    /// Whether the rule rests, because the version is neither active nor testing; not read in a request.
+    /// Whether the rule has no effect now, because the version is neither active nor testing; ignored in a
+    /// request.
     #[serde(default)]
     pub rests: bool,
 }
@@ -87,8 +89,8 @@ pub struct Rule {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRules {
-    /// The revision that was read: the change is refused where it has moved. Whatever is present is changed where it is
-    /// left out.
+    /// The revision that you read: the change is refused if the rules or the traffic have changed since. When left out,
+    /// the change is made in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
     /// The rules, at most 50.
@@ -96,7 +98,7 @@ pub struct SetRules {
     pub rules: Vec<Rule>,
 }
 
-/// Where an alias shall point.
+/// Where an alias is to point.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetAlias {
@@ -149,7 +151,7 @@ pub struct AuditEntry {
 pub struct Author {
     /// The key that was used.
     pub key_id: Option<String>,
-    /// The user, as a proxy before the server has named him.
+    /// The user, as named by a proxy in front of the server.
     pub user: Option<String>,
     /// The address that the call came from.
     pub address: Option<String>,

@@ -25,7 +25,7 @@ pub struct RegisterVersion {
     /// Free labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
-    /// How it is run; VADER sentiment where it is not said.
+    /// How it is run; VADER sentiment when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<RuntimeSpec>,
 }
@@ -53,11 +53,11 @@ pub struct Version {
     pub description: String,
     /// What its author claims; what was measured is in the performance report.
     pub accuracy: f64,
-    /// What it may do.
+    /// Whether it may take traffic.
     pub status: VersionStatus,
     /// Its weight among the active versions of the model.
     pub traffic_percent: f64,
-    /// The share of the requests of its model of which it gets a copy, whoever answers; 0 where it is left out.
+    /// The share of its model's requests of which it gets a copy, whichever version answers; 0 when left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shadow_percent: f64,
     /// When it was registered.
@@ -78,7 +78,7 @@ pub struct Version {
     pub refusing: Option<String>,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
-    /// What to know about the traffic of its model after this call.
+    /// A warning about the traffic of its model after this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
@@ -121,7 +121,8 @@ pub struct Activate {
     /// From 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
     pub traffic_percent: f64,
-    /// Whether to stop a running experiment for it; else the change is refused.
+    /// Whether to stop a running experiment for this change; otherwise the change is refused while one
+    /// runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takeover: bool,
 }

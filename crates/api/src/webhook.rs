@@ -17,7 +17,8 @@ pub struct CreateWebhook {
     /// in the reply. For PagerDuty it is the routing key of the integration, and has to be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Only these events, such as `experiment.promoted`; `experiment.*` stands for all that begin so. All when left out.
+    /// Only these events, such as `experiment.promoted`; `experiment.*` stands for all that begin this way. All when
+    /// left out.
     #[schema(max_items = 20)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
@@ -42,7 +43,7 @@ pub struct Webhook {
     /// The secret, in the reply that made it and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// Only these events; all where there are none.
+    /// Only these events; an empty list means all.
     #[serde(default)]
     pub events: Vec<String>,
     /// What the target reads.
@@ -50,9 +51,9 @@ pub struct Webhook {
     pub format: WebhookFormat,
     /// When it was made.
     pub created_at: String,
-    /// The last entry of the audit that it was told of, or that is older than it.
+    /// The last entry of the audit that was delivered to it, or that is older than it.
     pub last_entry: i64,
-    /// Failed deliveries of the next one.
+    /// How often the next delivery has failed.
     pub attempts: u32,
     /// Why the last delivery failed, while none has succeeded since.
     pub last_error: Option<String>,

@@ -503,7 +503,7 @@ fn make_way(
     let Some(running) = state.running() else {
         return Ok(None);
     };
-    let because = "a change of the weights by hand took over";
+    let because = "the weights were changed by hand (takeover)";
     let results = results.filter(|(id, _)| *id == running.id);
     decide_experiment(
         state,

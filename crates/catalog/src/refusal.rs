@@ -50,14 +50,14 @@ pub enum Refusal {
         given: i64,
     },
     /// There are too many rules.
-    #[error("a model has at most {MAX_RULES} rules, and these are {0}")]
+    #[error("a model may have at most {MAX_RULES} rules, but {0} were sent")]
     TooManyRules(usize),
     /// There is no room for one more.
     #[error("a model has at most {1} {0}")]
     TooMany(&'static str, usize),
     /// Predictions would be gone before what they lead to is known.
     #[error(
-        "the metric {metric} waits {window} seconds for its values, and predictions would be kept for {age} seconds"
+        "the metric {metric} waits {window} seconds for its values, but predictions would be kept for only {age} seconds"
     )]
     KeptTooShort {
         /// The metric.
@@ -91,12 +91,12 @@ pub enum Refusal {
     #[error("the experiment {0} counts the metric")]
     MetricInUse(ExperimentId),
     /// A metric is not declared as it was when the experiment was made.
-    #[error("the metric {0} is not declared as it was")]
+    #[error("the declaration of the metric {0} has changed")]
     MetricChanged(MetricName),
     /// A rollout gives nearly everything to its control, and that has less of the traffic than another version.
     #[error(
-        "the control {control} has {has} % of the traffic and {most} has {most_has} %: a rollout begins with the \
-         version that has most of it"
+        "the control {control} has {has} % of the traffic and {most} has {most_has} %: the control of a rollout \
+         must be the version that has most of the traffic"
     )]
     ControlWithoutTraffic {
         /// The model.
@@ -114,7 +114,7 @@ pub enum Refusal {
     #[error("the shares {0:?} do not fit the experiment's {1} arms")]
     Shares(Vec<f64>, usize),
     /// An experiment that cannot be read runs on the model.
-    #[error("on {0} runs an experiment that cannot be read: {1}")]
+    #[error("an experiment that cannot be read runs on {0}: {1}")]
     UnreadableRuns(ModelName, String),
     /// The id is taken.
     #[error("there is an experiment {0} already")]
@@ -126,7 +126,7 @@ pub enum Refusal {
     #[error("there is no webhook {0}")]
     UnknownWebhook(WebhookId),
     /// There are as many webhooks as there may be.
-    #[error("there are {0} webhooks, the most there may be")]
+    #[error("there are already {0} webhooks, which is the maximum")]
     TooManyWebhooks(usize),
     /// The id is taken.
     #[error("there is a webhook {0} already")]
@@ -135,7 +135,7 @@ pub enum Refusal {
     #[error("there is no key {0}")]
     UnknownKey(KeyId),
     /// There are as many keys as there may be.
-    #[error("there are {0} keys, the most there may be")]
+    #[error("there are already {0} keys, which is the maximum")]
     TooManyKeys(usize),
     /// The id is taken.
     #[error("there is a key {0} already")]
@@ -144,7 +144,7 @@ pub enum Refusal {
     #[error("{0} is the last key that can give others")]
     LastAdminKey(KeyId),
     /// What is to happen is about something that the state does not have.
-    #[error("what is to happen does not fit the state: {0}")]
+    #[error("the change does not fit the present state: {0}")]
     NotThere(String),
 }
 

@@ -119,7 +119,7 @@ pub fn by_person(
     Ok(Next {
         progress,
         decision: Some(decision),
-        because: "A person said so.".into(),
+        because: "A person asked for it.".into(),
         limit: None,
     })
 }
@@ -149,14 +149,16 @@ fn because_held(hold: Hold) -> &'static str {
             "Feedback arrives more often for one arm than its weight promises, so outcomes cannot be \
              compared."
         }
-        Hold::NoTraffic => "No prediction has come for a while; silence is no evidence.",
-        Hold::NoTrafficGraceOver => "No prediction has come for as long as the grace for it.",
+        Hold::NoTraffic => "No prediction has come for a while, so there is no new evidence.",
+        Hold::NoTrafficGraceOver => "No prediction has come for the whole grace period.",
         Hold::NoOutcomes => "No outcome has come yet for a metric that needs feedback.",
         Hold::TooFewUnits => {
-            "Fewer than 20 users or customers have come to the candidate, and nothing goes beyond half of them by \
-             itself: `advance` does."
+            "Fewer than 20 users or customers have met the candidate, so it does not go beyond half of the traffic \
+             by itself; `advance` takes the step."
         }
-        Hold::Approval => "All conditions of the step are met; a person has to agree.",
+        Hold::Approval => {
+            "All conditions of the step are met; a person has to agree with `advance`."
+        }
     }
 }
 

@@ -68,8 +68,8 @@ pub fn recommendation_without_experiment(
         );
     }
     format!(
-        "No recommendation for {name}: {}, but no experiment compares its versions on alike requests. \
-         `POST /experiments` makes one.",
+        "No recommendation for {name}: {}, but no experiment compares its versions on comparable requests. \
+         `POST /experiments` creates one.",
         shares.join(", ")
     )
 }

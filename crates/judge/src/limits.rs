@@ -145,7 +145,7 @@ impl Limit {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         let what = match self {
             Self::DeadOnArrival { bad, calls } => {
-                format!("{bad:.0} of its {calls:.0} calls since its first were bad ({metric})")
+                format!("{bad:.0} of its {calls:.0} calls so far were bad ({metric})")
             }
             Self::Ill {
                 minutes,
@@ -158,8 +158,8 @@ impl Limit {
                 percent(control)
             ),
             Self::Budget { excess } => format!(
-                "it has had {excess:.0} more bad calls ({metric}) than the control's rate promises, its five worst \
-                 minutes left out"
+                "it has had {excess:.0} more bad calls ({metric}) than the control's rate predicts, even without \
+                 its five worst minutes"
             ),
         };
         format!("A limit, not a finding: {candidate} goes back because {what}.")

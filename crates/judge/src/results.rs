@@ -114,7 +114,7 @@ pub struct RatioCheck {
     pub ln_e: f64,
     /// The p-value of the χ² test over the epochs, for one look; `None` below 8 units per arm.
     pub chi_square_p: Option<f64>,
-    /// Whether the weights do not hold.
+    /// Whether the counts contradict the weights: p is below 0.001.
     pub alarm: bool,
 }
 
@@ -127,7 +127,7 @@ pub struct FeedbackCheck {
     pub arm: usize,
     /// The always-valid p-value; below 0.001 is an alarm.
     pub p: f64,
-    /// Whether it does not.
+    /// Whether feedback comes more often for one of them: p is below 0.001.
     pub alarm: bool,
 }
 
@@ -140,9 +140,10 @@ pub struct WindowCheck {
     pub arm: usize,
     /// The share of the slower arm's values that came within the window; `None` without any.
     pub held: Option<f64>,
-    /// The always-valid p-value that values come as soon for both.
+    /// The always-valid p-value of the hypothesis that values take equally long to come for both.
     pub timing_p: f64,
-    /// Whether they do not: p is below 0.001. It says something of the feedback, and acts on nothing.
+    /// Whether values take longer for one of them: p is below 0.001. This describes the feedback; nothing
+    /// is decided by it.
     pub timing_alarm: bool,
 }
 
@@ -157,7 +158,7 @@ pub struct MetricResult {
     pub comparisons: Vec<Comparison>,
     /// Under a bandit: estimates that stay honest when the weights follow the data.
     pub adaptive: Option<AdaptiveResult>,
-    /// Why it has no scale yet, where it waits for one and that was asked.
+    /// Why it has no scale yet, where it waits for one and the reason was asked for.
     pub no_scale: Option<String>,
 }
 

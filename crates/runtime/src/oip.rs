@@ -74,7 +74,7 @@ impl OipRuntime {
     fn answer(&self, reply: &Json, as_tensors: bool) -> Result<Output, RuntimeError> {
         let bad = |why: String| RuntimeError::bad_reply(why);
         let read: Reply<'_> = serde_json::from_str(reply.as_str())
-            .map_err(|error| bad(format!("the reply is none of the protocol: {error}")))?;
+            .map_err(|error| bad(format!("the reply does not follow the protocol: {error}")))?;
         let mut outputs = Vec::with_capacity(read.outputs.len());
         for output in &read.outputs {
             let form: TensorForm<'_> = serde_json::from_str(output.get())
@@ -123,7 +123,7 @@ fn value(tensor: &Tensor) -> Result<Json, RuntimeError> {
     }
     if json == "null" && tensor.elements().data_type() != DataType::Bytes {
         return Err(RuntimeError::bad_reply(
-            "the model has answered a number that is none".into(),
+            "the model has answered NaN or infinity, which is not a usable number".into(),
         ));
     }
     Json::parse(json).map_err(|error| RuntimeError::bad_reply(error.to_string()))

@@ -117,7 +117,7 @@ impl Opened {
             let unreadable = ["Protobuf", "does not contain a graph"];
             if unreadable.iter().any(|sign| said.contains(sign)) {
                 return format!(
-                    "it is no ONNX file, or is cut off ({} says: {said})",
+                    "it is not an ONNX file, or it is cut off ({} says: {said})",
                     engine.name()
                 );
             }
@@ -141,7 +141,9 @@ impl Opened {
             Some(json) => Input::Json(Json::from(json)),
         };
         let tried = |error: String| {
-            format!("its probe fails: {error}; give one that it takes in `probe`, if it is that")
+            format!(
+                "its probe fails: {error}; if the probe does not suit the model, give another one in `probe`"
+            )
         };
         let prepared = model.prepare(&probe).map_err(tried)?;
         let session = sessions.first_mut().ok_or("it has no session")?;

@@ -96,7 +96,7 @@ impl Caller {
         let roles = Role::with(right);
         let role = self.role.map_or("none", Role::as_str);
         let detail = format!(
-            "{} has the role {role}, and this needs {roles}.",
+            "{} has the role {role}, but this call needs {roles}.",
             self.name()
         );
         Err(ApiError::new(ErrorCode::Forbidden, detail))
@@ -113,7 +113,7 @@ impl Caller {
         match (&self.key, &self.user) {
             (Some(key), _) => format!("The key {key}"),
             (None, Some(user)) => format!("The user {user}"),
-            (None, None) => "Whoever has no key".into(),
+            (None, None) => "A caller without a key".into(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Caller {
             return Ok(());
         }
         let detail = format!(
-            "{} is for other models than {name}: {}.",
+            "{} has no access to the model {name}, only to {}.",
             self.name(),
             self.patterns()
         );
@@ -201,7 +201,7 @@ pub(crate) fn check_option(name: Option<&str>) -> ApiResult<()> {
         None if caller.models.is_all() => Ok(()),
         None => {
             let detail = format!(
-                "{} is for some models only ({}): say which one is meant.",
+                "{} has access to some models only ({}): name one of them.",
                 caller.name(),
                 caller.patterns()
             );

@@ -78,7 +78,8 @@ pub(crate) async fn put(
         }
     }
     let busy = |_| {
-        let detail = "Other artifacts are being uploaded; try again when they are there.";
+        let detail =
+            "Other artifacts are being uploaded; try again when these uploads have finished.";
         ApiError::new(ErrorCode::TooManyRequests, detail)
     };
     let _upload = state.uploads.try_acquire().map_err(busy)?;
@@ -153,7 +154,7 @@ async fn receive(
 ) -> ApiResult<(Artifact, Pin)> {
     let most = state.config.max_artifact_bytes;
     let too_large = || {
-        let detail = format!("An artifact may have {most} bytes at most (--max-artifact-bytes).");
+        let detail = format!("An artifact may have at most {most} bytes (--max-artifact-bytes).");
         ApiError::new(ErrorCode::BodyTooLarge, detail)
     };
     let length = request.headers().get(header::CONTENT_LENGTH);
@@ -212,7 +213,7 @@ async fn receive(
         drop(pin);
         state.tidy_artifacts().await;
         return Err(unusable(&format!(
-            "what came has the SHA-256 {came}, and {promised} was said: it was changed on its way"
+            "the upload has the SHA-256 {came} instead of {promised}: it was changed on its way"
         )));
     }
     Ok((artifact, pin))

@@ -268,9 +268,9 @@ async fn take(state: &AppState, seen: Vec<Seen>) -> Result<(), StoreError> {
 }
 
 /// Why an experiment of a release without scales goes on in a new epoch.
-const OF_AN_OLDER_RELEASE: &str = "This release compares by other rules, which need a scale that is fixed when an epoch \
-     begins: a new one begins with the same weights. What is known with the answer, and rates of feedback that comes at its own time, are compared over all epochs; other \
-     values from here on.";
+const OF_AN_OLDER_RELEASE: &str = "This release compares by new rules, which need a scale that is fixed when an \
+     epoch begins, so a new epoch begins with the same weights. Values that are known with the answer, and rates of \
+     feedback that comes at its own time, are compared over all epochs; other values only from here on.";
 
 /// Why an epoch begins whose scales the first units have told.
 fn scales_are_known(experiment: &Experiment, scales: &[Option<Scale>]) -> String {
@@ -295,18 +295,18 @@ fn scales_are_known(experiment: &Experiment, scales: &[Option<Scale>]) -> String
     };
     say(
         &scale,
-        "had no scale: units that came before do not count for what stays valid of it",
+        "had no scale: units that came before do not count in its always-valid comparison",
     );
     say(
         &rate,
-        "had no rate to bet around: what came before counts all the same",
+        "had no known base rate: units that came before count all the same",
     );
     say(
         &line,
-        "had no line for its covariate: what came before counts without it",
+        "had no line fitted through its covariate: units that came before count without it",
     );
     format!(
-        "The first units tell how values are compared, so a new epoch begins with the same weights: {}.",
+        "The first units have shown how to compare values, so a new epoch begins with the same weights: {}.",
         said.join("; ")
     )
 }
@@ -594,10 +594,7 @@ mod tests {
         );
         let changed = "+10 points for units that came until 1970-01-06, −10 points for those that came from 1970-01-07 on";
         assert!(told[1].1.contains(changed), "{told:#?}");
-        assert!(
-            told[2].1.contains("does not hold any more since"),
-            "{told:#?}"
-        );
+        assert!(told[2].1.contains("That claim ended at"), "{told:#?}");
     }
 
     #[test]

@@ -74,10 +74,11 @@ pub(crate) fn choose(
     })
 }
 
-/// Chooses a version and calls nothing.
+/// Chooses a version without calling it.
 ///
 /// The reply has a signed token. Send it back with what came of it: `POST /predictions` for a prediction that was made
-/// elsewhere, `POST /exposures` where somebody only met the version. Nothing is logged, and nobody is exposed, before that.
+/// elsewhere, `POST /exposures` where somebody only met the version. Until then nothing is logged, and nobody counts as
+/// exposed.
 #[utoipa::path(
     post,
     path = "/decide",

@@ -54,7 +54,7 @@ const FORM: u8 = 1;
 /// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadToken {
-    #[error("is no token that this server has given")]
+    #[error("is not a token that this server has issued")]
     Unknown,
     #[error("has expired; ask `POST /decide` again")]
     Expired,

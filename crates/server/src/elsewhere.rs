@@ -33,8 +33,8 @@ const MAX_LATENCY: f64 = 86_400_000.0;
 /// Logs predictions that were made elsewhere.
 ///
 /// One as a JSON object, or up to 10,000 as a JSON array or as NDJSON, a line each. With the `token` of `POST /decide` they
-/// are evidence like any other; without one they are logged as `observed` and are evidence for nothing. One that does not
-/// fit keeps none of the others from being logged. With a `request_id` the same again changes nothing.
+/// are evidence like any other; without one they are logged as `observed`, and no experiment uses them as evidence. One
+/// that is not valid does not keep the others from being logged. With a `request_id`, sending one again changes nothing.
 #[utoipa::path(
     post,
     path = "/predictions",
@@ -212,7 +212,8 @@ async fn log_one(
     let bytes = frame.payload().len() as u64;
     let most = state.log.largest();
     if bytes > most {
-        let detail = format!("It takes {bytes} bytes in the log, which takes {most}: send less.");
+        let detail =
+            format!("It takes {bytes} bytes in the log, which takes at most {most}: send less.");
         return Err(Refusal {
             code: ErrorCode::BodyTooLarge,
             pointer: "",
@@ -254,8 +255,8 @@ fn taken(by: &str) -> Refusal {
         code: ErrorCode::RequestIdTaken,
         pointer: "",
         detail: format!(
-            "Another request within `--request-hours` has this `request_id` ({by}), and is of another unit or version, or says \
-             something else; give each an id of its own."
+            "Another request within `--request-hours` has this `request_id` ({by}), and was for another unit or \
+             version, or says something else; give each request its own id."
         ),
     }
 }
@@ -351,7 +352,7 @@ fn check(
         (None, Some(inputs)) => Input::Json(inputs),
         (None, None) => Input::Json(types::Json::default()),
         (Some(_), Some(_)) => {
-            let detail = "cannot stand beside `text`: give one of them";
+            let detail = "cannot be combined with `text`: give only one of them";
             return Err(Refusal::field("/inputs", detail));
         }
     };
@@ -450,12 +451,12 @@ fn agree(
         .filter(|name| *name != decision.name.as_str())
     {
         return wrong(format!(
-            "The token is of the model {}, not of {name}.",
+            "The token is for the model {}, not for {name}.",
             decision.name
         ));
     }
     if unit.is_some_and(|unit| *unit != decision.unit) {
-        return wrong("The token was given for another unit than `unit_id` names.".into());
+        return wrong("The token was issued for a unit other than `unit_id`.".into());
     }
     let mut versions = model.traffic().versions.iter();
     let chosen = versions.find(|known| known.key == version);
@@ -464,8 +465,7 @@ fn agree(
         && model.named(named).0 != chosen
     {
         return wrong(format!(
-            "The token chose version {chosen}, not {named}. Where another version answered, send it as an `error` of \
-             {chosen}."
+            "The token chose version {chosen}, not {named}. If another version answered, send that as an `error` of {chosen}."
         ));
     }
     if item.propensity.is_some() {
@@ -496,7 +496,8 @@ fn outcome(item: &mut ObservedPrediction, version: VersionKey) -> Result<Outcome
     }
     let error = match &item.error {
         Some(_) if item.prediction.is_some() => {
-            let detail = "cannot stand beside `prediction`: a version that failed has said nothing";
+            let detail =
+                "cannot be combined with `prediction`: a version that failed has given no answer";
             return Err(Refusal::field("/error", detail));
         }
         Some(error) if error.is_empty() => {

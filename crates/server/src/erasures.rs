@@ -27,8 +27,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often it is looked how far they have come.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Erases what a unit sent and was answered until now: inputs, outputs, attributes, labels, and its name, of all models.
-/// What was counted stays. It takes a while: the reply says how to follow it.
+/// Erases everything that a unit has sent and received until now, in all models: inputs, outputs, attributes, labels,
+/// and its name. What was counted stays. It takes a while: the reply says how to follow it.
 #[utoipa::path(
     delete,
     path = "/units/{unit_id}",
@@ -48,7 +48,8 @@ pub(crate) async fn erase(
     begin(&state, &unit).await
 }
 
-/// The same, where the unit shall not stand in the address: proxies log it.
+/// Erases a unit as `DELETE /units/{unit_id}` does, but with the `unit_id` in the body, because proxies log
+/// addresses.
 #[utoipa::path(
     post,
     path = "/erasures",

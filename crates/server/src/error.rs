@@ -32,7 +32,7 @@ impl ApiError {
             .iter()
             .map(|e| format!("{} {}", e.pointer, e.detail).trim().to_owned())
             .collect();
-        let detail = format!("The request does not fit: {}.", said.join("; "));
+        let detail = format!("The request is not valid: {}.", said.join("; "));
         let mut error = Self::new(ErrorCode::InvalidRequest, detail);
         error.0.errors = errors;
         error
@@ -74,7 +74,7 @@ impl ApiError {
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             ErrorCode::MethodNotAllowed,
-            "This path does not know this method; see `Allow`.",
+            "This path does not support this method; the header `Allow` lists those that it does.",
         )
     }
 
@@ -117,7 +117,7 @@ impl ApiError {
         Self::new(
             ErrorCode::NoActiveVersion,
             format!(
-                "No version{what} is active; `POST /models/{{model_id}}/activate` makes one so."
+                "No version{what} is active; `POST /models/{{model_id}}/activate` activates one."
             ),
         )
     }
@@ -126,16 +126,15 @@ impl ApiError {
     pub(crate) fn panicked() -> Self {
         Self::new(
             ErrorCode::Internal,
-            "Something went wrong inside, and the request was given up; the server's log has more. Other \
-             requests go on.",
+            "An internal error ended this request; the server's log says more. Other requests are not affected.",
         )
     }
 
     pub(crate) fn log_behind() -> Self {
         Self::new(
             ErrorCode::LogBehind,
-            "The log is still being counted, and what is asked for may be in it; try again in a moment. \
-             `GET /health/ready` says how far it is.",
+            "The log is still being counted, and may contain what you asked for; try again in a moment. \
+             `GET /health/ready` says how far the count is.",
         )
     }
 
@@ -159,7 +158,7 @@ impl From<StoreError> for ApiError {
             ),
             StoreError::Corrupt(_) => Self::new(
                 ErrorCode::Internal,
-                "The database holds what it should not; run `weir verify` and see the server's log.",
+                "The database contains something invalid; run `weir verify` and see the server's log.",
             ),
         }
     }
@@ -217,8 +216,8 @@ fn advice(refusal: &Refusal) -> Option<String> {
     let advice = match refusal {
         Refusal::Duplicate { .. } => "; choose another version string.".into(),
         Refusal::Transition { .. } => {
-            ": an active version is deactivated first, a deprecated one goes back to \
-             inactive only, and only activation makes a version active."
+            ": deactivate an active version first; a deprecated version can only become inactive; only `activate` \
+             makes a version active."
                 .into()
         }
         Refusal::NoArtifactNeeded(_) => {
@@ -236,36 +235,37 @@ fn advice(refusal: &Refusal) -> Option<String> {
              change."
         ),
         Refusal::AnotherRuns(id) => {
-            format!(", and one at a time can; `POST /experiments/{id}/stop` ends it.")
+            format!(", and only one can run at a time; `POST /experiments/{id}/stop` ends it.")
         }
         Refusal::ExperimentStatus(_) => {
             ": only a draft can be started or deleted, and only a running one takes commands."
                 .into()
         }
         Refusal::StaleExperiment { .. } => {
-            ": something happened to it; read it again and decide anew.".into()
+            ": it has changed since you read it; read it again and decide again.".into()
         }
         Refusal::MetricInUse(_) => {
             " as it was declared; change it when the experiment has ended.".into()
         }
         Refusal::MetricChanged(_) => {
-            " when the experiment was made; make the experiment again.".into()
+            " since the experiment was made; make the experiment again.".into()
         }
         Refusal::ControlWithoutTraffic { name, control, .. } => format!(
             ". Name that one as the control, or give the traffic to {control} first with `PUT /traffic/{name}`."
         ),
         Refusal::UnknownWebhook(_) => "; `GET /webhooks` lists them.".into(),
-        Refusal::TooManyRules(_) => "; several can be one with `or`.".into(),
+        Refusal::TooManyRules(_) => "; join several into one with `or`.".into(),
         Refusal::TooMany(..) => "; delete some first.".into(),
         Refusal::KeptTooShort { .. } => {
-            "; keep them for longer than the longest window, or only inputs and outputs for less (`content_max_age_seconds`)."
+            "; keep predictions for longer than the longest window, or shorten only the time for inputs and outputs \
+             (`content_max_age_seconds`)."
                 .into()
         }
         Refusal::TooManyWebhooks(_) => "; delete one first.".into(),
         Refusal::UnknownKey(_) => "; `GET /keys` lists them.".into(),
         Refusal::TooManyKeys(_) => "; revoke one first.".into(),
         Refusal::LastAdminKey(_) => {
-            ": make another key with the role admin first, for all models and without an end.".into()
+            ": first make another key with the role admin, for all models and without an expiry date.".into()
         }
         Refusal::UnreadableRuns(..) => {
             ", so no other one can start; `weir verify` says what is wrong.".into()

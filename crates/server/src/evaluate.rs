@@ -75,7 +75,7 @@ pub(crate) async fn answer(
     let periods: BTreeSet<i64> = groups.iter().map(|group| group.period).collect();
     if body.algorithm.is_some() && periods.len() > MOST_PERIODS {
         let detail = format!(
-            "is too short: it makes {} periods with predictions, and {MOST_PERIODS} are the most",
+            "is too short: it makes {} periods with predictions, but at most {MOST_PERIODS} are allowed",
             periods.len()
         );
         return Err(ApiError::field("/update_seconds", detail));
@@ -94,13 +94,14 @@ pub(crate) async fn answer(
     let mut reply = wire(&body, &found, range, now, shares.collect());
     if removed {
         let since = &reply.since;
-        let note = format!(" Predictions from before {since} are removed, and are not in it.");
+        let note =
+            format!(" Predictions from before {since} have been removed and are not included.");
         reply.summary.push_str(&note);
     }
     if waits {
         let until = &reply.until;
         let note = format!(
-            " Predictions from {until} on still wait for values (window_seconds of {}), and are not in it.",
+            " Predictions from {until} on still wait for values (window_seconds of {}) and are not included.",
             body.metric
         );
         reply.summary.push_str(&note);
@@ -120,7 +121,8 @@ async fn kept_since(state: &AppState, name: &ModelName, range: TimeRange) -> Api
     let kept = PredictionId::new(removed, 0).time();
     if range.until.is_some_and(|until| until <= kept) {
         let detail = format!(
-            "The predictions of this time are removed: those of {name} are kept from {kept} on (`GET /retention/{name}`). Ask for a later \
+            "The predictions of this time have been removed: those of {name} are kept from {kept} on \
+             (`GET /retention/{name}`). Ask for a later \
              time."
         );
         return Err(ApiError::new(ErrorCode::CannotEvaluate, detail));
@@ -142,7 +144,8 @@ fn matured(range: TimeRange, metric: &Metric, now: Timestamp) -> ApiResult<(Time
     }
     if range.since.is_some_and(|since| since >= matured) {
         let detail = format!(
-            "No prediction of this time has had the {} seconds that {} gives a value to come (window_seconds). Ask for a time before \
+            "No prediction of this time is older than the {} seconds in which a value of {} may come \
+             (window_seconds). Ask for a time before \
              {matured}, or wait.",
             metric.window_seconds, metric.name
         );
@@ -189,11 +192,12 @@ fn asked(
     let since = fields.take_option("/since", body.since.as_deref().map(str::parse::<Timestamp>));
     let until = fields.take_option("/until", body.until.as_deref().map(str::parse::<Timestamp>));
     if metric.per == Per::Unit {
-        let detail = "is per unit: what a unit does later is no reward of a single choice; use a metric per prediction";
+        let detail = "is a metric per unit: what a unit does later cannot be attributed to a single choice; use a \
+             metric per prediction";
         fields.wrong("/metric", detail);
     }
     if body.metric == BuiltIn::Slow.as_str() {
-        let detail = "cannot be slow: its objective belongs to an experiment; use latency_ms";
+        let detail = "cannot be slow: its limit (slo_ms) is set per experiment; use latency_ms";
         fields.wrong("/metric", detail);
     }
     let plan = match (&body.weights, body.algorithm) {
@@ -202,7 +206,8 @@ fn asked(
             for (text, weight) in weights {
                 match versions.iter().find(|v| v.version.as_str() == text) {
                     None => {
-                        let detail = format!("names {text}, which is no version of {}", body.name);
+                        let detail =
+                            format!("names {text}, which is not a version of {}", body.name);
                         fields.wrong("/weights", detail);
                     }
                     Some(version) => shares.push((version.key, *weight)),
@@ -284,23 +289,22 @@ fn refused(
             named(version)
         ),
         Refusal::NeverTogether => {
-            "The versions never had a chance at the same time, so nothing says \
-             how they compare on alike requests; run them side by side first."
+            "The versions never received traffic at the same time, so the log cannot compare them on similar \
+             requests; run them side by side first."
                 .into()
         }
         Refusal::FewEffective {
             effective_sample_size,
         } => format!(
-            "The predictions of this time are worth only {effective_sample_size:.0} of this policy's, \
-             and fewer than {LEAST_EFFECTIVE} say nothing; ask for a longer time, or a split closer to \
-             the one that was logged."
+            "For this policy, the predictions of this time are worth only {effective_sample_size:.0}, and at least \
+             {LEAST_EFFECTIVE} are needed; ask for a longer time, or for a split closer to the one that was logged."
         ),
         Refusal::FewUnits { units } => format!(
-            "A version of this policy was given to about {units} units in this time, and fewer than {LEAST_UNITS} do not tell how units \
-             differ; ask for a longer time."
+            "A version of this policy was given to about {units} units in this time, but at least {LEAST_UNITS} are \
+             needed to see how much units differ; ask for a longer time."
         ),
         Refusal::LargeWeight { weight } => format!(
-            "One prediction would count {weight:.0} times, and more than {MOST_WEIGHT} is no evidence: \
+            "One prediction would count {weight:.0} times, but more than {MOST_WEIGHT} times is not accepted as evidence: \
              the policy prefers a version that was rarely chosen. Give that version more traffic first."
         ),
     };
@@ -328,7 +332,7 @@ fn wire(
     };
     let updates = body.algorithm.map(|_| found.updates);
     let never = if updates == Some(0) {
-        " It never moved the weights: no period began with 100 predictions of every version; ask for a longer \
+        " The bandit never moved the weights: no period began with 100 predictions of every version; ask for a longer \
          time, or a shorter update_seconds."
     } else {
         ""

@@ -79,7 +79,7 @@ pub(crate) struct PredictionParams {
 /// Exports logged predictions with the feedback that has come for them, oldest first.
 ///
 /// A whole export ends at the position in the header `weir-next-position`: give it back as `after_position` for what came
-/// since. After one that broke off, or had a `limit`, go on after the position of the last row. A value that comes after its
+/// since. If the export broke off, or had a `limit`, go on after the position of its last row. A value that comes after its
 /// prediction was exported is in `GET /feedback/export`.
 #[utoipa::path(
     get,

@@ -90,7 +90,7 @@ fn unpack(bytes: Bytes, encoding: &HeaderValue, most: usize) -> ApiResult<Bytes>
         other => {
             let shown: String = other.chars().take(60).collect();
             let detail =
-                format!("The Content-Encoding {shown} is not known: gzip and deflate are.");
+                format!("The Content-Encoding {shown} is not supported: use gzip or deflate.");
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
         }
     };

@@ -157,7 +157,7 @@ async fn append(state: &AppState, values: Vec<(u64, Feedback)>) -> ApiResult<(Re
     let (bytes, most) = (sizes.iter().sum::<u64>(), state.log.largest_request());
     if bytes > most {
         let detail = format!(
-            "The values take {bytes} bytes in the log, which takes {most} at once: send fewer, or raise \
+            "The values take {bytes} bytes in the log, which takes at most {most} at once: send fewer, or raise \
              `--journal-max-bytes`."
         );
         return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
@@ -237,8 +237,7 @@ fn fill_in(answers: &mut [Answer], numbers: &[u64], results: Answered) {
             None => Answer::Refused(Refusal {
                 code: ErrorCode::SetAside,
                 pointer: "",
-                detail: "The database did not take it, so it is not counted; it is kept, and `weir journal \
-                         list` says why."
+                detail: "The database could not store it, so it is not counted; it is kept, and `weir journal list` says why."
                     .into(),
             }),
         };
@@ -298,7 +297,8 @@ fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
             FeedbackContent::Value(metric, value)
         }
         (Some(_), _, _) => {
-            let detail = "cannot stand beside `metric` and `value`: give one of both";
+            let detail =
+                "cannot be combined with `metric` and `value`: give either a label or these";
             return Err(Refusal::field("/label", detail));
         }
         (None, Some(_), None) => return Err(Refusal::field("/value", "is missing")),
@@ -321,13 +321,16 @@ fn subject(state: &AppState, item: &api::Feedback) -> Result<FeedbackOf, Refusal
     }
     for (given, pointer) in [(&item.at, "/at"), (&item.outcome_id, "/outcome_id")] {
         if given.is_some() {
-            return Err(Refusal::field(pointer, "goes with `unit_id` alone"));
+            return Err(Refusal::field(
+                pointer,
+                "is only for values with a `unit_id`",
+            ));
         }
     }
     match (&item.prediction_id, &item.request_id) {
         (Some(id), None) => {
             if item.name.is_some() {
-                let detail = "goes with `request_id`: a `prediction_id` says which model it is of";
+                let detail = "is only for values with a `request_id`: a `prediction_id` already says which model it belongs to";
                 return Err(Refusal::field("/name", detail));
             }
             let id = id.parse();
@@ -341,7 +344,7 @@ fn subject(state: &AppState, item: &api::Feedback) -> Result<FeedbackOf, Refusal
         }
         (Some(_), Some(_)) => Err(Refusal::field(
             "/request_id",
-            "cannot stand beside `prediction_id`: give one of both",
+            "cannot be combined with `prediction_id`: give only one of them",
         )),
         (None, None) => Err(Refusal::field(
             "/prediction_id",
@@ -359,7 +362,8 @@ fn outcome(state: &AppState, item: &api::Feedback, unit: &str) -> Result<Feedbac
         (item.label.is_some(), "/label"),
     ];
     if let Some((_, pointer)) = others.iter().find(|(given, _)| *given) {
-        let detail = "cannot stand beside `unit_id`: an outcome of a unit is for no prediction";
+        let detail =
+            "cannot be combined with `unit_id`: an outcome of a unit belongs to no prediction";
         return Err(Refusal::field(pointer, detail));
     }
     if item.metric.is_none() {
@@ -426,8 +430,8 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
             code: ErrorCode::FeedbackConflict,
             pointer: "",
             detail: format!(
-                "Another outcome has this `outcome_id`, with the value {stored}, of another unit, time or value; give each \
-                 outcome an id of its own."
+                "Another outcome already has this `outcome_id`: its value is {stored}, and its unit, time or value \
+                 differs; give each outcome its own id."
             ),
         },
         FeedbackRefusal::PerUnit(metric) => Refusal::field(
@@ -437,22 +441,22 @@ fn refused(refusal: &FeedbackRefusal) -> Refusal {
         FeedbackRefusal::PerPrediction(metric) => Refusal::field(
             "/metric",
             format!(
-                "{metric} is not declared as per unit by any model that is meant: declare it with `per` as `unit`, or send it \
-                 with `prediction_id` where it is a metric per prediction"
+                "No model that this outcome could be for declares {metric} per unit: declare it with `per` as \
+                 `unit`, or send the value with a `prediction_id` if the metric is per prediction"
             ),
         ),
         FeedbackRefusal::UsedTwice => Refusal {
             code: ErrorCode::RequestIdUsedTwice,
             pointer: "",
-            detail: "Several requests had this `request_id`, one after the time of the other; send the `prediction_id` of the one \
-                     that is meant."
+            detail: "Several requests had this `request_id`, because it was used again after `--request-hours`; \
+                 send the `prediction_id` of the one you mean."
                 .into(),
         },
         FeedbackRefusal::AnswerNotKept => Refusal {
             code: ErrorCode::AnswerNotKept,
             pointer: "",
-            detail: "What was answered is not kept, or is erased (`kept` of the prediction says which), so a label cannot be \
-                     compared with it; send the value of a metric."
+            detail: "The answer is not kept, or was erased (`kept` of the prediction says which), so a label cannot \
+                 be compared with it; send a metric and its value instead."
                 .into(),
         },
         FeedbackRefusal::Rejected => Refusal {
@@ -539,7 +543,8 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
         not_counted: missed.map(str::to_owned),
         warning: receipt.mismatch.map(|mismatch| {
             format!(
-                "The label is {} and the prediction {}: they can never be equal, so it counts as wrong. Send labels as the version answers.",
+                "The label is {} and the prediction {}: they can never be equal, so it counts as wrong. Send labels \
+                 of the type that the version answers.",
                 a(mismatch.label),
                 a(mismatch.prediction)
             )

@@ -23,7 +23,8 @@ impl AppState {
         if given.is_none_or(|given| given == self.generation()) {
             return Ok(());
         }
-        let detail = "The server was restored from a backup since: what was read after the backup is not there any more. Read again \
+        let detail = "The server has been restored from a backup since then, and what came after the backup is \
+             gone. Read again \
                       from the beginning (`after_position=0`), without `generation`.";
         Err(ApiError::new(ErrorCode::GenerationGone, detail))
     }

@@ -56,7 +56,7 @@ pub(crate) async fn health() -> Json<Health> {
     Json(Health::healthy())
 }
 
-/// The same, for those who ask for liveness.
+/// The same as `GET /health`, for liveness probes.
 #[utoipa::path(
     get,
     path = "/health/live",
@@ -98,8 +98,8 @@ pub(crate) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Re
     let log = log_readiness(&state).await;
     reasons.extend(state.clock.jumped().map(|seconds| {
         format!(
-            "clock_jumped: the clock of this machine is {} s {} what it was; time goes on as before until it has stayed there for ten \
-             minutes, or the server is told to reload (SIGHUP)",
+            "clock_jumped: the clock of this machine is {} s {} the server's time, which goes on as before until \
+             the clock has stayed there for ten minutes, or the server is told to reload (SIGHUP)",
             seconds.abs(),
             if seconds < 0 { "behind" } else { "ahead of" }
         )

@@ -28,12 +28,12 @@ pub(crate) struct InterventionParams {
     revision: Option<i64>,
 }
 
-/// Does something to a running experiment.
+/// Controls a running experiment.
 ///
 /// `pause`: its weights stay, and harm still takes a candidate back. `resume`: it goes on; a rollout observes its step
-/// from the beginning again. `advance`: a rollout takes the next step, whatever it waits for, its approval by a person
-/// too. `promote`: a candidate gets everything, and the alias `champion`. `rollback`: everything goes to the control at
-/// once, because the candidates are no good. `stop`: it ends with the weights as they are. `abort`: it ends with
+/// from the beginning again. `advance`: a rollout takes the next step, whatever it waits for, a person's approval
+/// included. `promote`: a candidate gets everything, and the alias `champion`. `rollback`: everything goes to the
+/// control at once, because the candidates are bad. `stop`: it ends with the weights as they are. `abort`: it ends with
 /// everything on the control, and the candidates become inactive.
 #[utoipa::path(
     post,
@@ -175,7 +175,7 @@ fn not_allowed(experiment: &types::Experiment) -> ApiError {
     };
     let policy = experiment.definition.policy.as_str();
     let detail = format!(
-        "The experiment {id} ({policy}) is {}{phase}; it takes: {allowed}.",
+        "The experiment {id} ({policy}) is {}{phase}; it accepts: {allowed}.",
         experiment.status
     );
     ApiError::new(ErrorCode::ExperimentState, detail)

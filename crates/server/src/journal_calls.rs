@@ -23,9 +23,10 @@ pub(crate) struct ListParams {
     limit: Option<u32>,
 }
 
-/// Lists entries of the journal that the database does not take.
+/// Lists entries of the journal that the database could not store.
 ///
-/// They were answered and are not counted. Each is kept with its reason, and blocks nothing.
+/// Their requests were answered, but are not counted. Each entry is kept with the reason, and blocks no
+/// others.
 #[utoipa::path(
     get,
     path = "/journal/set-aside",
@@ -67,7 +68,7 @@ pub(crate) async fn list(
     }))
 }
 
-/// Tries entries again that the database did not take.
+/// Tries again to store entries that the database could not store.
 #[utoipa::path(
     post,
     path = "/journal/retry",

@@ -132,7 +132,7 @@ pub(crate) fn compile(patterns: &[String]) -> Result<Vec<Regex>, (usize, String)
             .build()
             .map_err(|error| (at, wrong(&error)))?;
         if regex.is_match("") {
-            let why = "is met by an empty text, so it would be met everywhere";
+            let why = "matches an empty text, so it would match everywhere";
             return Err((at, why.into()));
         }
         Ok(regex)
@@ -150,7 +150,7 @@ fn wrong(error: &regex::Error) -> String {
             let text = other.to_string();
             let last = text.lines().last().unwrap_or_default();
             let why = last.trim_start_matches("error: ");
-            format!("is no regular expression: {why}")
+            format!("is not a valid regular expression: {why}")
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) async fn create(
     told(&state, &settings, id, text)
 }
 
-/// Every key, without the keys themselves.
+/// Lists all keys, without their secrets.
 #[utoipa::path(
     get,
     path = "/keys",
@@ -75,7 +75,7 @@ pub(crate) async fn list(State(state): State<AppState>) -> ApiResult<Reply<Vec<K
     ))
 }
 
-/// Refuses a key from now on.
+/// Revokes a key: it is refused from now on.
 #[utoipa::path(
     delete,
     path = "/keys/{key}",
@@ -99,7 +99,7 @@ pub(crate) async fn revoke(
     }))
 }
 
-/// Makes a successor for a key, with the same role and models. It is in this reply only.
+/// Replaces a key by a new one with the same role and models, which is only in this reply.
 #[utoipa::path(
     post,
     path = "/keys/{key}/rotate",
@@ -158,7 +158,7 @@ fn made(state: &AppState, id: KeyId) -> ApiResult<(String, KeyHash)> {
 fn told(state: &AppState, settings: &Settings, id: KeyId, text: String) -> ApiResult<Response> {
     let key = settings.keys.iter().find(|key| key.id == id);
     let key = key.ok_or_else(|| {
-        let detail = "The key was revoked at once by somebody else.";
+        let detail = "Somebody else revoked the key at the same moment.";
         ApiError::new(ErrorCode::KeyNotFound, detail)
     })?;
     let key = Key {
@@ -231,12 +231,12 @@ fn wire(state: &AppState, key: &AccessKey) -> Key {
     }
 }
 
-/// Who the caller is to the server.
+/// Who the caller is, and what the caller may do.
 #[utoipa::path(
     get,
     path = "/session",
     tag = "keys",
-    responses((status = 200, description = "who calls, and what he may do", body = Session)),
+    responses((status = 200, description = "who calls, and what the caller may do", body = Session)),
 )]
 pub(crate) async fn session(State(state): State<AppState>) -> Reply<Session> {
     let caller = CALLER.try_with(Arc::clone);
@@ -257,7 +257,7 @@ fn seen(state: &AppState, caller: &Caller) -> Session {
     }
 }
 
-/// Takes a key for a session: the reply sets a cookie that is as good as the key, for twelve hours.
+/// Exchanges a key for a session: the reply sets a cookie that counts as the key for twelve hours.
 #[utoipa::path(
     post,
     path = "/session",

@@ -105,7 +105,7 @@ pub(crate) fn model(
         all_or_named(None)?;
     }
     model.ok_or_else(|| {
-        let missing = "is missing: there is not exactly one model, so say which one";
+        let missing = "is missing: there is not exactly one model, so name the one you mean";
         Refusal::field("/name", format!("{missing} {which}"))
     })
 }
@@ -309,13 +309,13 @@ pub(crate) fn item<T: DeserializeOwned>(json: &str, most: usize) -> Result<T, Re
             code: ErrorCode::BodyTooLarge,
             pointer: "",
             detail: format!(
-                "has {} bytes, and one may have {most}: send less",
+                "has {} bytes, but may have at most {most}: send less",
                 json.len()
             ),
         });
     }
     if !json.starts_with('{') {
-        return Err(Refusal::field("", "is no JSON object"));
+        return Err(Refusal::field("", "is not a JSON object"));
     }
     serde_json::from_str(json).map_err(|error| {
         let said = without_place(&error);

@@ -33,7 +33,7 @@ pub(crate) struct ReportParams {
 /// So many predictions are looked at for a report by attributes.
 const LOOKED_AT: usize = 1_000_000;
 
-/// What was measured.
+/// What was measured of versions: counts, errors, latencies, confidence and accuracy.
 #[utoipa::path(
     get,
     path = "/models/performance",

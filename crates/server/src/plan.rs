@@ -103,7 +103,7 @@ async fn logged(
     since: Option<&str>,
 ) -> ApiResult<Logged> {
     if metric == BuiltIn::Slow.as_str() {
-        let detail = "cannot be slow: its objective belongs to an experiment; use latency_ms";
+        let detail = "cannot be slow: its limit (slo_ms) is set per experiment; use latency_ms";
         fields.wrong("/metric", detail);
     }
     let since = fields.take_option("/since", since.map(str::parse::<Timestamp>));
@@ -178,7 +178,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         if given {
             fields.wrong(
                 pointer,
-                "is told by the log: leave it out, or leave `name` and `metric` out",
+                "is taken from the log: leave it out, or leave `name` and `metric` out",
             );
         }
     }
@@ -211,7 +211,7 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
     if told.is_share && (told.mean <= 0.0 || told.mean >= 1.0) {
         let all = if told.mean <= 0.0 { "none" } else { "each" };
         let detail = format!(
-            "was 1 for {all} of {units} units, which tells no rate; plan with `baseline`, the rate that you expect"
+            "was 1 for {all} of {units} units, which gives no usable rate; plan with `baseline`, the rate that you expect"
         );
         return Err(ApiError::field("/metric", detail));
     }

@@ -124,8 +124,8 @@ pub(crate) async fn retention(
     kept_for(&state, &name).await.map(Reply)
 }
 
-/// Sets how long the predictions of a model are kept, all of it at once. What is too old by it is removed in small pieces,
-/// beside what else happens; what was counted of it stays.
+/// Sets how long the predictions of a model are kept, all of it at once. Predictions that are then too old are removed in
+/// small pieces, in the background; what was counted of them stays.
 #[utoipa::path(
     put,
     path = "/retention/{name}",

@@ -424,17 +424,26 @@ impl Seen {
         )?;
         gauge(
             to,
-            ("weir_log_lag_seconds", "For how long there have been some"),
+            (
+                "weir_log_lag_seconds",
+                "For how long entries have been waiting to be stored in the database",
+            ),
             lag.map_or(0.0, |lag| lag.micros as f64 / 1e6),
         )?;
         gauge(
             to,
-            ("weir_journal_bytes", "What the journal takes on the disk"),
+            (
+                "weir_journal_bytes",
+                "The disk space that the journal takes",
+            ),
             log.bytes() as f64,
         )?;
         gauge(
             to,
-            ("weir_journal_most_bytes", "What it may take"),
+            (
+                "weir_journal_most_bytes",
+                "The most disk space that the journal may take",
+            ),
             state.config.journal_max_bytes as f64,
         )?;
         let writable = log.failure().is_none();
@@ -491,7 +500,7 @@ impl Seen {
             to,
             (
                 "weir_controller_ticked_timestamp_seconds",
-                "When the last one ended",
+                "When the last look at all running experiments ended",
             ),
             ticked,
         )?;
@@ -499,7 +508,7 @@ impl Seen {
             to,
             (
                 "weir_controller_overdue",
-                "What is due for experiments and could not be written",
+                "Decisions that are due for experiments and could not be written",
             ),
             self.state.0.overdue().len() as f64,
         )?;
@@ -515,7 +524,7 @@ impl Seen {
         }
         let about = (
             "weir_webhook_given_up",
-            "Entries that a webhook did not take, however often",
+            "Entries that were given up because a webhook never took them",
         );
         let mut given_up = family(to, about, MetricType::Counter)?;
         for (webhook, _, count) in &self.webhooks {
@@ -571,10 +580,7 @@ fn process(to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
     // In ticks, of which Linux shows 100 a second, and in pages.
     if let Some((user, system)) = number(11).zip(number(12)) {
-        let about = (
-            "process_cpu_seconds",
-            "Time of processors that the process has taken",
-        );
+        let about = ("process_cpu_seconds", "CPU time that the process has used");
         let seconds = (user + system) / 100.0;
         family(to, about, MetricType::Counter)?
             .encode_counter::<NoLabelSet, _, f64>(&seconds, None)?;

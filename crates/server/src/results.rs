@@ -120,8 +120,8 @@ async fn mismatches(state: &AppState, experiment: &Experiment) -> Result<Vec<Str
 /// Labels that can never equal what a version answers, in a sentence.
 pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String {
     format!(
-        "{} labels of version {version} were {}, and what it answered {}: they can never be equal, and count as wrong. Send labels as the \
-         version answers.",
+        "{} labels for version {version} were {}, but its answer was {}: they can never be equal, and count as \
+         wrong. Send labels of the type that the version answers.",
         found.count,
         a(found.mismatch.label),
         a(found.mismatch.prediction)
@@ -393,7 +393,7 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
     };
     add(
         judged.outside,
-        "took no part: they named their version, or their unit is not enrolled".into(),
+        "took no part: the request named a version, or its unit is not enrolled".into(),
     );
     let all: u64 = judged.predictions.iter().sum();
     for (metric, result) in definition.metrics.iter().zip(&judged.metrics) {
@@ -403,7 +403,8 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
         add(
             immature,
             format!(
-                "have not matured: a value of {name} may come for {} seconds, counted in steps of {}",
+                "have not matured: a value of {name} may come for {} seconds after the prediction, counted in steps \
+                 of {} seconds",
                 metric.window_seconds,
                 metric.bucket_seconds().unwrap_or(0)
             ),
@@ -425,8 +426,8 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
     let mut notes = changes(definition, judged);
     notes.extend(corrected.map(|(metric, events)| {
         format!(
-            "{events} first events of {} were corrected later: the means follow, but they still \
-                 count as events.",
+            "{events} first events of {} were corrected later: the means use the corrected values, but the events \
+             still count as events.",
             metric.name
         )
     }));
@@ -439,14 +440,14 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         if let Some(held) = check.held.filter(|held| *held < 0.99) {
             notes.push(format!(
                 "The window of {name} ({seconds} s) holds only {:.1} % of the values of the slower arm ({version} or the \
-                 control): declare a longer one, or what comes late is missing from comparisons.",
+                 control): declare a longer window, or late values are missing from comparisons.",
                 100.0 * held
             ));
         }
         if check.timing_alarm {
             notes.push(format!(
-                "Feedback on {name} takes another time for {version} than for the control: early looks compare unlike \
-                 things."
+                "Feedback on {name} does not take as long for {version} as for the control, so early results are \
+                 not a fair comparison."
             ));
         }
     }
@@ -463,8 +464,9 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
                 _ => "came before its scale was known, or ",
             };
             notes.push(format!(
-                "What stays valid of {} rests on {units} of {of} units (one that comes back in a later epoch is counted there again). The \
-                 others count for the means only: they {before}came back when nothing about their arm was left to chance.",
+                "The always-valid comparison of {} uses {units} of {of} units (a unit that comes back in a later \
+                 epoch is counted there again). The others count only in the means: they {before}came back when \
+                 their arm was no longer left to chance.",
                 metric.name
             ));
         }
@@ -475,8 +477,8 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         };
         for found in result.comparisons.iter().filter(nothing_fits) {
             notes.push(format!(
-                "There is no always-valid interval of {} for {}: no difference that is the same in all epochs fits what came. The effect \
-                 differs between them.",
+                "There is no always-valid interval of {} for {}: the effect differs so much between epochs that no \
+                 single difference fits all of them.",
                 metric.name, definition.arms[found.arm].version
             ));
         }
@@ -508,8 +510,8 @@ fn estimate_note(
     let matured = result.arms.iter().all(|arm| arm.units > 0);
     (missing && matured).then(|| {
         format!(
-            "{} has no adaptive estimate yet for every version: it takes about fifteen units of each, with values that are not \
-             all alike.",
+            "{} does not have an adaptive estimate for every version yet: that takes about fifteen units of each, \
+             with values that are not all the same.",
             metric.name
         )
     })
@@ -521,7 +523,7 @@ fn memory_note(settings: &BanditSettings) -> Option<String> {
         (Some(half_life), _) => {
             format!("evidence counts half after every {half_life} seconds")
         }
-        (None, Some(window)) => format!("they follow the last {window} seconds alone"),
+        (None, Some(window)) => format!("they follow only the last {window} seconds"),
         (None, None) => return None,
     };
     Some(format!(
@@ -539,8 +541,8 @@ fn capped_note(
     let number = |value: f64| significant(value, 4);
     definition.keeps_parts(metric).then(|| {
         format!(
-            "Values of {} count from {} to {}: what is learned and estimated of it is the mean of values so counted. Set floor \
-             and cap of the metric for others.",
+            "Values of {} are limited to the range from {} to {}: the bandit learns and estimates the mean of the \
+             limited values. Set floor and cap of the metric to change the range.",
             metric.name,
             number(scale.floor),
             number(scale.cap)
@@ -553,13 +555,13 @@ fn floor_note(floor: f64) -> Option<String> {
     let percent = 100.0 * floor;
     if floor < LEAST_FLOOR {
         Some(format!(
-            "The floor of {percent} % is too low for honest intervals: read the adaptive estimates as \
-             approximate. From 10 % they hold."
+            "The floor of {percent} % is too low for reliable intervals: read the adaptive estimates as \
+             approximate. They are reliable from 10 % on."
         ))
     } else if floor < HONEST_FLOOR {
         Some(format!(
-            "At a floor of {percent} % the adaptive intervals may hold the truth a little less often \
-             than they say; from 10 % they hold."
+            "At a floor of {percent} % the adaptive intervals may contain the true value a little less often than \
+             stated; they are reliable from 10 % on."
         ))
     } else {
         None

@@ -11,7 +11,7 @@ use axum::extract::State;
 use catalog::Command;
 use types::{Condition, MAX_RULES, ModelName, ModelTraffic, Rule, VersionName};
 
-/// Who gets a certain version, before any experiment.
+/// Lists the rules that give certain callers a certain version, before any experiment.
 #[utoipa::path(
     get,
     path = "/rules/{name}",

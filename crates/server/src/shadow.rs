@@ -233,7 +233,7 @@ impl Copy {
     }
 }
 
-/// Gives a version copies of a share of the requests of its model, after they were answered; 0 ends that.
+/// Sends a version copies of a share of its model's requests, after they were answered; 0 ends this.
 #[utoipa::path(
     put,
     path = "/models/{model_id}/shadow",
@@ -278,8 +278,8 @@ pub(crate) struct ReportParams {
     until: Option<String>,
 }
 
-/// What a version made of its copies, beside what callers got: agreement, errors, confidence, latency, and, where it is known
-/// what was right, who was.
+/// Compares how a version answered its copies with what callers got: agreement, errors, confidence, latency, and, where
+/// labels have come, who was right.
 ///
 /// Of the newest 100,000 pairs. The test is McNemar's, for one look.
 #[utoipa::path(

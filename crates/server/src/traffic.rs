@@ -59,7 +59,8 @@ pub(crate) async fn read(
         let detail = match all {
             0 => return Err(ApiError::model_not_found(&name)),
             _ => format!(
-                "The audit tells nothing of {name} before {at}: it was not registered, or an earlier release served it."
+                "The audit has nothing about {name} before {at}: it was not registered yet, or an earlier release \
+                 of Weir served it."
             ),
         };
         return Err(ApiError::new(ErrorCode::ModelNotFound, detail));

@@ -87,7 +87,7 @@ fn names(operation: &Operation) -> Vec<String> {
 /// What is said of a name that is not known.
 pub(crate) fn said<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
-        Some(meant) => format!("is not known: {meant} is meant, perhaps"),
+        Some(meant) => format!("is not known; perhaps you mean {meant}"),
         None => {
             let known: Vec<&str> = known.collect();
             match known.as_slice() {
@@ -165,7 +165,7 @@ mod tests {
             let said = said(name, known.into_iter());
             assert_eq!(
                 said,
-                format!("is not known: {meant} is meant, perhaps"),
+                format!("is not known; perhaps you mean {meant}"),
                 "{name}"
             );
         }
@@ -183,10 +183,10 @@ mod tests {
         let (name, said) = field(error).unwrap();
         assert_eq!(
             (name.as_str(), said.as_str()),
-            ("runtme", "is not known: runtime is meant, perhaps")
+            ("runtme", "is not known; perhaps you mean runtime")
         );
         let (_, said) = field("unknown field `x`, expected `a` or `b`").unwrap();
-        assert_eq!(said, "is not known: a is meant, perhaps");
+        assert_eq!(said, "is not known; perhaps you mean a");
         let (_, said) = field("unknown field `long`, there are no fields").unwrap();
         assert_eq!(said, "is not known: this call takes none");
         assert_eq!(field("missing field `name`"), None);

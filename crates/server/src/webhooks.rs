@@ -66,7 +66,7 @@ pub(crate) async fn create(
             .filter(|action| action.is_of_experiment());
         if !all.any(|action| types::matches_action(pattern, action)) {
             let detail =
-                "is no event of an experiment, such as experiment.promoted or experiment.*";
+                "is not an event of an experiment, such as experiment.promoted or experiment.*";
             fields.wrong(&format!("/events/{at}"), detail);
         }
     }
@@ -81,7 +81,7 @@ pub(crate) async fn create(
         None if format == WebhookFormat::Pagerduty => {
             fields.wrong(
                 "/secret",
-                "is needed: the routing key of the integration of PagerDuty",
+                "is needed: the routing key of your PagerDuty integration",
             );
             String::new()
         }
@@ -170,7 +170,8 @@ pub(crate) async fn delete(
     }))
 }
 
-/// Sends a test event to a webhook now, and says what its target answered. Its deliveries stay as they are.
+/// Sends a test event to a webhook now, and says what its target answered. Other deliveries are not
+/// affected.
 #[utoipa::path(
     post,
     path = "/webhooks/{webhook}/test",

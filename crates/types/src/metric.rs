@@ -36,7 +36,7 @@ pub enum Direction {
 pub enum Missing {
     /// A failure of a binary metric, which is a value of 0.
     Failure,
-    /// A value of 0 of a count or another number: who has bought nothing has spent 0.
+    /// A value of 0 of a count or another number: somebody who has bought nothing has spent 0.
     Zero,
     /// Nothing.
     Excluded,
@@ -60,9 +60,9 @@ pub enum Combine {
     /// Their sum.
     #[default]
     Sum,
-    /// How many there are, whatever their values.
+    /// How many outcomes there are, whatever their values.
     Count,
-    /// 1 where one of them is.
+    /// 1 if one of them is 1.
     Any,
     /// The one that happened last.
     Last,
@@ -171,7 +171,8 @@ crate::words! {
         Arrivals = "arrivals",
         /// One number for each exposed unit, once its window has passed.
         Exposures = "exposures",
-        /// It is shown, and acts on nothing: nobody knows whether more values are to come. A window would say.
+        /// The metric is shown but decides nothing: without a window it is unknown whether more values will
+        /// come.
         None = "none",
     }
 }

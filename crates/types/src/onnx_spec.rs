@@ -82,15 +82,15 @@ pub struct OnnxSpec {
     #[serde(default = "default_timeout_ms")]
     #[schema(minimum = 1, maximum = 300_000)]
     pub timeout_ms: u64,
-    /// How many calls it may have at once (1 to 1,000,000), those that wait included; half of what the server takes where it
-    /// is not said. What is beyond is not called: another version answers.
+    /// How many calls it may have at once (1 to 1,000,000), including those that wait; when left out, half of the server's
+    /// `--max-predictions`. Calls beyond that are not made: another version answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_concurrency: Option<u64>,
     /// Run it in a process of its own: a crash of the engine ends that process, and not the server.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub isolate: bool,
-    /// What it is asked before it takes traffic; without it a text, or tensors of zeros.
+    /// The input that it is tried with before it takes traffic; when left out a text, or tensors of zeros.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Value>,
 }

@@ -71,39 +71,42 @@ pub struct RolloutSettings {
     /// 14400, and 14400 for the last step.
     pub soak_seconds: Vec<u64>,
     /// Units that the candidate needs at a step before the next: one for all or one per step. When left
-    /// out, as many as find twice the control's error rate in 80 % of cases.
+    /// out, as many as are needed to find twice the control's error rate in 80 % of cases.
     pub min_units: Vec<u64>,
     /// What is asked for before the next step.
     pub promotion: Promotion,
     /// For `strict`: what the ratio of the rates must be shown to be below, one for all or one per step. When
     /// left out: 2 up to 5 %, 1.5 up to 25 %, then 1.25.
     pub ratio_margins: Vec<f64>,
-    /// For `strict`: or what the harm on a guardrail must be shown to be below, in the unit of the metric.
+    /// For `strict`, as an alternative: what the harm on a guardrail must be shown to be below, in the unit
+    /// of the metric.
     pub absolute_margin: Option<f64>,
-    /// The ratio of candidate and control up to which a guardrail is not harmed: 1 for any harm. When left out: 1, and
-    /// 1.25 for `slow` and `latency_ms`, whose level wanders in every service. It counts for metrics without negative
-    /// values.
+    /// The ratio of candidate to control up to which a guardrail does not count as harmed; 1 tolerates no harm. When
+    /// left out: 1, and 1.25 for `slow` and `latency_ms`, whose level drifts in every service. It applies to metrics
+    /// without negative values.
     pub ratio_tolerated: Option<f64>,
-    /// By guardrail that is no rate of events: the difference up to which it is not harmed; 0 when left
-    /// out.
+    /// For guardrails that are not rates of events: how much worse the candidate may be, as a difference,
+    /// before the guardrail counts as harmed; 0 when left out.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub margins: BTreeMap<MetricName, f64>,
-    /// By binary metric: the share of units with a bad event over which the candidate goes back whatever
-    /// the control does.
+    /// For binary metrics: the share of units with a bad event above which the candidate is rolled back,
+    /// whatever the control does.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub ceilings: BTreeMap<MetricName, f64>,
-    /// Whether the candidate goes back when it does too much damage, whatever the evidence says yet.
+    /// Whether the candidate is rolled back when it does too much damage, even before the evidence is
+    /// conclusive.
     pub damage_limits: bool,
-    /// The control's share during the last step, in percent: a comparison with nobody is none.
+    /// The control's share during the last step, in percent, so that there is still something to compare
+    /// with.
     pub holdback: f64,
     /// Whether a person has to agree before each step.
     pub approval: bool,
-    /// How long a rollout may be without traffic before that is told, in seconds.
+    /// How long a rollout may be without traffic, in seconds, before `no_traffic` applies.
     pub no_traffic_grace_seconds: u64,
-    /// What happens then.
+    /// What happens after that time: the rollout stays where it is, or goes back.
     pub no_traffic: NoTraffic,
-    /// The step, in percent, beyond which nothing goes without outcomes of the metrics that come with
-    /// feedback.
+    /// The share, in percent, beyond which the candidate does not go until there are outcomes of the
+    /// metrics that come with feedback.
     pub max_step_without_outcomes: f64,
 }
 
@@ -234,7 +237,7 @@ impl RolloutSettings {
         need(
             !strict || self.ratio_margins.iter().all(|m| *m > 1.0 && m.is_finite()),
             "/rollout/ratio_margins",
-            "must be above 1: no candidate can be shown to be better by doing no harm",
+            "must be above 1: a harmless candidate that is no better could never be shown to stay below it",
         );
         need(
             self.absolute_margin
@@ -255,7 +258,7 @@ impl RolloutSettings {
         need(
             (0.1..=50.0).contains(&self.holdback),
             "/rollout/holdback",
-            "must be from 0.1 to 50 percent: a comparison with nobody is none",
+            "must be from 0.1 to 50 percent: without a control there is no comparison",
         );
         need(
             steps.is_empty()
@@ -263,7 +266,7 @@ impl RolloutSettings {
                     .iter()
                     .all(|s| *s < 100.0 - self.holdback),
             "/rollout/holdback",
-            "must leave every step but the last less than the last",
+            "is too large: the last step would not be larger than the steps before it",
         );
         need(
             (0.0..=100.0).contains(&self.max_step_without_outcomes),
@@ -278,7 +281,7 @@ impl RolloutSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
-    /// As often as an arm is likely to be the best.
+    /// Thompson sampling: each arm is chosen as often as it is likely to be the best.
     Thompson,
     /// The best half the time, else the best of the others: finds the best arm sooner.
     TopTwo,
@@ -334,11 +337,11 @@ impl std::str::FromStr for Algorithm {
 pub struct BanditSettings {
     /// How it chooses.
     pub algorithm: Algorithm,
-    /// The share that every arm keeps; where it is not said 0.05, or 0.2 over the number of arms where that is less. At 0.1 intervals
-    /// are honest; below 0.05 they are approximate.
+    /// The share that every arm keeps; when left out 0.05, or 0.2 divided by the number of arms if that is less. From 0.1 on
+    /// intervals are reliable; below 0.05 they are approximate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
-    /// How often the weights follow, in seconds.
+    /// How often the weights are updated, in seconds.
     pub update_seconds: u64,
     /// Matured units that each arm needs before the weights move.
     pub burn_in_units: u64,
@@ -346,7 +349,7 @@ pub struct BanditSettings {
     pub max_change: f64,
     /// After how long evidence counts half, in seconds: for tastes that drift.
     pub half_life_seconds: Option<u64>,
-    /// How old evidence may be, in seconds: another way for the same.
+    /// How old evidence may be, in seconds: an alternative to `half_life_seconds`.
     pub window_seconds: Option<u64>,
     /// The chance of naming a wrong winner.
     pub delta: f64,
@@ -397,7 +400,7 @@ impl BanditSettings {
         need(
             fits_as_floor(self.floor(arms), arms),
             "/bandit/floor",
-            "must be from 0.001 to less than 1 over the number of arms: at that all weights would stay equal",
+            "must be from 0.001 to less than 1 divided by the number of arms: at that value all weights would stay equal",
         );
         need(
             (1..=30 * 86_400).contains(&self.update_seconds),
@@ -500,9 +503,9 @@ pub enum Hold {
     SampleRatioMismatch,
     /// Feedback comes more often for one arm.
     DifferentialFeedback,
-    /// Nothing has come for a while.
+    /// No prediction has come for a while.
     NoTraffic,
-    /// Nothing has come for as long as the grace.
+    /// No prediction has come for the whole grace period.
     NoTrafficGraceOver,
     /// No outcome has come for a metric that needs feedback.
     NoOutcomes,
@@ -574,15 +577,16 @@ crate::words! {
         Pause = "pause",
         /// It goes on. A rollout begins its step again.
         Resume = "resume",
-        /// A rollout takes the next step, whatever it waits for: so a person agrees to one, too.
+        /// A rollout takes the next step, whatever it waits for. This is also how a person agrees to a
+        /// step.
         Advance = "advance",
         /// A candidate gets everything, and the alias `champion`.
         Promote = "promote",
         /// Everything goes to the control: the candidate is no good.
         RollBack = "rollback",
-        /// Its weights begin to rule.
+        /// It starts: its weights set the traffic.
         Start = "start",
-        /// A draft goes.
+        /// A draft is deleted.
         Delete = "delete",
         /// It ends with the weights as they are.
         Stop = "stop",

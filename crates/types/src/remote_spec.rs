@@ -31,19 +31,20 @@ pub struct RemoteSpec {
     #[serde(default = "max_reply_bytes")]
     #[schema(minimum = 1, maximum = 67_108_864)]
     pub max_reply_bytes: u64,
-    /// How many calls it may have at once (1 to 1,000,000); half of what the server takes where it is not said.
+    /// How many calls it may have at once (1 to 1,000,000); when left out, half of the server's
+    /// `--max-predictions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_concurrency: Option<u64>,
-    /// While nothing is asked of it, the version is sent its probe so often, in milliseconds (1,000 to 3,600,000); three that are
-    /// not answered, and it is not called until one is. Left out, it is not asked.
+    /// How often an idle version is sent its probe, in milliseconds (1,000 to 3,600,000). After three probes in a row without an
+    /// answer it is not called until one is answered. When left out, no probes are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1000, maximum = 3_600_000)]
     pub probe_interval_ms: Option<u64>,
     /// What it is asked before it takes traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Value>,
-    /// What nobody knows: it is refused.
+    /// Settings that are not known: they are refused.
     #[serde(flatten, skip_serializing)]
     #[schema(ignore)]
     pub unknown: BTreeMap<String, Value>,
@@ -215,7 +216,7 @@ pub struct OpenaiSpec {
     /// What every conversation begins with, as a message of the system: a prompt to be compared with others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// What every request says besides (`temperature`, `max_tokens`, ...), in place of what its caller says.
+    /// Parameters of every request (`temperature`, `max_tokens`, ...), which replace those of the caller.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
     /// What tokens cost, for the metric `cost`.
@@ -254,7 +255,7 @@ impl OpenaiSpec {
             if self.parameters.contains_key(ours) {
                 return fail(
                     "/parameters",
-                    "must not say model, messages, stream or stream_options",
+                    "must not contain model, messages, stream or stream_options",
                 );
             }
         }

@@ -30,7 +30,7 @@ pub enum RuntimeSpec {
     Oip(Box<OipSpec>),
     /// By a language model behind the chat completions of OpenAI.
     Openai(Box<OpenaiSpec>),
-    /// Stored, and not to be read: what is wrong with it.
+    /// What is stored cannot be read: what is wrong with it.
     #[serde(skip)]
     Unreadable(String),
 }
@@ -124,7 +124,7 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
     for (name, value) in headers {
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || name.len() > 100 || !name.chars().all(token) {
-            return Err("has a name that no header can have");
+            return Err("has a name that is not a valid header name");
         }
         const OURS: [&str; 11] = [
             "host",
@@ -142,7 +142,7 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
         const SECRET: [&str; 4] = ["authorization", "cookie", "x-api-key", "api-key"];
         let lower = name.to_ascii_lowercase();
         if OURS.contains(&lower.as_str()) {
-            return Err("has a header that the request makes for itself");
+            return Err("has a header that the server sets itself");
         }
         if SECRET.contains(&lower.as_str()) && matches!(value, HeaderText::Text(_)) {
             return Err(
@@ -162,7 +162,7 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
                 let visible = |c: char| matches!(c, ' '..='~');
                 if text.len() > 2000 || !text.chars().all(visible) || text.trim() != text {
                     return Err(
-                        "has a value that is no line of visible ASCII of at most 2,000 bytes",
+                        "has a value that is not one line of visible ASCII of at most 2,000 bytes",
                     );
                 }
             }
@@ -249,7 +249,8 @@ pub struct HttpSpec {
     /// JSON pointer to an error: the call failed when something other than null stands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_pointer: Option<String>,
-    /// What else of the reply is kept and answered, by name: JSON pointers, at most 32. What is not there is left out.
+    /// Which other parts of the reply are logged and returned, by name: JSON pointers, at most 32. Parts that a reply
+    /// does not have are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, String>,
     /// How long connecting may take, in milliseconds (1 to 60,000).
@@ -264,8 +265,8 @@ pub struct HttpSpec {
     #[serde(default = "default_max_reply_bytes")]
     #[schema(minimum = 1, maximum = 67_108_864)]
     pub max_reply_bytes: u64,
-    /// How many calls it may have at once (1 to 1,000,000); half of what the server takes where it is not said. What is
-    /// beyond is not called: another version answers.
+    /// How many calls it may have at once (1 to 1,000,000); when left out, half of the server's `--max-predictions`.
+    /// Calls beyond that are not made: another version answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_concurrency: Option<u64>,
@@ -278,15 +279,15 @@ pub struct HttpSpec {
     /// The JSON that is sent, with the text `"{input}"` where the input stands in it; in place of `input_pointer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Value>,
-    /// The statuses by which the service says that it does not take this input: the caller gets 422, and the version has not
-    /// failed.
+    /// The statuses by which the service says that it does not accept this input: the caller gets 422, and the version has
+    /// not failed.
     #[serde(default = "default_refused_statuses")]
     pub refused_statuses: Vec<u16>,
-    /// The statuses by which it says that it has too much to do.
+    /// The statuses by which the service says that it is overloaded.
     #[serde(default = "default_busy_statuses")]
     pub busy_statuses: Vec<u16>,
-    /// While nothing is asked of it, the version is sent its probe so often, in milliseconds (1,000 to 3,600,000): when that was
-    /// not answered three times in a row, it is not called until it is. Left out, it is not asked.
+    /// How often an idle version is sent its probe, in milliseconds (1,000 to 3,600,000). After three probes in a row without an
+    /// answer it is not called until one is answered. When left out, no probes are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1000, maximum = 3_600_000)]
     pub probe_interval_ms: Option<u64>,
@@ -622,9 +623,9 @@ fn parse_url(text: &str) -> Result<url::Url, &'static str> {
     }
     let url = url::Url::parse(text).map_err(|error| match error {
         url::ParseError::EmptyHost => "has no host",
-        url::ParseError::InvalidPort => "has a port that is none: it must be from 0 to 65535",
+        url::ParseError::InvalidPort => "has an invalid port: it must be from 0 to 65535",
         url::ParseError::InvalidIpv4Address | url::ParseError::InvalidIpv6Address => {
-            "has an IP address that is none"
+            "has an invalid IP address"
         }
         url::ParseError::IdnaError | url::ParseError::InvalidDomainCharacter => {
             "has a host that is no name"

@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// Example: weir serve --listen 127.0.0.1:8000 --data-dir ./weir-data
     Serve(Box<ServeArgs>),
     /// See it work: two trained ONNX versions in an experiment, 70/30, on 2,688 labelled reviews;
-    /// `demo rollout` shows a candidate climb to 100 %, `demo regression` one that comes back.
+    /// `demo rollout` shows a candidate that climbs to 100 %, `demo regression` one that is rolled back.
     Demo(DemoArgs),
     /// Versions of a running server: list, register, activate, delete.
     ///
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     ///
     /// Example: weir predict 'not bad at all' --unit user-42
     Predict(Box<PredictArgs>),
-    /// Tell a running server what became of predictions and units; export what it was told.
+    /// Send feedback on predictions and units to a running server, or export it.
     ///
     /// Example: weir feedback send --request order-17 --metric converted --value 1
     Feedback(FeedbackArgs),
@@ -78,7 +78,7 @@ pub(crate) enum Command {
     ///
     /// Example: weir predictions export --output predictions.parquet
     Predictions(PredictionsArgs),
-    /// Bring predictions of the past into the log of a running server.
+    /// Import past predictions into the log of a running server.
     Import(ImportArgs),
     /// Start a rollout on a running server, watch it, and intervene.
     ///
@@ -96,12 +96,12 @@ pub(crate) enum Command {
     ///
     /// Example: weir artifact put model-0123456789ab ./my-model
     Artifact(ArtifactArgs),
-    /// What this machine offers to a server: which engine runs ONNX models, and why.
+    /// Check this machine: which engine would run ONNX models, and why.
     Doctor(DoctorArgs),
     /// Runs one model for the server that has started this process.
     #[command(hide = true)]
     ModelProcess,
-    /// Entries of the log that the database of a running server did not take.
+    /// Log entries that the database of a running server could not store: list them, try them again.
     ///
     /// Example: weir journal list
     Journal(JournalArgs),
@@ -109,11 +109,12 @@ pub(crate) enum Command {
     ///
     /// Example: weir keys create --role predictor --models 'fraud-*' --description checkout
     Keys(KeysArgs),
-    /// Who is told of what happens to experiments: make, test, list, delete.
+    /// Webhooks, which are told what happens to experiments: make, test, list, delete.
     ///
     /// Example: weir webhooks create https://hooks.example.com/weir --event experiment.rolled_back
     Webhooks(WebhooksArgs),
-    /// Who changed what: whether the audit is whole, and what served at a moment.
+    /// The audit, which records who changed what: list it, check that it was not altered, see what served
+    /// at a given time.
     Audit(AuditArgs),
     /// What a running server keeps of the predictions of a model: inputs, outputs and attributes, in full, as hashes or not at all.
     ///
@@ -121,32 +122,33 @@ pub(crate) enum Command {
     Privacy(PrivacyArgs),
     /// How long a running server keeps the predictions of a model: at least an hour.
     ///
-    /// All limits are set at once: one that is not said is none.
+    /// All limits are set at once: a limit that you leave out is removed.
     ///
     /// Example: weir retention sentiment --max-age 90d --content-max-age 30d
     Retention(RetentionArgs),
-    /// Erase all that a person sent and was answered until now. It cannot be undone.
+    /// Erase everything that a person has sent and received until now. This cannot be undone.
     ///
-    /// Counts stay; a pseudonym takes the place of the unit_id. Backups are not reached: docs/privacy.md.
+    /// Counts stay, and a pseudonym replaces the unit_id. Backups are not changed: see docs/privacy.md.
     ///
     /// Example: weir erase customer-17 --wait --reason 'request 4711'
     Erase(EraseArgs),
-    /// Copy a data directory while its server goes on: database, journal, artifacts, keys and secrets.
+    /// Copy a data directory while its server keeps running: database, journal, artifacts, keys and
+    /// secrets.
     ///
     /// Example: weir backup --data-dir ./weir-data --to /backups/2026-11-27
     Backup(BackupArgs),
-    /// Make a data directory from a copy, and count again that it is whole.
+    /// Make a data directory from a backup, and verify that it is complete.
     ///
     /// Example: weir restore --from /backups/2026-11-27 --data-dir ./weir-data
     Restore(RestoreArgs),
-    /// Check a file of settings without starting.
+    /// Check a settings file without starting a server.
     ///
     /// Example: weir config check weir.toml
     Config(ConfigArgs),
-    /// Count the log again and compare it with its sums; exits 0 when nothing disagrees.
+    /// Recount the log and compare it with the stored sums; exits with 0 when nothing disagrees.
     ///
-    /// `clean`: all was counted again, and agrees. `AGREES IN PART`: retention has removed some of it, and the rest agrees.
-    /// `NOT CLEAN`: something is not what was written.
+    /// `clean`: everything was recounted, and agrees. `AGREES IN PART`: retention has removed some of it, and the rest
+    /// agrees. `NOT CLEAN`: something differs from what was written.
     Verify(VerifyArgs),
     /// Print completions for a shell.
     ///
@@ -156,7 +158,7 @@ pub(crate) enum Command {
     ///
     /// Example: weir plan --baseline 0.5 --effect 0.05 --per-day 1000
     Plan(PlanArgs),
-    /// Play whole experiments through the judge: how often it is wrong, and how soon it is right;
+    /// Simulate whole experiments: how often the judge is wrong, and how soon it finds a real difference;
     /// `simulate rollout` and `simulate bandit` play the controller.
     ///
     /// Example: weir simulate --base 0.1 --effect 0.02
@@ -175,10 +177,10 @@ pub(crate) struct ServeArgs {
     /// Where the data is kept; one server per directory.
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
-    /// When a reply may leave.
+    /// When a reply may be sent.
     #[arg(long, env = "WEIR_DURABILITY", value_enum, default_value = "commit")]
     durability: Durability,
-    /// Whether callers need keys [default: none on this machine alone, required beyond]
+    /// Whether callers need keys [default: none on a loopback address, required on any other]
     #[arg(long, env = "WEIR_AUTH", value_enum)]
     auth: Option<Auth>,
     /// Listen beyond this machine without keys: anybody who reaches the address may do everything.
@@ -194,8 +196,8 @@ pub(crate) struct ServeArgs {
         value_parser = host_name
     )]
     allowed_hosts: Vec<String>,
-    /// The address of a proxy that is believed: it says who its users are, and where calls come from; may be repeated,
-    /// or separated by commas [default: none]
+    /// The address of a proxy to trust: it says who the user is, and where a call comes from; may be repeated, or
+    /// separated by commas [default: none]
     #[arg(
         long = "trusted-proxy",
         env = "WEIR_TRUSTED_PROXIES",
@@ -211,7 +213,7 @@ pub(crate) struct ServeArgs {
         default_value = "x-forwarded-user"
     )]
     user_header: HeaderName,
-    /// The header in which a trusted proxy names his groups, separated by commas.
+    /// The header in which a trusted proxy names the user's groups, separated by commas.
     #[arg(
         long,
         env = "WEIR_GROUPS_HEADER",
@@ -235,16 +237,16 @@ pub(crate) struct ServeArgs {
     /// Where the journal is kept, to have it on a disk of its own [default: in the data directory]
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     journal_dir: Option<PathBuf>,
-    /// Start although the database has lost data that it has held, because its file or its write-ahead log is gone,
-    /// or it is a copy from before: what is missing is forgotten. Meant for one start.
+    /// Start although the database has lost data, because its file or its write-ahead log is gone, or because it is
+    /// an older copy: the missing data is given up. Meant for a single start.
     #[arg(long, env = "WEIR_ALLOW_EMPTY")]
     allow_empty: bool,
-    /// Start although the journal is gone: what waited in it is lost, and the old journal is refused from then
-    /// on. Meant for one start.
+    /// Start although the journal is gone: entries that waited in it are lost, and the old journal is refused
+    /// from then on. Meant for a single start.
     #[arg(long, env = "WEIR_ALLOW_EMPTY_JOURNAL")]
     allow_empty_journal: bool,
-    /// What the journal may take on the disk, in bytes: so much can be answered while the database is
-    /// away. One entry may have a 64th of it, up to 8 MiB.
+    /// The most disk space that the journal may take, in bytes: it limits how much can be answered while
+    /// the database is away. One entry may have a 64th of it, up to 8 MiB.
     #[arg(
         long,
         env = "WEIR_JOURNAL_MAX_BYTES",
@@ -262,7 +264,7 @@ pub(crate) struct ServeArgs {
         value_parser = at_least_one
     )]
     max_body_bytes: usize,
-    /// Connections that are open at a time.
+    /// How many connections may be open at a time.
     #[arg(
         long,
         env = "WEIR_MAX_CONNECTIONS",
@@ -271,7 +273,7 @@ pub(crate) struct ServeArgs {
         value_parser = at_a_time
     )]
     max_connections: usize,
-    /// Predictions that are under way at a time; more get 429.
+    /// How many predictions may be under way at a time; more get 429.
     #[arg(
         long,
         env = "WEIR_MAX_PREDICTIONS",
@@ -289,7 +291,7 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     cors_origins: Vec<Origin>,
-    /// A certificate (PEM, with what leads to its authority): connections are encrypted. It is read again when it changes.
+    /// The certificate of the server (PEM, with its chain): turns on TLS. It is read again when it changes.
     #[arg(
         long,
         env = "WEIR_TLS_CERTIFICATE",
@@ -305,7 +307,7 @@ pub(crate) struct ServeArgs {
         requires = "tls_certificate"
     )]
     tls_key: Option<PathBuf>,
-    /// How long the head of a request may take.
+    /// How long the headers of a request may take to arrive.
     #[arg(
         long,
         env = "WEIR_HEADER_TIMEOUT_MS",
@@ -313,8 +315,8 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().header_timeout)
     )]
     header_timeout_ms: Millis,
-    /// How long a connection is kept that has nothing to do: longer than what is before the server keeps its own, so that
-    /// no request meets the end of one.
+    /// How long an idle connection is kept. It should be longer than a load balancer in front of the server keeps its
+    /// own, so that no request arrives on a connection that is being closed.
     #[arg(
         long,
         env = "WEIR_IDLE_TIMEOUT_MS",
@@ -322,7 +324,7 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().idle_timeout)
     )]
     idle_timeout_ms: Millis,
-    /// How long a caller may not read what is written to him.
+    /// How long the server waits for a caller that does not read its reply.
     #[arg(
         long,
         env = "WEIR_WRITE_TIMEOUT_MS",
@@ -330,7 +332,7 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().write_timeout)
     )]
     write_timeout_ms: Millis,
-    /// How long the body of a request may take.
+    /// How long the body of a request may take to arrive.
     #[arg(
         long,
         env = "WEIR_BODY_TIMEOUT_MS",
@@ -346,7 +348,8 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().predict_timeout)
     )]
     predict_timeout_ms: Millis,
-    /// How long a request with feedback waits for its receipt before it is told where to ask for it later.
+    /// How long a request with feedback waits for its receipt; after that the reply says where to ask for
+    /// it later.
     #[arg(
         long,
         env = "WEIR_FEEDBACK_WAIT_MS",
@@ -354,7 +357,7 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().feedback_wait)
     )]
     feedback_wait_ms: Millis,
-    /// How many hours a `request_id` stands for the same request, up to a month.
+    /// For how many hours a repeated `request_id` counts as the same request, up to a month.
     #[arg(
         long,
         env = "WEIR_REQUEST_HOURS",
@@ -363,7 +366,7 @@ pub(crate) struct ServeArgs {
         value_parser = clap::value_parser!(u32).range(1..=744)
     )]
     request_hours: u32,
-    /// How many days the token of `POST /decide` is taken.
+    /// For how many days a token of `POST /decide` is accepted.
     #[arg(
         long,
         env = "WEIR_DECISION_DAYS",
@@ -372,8 +375,8 @@ pub(crate) struct ServeArgs {
         value_parser = clap::value_parser!(u32).range(1..=366)
     )]
     decision_days: u32,
-    /// How often running experiments are looked at, up to 60000. Looking often costs little: evidence is valid at any
-    /// time.
+    /// How often running experiments are checked, up to every 60000 ms. Checking often does no harm: the evidence is
+    /// valid at any time.
     #[arg(
         long,
         env = "WEIR_TICK_MS",
@@ -382,17 +385,19 @@ pub(crate) struct ServeArgs {
         value_parser = tick
     )]
     tick_ms: Millis,
-    /// Let webhooks lead to addresses of this machine and of private networks.
+    /// Allow webhooks to addresses of this machine and of private networks.
     #[arg(long, env = "WEIR_PRIVATE_WEBHOOKS")]
     private_webhooks: bool,
-    /// Where secrets are files, which versions behind HTTP may name in their headers and send to their services.
+    /// A folder with secrets as files. Versions behind HTTP may name them in their headers, to send them to
+    /// their services.
     #[arg(long, env = "WEIR_SECRETS_DIR", value_name = "DIR")]
     secrets_dir: Option<PathBuf>,
-    /// The library of ONNX Runtime that runs ONNX models, or a folder that has it [default: where it is found; `weir doctor`
-    /// says where]
+    /// The library of ONNX Runtime that runs ONNX models, or a folder that contains it [default: it is searched for;
+    /// `weir doctor` says where it was found]
     #[arg(long, env = "WEIR_ONNXRUNTIME", value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
-    /// The largest artifact of a version, in bytes; the files of an archive may be four times as much.
+    /// The largest artifact of a version, in bytes; the unpacked files of an archive may be four times as
+    /// large.
     #[arg(
         long,
         env = "WEIR_MAX_ARTIFACT_BYTES",
@@ -401,7 +406,7 @@ pub(crate) struct ServeArgs {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     max_artifact_bytes: u64,
-    /// What a process that opens a model may take of memory, in MiB.
+    /// How much memory a process that opens a model may take, in MiB.
     #[arg(
         long,
         env = "WEIR_MODEL_MEMORY_MB",
@@ -418,7 +423,7 @@ pub(crate) struct ServeArgs {
         default_value_t = Millis(defaults().model_load_timeout)
     )]
     model_load_timeout_ms: Millis,
-    /// Certificates (PEM) of authorities that services of versions may be certified by, beside those of the system.
+    /// A file of certificate authorities (PEM) to trust for model services, in addition to those of the system.
     #[arg(long, env = "WEIR_UPSTREAM_CA", value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
 }
@@ -504,7 +509,7 @@ pub(crate) struct GetArtifactArgs {
     /// The version.
     #[arg(value_name = "MODEL_ID")]
     pub(crate) model_id: String,
-    /// The file that is made.
+    /// The file to write.
     #[arg(value_name = "FILE")]
     pub(crate) path: PathBuf,
 }
@@ -523,7 +528,7 @@ pub(crate) enum DemoKind {
     Experiment,
     /// A good candidate that climbs to 100 %.
     Rollout,
-    /// A bad candidate that comes back.
+    /// A bad candidate that is rolled back.
     Regression,
 }
 
@@ -532,7 +537,7 @@ pub(crate) struct DemoArgs {
     /// What it shows.
     #[arg(value_enum, default_value = "experiment")]
     pub(crate) kind: DemoKind,
-    /// Where the data is kept; a temporary directory that goes at the end where it is not given.
+    /// Where the data is kept [default: a temporary directory, which is removed at the end]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one and prints it.
@@ -555,7 +560,7 @@ pub(crate) struct JournalArgs {
 pub(crate) enum JournalCommand {
     /// List them, with the reasons.
     List,
-    /// Try them again, after what kept them out was mended.
+    /// Try them again, after the cause has been fixed.
     Retry,
 }
 
@@ -569,7 +574,7 @@ pub(crate) struct KeysArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key and print it: nobody is told it again.
+    /// Make a key and print it. It is not shown again.
     Create(CreateKeyArgs),
     /// List the keys, without the keys themselves.
     List,
@@ -581,7 +586,7 @@ pub(crate) enum KeysCommand {
 
 #[derive(Args)]
 pub(crate) struct CreateKeyArgs {
-    /// What its holder is there for: viewer, predictor, analyst, operator or admin.
+    /// The role of its holder: viewer, predictor, analyst, operator or admin.
     #[arg(long, value_name = "ROLE", value_parser = types::find_word::<types::Role>, required_unless_present = "data_dir")]
     pub(crate) role: Option<types::Role>,
     /// The models it is for; `*` stands for any characters; may be repeated, or separated by commas [default: all]
@@ -590,16 +595,17 @@ pub(crate) struct CreateKeyArgs {
     /// What it is for.
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
-    /// For how many days it is taken [default: for ever]
+    /// For how many days it is valid [default: for ever]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: Option<u32>,
-    /// For how many requests a second it is taken [default: any number]
+    /// How many requests a second it may make [default: any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) per_second: Option<u32>,
     /// How many of its requests may be under way at once [default: any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) at_once: Option<u32>,
-    /// Make a key for everything in a data directory whose server is stopped: for who has lost his own.
+    /// Make a key that may do everything, in a data directory whose server is stopped: for when all such
+    /// keys are lost.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["role", "models", "description", "days", "per_second", "at_once"])]
     pub(crate) data_dir: Option<PathBuf>,
 }
@@ -609,7 +615,7 @@ pub(crate) struct RotateKeyArgs {
     /// The key that is replaced.
     #[arg(value_name = "KEY_ID")]
     pub(crate) key: String,
-    /// For how many hours it is still taken.
+    /// For how many hours the old key stays valid.
     #[arg(long, value_name = "HOURS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=8784))]
     pub(crate) overlap_hours: u32,
 }
@@ -633,7 +639,7 @@ pub(crate) enum AuditCommand {
     ///
     /// Prints the hash at the end of its chain. Keep it elsewhere, and give it back with --expect.
     Verify(AuditVerifyArgs),
-    /// What served at a moment: the versions of each model and their shares.
+    /// Which versions of each model served at a given time, and their shares.
     ///
     /// Example: weir audit at 2026-11-26T09:30:00Z --name sentiment
     At(AuditAtArgs),
@@ -648,7 +654,7 @@ pub(crate) struct AuditVerifyArgs {
     /// The data directory.
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
-    /// A hash that was the end of the chain once.
+    /// A hash that this command printed earlier: the chain must still contain it.
     #[arg(long, value_name = "HASH")]
     pub(crate) expect: Option<types::ContentHash>,
     /// Print the result as JSON.
@@ -687,7 +693,8 @@ pub(crate) struct PrivacyArgs {
     /// The model.
     #[arg(value_name = "MODEL")]
     pub(crate) name: String,
-    /// A file with rules as JSON, as `PUT /privacy/{name}` takes them; - for stdin. Without it the present ones are shown.
+    /// A file with rules as JSON, as `PUT /privacy/{name}` takes them; - for stdin. Without it the current rules are
+    /// shown.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
@@ -699,13 +706,14 @@ pub(crate) struct RetentionArgs {
     /// The model.
     #[arg(value_name = "MODEL")]
     pub(crate) name: String,
-    /// The oldest prediction: 90d, 36h. What is not said is kept for ever.
+    /// How old predictions may become, such as 90d or 36h [default: any age]
     #[arg(long, value_name = "AGE")]
     pub(crate) max_age: Option<Age>,
-    /// The most predictions.
+    /// How many predictions are kept [default: any number]
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<u64>,
-    /// How long inputs, outputs and attributes are kept: less than the rest.
+    /// How old inputs, outputs and attributes may become: less than --max-age [default: as old as
+    /// predictions]
     #[arg(long, value_name = "AGE")]
     pub(crate) content_max_age: Option<Age>,
     /// Keep everything.
@@ -759,7 +767,7 @@ pub(crate) struct BackupArgs {
     /// The journal, where it is not in the data directory.
     #[arg(long, env = "WEIR_JOURNAL_DIR", value_name = "DIR")]
     pub(crate) journal_dir: Option<PathBuf>,
-    /// The folder that is made.
+    /// The folder to create.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: PathBuf,
 }
@@ -769,7 +777,7 @@ pub(crate) struct RestoreArgs {
     /// What `weir backup` has made.
     #[arg(long, value_name = "DIR")]
     pub(crate) from: PathBuf,
-    /// The data directory that is made; it must not be there, or be empty.
+    /// The data directory to create; it must not exist yet, or must be empty.
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
 }
@@ -827,10 +835,10 @@ pub(crate) struct PlanArgs {
         conflicts_with = "baseline"
     )]
     pub(crate) model: Option<String>,
-    /// The metric to take them of.
+    /// The metric to take them from.
     #[arg(long, requires = "model")]
     pub(crate) metric: Option<String>,
-    /// How far back the log is looked at: 14d, 6h, 30m, or a time [default: 14d]
+    /// How far back to look in the log: 14d, 6h, 30m, or a time [default: 14d]
     #[arg(long, value_name = "TIME", requires = "model")]
     pub(crate) since: Option<String>,
     /// The smallest effect that matters: 0.05 is 5 points, or with --relative 5 % of the baseline [with --model: 10 % of
@@ -843,7 +851,8 @@ pub(crate) struct PlanArgs {
     /// The standard deviation of one unit, for a mean that is no share.
     #[arg(long, value_name = "SD")]
     pub(crate) standard_deviation: Option<f64>,
-    /// How values of units go with a covariate, above -1 and below 1: less is left to find out.
+    /// How strongly values of units correlate with a covariate, above -1 and below 1: the stronger, the
+    /// fewer units are needed.
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub(crate) covariate_correlation: Option<f64>,
     /// The chance of a false claim, over all candidates, two-sided.
@@ -858,7 +867,7 @@ pub(crate) struct PlanArgs {
     /// The share of the units that each candidate gets [default: equal shares]
     #[arg(long, value_name = "SHARE")]
     pub(crate) split: Option<f64>,
-    /// Results are watched while they come in.
+    /// Plan for results that are looked at while they come in.
     #[arg(long)]
     pub(crate) sequential: bool,
     /// Units a day.
@@ -870,7 +879,7 @@ pub(crate) struct PlanArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum SimulateCommand {
-    /// Rollouts: how often a harmless candidate goes back, and how many units a bad one meets.
+    /// Rollouts: how often a harmless candidate is rolled back, and how many units a bad one reaches.
     ///
     /// Example: weir simulate rollout --base 0.005 --ratio 4
     Rollout(SimulateRolloutArgs),
@@ -878,12 +887,12 @@ pub(crate) enum SimulateCommand {
     ///
     /// Example: weir simulate bandit --rates 0.1,0.12,0.15 --algorithm thompson
     Bandit(SimulateBanditArgs),
-    /// A/A experiments on the log of a running server: its units, dealt to two arms at random, again and again. How often is a
-    /// difference claimed that is not there?
+    /// A/A experiments on the log of a running server: its units are assigned to two arms at random, again and again. How
+    /// often is a difference claimed although there is none?
     ///
     /// Example: weir simulate aa --model sentiment --metric revenue --since 14d
     Aa(SimulateAaArgs),
-    /// Worlds that are not kind (rare and skewed outcomes, outages, late feedback): what becomes of harmless and of bad
+    /// Difficult worlds (rare and skewed outcomes, outages, late feedback): what becomes of harmless and of bad
     /// candidates in each. Prints Markdown.
     ///
     /// Example: weir simulate worlds --only clicks --runs 200
@@ -922,7 +931,7 @@ pub(crate) struct SimulateAaArgs {
     /// The candidate's share.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) share: f64,
-    /// The chance of a false claim that is promised.
+    /// The promised chance of a false claim.
     #[arg(long, default_value_t = 0.05)]
     pub(crate) alpha: f64,
     /// Where the randomness begins: the same seed gives the same answer.
@@ -934,16 +943,17 @@ pub(crate) struct SimulateAaArgs {
 
 #[derive(Args)]
 pub(crate) struct SimulateWorldsArgs {
-    /// Print the names of all worlds, and play none. With --json all that they are: what --file reads.
+    /// Print the names of all worlds without playing them. With --json, print their full definitions, as
+    /// --file reads them.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Play the worlds of a file in place of those that the documentation shows: a JSON array of what `--list --json` prints, with
-    /// numbers of your own.
+    /// Play the worlds of a file instead of those in the documentation: a JSON array like the one that `--list --json` prints,
+    /// with numbers of your own.
     ///
     /// Example: weir simulate worlds --only revenue --list --json > mine.json, then edit it
     #[arg(long, value_name = "FILE", conflicts_with = "merge")]
     pub(crate) file: Option<std::path::PathBuf>,
-    /// Only the worlds whose name has this.
+    /// Only the worlds whose name contains this text.
     #[arg(
         long,
         default_value = "",
@@ -980,7 +990,7 @@ pub(crate) struct SimulateArgs {
     /// The control's rate of a binary outcome.
     #[arg(long, default_value_t = 0.1)]
     pub(crate) base: f64,
-    /// What is added to it in every candidate; 0 for an A/A experiment.
+    /// What every candidate adds to the control's rate; 0 for an A/A experiment.
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     pub(crate) effect: f64,
     /// What the base rate is multiplied by in the second half.
@@ -1062,9 +1072,9 @@ pub(crate) enum LogFormat {
 /// Whether callers need keys.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Auth {
-    /// Nobody does: whoever reaches the server may do everything.
+    /// No: whoever reaches the server may do everything.
     None,
-    /// Everybody does. Where there is none that could give others, one is made at the start and printed once.
+    /// Yes, everybody. If no key can make others yet, one is made at the start and printed once.
     Required,
 }
 
@@ -1107,7 +1117,7 @@ enum Durability {
     Commit,
     /// When its entry has reached the disk; a power cut loses nothing that was answered.
     Fsync,
-    /// What older releases knew: the same as `commit`, which costs no more any longer.
+    /// A setting of older releases: the same as `commit`, which is now as fast.
     #[value(hide = true)]
     Relaxed,
 }
@@ -1144,7 +1154,8 @@ impl ServeArgs {
         let engines = Engines::find(self.onnxruntime.as_deref());
         let engines = engines.map_err(|why| InvalidArgs {
             problem: format!("--onnxruntime: {why}"),
-            hint: "name libonnxruntime.so, or the folder that has it (`pip install onnxruntime` brings one), or leave it out",
+            hint: "name libonnxruntime.so, or the folder that contains it (`pip install onnxruntime` installs one), \
+                 or leave it out",
         })?;
         Ok(Config {
             durability: self.durability.meant(),
@@ -1258,7 +1269,7 @@ pub(crate) fn check(file: &Path) -> Result<Config, InvalidArgs> {
             let config = serve.config()?;
             server::look_at(&config).map_err(|why| InvalidArgs {
                 problem: format!("{}: {why}", file.display()),
-                hint: "a server would not start with it: mend what is named",
+                hint: "a server would not start with it: fix what is named here",
             })?;
             Ok(config)
         }

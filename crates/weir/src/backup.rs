@@ -99,7 +99,7 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     to.finish(&args.to)?;
     crate::talk(
-        "note: it holds keys, secrets and what was sent: it is readable by its owner alone, and should stay so",
+        "note: it contains keys, secrets and everything that was sent: only its owner can read it, and it should stay so",
     );
     say(&format!(
         "{}: {} predictions in the database up to position {}, {} entries of the audit, {} files, {bytes} bytes",
@@ -143,7 +143,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             .all(|part| matches!(part, std::path::Component::Normal(_)));
         ensure!(
             plain,
-            "backup.json names {}, which is outside of it",
+            "backup.json names {}, which is outside the backup",
             file.path.display()
         );
         copies.file(&from.join(&file.path), &file.path)?;
@@ -153,7 +153,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             .map(|copied| (copied.bytes, copied.sha256.clone()));
         ensure!(
             copied == Some((file.bytes, file.sha256.clone())),
-            "{} is not what was backed up: it was changed or cut short",
+            "{} differs from what was backed up: it was changed or cut short",
             file.path.display()
         );
     }
@@ -167,7 +167,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             crate::talk(problem);
         }
         bail!(
-            "what was restored is not clean; the backup is as it was, and nothing was put in place"
+            "the restored data is not clean; the backup is unchanged, and nothing was put in place"
         );
     }
     to.finish(&args.data_dir)?;
@@ -178,7 +178,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         report.predictions.saturating_sub(manifest.predictions)
     ))?;
     crate::talk(
-        "note: it is another server from now on: positions and events are read on from a new beginning (410 for older ones)",
+        "note: it is a new server from now on: positions and events start anew (older ones get 410)",
     );
     crate::talk(
         "note: its keys are those of the backup: revoke again what was revoked since (`weir keys list`)",

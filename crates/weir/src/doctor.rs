@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     crate::out(format_args!(
-        "weir {}: what a server that is started from here would use",
+        "weir {}: what a server that is started here would use",
         env!("CARGO_PKG_VERSION")
     ));
     let engines = Engines::find(args.onnxruntime.as_deref());

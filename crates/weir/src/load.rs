@@ -212,7 +212,7 @@ impl Kind {
             )];
             if done_before > 0 {
                 lines.push(format!(
-                    "the first {done_before} rows were sent by a run before; --restart sends them again"
+                    "the first {done_before} rows were sent by an earlier run; --restart sends them again"
                 ));
             }
             lines.extend(done.errors.iter().map(|error| {
@@ -321,8 +321,8 @@ impl Done {
             return Ok(());
         }
         bail!(
-            "line {line} of {} is refused: {why}\nWhat stands before it was sent; correct the line and run the same command \
-             again, or leave out what is refused with --skip-refused",
+            "line {line} of {} is refused: {why}\nThe rows before it were sent; correct the line and run the same \
+             command again, or leave refused rows out with --skip-refused",
             args.file.display()
         )
     }
@@ -388,8 +388,8 @@ impl Columns {
             }
         }
         bail!(
-            "the column {column:?} is none of the fields ({}); name the one that it is with --map {column}=FIELD, or leave \
-             it out with --map {column}=",
+            "the column {column:?} is not one of the fields ({}); say which field it is with --map {column}=FIELD, \
+             or leave it out with --map {column}=",
             self.fields.join(", ")
         )
     }
@@ -528,7 +528,7 @@ impl Rows {
 }
 
 fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Map<String, Value>> {
-    let row: Map<String, Value> = serde_json::from_str(text).context("is no JSON object")?;
+    let row: Map<String, Value> = serde_json::from_str(text).context("is not a JSON object")?;
     let mut fields = Map::new();
     for (column, value) in row {
         columns.put(&mut fields, &column, value)?;
@@ -586,7 +586,11 @@ fn keep(args: &LoadArgs, beside: &Path, sha256: &str, rows: u64) -> anyhow::Resu
         .filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(&serde_json::to_vec(&reached)?)?;
-    file.persist(beside)
-        .with_context(|| format!("cannot keep in {} how far it has come", beside.display()))?;
+    file.persist(beside).with_context(|| {
+        format!(
+            "cannot record in {} how far the run has come",
+            beside.display()
+        )
+    })?;
     Ok(())
 }

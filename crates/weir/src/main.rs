@@ -130,9 +130,7 @@ pub(crate) fn out(line: std::fmt::Arguments<'_>) {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
-    talk(&format!(
-        "error: what was found out cannot be written: {error}"
-    ));
+    talk(&format!("error: the result cannot be written: {error}"));
     std::process::exit(1);
 }
 
@@ -184,13 +182,13 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
 fn client_hint(error: &api::ClientError) -> Option<&'static str> {
     match error {
         api::ClientError::Transport(_) => Some(
-            "check --url (or WEIR_URL): whether a server runs there, and http or https; a certificate of an authority of \
-             your own needs --ca-file (or WEIR_CA_FILE)",
+            "check --url (or WEIR_URL): does a server run there, and is it http or https? For a certificate of your \
+             own authority use --ca-file (or WEIR_CA_FILE)",
         ),
         api::ClientError::Refused(problem) if problem.code == api::ErrorCode::Unauthenticated => {
             Some(
-                "put a key into WEIR_KEY, or name a file with one (--key-file); whoever has lost the last one makes another \
-                 beside the stopped server: `weir keys create --data-dir DIR`",
+                "put a key into WEIR_KEY, or name a file with one (--key-file); if the last one is lost, stop the \
+                 server and make another one: `weir keys create --data-dir DIR`",
             )
         }
         _ => None,

@@ -104,7 +104,9 @@ fn list(versions: &[Version]) -> String {
 fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
     let runtime = match (&args.service, &args.runtime) {
         (Some(url), _) => Some(json!({"type": "http", "url": url})),
-        (None, Some(text)) => Some(serde_json::from_str(text).context("--runtime is no JSON")?),
+        (None, Some(text)) => {
+            Some(serde_json::from_str(text).context("--runtime is not valid JSON")?)
+        }
         (None, None) => None,
     };
     let body = json!({

@@ -138,14 +138,14 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
             log.since,
             match log.per_day {
                 Some(per_day) => format!("{} a day", a_day(per_day)),
-                None => "less than a day of it, so no days are told".into(),
+                None => "less than a day of data, so days cannot be estimated".into(),
             },
             rounded(log.standard_deviation)
         ));
     }
     if let Some((log, known)) = log.and_then(|log| Some((log, log.covariate_units?))) {
         lines.push(format!(
-            "  its covariate is known of {} of {} units",
+            "  its covariate is known for {} of {} units",
             thousands(known as f64),
             thousands(log.units as f64)
         ));
@@ -167,7 +167,7 @@ fn text(request: &PlanRequest, plan: &PlanReply) -> String {
     ));
     if !request.sequential {
         lines.push(
-            "  Good for one look at the end. With --sequential: for looking at any time.".into(),
+            "  Valid for one look at the end. With --sequential: for looking at any time.".into(),
         );
     }
     lines.push(String::new());

@@ -108,10 +108,7 @@ async fn export(
         .as_deref()
         .filter(|path| path.exists() && !args.force)
     {
-        bail!(
-            "{} is there already; --force writes over it",
-            path.display()
-        );
+        bail!("{} exists already; --force overwrites it", path.display());
     }
     let mut export = asked(cli, what, &query).await?;
     let next = export.next_position;
@@ -124,7 +121,7 @@ async fn export(
         (None, Some(folder)) => {
             talk(
                 cli,
-                &format!("{}: nothing has come since", folder.display()),
+                &format!("{}: nothing new since the last run", folder.display()),
             );
             return Ok(());
         }
@@ -202,7 +199,7 @@ fn reached(folder: &Path, question: &Value, format: Format) -> anyhow::Result<Op
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     let before: Reached = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is not what an export has written", path.display()))?;
+        .with_context(|| format!("{} was not written by an export", path.display()))?;
     if before.of != *question || before.format != format.as_str() {
         bail!(
             "{} holds another export ({}, {}); choose another folder",
@@ -244,10 +241,7 @@ async fn to_file(export: &mut api::Export, path: &Path) -> anyhow::Result<u64> {
 }
 
 fn cannot_write(path: &Path) -> String {
-    format!(
-        "{} cannot be written, and nothing of it is left",
-        path.display()
-    )
+    format!("{} could not be written, and was removed", path.display())
 }
 
 fn write_whole(path: &Path, text: &[u8]) -> anyhow::Result<()> {

@@ -120,9 +120,7 @@ fn kept(retention: &Retention) -> String {
         ),
     ] {
         if let Some(since) = since {
-            lines.push(format!(
-                "{removed} {what} were removed, those from before {since}"
-            ));
+            lines.push(format!("{removed} {what} from before {since} were removed"));
         }
     }
     lines.join("\n")
@@ -156,13 +154,13 @@ pub(crate) fn erase(args: &EraseArgs) -> anyhow::Result<ExitCode> {
 fn progress(erasure: &Erasure) -> String {
     let id = &erasure.erasure_id;
     let counted = format!(
-        "{} predictions and {} rows beside them (feedback, outcomes, shadows) erased",
+        "{} predictions and {} related rows (feedback, outcomes, shadows) erased",
         erasure.predictions, erasure.others
     );
     match erasure.status {
         ErasureStatus::Done if erasure.predictions + erasure.others == 0 => {
             format!(
-                "{id}  done: nothing of this unit_id was found. Is it written as in the requests?"
+                "{id}  done: nothing was found for this unit_id. Is it spelled as in the requests?"
             )
         }
         ErasureStatus::Done => format!("{id}  done: {counted}"),

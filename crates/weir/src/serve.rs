@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         };
         if let Some(key) = server.first_key() {
             crate::talk(&format!(
-                "The first key of this server, which may do everything. It is shown this once: keep it.\n\n    {key}\n\n\
+                "The first key of this server, which may do everything. It is shown only this once: keep it.\n\n    {key}\n\n\
                  WEIR_KEY={key} weir keys create --role operator makes others."
             ));
         }

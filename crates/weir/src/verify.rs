@@ -60,7 +60,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         }
         if report.rollups_in_part > 0 {
             crate::out(format_args!(
-                "counted in part: {} roll-ups, because retention has removed predictions of theirs; of these what is there was compared",
+                "counted in part: {} roll-ups, because retention has removed some of their predictions; what is \
+                 left of them was compared",
                 report.rollups_in_part
             ));
         }
@@ -71,8 +72,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         };
         crate::out(format_args!(
             "{verdict}: {} predictions recounted, {} roll-ups and {} sums of evidence compared, {models} models \
-             replayed from their events, {} problems; of the journal {waiting} entries wait to be counted, {} are missing, {} set aside, {} \
-             were of deleted versions",
+             replayed from their events, {} problems; in the journal {waiting} entries wait to be counted, {} are \
+             missing, {} set aside, {} belonged to deleted versions",
             report.predictions,
             report.rollups,
             report.evidence,
@@ -130,7 +131,7 @@ fn not_replayed(model: &StoredModel) -> Option<String> {
     let numbers = events.iter().map(|event| event.change);
     if !numbers.eq(1..=state.changes) {
         return Some(format!(
-            "{name} has had {} changes, and {} events tell of them: some are gone",
+            "{name} has had {} changes, but {} events record them: some are gone",
             state.changes,
             events.len()
         ));
@@ -151,7 +152,7 @@ fn not_replayed(model: &StoredModel) -> Option<String> {
             let differences = catalog::differences(state, &replayed);
             let what = differences.join(", ");
             (!differences.is_empty())
-                .then(|| format!("{name} is not what its events say: {what} differ"))
+                .then(|| format!("{name} does not match its events: {what} differ"))
         }
     }
 }
@@ -193,7 +194,7 @@ impl Waiting {
     fn check(&self, report: &mut VerifyReport) -> u64 {
         if report.position > 0 && !self.inspected.marked {
             report.problems.push(
-                "journal: it is gone, or elsewhere (--journal-dir names it); what waits in it is not known"
+                "journal: it is gone, or in another folder (name it with --journal-dir); which entries wait in it is unknown"
                     .into(),
             );
         }

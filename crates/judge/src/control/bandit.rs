@@ -59,7 +59,7 @@ pub(super) fn step(
         return next(progress, None, String::new());
     }
     if let Some(hold) = progress.held.take() {
-        let because = format!("What held it is over: {}.", hold.as_str());
+        let because = format!("The reason for the hold is gone: {}.", hold.as_str());
         return next(progress, Some(Decision::Release), because);
     }
     if progress.paused {
@@ -70,7 +70,7 @@ pub(super) fn step(
     {
         progress.winner = Some(arm);
         let because = format!(
-            "{} is the best arm on {}, by a rule that aims at a chance of error of {}.",
+            "{} is the best arm on {}, by a rule that aims to be wrong with a probability of at most {}.",
             definition.arms[arm].version, definition.primary_metric, settings.delta
         );
         let decision = if settings.promote_winner {
@@ -102,7 +102,10 @@ pub(super) fn step(
     if change < LEAST_CHANGE * (1.0 + epochs / MANY_EPOCHS) && !is_old(look, settings) {
         return next(progress, None, String::new());
     }
-    let because = format!("{} by the matured evidence.", settings.algorithm.as_str());
+    let because = format!(
+        "{} computed new weights from the matured evidence.",
+        settings.algorithm.as_str()
+    );
     next(
         progress,
         Some(Decision::Reweigh { shares: weights }),

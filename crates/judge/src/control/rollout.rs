@@ -78,12 +78,12 @@ pub(super) fn step(
         return held(&was, progress, Hold::Approval);
     }
     let few = if is_by_units(look) && progress.units < LEAST_NAMED {
-        ": as few as its share of those that have come promises"
+        " (all that its share of the users so far can give)"
     } else {
         ""
     };
     let because = format!(
-        "The step lasted its time, the candidate has {} units at it{few}, and no guardrail is harmed.",
+        "The step has lasted long enough, the candidate has {} units at this step{few}, and no guardrail is harmed.",
         progress.units
     );
     let decision = advance(settings, &mut progress);
@@ -134,7 +134,7 @@ fn released(was: &RolloutProgress, mut progress: RolloutProgress) -> Next {
     let decision = was.held.map(|_| Decision::Release);
     let because = was
         .held
-        .map(|hold| format!("What held it is over: {}.", hold.as_str()));
+        .map(|hold| format!("The reason for the hold is gone: {}.", hold.as_str()));
     settled(progress, decision, because.unwrap_or_default())
 }
 
@@ -198,7 +198,7 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
         let sequence = bernoulli(bad, units, definition.alpha / family, 1000.0);
         (sequence.lower > *ceiling).then(|| {
             format!(
-                "{} has a bad {name} for at least {} % of its units, over the ceiling of {} %.",
+                "{} has a bad {name} for at least {} % of its units, which is above the ceiling of {} %.",
                 definition.arms[1].version,
                 significant(100.0 * sequence.lower, 3),
                 significant(100.0 * ceiling, 3),

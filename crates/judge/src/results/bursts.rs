@@ -147,7 +147,7 @@ impl Bursts {
             )
         };
         Some(format!(
-            "one burst carries the evidence ({events:.0} of {all:.0} bad events of {} came between {} and {} UTC)",
+            "most of the evidence comes from one burst ({events:.0} of {all:.0} bad events of {} came between {} and {} UTC)",
             metric.name,
             clock(first),
             clock(last + 1)

@@ -27,7 +27,7 @@ struct Pair {
     /// Over all epochs: for showing and for planning, not for comparing.
     control: MetricSums,
     candidate: MetricSums,
-    /// Of the epochs that have data, the samples, where it is only one.
+    /// The samples of both arms, where exactly one epoch has data.
     only: Option<(Sample, Sample)>,
     /// The same, adjusted by the covariate.
     adjusted: Option<(Sample, Sample)>,
@@ -61,8 +61,8 @@ impl Pair {
     }
 }
 
-/// Samples adjusted by what was known of the units before (CUPED), where it was known of some; who has no covariate counts as
-/// one with the mean of all.
+/// Samples adjusted by what was known of the units before (CUPED), where it was known for some; a unit without a covariate
+/// counts as one with the mean of all.
 fn adjusted(
     (control, candidate): (Sample, Sample),
     (of_control, of_candidate): (&MetricSums, &MetricSums),

@@ -60,7 +60,7 @@ pub(super) fn guard(
         EvidenceRule::Arrivals => by_arrivals(definition, metric, evidence, (at, arm), ln_e),
         EvidenceRule::Exposures => by_exposures(definition, metric, evidence, (at, arm)),
         EvidenceRule::None => {
-            Found::silent("nobody knows whether more values are to come: declare window_seconds")
+            Found::silent("it is unknown whether more values will come: declare window_seconds")
         }
     };
     let sum = |of: fn(&types::Exposures) -> u64| -> u64 {
@@ -357,7 +357,9 @@ fn by_arrivals(
         bad += split.bad.0 + split.bad.1;
     }
     if values > 0.0 && bad >= values {
-        return Found::silent("only bad outcomes report: declare missing and window_seconds");
+        return Found::silent(
+            "only bad outcomes are reported, so their rate is unknown: declare missing and window_seconds",
+        );
     }
     let requests = BadRequests::of(metric, evidence, pair);
     let tolerated = definition.tolerated_ratio(metric);

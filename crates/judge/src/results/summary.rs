@@ -73,7 +73,7 @@ fn effect_changed(metric: &Metric, arm: &str, c: &Comparison) -> Option<String> 
         )
     };
     Some(format!(
-        "The effect of {arm} on {} has changed: {parts}. The difference and its interval are of the average so far.",
+        "The effect of {arm} on {} has changed: {parts}. The difference and its interval describe the average so far.",
         metric.name,
     ))
 }
@@ -87,7 +87,7 @@ fn no_longer_holds(metric: &Metric, arm: &str, c: &Comparison) -> Option<String>
         Over::Corrected => "values were corrected".to_owned(),
     };
     Some(format!(
-        "{arm} was called {} on {} at {}. That does not hold any more since {}: {why}.",
+        "{arm} was found to be {} on {} at {}. That claim ended at {}: {why}.",
         if claimed.finding == Finding::Better {
             "better"
         } else {
@@ -197,14 +197,14 @@ impl Words<'_> {
         });
         if of > 0 && units == 0 {
             return format!(
-                " Its covariate ({covariate}) is known of no unit, so nothing is adjusted by it."
+                " Its covariate ({covariate}) is not known for any unit, so nothing is adjusted by it."
             );
         }
         if units == 0 {
             return String::new();
         }
         if least < MUCH {
-            return format!(" Its covariate ({covariate}) tells nothing so far.");
+            return format!(" Its covariate ({covariate}) explains nothing so far.");
         }
         format!(
             " Adjusted by its covariate ({covariate}), which lowers the variance of the difference by {} %.",
@@ -292,8 +292,8 @@ impl Words<'_> {
             (format!("Take {} back:", self.arm(arm)), " it")
         };
         format!(
-            "{take}{it} is worse than {} on the guardrail {}: {} against {}. The evidence would be this strong \
-             with a probability of at most {} if it were not.",
+            "{take}{it} is worse than {} on the guardrail {}: {} against {}. If it were not worse, evidence this \
+             strong would appear with a probability of at most {}.",
             self.arm(0),
             guardrail.name,
             mean(arm),
@@ -323,10 +323,12 @@ impl Words<'_> {
                     format!("{without} has no value of {name} yet")
                 }
             }
-            Finding::TooLittle => format!("too little is known of {name}: {}", self.too_little()),
+            Finding::TooLittle => {
+                format!("too little is known about {name}: {}", self.too_little())
+            }
             Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
             Finding::Better | Finding::Unclear => format!(
-                "{arm} is at {}, which does not exclude that they are equal",
+                "{arm} is at {}, which does not rule out that they are equal",
                 self.numbers(c)
             ),
         }
@@ -339,8 +341,8 @@ impl Words<'_> {
         }
         match self.metric.rule() {
             EvidenceRule::None => {
-                "without a window nobody knows whether more values are to come, so it is shown and decides nothing; \
-                 declare window_seconds"
+                "without a window it is unknown whether more values will come, so the metric is shown but decides \
+                 nothing; declare window_seconds"
             }
             EvidenceRule::Arrivals => "no value has come yet",
             EvidenceRule::Exposures | EvidenceRule::Events => {
@@ -373,7 +375,7 @@ impl Words<'_> {
         let within = if adjusted {
             "as measured; adjusted "
         } else if plain.zip(c.difference).is_some_and(differs) {
-            "compared within epochs of equal weights: "
+            "compared within epochs of constant weights: "
         } else {
             ""
         };

@@ -158,7 +158,7 @@ fn verdicts_and_their_words() {
             Direction::Up,
             Verdict::KeepGoing,
             "Keep going: 2.0.0 is at 60 % against 55 % of 1.0.0 (difference +5 points, always-valid \
-             95 % interval −2.29 points to +12.3 points), which does not exclude that they are equal. \
+             95 % interval −2.29 points to +12.3 points), which does not rule out that they are equal. \
              About",
         ),
         (
@@ -752,8 +752,8 @@ fn a_claim_goes_with_the_effect_that_it_stood_on() {
         words,
         [
             "The effect of 2.0.0 on correct has changed: +10 points for units that came until 1970-01-06, −10 points for \
-             those that came from 1970-01-07 on. The difference and its interval are of the average so far.",
-            "2.0.0 was called better on correct at 1970-01-07T00:00:00.000001Z. That does not hold any more since \
+             those that came from 1970-01-07 on. The difference and its interval describe the average so far.",
+            "2.0.0 was found to be better on correct at 1970-01-07T00:00:00.000001Z. That claim ended at \
              1970-01-08T00:00:00.000001Z: the effect has changed.",
         ]
     );
@@ -877,6 +877,6 @@ fn what_cannot_be_said_is_told_by_its_own_reason() {
         got.summary
     );
     got.explain(&experiment, 0, &types::NoScale::AllEqual.to_string());
-    let told = "too little is known of confidence: all values are equal";
+    let told = "too little is known about confidence: all values are equal";
     assert!(got.summary.contains(told), "{}", got.summary);
 }

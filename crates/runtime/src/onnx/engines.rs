@@ -37,7 +37,7 @@ impl Engines {
         if let Some(named) = named {
             let library = library_in(named).ok_or_else(|| {
                 format!(
-                    "{} is no library of ONNX Runtime, and has none in it",
+                    "{} is not a library of ONNX Runtime, and contains none",
                     named.display()
                 )
             })?;

@@ -45,14 +45,14 @@ pub(crate) fn check<B>(request: &Request<B>, config: &Config) -> ApiResult<()> {
 fn host_of<B>(request: &Request<B>) -> ApiResult<&str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let missing = |what: &str| {
-        let detail = format!("The request has {what}, and must have one.");
+        let detail = format!("The request has {what}, but needs exactly one that is valid.");
         ApiError::new(ErrorCode::HostMissing, detail)
     };
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(missing("several `Host` headers")),
         (Some(host), None) => host
             .to_str()
-            .map_err(|_| missing("a `Host` header that is no text")),
+            .map_err(|_| missing("a `Host` header that is not text")),
         (None, _) => match request.uri().authority() {
             Some(authority) => Ok(authority.as_str()),
             // Clients of 1996 know no better; they have no pages that could be tricked.

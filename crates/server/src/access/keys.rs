@@ -74,7 +74,7 @@ impl Limits {
     /// A place among the requests of the key, where it has so many.
     fn enter(&self, id: KeyId) -> ApiResult<Option<Arc<OwnedSemaphorePermit>>> {
         let too_many = |what: String, seconds: u64| {
-            let detail = format!("The key {id} is for {what}.");
+            let detail = format!("The key {id} has reached its limit: {what}.");
             ApiError::new(ErrorCode::TooManyRequests, detail).retry_after(seconds)
         };
         if let Some(rate) = &self.rate
@@ -91,9 +91,12 @@ impl Limits {
             return Ok(None);
         };
         let place = Arc::clone(places).try_acquire_owned();
-        place
-            .map(|place| Some(Arc::new(place)))
-            .map_err(|_| too_many("fewer requests at once than are under way".into(), 1))
+        place.map(|place| Some(Arc::new(place))).map_err(|_| {
+            too_many(
+                "as many of its requests are under way as it may have at once".into(),
+                1,
+            )
+        })
     }
 }
 
@@ -211,7 +214,7 @@ impl Keys {
         let uri = request.uri();
         if uri.query().is_some_and(has_key) {
             return Err(refused(
-                "A key stands in the URL, where logs keep it: revoke it, and send keys as `Authorization: Bearer`.",
+                "The URL contains a key, and logs keep URLs: revoke that key, and send keys as `Authorization: Bearer`.",
             ));
         }
         let found = match (key_of(request.headers())?, session_of(request.headers())) {
@@ -228,7 +231,9 @@ impl Keys {
     /// When it is not good.
     pub(crate) fn of_text(&self, text: &str, now: Timestamp) -> ApiResult<Caller> {
         let unknown = || {
-            refused("The key is not known: it is mistyped, was revoked, or is of another server.")
+            refused(
+                "The key is not known: it is mistyped, was revoked, or belongs to another server.",
+            )
         };
         let parts = text
             .strip_prefix(PREFIX)
@@ -296,7 +301,7 @@ impl Keys {
     }
 
     fn of_session(&self, session: &str, now: Timestamp) -> ApiResult<Caller> {
-        let ended = || refused("The session has ended: type a key again.");
+        let ended = || refused("The session has ended: sign in with a key again.");
         let (said, tag) = session.rsplit_once('.').ok_or_else(ended)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| ended())?;
         let signed = hmac::verify(&self.hasher, session_bytes(said).as_bytes(), &tag);
@@ -357,7 +362,7 @@ fn key_of(headers: &HeaderMap) -> ApiResult<Option<&str>> {
         return Err(refused("The request has two keys: send one."));
     }
     let text = value.to_str().ok().filter(|text| text.len() <= MAX_HEADER);
-    let text = text.ok_or_else(|| refused("What stands for a key is none."))?;
+    let text = text.ok_or_else(|| refused("The value that was sent as a key is not a key."))?;
     if !is_bearer {
         return Ok(Some(text.trim()));
     }

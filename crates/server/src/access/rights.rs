@@ -425,8 +425,7 @@ mod tests {
         assert_eq!(rows.len(), ROWS.len(), "a row stands twice");
         // Pages are not described.
         let pages = [
-            "/assets/dashboard.js",
-            "/assets/dashboard.css",
+            "/assets/{asset}",
             "/docs",
             "/docs/",
             "/docs/{*rest}",

@@ -336,7 +336,7 @@ async fn a_key_for_some_models_sees_and_changes_no_other() {
                          {"name": "other", "unit_id": "u", "metric": "m", "value": 1}]);
     let (_, told) = server.ask("POST", "/feedback", Some(&own), outcome).await;
     assert!(
-        told.to_string().contains("is for other models than shop"),
+        told.to_string().contains("has no access to the model shop"),
         "{told}"
     );
     // Without a name it would be for every model that declares the metric.

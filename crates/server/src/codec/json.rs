@@ -135,7 +135,8 @@ const MAX_ANSWERS: usize = 8 << 20;
 fn too_much() -> ApiError {
     ApiError::new(
         ErrorCode::BodyTooLarge,
-        "The answers of the requests before this one have more than 8 MiB, so it was not called; send it in another array.",
+        "The answers to the earlier requests of this array have more than 8 MiB, so no version was called for this \
+         one; send it in another array.",
     )
 }
 
@@ -218,10 +219,7 @@ fn check(
     if let (Some(of_path), Some(of_body)) = (name, &body.name)
         && of_path != of_body
     {
-        fields.wrong(
-            "/name",
-            "is another model than the path names: leave it out",
-        );
+        fields.wrong("/name", "differs from the model in the path: leave it out");
     }
     let input = match (body.text, body.inputs) {
         (Some(text), None) if !text.is_empty() => Some(Input::Text(text)),
@@ -238,7 +236,10 @@ fn check(
             None
         }
         (Some(_), Some(_)) => {
-            fields.wrong("/inputs", "cannot stand beside `text`: give one of them");
+            fields.wrong(
+                "/inputs",
+                "cannot be combined with `text`: give only one of them",
+            );
             None
         }
     };
@@ -325,7 +326,7 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
         Failure::NoneActive { name } => ApiError::no_active_version(Some(&name)),
         Failure::Rejected { rejection, id } => ApiError::new(
             ErrorCode::InputRejected,
-            format!("The version does not take this input: {rejection}."),
+            format!("The version does not accept this input: {rejection}."),
         )
         .of_prediction(id),
         Failure::Failed { error, id } => {
@@ -339,14 +340,14 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
         }
         Failure::AnswerNotKept(id) => ApiError::new(
             ErrorCode::AnswerNotKept,
-            "The request was answered when it came first, and the answer is not kept: give it another `request_id` to have a version \
-             asked again.",
+            "This request was answered the first time, but that answer is not kept: use another `request_id` to ask \
+             a version again.",
         )
         .of_prediction(id),
         Failure::RequestIdTaken(id) => ApiError::new(
             ErrorCode::RequestIdTaken,
-            "Another request within `--request-hours` has this `request_id`, and asked something else, or its answer is \
-             deleted; give each request an id of its own.",
+            "Another request within `--request-hours` used this `request_id` and asked something else, or its \
+             answer was deleted; give each request its own id.",
         )
         .of_prediction(id),
         Failure::RequestUnknown(None) => ApiError::log_behind(),
@@ -354,8 +355,8 @@ pub(crate) fn problem(failure: Failure) -> ApiError {
         Failure::TooLarge { bytes, most } => ApiError::new(
             ErrorCode::BodyTooLarge,
             format!(
-                "The input has {bytes} bytes, and the log takes {most}: send less, or raise \
-                 `--journal-max-bytes`, of which an entry may have a 64th."
+                "The input has {bytes} bytes, but the log takes at most {most}: send less, or raise \
+                 `--journal-max-bytes`, since an entry may take a 64th of it."
             ),
         ),
         Failure::NotLogged(reason) => ApiError::log_unavailable(&reason),

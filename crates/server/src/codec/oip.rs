@@ -394,7 +394,7 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> ApiResult<Option<String>> {
     };
     let text = value
         .to_str()
-        .map_err(|_| unfit(format!("the header {name} is no text")))?;
+        .map_err(|_| unfit(format!("the header {name} is not text")))?;
     Ok(Some(text.to_owned()))
 }
 
@@ -513,7 +513,7 @@ impl<'a> Said<'a> {
         let wrong = |error: types::InvalidTensor| {
             ApiError::new(
                 ErrorCode::ModelFailed,
-                format!("The version has answered what is no tensor: {error}."),
+                format!("The version's answer is not a tensor: {error}."),
             )
         };
         let (forms, confidences) = outputs.map_or((None, None), |outputs| {

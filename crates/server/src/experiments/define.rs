@@ -168,10 +168,10 @@ impl Metrics<'_> {
 fn policy(fields: &mut Fields, body: &mut CreateExperiment) -> Policy {
     let (rollout, bandit) = (body.rollout.take(), body.bandit.take());
     if rollout.is_some() && body.policy != api::Policy::Rollout {
-        fields.wrong("/rollout", "goes with the policy rollout only");
+        fields.wrong("/rollout", "is only for the policy rollout");
     }
     if bandit.is_some() && body.policy != api::Policy::Bandit {
-        fields.wrong("/bandit", "goes with the policy bandit only");
+        fields.wrong("/bandit", "is only for the policy bandit");
     }
     match body.policy {
         api::Policy::Fixed => Policy::Fixed,
@@ -199,7 +199,7 @@ fn arms(fields: &mut Fields, body: &CreateExperiment, versions: &[Version]) -> V
         .map(|version| ("/candidates", version));
     for (pointer, text) in [("/control", &body.control)].into_iter().chain(candidates) {
         let Some(version) = versions.iter().find(|v| v.version.as_str() == text) else {
-            let detail = format!("names {text}, which is no version of {}", body.name);
+            let detail = format!("names {text}, which is not a version of {}", body.name);
             fields.wrong(pointer, detail);
             continue;
         };
@@ -219,7 +219,7 @@ fn arms(fields: &mut Fields, body: &CreateExperiment, versions: &[Version]) -> V
     }
     for named in body.weights.iter().flatten().map(|(version, _)| version) {
         if *named != body.control && !body.candidates.contains(named) {
-            fields.wrong("/weights", format!("names {named}, which is no arm"));
+            fields.wrong("/weights", format!("names {named}, which is not an arm"));
         }
     }
     arms

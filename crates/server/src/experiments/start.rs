@@ -29,7 +29,7 @@ pub(crate) struct StartParams {
     at: Option<String>,
 }
 
-/// Starts a draft: its weights rule from now on. Says what that changes of the traffic.
+/// Starts a draft: its weights set the traffic from now on. The reply says what that changes.
 #[utoipa::path(
     post,
     path = "/experiments/{experiment}/start",

@@ -134,9 +134,9 @@ pub(crate) fn wire_value(value: store::StoredFeedback) -> StoredFeedback {
     }
 }
 
-/// What became of a request with feedback that was accepted, or refused something.
+/// What became of a request with feedback that was answered by 202, or in which something was refused.
 ///
-/// Kept for 7 days; of requests whose caller was told everything at once there is none.
+/// Receipts are kept for 7 days. A request whose caller was told everything at once has none.
 #[utoipa::path(
     get,
     path = "/feedback/receipts/{receipt}",

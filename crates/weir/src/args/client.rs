@@ -22,7 +22,7 @@ pub(crate) enum ModelsCommand {
     },
     /// Register a version. It gets no traffic before it is activated.
     Register(RegisterArgs),
-    /// One version.
+    /// Show one version.
     Show {
         /// Its id, such as model-0123456789ab.
         model_id: String,
@@ -145,7 +145,7 @@ pub(crate) struct PredictArgs {
     /// What is known of who asks; may be repeated.
     #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) attributes: Vec<(String, String)>,
-    /// What you call the request: the same again gets the first answer.
+    /// Your id for the request: a repeat with the same id gets the first answer.
     #[arg(long)]
     pub(crate) request_id: Option<String>,
 }
@@ -200,10 +200,10 @@ pub(crate) struct SendFeedbackArgs {
     /// When the outcome of a unit happened (RFC 3339) [default: now]
     #[arg(long)]
     pub(crate) at: Option<String>,
-    /// What you call the outcome of a unit: the same again changes nothing.
+    /// Your id for the outcome of a unit: sending it again changes nothing.
     #[arg(long)]
     pub(crate) outcome_id: Option<String>,
-    /// Take the place of another value.
+    /// Replace a value that was sent before.
     #[arg(long)]
     pub(crate) replace: bool,
 }
@@ -241,16 +241,16 @@ pub(crate) struct ExportArgs {
     /// A folder that is kept up to date: each run adds a file with what came since the run before.
     #[arg(long, value_name = "DIR", conflicts_with = "after_position")]
     pub(crate) into: Option<PathBuf>,
-    /// Write over a file that is there.
+    /// Overwrite a file that exists.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Begin after this position, as the export before said.
+    /// Begin after this position, as the previous export printed it.
     #[arg(long, value_name = "POSITION")]
     pub(crate) after_position: Option<u64>,
-    /// What the position belongs to, as the export before said.
+    /// The generation of that position, as the previous export printed it.
     #[arg(long, requires = "after_position")]
     pub(crate) generation: Option<String>,
-    /// At most so many rows.
+    /// Write at most this many rows.
     #[arg(long, value_name = "ROWS", conflicts_with = "into", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
@@ -282,7 +282,7 @@ pub(crate) enum PredictionsCommand {
     ///
     /// Example: weir predictions export --name sentiment --since 2026-11-01T00:00:00Z --output november.parquet
     Export(ExportPredictionsArgs),
-    /// One prediction with its feedback.
+    /// Show one prediction with its feedback.
     Show {
         /// Its id.
         prediction_id: String,
@@ -301,7 +301,7 @@ pub(crate) struct FilterArgs {
     /// Only those that take part in this experiment.
     #[arg(long)]
     pub(crate) experiment: Option<String>,
-    /// Only those that ended so: ok, fallback, error or rejected.
+    /// Only those with this status: ok, fallback, error or rejected.
     #[arg(long)]
     pub(crate) status: Option<String>,
     /// Only those of this unit.
@@ -316,10 +316,10 @@ pub(crate) struct FilterArgs {
 pub(crate) struct TailArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Begin with so many that are there.
+    /// First print this many that are in the log already.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) last: u64,
-    /// Print what is there and end.
+    /// Print what is in the log already, and stop.
     #[arg(long)]
     pub(crate) no_follow: bool,
 }
@@ -348,7 +348,8 @@ pub(crate) struct ImportArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Log predictions of the past, as `observed`: they are in the log and in reports, and evidence for nothing.
+    /// Log past predictions as `observed`: they appear in the log and in reports, but are no evidence in
+    /// experiments.
     ///
     /// Example: weir import predictions history.csv --name fraud --model-version 1.4 --map score=confidence
     Predictions(LoadPredictionsArgs),
@@ -374,13 +375,13 @@ pub(crate) struct LoadArgs {
     /// How it is written [default: by its ending]
     #[arg(long, value_enum)]
     pub(crate) format: Option<RowFormat>,
-    /// A column that has another name here, such as score=confidence; `note=` leaves a column out; may be repeated.
+    /// Read a column as another field, such as score=confidence; `note=` leaves a column out; may be repeated.
     #[arg(long = "map", value_name = "COLUMN=FIELD", value_parser = pair)]
     pub(crate) map: Vec<(String, String)>,
-    /// Begin with the first row although a run before has come further.
+    /// Begin with the first row, even if an earlier run has got further.
     #[arg(long)]
     pub(crate) restart: bool,
-    /// Go on where rows are refused; they are listed.
+    /// Go on when rows are refused; the refused rows are listed.
     #[arg(long)]
     pub(crate) skip_refused: bool,
     /// Only read the file and say what would be sent.
@@ -422,7 +423,7 @@ pub(crate) struct WebhooksArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum WebhooksCommand {
-    /// All of them, and how their deliveries go.
+    /// List all webhooks and how their deliveries go.
     List,
     /// Have events posted to an address.
     ///
@@ -453,7 +454,7 @@ pub(crate) struct CreateWebhookArgs {
     /// What the receiver reads: json, slack or pagerduty.
     #[arg(long, default_value = "json")]
     pub(crate) format: String,
-    /// The routing key of the integration of PagerDuty, in a file.
+    /// A file with the routing key of your PagerDuty integration.
     #[arg(long, value_name = "FILE")]
     pub(crate) routing_key_file: Option<PathBuf>,
 }

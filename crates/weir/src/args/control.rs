@@ -8,8 +8,8 @@ use types::Algorithm;
 /// Which server, and how to print.
 #[derive(Args)]
 pub(crate) struct ConnectArgs {
-    /// A server of the file of profiles, by its name there; or its address
-    /// [default: the one that the file names as default, else http://127.0.0.1:8000]
+    /// A server by its name in the profiles file, or by its address [default: the default server of that
+    /// file, else http://127.0.0.1:8000]
     #[arg(long, env = "WEIR_SERVER", value_name = "NAME", global = true)]
     pub(crate) server: Option<String>,
     /// The address of the server, whatever a profile says.
@@ -18,10 +18,10 @@ pub(crate) struct ConnectArgs {
     /// A file with the key that the server needs [default: the variable WEIR_KEY has the key itself]
     #[arg(long, env = "WEIR_KEY_FILE", value_name = "FILE", global = true)]
     pub(crate) key_file: Option<PathBuf>,
-    /// Certificates (PEM) of authorities that the server may be certified by, beside those of the system.
+    /// A file of certificate authorities (PEM) to trust for the server, in addition to those of the system.
     #[arg(long, env = "WEIR_CA_FILE", value_name = "FILE", global = true)]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Why it is done, for the audit of the server.
+    /// Why you do this, for the audit of the server.
     #[arg(long, value_name = "TEXT", global = true)]
     pub(crate) reason: Option<String>,
     /// Print JSON.
@@ -77,19 +77,19 @@ pub(crate) struct RolloutArgs {
 pub(crate) enum RolloutCommand {
     /// Make a rollout and start it: the candidate gets its first step.
     Start(StartRolloutArgs),
-    /// Where it is.
+    /// Show how far the rollout is.
     Status(TargetArgs),
     /// Print what happens to it until it ends.
     Watch(TargetArgs),
     /// Keep the weights as they are; harm still takes the candidate back.
     Pause(OneArgs),
-    /// Go on; the step is observed from its beginning.
+    /// Continue; the step is observed again from its beginning.
     Resume(OneArgs),
     /// Take the next step now, or agree to it.
     Advance(OneArgs),
     /// Give everything to the candidate now.
     Promote(PromoteArgs),
-    /// Give everything back to the control now: the candidate is no good.
+    /// Give everything back to the control now, because the candidate is bad.
     Rollback(OneArgs),
     /// Give everything back to the control now.
     Abort(OneArgs),
@@ -109,7 +109,7 @@ pub(crate) struct StartRolloutArgs {
     /// What people call it.
     #[arg(long, default_value = "")]
     pub(crate) title: String,
-    /// The metric that informs about its use.
+    /// The primary metric of its results.
     #[arg(long, value_name = "METRIC", default_value = "error")]
     pub(crate) primary: String,
     /// A metric that must not get worse; say it again for more [default: error and rejected]
@@ -168,7 +168,8 @@ pub(crate) struct OneArgs {
     /// Why, for the record.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// The revision that this is decided by; refused when it is not the present one.
+    /// The revision that your decision is based on; the command is refused when the experiment has changed
+    /// since.
     #[arg(long)]
     pub(crate) revision: Option<i64>,
 }
@@ -192,12 +193,12 @@ pub(crate) enum ExperimentCommand {
         #[arg(long)]
         status: Option<String>,
     },
-    /// Make one from the JSON of `POST /experiments`; it is a draft.
+    /// Make a draft from a file with the JSON of `POST /experiments`.
     Create {
         /// The file; `-` is the standard input.
         file: PathBuf,
     },
-    /// Where one is.
+    /// Show one experiment and how far it is.
     Show(TargetArgs),
     /// What the evidence says.
     Results(TargetArgs),
@@ -209,13 +210,13 @@ pub(crate) enum ExperimentCommand {
     Start(TargetArgs),
     /// Keep the weights of a rollout or a bandit as they are.
     Pause(OneArgs),
-    /// Go on.
+    /// Continue after a pause.
     Resume(OneArgs),
     /// Take the next step of a rollout now.
     Advance(OneArgs),
     /// Give everything to a candidate.
     Promote(PromoteArgs),
-    /// Give everything to the control: the candidates are no good.
+    /// Give everything to the control, because the candidates are bad.
     Rollback(OneArgs),
     /// End it with the weights as they are.
     Stop(OneArgs),
@@ -249,7 +250,7 @@ pub(crate) struct EvaluateArgs {
     /// The first moment of the log that counts: RFC 3339, or how long ago (14d, 6h, 30m) [default: a week ago]
     #[arg(long)]
     pub(crate) since: Option<String>,
-    /// The first moment that does not [default: now]
+    /// The end of that time: the first moment that does not count [default: now]
     #[arg(long)]
     pub(crate) until: Option<String>,
 }
@@ -263,8 +264,8 @@ fn weight(text: &str) -> Result<(String, f64), String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateRolloutArgs {
-    /// A world by a part of its name, such as revenue or outages, in place of other flags than runs and seed: those of `simulate worlds` that
-    /// are rollouts.
+    /// Play a rollout of `simulate worlds` instead, named by a part of its name, such as revenue or outages; only --runs and
+    /// --seed go with it.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["rule", "base", "ratio", "drift", "steps", "requests", "look", "delay",
         "missing", "alpha", "table"])]
     pub(crate) world: Option<String>,
@@ -320,8 +321,8 @@ fn rule(text: &str) -> Result<simulate::Rule, String> {
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateBanditArgs {
-    /// A world by a part of its name, such as lognormal or "500 users", in place of other flags than runs and seed: those of `simulate
-    /// worlds` that are bandits.
+    /// Play a bandit of `simulate worlds` instead, named by a part of its name, such as lognormal or "500 users"; only --runs and
+    /// --seed go with it.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["algorithm", "rates", "drift", "units", "batch", "delay", "floor",
         "half_life"])]
     pub(crate) world: Option<String>,

@@ -52,12 +52,12 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let id = start(&client, service.as_ref().map(|s| s.address.as_str())).await?;
     crate::out(format_args!(
         "A rollout of 2.0.0 over 1.0.0 on real reviews, with time compressed {FACTOR} times: the default \
-         soak of\n10 minutes at 1 % takes half a second. A step goes on when it has lasted that and has \
-         50 to 200 units\n(the default asks for about 2,500)."
+         soak of\n10 minutes at 1 % takes half a second. A step ends when it has lasted that long and has 50 to 200 \
+         units\n(the default asks for about 2,500)."
     ));
     if regression {
         crate::out(format_args!(
-            "2.0.0 is run by a service elsewhere, which ends after {SERVICE_LASTS} predictions."
+            "2.0.0 is run by another service, which dies after {SERVICE_LASTS} predictions."
         ));
     }
     let load = Load::start(&client);
@@ -83,7 +83,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
                         && let Some(service) = dying.take()
                     {
                         service.end().await?;
-                        crate::out(format_args!("                    the service of 2.0.0 ends"));
+                        crate::out(format_args!("                    the service of 2.0.0 dies"));
                     }
                 }
             }

@@ -67,14 +67,14 @@ pub(crate) fn play(args: &SimulateAaArgs) -> anyhow::Result<ExitCode> {
 
 fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
     let mut lines = vec![format!(
-        "{} A/A experiments on {} units of the log since {since}, dealt at random with a share of {}",
+        "{} A/A experiments on {} units of the log since {since}, assigned at random with a candidate's share of {}",
         thousands(report.runs as f64),
         thousands(design.units.len() as f64),
         percent(design.share),
     )];
     if let Some(why) = &report.silent {
         lines.push(format!(
-            "nothing can be claimed of {}: {why}",
+            "nothing can be claimed about {}: {why}",
             design.metric.name
         ));
         return lines.join("\n");
@@ -97,7 +97,7 @@ fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
     ));
     if let Some(width) = report.median_width {
         lines.push(format!(
-            "width         {} from end to end of the last interval, in the middle: what is smaller is not found with so many units",
+            "width         {} is the median width of the last interval: smaller effects are not found with so many units",
             significant(width, 3)
         ));
     }
@@ -111,8 +111,9 @@ fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
         lines.push("More runs tell whether that is chance: --runs 10000.".into());
     }
     lines.push(
-        "Each experiment deals the same units anew, of all versions, in random order: it says nothing of other weeks, and what an hour does \
-         to all units alike is not in it. Requests of one person are one unit only where they have the same unit_id."
+        "Each experiment assigns the same units anew, from all versions and in random order: it says nothing about \
+         other weeks, or about what an hour does to all units alike. Requests of one person are one unit only if \
+         they have the same unit_id."
             .into(),
     );
     lines.join("\n")

@@ -56,7 +56,7 @@ impl Asked {
                 "runs",
                 "told as changed",
                 "held although nothing is wrong",
-                "a winner that is none",
+                "a false winner named",
                 "intervals of differences held the truth",
             ],
         }
@@ -145,7 +145,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<Hostile>> {
 }
 
 fn fits_none(flag: &str, name: &str) -> ExitCode {
-    crate::talk(&format!("error: --{flag} {name} fits no world"));
+    crate::talk(&format!("error: --{flag} {name} matches no world"));
     crate::talk("hint: weir simulate worlds --list prints the names of all");
     ExitCode::from(USAGE)
 }

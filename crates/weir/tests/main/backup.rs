@@ -166,7 +166,7 @@ fn what_is_no_whole_backup_is_not_restored() {
     refused(
         &["restore"],
         [("--from", &copy), ("--data-dir", &place)],
-        "weir.db is not what was backed up",
+        "weir.db differs from what was backed up",
     );
     assert!(!place.exists());
     let manifest = std::fs::read_to_string(copy.join("backup.json")).unwrap();
@@ -178,6 +178,6 @@ fn what_is_no_whole_backup_is_not_restored() {
     refused(
         &["restore"],
         [("--from", &copy), ("--data-dir", &place)],
-        "outside of it",
+        "outside the backup",
     );
 }

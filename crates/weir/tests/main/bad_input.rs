@@ -333,7 +333,7 @@ async fn what_nobody_knows_is_refused_with_the_name_that_was_meant() {
         let detail = problem["errors"][0]["detail"].as_str().unwrap();
         let wanted = match meant {
             "" => "is not known: this call takes none".into(),
-            meant => format!("is not known: {meant} is meant, perhaps"),
+            meant => format!("is not known; perhaps you mean {meant}"),
         };
         assert_eq!(detail, wanted, "{path}");
     }
@@ -367,7 +367,7 @@ async fn what_nobody_knows_is_refused_with_the_name_that_was_meant() {
     assert!(
         line.1
             .to_string()
-            .contains("has a field unit, which is not known: unit_id is meant"),
+            .contains("has a field unit, which is not known; perhaps you mean unit_id"),
         "{line:?}"
     );
 }

@@ -61,7 +61,10 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
     let share = loop {
         let entry = events.next().await.unwrap().unwrap();
         if entry.action == types::Action::ExperimentReweighted {
-            assert_eq!(entry.detail["because"], "thompson by the matured evidence.");
+            assert_eq!(
+                entry.detail["because"],
+                "thompson computed new weights from the matured evidence."
+            );
             break entry.detail["to"]["2.0.0"].as_f64().unwrap() / 100.0;
         }
     };
@@ -131,7 +134,7 @@ async fn weights_follow_feedback_and_each_prediction_knows_its_propensity() {
     assert_eq!(told, (422, "cannot_evaluate"), "{problem}");
     let detail = problem["detail"].as_str().unwrap();
     assert!(
-        detail.contains("the 3600 seconds that bought gives"),
+        detail.contains("the 3600 seconds in which a value of bought may come"),
         "{detail}"
     );
     // Nothing is old enough in the whole week either, and that is no mean of those that came.

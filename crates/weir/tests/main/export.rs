@@ -236,7 +236,7 @@ async fn the_command_keeps_a_folder_up_to_date() {
     let ran = weir(&server, &into);
     assert!(ran.status.success(), "{}", text(&ran.stderr));
     let ran = weir(&server, &into);
-    assert!(ran.status.success() && text(&ran.stderr).contains("nothing has come since"));
+    assert!(ran.status.success() && text(&ran.stderr).contains("nothing new since the last run"));
     server.post("/predict", json!({"text": "one more"})).await;
     assert!(weir(&server, &into).status.success());
     let mut found = 0;
@@ -332,7 +332,7 @@ async fn a_full_disk_leaves_no_half_file() {
         .unwrap();
     assert!(!output.status.success());
     assert!(
-        text(&output.stderr).contains("nothing of it is left"),
+        text(&output.stderr).contains("and was removed"),
         "{}",
         text(&output.stderr)
     );
@@ -405,7 +405,7 @@ async fn history_comes_in_once_however_often_it_is_sent() {
     // The same again does nothing, whether it knows how far it was or not.
     let ran = weir(&server, &import);
     assert!(
-        text(&ran.stdout).contains("were sent by a run before"),
+        text(&ran.stdout).contains("were sent by an earlier run"),
         "{}",
         text(&ran.stdout)
     );

@@ -616,7 +616,7 @@ async fn a_running_rollout_of_schema_7_goes_on_in_a_new_epoch() {
         assert!(std::time::Instant::now() < deadline, "{audit}");
     };
     let because = rescaled["detail"]["because"].as_str().unwrap();
-    assert!(because.contains("a new one begins"), "{because}");
+    assert!(because.contains("a new epoch begins"), "{because}");
     // clicked, spent, error and latency_ms have a scale as far as 240 predictions tell one.
     let id = rescaled["detail"]["experiment"].as_str().unwrap();
     for n in 0..40 {

@@ -249,7 +249,10 @@ async fn a_session_is_a_cookie_of_this_site_alone() {
     );
     let in_url = weir.get(&format!("/models?key={admin}")).await;
     assert!(
-        in_url.1["detail"].as_str().unwrap().contains("revoke it"),
+        in_url.1["detail"]
+            .as_str()
+            .unwrap()
+            .contains("revoke that key"),
         "{in_url:?}"
     );
 }

@@ -352,7 +352,10 @@ async fn retention_keeps_the_newest_and_all_that_was_counted() {
         None => {
             assert_eq!(answer["since"], since, "{answer}");
             assert!(
-                answer["summary"].as_str().unwrap().contains("are removed"),
+                answer["summary"]
+                    .as_str()
+                    .unwrap()
+                    .contains("have been removed"),
                 "{answer}"
             );
         }

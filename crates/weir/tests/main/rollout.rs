@@ -295,7 +295,7 @@ async fn people_intervene_and_are_refused_where_it_does_not_fit() {
     );
     let detail = problem["detail"].as_str().unwrap();
     assert!(
-        detail.contains("is draft; it takes: start, delete"),
+        detail.contains("is draft; it accepts: start, delete"),
         "{detail}"
     );
 
@@ -310,7 +310,7 @@ async fn people_intervene_and_are_refused_where_it_does_not_fit() {
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(status, 409);
     assert!(
-        detail.contains("running, paused at step 1 of 5; it takes: resume"),
+        detail.contains("running, paused at step 1 of 5; it accepts: resume"),
         "{detail}"
     );
     weir.post(&path("resume"), json!({})).await;

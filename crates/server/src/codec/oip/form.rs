@@ -117,7 +117,7 @@ impl InputForm<'_> {
             None => None,
             Some(size) => Some(
                 size.as_u64()
-                    .ok_or("has a binary_data_size that is no whole number")?,
+                    .ok_or("has a binary_data_size that is not a whole number")?,
             ),
         };
         let read = match (size, self.data) {
@@ -149,7 +149,7 @@ impl InputForm<'_> {
             && texts.iter().any(|text| std::str::from_utf8(text).is_err())
         {
             return Err(
-                "has an element that is no UTF-8: send bytes as base64, or as UINT8".into(),
+                "has an element that is not UTF-8: send bytes as base64, or as UINT8".into(),
             );
         }
         Ok(tensor)
@@ -300,7 +300,7 @@ fn classified(tensor: &Tensor, count: &Value) -> Result<Tensor, String> {
     let count = count
         .as_u64()
         .filter(|count| *count > 0)
-        .ok_or("has a classification that is no number from 1 on")?;
+        .ok_or("has a classification that is not a whole number of 1 or more")?;
     let (rows, width) = match tensor.shape() {
         [] => (1, 1),
         [width] => (1, *width),
@@ -313,7 +313,7 @@ fn classified(tensor: &Tensor, count: &Value) -> Result<Tensor, String> {
             tensor
                 .elements()
                 .number(row * width + at)
-                .ok_or("is of texts, which have no order")
+                .ok_or("contains texts, which cannot be ranked")
         };
         let mut scores = (0..width)
             .map(|at| Ok((at, score(at)?)))
