@@ -403,6 +403,18 @@ impl Client {
         self.send(draft).await
     }
 
+    /// `POST /experiments/dry-run`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn try_experiment(
+        &self,
+        experiment: &CreateExperiment,
+    ) -> Result<StartedExperiment, ClientError> {
+        let asked = self.http.post(self.url("/experiments/dry-run"));
+        self.send(asked.json(experiment)).await
+    }
+
     /// `GET /experiments/{experiment}`.
     ///
     /// # Errors

@@ -235,6 +235,9 @@ pub struct Progress {
     pub units: Option<u64>,
     /// Units that it needs there.
     pub min_units: Option<u64>,
+    /// How many seconds the step is likely to last still, if units come as they did; null where that is not known yet.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
     /// The version that a bandit found to be the best.
     pub winner: Option<String>,
     /// Versions that harmed a guardrail of a bandit and get nothing any more.

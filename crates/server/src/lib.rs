@@ -540,6 +540,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(metrics::read, metrics::set, metrics::delete))
         .routes(routes!(experiments::list, experiments::create))
         .routes(routes!(experiments::read, experiments::delete))
+        .routes(routes!(experiments::start::dry_run))
         .routes(routes!(experiments::start::start))
         .routes(routes!(interventions::intervene))
         .routes(routes!(results::read))

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use types::Intervention;
+use types::{Action, Intervention};
 
 /// A plan from the log of a running server.
 pub(crate) fn run_plan(
@@ -40,13 +40,28 @@ pub(crate) fn logged_units(
     units.context("the server gave no units")
 }
 
+/// How a command that watches ends, beside 0 for what was promoted, or has ended as it should, and 1 for an error.
+pub(crate) const ROLLED_BACK: u8 = 3;
+/// It is held, where that was asked about.
+pub(crate) const HELD: u8 = 4;
+/// Somebody has ended it.
+pub(crate) const ENDED: u8 = 5;
+
 pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
     run(async {
         let cli = Cli::new(&args.connect)?;
         match &args.command {
-            RolloutCommand::Start(start) => cli.start_rollout(start).await,
+            RolloutCommand::Start(start) => {
+                code = cli.start_rollout(start).await?;
+                Ok(())
+            }
             RolloutCommand::Status(one) => cli.show(one).await,
-            RolloutCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
+            RolloutCommand::Watch(one) => {
+                let id = cli.find(&one.which.target).await?;
+                code = cli.watch(&id, one.exit_on_hold).await?;
+                Ok(())
+            }
             RolloutCommand::Pause(one) => cli.intervene(one, Intervention::Pause).await,
             RolloutCommand::Resume(one) => cli.intervene(one, Intervention::Resume).await,
             RolloutCommand::Advance(one) => cli.intervene(one, Intervention::Advance).await,
@@ -54,10 +69,12 @@ pub(crate) fn rollout(args: &RolloutArgs) -> anyhow::Result<ExitCode> {
             RolloutCommand::Rollback(one) => cli.intervene(one, Intervention::RollBack).await,
             RolloutCommand::Abort(one) => cli.intervene(one, Intervention::Abort).await,
         }
-    })
+    })?;
+    Ok(code)
 }
 
 pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
     run(async {
         let cli = Cli::new(&args.connect)?;
         match &args.command {
@@ -68,7 +85,11 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
             ExperimentCommand::Show(one) => cli.show(one).await,
             ExperimentCommand::Results(one) => cli.results(one).await,
             ExperimentCommand::Events(one) => cli.events(one).await,
-            ExperimentCommand::Watch(one) => cli.watch(&cli.find(&one.target).await?).await,
+            ExperimentCommand::Watch(one) => {
+                let id = cli.find(&one.which.target).await?;
+                code = cli.watch(&id, one.exit_on_hold).await?;
+                Ok(())
+            }
             ExperimentCommand::Start(one) => {
                 let id = cli.find(&one.target).await?;
                 let started = cli.client.start(&id, false).await?;
@@ -82,7 +103,8 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
             ExperimentCommand::Stop(one) => cli.intervene(one, Intervention::Stop).await,
             ExperimentCommand::Abort(one) => cli.intervene(one, Intervention::Abort).await,
         }
-    })
+    })?;
+    Ok(code)
 }
 
 pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -172,7 +194,7 @@ impl Cli {
         bail!("no experiment of {target} is known; `weir experiment list` shows all of them");
     }
 
-    async fn start_rollout(&self, args: &StartRolloutArgs) -> anyhow::Result<()> {
+    async fn start_rollout(&self, args: &StartRolloutArgs) -> anyhow::Result<ExitCode> {
         let mut settings = json!({});
         if !args.steps.is_empty() {
             settings["steps"] = json!(args.steps);
@@ -199,18 +221,11 @@ impl Cli {
             "guardrails": (!args.guardrails.is_empty()).then_some(&args.guardrails),
             "slo_ms": args.slo_ms,
         }))?;
-        let draft = self.client.create_experiment(&body).await?;
-        let started = self.client.start(&draft.experiment, args.dry_run).await;
-        let left = if args.dry_run || started.is_err() {
-            // Nothing is left behind of what was not started.
-            self.client.delete_experiment(&draft.experiment).await.err()
+        let started = if args.dry_run {
+            self.client.try_experiment(&body).await?
         } else {
-            None
+            self.start_new(&body).await?
         };
-        let started = started?;
-        if let Some(error) = left {
-            return Err(error).context("the draft could not be deleted");
-        }
         let text = || {
             let change = |traffic: &std::collections::BTreeMap<String, f64>| {
                 let each = traffic
@@ -231,9 +246,28 @@ impl Cli {
         };
         self.print(&started, text)?;
         if args.watch && !args.dry_run {
-            return self.watch(&started.experiment.experiment).await;
+            let id = &started.experiment.experiment;
+            return self.watch(id, args.exit_on_hold).await;
         }
-        Ok(())
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn start_new(&self, body: &CreateExperiment) -> anyhow::Result<api::StartedExperiment> {
+        let draft = self.client.create_experiment(body).await?;
+        match self.client.start(&draft.experiment, false).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                // Nothing is left behind of what was not started.
+                let left = self.client.delete_experiment(&draft.experiment).await;
+                if let Err(left) = left {
+                    crate::talk(&format!(
+                        "note: the draft {} could not be deleted: {left}",
+                        draft.experiment
+                    ));
+                }
+                Err(error.into())
+            }
+        }
     }
 
     async fn list(&self, name: Option<&str>, status: Option<&str>) -> anyhow::Result<()> {
@@ -273,7 +307,7 @@ impl Cli {
         let filter = [("experiment", id.as_str()), ("limit", "1")];
         let latest = self.client.audit(&filter).await?.entries;
         let latest = latest.iter().map(crate::audit::entry);
-        let lines = std::iter::once(describe(&experiment));
+        let lines = std::iter::once(status(&experiment));
         say(&lines.chain(latest).collect::<Vec<_>>().join("\nlatest: "))
     }
 
@@ -325,7 +359,7 @@ impl Cli {
     }
 
     /// Prints what has happened and what happens, until it has ended.
-    async fn watch(&self, id: &str) -> anyhow::Result<()> {
+    async fn watch(&self, id: &str, exit_on_hold: bool) -> anyhow::Result<ExitCode> {
         let filter = [("experiment", id), ("after", "0")];
         let mut events = self.client.events(&filter).await?;
         while let Some(entry) = events.next().await? {
@@ -334,8 +368,21 @@ impl Cli {
             } else {
                 say(&line(&entry))?;
             }
-            if entry.action.0.ends_experiment() {
-                return Ok(());
+            match entry.action.0 {
+                Action::ExperimentRolledBack => return Ok(ROLLED_BACK.into()),
+                Action::ExperimentPromoted => return Ok(ExitCode::SUCCESS),
+                action if action.ends_experiment() => return Ok(ENDED.into()),
+                // What was held before is shown, and waits for nobody.
+                Action::ExperimentHeld if exit_on_hold => {
+                    let held = self.client.experiment(id).await?;
+                    let held = held
+                        .progress
+                        .is_some_and(|progress| progress.held.is_some());
+                    if held {
+                        return Ok(HELD.into());
+                    }
+                }
+                _ => {}
             }
         }
         bail!("the server ended the stream")
@@ -358,11 +405,7 @@ fn describe(experiment: &Experiment) -> String {
         .iter()
         .map(|arm| format!("{} {:.1} %", arm.version, 100.0 * arm.share))
         .collect();
-    let policy = match experiment.policy {
-        api::Policy::Fixed => "fixed",
-        api::Policy::Rollout => "rollout",
-        api::Policy::Bandit => "bandit",
-    };
+    let policy = policy(experiment);
     let why = experiment.end_reason.as_ref();
     let why = why.map_or(String::new(), |why| {
         format!(" ({})", why.trim_end_matches('.'))
@@ -381,6 +424,101 @@ fn describe(experiment: &Experiment) -> String {
         arms.join(", "),
         experiment.revision
     )
+}
+
+/// Where an experiment is, in some lines.
+fn status(experiment: &Experiment) -> String {
+    let title = if experiment.title.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", experiment.title)
+    };
+    let progress = experiment.progress.as_ref();
+    let at = progress.map_or(String::new(), |progress| {
+        let step = progress.step.zip(progress.steps);
+        let step = step.map_or(String::new(), |(step, steps)| {
+            format!(", step {step} of {steps}")
+        });
+        format!(", {}{step}", progress.phase)
+    });
+    let mut lines = vec![format!(
+        "{}{title}, {} on {}: {}{at}, revision {}",
+        experiment.experiment,
+        policy(experiment),
+        experiment.name,
+        experiment.status,
+        experiment.revision
+    )];
+    lines.extend(experiment.arms.iter().map(|arm| {
+        let control = if arm.role.0 == types::ArmRole::Control {
+            " (control)"
+        } else {
+            ""
+        };
+        format!("  {}{control}: {:.1} %", arm.version, 100.0 * arm.share)
+    }));
+    lines.extend(
+        progress
+            .and_then(missing)
+            .map(|missing| format!("waits for: {missing}")),
+    );
+    lines.extend(
+        progress.and_then(|progress| Some(format!("winner: {}", progress.winner.as_ref()?))),
+    );
+    lines.extend(
+        experiment
+            .end_reason
+            .as_ref()
+            .map(|why| format!("ended: {why}")),
+    );
+    let allowed: Vec<String> = experiment.allowed.iter().map(ToString::to_string).collect();
+    if !allowed.is_empty() {
+        lines.push(format!("takes: {}", allowed.join(", ")));
+    }
+    lines.join("\n")
+}
+
+/// What a step of a rollout waits for, and for how long.
+fn missing(progress: &Progress) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(held) = &progress.held {
+        parts.push(format!("an end of what holds it ({})", held.as_str()));
+    }
+    if let Some((soaked, soak)) = progress.soaked_seconds.zip(progress.soak_seconds)
+        && soaked < soak as f64
+    {
+        parts.push(format!("time ({soaked:.0} of {soak} s observed)"));
+    }
+    if let Some((units, needed)) = progress.units.zip(progress.min_units)
+        && units < needed
+    {
+        parts.push(format!("units ({} of {})", grouped(units), grouped(needed)));
+    }
+    let left = progress.seconds_left.filter(|left| *left > 0.0);
+    let left = left.map_or(String::new(), |left| format!(", about {}", lasting(left)));
+    (!parts.is_empty()).then(|| parts.join(" and ") + &left)
+}
+
+fn grouped(number: u64) -> String {
+    judge::words::thousands(number as f64)
+}
+
+/// A length of time as people say it.
+fn lasting(seconds: f64) -> String {
+    match seconds {
+        ..90.0 => format!("{seconds:.0} s"),
+        ..5400.0 => format!("{:.0} min", seconds / 60.0),
+        ..129_600.0 => format!("{:.1} h", seconds / 3600.0),
+        _ => format!("{:.1} days", seconds / 86_400.0),
+    }
+}
+
+fn policy(experiment: &Experiment) -> &'static str {
+    match experiment.policy {
+        api::Policy::Fixed => "fixed",
+        api::Policy::Rollout => "rollout",
+        api::Policy::Bandit => "bandit",
+    }
 }
 
 fn phase(progress: &Progress) -> String {

@@ -170,6 +170,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("DELETE", "/metrics/{name}/{metric}", Change, Of::Name),
     row("GET", "/experiments", Read, Of::Handler).reads_much(),
     row("POST", "/experiments", Change, Of::Handler),
+    row("POST", "/experiments/dry-run", Change, Of::Handler),
     row("GET", "/experiments/{experiment}", Read, Of::Experiment),
     row(
         "DELETE",

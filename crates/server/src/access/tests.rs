@@ -131,7 +131,7 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
         "/plan" => json!({"name": "shop", "metric": "error", "effect": 0.1}),
         "/plan/units" => json!({"name": "shop", "metric": "error"}),
         "/evaluate" => json!({"name": "shop", "metric": "error", "weights": {"1": 100}}),
-        "/experiments" => {
+        "/experiments" | "/experiments/dry-run" => {
             json!({"name": "shop", "control": "1", "candidates": ["2"], "primary_metric": "error"})
         }
         "/models" => json!({"name": "shop", "version": "9", "accuracy": 0.5}),

@@ -1,22 +1,24 @@
 //! The start of experiments: now, at a time, or only asked about.
 
-use super::{experiment_in, require, wire};
+use super::{define, experiment_in, require, wire};
 use crate::catalogue::CommandError;
+use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{ExperimentPath, Params};
+use crate::extract::{ExperimentPath, Json, Params};
 use crate::log::FRESH_WITHIN;
+use crate::metrics::model;
 use crate::models::probe;
 use crate::openapi::{path, problems};
 use crate::scales;
 use crate::state::AppState;
-use api::{ErrorCode, StartedExperiment};
+use api::{CreateExperiment, ErrorCode, StartedExperiment};
 use axum::Json as Reply;
 use axum::extract::State;
 use catalog::{Command, Event, Moved, Refusal, Scales, Weights, decide};
 use judge::control::begin;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use types::{Actor, Percent, Timestamp, VersionName};
+use types::{Actor, ExperimentId, ExperimentKey, ModelState, Percent, Timestamp, VersionName};
 use utoipa::IntoParams;
 
 #[derive(Deserialize, IntoParams)]
@@ -93,6 +95,46 @@ pub(crate) async fn start(
     }))
 }
 
+/// Says what making and starting an experiment would change. Nothing is stored, and nobody is told of it.
+#[utoipa::path(
+    post,
+    path = "/experiments/dry-run",
+    tag = "experiments",
+    request_body = CreateExperiment,
+    responses(
+        (status = 200, description = "the experiment as it would be, and what would change", body = StartedExperiment),
+        problems::NoModelOrVersion,
+        problems::CannotStart,
+        problems::Body,
+        problems::Stored,
+    ),
+)]
+pub(crate) async fn dry_run(
+    State(state): State<AppState>,
+    Json(body): Json<CreateExperiment>,
+) -> ApiResult<Reply<StartedExperiment>> {
+    let name = model(&state, &body.name)?;
+    let known = state.catalogue.state(&name)?;
+    let id = ExperimentId::from_bits(clock::random());
+    let create = Command::CreateExperiment {
+        // It is never stored, so it needs none of its own.
+        key: ExperimentKey(i64::MAX),
+        id,
+        definition: Box::new(define(body, &known)?),
+    };
+    let now = state.clock.now();
+    let drafted = decide(&known, &create, now)?;
+    let drafted = drafted.map_or_else(|| (*known).clone(), |decided| decided.state);
+    let draft = experiment_in(&drafted, id)?.clone();
+    let moved = startable_in(&state, &drafted, &draft, now).await?;
+    Ok(Reply(StartedExperiment {
+        experiment: wire(&draft),
+        dry_run: true,
+        traffic_before: percents(&moved.from),
+        traffic_after: percents(&moved.to),
+    }))
+}
+
 /// What starts a draft; with a `revision`, only if nothing happened to it since.
 async fn starting(
     state: &AppState,
@@ -128,8 +170,18 @@ async fn startable(
     now: Timestamp,
 ) -> ApiResult<Moved> {
     let model = state.catalogue.state(&experiment.definition.name)?;
+    startable_in(state, &model, experiment, now).await
+}
+
+/// The same of a state of its model that nobody has stored.
+async fn startable_in(
+    state: &AppState,
+    model: &ModelState,
+    experiment: &types::Experiment,
+    now: Timestamp,
+) -> ApiResult<Moved> {
     let start = start_with(experiment, Scales::new(), None, Actor::Person);
-    let decided = decide(&model, &start, now)?;
+    let decided = decide(model, &start, now)?;
     for arm in &experiment.definition.arms {
         let version = model.versions.iter().find(|v| v.key == arm.key);
         let version =

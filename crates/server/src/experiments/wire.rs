@@ -91,6 +91,7 @@ fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
                 soak_seconds: u64::try_from(soak / 1_000_000).ok(),
                 units: Some(rollout.units),
                 min_units: Some(rollout.min_units),
+                seconds_left: seconds_left(rollout, soak),
                 winner: None,
                 dropped: Vec::new(),
             })
@@ -109,10 +110,51 @@ fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
                 soak_seconds: None,
                 units: None,
                 min_units: None,
+                seconds_left: None,
                 winner: bandit.winner.as_ref().and_then(version),
                 dropped: bandit.dropped.iter().filter_map(version).collect(),
             })
         }
         _ => None,
+    }
+}
+
+/// How long a step is likely to last still, if units come as they did: of what is missing, the one that takes longer.
+fn seconds_left(rollout: &types::RolloutProgress, soak: i64) -> Option<f64> {
+    let soaked = rollout.soaked_micros as f64 / 1e6;
+    let to_soak = (soak as f64 / 1e6 - soaked).max(0.0);
+    let missing = rollout.min_units.saturating_sub(rollout.units) as f64;
+    if missing == 0.0 {
+        return Some(to_soak);
+    }
+    // Sooner, a few units would say too much.
+    let known = soaked >= 10.0 && rollout.units > 0;
+    known.then(|| to_soak.max(missing * soaked / rollout.units as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::RolloutProgress;
+
+    #[test]
+    fn what_is_missing_longest_says_when() {
+        let at = |soaked_seconds: i64, units, min_units| {
+            let rollout = RolloutProgress {
+                soaked_micros: soaked_seconds * 1_000_000,
+                units,
+                min_units,
+                ..RolloutProgress::default()
+            };
+            seconds_left(&rollout, 600_000_000)
+        };
+        assert_eq!(at(100, 2500, 2500), Some(500.0));
+        // 400 more units, at 5 in a second.
+        assert_eq!(at(420, 2100, 2500), Some(180.0));
+        assert_eq!(at(600, 2100, 2500).map(f64::round), Some(114.0));
+        assert_eq!(at(700, 3000, 2500), Some(0.0));
+        // Nothing is known yet.
+        assert_eq!(at(1, 3, 2500), None);
+        assert_eq!(at(600, 0, 2500), None);
     }
 }

@@ -80,7 +80,9 @@ pub(crate) enum RolloutCommand {
     /// Show how far the rollout is.
     Status(TargetArgs),
     /// Print what happens to it until it ends.
-    Watch(TargetArgs),
+    ///
+    /// Exits with 0 when the candidate was promoted, 3 when it was rolled back, 5 when somebody ended it, 1 on an error.
+    Watch(WatchArgs),
     /// Keep the weights as they are; harm still takes the candidate back.
     Pause(OneArgs),
     /// Continue; the step is observed again from its beginning.
@@ -138,9 +140,22 @@ pub(crate) struct StartRolloutArgs {
     /// Only say what would change.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Print what happens until it ends.
+    /// Print what happens until it ends; the exit code says how, as that of `watch` does.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Stop watching when it is held, with the exit code 4.
+    #[arg(long, requires = "watch")]
+    pub(crate) exit_on_hold: bool,
+}
+
+/// What is watched.
+#[derive(Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) which: TargetArgs,
+    /// Stop when it is held, with the exit code 4.
+    #[arg(long)]
+    pub(crate) exit_on_hold: bool,
 }
 
 /// Which experiment.
@@ -205,7 +220,9 @@ pub(crate) enum ExperimentCommand {
     /// What happened to it, oldest first: why its weights are what they are.
     Events(TargetArgs),
     /// Print what happens to it until it ends.
-    Watch(TargetArgs),
+    ///
+    /// Exits with 0 when the candidate was promoted, 3 when it was rolled back, 5 when somebody ended it, 1 on an error.
+    Watch(WatchArgs),
     /// Start a draft.
     Start(TargetArgs),
     /// Keep the weights of a rollout or a bandit as they are.

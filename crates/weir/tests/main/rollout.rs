@@ -507,6 +507,11 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
     );
     let (_, text, _) = run(&["experiment", "list"]);
     assert_eq!(text.trim(), "", "a dry run leaves nothing");
+    let (_, audit, _) = run(&["audit", "list", "--json"]);
+    assert!(
+        audit.contains("version.registered") && !audit.contains("experiment."),
+        "{audit}"
+    );
     let (ok, text, _) = run(&start);
     assert!(
         ok && text.contains("rollout running, soaking, step 1 of 5"),
@@ -530,7 +535,7 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
     let (ok, text, errors) = run(&["rollout", "abort", "sentiment"]);
     assert!(ok && text.contains("aborted"), "{text} {errors}");
     let (ok, text, _) = run(&["rollout", "status", "sentiment"]);
-    assert!(ok && text.contains("rollout aborted"), "{text}");
+    assert!(ok && text.contains("sentiment: aborted"), "{text}");
     let (ok, _, errors) = run(&["rollout", "status", "nobody"]);
     assert!(
         !ok && errors.contains("no experiment of nobody is known"),
@@ -539,10 +544,36 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
     let (_, list, _) = run(&["experiment", "list", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
     let id = list[0]["experiment"].as_str().unwrap();
-    let (ok, text, _) = run(&["experiment", "watch", id]);
+    // How it ended is the exit code.
+    let code = |args: &[&str]| {
+        let mut command = Command::new(BINARY);
+        let output = command
+            .args(args)
+            .args(["--url", &weir.address])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (ended, text) = code(&["experiment", "watch", id]);
     let lines: Vec<&str> = text.lines().collect();
     assert!(
-        ok && lines.len() == 4 && lines[2].contains("it is fine"),
+        ended == Some(5) && lines.len() == 4 && lines[2].contains("it is fine"),
         "{text}"
     );
+    for (command, expected) in [("rollback", 3), ("promote", 0)] {
+        assert!(run(&start).0);
+        let (ok, text, errors) = run(&["rollout", command, "sentiment"]);
+        assert!(ok, "{text} {errors}");
+        let (_, list, _) = run(&["experiment", "list", "--json"]);
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let id = list[0]["experiment"].as_str().unwrap();
+        assert_eq!(
+            code(&["rollout", "watch", id]).0,
+            Some(expected),
+            "{command}"
+        );
+    }
 }
