@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs all tests and checks.
 #
+#     ./test.sh [--yes]       --yes installs missing system packages without asking
+#
 # Needs Rust, a C compiler and Python 3. Schemathesis and the OpenFeature SDK come from PyPI into target/test-tools, ONNX
 # Runtime, model servers and clients of their protocols into target/model-tools. The page
-# is tested in a real browser: Chromium is taken from the system, or installed where apt-get can;
+# is tested in a real browser: Chromium is taken from the system, or installed where you agree;
 # WEIR_TEST_BROWSER names another one, and WEIR_TEST_BROWSER=none leaves that one test out.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,13 +13,30 @@ cd "$(dirname "$0")"
 step() { echo "== $*"; }
 fail() { echo "error: $1" >&2; echo "hint: $2" >&2; exit 1; }
 
+yes=
+[ "${1:-}" = --yes ] && yes=1
+
+# Installs a system package where somebody agrees to it.
+install() {
+    command -v apt-get >/dev/null || return 1
+    if [ -z "$yes" ]; then
+        [ -t 0 ] || return 1
+        read -r -p "$1 is missing, which $2 needs. Install it with apt-get? [y/N] " answer
+        case "$answer" in [yY]*) ;; *) return 1 ;; esac
+    fi
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+}
+
 step "what the tests need"
 command -v python3 >/dev/null || fail "python3 is missing" "install Python 3.9 or later"
 tools=target/test-tools
-if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep' 2>/dev/null; then
+if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep, playwright, axe_core_python, polars, duckdb, scipy' 2>/dev/null; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check 'schemathesis==4.32.5' \
-        'openfeature-sdk==0.10.0' 'openfeature-provider-ofrep==0.3.0'
+        'openfeature-sdk==0.10.0' 'openfeature-provider-ofrep==0.3.0' 'playwright==1.65.2' 'axe-core-python==0.1.0' \
+        'pandas==3.1.1' 'pyarrow==26.0.1' 'polars==2.1.0' 'duckdb==2.0.1' 'scipy==1.17.1'
 fi
 models=target/model-tools
 if ! "$models/bin/python" -c 'import onnxruntime, openai, skl2onnx, tritonclient.http' 2>/dev/null; then
@@ -32,14 +51,11 @@ if ! "$models/bin/python" -c 'import onnxruntime, openai, skl2onnx, tritonclient
 fi
 if [ -z "${WEIR_TEST_BROWSER:-}" ]; then
     browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-    if [ -z "$browser" ] && command -v apt-get >/dev/null; then
-        as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-        $as_root apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends chromium >/dev/null
+    if [ -z "$browser" ] && install chromium "the test of the pages"; then
         browser=$(command -v chromium || true)
     fi
-    [ -n "$browser" ] || fail "no browser for the test of the page" \
-        "install Chromium, name a browser in WEIR_TEST_BROWSER, or leave the test out with WEIR_TEST_BROWSER=none"
+    [ -n "$browser" ] || fail "no browser for the test of the pages" \
+        "run ./test.sh --yes to have Chromium installed, name a browser in WEIR_TEST_BROWSER, or leave the test out with WEIR_TEST_BROWSER=none"
     export WEIR_TEST_BROWSER=$browser
 fi
 
@@ -55,11 +71,7 @@ python3 .ci/licences.py
 cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 step "alerts"
-if ! command -v promtool >/dev/null && command -v apt-get >/dev/null; then
-    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-    { $as_root apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends prometheus >/dev/null; } || true
-fi
+command -v promtool >/dev/null || install prometheus "the check of the alerts" || true
 if command -v promtool >/dev/null; then
     promtool check rules deploy/alerts.yml
     promtool test rules deploy/alerts_test.yml
@@ -82,6 +94,26 @@ if command -v prometheus >/dev/null && command -v openssl >/dev/null; then
 else
     echo "prometheus or openssl is not there: it is left out"
 fi
+
+step "exports as pandas, Polars and DuckDB read them"
+"$tools/bin/python" .ci/exports.py target/debug/weir
+
+step "a person's first hour in a browser"
+if [ "$WEIR_TEST_BROWSER" = none ]; then
+    echo "there is no browser: it is left out"
+else
+    "$tools/bin/python" .ci/browser.py target/debug/weir "$WEIR_TEST_BROWSER"
+fi
+
+step "the tutorial and the guides"
+"$models/bin/python" .ci/tutorial.py target/debug/weir
+
+step "the documentation site"
+target/debug/weir reference | diff -q - docs/cli.md >/dev/null || fail "docs/cli.md is not what the commands say" \
+    "run: target/debug/weir reference > docs/cli.md"
+book=$(command -v mdbook || echo target/doc-tools/bin/mdbook)
+[ -x "$book" ] || cargo install --quiet --locked --no-default-features --root target/doc-tools mdbook@0.5.4
+"$book" build docs
 
 step "flags by a real OpenFeature SDK"
 "$tools/bin/python" .ci/flags.py target/debug/weir 2000

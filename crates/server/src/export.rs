@@ -33,9 +33,9 @@ use utoipa::IntoParams;
 /// Exports that run at a time: each may keep a core busy, and is as slow as its caller.
 pub(crate) const AT_ONCE: usize = 4;
 /// Rows of a piece.
-const PIECE_ROWS: usize = 4096;
+const PIECE_ROWS: usize = 2048;
 /// Its bytes; one more row may go beyond.
-const PIECE_BYTES: usize = 4 << 20;
+const PIECE_BYTES: usize = 2 << 20;
 
 /// Where a whole export ends: go on after it.
 const NEXT: HeaderName = HeaderName::from_static("weir-next-position");

@@ -321,6 +321,14 @@ fn default_busy_statuses() -> Vec<u16> {
     vec![429, 503]
 }
 
+/// Whether a JSON pointer has a number among its names.
+fn points_into_list(pointer: &str) -> bool {
+    let mut names = pointer.split('/').skip(1);
+    names.any(|name| {
+        name == "-" || !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 fn default_probe() -> Value {
     Value::String("This is a probe.".into())
 }
@@ -354,6 +362,13 @@ impl RuntimeSpec {
                 pointer: "/probe",
                 problem: "must be nested at most 32 levels deep",
             }),
+            Self::Http(http) if http.input_pointer.as_deref().is_some_and(points_into_list) => {
+                Err(InvalidRuntime {
+                    pointer: "/input_pointer",
+                    problem: "must have names only: it makes objects. For a list, say the body in `template`, such as \
+                              {\"instances\": [\"{input}\"]}",
+                })
+            }
             Self::Http(http) => http.endpoint().map(drop),
             Self::Onnx(onnx) => onnx.check(),
             Self::Oip(oip) if deep_probe(&oip.remote) => Err(DEEP_PROBE),

@@ -150,6 +150,9 @@ pub(crate) enum Command {
     /// `clean`: everything was recounted, and agrees. `AGREES IN PART`: retention has removed some of it, and the rest
     /// agrees. `NOT CLEAN`: something differs from what was written.
     Verify(VerifyArgs),
+    /// Print docs/cli.md.
+    #[command(hide = true)]
+    Reference,
     /// Print completions for a shell.
     ///
     /// Example: weir completions bash > ~/.local/share/bash-completion/completions/weir
@@ -1400,4 +1403,41 @@ pub(crate) fn complete(shell: clap_complete::Shell) {
         "{}",
         String::from_utf8_lossy(&script).trim_end()
     ));
+}
+
+/// The reference of all commands, as Markdown.
+pub(crate) fn reference() -> String {
+    let mut text = String::from(
+        "# Command line\n\nWritten by `weir reference`; `weir COMMAND --help` prints the same.\n\n\
+         Commands of a running server find it by `--server NAME` (a name of the file of profiles), `--url`, or `WEIR_URL`, and send the key \
+         of `--key-file` or `WEIR_KEY`. Profiles stand in `weir/profiles.toml` where your settings are (`~/.config`), or where \
+         `WEIR_PROFILES` says:\n\n\
+         ```toml\ndefault = \"staging\"\n\n[servers.staging]\nurl = \"https://weir.staging.example.com\"\nkey_file = \"/home/me/staging.key\"\n```\n",
+    );
+    let mut command = LowArgs::command()
+        .term_width(110)
+        .disable_version_flag(true);
+    command.build();
+    describe(&mut command, &mut Vec::new(), &mut text);
+    text
+}
+
+fn describe(command: &mut clap::Command, above: &mut Vec<String>, text: &mut String) {
+    above.push(command.get_name().to_owned());
+    if above.len() > 1 {
+        let depth = "#".repeat(above.len().min(4));
+        // Defaults that depend on the machine or its variables are not of this page.
+        let help = command.clone().render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        text.push_str(&format!(
+            "\n{depth} {}\n\n```text\n{}\n```\n",
+            above.join(" "),
+            help.join("\n").trim()
+        ));
+    }
+    let shown = command.get_subcommands_mut();
+    for inner in shown.filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+        describe(inner, above, text);
+    }
+    above.pop();
 }

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let_nobody_phone_home();
+    set_surroundings();
     let result = args::parse().map_err(anyhow::Error::from).and_then(run);
     result.unwrap_or_else(|error| {
         talk(&format!("error: {error:#}"));
@@ -43,14 +43,25 @@ fn main() -> ExitCode {
     })
 }
 
-/// Libraries of ONNX Runtime from 1.29 on send what they see of their use to their maker, from the moment they are loaded,
-/// unless this variable was set before. A program cannot set it for itself without `unsafe`, so it starts itself once more, in
-/// the same process.
+/// What a library reads when it is loaded, before this program could tell it.
+///
+/// * Libraries of ONNX Runtime from 1.29 on send what they see of their use to their maker, unless this was set before.
+/// * mimalloc keeps what was freed for a second before it gives it back; by then an export has freed 70 MB more.
 #[cfg(unix)]
-fn let_nobody_phone_home() {
+const SURROUNDINGS: [(&str, &str); 2] = [
+    ("ORT_DISABLE_TELEMETRY", "1"),
+    ("MIMALLOC_PURGE_DELAY", "10"),
+];
+
+/// A program cannot set its variables for itself without `unsafe`, so it starts itself once more, in the same process.
+#[cfg(unix)]
+fn set_surroundings() {
     use std::os::unix::process::CommandExt;
-    const QUIET: &str = "ORT_DISABLE_TELEMETRY";
-    if std::env::var_os(QUIET).is_some() {
+    let missing = SURROUNDINGS
+        .into_iter()
+        .filter(|(name, _)| std::env::var_os(name).is_none());
+    let missing: Vec<(&str, &str)> = missing.collect();
+    if missing.is_empty() {
         return;
     }
     let mut typed = std::env::args_os();
@@ -58,13 +69,15 @@ fn let_nobody_phone_home() {
     if let Ok(program) = std::env::current_exe() {
         let mut again = std::process::Command::new(program);
         // It comes back only where it could not be started.
-        let error = again.arg0(name).args(typed).env(QUIET, "1").exec();
-        talk(&format!("note: {QUIET} could not be set: {error}"));
+        let error = again.arg0(name).args(typed).envs(missing).exec();
+        talk(&format!(
+            "note: the program could not be started again: {error}"
+        ));
     }
 }
 
 #[cfg(not(unix))]
-fn let_nobody_phone_home() {}
+fn set_surroundings() {}
 
 fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
     match args.command {
@@ -108,6 +121,10 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         Command::Predictions(predictions) => predictions::run(&predictions),
         Command::Import(import) => load::run(&import),
         Command::Webhooks(webhooks) => webhooks::webhooks(&webhooks),
+        Command::Reference => {
+            out(format_args!("{}", args::reference().trim_end()));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions(completions) => {
             args::complete(completions.shell);
             Ok(ExitCode::SUCCESS)

@@ -103,7 +103,16 @@ fn list(versions: &[Version]) -> String {
 
 fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
     let runtime = match (&args.service, &args.runtime) {
-        (Some(url), _) => Some(json!({"type": "http", "url": url})),
+        (Some(url), _) => {
+            let mut runtime = json!({"type": "http", "url": url});
+            if let Some(probe) = &args.probe {
+                runtime["probe"] = serde_json::from_str(probe).context("--probe is no JSON")?;
+            }
+            if let Some(pointer) = &args.confidence_pointer {
+                runtime["confidence_pointer"] = json!(pointer);
+            }
+            Some(runtime)
+        }
         (None, Some(text)) => {
             Some(serde_json::from_str(text).context("--runtime is not valid JSON")?)
         }

@@ -46,7 +46,7 @@ async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
             (reply.recorded, "recorded"),
             (reply.duplicate, "known already"),
             (reply.replaced, "in the place of another value"),
-            (reply.unmatched, "kept until its prediction or unit is seen"),
+            (reply.unmatched, "kept until its prediction is seen, or its unit meets an experiment that counts the metric"),
             (reply.dropped, "dropped: its version is deleted"),
             (reply.set_aside, "set aside by the database"),
         ];

@@ -11,9 +11,9 @@ use axum::body::Bytes;
 use std::sync::Arc;
 
 /// A group has at most so many rows.
-const ROWS: usize = 32 * 1024;
+const ROWS: usize = 16 * 1024;
 /// It ends sooner where its rows have so many bytes.
-const BYTES: usize = 8 << 20;
+const BYTES: usize = 4 << 20;
 
 /// Writes a file.
 pub(super) struct Parquet {
@@ -79,7 +79,9 @@ impl Parquet {
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_statistics_enabled(EnabledStatistics::None)
-            .set_dictionary_enabled(false);
+            .set_dictionary_enabled(false)
+            // Its pages wait in memory for the end of their group.
+            .set_data_page_size_limit(64 << 10);
         for column in R::COLUMNS {
             let path = || ColumnPath::from(column.name);
             // Readers skip groups by these.

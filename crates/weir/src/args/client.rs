@@ -64,6 +64,12 @@ pub(crate) struct RegisterArgs {
     /// The address of the service that answers for it.
     #[arg(long = "service", value_name = "URL", conflicts_with = "runtime")]
     pub(crate) service: Option<String>,
+    /// What the service is asked before it gets traffic, as JSON, where it does not read texts.
+    #[arg(long, value_name = "JSON", requires = "service")]
+    pub(crate) probe: Option<String>,
+    /// Where the confidence stands in the answer of the service, such as /confidence.
+    #[arg(long, value_name = "POINTER", requires = "service")]
+    pub(crate) confidence_pointer: Option<String>,
     /// How it is run, as JSON, such as '{"type": "onnx"}' (docs/models.md) [default: sentiment by VADER]
     #[arg(long, value_name = "JSON")]
     pub(crate) runtime: Option<String>,
@@ -113,6 +119,16 @@ fn weight(text: &str) -> Result<(String, f64), String> {
     let (version, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
     let weight = weight.trim_end_matches('%');
     Ok((version.to_owned(), weight.parse().map_err(|_| wrong())?))
+}
+
+fn number_or_bool(text: &str) -> Result<f64, String> {
+    match text {
+        "true" => Ok(1.0),
+        "false" => Ok(0.0),
+        text => text
+            .parse()
+            .map_err(|_| "must be a number, true or false".to_owned()),
+    }
 }
 
 /// A name and a value.
@@ -194,8 +210,8 @@ pub(crate) struct SendFeedbackArgs {
     /// The metric.
     #[arg(long, requires = "value")]
     pub(crate) metric: Option<String>,
-    /// Its value.
-    #[arg(long, requires = "metric")]
+    /// Its value: a number, or true and false for 1 and 0.
+    #[arg(long, requires = "metric", value_parser = number_or_bool)]
     pub(crate) value: Option<f64>,
     /// When the outcome of a unit happened (RFC 3339) [default: now]
     #[arg(long)]
