@@ -1,8 +1,8 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, AuditEntry, AuditPage, CreateExperiment, CreateKey, CreateWebhook, EraseUnit,
-    Erasure, EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback,
+    Activate, AuditEntry, AuditPage, Classification, CreateExperiment, CreateKey, CreateWebhook,
+    EraseUnit, Erasure, EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback,
     FeedbackReply, Key, LoggedPrediction, Message, ObservedReply, Performance, PredictReply,
     PredictRequest, Privacy, Problem, RegisterVersion, Retention, Retried, RotateKey, SetAsidePage,
     SetPrivacy, SetRetention, SetTraffic, StartedExperiment, Traffic, Version, Webhook,
@@ -584,6 +584,18 @@ impl Client {
             segments.push("test");
         }
         self.send(self.http.post(url)).await
+    }
+
+    /// `GET /models/classification`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn classification(
+        &self,
+        query: &[(&str, &str)],
+    ) -> Result<Classification, ClientError> {
+        let url = self.url(&with_query("/models/classification", query));
+        self.send(self.http.get(url)).await
     }
 
     /// `GET /models/performance` of a model, or of a stretch of time.

@@ -48,7 +48,10 @@ pub use health::{
 };
 pub use key::{BeginSession, CreateKey, Key, RotateKey, Session};
 pub use metric::{DeclareMetric, Metric};
-pub use performance::{Performance, Recommendation, Timeline, TimelineSeries, VersionPerformance};
+pub use performance::{
+    Classification, Performance, Recommendation, Timeline, TimelineSeries, VersionClassification,
+    VersionPerformance,
+};
 pub use plan::{
     EffectUnits, FromLog, LoggedUnits, LoggedUnitsRequest, PlanReply, PlanRequest, UnitsPower,
 };

@@ -112,3 +112,47 @@ pub struct TimelineSeries {
     /// Its 99th percentile.
     pub p99_ms: Vec<Option<f64>>,
 }
+
+/// How well versions find a class.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Classification {
+    /// The model.
+    pub name: String,
+    /// The class that counts as positive.
+    #[schema(value_type = serde_json::Value)]
+    pub positive: serde_json::Value,
+    /// One for each version that has labels.
+    pub versions: Vec<VersionClassification>,
+    /// What was answered and is not counted yet; left out when everything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lag: Option<crate::LogLag>,
+}
+
+/// How well a version finds a class. Intervals are of 95 %, by Wilson, for one look.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct VersionClassification {
+    /// The version.
+    pub model_id: String,
+    /// Its version string.
+    pub version: String,
+    /// Predictions with a label that it answered itself.
+    pub labelled: u64,
+    /// Predicted positive, and it was.
+    pub true_positives: u64,
+    /// Predicted positive, and it was not.
+    pub false_positives: u64,
+    /// Predicted another class, and it was positive.
+    pub false_negatives: u64,
+    /// Predicted another class, and it was not positive.
+    pub true_negatives: u64,
+    /// Of what was predicted positive, how much was; null where nothing was predicted positive.
+    pub precision: Option<f64>,
+    /// Its interval.
+    pub precision_interval: Option<crate::Interval>,
+    /// Of what was positive, how much was predicted so; null where nothing was positive.
+    pub recall: Option<f64>,
+    /// Its interval.
+    pub recall_interval: Option<crate::Interval>,
+    /// The harmonic mean of both.
+    pub f1: Option<f64>,
+}

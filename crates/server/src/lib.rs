@@ -9,6 +9,7 @@ mod aliases;
 mod artifacts;
 mod audit;
 mod catalogue;
+mod classification;
 mod clock;
 mod codec;
 mod controller;
@@ -493,6 +494,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(models::list, models::register))
         .routes(routes!(performance::performance))
         .routes(routes!(timeline::read))
+        .routes(routes!(classification::read))
         .routes(routes!(models::read, models::patch, models::delete))
         .routes(routes!(models::activate))
         .routes(routes!(artifacts::read, artifacts::put))

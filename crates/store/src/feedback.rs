@@ -92,6 +92,32 @@ pub struct Receipt {
     pub mismatch: Option<Mismatch>,
 }
 
+/// Whose predictions are compared with their labels.
+#[derive(Debug, Clone)]
+pub struct ConfusionQuery {
+    /// The model.
+    pub name: ModelName,
+    /// The class that counts as positive, as JSON.
+    pub positive: String,
+    /// When the predictions were made.
+    pub range: types::TimeRange,
+    /// At most so many labels, the newest.
+    pub limit: u64,
+}
+
+/// How predictions of a class and labels go together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Confusion {
+    /// Predicted positive, and it was.
+    pub true_positives: u64,
+    /// Predicted positive, and it was not.
+    pub false_positives: u64,
+    /// Predicted another class, and it was positive.
+    pub false_negatives: u64,
+    /// Predicted another class, and it was not positive.
+    pub true_negatives: u64,
+}
+
 /// A label and a prediction of types that can never be equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {

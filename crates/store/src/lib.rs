@@ -33,9 +33,9 @@ pub use error::{OpenError, StoreError};
 pub use evidence::{EarlierUnit, Rollup, Tier, matured_before};
 pub use export::{ExportFilter, Exported, ExportedPrediction, Piece, PlacedOutcome};
 pub use feedback::{
-    Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
-    FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback, Receipt, StoredFeedback,
-    StoredOutcome, UnitFeedback,
+    Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
+    FeedbackRefusal, FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback,
+    Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,

@@ -279,6 +279,12 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
             .iter()
             .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
             .collect();
+        if let Some(positive) = &args.positive {
+            let mut query = query;
+            query.push(("positive", positive.as_str()));
+            let found = cli.client.classification(&query).await?;
+            return cli.print(&found, || classes(&found));
+        }
         let report = cli.client.report(&query).await?;
         cli.print(&report, || {
             let row = |of: &api::VersionPerformance| {
@@ -315,4 +321,49 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
             lines.join("\n")
         })
     })
+}
+
+fn classes(found: &api::Classification) -> String {
+    if found.versions.is_empty() {
+        return format!("no prediction of {} has a label yet", found.name);
+    }
+    let share = |share: Option<f64>, interval: Option<&api::Interval>| {
+        let Some(share) = share else {
+            return "-".to_owned();
+        };
+        let ends = interval.and_then(|ends| ends.lower.zip(ends.upper));
+        let ends = ends.map_or(String::new(), |(lower, upper)| {
+            format!(" ({:.1} to {:.1})", 100.0 * lower, 100.0 * upper)
+        });
+        format!("{:.1}%{ends}", 100.0 * share)
+    };
+    let row = |of: &api::VersionClassification| {
+        vec![
+            of.version.clone(),
+            of.labelled.to_string(),
+            share(of.precision, of.precision_interval.as_ref()),
+            share(of.recall, of.recall_interval.as_ref()),
+            share(of.f1, None),
+            of.true_positives.to_string(),
+            of.false_positives.to_string(),
+            of.false_negatives.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = found.versions.iter().map(row).collect();
+    let head = [
+        "version",
+        "labels",
+        "precision",
+        "recall",
+        "F1",
+        "found",
+        "false alarms",
+        "missed",
+    ];
+    format!(
+        "{} as {}\n{}",
+        found.name,
+        found.positive,
+        table(&head, &rows)
+    )
 }

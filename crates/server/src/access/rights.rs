@@ -95,6 +95,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("POST", "/models", Change, Of::Handler),
     row("GET", "/models/performance", Read, Of::Handler).reads_much(),
     row("GET", "/models/timeline", Read, Of::Handler).reads_much(),
+    row("GET", "/models/classification", Read, Of::Handler).reads_much(),
     row("GET", "/models/{model_id}", Read, Of::Version),
     row("PATCH", "/models/{model_id}", Change, Of::Version),
     row("DELETE", "/models/{model_id}", Change, Of::Version),

@@ -122,6 +122,7 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
             "?name=shop"
         }
         "/outcomes" => "?name=shop&unit_id=u",
+        "/models/classification" => "?name=shop&positive=yes",
         _ => "",
     };
     let body = match row.path {

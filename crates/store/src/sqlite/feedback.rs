@@ -18,9 +18,9 @@ use crate::VerifyReport;
 use crate::entry::{Entry, Kind, PredictionEntry};
 use crate::feedback::{Attempt, Labelled, Valued, attempt_of, joined};
 use crate::{
-    Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal,
-    FeedbackResult, LabelHash, Mismatch, PlacedFeedback, Receipt, StoreError, StoredFeedback, Tier,
-    request_number, unit_number,
+    Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
+    FeedbackRefusal, FeedbackResult, LabelHash, Mismatch, PlacedFeedback, Receipt, StoreError,
+    StoredFeedback, Tier, request_number, unit_number,
 };
 use ::evidence::Exposure;
 use pending::{Pending, Subject, Waiting};
@@ -794,6 +794,53 @@ fn count_mismatch(
 }
 
 impl Store {
+    /// How predictions of a model and their labels go together, by version: of the newest ones, at most `limit`. A class is
+    /// named by its JSON. Only answers of the chosen version count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn confusion(
+        &self,
+        query: ConfusionQuery,
+    ) -> Result<Vec<(VersionKey, Confusion)>, StoreError> {
+        self.read(move |connection| {
+            let order = |time| PredictionId::order_at(time) as i64;
+            let mut select = connection.prepare_cached(
+                "SELECT p.version_key, p.prediction = ?4, f.label = ?4, f.value FROM feedback f \
+                 CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
+                 JOIN versions v ON v.version_key = p.version_key \
+                 WHERE f.metric = 'correct' AND f.label IS NOT NULL AND p.prediction IS NOT NULL AND p.status = 0 \
+                 AND v.name = ?1 AND v.deleted_at IS NULL \
+                 AND f.prediction_order >= ?2 AND f.prediction_order < ?3 \
+                 ORDER BY f.prediction_order DESC LIMIT ?5",
+            )?;
+            let range = query.range;
+            let mut rows = select.query(params![
+                query.name.as_str(),
+                range.since.map_or(0, order),
+                range.until.map_or(i64::MAX, order),
+                query.positive,
+                query.limit as i64,
+            ])?;
+            let mut found: HashMap<VersionKey, Confusion> = HashMap::new();
+            while let Some(row) = rows.next()? {
+                let counts = found.entry(VersionKey(row.get(0)?)).or_default();
+                let (predicted, label): (bool, bool) = (row.get(1)?, row.get(2)?);
+                let right = row.get::<_, f64>(3)? != 0.0;
+                // The rule of the metric says what is right: 1 and 1.0 are the same class.
+                match (predicted, label) {
+                    (_, true) if right => counts.true_positives += 1,
+                    (_, true) => counts.false_negatives += 1,
+                    (true, false) if right => counts.true_positives += 1,
+                    (true, false) => counts.false_positives += 1,
+                    (false, false) => counts.true_negatives += 1,
+                }
+            }
+            Ok(found.into_iter().collect())
+        })
+        .await
+    }
+
     /// Labels that could never equal a prediction, by version and types, since a moment.
     ///
     /// # Errors

@@ -421,6 +421,9 @@ pub(crate) struct ReportArgs {
     /// Only of this model.
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Precision, recall and F1 of this class instead, such as fraud or true.
+    #[arg(long, value_name = "CLASS", requires = "name")]
+    pub(crate) positive: Option<String>,
     /// Only requests at or after this time (RFC 3339).
     #[arg(long)]
     pub(crate) since: Option<String>,

@@ -348,3 +348,63 @@ async fn labels_that_can_never_match_are_told_and_numbers_are_compared_by_value(
         "{reasons}"
     );
 }
+
+#[tokio::test]
+async fn precision_and_recall_tell_what_accuracy_hides() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    weir.register("1.0.0", vader()).await;
+    // 20 predictions of 2 frauds: one is found, one is missed, and one alarm is false.
+    let told = (0..20).map(|at| {
+        let (prediction, label) = match at {
+            0 => ("fraud", "fraud"),
+            1 => ("fine", "fraud"),
+            2 => ("fraud", "fine"),
+            _ => ("fine", "fine"),
+        };
+        (format!("r-{at}"), prediction, label)
+    });
+    let told: Vec<_> = told.collect();
+    let seen: Vec<_> = told
+        .iter()
+        .map(|(id, prediction, _)| {
+            json!({"name": "sentiment", "model_version": "1.0.0", "text": "x", "prediction": prediction, "request_id": id})
+        })
+        .collect();
+    let (status, reply) = weir.post("/predictions", json!(seen)).await;
+    assert_eq!(status, 200, "{reply}");
+    let labels: Vec<_> = told
+        .iter()
+        .map(|(id, _, label)| json!({"name": "sentiment", "request_id": id, "label": label}))
+        .collect();
+    let (status, reply) = weir.post("/feedback", json!(labels)).await;
+    assert_eq!(status, 200, "{reply}");
+    let (status, found) = weir
+        .get("/models/classification?name=sentiment&positive=fraud")
+        .await;
+    assert_eq!(status, 200, "{found}");
+    let version = &found["versions"][0];
+    let counts = [
+        "true_positives",
+        "false_positives",
+        "false_negatives",
+        "true_negatives",
+    ];
+    let counts = counts.map(|name| version[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 1, 1, 17]);
+    assert_eq!(
+        [&version["precision"], &version["recall"], &version["f1"]],
+        [&json!(0.5); 3]
+    );
+    // A class that nobody has is found by nobody.
+    let (_, none) = weir
+        .get("/models/classification?name=sentiment&positive=17")
+        .await;
+    assert_eq!(none["versions"][0]["recall"], json!(null));
+    let (status, _) = weir
+        .get("/models/classification?name=nobody&positive=1")
+        .await;
+    assert_eq!(status, 404);
+    let (status, _) = weir.get("/models/classification?name=sentiment").await;
+    assert_eq!(status, 422);
+}
