@@ -187,7 +187,7 @@ export function open(page, { path, again }) {
       el("h1", {}, experiment.title || experiment.experiment),
       el("p", { class: "hint" }, modelLink(experiment.name), ` · ${experiment.experiment} · ${describe(experiment)}`, experiment.started_at ? [" · since ", when(experiment.started_at)] : ""),
     ];
-    const verdict = results ? el("article", { class: "verdict" }, el("h2", {}, words(results.verdict)), el("p", {}, results.summary), expectation(experiment, results), results.notes.filter((note) => !results.summary.includes(note)).map((note) => el("p", { class: "hint" }, note)))
+    const verdict = results ? el("article", { class: "verdict" }, el("h2", {}, experiment.status === "running" ? words(results.verdict) : words(experiment.status)), experiment.status !== "running" && experiment.end_reason ? el("p", {}, experiment.end_reason) : null, el("p", {}, results.summary), expectation(experiment, results), results.notes.filter((note) => !results.summary.includes(note)).map((note) => el("p", { class: "hint" }, note)))
       : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? "It has not begun, so there is nothing to judge."));
     renew(live, [
       ...head, verdict, buttons(experiment, results, again),

@@ -403,7 +403,12 @@ fn led_to(
     let look = LookRecord {
         history: results::history_text(&shown),
         // One thing is told at a time: a new verdict by the next look.
-        verdict: if effect_changed { before } else { verdict },
+        verdict: match () {
+            () if effect_changed => before,
+            // A new epoch says nothing of a verdict.
+            () if next.decision.is_none() && scales.is_some() => before,
+            () => verdict,
+        },
     };
     let decided = match &next.decision {
         Some(decision) => {

@@ -100,6 +100,7 @@ pub(crate) struct PredictionParams {
                 ("weir-generation" = String, description = "what positions belong to"),
             ),
         ),
+        problems::NoModel,
         problems::Gone,
         problems::Busy,
         problems::Query,
@@ -136,6 +137,7 @@ pub(crate) async fn predictions(
     );
     let asked = fields.finish(asked)?;
     access::check_option(p.name.as_deref())?;
+    known(&state, p.name.as_deref())?;
     state.check_generation(p.generation.as_deref())?;
     asked.answer(state, Predictions(filter)).await
 }
@@ -180,6 +182,7 @@ pub(crate) struct FeedbackParams {
                 ("weir-generation" = String, description = "what positions belong to"),
             ),
         ),
+        problems::NoModel,
         problems::Gone,
         problems::Busy,
         problems::Query,
@@ -200,8 +203,17 @@ pub(crate) async fn feedback(
     );
     let asked = fields.finish(asked)?;
     access::check_option(p.name.as_deref())?;
+    known(&state, p.name.as_deref())?;
     state.check_generation(p.generation.as_deref())?;
     asked.answer(state, Feedback(name)).await
+}
+
+/// Nobody means a model that is not there.
+fn known(state: &AppState, name: Option<&str>) -> ApiResult<()> {
+    match name {
+        Some(name) if state.snapshot.model(name).is_none() => Err(ApiError::model_not_found(name)),
+        _ => Ok(()),
+    }
 }
 
 /// What every export is asked for.
@@ -239,7 +251,11 @@ impl Asked {
         let writer = Writer::<S::Row>::new(self.format).map_err(|error| failed(&error))?;
         // What is still on its way to the database is exported next time.
         fresh(&state).await;
-        let until = state.store.position().max(self.after);
+        let until = state.store.position();
+        if self.after > until {
+            let detail = format!("is beyond the end of the log, which is {until}");
+            return Err(ApiError::field("?after_position", detail));
+        }
         let headers = [
             (CONTENT_TYPE, media_type(self.format).to_owned()),
             (NEXT, until.to_string()),

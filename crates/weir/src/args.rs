@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Keys(KeysArgs),
     /// Webhooks, which are told what happens to experiments: make, test, list, delete.
     ///
-    /// Example: weir webhooks create https://hooks.example.com/weir --event experiment.rolled_back
+    /// Example: weir webhooks create "$URL" --event experiment.rolled_back
     Webhooks(WebhooksArgs),
     /// The audit, which records who changed what: list it, check that it was not altered, see what served
     /// at a given time.

@@ -391,6 +391,7 @@ impl Cli {
 
 /// Prints a line; a reader who has gone, such as `head`, is no failure of this program.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
+    let text = crate::table::printable(text);
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -532,7 +533,10 @@ fn phase(progress: &Progress) -> String {
     if let Some((soaked, soak)) = progress.soaked_seconds.zip(progress.soak_seconds) {
         text.push_str(&format!(", {soaked:.0} of {soak} s"));
     }
-    if let Some((units, needed)) = progress.units.zip(progress.min_units) {
+    // Until the first look nobody knows how many it needs.
+    if let Some((units, needed)) = progress.units.zip(progress.min_units)
+        && needed > 0
+    {
         text.push_str(&format!(", {units} of {needed} units"));
     }
     if let Some(winner) = &progress.winner {

@@ -394,6 +394,28 @@ impl Columns {
         )
     }
 
+    /// Whether each column of a header is a field of its own, and each that is renamed is there.
+    fn check(&self, header: &csv::StringRecord) -> anyhow::Result<()> {
+        let mut fields: HashMap<&str, &str> = HashMap::new();
+        for column in header {
+            if let Some(field) = self.field(column)?
+                && let Some(other) = fields.insert(field, column)
+            {
+                bail!(
+                    "the columns {other:?} and {column:?} are both {field}; leave one out with --map {column}="
+                );
+            }
+        }
+        let missing = self
+            .renamed
+            .keys()
+            .find(|name| !header.iter().any(|column| column == *name));
+        if let Some(missing) = missing {
+            bail!("--map {missing}=…: the file has no column {missing:?}");
+        }
+        Ok(())
+    }
+
     fn put(&self, row: &mut Map<String, Value>, column: &str, value: Value) -> anyhow::Result<()> {
         let Some(field) = self.field(column)? else {
             return Ok(());
@@ -461,9 +483,7 @@ impl Rows {
             .map(|column| column.trim_start_matches('\u{feff}'))
             .collect::<csv::StringRecord>();
         // Said before anything is sent.
-        for column in &header {
-            columns.field(column)?;
-        }
+        columns.check(&header)?;
         Ok(Self::Csv {
             reader,
             header,

@@ -153,7 +153,7 @@ pub(crate) fn out(line: std::fmt::Arguments<'_>) {
 
 /// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.
 pub(crate) fn talk(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", table::printable(text));
 }
 
 /// What to do about an error.

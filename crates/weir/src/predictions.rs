@@ -71,7 +71,10 @@ struct Reached {
     format: String,
 }
 
-const REACHED: &str = "position.json";
+/// Where that stands: exports of both kinds may share a folder.
+fn reached_in(folder: &Path, what: &str) -> PathBuf {
+    folder.join(format!("{what}-position.json"))
+}
 
 async fn export(
     cli: &Cli,
@@ -79,7 +82,6 @@ async fn export(
     mut query: Query,
     args: &ExportArgs,
 ) -> anyhow::Result<()> {
-    let format = format_of(args)?;
     let question = json!(
         query
             .iter()
@@ -89,9 +91,13 @@ async fn export(
     let before = args
         .into
         .as_deref()
-        .map(|folder| reached(folder, &question, format))
+        .map(|folder| reached(folder, what, &question, args.format))
         .transpose()?
         .flatten();
+    let format = match before.as_ref() {
+        Some(before) => before.format()?,
+        None => format_of(args)?,
+    };
     let (after, generation) = match &before {
         Some(before) => (Some(before.position), Some(before.generation.clone())),
         None => (args.after_position, args.generation.clone()),
@@ -106,7 +112,7 @@ async fn export(
     if let Some(path) = args
         .output
         .as_deref()
-        .filter(|path| path.exists() && !args.force)
+        .filter(|path| path.is_file() && !args.force)
     {
         bail!("{} exists already; --force overwrites it", path.display());
     }
@@ -139,7 +145,8 @@ async fn export(
             format: format.as_str().to_owned(),
         };
         let text = serde_json::to_vec_pretty(&reached)?;
-        write_whole(&folder.join(REACHED), &text)?;
+        write_whole(&reached_in(folder, what), &text)?;
+        remove_overtaken(folder, what, first, path.as_deref())?;
     }
     let Some(path) = path else { return Ok(()) };
     let said = json!({
@@ -189,26 +196,98 @@ fn format_of(args: &ExportArgs) -> anyhow::Result<Format> {
     })
 }
 
+impl Reached {
+    fn format(&self) -> anyhow::Result<Format> {
+        let all = [Format::Ndjson, Format::Csv, Format::Parquet];
+        let found = all
+            .into_iter()
+            .find(|format| format.as_str() == self.format);
+        found.with_context(|| format!("there is no format {}", self.format))
+    }
+}
+
 /// How far a folder has come; nothing where it is new.
-fn reached(folder: &Path, question: &Value, format: Format) -> anyhow::Result<Option<Reached>> {
+fn reached(
+    folder: &Path,
+    what: &str,
+    question: &Value,
+    format: Option<Format>,
+) -> anyhow::Result<Option<Reached>> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(REACHED);
+    let path = reached_in(folder, what);
     let text = match std::fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if let Some(file) = files_of(folder, what)?.first() {
+                bail!(
+                    "{} holds {}, but {} is gone, which said how far it has come; choose another folder",
+                    folder.display(),
+                    file.display(),
+                    path.display()
+                );
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     let before: Reached = serde_json::from_slice(&text)
-        .with_context(|| format!("{} was not written by an export", path.display()))?;
-    if before.of != *question || before.format != format.as_str() {
+        .with_context(|| format!("{} is not what an export has written", path.display()))?;
+    if before.of != *question {
         bail!(
-            "{} holds another export ({}, {}); choose another folder",
+            "{} holds another export, with other filters; choose another folder",
+            folder.display()
+        );
+    }
+    if let Some(format) = format.filter(|format| format.as_str() != before.format) {
+        bail!(
+            "{} holds another export, as {}; leave out --format {}, or choose another folder",
             folder.display(),
-            before.of,
-            before.format
+            before.format,
+            format.as_str()
         );
     }
     Ok(Some(before))
+}
+
+/// The files of a kind of export in a folder.
+fn files_of(folder: &Path, what: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let numbers = name
+            .strip_prefix(what)
+            .and_then(|rest| rest.strip_prefix('-'));
+        if numbers.is_some_and(|numbers| numbers.starts_with(|c: char| c.is_ascii_digit())) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes what a run wrote that was cut short before it could say how far it had come: the new file begins where that one
+/// does, and holds all of it.
+fn remove_overtaken(
+    folder: &Path,
+    what: &str,
+    first: u64,
+    kept: Option<&Path>,
+) -> anyhow::Result<()> {
+    let begins = format!("{what}-{first:015}-");
+    for path in files_of(folder, what)? {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if name.starts_with(&begins) && Some(path.as_path()) != kept {
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// The file appears under its name when all of it is there.
@@ -298,12 +377,28 @@ async fn tail(cli: &Cli, args: &TailArgs) -> anyhow::Result<()> {
     if args.no_follow {
         return Ok(());
     }
+    let mut lost = false;
     loop {
         tokio::time::sleep(EVERY).await;
-        let (rows, next, of) = rows(cli, &filter, after, generation.as_deref()).await?;
-        show(cli, &rows)?;
-        (after, generation) = (next, Some(of));
+        match rows(cli, &filter, after, generation.as_deref()).await {
+            Ok((rows, next, of)) => {
+                show(cli, &rows)?;
+                (after, generation, lost) = (next, Some(of), false);
+            }
+            // A server that is restarted comes back; one that refuses does not change its mind.
+            Err(error) if is_transport(&error) => {
+                if !std::mem::replace(&mut lost, true) {
+                    crate::talk(&format!("note: {error:#}; trying again"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
+}
+
+fn is_transport(error: &anyhow::Error) -> bool {
+    let found = error.downcast_ref::<api::ClientError>();
+    matches!(found, Some(api::ClientError::Transport(_)))
 }
 
 /// The rows after a position, where to go on, and what that belongs to.
@@ -352,9 +447,11 @@ fn line(row: &Value) -> String {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        // What a caller sent must not steer the terminal.
-        let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let mut short: String = printable.take(SHOWN).collect();
+        let mut short: String = text
+            .replace(['\n', '\t'], " ")
+            .chars()
+            .take(SHOWN)
+            .collect();
         if text.chars().count() > SHOWN {
             short.push('…');
         }

@@ -1,9 +1,32 @@
 //! Tables that fit the terminal.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 /// Columns are at least so wide when they are cut.
 const NARROWEST: usize = 6;
+
+/// The same with characters that steer a terminal, or turn a text around, as JSON escapes them: what a caller sent may hold
+/// some. JSON stays what it was.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    };
+    if !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
 
 /// A table with a head. In a terminal that is too narrow, the widest columns are cut; in a file or a pipe nothing is.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -59,11 +82,9 @@ fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
             .zip(&aligned)
             .enumerate()
             .map(|(at, (width, right))| {
-                // What a caller sent must not steer the terminal.
-                let text: String = cell(row, at)
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
+                // A line break would end the row.
+                let text = cell(row, at).replace(['\n', '\t'], " ");
+                let text = printable(&text);
                 let text = console::truncate_str(&text, *width, "…");
                 let side = if *right {
                     console::Alignment::Right
@@ -95,6 +116,7 @@ mod tests {
         assert!(shown.contains('…') && !shown.contains('\u{1b}'), "{shown}");
         let whole = within(&["name", "requests", "status"], &rows, None);
         assert!(whole.contains(&"x".repeat(5000)));
+        assert_eq!(printable("a\u{1b}[31m\u{202e}\n"), "a\\u001b[31m\\u202e\n");
         // Numbers end where they end.
         assert!(
             shown.lines().nth(1).unwrap().contains("       1  ok"),

@@ -120,6 +120,13 @@ pub(super) fn servers_beyond(
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
+/// The last position of a server's journal.
+pub(super) fn last_position(connection: &Connection, server_key: i64) -> Result<i64, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT position FROM servers WHERE server_key = ?1")?;
+    Ok(select.query_row([server_key], |row| row.get("position"))?)
+}
+
 /// The number by which rows name a server; it gets one where it has none.
 pub(super) fn server_key(connection: &Connection, server: &ServerId) -> Result<i64, StoreError> {
     let insert = "INSERT OR IGNORE INTO servers (server, position) VALUES (?1, 0)";

@@ -7,7 +7,7 @@
 use super::catalog::first_readable;
 use super::feedback;
 use super::hash::PredictionRow;
-use super::journal_state::{Origin, servers_beyond};
+use super::journal_state::{Origin, last_position, servers_beyond};
 use super::predictions::{SELECT, read_row, status_code};
 use crate::export::meets;
 use crate::{ExportFilter, Exported, ExportedPrediction, LoggedPrediction, Piece, StoreError};
@@ -205,6 +205,8 @@ impl<T> Gathered<T> {
         let mut row_of =
             connection.prepare_cached(&format!("{SELECT} AND p.prediction_order = ?1"))?;
         for server_key in servers_beyond(connection, after)? {
+            // The server that came after it began in the same block of positions.
+            let until = until.min(last_position(connection, server_key)?);
             let mut stretches = stretches.query([server_key, after - LONG, until])?;
             while let Some(stretch) = stretches.next()? {
                 if self.is_full() || stretches_left == 0 {

@@ -266,7 +266,7 @@ pub(crate) struct ExportArgs {
     /// The generation of that position, as the previous export printed it.
     #[arg(long, requires = "after_position")]
     pub(crate) generation: Option<String>,
-    /// Write at most this many rows.
+    /// Export at most this many rows; of feedback, also those that came together with the last of them.
     #[arg(long, value_name = "ROWS", conflicts_with = "into", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }
@@ -446,7 +446,7 @@ pub(crate) enum WebhooksCommand {
     List,
     /// Have events posted to an address.
     ///
-    /// Example: weir webhooks create https://hooks.slack.com/services/... --format slack --event experiment.promoted
+    /// Example: weir webhooks create "$SLACK_URL" --format slack --event experiment.promoted
     Create(CreateWebhookArgs),
     /// Send a test event to one, and say what its receiver answered.
     Test {

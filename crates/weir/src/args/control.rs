@@ -47,7 +47,8 @@ impl ConnectArgs {
             std::fs::read(path).with_context(|| format!("the certificates {}", path.display()))
         };
         let authorities = ca_file.map(read).transpose()?;
-        let url = self.url.as_deref().or(profile.url.as_deref());
+        let given = self.url.as_deref().filter(|url| !url.is_empty());
+        let url = given.or(profile.url.as_deref());
         let client = api::Client::new(url.unwrap_or(HERE))?;
         Ok(client.with(
             key.as_deref(),

@@ -118,7 +118,10 @@ async fn filters_take_what_they_say() {
     let (server, ids) = with_five(data.path()).await;
     let count = async |query: &str| rows(&export(&server, query).await.1).len();
     assert_eq!(count("name=sentiment").await, 5);
-    assert_eq!(count("name=other").await, 0);
+    let (status, problem) = server.get("/predictions/export?name=other").await;
+    assert_eq!((status, &problem["code"]), (404, &json!("model_not_found")));
+    let (status, problem) = server.get("/predictions/export?after_position=999").await;
+    assert_eq!(status, 422, "{problem}");
     assert_eq!(count("version=1.0.0&status=ok").await, 5);
     assert_eq!(count("version=2.0.0").await, 0);
     assert_eq!(count("status=error").await, 0);
@@ -251,6 +254,49 @@ async fn the_command_keeps_a_folder_up_to_date() {
         }
     }
     assert_eq!((found, positions.len()), (2, 6));
+    // Feedback may share the folder, and loses nothing by it.
+    let feedback = [
+        "feedback",
+        "export",
+        "--into",
+        folder.to_str().unwrap(),
+        "--format",
+        "csv",
+    ];
+    assert!(weir(&server, &feedback).status.success());
+    let files = |begin: &str| {
+        let all = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name());
+        all.filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with(begin) && !name.contains("position")
+        })
+        .count()
+    };
+    assert_eq!((files("feedback"), files("predictions")), (1, 2));
+    // A run that was cut short before it said how far it had come leaves nothing twice.
+    let position = folder.join("predictions-position.json");
+    let before = std::fs::read(&position).unwrap();
+    server.post("/predict", json!({"text": "cut short"})).await;
+    assert!(weir(&server, &into).status.success());
+    std::fs::write(&position, before).unwrap();
+    server.post("/predict", json!({"text": "and on"})).await;
+    // The folder knows its format.
+    assert!(weir(&server, &into[..4]).status.success());
+    assert_eq!(files("predictions"), 3);
+    std::fs::remove_file(&position).unwrap();
+    let ran = weir(&server, &into);
+    assert!(
+        !ran.status.success() && text(&ran.stderr).contains("is gone"),
+        "{}",
+        text(&ran.stderr)
+    );
+    std::fs::write(
+        &position,
+        "{\"generation\": \"x\", \"position\": 1, \"of\": [], \"format\": \"ndjson\"}",
+    )
+    .unwrap();
     // Another question would leave holes.
     let mut other = into.to_vec();
     other.extend(["--name", "sentiment"]);
@@ -381,6 +427,14 @@ async fn history_comes_in_once_however_often_it_is_sent() {
     let ran = weir(&server, &import[..7]);
     assert!(!ran.status.success() && text(&ran.stderr).contains("--map id=FIELD"));
     let mut dry = import.to_vec();
+    let mut twice = import.to_vec();
+    twice.extend(["--map", "nothing=text"]);
+    let ran = weir(&server, &twice);
+    assert!(
+        !ran.status.success() && text(&ran.stderr).contains("no column"),
+        "{}",
+        text(&ran.stderr)
+    );
     dry.push("--dry-run");
     let ran = weir(&server, &dry);
     assert!(
