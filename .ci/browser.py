@@ -268,7 +268,7 @@ def with_keys(browser, folder):
         while url is None or admin is None:
             line = process.stdout.readline()
             url = url or next(iter(re.findall(r"http://[\d.:]+", line)), None)
-            admin = admin or next(iter(re.findall(r"weir_\w+", line)), None)
+            admin = admin or next(iter(re.findall(r"weir_[0-9a-f]{12}_\S+", line)), None)
         made = urllib.request.Request(f"{url}/keys", method="POST", data=b'{"role": "viewer"}',
                                       headers={"content-type": "application/json", "authorization": f"Bearer {admin}"})
         key = json.load(urllib.request.urlopen(made))["key"]

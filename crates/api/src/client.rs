@@ -4,9 +4,9 @@ use crate::{
     Activate, AuditEntry, AuditPage, Classification, CreateExperiment, CreateKey, CreateWebhook,
     EraseUnit, Erasure, EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback,
     FeedbackReply, Key, LoggedPrediction, Message, ObservedReply, Performance, PredictReply,
-    PredictRequest, Privacy, Problem, RegisterVersion, Retention, Retried, RotateKey, SetAsidePage,
-    SetPrivacy, SetRetention, SetTraffic, StartedExperiment, Traffic, Version, Webhook,
-    WebhookTest,
+    PredictRequest, Privacy, Problem, RegisterVersion, RequestReceipt, Retention, Retried,
+    RotateKey, SetAsidePage, SetPrivacy, SetRetention, SetTraffic, StartedExperiment, Traffic,
+    Version, Webhook, WebhookTest,
 };
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
@@ -26,6 +26,11 @@ pub enum ClientError {
     /// Among the authorities there is no certificate.
     #[error("there is no certificate (PEM) in the file of the authorities")]
     NoCertificate,
+    /// An export says not where it ends.
+    #[error(
+        "the reply has no header `weir-next-position`: what stands before the server has removed it"
+    )]
+    NoPosition,
     /// A key or a reason has characters that no header can have.
     #[error("the key or the reason has characters that cannot be sent")]
     Odd,
@@ -636,6 +641,20 @@ impl Client {
         self.send(request.body(lines)).await
     }
 
+    /// `GET /feedback/receipts/{receipt}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn receipt(&self, id: &str) -> Result<RequestReceipt, ClientError> {
+        let url = self.below("/feedback/receipts", id)?;
+        self.send(self.http.get(url)).await
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
     /// `GET /predictions/export` or `GET /feedback/export`.
     ///
     /// # Errors
@@ -647,10 +666,9 @@ impl Client {
             return Err(ClientError::Refused(Box::new(response.json().await?)));
         }
         let said = |name: &str| response.headers().get(name)?.to_str().ok();
+        let next = said("weir-next-position").and_then(|position| position.parse().ok());
         Ok(Export {
-            next_position: said("weir-next-position")
-                .and_then(|position| position.parse().ok())
-                .unwrap_or(0),
+            next_position: next.ok_or(ClientError::NoPosition)?,
             generation: said("weir-generation").unwrap_or_default().to_owned(),
             response,
         })

@@ -1,6 +1,6 @@
 // The pages by their addresses, who is signed in, and asking again while somebody looks.
 import { $, el, get, share, Refused } from "./core.js";
-import { clear } from "./chart.js";
+import { clear, replaced } from "./chart.js";
 import * as overview from "./overview.js";
 import * as model from "./model.js";
 import * as experiment from "./experiment.js";
@@ -68,17 +68,27 @@ async function open() {
   }
   const sees = session.role !== "predictor" && session.role !== "viewer" && (session.models.length === 0 || query.has("name"));
   const context = { path, query, session, sees, again: () => look(mark) };
-  if (page.open) {
-    const of = page.open(main, context);
-    // A page that is not made anew keeps its charts.
-    refresh = page.still ? of : async () => { clear(); return of(); };
-  } else {
-    refresh = async () => { clear(); return page.show(main, context); };
-  }
+  const of = page.open(main, context);
+  // The charts that are there stay until the new ones take their place; a page that is not made anew keeps its own.
+  refresh = page.still ? of : async () => {
+    const leave = replaced();
+    try {
+      return await of();
+    } finally {
+      leave();
+    }
+  };
   return null;
 }
 
-async function look(mark = opened, onlyLooks = false) {
+// One look at a time, so that none shows what another has overtaken.
+let turn = Promise.resolve();
+function look(mark, onlyLooks = false) {
+  turn = turn.then(() => lookNow(mark ?? opened, onlyLooks)).catch(() => {});
+  return turn;
+}
+
+async function lookNow(mark, onlyLooks) {
   let said;
   let bad = false;
   share(onlyLooks && shownAt === location.hash);
@@ -96,6 +106,8 @@ async function look(mark = opened, onlyLooks = false) {
       said = bad ? `${word}: ${why}` : `${word}.${line ? ` ${line}.` : ""}`;
     }
   } catch (error) {
+    // Of a page that is left nothing is said.
+    if (mark !== opened) return;
     bad = true;
     if (error instanceof Refused && error.status === 401) {
       shownAt = null;
@@ -103,7 +115,7 @@ async function look(mark = opened, onlyLooks = false) {
       said = "Sign in to see more.";
     } else if (error instanceof Refused) {
       said = error.message;
-      if (error.status === 404 || error.status === 422) $("main").replaceChildren(el("h1", {}, "That is not there"), el("p", { class: "refused" }, error.message), el("p", {}, el("a", { href: "#/" }, "To the overview")));
+      if (error.status === 404) $("main").replaceChildren(el("h1", {}, "That is not there"), el("p", { class: "refused" }, error.message), el("p", {}, el("a", { href: "#/" }, "To the overview")));
     } else {
       said = `The server does not answer (${error.message}); trying again.`;
     }
@@ -135,7 +147,7 @@ async function follow() {
   const running = stream ? [] : await get("/experiments?status=running&limit=1").catch(() => []);
   if (running.length === 0) return;
   stream = new EventSource("/events?experiments_only=true");
-  const actions = ["created", "started", "advanced", "reweighted", "held", "released", "paused", "resumed", "winner", "verdict", "effect_changed", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
+  const actions = ["created", "scheduled", "unscheduled", "start_failed", "started", "advanced", "reweighted", "rescaled", "held", "released", "paused", "resumed", "winner", "verdict", "effect_changed", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
   for (const action of actions) stream.addEventListener(`experiment.${action}`, () => { if (!document.hidden && !$("ask").open) look(); });
   // Who may not listen asks by himself.
   stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) stream = null; });

@@ -8,15 +8,26 @@ const colourOf = (name) => style(`--${name}`) || style("--ink");
 // One mark for all charts of a page, so that they can be cleared with it.
 let drawn = [];
 export function clear() {
-  for (const chart of drawn) chart.destroy();
-  drawn = [];
+  replaced()();
 }
 
-function axes(time, format, log) {
+// From now on others are drawn; the ones that are there go when it is said.
+export function replaced() {
+  const before = drawn;
+  drawn = [];
+  return () => {
+    for (const chart of before) {
+      if (chart.root.isConnected) drawn.push(chart);
+      else chart.destroy();
+    }
+  };
+}
+
+function axes(time, format) {
   const base = { stroke: style("--faint"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 }, font: "12px system-ui" };
   return [
     { ...base, ...(time ? {} : { values: (_, all) => all.map((v) => number(v, 3)) }) },
-    { ...base, size: 76, values: (_, all) => all.map((v) => (v === null ? "" : format(v))), ...(log ? { filter: (_, all) => all } : {}) },
+    { ...base, size: 76, values: (_, all) => all.map((v) => (v === null ? "" : format(v))) },
   ];
 }
 

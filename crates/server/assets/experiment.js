@@ -148,9 +148,9 @@ function checks(results) {
   const rows = [["The arms got the units that their weights promise", [results.sample_ratio.alarm ? el("span", { class: "bad" }, "no") : "yes"], `p ${number(results.sample_ratio.p, 2)}`]];
   for (const c of results.feedback_checks) rows.push([`Feedback for ${c.metric} came as often for ${c.version} as for the control`, [c.alarm ? el("span", { class: "bad" }, "no") : "yes"], `p ${number(c.p, 2)}`]);
   for (const c of results.window_checks) rows.push([`Feedback for ${c.metric} of ${c.version} came at the same times`, [c.timing_alarm ? el("span", { class: "bad" }, "no") : "yes"], c.held === null ? `p ${number(c.timing_p, 2)}` : `p ${number(c.timing_p, 2)}; the window holds ${percent(c.held)}`]);
-  const guards = results.metrics.filter((m) => m.role === "guardrail").flatMap((m) => m.comparisons.map((c) => [`${m.metric.metric} of ${c.version} (guardrail)`, [finding(c.finding)], c.guard ? JSON.stringify(c.guard).slice(0, 120) : "–"]));
+  const guards = results.metrics.filter((m) => m.role === "guardrail").flatMap((m) => m.comparisons.map((c) => [`${m.metric.metric} of ${c.version} (guardrail)`, [finding(c.finding)], "–"]));
   const excluded = results.excluded.map((e) => [`Predictions that are left out, because they ${e.reason}`, "–", count(e.predictions)]);
-  return section("Checks", table("Checks", [{ name: "Check", class: "long" }, { name: "Passed" }, { name: "", class: "text" }], [...rows, ...guards.map((g) => [g[0], g[1], "–"]), ...excluded]));
+  return section("Checks", table("Checks", [{ name: "Check", class: "long" }, { name: "Passed" }, { name: "", class: "text" }], [...rows, ...guards, ...excluded]));
 }
 
 // How much is missing, and when it is likely to come.

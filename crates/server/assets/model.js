@@ -57,7 +57,7 @@ export function open(page, { path, session, again }) {
         },
       });
     } }, "Apply");
-    const back = el("button", { type: "button", onclick: () => { editing = null; again(); } }, "As it was");
+    const back = el("button", { type: "button", onclick: () => { editing = null; traffic.replaceChildren(); again(); } }, "As it was");
     if (experiment) return [el("p", { class: "hint" }, "The experiment ", experimentLink(experiment), " sets the weights. End it to set them by hand.")];
     if (active.length === 0) return [el("p", { class: "hint" }, "No version is active. This makes one so:"), command(`weir models activate ${versions[0]?.model_id ?? "MODEL_ID"} 100`)];
     if (!may) return [el("p", { class: "hint" }, "To change the traffic needs the role operator.")];
@@ -98,14 +98,14 @@ export function open(page, { path, session, again }) {
     const head = [{ name: "Version", class: "text" }, { name: "Status" }, { name: "Aliases", class: "text" }, n("Share"), n("Predictions"), n("Errors"), n("p50"), n("p95"), n("p99"), n("Correct"), { name: "Runtime" }, { name: "Registered" }, { name: "model_id" }];
     const trouble = all.filter((v) => v.broken || v.refusing).map((v) => el("p", { class: "warning" }, `${v.version}: ${v.broken ?? v.refusing}`));
     const x = Array.from({ length: timeline.steps }, (_, at) => Date.parse(timeline.since) / 1000 + at * timeline.step_seconds);
-    const lines = (field, ms) => timeline.series.map((s) => ({ name: `${s.version}${ms ? "" : ""}`, values: s[field], colour: colours.get(s.version) ?? "off" }));
+    const lines = (field) => timeline.series.map((s) => ({ name: s.version, values: s[field], colour: colours.get(s.version) ?? "off" }));
     const choose = el("p", { class: "choice", role: "group", "aria-label": "Time that is shown" }, RANGES.map(([word]) => el("button", { type: "button", "aria-pressed": word === range ? "true" : "false", onclick: () => { range = word; again(); } }, word)));
     const charts = el("div", { class: "charts" },
       chart({ title: "Requests", note: `per ${words(timeline.step_seconds / 60)} min`, x, series: lines("requests"), zero: true, format: count, name: `${name}-requests` }),
       chart({ title: "Errors", note: "answered by another version, or by none", x, series: lines("errors"), zero: true, format: count, name: `${name}-errors` }),
-      chart({ title: "Latency p50", x, series: lines("p50_ms", true), zero: true, format: milliseconds, name: `${name}-p50` }),
-      chart({ title: "Latency p95", x, series: lines("p95_ms", true), zero: true, format: milliseconds, name: `${name}-p95` }),
-      chart({ title: "Latency p99", x, series: lines("p99_ms", true), zero: true, format: milliseconds, name: `${name}-p99` }));
+      chart({ title: "Latency p50", x, series: lines("p50_ms"), zero: true, format: milliseconds, name: `${name}-p50` }),
+      chart({ title: "Latency p95", x, series: lines("p95_ms"), zero: true, format: milliseconds, name: `${name}-p95` }),
+      chart({ title: "Latency p99", x, series: lines("p99_ms"), zero: true, format: milliseconds, name: `${name}-p99` }));
     const tried = experiments.map((e) => [experimentLink(e.experiment, e.title || e.experiment), e.policy, e.status, describe(e), when(e.created_at)]);
     const content = [
       section("Versions", table("Versions", head, rows), ...trouble),

@@ -2,8 +2,6 @@
 import { el, get, count, milliseconds, percent, words, split, shares, coloured, modelLink, experimentLink, swatch, table, command, section, when, renew } from "./core.js";
 import { spark } from "./chart.js";
 
-export const title = "Overview";
-
 // Where an experiment is: its policy, phase and step.
 export function describe(experiment) {
   const p = experiment.progress;
@@ -79,12 +77,18 @@ function card(name, versions, all, series, experiment, recommendation) {
   return article;
 }
 
-export async function show(page, { session }) {
-  const reads = session.role !== "predictor";
-  if (!reads) {
+export function open(page, context) {
+  if (context.session.role === "predictor") {
     page.replaceChildren(el("p", { class: "hint" }, "This key asks for predictions and may not see what they came to; that needs the role viewer or more."));
-    return;
+    return async () => undefined;
   }
+  // A late reply is shown in a place that is gone with its page.
+  const live = el("div");
+  page.replaceChildren(live);
+  return () => show(live, context.session);
+}
+
+async function show(page, session) {
   const wide = session.models.length === 0;
   const [report, all, timeline, running, audit] = await Promise.all([
     get("/models/performance"), get("/models"), get("/models/timeline?by_model=true&steps=30&step_seconds=120"),

@@ -142,13 +142,13 @@ pub(crate) async fn tick(state: &AppState) -> Result<(), StoreError> {
         (seen, points)
     };
     let (seen, points) = results::away(judging).await?;
-    state.looks.keep(state, points).await;
     let changed = seen.len();
     let limited = seen.iter().any(|seen| matches!(seen, Seen::Limit(..)));
     let taken = take(state, seen).await;
     if limited {
         limits::look(state).await;
     }
+    state.looks.keep(state, points).await;
     taken?;
     let micros = began.elapsed().as_micros();
     tracing::debug!(experiments, changed, micros, "looked at experiments");

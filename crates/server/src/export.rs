@@ -347,16 +347,23 @@ impl Source for Feedback {
         state: &AppState,
         piece: Piece,
     ) -> Result<Exported<ExportedFeedback>, StoreError> {
-        let limit = piece.rows as u32;
-        let values = state.store.feedback_after(piece.after, limit).await?;
-        let outcomes = state.store.outcomes_after(piece.after, limit).await?;
+        // The rare ones of a model are found among as many as a piece has.
+        let limit = PIECE_ROWS;
+        let values = state
+            .store
+            .feedback_after(piece.after, limit as u32)
+            .await?;
+        let outcomes = state
+            .store
+            .outcomes_after(piece.after, limit as u32)
+            .await?;
         let end = |read: usize, last: Option<u64>| match last {
-            Some(last) if read >= piece.rows => last,
+            Some(last) if read >= limit => last.min(piece.until),
             _ => piece.until,
         };
         // What came after the end of the one that was cut may lie before what was not read of it.
         let reached = end(values.len(), values.last().map(|value| value.position));
-        let reached = reached.min(end(
+        let mut reached = reached.min(end(
             outcomes.len(),
             outcomes.last().map(|outcome| outcome.position),
         ));
@@ -367,6 +374,13 @@ impl Source for Feedback {
         };
         let mut rows: Vec<_> = values.chain(outcomes).filter(wanted).collect();
         rows.sort_by_key(ExportedFeedback::position);
+        // What came together is never cut.
+        if rows.len() > piece.rows
+            && let Some(last) = rows.get(piece.rows - 1).map(ExportedFeedback::position)
+        {
+            rows.retain(|row| row.position() <= last);
+            reached = last;
+        }
         Ok(Exported { rows, reached })
     }
 }

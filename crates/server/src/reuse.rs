@@ -56,8 +56,11 @@ impl Shared {
         let Some(slot) = self.slot(asked) else {
             return make.await;
         };
+        let asked_at = Instant::now();
         let mut kept = slot.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.made.elapsed() <= age) {
+        // One that was begun since somebody asked is as new as his own would be.
+        let is_new = |kept: &&Kept| kept.made >= asked_at || kept.made.elapsed() <= age;
+        if let Some(kept) = kept.as_ref().filter(is_new) {
             return kept.reply();
         }
         *kept = None;

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 /// The most steps of a timeline.
 const MOST_STEPS: u32 = 120;
-/// A step is a number of these, in seconds: finer sums are not kept.
+/// A step is a number of these, in seconds: finer sums are not kept, and these only for some days.
 const MINUTE: u64 = 60;
 /// The longest step.
 const LONGEST: u64 = 31 * 86_400;
@@ -67,6 +67,14 @@ pub(crate) async fn read(
     let steps = params.steps.unwrap_or(60);
     if !(1..=MOST_STEPS).contains(&steps) {
         fields.wrong("?steps", "must be from 1 to 120");
+    }
+    // Minutes are kept for three days; beyond that, the ends of finer steps would be counted from rows.
+    let reaches = step.saturating_mul(u64::from(steps));
+    if !step.is_multiple_of(3600) && reaches > 2 * 86_400 {
+        fields.wrong(
+            "?step_seconds",
+            "must be whole hours where the steps reach back more than two days",
+        );
     }
     fields.finish(Some(()))?;
     let filter = VersionFilter {

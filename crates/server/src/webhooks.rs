@@ -122,8 +122,8 @@ pub(crate) async fn create(
         delivery: Delivery::up_to(0),
     });
     Ok(Reply(Webhook {
-        // A routing key is known to whoever has given it.
-        secret: Some(secret).filter(|_| format != WebhookFormat::Pagerduty),
+        // The others sign nothing, and a routing key is known to whoever has given it.
+        secret: Some(secret).filter(|_| format == WebhookFormat::Json),
         ..wire(&made)
     }))
 }

@@ -40,7 +40,7 @@ pub(crate) fn logged_units(
     units.context("the server gave no units")
 }
 
-/// How a command that watches ends, beside 0 for what was promoted, or has ended as it should, and 1 for an error.
+/// How a command that watches ends, beside 0 for what was promoted and 1 for an error.
 pub(crate) const ROLLED_BACK: u8 = 3;
 /// It is held, where that was asked about.
 pub(crate) const HELD: u8 = 4;

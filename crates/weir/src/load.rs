@@ -69,8 +69,10 @@ const OF_EXPORTS: &[&str] = &[
     "kept",
     "feedback",
     "label",
-    "made_at",
 ];
+
+/// Columns of an export that say when: the second one counts where it is there.
+const MOMENTS: [&str; 2] = ["created_at", "made_at"];
 
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let ImportCommand::Predictions(load) = &args.command;
@@ -127,6 +129,9 @@ struct Kind {
 struct Reached {
     /// Of the file, so that another one of the same name begins anew.
     sha256: String,
+    /// What is sent where, and what columns mean: another question begins anew, too.
+    #[serde(default)]
+    of: String,
     rows: u64,
 }
 
@@ -152,7 +157,15 @@ impl Kind {
         let before: Reached = before
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
-        let done_before = if before.sha256 == sha256 && !args.restart {
+        let of = format!(
+            "{} {} {:?} {:?}",
+            cli.client.address(),
+            self.what,
+            self.defaults,
+            args.map
+        );
+        let same = before.sha256 == sha256 && before.of == of;
+        let done_before = if same && !args.restart {
             before.rows
         } else {
             0
@@ -166,29 +179,36 @@ impl Kind {
         let mut done = Done::default();
         let mut batch = Batch::default();
         let (mut number, mut first) = (0, None);
+        let mut ids = Ids::of(path);
         while let Some(row) = rows.next()? {
             number += 1;
+            let line = row.line;
+            let fields = row.fields.map_err(|error| format!("{error:#}"));
+            // What was sent before is read all the same: ids count how often a row has come.
+            let row = fields.and_then(|fields| self.row(fields, &mut ids));
             if number <= done_before {
                 continue;
             }
-            let line = row.line;
-            let fields = row.fields.map_err(|error| format!("{error:#}"));
-            match fields.and_then(|fields| self.row(fields, number)) {
+            match row {
                 Ok(row) => {
                     first = first.or_else(|| Some(row.clone()));
                     batch.add(line, &row)?;
                 }
-                Err(why) => done.refuse(line, &why, args)?,
+                Err(why) => {
+                    // What stands before it is sent, as the message says.
+                    self.send(cli, args, &mut batch, &mut done).await?;
+                    done.refuse(line, &why, args)?;
+                }
             }
             if batch.lines.len() >= BATCH || batch.text.len() >= BATCH_BYTES {
                 self.send(cli, args, &mut batch, &mut done).await?;
                 bar.set_position(rows.read_bytes());
                 bar.set_message(format!("{} {}", done.recorded + done.duplicate, self.what));
-                keep(args, &beside, &sha256, number)?;
+                keep(args, &beside, (&sha256, &of), number)?;
             }
         }
         self.send(cli, args, &mut batch, &mut done).await?;
-        keep(args, &beside, &sha256, number)?;
+        keep(args, &beside, (&sha256, &of), number)?;
         bar.finish_and_clear();
         done.rows = number;
         if args.dry_run {
@@ -225,7 +245,7 @@ impl Kind {
     }
 
     /// A row as it is sent.
-    fn row(&self, mut row: Map<String, Value>, number: u64) -> Result<Value, String> {
+    fn row(&self, mut row: Map<String, Value>, ids: &mut Ids) -> Result<Value, String> {
         for (field, value) in &self.defaults {
             if row.get(*field).is_none_or(Value::is_null) {
                 row.insert((*field).to_owned(), json!(value));
@@ -236,21 +256,15 @@ impl Kind {
         if row.get("propensity").and_then(Value::as_f64) == Some(0.0) {
             row.remove("propensity");
         }
-        // By its content and its place: what was sent before the file was corrected is known again.
-        if self.fields == PREDICTION
-            && !row.contains_key("token")
-            && !row.contains_key("request_id")
-        {
-            let mut hasher = Sha256::new();
-            hasher.update(number.to_le_bytes());
-            hasher.update(Value::Object(row.clone()).to_string());
-            let hash = hasher.finalize();
-            let id: String = hash[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let id = format!("import-{id}");
-            row.insert("request_id".to_owned(), json!(id));
+        // By its content: what was sent before the file was corrected is known again.
+        let own = match self.fields == PREDICTION {
+            true if !row.contains_key("token") => Some("request_id"),
+            false if row.contains_key("unit_id") => Some("outcome_id"),
+            _ => None,
+        };
+        if let Some(field) = own.filter(|field| !row.contains_key(*field)) {
+            let id = ids.next(&row);
+            row.insert(field.to_owned(), json!(id));
         }
         if row.is_empty() {
             return Err("the row has no values".into());
@@ -275,10 +289,13 @@ impl Kind {
                 .await
                 .map(|reply| (reply.recorded, reply.duplicate, reply.errors))
         } else {
-            cli.client.feedback_lines(text).await.map(|reply| {
-                let new = reply.recorded + reply.replaced + reply.unmatched;
-                (new, reply.duplicate, reply.errors)
-            })
+            match cli.client.feedback_lines(text).await {
+                Ok(reply) => settled(cli, lines.len() as u64, reply).await.map(|reply| {
+                    let new = reply.recorded + reply.replaced + reply.unmatched + reply.dropped;
+                    (new, reply.duplicate, reply.errors)
+                }),
+                Err(error) => Err(error),
+            }
         };
         let (recorded, duplicate, errors) = match answer {
             Ok(answer) => answer,
@@ -308,6 +325,38 @@ impl Kind {
             done.refuse(line.unwrap_or(error.line), &error.detail, args)?;
         }
         Ok(())
+    }
+}
+
+/// What became of feedback in the end: a server that is busy accepts it, and says later what it came to.
+pub(crate) async fn settled(
+    cli: &Cli,
+    values: u64,
+    mut reply: api::FeedbackReply,
+) -> Result<api::FeedbackReply, api::ClientError> {
+    let told = |reply: &api::FeedbackReply| {
+        reply.recorded
+            + reply.duplicate
+            + reply.replaced
+            + reply.unmatched
+            + reply.dropped
+            + reply.set_aside
+            + reply.rejected
+    };
+    let Some(receipt) = reply.receipt.clone().filter(|_| told(&reply) < values) else {
+        return Ok(reply);
+    };
+    loop {
+        let found = cli.client.receipt(&receipt).await?;
+        if found.status.0 != api::ReceiptWord::Pending {
+            (reply.recorded, reply.duplicate) = (found.recorded, found.duplicate);
+            (reply.replaced, reply.unmatched) = (found.replaced, found.unmatched);
+            (reply.dropped, reply.set_aside) = (found.dropped, found.set_aside);
+            reply.rejected += found.rejected;
+            reply.errors.extend(found.errors);
+            return Ok(reply);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
 }
 
@@ -342,6 +391,39 @@ impl Batch {
         self.text.push(b'\n');
         self.lines.push(line);
         Ok(())
+    }
+}
+
+/// Ids of rows that have none: of what a row says, and how many rows of the file before it say the same.
+struct Ids {
+    file: String,
+    seen: HashMap<u64, u32>,
+}
+
+impl Ids {
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default();
+        Self {
+            file: name.to_string_lossy().into_owned(),
+            seen: HashMap::new(),
+        }
+    }
+
+    fn next(&mut self, row: &Map<String, Value>) -> String {
+        let text = Value::Object(row.clone()).to_string();
+        let hash = Sha256::new()
+            .chain_update(&self.file)
+            .chain_update(&text)
+            .finalize();
+        let mut begin = [0; 8];
+        begin.copy_from_slice(&hash[..8]);
+        let seen = self.seen.entry(u64::from_le_bytes(begin)).or_default();
+        *seen += 1;
+        let hash: String = hash[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("import-{hash}-{seen}")
     }
 }
 
@@ -380,7 +462,7 @@ impl Columns {
             return Ok(Some(column));
         }
         if self.fields == PREDICTION {
-            if column == "created_at" {
+            if MOMENTS.contains(&column) {
                 return Ok(Some("at"));
             }
             if OF_EXPORTS.contains(&column) {
@@ -400,6 +482,7 @@ impl Columns {
         for column in header {
             if let Some(field) = self.field(column)?
                 && let Some(other) = fields.insert(field, column)
+                && !(MOMENTS.contains(&other) && MOMENTS.contains(&column))
             {
                 bail!(
                     "the columns {other:?} and {column:?} are both {field}; leave one out with --map {column}="
@@ -427,6 +510,8 @@ impl Columns {
                     object.insert(inner.to_owned(), value);
                 }
             }
+            _ if value.is_null() => {}
+            _ if column == MOMENTS[0] && row.contains_key(field) => {}
             _ => drop(row.insert(field.to_owned(), value)),
         }
         Ok(())
@@ -593,12 +678,18 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn keep(args: &LoadArgs, beside: &Path, sha256: &str, rows: u64) -> anyhow::Result<()> {
+fn keep(
+    args: &LoadArgs,
+    beside: &Path,
+    (sha256, of): (&str, &str),
+    rows: u64,
+) -> anyhow::Result<()> {
     if args.dry_run {
         return Ok(());
     }
     let reached = Reached {
         sha256: sha256.to_owned(),
+        of: of.to_owned(),
         rows,
     };
     let folder = beside

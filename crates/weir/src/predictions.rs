@@ -386,7 +386,7 @@ async fn tail(cli: &Cli, args: &TailArgs) -> anyhow::Result<()> {
                 (after, generation, lost) = (next, Some(of), false);
             }
             // A server that is restarted comes back; one that refuses does not change its mind.
-            Err(error) if is_transport(&error) => {
+            Err(error) if may_pass(&error) => {
                 if !std::mem::replace(&mut lost, true) {
                     crate::talk(&format!("note: {error:#}; trying again"));
                 }
@@ -396,9 +396,14 @@ async fn tail(cli: &Cli, args: &TailArgs) -> anyhow::Result<()> {
     }
 }
 
-fn is_transport(error: &anyhow::Error) -> bool {
+/// Whether it may go by itself: the connection, or too much at a time.
+fn may_pass(error: &anyhow::Error) -> bool {
     let found = error.downcast_ref::<api::ClientError>();
-    matches!(found, Some(api::ClientError::Transport(_)))
+    match found {
+        Some(api::ClientError::Transport(_)) => true,
+        Some(api::ClientError::Refused(problem)) => problem.code.status() == 429,
+        _ => false,
+    }
 }
 
 /// The rows after a position, where to go on, and what that belongs to.

@@ -41,14 +41,8 @@ fn path() -> Option<PathBuf> {
     Some(settings.join("weir").join("profiles.toml"))
 }
 
-/// The server that is meant: by its address, by its name in the file, or the default of the file.
-pub(crate) fn find(asked: Option<&str>) -> anyhow::Result<Profile> {
-    if let Some(url) = asked.filter(|asked| asked.contains("://")) {
-        return Ok(Profile {
-            url: Some(url.to_owned()),
-            ..Profile::default()
-        });
-    }
+/// The server that is meant: by its name in the file, or the default of the file; nothing where there is none.
+pub(crate) fn find(asked: Option<&str>) -> anyhow::Result<Option<Profile>> {
     let path = path();
     let text = match path.as_ref().map(std::fs::read_to_string) {
         Some(Ok(text)) => text,
@@ -62,10 +56,10 @@ pub(crate) fn find(asked: Option<&str>) -> anyhow::Result<Profile> {
     let mut profiles: Profiles =
         toml::from_str(&text).with_context(|| format!("the profiles {}", path.display()))?;
     let Some(name) = asked.map(str::to_owned).or(profiles.default.take()) else {
-        return Ok(Profile::default());
+        return Ok(None);
     };
     match profiles.servers.remove(&name) {
-        Some(profile) => Ok(profile),
+        Some(profile) => Ok(Some(profile)),
         None => {
             let known: Vec<String> = profiles.servers.into_keys().collect();
             let known = if known.is_empty() {

@@ -40,6 +40,13 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
     let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+    // A line break would end the row.
+    let clean = |text: &String| printable(&text.replace(['\n', '\t'], " ")).into_owned();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(clean).collect())
+        .collect();
+    let rows = rows.as_slice();
     let cell = |row: &Vec<String>, at: usize| row.get(at).map_or("", String::as_str).to_owned();
     let wide = |at: usize| {
         let of_rows = rows
@@ -82,9 +89,7 @@ fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
             .zip(&aligned)
             .enumerate()
             .map(|(at, (width, right))| {
-                // A line break would end the row.
-                let text = cell(row, at).replace(['\n', '\t'], " ");
-                let text = printable(&text);
+                let text = cell(row, at);
                 let text = console::truncate_str(&text, *width, "…");
                 let side = if *right {
                     console::Alignment::Right

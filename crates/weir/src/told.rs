@@ -41,6 +41,7 @@ async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
         "replace": args.replace,
     }))?;
     let reply = cli.client.feedback(&[value]).await?;
+    let reply = load::settled(cli, 1, reply).await?;
     cli.print(&reply, || {
         let counts = [
             (reply.recorded, "recorded"),

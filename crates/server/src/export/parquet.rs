@@ -11,9 +11,9 @@ use axum::body::Bytes;
 use std::sync::Arc;
 
 /// A group has at most so many rows.
-const ROWS: usize = 16 * 1024;
+const ROWS: usize = 32 * 1024;
 /// It ends sooner where its rows have so many bytes.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 8 << 20;
 
 /// Writes a file.
 pub(super) struct Parquet {

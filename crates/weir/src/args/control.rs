@@ -32,24 +32,40 @@ pub(crate) struct ConnectArgs {
 impl ConnectArgs {
     /// A client for the server.
     pub(crate) fn client(&self) -> anyhow::Result<api::Client> {
-        let profile = crate::profiles::find(self.server.as_deref())?;
-        let key_file = self.key_file.as_ref().or(profile.key_file.as_ref());
-        let ca_file = self.ca_file.as_ref().or(profile.ca_file.as_ref());
-        // The key of the environment belongs to the address of the environment, unless a profile brings its own.
+        let url = self.url.as_deref().filter(|url| !url.is_empty());
+        let server = self.server.as_deref().filter(|server| !server.is_empty());
+        anyhow::ensure!(
+            url.is_none() || server.is_none(),
+            "both a server ({}) and an address ({}) are named: leave out --server and WEIR_SERVER, or --url and WEIR_URL",
+            server.unwrap_or_default(),
+            url.unwrap_or_default()
+        );
+        // The key of a profile goes to its own server only, and no other key goes there.
+        let profile = match url {
+            Some(_) => None,
+            None => crate::profiles::find(server)?,
+        };
+        let of_profile = |path: fn(&crate::profiles::Profile) -> Option<&PathBuf>| {
+            profile.as_ref().and_then(path)
+        };
+        let key_file = self.key_file.as_ref();
+        let key_file = key_file.or(of_profile(|profile| profile.key_file.as_ref()));
+        let ca_file = self.ca_file.as_ref();
+        let ca_file = ca_file.or(of_profile(|profile| profile.ca_file.as_ref()));
         let key = match key_file {
             Some(path) => Some(
                 std::fs::read_to_string(path)
                     .with_context(|| format!("the key file {}", path.display()))?,
             ),
+            None if profile.is_some() => None,
             None => key(),
         };
         let read = |path: &PathBuf| {
             std::fs::read(path).with_context(|| format!("the certificates {}", path.display()))
         };
         let authorities = ca_file.map(read).transpose()?;
-        let given = self.url.as_deref().filter(|url| !url.is_empty());
-        let url = given.or(profile.url.as_deref());
-        let client = api::Client::new(url.unwrap_or(HERE))?;
+        let of_profile = profile.as_ref().and_then(|profile| profile.url.as_deref());
+        let client = api::Client::new(url.or(of_profile).unwrap_or(HERE))?;
         Ok(client.with(
             key.as_deref(),
             self.reason.as_deref(),
