@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 #[cfg(unix)]
 const SURROUNDINGS: [(&str, &str); 2] = [
     ("ORT_DISABLE_TELEMETRY", "1"),
-    ("MIMALLOC_PURGE_DELAY", "10"),
+    ("MIMALLOC_PURGE_DELAY", "30"),
 ];
 
 /// A program cannot set its variables for itself without `unsafe`, so it starts itself once more, in the same process.
