@@ -73,7 +73,7 @@ pub(crate) struct PredictionParams {
     generation: Option<String>,
     /// At most this many rows.
     #[param(minimum = 1)]
-    limit: Option<u64>,
+    limit: Option<i64>,
 }
 
 /// Exports logged predictions with the feedback that has come for them, oldest first.
@@ -157,7 +157,7 @@ pub(crate) struct FeedbackParams {
     generation: Option<String>,
     /// At most this many rows, and those that came together with the last of them.
     #[param(minimum = 1)]
-    limit: Option<u64>,
+    limit: Option<i64>,
 }
 
 /// Exports feedback, oldest first: values for predictions and outcomes of units.
@@ -227,17 +227,19 @@ struct Asked {
 impl Asked {
     fn of(
         fields: &mut Fields,
-        (format, after, limit): (Option<&str>, Option<i64>, Option<u64>),
+        (format, after, limit): (Option<&str>, Option<i64>, Option<i64>),
         file: &'static str,
     ) -> Option<Self> {
         let format = fields.take_option("?format", format.map(types::find_word::<ExportFormat>));
-        if limit == Some(0) {
+        if limit.is_some_and(|limit| limit < 1) {
             fields.wrong("?limit", "must be 1 or more");
         }
         Some(Self {
             format: format.unwrap_or(ExportFormat::Ndjson),
             after: fields.position(after).unwrap_or(0),
-            limit: limit.unwrap_or(u64::MAX),
+            limit: limit
+                .and_then(|limit| limit.try_into().ok())
+                .unwrap_or(u64::MAX),
             file,
         })
     }
