@@ -494,10 +494,8 @@ impl Client {
     /// # Errors
     /// When the call fails.
     pub async fn traffic_at(&self, name: &str, at: &str) -> Result<Traffic, ClientError> {
-        let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-        // What stands for a blank in a query does not in a path.
-        let path = format!("/traffic/{}", name.replace('+', "%20"));
-        let url = self.url(&with_query(&path, &[("at", at)]));
+        let mut url = self.below("/traffic", name)?;
+        url.query_pairs_mut().append_pair("at", at);
         self.send(self.http.get(url)).await
     }
 

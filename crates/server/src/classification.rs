@@ -2,9 +2,10 @@
 //! little: who never predicts it is right in nine of ten.
 
 use crate::access;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
+use crate::performance::versions_of;
 use crate::predictions::range;
 use crate::results::{fresh, interval};
 use crate::state::AppState;
@@ -15,7 +16,7 @@ use judge::fixed::{Proportion, wilson};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
-use store::{ConfusionQuery, ModelStore, VersionFilter};
+use store::ConfusionQuery;
 use types::ModelName;
 use utoipa::IntoParams;
 
@@ -68,14 +69,7 @@ pub(crate) async fn read(
     }
     let name = fields.finish(name)?;
     access::check(name.as_str())?;
-    let filter = VersionFilter {
-        name: Some(name.clone()),
-        ..VersionFilter::default()
-    };
-    let versions = state.store.versions(filter).await?;
-    if versions.is_empty() {
-        return Err(ApiError::model_not_found(name.as_str()));
-    }
+    let versions = versions_of(&state, Some(&name)).await?;
     let log_lag = fresh(&state).await;
     let as_json = serde_json::from_str(&params.positive);
     let positive = as_json.unwrap_or_else(|_| Value::from(params.positive));

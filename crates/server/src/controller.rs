@@ -400,14 +400,15 @@ fn led_to(
         true => shown.without_new_changes(history),
         false => shown,
     };
+    // A new epoch says nothing of a verdict.
+    let only_rescales = next.decision.is_none() && scales.is_some();
     let look = LookRecord {
         history: results::history_text(&shown),
         // One thing is told at a time: a new verdict by the next look.
-        verdict: match () {
-            () if effect_changed => before,
-            // A new epoch says nothing of a verdict.
-            () if next.decision.is_none() && scales.is_some() => before,
-            () => verdict,
+        verdict: if effect_changed || only_rescales {
+            before
+        } else {
+            verdict
         },
     };
     let decided = match &next.decision {

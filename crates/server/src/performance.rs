@@ -64,15 +64,7 @@ pub(crate) async fn performance(
     );
     let condition = fields.take_option("?where", params.r#where.as_deref().map(Condition::parse));
     let range = fields.finish(Some(range))?;
-    let filter = VersionFilter {
-        name: name.clone(),
-        ..VersionFilter::default()
-    };
-    let mut versions = state.store.versions(filter).await?;
-    versions.retain(|version| access::covers(version.name.as_str()));
-    if let (Some(name), true) = (&name, versions.is_empty()) {
-        return Err(ApiError::model_not_found(name.as_str()));
-    }
+    let versions = versions_of(&state, name.as_ref()).await?;
     let log_lag = fresh(&state).await;
     let is_of_all = condition.is_none();
     let (totals, looked_back_to) = match condition {
@@ -119,6 +111,26 @@ pub(crate) async fn performance(
         looked_back_to: looked_back_to.map(|time| time.to_string()),
         log_lag,
     }))
+}
+
+/// The versions of a model, or of all of them, that whoever asks may see.
+///
+/// # Errors
+/// Where a model is named that has none of these.
+pub(crate) async fn versions_of(
+    state: &AppState,
+    name: Option<&ModelName>,
+) -> ApiResult<Vec<Version>> {
+    let filter = VersionFilter {
+        name: name.cloned(),
+        ..VersionFilter::default()
+    };
+    let mut versions = state.store.versions(filter).await?;
+    versions.retain(|version| access::covers(version.name.as_str()));
+    match name {
+        Some(name) if versions.is_empty() => Err(ApiError::model_not_found(name.as_str())),
+        _ => Ok(versions),
+    }
 }
 
 fn report(version: &Version, rollup: &Rollup) -> VersionPerformance {

@@ -146,9 +146,7 @@ struct Wanted {
 
 impl Wanted {
     fn takes(&self, prediction: &store::LoggedPrediction) -> bool {
-        // What is not there meets no condition, and does not fail to meet one either.
-        let known = prediction.kept.attributes.is_there();
-        let meets = |condition: &Condition| known && condition.is_met(&prediction.attributes);
+        let meets = |condition: &Condition| prediction.meets(condition);
         self.condition.as_ref().is_none_or(meets)
             && (self.unit_id.is_none() || self.unit_id == prediction.unit_id)
             && (self.experiment.is_none() || self.experiment == prediction.experiment_id)

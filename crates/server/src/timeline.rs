@@ -1,9 +1,9 @@
 //! `GET /models/timeline`: requests, errors and latencies over time.
 
-use crate::access;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
+use crate::performance::versions_of;
 use crate::results::fresh;
 use crate::state::AppState;
 use api::{Timeline, TimelineSeries};
@@ -11,7 +11,7 @@ use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use store::{LogStore, ModelStore, Rollup, VersionFilter};
+use store::{LogStore, Rollup};
 use types::{ModelName, TimeRange, Timestamp};
 use utoipa::IntoParams;
 
@@ -77,15 +77,7 @@ pub(crate) async fn read(
         );
     }
     fields.finish(Some(()))?;
-    let filter = VersionFilter {
-        name: name.clone(),
-        ..VersionFilter::default()
-    };
-    let mut versions = state.store.versions(filter).await?;
-    versions.retain(|version| access::covers(version.name.as_str()));
-    if let (Some(name), true) = (&name, versions.is_empty()) {
-        return Err(ApiError::model_not_found(name.as_str()));
-    }
+    let versions = versions_of(&state, name.as_ref()).await?;
     let log_lag = fresh(&state).await;
     let now = state.clock.now().seconds();
     let step = step as i64;

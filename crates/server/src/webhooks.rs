@@ -159,10 +159,6 @@ pub(crate) async fn delete(
     State(state): State<AppState>,
     Path(webhook): Path<String>,
 ) -> ApiResult<Reply<Message>> {
-    let unknown = || {
-        let detail = "There is no such webhook; `GET /webhooks` lists them.";
-        ApiError::new(ErrorCode::WebhookNotFound, detail)
-    };
     let id: WebhookId = webhook.parse().map_err(|_| unknown())?;
     state.set(&SettingsCommand::DeleteWebhook(id)).await?;
     Ok(Reply(Message {
@@ -188,10 +184,6 @@ pub(crate) async fn test(
     State(state): State<AppState>,
     Path(webhook): Path<String>,
 ) -> ApiResult<Reply<WebhookTest>> {
-    let unknown = || {
-        let detail = "There is no such webhook; `GET /webhooks` lists them.";
-        ApiError::new(ErrorCode::WebhookNotFound, detail)
-    };
     let id: WebhookId = webhook.parse().map_err(|_| unknown())?;
     let found = state.store.webhooks().await?;
     let found = found.into_iter().find(|found| found.webhook.id == id);
@@ -202,6 +194,11 @@ pub(crate) async fn test(
     Ok(Reply(
         deliver::test(&state, &found.ok_or_else(unknown)?).await,
     ))
+}
+
+fn unknown() -> ApiError {
+    let detail = "There is no such webhook; `GET /webhooks` lists them.";
+    ApiError::new(ErrorCode::WebhookNotFound, detail)
 }
 
 fn new_secret() -> ApiResult<String> {

@@ -1,10 +1,7 @@
 //! The words of exports: the log in the order of the journal, in pieces that a reader can resume after.
 
-use crate::{LoggedPrediction, StoredFeedback};
-use types::{
-    Condition, ExperimentId, MetricName, ModelId, ModelName, Status, TimeRange, Timestamp,
-    VersionName,
-};
+use crate::{LoggedPrediction, StoredFeedback, StoredOutcome};
+use types::{Condition, ExperimentId, ModelId, ModelName, Status, TimeRange, VersionName};
 
 /// Which predictions to export.
 #[derive(Debug, Clone, Default)]
@@ -65,21 +62,16 @@ pub struct PlacedOutcome {
     pub position: u64,
     /// The unit.
     pub unit_id: String,
-    /// The model.
-    pub name: ModelName,
-    /// The metric.
-    pub metric: MetricName,
-    /// Its value.
-    pub value: f64,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What its sender calls it.
-    pub outcome_id: Option<String>,
-    /// When it was told.
-    pub received_at: Timestamp,
+    /// The outcome.
+    pub outcome: StoredOutcome,
 }
 
 impl LoggedPrediction {
+    /// Whether its attributes meet a condition. What is not there meets none, and does not fail to meet one either.
+    pub fn meets(&self, condition: &Condition) -> bool {
+        self.kept.attributes.is_there() && condition.is_met(&self.attributes)
+    }
+
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let json = |json: &Option<types::Json>| json.as_ref().map_or(0, |json| json.as_str().len());
@@ -111,12 +103,6 @@ impl ExportFilter {
                 .is_none_or(|it| Some(it) == p.unit_id.as_ref())
             && self.range.since.is_none_or(|since| made >= since)
             && self.range.until.is_none_or(|until| made < until)
-            && meets(self.condition.as_ref(), p)
+            && self.condition.as_ref().is_none_or(|it| p.meets(it))
     }
-}
-
-/// What is not there meets no condition, and does not fail to meet one either.
-pub(crate) fn meets(condition: Option<&Condition>, p: &LoggedPrediction) -> bool {
-    condition
-        .is_none_or(|condition| p.kept.attributes.is_there() && condition.is_met(&p.attributes))
 }

@@ -93,7 +93,8 @@ fn bar(bytes: u64, what: &str) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn hash(file: &mut File) -> std::io::Result<(ContentHash, u64)> {
+/// The SHA-256 of a file, and how long it is.
+pub(crate) fn hash(file: &mut File) -> std::io::Result<(ContentHash, u64)> {
     let (mut hasher, mut bytes) = (Sha256::new(), 0);
     let mut part = vec![0; 1 << 16];
     file.rewind()?;

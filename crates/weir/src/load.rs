@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -150,8 +150,9 @@ impl Kind {
     async fn load(&self, cli: &Cli, args: &LoadArgs) -> anyhow::Result<u64> {
         let path = &args.file;
         let named = || path.display().to_string();
-        let bytes = std::fs::metadata(path).with_context(named)?.len();
-        let sha256 = hash(path).with_context(named)?;
+        let mut file = File::open(path).with_context(named)?;
+        let (sha256, bytes) = crate::artifact::hash(&mut file).with_context(named)?;
+        let sha256 = sha256.as_str();
         let beside = beside(path);
         let before = std::fs::read(&beside).ok();
         let before: Reached = before
@@ -204,11 +205,11 @@ impl Kind {
                 self.send(cli, args, &mut batch, &mut done).await?;
                 bar.set_position(rows.read_bytes());
                 bar.set_message(format!("{} {}", done.recorded + done.duplicate, self.what));
-                keep(args, &beside, (&sha256, &of), number)?;
+                keep(args, &beside, (sha256, &of), number)?;
             }
         }
         self.send(cli, args, &mut batch, &mut done).await?;
-        keep(args, &beside, (&sha256, &of), number)?;
+        keep(args, &beside, (sha256, &of), number)?;
         bar.finish_and_clear();
         done.rows = number;
         if args.dry_run {
@@ -652,24 +653,6 @@ fn of_text(field: &str, text: &str) -> Value {
         "replace" => json!(matches!(text, "true" | "True" | "TRUE" | "1")),
         _ => json!(text),
     }
-}
-
-fn hash(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut part = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut part)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&part[..read]);
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }
 
 fn beside(path: &Path) -> PathBuf {

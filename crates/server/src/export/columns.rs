@@ -202,7 +202,7 @@ impl ExportedFeedback {
     pub(crate) fn name(&self) -> &types::ModelName {
         match self {
             Self::Prediction(of) => &of.name,
-            Self::Unit(of) => &of.name,
+            Self::Unit(of) => &of.outcome.name,
         }
     }
 }
@@ -245,16 +245,16 @@ impl Row for ExportedFeedback {
             }
             Self::Unit(of) => {
                 put(Cell::Integer(of.position as i64));
-                put(Cell::Time(of.received_at));
-                put(text(of.name.as_str()));
-                put(text(of.metric.as_str()));
-                put(Cell::Number(of.value));
+                put(Cell::Time(of.outcome.received_at));
+                put(text(of.outcome.name.as_str()));
+                put(text(of.outcome.metric.as_str()));
+                put(Cell::Number(of.outcome.value));
                 for _ in 0..5 {
                     put(Cell::Null);
                 }
                 put(text(of.unit_id.as_str()));
-                put(Cell::Time(of.at));
-                put(text_option(of.outcome_id.as_deref()));
+                put(Cell::Time(of.outcome.at));
+                put(text_option(of.outcome.outcome_id.as_deref()));
             }
         }
     }

@@ -9,7 +9,6 @@ use super::feedback;
 use super::hash::PredictionRow;
 use super::journal_state::{Origin, last_position, servers_beyond};
 use super::predictions::{SELECT, read_row, status_code};
-use crate::export::meets;
 use crate::{ExportFilter, Exported, ExportedPrediction, LoggedPrediction, Piece, StoreError};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -228,7 +227,11 @@ impl<T> Gathered<T> {
                         }
                         let rows = row_of.query_map([order.get::<_, i64>(0)?], read_row)?;
                         for prediction in first_readable(rows, 1)? {
-                            if meets(filter.condition.as_ref(), &prediction) {
+                            if filter
+                                .condition
+                                .as_ref()
+                                .is_none_or(|it| prediction.meets(it))
+                            {
                                 self.bytes += prediction.bytes();
                                 self.rows.push(make(connection, prediction)?);
                             }

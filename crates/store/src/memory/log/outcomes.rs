@@ -25,6 +25,20 @@ pub(super) struct UnitOutcomeRow {
     pub(super) joined: bool,
 }
 
+impl UnitOutcomeRow {
+    fn stored(&self) -> StoredOutcome {
+        StoredOutcome {
+            name: self.name.clone(),
+            metric: self.metric.clone(),
+            value: self.happened.value,
+            at: Timestamp::from_micros(self.happened.at),
+            outcome_id: self.outcome_id.as_ref().map(ToString::to_string),
+            received_at: Timestamp::from_micros(self.happened.told),
+            joined: self.joined,
+        }
+    }
+}
+
 impl Log {
     /// Stores an outcome of a unit.
     pub(super) fn store_outcome(
@@ -169,15 +183,7 @@ impl Log {
             .outcomes
             .iter()
             .filter(|known| known.unit == unit && name.is_none_or(|name| known.name == *name));
-        let stored = of_unit.map(|known| StoredOutcome {
-            name: known.name.clone(),
-            metric: known.metric.clone(),
-            value: known.happened.value,
-            at: Timestamp::from_micros(known.happened.at),
-            outcome_id: known.outcome_id.as_ref().map(ToString::to_string),
-            received_at: Timestamp::from_micros(known.happened.told),
-            joined: known.joined,
-        });
+        let stored = of_unit.map(UnitOutcomeRow::stored);
         stored.take(limit as usize).collect()
     }
 
@@ -195,12 +201,7 @@ impl Log {
             .map(|known| PlacedOutcome {
                 position: known.position,
                 unit_id: known.unit_id.clone(),
-                name: known.name.clone(),
-                metric: known.metric.clone(),
-                value: known.happened.value,
-                at: Timestamp::from_micros(known.happened.at),
-                outcome_id: known.outcome_id.as_ref().map(ToString::to_string),
-                received_at: Timestamp::from_micros(known.happened.told),
+                outcome: known.stored(),
             })
             .collect();
         found.sort_by_key(|placed| placed.position);

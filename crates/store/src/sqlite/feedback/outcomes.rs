@@ -113,18 +113,20 @@ pub(in crate::sqlite) fn list(
          WHERE unit = ?1 AND unit_id = ?2 AND (?3 IS NULL OR name = ?3) ORDER BY outcome_number LIMIT ?4",
     )?;
     let (unit, name) = (unit.as_str(), name.map(ModelName::as_str));
-    let rows = select.query_map(params![unit_number(unit), unit, name, limit], |row| {
-        Ok(StoredOutcome {
-            name: row.parsed("name", ModelName::parse)?,
-            metric: row.parsed("metric", MetricName::parse)?,
-            value: row.get("value")?,
-            at: row.time("at")?,
-            outcome_id: row.get("outcome_id")?,
-            received_at: row.time("received_at")?,
-            joined: row.get("joined")?,
-        })
-    })?;
+    let rows = select.query_map(params![unit_number(unit), unit, name, limit], read_outcome)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
+    Ok(StoredOutcome {
+        name: row.parsed("name", ModelName::parse)?,
+        metric: row.parsed("metric", MetricName::parse)?,
+        value: row.get("value")?,
+        at: row.time("at")?,
+        outcome_id: row.get("outcome_id")?,
+        received_at: row.time("received_at")?,
+        joined: row.get("joined")?,
+    })
 }
 
 /// Outcomes after a position, in the order of the journals that this directory has had: never a part of what came together.
@@ -134,7 +136,7 @@ pub(in crate::sqlite) fn after(
     limit: usize,
 ) -> Result<Vec<PlacedOutcome>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT position, unit_id, name, metric, value, at, outcome_id, received_at FROM unit_outcomes \
+        "SELECT position, unit_id, name, metric, value, at, outcome_id, received_at, joined FROM unit_outcomes \
          WHERE server_key = ?1 AND position > ?2 ORDER BY position, outcome_number",
     )?;
     let mut found: Vec<PlacedOutcome> = Vec::new();
@@ -144,12 +146,7 @@ pub(in crate::sqlite) fn after(
                 Ok(PlacedOutcome {
                     position: row.bits("position")?,
                     unit_id: row.get("unit_id")?,
-                    name: row.parsed("name", ModelName::parse)?,
-                    metric: row.parsed("metric", MetricName::parse)?,
-                    value: row.get("value")?,
-                    at: row.time("at")?,
-                    outcome_id: row.get("outcome_id")?,
-                    received_at: row.time("received_at")?,
+                    outcome: read_outcome(row)?,
                 })
             })?;
             let most = limit - found.len();
