@@ -1,12 +1,13 @@
 //! A client for a Weir server.
 
 use crate::{
-    Activate, AuditEntry, AuditPage, Classification, CreateExperiment, CreateKey, CreateWebhook,
-    EraseUnit, Erasure, EvaluateReply, EvaluateRequest, Experiment, ExperimentResults, Feedback,
-    FeedbackReply, Key, LoggedPrediction, Message, ObservedReply, Performance, PredictReply,
-    PredictRequest, Privacy, Problem, RegisterVersion, RequestReceipt, Retention, Retried,
-    RotateKey, SetAsidePage, SetPrivacy, SetRetention, SetTraffic, StartedExperiment, Traffic,
-    Version, Webhook, WebhookTest,
+    Activate, Alias, AuditEntry, AuditPage, Classification, CreateExperiment, CreateKey,
+    CreateWebhook, DeclareMetric, EraseUnit, Erasure, EvaluateReply, EvaluateRequest, Experiment,
+    ExperimentResults, Feedback, FeedbackReply, Key, LoggedPrediction, Message, Metric,
+    ObservedReply, PatchVersion, Performance, PredictReply, PredictRequest, Privacy, Problem,
+    RegisterVersion, RequestReceipt, Retention, Retried, RotateKey, Rules, SetAlias, SetAsidePage,
+    SetPrivacy, SetRetention, SetRules, SetShadow, SetTraffic, ShadowReport, StartedExperiment,
+    Traffic, Version, Webhook, WebhookTest,
 };
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
@@ -535,11 +536,125 @@ impl Client {
     /// # Errors
     /// When the call fails.
     pub async fn deactivate(&self, id: &str) -> Result<Version, ClientError> {
-        let mut url = self.below("/models", id)?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push("deactivate");
-        }
+        let url = self.beneath("/models", [id, "deactivate"])?;
         self.send(self.http.post(url)).await
+    }
+
+    /// `PUT /models/{model_id}/shadow`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_shadow(&self, id: &str, shadow: &SetShadow) -> Result<Version, ClientError> {
+        let url = self.beneath("/models", [id, "shadow"])?;
+        self.send(self.http.put(url).json(shadow)).await
+    }
+
+    /// `GET /models/{model_id}/shadow-report`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn shadow_report(
+        &self,
+        id: &str,
+        query: &[(&str, &str)],
+    ) -> Result<ShadowReport, ClientError> {
+        let mut url = self.beneath("/models", [id, "shadow-report"])?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.send(self.http.get(url)).await
+    }
+
+    /// `GET /rules/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn rules(&self, name: &str) -> Result<Rules, ClientError> {
+        self.send(self.http.get(self.below("/rules", name)?)).await
+    }
+
+    /// `PUT /rules/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_rules(&self, name: &str, rules: &SetRules) -> Result<Rules, ClientError> {
+        let url = self.below("/rules", name)?;
+        self.send(self.http.put(url).json(rules)).await
+    }
+
+    /// `GET /aliases/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn aliases(&self, name: &str) -> Result<Vec<Alias>, ClientError> {
+        self.send(self.http.get(self.below("/aliases", name)?))
+            .await
+    }
+
+    /// `PUT /aliases/{name}/{alias}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn set_alias(
+        &self,
+        name: &str,
+        alias: &str,
+        points_at: &SetAlias,
+    ) -> Result<Alias, ClientError> {
+        let url = self.beneath("/aliases", [name, alias])?;
+        self.send(self.http.put(url).json(points_at)).await
+    }
+
+    /// `DELETE /aliases/{name}/{alias}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn delete_alias(&self, name: &str, alias: &str) -> Result<Message, ClientError> {
+        let url = self.beneath("/aliases", [name, alias])?;
+        self.send(self.http.delete(url)).await
+    }
+
+    /// `GET /metrics/{name}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn metrics(&self, name: &str) -> Result<Vec<Metric>, ClientError> {
+        self.send(self.http.get(self.below("/metrics", name)?))
+            .await
+    }
+
+    /// `PUT /metrics/{name}/{metric}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn declare_metric(
+        &self,
+        name: &str,
+        metric: &str,
+        declaration: &DeclareMetric,
+    ) -> Result<Metric, ClientError> {
+        let url = self.beneath("/metrics", [name, metric])?;
+        self.send(self.http.put(url).json(declaration)).await
+    }
+
+    /// `DELETE /metrics/{name}/{metric}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn delete_metric(&self, name: &str, metric: &str) -> Result<Message, ClientError> {
+        let url = self.beneath("/metrics", [name, metric])?;
+        self.send(self.http.delete(url)).await
+    }
+
+    /// `PATCH /models/{model_id}`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn patch_version(
+        &self,
+        id: &str,
+        change: &PatchVersion,
+    ) -> Result<Version, ClientError> {
+        let url = self.below("/models", id)?;
+        self.send(self.http.patch(url).json(change)).await
     }
 
     /// `DELETE /models/{model_id}`.
@@ -582,10 +697,7 @@ impl Client {
     /// # Errors
     /// When the call fails; what the target says is in the reply.
     pub async fn test_webhook(&self, id: &str) -> Result<WebhookTest, ClientError> {
-        let mut url = self.below("/webhooks", id)?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push("test");
-        }
+        let url = self.beneath("/webhooks", [id, "test"])?;
         self.send(self.http.post(url)).await
     }
 
@@ -714,20 +826,20 @@ impl Client {
         self.send(self.http.get(url)).await
     }
 
-    /// `GET /models/performance`.
-    ///
-    /// # Errors
-    /// When the call fails.
-    pub async fn performance(&self) -> Result<Performance, ClientError> {
-        self.send(self.http.get(self.url("/models/performance")))
-            .await
-    }
-
     /// The address of something by its name.
     fn below(&self, path: &str, name: &str) -> Result<reqwest::Url, ClientError> {
+        self.beneath(path, [name])
+    }
+
+    /// The same where several names lead to it.
+    fn beneath<const N: usize>(
+        &self,
+        path: &str,
+        names: [&str; N],
+    ) -> Result<reqwest::Url, ClientError> {
         let mut url = reqwest::Url::parse(&self.url(path)).map_err(|_| ClientError::Odd)?;
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(name);
+            segments.extend(names);
         }
         Ok(url)
     }

@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use types::{BanditSettings, Hold, RolloutSettings};
+use types::{BanditSettings, Hold, RolloutSettings, Wait};
 use utoipa::ToSchema;
 
 /// Who sets the weights of an experiment.
@@ -235,6 +235,10 @@ pub struct Progress {
     pub units: Option<u64>,
     /// Units that it needs there.
     pub min_units: Option<u64>,
+    /// What the step of a rollout still lacks, where nothing holds it: `time`, `units`, the end of a `burst` of bad events, or
+    /// the `proof` that `promotion: strict` asks for.
+    #[serde(default)]
+    pub waits_for: Vec<Wait>,
     /// How many seconds the step is likely to last still, if units come as they did; null where that is not known yet.
     #[serde(default)]
     pub seconds_left: Option<f64>,
@@ -783,6 +787,13 @@ pub struct Looked {
     pub arms: Vec<LookArm>,
     /// The shares of the arms, in their order, control first; empty before they are set.
     pub shares: Vec<f64>,
+    /// Of a bandit: what its units would have been worth more, all together, had each of them got the best arm (by the
+    /// differences as they were known at this look).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret: Option<f64>,
+    /// The same for a split into equal parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret_of_equal_split: Option<f64>,
 }
 
 /// What a look showed of a candidate.

@@ -57,7 +57,7 @@ pub use plan::{
 };
 pub use prediction::{
     LoggedPrediction, PredictBody, PredictReplies, PredictReply, PredictRequest, PredictionPage,
-    ReplyOrProblem,
+    ReplyOrProblem, ShadowAnswer,
 };
 pub use privacy::{
     EraseUnit, Erasure, ErasureStatus, Keep, Keeping, Kept, KeptPart, Privacy, Retention,

@@ -176,6 +176,29 @@ pub struct LoggedPrediction {
     /// The values that came for it; left out of lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Vec<crate::StoredFeedback>>,
+    /// What other versions made of copies of the request; left out of lists, and where no version got one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadows: Vec<ShadowAnswer>,
+}
+
+/// What a version made of its copy of a request. No caller saw it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ShadowAnswer {
+    /// The version that got the copy.
+    pub model_id: String,
+    /// Its version string.
+    pub model_version: String,
+    /// `ok`, `rejected` or `error`.
+    pub status: PredictionStatus,
+    /// What it answered.
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub prediction: Option<Json>,
+    /// How sure it was.
+    pub confidence: Option<f64>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Why it failed, or refused the input.
+    pub error: Option<String>,
 }
 
 /// A page of logged predictions, newest first.

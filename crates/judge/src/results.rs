@@ -13,6 +13,7 @@ mod compare;
 mod days;
 mod guard;
 mod history;
+mod regret;
 mod requests;
 mod segments;
 mod summary;
@@ -29,6 +30,7 @@ use compare::compare;
 pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
 pub use history::{Claimed, History, Over, Shown};
+pub use regret::Regret;
 pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
 use types::{
@@ -401,7 +403,8 @@ pub fn view(
     for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
         for comparison in &mut result.comparisons {
             comparison.finding = if result.role == MetricRole::Guardrail {
-                compare::guardrail_finding(comparison, harm_threshold(definition, metric))
+                let units = (result.arms[0].units, result.arms[comparison.arm].units);
+                compare::guardrail_finding(comparison, units, harm_threshold(definition, metric))
             } else {
                 let family = of_role(result.role);
                 compare::finding(metric, comparison, (definition.alpha, family))

@@ -20,6 +20,7 @@ async function enter(event) {
   $("key").value = "";
   $("refused").hidden = reply.ok;
   $("refused").textContent = reply.ok ? "" : said.detail;
+  refused &&= !reply.ok;
   if (reply.ok) await go();
 }
 
@@ -142,15 +143,21 @@ async function keepLooking() {
 
 // What happens is shown when it happens, and not five seconds later.
 let stream = null;
+let refused = false;
 async function follow() {
-  // Nothing happens by itself while nothing runs.
-  const running = stream ? [] : await get("/experiments?status=running&limit=1").catch(() => []);
+  // Nothing happens by itself while nothing runs, and who was told that he may not listen asks no more.
+  const running = stream || refused ? [] : await get("/experiments?status=running&limit=1").catch(() => []);
   if (running.length === 0) return;
   stream = new EventSource("/events?experiments_only=true");
   const actions = ["created", "scheduled", "unscheduled", "start_failed", "started", "advanced", "reweighted", "rescaled", "held", "released", "paused", "resumed", "winner", "verdict", "effect_changed", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
   for (const action of actions) stream.addEventListener(`experiment.${action}`, () => { if (!document.hidden && !$("ask").open) look(); });
   // Who may not listen asks by himself.
-  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) stream = null; });
+  stream.addEventListener("open", () => { stream.heard = true; });
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
+    refused = !stream.heard;
+    stream = null;
+  });
 }
 
 $("enter").addEventListener("submit", enter);

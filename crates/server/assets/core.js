@@ -25,6 +25,12 @@ export async function get(path, options = {}) {
   return reply.json();
 }
 
+// A part of a page that may be missing: what this key may not see, or what is gone, leaves out its part and not the page.
+export const part = (promise, otherwise) => promise.catch((error) => {
+  if (error instanceof Refused && [403, 404].includes(error.status)) return otherwise;
+  throw error;
+});
+
 export async function send(method, path, body, reason) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";

@@ -1,5 +1,5 @@
 // One experiment: its verdict, its effect over time, every number, and what may be done to it.
-import { el, get, send, ask, count, percent, number, signed, words, ends, duration, split, coloured, table, section, renew, when, modelLink, swatch } from "./core.js";
+import { el, get, part, send, ask, count, percent, number, signed, words, ends, duration, split, coloured, table, section, renew, when, modelLink, swatch } from "./core.js";
 import { chart } from "./chart.js";
 import { events, describe } from "./overview.js";
 
@@ -67,6 +67,8 @@ function ladder(experiment) {
   const said = [];
   if (p?.soak_seconds) said.push(p.soaked_seconds >= p.soak_seconds ? "it was observed long enough" : `observed ${duration(p.soaked_seconds)} of ${duration(p.soak_seconds)}, about ${duration(p.soak_seconds - p.soaked_seconds)} to go`);
   if (p?.min_units) said.push(p.units >= p.min_units ? `${count(p.units)} units are enough` : `${count(p.units)} of ${count(p.min_units)} units, ${count(p.min_units - p.units)} missing`);
+  if (p?.waits_for?.includes("burst")) said.push("bad events came in a burst: it waits until none has come for five minutes");
+  if (p?.waits_for?.includes("proof")) said.push("it waits for proof that the candidate is not much worse");
   if (p?.held) said.push(`held: ${words(p.held)}`);
   return section("Steps", el("ol", { class: "ladder" }, items), said.length ? el("p", {}, `At this step: ${said.join("; ")}.`) : null);
 }
@@ -96,6 +98,13 @@ function overTime(page, colours, experiment) {
   if (experiment.policy !== "fixed") {
     const arms = experiment.arms.map((arm, at) => ({ name: arm.version, values: page.looks.map((look) => (look.shares[at] === undefined ? null : 100 * look.shares[at])), colour: colours.get(arm.version), step: true }));
     charts.push(chart({ title: "Traffic of the arms", note: "in percent", x, series: arms, range: [0, 100], format: (v) => `${v} %`, name: `${experiment.experiment}-traffic` }));
+  }
+  if (page.looks.some((look) => look.regret !== null && look.regret !== undefined)) {
+    const of = (field) => page.looks.map((look) => look[field] ?? null);
+    charts.push(chart({
+      title: "Regret", note: `what the best arm would have given more so far, in ${page.metric}`, x, zero: true, format: (v) => number(v, 3), name: `${experiment.experiment}-regret`,
+      series: [{ name: "this bandit", values: of("regret"), colour: "c0" }, { name: "an equal split", values: of("regret_of_equal_split"), colour: "faint", dash: [6, 4], width: 1.5 }],
+    }));
   }
   return section("Over time", el("div", { class: "charts" }, charts));
 }
@@ -177,8 +186,8 @@ export function open(page, { path, again }) {
     const experiment = await get(`/experiments/${encodeURIComponent(id)}`);
     const started = Boolean(experiment.started_at);
     const [results, looks, all, audit] = await Promise.all([
-      started ? get(`/experiments/${id}/results`) : Promise.resolve(null), get(`/experiments/${id}/history`),
-      get(`/models?name=${encodeURIComponent(experiment.name)}`), get(`/audit?experiment=${id}&limit=100`),
+      started ? part(get(`/experiments/${id}/results`), null) : Promise.resolve(null), part(get(`/experiments/${id}/history`), { looks: [] }),
+      get(`/models?name=${encodeURIComponent(experiment.name)}`), part(get(`/audit?experiment=${id}&limit=100`), { entries: [] }),
     ]);
     // What there is none of may be left out.
     if (results) for (const key of ["notes", "segments", "excluded", "feedback_checks", "window_checks", "metrics", "arms"]) results[key] ??= [];
@@ -188,7 +197,7 @@ export function open(page, { path, again }) {
       el("p", { class: "hint" }, modelLink(experiment.name), ` · ${experiment.experiment} · ${describe(experiment)}`, experiment.started_at ? [" · since ", when(experiment.started_at)] : ""),
     ];
     const verdict = results ? el("article", { class: "verdict" }, el("h2", {}, experiment.status === "running" ? words(results.verdict) : words(experiment.status)), experiment.status !== "running" && experiment.end_reason ? el("p", {}, experiment.end_reason) : null, el("p", {}, results.summary), expectation(experiment, results), results.notes.filter((note) => !results.summary.includes(note)).map((note) => el("p", { class: "hint" }, note)))
-      : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? "It has not begun, so there is nothing to judge."));
+      : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? (started ? "Its results cannot be seen with this key." : "It has not begun, so there is nothing to judge.")));
     renew(live, [
       ...head, verdict, buttons(experiment, results, again),
       split(experiment.arms.map((arm) => ({ version: arm.version, share: arm.share, colour: colours.get(arm.version) }))),

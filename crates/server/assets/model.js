@@ -1,5 +1,5 @@
 // One model: its versions, its traffic with sliders, what it did, and every change of it.
-import { $, el, get, send, ask, count, milliseconds, percent, split, coloured, swatch, table, command, section, renew, when, experimentLink, words, modelLink } from "./core.js";
+import { $, el, get, part, send, ask, count, milliseconds, percent, split, coloured, swatch, table, command, section, renew, when, experimentLink, words, modelLink } from "./core.js";
 import { chart } from "./chart.js";
 import { events, describe } from "./overview.js";
 
@@ -69,8 +69,8 @@ export function open(page, { path, session, again }) {
     const of = `name=${encodeURIComponent(name)}`;
     const [all, report, state, timeline, aliases, experiments, audit] = await Promise.all([
       get(`/models?${of}`), get(`/models/performance?${of}`), get(`/traffic/${encodeURIComponent(name)}`),
-      get(`/models/timeline?${of}&step_seconds=${seconds}&steps=${steps}`), get(`/aliases/${encodeURIComponent(name)}`),
-      get(`/experiments?${of}&limit=50`), get(`/audit?${of}&limit=50`),
+      get(`/models/timeline?${of}&step_seconds=${seconds}&steps=${steps}`), part(get(`/aliases/${encodeURIComponent(name)}`), []),
+      get(`/experiments?${of}&limit=50`), part(get(`/audit?${of}&limit=50`), { entries: [] }),
     ]);
     all.sort((a, b) => a.created_at.localeCompare(b.created_at));
     const age = new Map(all.map((v, at) => [v.version, at]));

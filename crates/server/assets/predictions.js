@@ -75,8 +75,11 @@ function one(page, id) {
       pair("Experiment", p.experiment ? experimentLink(p.experiment) : null), pair("Confidence", number(p.confidence)), pair("Latency", milliseconds(p.latency_ms)), pair("Position in the journal", p.position === null ? null : String(p.position)),
     ].flat());
     const block = (title, value) => (value === null || value === undefined ? null : section(title, el("pre", { tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
+    const shadows = (p.shadows ?? []).map((s) => [s.model_version, s.prediction === null ? "–" : json(s.prediction), number(s.confidence, 3), milliseconds(s.latency_ms), [el("span", { class: s.status === "error" ? "bad" : "" }, STATUS[s.status] ?? s.status)], s.error ?? "–"]);
+    const beside = [{ name: "Version", class: "text" }, { name: "Prediction", class: "text" }, { name: "Confidence", class: "number" }, { name: "Latency", class: "number" }, { name: "Status" }, { name: "Why", class: "long" }];
     const feedback = (p.feedback ?? []).map((f) => [f.metric, number(f.value), f.label === null || f.label === undefined ? "–" : json(f.label), when(f.received_at)]);
     renew(live, [facts, block("Input", p.text ?? p.inputs), block("Prediction", p.prediction), block("Other outputs", p.outputs), Object.keys(p.attributes ?? {}).length ? block("Attributes", p.attributes) : null,
+      shadows.length ? section("What other versions made of it", table("Answers to copies of this request", beside, shadows), el("p", { class: "hint" }, "These versions got a copy of the request. No caller saw their answers.")) : null,
       section("Feedback", feedback.length ? table("Feedback", [{ name: "Metric" }, { name: "Value", class: "number" }, { name: "Label", class: "text" }, { name: "Received" }], feedback)
         : el("div", {}, el("p", { class: "hint" }, "None has come yet. This tells what would have been right:"), command(`weir feedback send --prediction ${p.prediction_id} --label positive`)))]);
     return "";

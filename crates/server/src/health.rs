@@ -28,14 +28,14 @@ pub(crate) async fn root(headers: HeaderMap) -> Response {
     let mut response = hello(&headers);
     response
         .headers_mut()
-        .insert(VARY, HeaderValue::from_static("accept"));
+        .insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     response
 }
 
 fn hello(headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
-        return dashboard::page();
+        return dashboard::page(headers);
     }
     let message = "Weir is running: POST /models registers a version, POST /predict asks; /docs \
                    describes every call.";

@@ -31,6 +31,7 @@ mod front;
 pub mod fuzzing;
 mod generation;
 mod guarded;
+mod gzip;
 mod health;
 mod interventions;
 mod journal_calls;

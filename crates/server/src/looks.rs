@@ -77,11 +77,13 @@ pub(crate) fn point(experiment: &Experiment, judged: &Results, now: Timestamp) -
             p: found.sequential.p,
         }
     });
-    let shares = experiment.shares.clone();
+    let regret = judged.regret(&experiment.definition);
     let shown = Looked {
         at: now.to_string(),
         arms: arms.collect(),
-        shares,
+        shares: experiment.shares.clone(),
+        regret: regret.map(|regret| regret.so_far),
+        regret_of_equal_split: regret.map(|regret| regret.of_equal_split),
     };
     LookPoint {
         key: experiment.key,

@@ -8,11 +8,11 @@ use crate::openapi::{path, problems};
 use crate::pages::{Gathering, PAGE_BYTES};
 use crate::results::fresh;
 use crate::state::AppState;
-use api::{ErrorCode, Kept, KeptPart, LoggedPrediction, PredictionPage};
+use api::{ErrorCode, Kept, KeptPart, LoggedPrediction, PredictionPage, ShadowAnswer};
 use axum::Json as Reply;
 use axum::extract::State;
 use serde::Deserialize;
-use store::{LogStore, PredictionFilter};
+use store::{LogStore, PredictionFilter, ShadowOf};
 use types::{
     Condition, ExperimentId, Input, ModelId, ModelName, PredictionId, Status, TimeRange, Timestamp,
     VersionName,
@@ -274,7 +274,7 @@ pub(crate) fn range(fields: &mut Fields, since: Option<&str>, until: Option<&str
     TimeRange { since, until }
 }
 
-/// Reads a logged prediction, with the feedback that came for it.
+/// Reads a logged prediction, with the feedback that came for it, and what other versions made of copies of its request.
 #[utoipa::path(
     get,
     path = "/predictions/{prediction_id}",
@@ -308,6 +308,7 @@ pub(crate) async fn read(
     let feedback = feedback.into_iter().map(wire_value).collect();
     Ok(Reply(LoggedPrediction {
         feedback: Some(feedback),
+        shadows: shadows_of(&state, &found).await?,
         ..wire(found)
     }))
 }
@@ -346,7 +347,35 @@ fn wire(p: store::LoggedPrediction) -> LoggedPrediction {
         position: p.position,
         kept: (!p.kept.is_full()).then(|| kept(p.kept)),
         feedback: None,
+        shadows: Vec::new(),
     }
+}
+
+/// What versions made of copies of a request; those that are deleted are left out.
+async fn shadows_of(
+    state: &AppState,
+    found: &store::LoggedPrediction,
+) -> ApiResult<Vec<ShadowAnswer>> {
+    let shadows = state.store.shadows_of(found.id).await?;
+    let Some(model) = state.snapshot.model(found.name.as_str()) else {
+        return Ok(Vec::new());
+    };
+    let versions = &model.traffic().versions;
+    let wire = |shadow: ShadowOf| {
+        let at = versions
+            .iter()
+            .position(|version| version.key == shadow.version)?;
+        Some(ShadowAnswer {
+            model_id: model.model_ids[at].clone(),
+            model_version: versions[at].version.to_string(),
+            status: shadow.answer.status.into(),
+            prediction: shadow.answer.prediction,
+            confidence: shadow.answer.confidence,
+            latency_ms: shadow.answer.latency_ns.map(|latency| latency as f64 / 1e6),
+            error: shadow.error,
+        })
+    };
+    Ok(shadows.into_iter().filter_map(wire).collect())
 }
 
 /// How much of a prediction is there.

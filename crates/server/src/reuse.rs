@@ -1,9 +1,10 @@
 //! Replies that many people look at: whoever says that a reply may be some seconds old (`Cache-Control: max-age=2`) shares it
 //! with the others who say so, and it is made once for all of them. Who says nothing gets one of his own.
 
+use crate::gzip;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::Body as _;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -14,6 +15,8 @@ use tokio::sync::Mutex;
 const MOST: usize = 256;
 /// The largest that is kept, in bytes.
 const LARGEST: u64 = 1 << 20;
+/// All that is kept, in bytes.
+const IN_ALL: usize = 32 << 20;
 /// No reply that is older is given to anybody.
 const OLDEST: Duration = Duration::from_secs(10);
 
@@ -22,6 +25,8 @@ struct Kept {
     made: Instant,
     headers: HeaderMap,
     body: Bytes,
+    /// The same, once somebody has asked for it: it is packed once for all.
+    packed: Option<Bytes>,
 }
 
 /// The place of a reply. Whoever makes it holds the lock, so that the others wait for it.
@@ -46,11 +51,12 @@ pub(crate) fn allowed_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 impl Shared {
-    /// The reply that is there, where it is young enough; else what `make` gives, which is kept for others.
+    /// The reply that is there, where it is young enough; else what `make` gives, which is kept for others. It is packed for
+    /// whoever takes it so.
     pub(crate) async fn or_make(
         &self,
         asked: String,
-        age: Duration,
+        (age, packed): (Duration, bool),
         make: impl Future<Output = Response<Body>>,
     ) -> Response<Body> {
         let Some(slot) = self.slot(asked) else {
@@ -59,9 +65,11 @@ impl Shared {
         let asked_at = Instant::now();
         let mut kept = slot.lock().await;
         // One that was begun since somebody asked is as new as his own would be.
-        let is_new = |kept: &&Kept| kept.made >= asked_at || kept.made.elapsed() <= age;
-        if let Some(kept) = kept.as_ref().filter(is_new) {
-            return kept.reply();
+        let is_new = |kept: &Kept| kept.made >= asked_at || kept.made.elapsed() <= age;
+        if kept.as_ref().is_some_and(is_new)
+            && let Some(kept) = kept.as_mut()
+        {
+            return kept.reply(packed);
         }
         *kept = None;
         let made = Instant::now();
@@ -82,34 +90,55 @@ impl Shared {
             headers: parts.headers,
             // A copy: what was made may hold a place among large replies until nobody has its bytes any more.
             body: Bytes::copy_from_slice(&body),
+            packed: None,
         };
-        kept.insert(reply).reply()
+        kept.insert(reply).reply(packed)
     }
 
     /// The place of a reply; nothing where there are too many.
     fn slot(&self, asked: String) -> Option<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= MOST && !slots.contains_key(&asked) {
+        if let Some(slot) = slots.get(&asked) {
+            return Some(Arc::clone(slot));
+        }
+        let mut bytes = 0;
+        slots.retain(|_, slot| {
             // What somebody holds is being made, or read.
-            slots.retain(|_, slot| {
-                let old = slot.try_lock().is_ok_and(|kept| {
-                    kept.as_ref()
-                        .is_none_or(|kept| kept.made.elapsed() > OLDEST)
-                });
-                !old
-            });
-            if slots.len() >= MOST {
-                return None;
-            }
+            let Ok(kept) = slot.try_lock() else {
+                bytes += LARGEST as usize;
+                return true;
+            };
+            let young = kept.as_ref().filter(|kept| kept.made.elapsed() <= OLDEST);
+            bytes += young.map_or(0, Kept::bytes);
+            young.is_some()
+        });
+        if slots.len() >= MOST || bytes > IN_ALL {
+            return None;
         }
         Some(Arc::clone(slots.entry(asked).or_default()))
     }
 }
 
 impl Kept {
-    fn reply(&self) -> Response<Body> {
-        let mut reply = Response::new(Body::from(self.body.clone()));
+    fn bytes(&self) -> usize {
+        self.body.len() + self.packed.as_ref().map_or(0, Bytes::len)
+    }
+
+    fn reply(&mut self, packed: bool) -> Response<Body> {
+        let packed = packed && self.body.len() >= gzip::LEAST;
+        let body = if packed {
+            self.packed.get_or_insert_with(|| gzip::packed(&self.body))
+        } else {
+            &self.body
+        };
+        let mut reply = Response::new(Body::from(body.clone()));
         *reply.headers_mut() = self.headers.clone();
+        let headers = reply.headers_mut();
+        headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+        if packed {
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         reply
     }
 }
@@ -117,7 +146,6 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
@@ -128,7 +156,7 @@ mod tests {
                 let number = made.fetch_add(1, Ordering::Relaxed);
                 Response::new(Body::from(number.to_string()))
             };
-            let reply = shared.or_make(asked.to_owned(), age, make).await;
+            let reply = shared.or_make(asked.to_owned(), (age, false), make).await;
             to_bytes(reply.into_body(), 100).await.unwrap()
         };
         let age = Duration::from_secs(5);
@@ -149,14 +177,45 @@ mod tests {
             reply
         };
         let age = Duration::from_secs(5);
-        assert_eq!(shared.or_make("a".into(), age, fail).await.status(), 503);
+        assert_eq!(
+            shared
+                .or_make("a".into(), (age, false), fail)
+                .await
+                .status(),
+            503
+        );
         let well = async { Response::new(Body::from("y")) };
-        assert_eq!(shared.or_make("a".into(), age, well).await.status(), 200);
+        assert_eq!(
+            shared
+                .or_make("a".into(), (age, false), well)
+                .await
+                .status(),
+            200
+        );
         for number in 0..2 * MOST {
             let make = async { Response::new(Body::from("z")) };
-            shared.or_make(number.to_string(), age, make).await;
+            shared.or_make(number.to_string(), (age, false), make).await;
         }
         assert!(shared.0.lock().unwrap().len() <= MOST);
+    }
+
+    #[tokio::test]
+    async fn it_is_packed_for_those_who_take_it_so() {
+        let shared = Shared::default();
+        let age = Duration::from_secs(5);
+        let text = "a model ".repeat(1000);
+        for packed in [true, false, true] {
+            let make = async { Response::new(Body::from(text.clone())) };
+            let reply = shared.or_make("a".into(), (age, packed), make).await;
+            assert_eq!(reply.headers().contains_key(CONTENT_ENCODING), packed);
+            assert_eq!(reply.headers()[VARY], "accept-encoding");
+            let body = to_bytes(reply.into_body(), 1 << 20).await.unwrap();
+            assert_eq!(body.len() < 1000, packed);
+        }
+        // It is not worth it for a few bytes.
+        let make = async { Response::new(Body::from("short")) };
+        let reply = shared.or_make("b".into(), (age, true), make).await;
+        assert!(!reply.headers().contains_key(CONTENT_ENCODING));
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub use feedback::{
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,
-    PredictionFilter, RequestQuery, SetAside, ShadowAnswer, ShadowPair, ShadowQuery, VersionTotals,
+    PredictionFilter, RequestQuery, SetAside, ShadowAnswer, ShadowOf, ShadowPair, ShadowQuery,
+    VersionTotals,
 };
 pub use receipt::{Refused, RequestReceipt};
 pub use sqlite::{

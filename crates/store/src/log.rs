@@ -117,6 +117,17 @@ pub struct ShadowAnswer {
     pub latency_ns: Option<u64>,
 }
 
+/// What a version made of its copy of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowOf {
+    /// The version that got the copy.
+    pub version: VersionKey,
+    /// What it made of it.
+    pub answer: ShadowAnswer,
+    /// Why it failed, or refused the input.
+    pub error: Option<String>,
+}
+
 /// A request that was answered, and what another version made of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShadowPair {

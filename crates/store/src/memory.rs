@@ -11,8 +11,8 @@ use crate::{
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
     LogState, LogStore, LoggedPrediction, LookPoint, ModelStore, Piece, PlacedFeedback,
     PlacedOutcome, PredictionFilter, ReadModel, RequestQuery, RequestReceipt, RunningEvidence,
-    SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey, StoredOutcome,
-    StoredWebhook, VersionFilter, VersionTotals,
+    SetAside, ShadowOf, ShadowPair, ShadowQuery, StoreError, StoredFeedback, StoredKey,
+    StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use evidence::Unit;
 use log::Log;
@@ -235,6 +235,10 @@ impl LogStore for MemoryStore {
     ) -> Result<Vec<(u64, i64)>, StoreError> {
         let memory = self.lock();
         Ok(memory.log.request_numbers(&memory.models, after, limit))
+    }
+
+    async fn shadows_of(&self, mirrored: PredictionId) -> Result<Vec<ShadowOf>, StoreError> {
+        Ok(self.lock().log.shadows_of(mirrored))
     }
 
     async fn shadow_pairs(&self, query: ShadowQuery) -> Result<Vec<ShadowPair>, StoreError> {

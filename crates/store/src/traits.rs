@@ -5,8 +5,9 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
     LogState, LoggedPrediction, LookPoint, NotApplied, Piece, PlacedFeedback, PlacedOutcome,
-    PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError,
-    StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    PredictionFilter, RequestQuery, RequestReceipt, SetAside, ShadowOf, ShadowPair, ShadowQuery,
+    StoreError, StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter,
+    VersionTotals,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -337,6 +338,15 @@ pub trait LogStore: Clone + Send + Sync + 'static {
         &self,
         query: ShadowQuery,
     ) -> impl Future<Output = Result<Vec<ShadowPair>, StoreError>> + Send;
+
+    /// What versions made of their copies of a request, in the order in which they answered.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn shadows_of(
+        &self,
+        mirrored: PredictionId,
+    ) -> impl Future<Output = Result<Vec<ShadowOf>, StoreError>> + Send;
 
     /// The entries of calls that have begun and have no outcome yet, oldest first.
     ///

@@ -72,7 +72,7 @@ pub use number::{Accuracy, InvalidNumber, Percent};
 pub use onnx_spec::{BatchSpec, OnnxEngine, OnnxSpec};
 pub use policy::{
     Algorithm, BanditProgress, BanditSettings, Hold, Intervention, NoTraffic, Policy, Progress,
-    Promotion, RolloutProgress, RolloutSettings, default_floor, fits_as_floor,
+    Promotion, RolloutProgress, RolloutSettings, Wait, default_floor, fits_as_floor,
 };
 pub use prediction::{
     Failure, Input, Outcome, Output, PredictionRecord, Reason, RequestKey, ShadowRecord, Status,

@@ -530,6 +530,20 @@ impl Hold {
     }
 }
 
+/// What a step of a rollout still lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// It has not lasted long enough.
+    Time,
+    /// The candidate has too few units.
+    Units,
+    /// Bad events of the candidate have come in a burst: whether it is an accident is known when it is over.
+    Burst,
+    /// It is not shown yet that the candidate is not much worse, which `promotion: strict` asks for.
+    Proof,
+}
+
 /// How far a rollout has come.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -552,6 +566,9 @@ pub struct RolloutProgress {
     pub units: u64,
     /// Units that it needs there.
     pub min_units: u64,
+    /// What the step still lacked at the last look, where nothing held it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Wait>,
 }
 
 /// How far a bandit has come.

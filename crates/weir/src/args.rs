@@ -7,11 +7,12 @@ mod client;
 mod control;
 
 pub(crate) use client::{
-    CompletionsArgs, CreateWebhookArgs, ExportArgs, ExportFeedbackArgs, FeedbackArgs,
-    FeedbackCommand, FilterArgs, Format, ImportArgs, ImportCommand, LoadArgs, LoadPredictionsArgs,
-    ModelsArgs, ModelsCommand, PredictArgs, PredictionsArgs, PredictionsCommand, RegisterArgs,
-    ReportArgs, RowFormat, SendFeedbackArgs, TailArgs, TrafficArgs, TrafficCommand, WebhooksArgs,
-    WebhooksCommand,
+    AliasesArgs, AliasesCommand, CompletionsArgs, CreateWebhookArgs, DeclareMetricArgs, ExportArgs,
+    ExportFeedbackArgs, FeedbackArgs, FeedbackCommand, FilterArgs, Format, ImportArgs,
+    ImportCommand, LoadArgs, LoadPredictionsArgs, MetricsArgs, MetricsCommand, ModelsArgs,
+    ModelsCommand, PredictArgs, PredictionsArgs, PredictionsCommand, RegisterArgs, ReportArgs,
+    RowFormat, RulesArgs, RulesCommand, SendFeedbackArgs, ShadowReportArgs, TailArgs, TrafficArgs,
+    TrafficCommand, WebhooksArgs, WebhooksCommand,
 };
 pub(crate) use control::{
     ConnectArgs, EvaluateArgs, ExperimentArgs, ExperimentCommand, OneArgs, PromoteArgs,
@@ -54,7 +55,7 @@ pub(crate) enum Command {
     /// See it work: two trained ONNX versions in an experiment, 70/30, on 2,688 labelled reviews;
     /// `demo rollout` shows a candidate that climbs to 100 %, `demo regression` one that is rolled back.
     Demo(DemoArgs),
-    /// Versions of a running server: list, register, activate, delete.
+    /// Versions of a running server: list, register, activate, shadow, delete.
     ///
     /// Example: weir models register --name fraud --model-version 2.0.0 --service http://127.0.0.1:9000/predict
     Models(ModelsArgs),
@@ -62,6 +63,18 @@ pub(crate) enum Command {
     ///
     /// Example: weir traffic set sentiment 1.0.0=90 2.0.0=10
     Traffic(TrafficArgs),
+    /// Rules that give certain callers a certain version: list, set, clear.
+    ///
+    /// Example: weir rules set sentiment 'beta = true -> 2.0.0'
+    Rules(RulesArgs),
+    /// Names that stand for versions, such as @champion: list, set, delete.
+    ///
+    /// Example: weir aliases set sentiment champion 2.0.0
+    Aliases(AliasesArgs),
+    /// What versions are measured by: list, declare, delete.
+    ///
+    /// Example: weir metrics declare shop converted --kind binary --window 7d
+    Metrics(MetricsArgs),
     /// Ask a running server for a prediction.
     ///
     /// Example: weir predict 'not bad at all' --unit user-42
@@ -1334,7 +1347,7 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
             .iter()
             .find(named)
             .filter(|arg| arg.get_id() != "config");
-        let arg = arg.ok_or_else(|| fail(format!("`{key}` is not a setting")))?;
+        let arg = arg.ok_or_else(|| fail(unknown_setting(&key, &known)))?;
         let elsewhere = typed.value_source(arg.get_id().as_str());
         if elsewhere.is_some_and(|source| source != ValueSource::DefaultValue) {
             continue;
@@ -1366,6 +1379,20 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
         }
     }
     Ok(flags)
+}
+
+/// What is no setting may be a slip of the pen.
+fn unknown_setting(key: &str, known: &[&clap::Arg]) -> String {
+    let names = known
+        .iter()
+        .filter_map(|arg| arg.get_long())
+        .map(|long| long.replace('-', "_"));
+    let like = names.map(|name| (strsim::jaro_winkler(&name, key), name));
+    let nearest = like.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    match nearest.filter(|(likeness, _)| *likeness > 0.85) {
+        Some((_, name)) => format!("`{key}` is not a setting; is `{name}` meant?"),
+        None => format!("`{key}` is not a setting"),
+    }
 }
 
 /// A plain value; nothing for what no setting is.

@@ -10,10 +10,11 @@ use anyhow::{Context, bail};
 use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Progress};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use types::{Action, Intervention};
+use types::{Action, Intervention, Wait};
 
 /// A plan from the log of a running server.
 pub(crate) fn run_plan(
@@ -90,10 +91,10 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> anyhow::Result<ExitCode> {
                 code = cli.watch(&id, one.exit_on_hold).await?;
                 Ok(())
             }
-            ExperimentCommand::Start(one) => {
-                let id = cli.find(&one.target).await?;
-                let started = cli.client.start(&id, false).await?;
-                cli.print(&started, || describe(&started.experiment))
+            ExperimentCommand::Start { which, dry_run } => {
+                let id = cli.find(&which.target).await?;
+                let started = cli.client.start(&id, *dry_run).await?;
+                cli.print(&started, || begun(&started))
             }
             ExperimentCommand::Pause(one) => cli.intervene(one, Intervention::Pause).await,
             ExperimentCommand::Resume(one) => cli.intervene(one, Intervention::Resume).await,
@@ -137,7 +138,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn shares(weights: &std::collections::BTreeMap<String, f64>) -> String {
+fn shares(weights: &BTreeMap<String, f64>) -> String {
     let each = weights
         .iter()
         .map(|(version, share)| format!("{version} {:.1} %", 100.0 * share));
@@ -226,25 +227,7 @@ impl Cli {
         } else {
             self.start_new(&body).await?
         };
-        let text = || {
-            let change = |traffic: &std::collections::BTreeMap<String, f64>| {
-                let each = traffic
-                    .iter()
-                    .map(|(version, percent)| format!("{version} {percent} %"));
-                each.collect::<Vec<_>>().join(", ")
-            };
-            let what = if started.dry_run {
-                "Dry run: nothing changed.".to_owned()
-            } else {
-                describe(&started.experiment)
-            };
-            format!(
-                "{what}\ntraffic before: {}; after: {}",
-                change(&started.traffic_before),
-                change(&started.traffic_after)
-            )
-        };
-        self.print(&started, text)?;
+        self.print(&started, || begun(&started))?;
         if args.watch && !args.dry_run {
             let id = &started.experiment.experiment;
             return self.watch(id, args.exit_on_hold).await;
@@ -253,6 +236,8 @@ impl Cli {
     }
 
     async fn start_new(&self, body: &CreateExperiment) -> anyhow::Result<api::StartedExperiment> {
+        // What is refused leaves no draft, and nothing in the audit.
+        self.client.try_experiment(body).await?;
         let draft = self.client.create_experiment(body).await?;
         match self.client.start(&draft.experiment, false).await {
             Ok(started) => Ok(started),
@@ -277,10 +262,7 @@ impl Cli {
             .filter_map(|(key, value)| Some((key, value?)))
             .collect();
         let found = self.client.experiments(&filter).await?;
-        self.print(&found, || {
-            let lines: Vec<String> = found.iter().map(describe).collect();
-            lines.join("\n")
-        })
+        self.print(&found, || listed(&found))
     }
 
     async fn create(&self, file: &Path) -> anyhow::Result<()> {
@@ -399,6 +381,64 @@ pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// What a start has changed, or would change.
+fn begun(started: &api::StartedExperiment) -> String {
+    let change = |traffic: &BTreeMap<String, f64>| {
+        let each = traffic
+            .iter()
+            .map(|(version, percent)| format!("{version} {percent} %"));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let what = if started.dry_run {
+        "Dry run: nothing changed.".to_owned()
+    } else {
+        describe(&started.experiment)
+    };
+    format!(
+        "{what}\ntraffic before: {}; after: {}",
+        change(&started.traffic_before),
+        change(&started.traffic_after)
+    )
+}
+
+fn listed(experiments: &[Experiment]) -> String {
+    if experiments.is_empty() {
+        return "there are no such experiments; `weir rollout start` or `weir experiment create` makes one".into();
+    }
+    let row = |experiment: &Experiment| {
+        let arms = experiment.arms.iter();
+        let arms = arms.map(|arm| format!("{} {:.0}%", arm.version, 100.0 * arm.share));
+        let progress = experiment.progress.as_ref();
+        let step = progress.and_then(|progress| progress.step.zip(progress.steps));
+        let step = step.map_or(String::new(), |(step, steps)| {
+            format!(", step {step} of {steps}")
+        });
+        let held = progress.and_then(|progress| progress.held.as_ref());
+        let held = held.map_or(String::new(), |held| format!(", held: {}", held.as_str()));
+        let started = experiment.started_at.as_deref().unwrap_or("-");
+        vec![
+            experiment.experiment.clone(),
+            experiment.name.clone(),
+            policy(experiment).to_owned(),
+            format!("{}{step}{held}", experiment.status),
+            arms.collect::<Vec<_>>().join(", "),
+            started.get(..16).unwrap_or(started).replace('T', " "),
+            experiment.title.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = experiments.iter().map(row).collect();
+    let head = [
+        "experiment",
+        "model",
+        "policy",
+        "status",
+        "arms",
+        "started (UTC)",
+        "title",
+    ];
+    crate::table::fitting(&head, &rows, &["title", "started (UTC)", "policy"])
+}
+
 /// An experiment in a line.
 fn describe(experiment: &Experiment) -> String {
     let arms: Vec<String> = experiment
@@ -495,6 +535,17 @@ fn missing(progress: &Progress) -> Option<String> {
     {
         parts.push(format!("units ({} of {})", grouped(units), grouped(needed)));
     }
+    let watched = [
+        (
+            Wait::Burst,
+            "the end of a burst of bad events (5 minutes without one)",
+        ),
+        (Wait::Proof, "proof that the candidate is not much worse"),
+    ];
+    let watched = watched
+        .iter()
+        .filter(|(wait, _)| progress.waits_for.contains(wait));
+    parts.extend(watched.map(|(_, text)| (*text).to_owned()));
     let left = progress.seconds_left.filter(|left| *left > 0.0);
     let left = left.map_or(String::new(), |left| format!(", about {}", lasting(left)));
     (!parts.is_empty()).then(|| parts.join(" and ") + &left)
@@ -505,7 +556,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// A length of time as people say it.
-fn lasting(seconds: f64) -> String {
+pub(crate) fn lasting(seconds: f64) -> String {
     match seconds {
         ..90.0 => format!("{seconds:.0} s"),
         ..5400.0 => format!("{:.0} min", seconds / 60.0),

@@ -107,7 +107,7 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let labels = replay(&client).await?;
     let received = client.feedback(&labels).await?;
     let results = client.results(&experiment).await?;
-    print_report(&client.performance().await?, &received, &results);
+    print_report(&client.report(&[]).await?, &received, &results);
     let right = offline(&client).await?;
     print_offline(&right);
     if !args.exit {

@@ -5,7 +5,7 @@
 
 use crate::args::{ImportArgs, ImportCommand, LoadArgs, LoadPredictionsArgs, RowFormat};
 use crate::control::Cli;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -20,6 +20,10 @@ use std::process::ExitCode;
 const BATCH: usize = 2000;
 /// Bytes of a batch, beyond which it is sent.
 const BATCH_BYTES: usize = 4 << 20;
+/// Some programs begin a file with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// A body of so many bytes is too large for no server.
+const ALWAYS_TAKEN: usize = 8 << 20;
 /// So many refused rows are shown.
 const SHOWN: usize = 20;
 
@@ -100,8 +104,7 @@ async fn predictions(cli: &Cli, args: &LoadPredictionsArgs) -> anyhow::Result<u6
         .into_iter()
         .filter_map(|(field, value)| Some((field, value.clone()?)));
     let kind = Kind {
-        what: "predictions",
-        fields: PREDICTION,
+        what: What::Predictions,
         defaults: defaults.collect(),
     };
     kind.load(cli, &args.load).await
@@ -109,17 +112,39 @@ async fn predictions(cli: &Cli, args: &LoadPredictionsArgs) -> anyhow::Result<u6
 
 pub(crate) async fn feedback(cli: &Cli, args: &LoadArgs) -> anyhow::Result<u64> {
     let kind = Kind {
-        what: "values",
-        fields: FEEDBACK,
+        what: What::Values,
         defaults: Vec::new(),
     };
     kind.load(cli, args).await
 }
 
 /// What rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Predictions,
+    /// Feedback.
+    Values,
+}
+
+impl What {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Predictions => "predictions",
+            Self::Values => "values",
+        }
+    }
+
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Predictions => PREDICTION,
+            Self::Values => FEEDBACK,
+        }
+    }
+}
+
+/// What rows are, and what they have by default.
 struct Kind {
-    what: &'static str,
-    fields: &'static [&'static str],
+    what: What,
     /// What a row has where it does not say it.
     defaults: Vec<(&'static str, String)>,
 }
@@ -148,20 +173,17 @@ struct Done {
 
 impl Kind {
     async fn load(&self, cli: &Cli, args: &LoadArgs) -> anyhow::Result<u64> {
-        let path = &args.file;
-        let named = || path.display().to_string();
-        let mut file = File::open(path).with_context(named)?;
-        let (sha256, bytes) = crate::artifact::hash(&mut file).with_context(named)?;
-        let sha256 = sha256.as_str();
-        let beside = beside(path);
-        let before = std::fs::read(&beside).ok();
+        let source = Source::open(&args.file)?;
+        let sha256 = source.sha256.as_str();
+        let beside = source.beside.as_deref();
+        let before = beside.and_then(|beside| std::fs::read(beside).ok());
         let before: Reached = before
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
         let of = format!(
             "{} {} {:?} {:?}",
             cli.client.address(),
-            self.what,
+            self.what.as_str(),
             self.defaults,
             args.map
         );
@@ -171,16 +193,16 @@ impl Kind {
         } else {
             0
         };
-        let columns = Columns::new(self.fields, &args.map)?;
-        let mut rows = Rows::open(path, args.format, columns)?;
-        let bar = ProgressBar::new(bytes).with_style(
+        let columns = Columns::new(self.what, &args.map)?;
+        let mut rows = Rows::open(&source, args.format, columns)?;
+        let bar = ProgressBar::new(source.bytes).with_style(
             ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         let mut done = Done::default();
         let mut batch = Batch::default();
         let (mut number, mut first) = (0, None);
-        let mut ids = Ids::of(path);
+        let mut ids = Ids::of(&source);
         while let Some(row) = rows.next()? {
             number += 1;
             let line = row.line;
@@ -193,7 +215,12 @@ impl Kind {
             match row {
                 Ok(row) => {
                     first = first.or_else(|| Some(row.clone()));
-                    batch.add(line, &row)?;
+                    let text = serde_json::to_vec(&row)?;
+                    // A row that is too large for the server goes alone, so that no other one is refused with it.
+                    if batch.text.len() + text.len() > BATCH_BYTES {
+                        self.send(cli, args, &mut batch, &mut done).await?;
+                    }
+                    batch.add(line, &text);
                 }
                 Err(why) => {
                     // What stands before it is sent, as the message says.
@@ -204,12 +231,13 @@ impl Kind {
             if batch.lines.len() >= BATCH || batch.text.len() >= BATCH_BYTES {
                 self.send(cli, args, &mut batch, &mut done).await?;
                 bar.set_position(rows.read_bytes());
-                bar.set_message(format!("{} {}", done.recorded + done.duplicate, self.what));
-                keep(args, &beside, (sha256, &of), number)?;
+                let sent = done.recorded + done.duplicate;
+                bar.set_message(format!("{sent} {}", self.what.as_str()));
+                keep(args, beside, (sha256, &of), number)?;
             }
         }
         self.send(cli, args, &mut batch, &mut done).await?;
-        keep(args, &beside, (sha256, &of), number)?;
+        keep(args, beside, (sha256, &of), number)?;
         bar.finish_and_clear();
         done.rows = number;
         if args.dry_run {
@@ -224,10 +252,10 @@ impl Kind {
         cli.print(&done, || {
             let mut lines = vec![format!(
                 "{}: {} rows, {} {} recorded, {} known already, {} refused",
-                path.display(),
+                source.name,
                 number,
                 done.recorded,
-                self.what,
+                self.what.as_str(),
                 done.duplicate,
                 done.refused
             )];
@@ -258,9 +286,9 @@ impl Kind {
             row.remove("propensity");
         }
         // By its content: what was sent before the file was corrected is known again.
-        let own = match self.fields == PREDICTION {
-            true if !row.contains_key("token") => Some("request_id"),
-            false if row.contains_key("unit_id") => Some("outcome_id"),
+        let own = match self.what {
+            What::Predictions if !row.contains_key("token") => Some("request_id"),
+            What::Values if row.contains_key("unit_id") => Some("outcome_id"),
             _ => None,
         };
         if let Some(field) = own.filter(|field| !row.contains_key(*field)) {
@@ -281,22 +309,23 @@ impl Kind {
         done: &mut Done,
     ) -> anyhow::Result<()> {
         let Batch { lines, text } = std::mem::take(batch);
+        let bytes = text.len();
         if lines.is_empty() || args.dry_run {
             return Ok(());
         }
-        let answer = if self.fields == PREDICTION {
-            cli.client
+        let answer = match self.what {
+            What::Predictions => cli
+                .client
                 .observe(text)
                 .await
-                .map(|reply| (reply.recorded, reply.duplicate, reply.errors))
-        } else {
-            match cli.client.feedback_lines(text).await {
+                .map(|reply| (reply.recorded, reply.duplicate, reply.errors)),
+            What::Values => match cli.client.feedback_lines(text).await {
                 Ok(reply) => settled(cli, lines.len() as u64, reply).await.map(|reply| {
                     let new = reply.recorded + reply.replaced + reply.unmatched + reply.dropped;
                     (new, reply.duplicate, reply.errors)
                 }),
                 Err(error) => Err(error),
-            }
+            },
         };
         let (recorded, duplicate, errors) = match answer {
             Ok(answer) => answer,
@@ -316,6 +345,18 @@ impl Kind {
                     done.refuse(*line, &why, args)?;
                 }
                 return Ok(());
+            }
+            Err(api::ClientError::Refused(problem))
+                if problem.code == api::ErrorCode::BodyTooLarge && lines.len() == 1 =>
+            {
+                return done.refuse(lines[0], &problem.detail, args);
+            }
+            // Before it has all of a body that is too large, a server may end the connection.
+            Err(api::ClientError::Transport(_)) if lines.len() == 1 && bytes > ALWAYS_TAKEN => {
+                let why = format!(
+                    "the connection ended while its {bytes} bytes were sent: they may be more than the server takes"
+                );
+                return done.refuse(lines[0], &why, args);
             }
             Err(error) => return Err(error.into()),
         };
@@ -373,7 +414,7 @@ impl Done {
         bail!(
             "line {line} of {} is refused: {why}\nThe rows before it were sent; correct the line and run the same \
              command again, or leave refused rows out with --skip-refused",
-            args.file.display()
+            named(&args.file)
         )
     }
 }
@@ -387,11 +428,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, line: u64, row: &Value) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.text, row)?;
+    fn add(&mut self, line: u64, row: &[u8]) {
+        self.text.extend_from_slice(row);
         self.text.push(b'\n');
         self.lines.push(line);
-        Ok(())
     }
 }
 
@@ -402,10 +442,14 @@ struct Ids {
 }
 
 impl Ids {
-    fn of(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default();
+    fn of(source: &Source) -> Self {
+        // A pipe has no name of its own: what came through it before is known again by all of its content.
+        let name = source.beside.as_ref().map(|_| {
+            let path = Path::new(&source.name);
+            path.file_name().unwrap_or_default().to_string_lossy()
+        });
         Self {
-            file: name.to_string_lossy().into_owned(),
+            file: name.map_or_else(|| source.sha256.clone(), |name| name.into_owned()),
             seen: HashMap::new(),
         }
     }
@@ -428,14 +472,59 @@ impl Ids {
     }
 }
 
+/// The rows as they come: a file, or what the standard input had to say, in a temporary one.
+struct Source {
+    name: String,
+    file: File,
+    sha256: String,
+    bytes: u64,
+    /// Where it is kept how far the file has come. A pipe has no such place: it begins anew.
+    beside: Option<PathBuf>,
+}
+
+impl Source {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let piped = path == Path::new(PIPED);
+        let name = named(path);
+        let open = || {
+            if !piped {
+                return File::open(path);
+            }
+            let mut file = tempfile::tempfile()?;
+            std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+            Ok(file)
+        };
+        let mut file = open().with_context(|| name.clone())?;
+        let (sha256, bytes) = crate::artifact::hash(&mut file).with_context(|| name.clone())?;
+        Ok(Self {
+            beside: (!piped).then(|| beside(path)),
+            name,
+            file,
+            sha256: sha256.to_string(),
+            bytes,
+        })
+    }
+}
+
+/// The name of a file that is the standard input.
+const PIPED: &str = "-";
+
+fn named(path: &Path) -> String {
+    if path == Path::new(PIPED) {
+        return "the standard input".into();
+    }
+    path.display().to_string()
+}
+
 /// Which column is which field.
 struct Columns {
-    fields: &'static [&'static str],
+    what: What,
     renamed: HashMap<String, String>,
 }
 
 impl Columns {
-    fn new(fields: &'static [&'static str], map: &[(String, String)]) -> anyhow::Result<Self> {
+    fn new(what: What, map: &[(String, String)]) -> anyhow::Result<Self> {
+        let fields = what.fields();
         for (column, field) in map {
             let known =
                 field.is_empty() || fields.contains(&field.split('.').next().unwrap_or_default());
@@ -447,7 +536,7 @@ impl Columns {
             }
         }
         Ok(Self {
-            fields,
+            what,
             renamed: map.iter().cloned().collect(),
         })
     }
@@ -457,12 +546,13 @@ impl Columns {
         if let Some(field) = self.renamed.get(column) {
             return Ok(Some(field.as_str()).filter(|field| !field.is_empty()));
         }
+        let fields = self.what.fields();
         let first = column.split('.').next().unwrap_or_default();
         let nested = matches!(first, "attributes" | "inputs") && column.contains('.');
-        if self.fields.contains(&column) || (nested && self.fields.contains(&first)) {
+        if fields.contains(&column) || (nested && fields.contains(&first)) {
             return Ok(Some(column));
         }
-        if self.fields == PREDICTION {
+        if self.what == What::Predictions {
             if MOMENTS.contains(&column) {
                 return Ok(Some("at"));
             }
@@ -473,7 +563,7 @@ impl Columns {
         bail!(
             "the column {column:?} is not one of the fields ({}); say which field it is with --map {column}=FIELD, \
              or leave it out with --map {column}=",
-            self.fields.join(", ")
+            fields.join(", ")
         )
     }
 
@@ -505,7 +595,7 @@ impl Columns {
             return Ok(());
         };
         match field.split_once('.') {
-            Some((outer, inner)) if !self.fields.contains(&field) => {
+            Some((outer, inner)) if !self.what.fields().contains(&field) => {
                 let object = row.entry(outer).or_insert_with(|| json!({}));
                 if let (Some(object), false) = (object.as_object_mut(), value.is_null()) {
                     object.insert(inner.to_owned(), value);
@@ -540,19 +630,21 @@ enum Rows {
 }
 
 impl Rows {
-    fn open(path: &Path, format: Option<RowFormat>, columns: Columns) -> anyhow::Result<Self> {
-        let named = || path.display().to_string();
-        let ending = path.extension().and_then(|ending| ending.to_str());
+    fn open(source: &Source, format: Option<RowFormat>, columns: Columns) -> anyhow::Result<Self> {
+        let named = || source.name.clone();
+        let ending = Path::new(&source.name)
+            .extension()
+            .and_then(|ending| ending.to_str());
         let format = match (format, ending) {
             (Some(format), _) => format,
             (None, Some("csv")) => RowFormat::Csv,
             (None, Some("ndjson" | "jsonl")) => RowFormat::Ndjson,
             _ => bail!(
                 "{} does not say its format; name it with --format ndjson or csv",
-                path.display()
+                source.name
             ),
         };
-        let file = File::open(path).with_context(named)?;
+        let file = source.file.try_clone().with_context(named)?;
         if format == RowFormat::Ndjson {
             return Ok(Self::Ndjson {
                 lines: BufReader::new(file),
@@ -561,12 +653,14 @@ impl Rows {
                 bytes: 0,
             });
         }
-        let mut reader = Box::new(csv::Reader::from_reader(file));
+        // A row that has too many columns, or too few, is refused alone.
+        let reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let mut reader = Box::new(reader);
         let mut header = reader.headers().with_context(named)?.clone();
         header.trim();
         let header = header
             .iter()
-            .map(|column| column.trim_start_matches('\u{feff}'))
+            .map(|column| column.trim_start_matches(BYTE_ORDER_MARK))
             .collect::<csv::StringRecord>();
         // Said before anything is sent.
         columns.check(&header)?;
@@ -592,20 +686,21 @@ impl Rows {
                 line,
                 bytes,
             } => loop {
-                let mut text = String::new();
+                let mut text = Vec::new();
                 let read = lines
-                    .read_line(&mut text)
+                    .read_until(b'\n', &mut text)
                     .with_context(|| format!("line {}", *line + 1))?;
                 if read == 0 {
                     return Ok(None);
                 }
                 *line += 1;
                 *bytes += read as u64;
-                if !text.trim().is_empty() {
-                    let fields = of_json(&text, columns).with_context(|| format!("line {line}"));
+                let text = std::str::from_utf8(&text).context("is not UTF-8");
+                let text = text.map(|text| text.trim_start_matches(BYTE_ORDER_MARK));
+                if !text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
                     return Ok(Some(Row {
                         line: *line,
-                        fields,
+                        fields: text.and_then(|text| of_json(text, columns)),
                     }));
                 }
             },
@@ -614,23 +709,36 @@ impl Rows {
                 header,
                 columns,
             } => {
-                let mut record = csv::StringRecord::new();
-                if !reader.read_record(&mut record)? {
+                let mut record = csv::ByteRecord::new();
+                if !reader.read_byte_record(&mut record)? {
                     return Ok(None);
                 }
                 let line = record.position().map_or(0, csv::Position::line);
-                let mut fields = Map::new();
-                for (column, text) in header.iter().zip(&record) {
-                    let field = columns.field(column)?.unwrap_or_default();
-                    columns.put(&mut fields, column, of_text(field, text))?;
-                }
-                Ok(Some(Row {
-                    line,
-                    fields: Ok(fields),
-                }))
+                let fields = of_csv(&record, header, columns);
+                Ok(Some(Row { line, fields }))
             }
         }
     }
+}
+
+fn of_csv(
+    record: &csv::ByteRecord,
+    header: &csv::StringRecord,
+    columns: &Columns,
+) -> anyhow::Result<Map<String, Value>> {
+    ensure!(
+        record.len() == header.len(),
+        "the row has {} columns, where the header has {}",
+        record.len(),
+        header.len()
+    );
+    let mut fields = Map::new();
+    for (column, text) in header.iter().zip(record) {
+        let text = std::str::from_utf8(text).context("is not UTF-8")?;
+        let field = columns.field(column)?.unwrap_or_default();
+        columns.put(&mut fields, column, of_text(field, text))?;
+    }
+    Ok(fields)
 }
 
 fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Map<String, Value>> {
@@ -663,13 +771,13 @@ fn beside(path: &Path) -> PathBuf {
 
 fn keep(
     args: &LoadArgs,
-    beside: &Path,
+    beside: Option<&Path>,
     (sha256, of): (&str, &str),
     rows: u64,
 ) -> anyhow::Result<()> {
-    if args.dry_run {
+    let Some(beside) = beside.filter(|_| !args.dry_run) else {
         return Ok(());
-    }
+    };
     let reached = Reached {
         sha256: sha256.to_owned(),
         of: of.to_owned(),

@@ -10,6 +10,7 @@ mod doctor;
 mod journal;
 mod keys;
 mod load;
+mod metrics;
 mod models;
 mod plan;
 mod predictions;
@@ -19,6 +20,7 @@ mod serve;
 mod simulation;
 mod table;
 mod told;
+mod traffic;
 mod verify;
 mod webhooks;
 
@@ -114,7 +116,10 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => backup::restore(&args),
         Command::Keys(keys) => keys::run(&keys),
         Command::Models(models) => models::models(&models),
-        Command::Traffic(traffic) => models::traffic(&traffic),
+        Command::Traffic(traffic) => traffic::traffic(&traffic),
+        Command::Rules(rules) => traffic::rules(&rules),
+        Command::Aliases(aliases) => traffic::aliases(&aliases),
+        Command::Metrics(metrics) => metrics::metrics(&metrics),
         Command::Predict(predict) => models::predict(&predict),
         Command::Report(report) => models::report(&report),
         Command::Feedback(feedback) => told::feedback(&feedback),
@@ -157,7 +162,7 @@ pub(crate) fn talk(text: &str) {
 }
 
 /// What to do about an error.
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+fn hint(error: &anyhow::Error) -> Option<String> {
     let opened = error.downcast_ref::<store::OpenError>();
     let started = error.downcast_ref::<server::StartError>();
     let opened = opened.or(match started {
@@ -165,9 +170,9 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         _ => None,
     });
     if let Some(server::StartError::Journal { reason, .. }) = started {
-        return Some(journal_hint(reason));
+        return Some(journal_hint(reason).into());
     }
-    Some(match (opened, started) {
+    let known = match (opened, started) {
         (Some(store::OpenError::InUse(_)), _) => {
             "stop the other server, or choose another directory with --data-dir"
         }
@@ -191,25 +196,86 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
             }
             return error
                 .downcast_ref::<args::InvalidArgs>()
-                .map(|error| error.hint);
+                .map(|error| error.hint.into());
         }
-    })
+    };
+    Some(known.into())
 }
 
-fn client_hint(error: &api::ClientError) -> Option<&'static str> {
+fn client_hint(error: &api::ClientError) -> Option<String> {
     match error {
         api::ClientError::Transport(_) => Some(
             "check --url (or WEIR_URL): does a server run there, and is it http or https? For a certificate of your \
-             own authority use --ca-file (or WEIR_CA_FILE)",
+             own authority use --ca-file (or WEIR_CA_FILE)"
+                .into(),
         ),
         api::ClientError::Refused(problem) if problem.code == api::ErrorCode::Unauthenticated => {
             Some(
                 "put a key into WEIR_KEY, or name a file with one (--key-file); if the last one is lost, stop the \
-                 server and make another one: `weir keys create --data-dir DIR`",
+                 server and make another one: `weir keys create --data-dir DIR`"
+                    .into(),
             )
+        }
+        api::ClientError::Refused(problem) => {
+            let details = problem.errors.iter().map(|error| &error.detail);
+            let mut details = std::iter::once(&problem.detail).chain(details);
+            details.find_map(|detail| command_of(detail))
         }
         _ => None,
     }
+}
+
+/// Calls that errors of a server advise, and the commands that make them. What a call is about stands between its first
+/// words and the end: the first one that fits is meant.
+const COMMANDS: [(&str, &str, &str); 15] = [
+    ("GET /models", "", "weir models list"),
+    (
+        "POST /models/",
+        "/activate",
+        "weir models activate MODEL_ID PERCENT",
+    ),
+    (
+        "POST /models",
+        "",
+        "weir models register --name NAME --model-version VERSION",
+    ),
+    (
+        "PUT /models/",
+        "/artifact",
+        "weir artifact put MODEL_ID FOLDER",
+    ),
+    ("GET /experiments", "", "weir experiment list"),
+    (
+        "POST /experiments/",
+        "/stop",
+        "weir experiment stop EXPERIMENT",
+    ),
+    ("PUT /aliases/", "", "weir aliases set NAME ALIAS VERSION"),
+    (
+        "PUT /metrics/",
+        "",
+        "weir metrics declare NAME METRIC --kind KIND",
+    ),
+    ("GET /traffic/", "", "weir traffic show NAME"),
+    ("PUT /traffic/", "", "weir traffic set NAME VERSION=PERCENT"),
+    ("GET /webhooks", "", "weir webhooks list"),
+    ("GET /keys", "", "weir keys list"),
+    ("POST /feedback", "", "weir feedback send"),
+    ("GET /rules/", "", "weir rules list NAME"),
+    ("GET /metrics/", "", "weir metrics list NAME"),
+];
+
+/// The command that makes the call which an error advises.
+fn command_of(detail: &str) -> Option<String> {
+    let calls = detail.split('`').skip(1).step_by(2);
+    let command = |call: &str| {
+        let fits = |(begins, ends, _): &&(&str, &str, &str)| {
+            call.starts_with(begins) && call.ends_with(ends)
+        };
+        COMMANDS.iter().find(fits).map(|(_, _, command)| *command)
+    };
+    let command = calls.filter_map(command).next()?;
+    Some(format!("here that is `{command}`"))
 }
 
 fn journal_hint(error: &::journal::OpenError) -> &'static str {

@@ -1,12 +1,14 @@
-//! `weir models`, `weir traffic`, `weir predict`, `weir report`: versions of a running server, and what they do.
+//! `weir models`, `weir predict`, `weir report`: versions of a running server, and what they do.
 
 use crate::args::{
-    ModelsArgs, ModelsCommand, PredictArgs, RegisterArgs, ReportArgs, TrafficArgs, TrafficCommand,
+    ModelsArgs, ModelsCommand, PredictArgs, RegisterArgs, ReportArgs, ShadowReportArgs,
 };
 use crate::control::{Cli, run, say};
 use crate::table::table;
 use anyhow::Context;
-use api::{PredictRequest, RegisterVersion, SetTraffic, Traffic, Version};
+use api::{
+    PatchVersion, PredictRequest, RegisterVersion, SetShadow, ShadowPairs, ShadowReport, Version,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -46,9 +48,40 @@ pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
                 let version = cli.client.deactivate(model_id).await?;
                 cli.print(&version, || weighted(&version))
             }
+            ModelsCommand::Update {
+                model_id,
+                status,
+                description,
+                tags,
+            } => {
+                let body = json!({
+                    "status": status,
+                    "description": description,
+                    "tags": (!tags.is_empty()).then(|| {
+                        tags.iter().cloned().collect::<BTreeMap<String, String>>()
+                    }),
+                });
+                let body: PatchVersion = serde_json::from_value(body)?;
+                let version = cli.client.patch_version(model_id, &body).await?;
+                cli.print(&version, || weighted(&version))
+            }
             ModelsCommand::Delete { model_id } => {
                 let said = cli.client.delete_version(model_id).await?;
                 cli.print(&said, || said.message.clone())
+            }
+            ModelsCommand::Shadow { model_id, percent } => {
+                let body = SetShadow { percent: *percent };
+                let version = cli.client.set_shadow(model_id, &body).await?;
+                cli.print(&version, || {
+                    format!(
+                        "version {} of {} gets copies of {} % of the requests",
+                        version.version, version.name, version.shadow_percent
+                    )
+                })
+            }
+            ModelsCommand::ShadowReport(report) => {
+                let found = shadow_report(&cli, report).await?;
+                cli.print(&found, || pairs(&found))
             }
         }
     })
@@ -137,85 +170,6 @@ fn weighted(version: &Version) -> String {
         said.push_str(&format!("\nwarning: {warning}"));
     }
     said
-}
-
-pub(crate) fn traffic(args: &TrafficArgs) -> anyhow::Result<ExitCode> {
-    run(async {
-        let cli = Cli::new(&args.connect)?;
-        match &args.command {
-            TrafficCommand::Show { name } => {
-                let traffic = cli.client.traffic(name).await?;
-                cli.print(&traffic, || split(&traffic))
-            }
-            TrafficCommand::Set {
-                name,
-                weights,
-                revision,
-                fallback,
-                takeover,
-                dry_run,
-            } => {
-                let weights: BTreeMap<String, f64> = weights.iter().cloned().collect();
-                if *dry_run {
-                    let before = cli.client.traffic(name).await?;
-                    let said = json!({"dry_run": true, "before": before, "weights": weights});
-                    return cli.print(&said, || {
-                        let after = weights
-                            .iter()
-                            .map(|(version, weight)| format!("{version} {weight} %"));
-                        format!(
-                            "Dry run: nothing changed.\n{}\nafter: {}",
-                            split(&before),
-                            after.collect::<Vec<_>>().join(", ")
-                        )
-                    });
-                }
-                let body = SetTraffic {
-                    revision: *revision,
-                    weights,
-                    fallback: *fallback,
-                    takeover: *takeover,
-                };
-                let traffic = cli.client.set_traffic(name, &body).await?;
-                cli.print(&traffic, || split(&traffic))
-            }
-        }
-    })
-}
-
-fn split(traffic: &Traffic) -> String {
-    let row = |version: &api::TrafficShare| {
-        vec![
-            version.version.clone(),
-            version.model_id.clone(),
-            version.status.to_string(),
-            format!("{}%", version.traffic_percent),
-            format!("{:.1}%", 100.0 * version.share),
-        ]
-    };
-    let rows: Vec<Vec<String>> = traffic.versions.iter().map(row).collect();
-    let mut lines = vec![format!("{}, revision {}", traffic.name, traffic.revision)];
-    if rows.is_empty() {
-        lines.push("no version answers; `weir models activate MODEL_ID 100` activates one".into());
-    } else {
-        let head = [
-            "version",
-            "model_id",
-            "status",
-            "weight",
-            "share of requests",
-        ];
-        lines.push(table(&head, &rows));
-    }
-    let experiment = traffic.experiment.as_ref();
-    lines.extend(experiment.map(|id| format!("the experiment {id} sets the weights")));
-    lines.extend(
-        traffic
-            .warning
-            .iter()
-            .map(|warning| format!("warning: {warning}")),
-    );
-    lines.join("\n")
 }
 
 pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
@@ -364,6 +318,67 @@ fn classes(found: &api::Classification) -> String {
         "{} as {}\n{}",
         found.name,
         found.positive,
+        table(&head, &rows)
+    )
+}
+
+async fn shadow_report(cli: &Cli, args: &ShadowReportArgs) -> anyhow::Result<ShadowReport> {
+    let query = [("since", &args.since), ("until", &args.until)];
+    let query: Vec<(&str, &str)> = query
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
+        .collect();
+    Ok(cli.client.shadow_report(&args.model_id, &query).await?)
+}
+
+/// Both sides of the pairs, and what the labels say.
+fn pairs(found: &ShadowReport) -> String {
+    if found.all.pairs == 0 {
+        return format!(
+            "version {} has answered no copies yet; `weir models shadow {} 10` sends it copies of 10 % of the requests",
+            found.model_version, found.model_id
+        );
+    }
+    let whole = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
+    let percent =
+        |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
+    let row = |beside: &str, of: &ShadowPairs| {
+        vec![
+            beside.to_owned(),
+            of.pairs.to_string(),
+            percent(of.agreement),
+            of.answered.errors.to_string(),
+            of.shadow.errors.to_string(),
+            whole(of.answered.p50_latency_ms),
+            whole(of.shadow.p50_latency_ms),
+            of.labelled.to_string(),
+            of.accuracy_difference
+                .map_or("-".to_owned(), |more| format!("{:+.1}%", 100.0 * more)),
+            of.p_value.map_or("-".to_owned(), |p| format!("{p:.2}")),
+        ]
+    };
+    let mut rows = vec![row("all", &found.all)];
+    if found.by_version.len() > 1 {
+        let each = found.by_version.iter();
+        rows.extend(each.map(|beside| row(&beside.model_version, &beside.pairs)));
+    }
+    let head = [
+        "beside",
+        "copies",
+        "agreed",
+        "errors",
+        "its errors",
+        "p50 ms",
+        "its p50",
+        "labels",
+        "more right",
+        "p",
+    ];
+    format!(
+        "the newest {} copies that version {} got, beside what callers got ({} copies were left out)\n{}",
+        found.all.pairs,
+        found.model_version,
+        found.dropped,
         table(&head, &rows)
     )
 }

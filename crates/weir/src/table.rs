@@ -30,12 +30,35 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 
 /// A table with a head. In a terminal that is too narrow, the widest columns are cut; in a file or a pipe nothing is.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    fitting(head, rows, &[])
+}
+
+/// The same, but that columns are left out before others are cut: the `spare` ones, in this order.
+pub(crate) fn fitting(head: &[&str], rows: &[Vec<String>], spare: &[&str]) -> String {
     let width = std::io::stdout()
         .is_terminal()
         .then(|| console::Term::stdout().size_checked())
         .flatten()
         .map(|(_, columns)| usize::from(columns));
-    within(head, rows, width)
+    without(head, rows, spare, width)
+}
+
+fn without(head: &[&str], rows: &[Vec<String>], spare: &[&str], width: Option<usize>) -> String {
+    let (mut head, mut rows) = (head.to_vec(), rows.to_vec());
+    for name in spare {
+        let whole = within(&head, &rows, None);
+        let widest = whole.lines().map(console::measure_text_width).max();
+        if width.is_none_or(|width| widest.unwrap_or(0) <= width) {
+            return whole;
+        }
+        if let Some(at) = head.iter().position(|column| column == name) {
+            head.remove(at);
+            for row in rows.iter_mut().filter(|row| at < row.len()) {
+                row.remove(at);
+            }
+        }
+    }
+    within(&head, &rows, width)
 }
 
 fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
@@ -72,7 +95,7 @@ fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
         let mut cells = rows
             .iter()
             .map(|row| cell(row, at))
-            .filter(|cell| cell != "-")
+            .filter(|cell| cell != "-" && !cell.is_empty())
             .peekable();
         let number = |cell: String| {
             cell.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-')
@@ -127,6 +150,18 @@ mod tests {
             shown.lines().nth(1).unwrap().contains("       1  ok"),
             "{shown}"
         );
+        // Before anything is cut, what can be spared is left out.
+        let one = [row("a name of a model", "1")];
+        let head = ["name", "requests", "status"];
+        let spare = ["requests", "status"];
+        let shown = |width| without(&head, &one, &spare, width);
+        assert!(shown(None).starts_with("name               requests  status"));
+        assert_eq!(
+            shown(Some(30)).lines().next(),
+            Some("name               status")
+        );
+        assert_eq!(shown(Some(17)), "name\na name of a model");
+        assert_eq!(shown(Some(10)), "name\na name of…");
         // However narrow, it is shown.
         assert!(within(&["name"], &rows, Some(1)).lines().count() == 3);
     }

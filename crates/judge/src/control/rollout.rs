@@ -7,7 +7,7 @@ use crate::results::{guarded, guards_both, has_several};
 use crate::words::{counted, significant};
 use types::{
     BuiltIn, Decision, Hold, MetricKind, MetricRole, NoTraffic, Progress, Promotion,
-    RolloutProgress, RolloutSettings, Timestamp,
+    RolloutProgress, RolloutSettings, Timestamp, Wait,
 };
 
 /// The longest time between two looks that counts as observed, in microseconds: a server that was away
@@ -26,6 +26,7 @@ pub(super) fn step(
     mut progress: RolloutProgress,
 ) -> Next {
     let was = progress.clone();
+    progress.waits_for.clear();
     if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
         return settled(progress, Some(Decision::RollBack), because);
     }
@@ -59,13 +60,8 @@ pub(super) fn step(
     if !look.complete {
         return settled(progress, None, String::new());
     }
-    let burst = look.results.burst_until();
-    let is_fresh = |minute: i64| look.now.seconds().div_euclid(60) - minute < FRESH_BURST;
-    if burst.is_some_and(is_fresh)
-        || progress.soaked_micros < settings.soak_micros(progress.step)
-        || progress.units < progress.min_units
-        || (settings.promotion == Promotion::Strict && !not_worse(look, settings, progress.step))
-    {
+    progress.waits_for = waits_for(look, settings, &progress);
+    if !progress.waits_for.is_empty() {
         return released(&was, progress);
     }
     if progress.units < LEAST_NAMED
@@ -88,6 +84,27 @@ pub(super) fn step(
     );
     let decision = advance(settings, &mut progress);
     settled(progress, Some(decision), because)
+}
+
+/// What the step lacks.
+fn waits_for(look: &Look<'_>, settings: &RolloutSettings, progress: &RolloutProgress) -> Vec<Wait> {
+    let burst = look.results.burst_until();
+    let is_fresh = |minute: i64| look.now.seconds().div_euclid(60) - minute < FRESH_BURST;
+    let is_strict = settings.promotion == Promotion::Strict;
+    let lacks = [
+        (
+            Wait::Time,
+            progress.soaked_micros < settings.soak_micros(progress.step),
+        ),
+        (Wait::Units, progress.units < progress.min_units),
+        (Wait::Burst, burst.is_some_and(is_fresh)),
+        (
+            Wait::Proof,
+            is_strict && !not_worse(look, settings, progress.step),
+        ),
+    ];
+    let lacks = lacks.into_iter().filter(|(_, lacks)| *lacks);
+    lacks.map(|(wait, _)| wait).collect()
 }
 
 /// Takes the next step; after the last one the candidate is promoted.

@@ -5,7 +5,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::pages::{self, Holding};
 use crate::state::AppState;
 use crate::unknown::Queries;
-use crate::{codec, experiments, models, reuse};
+use crate::{codec, experiments, gzip, models, reuse};
 use api::ErrorCode;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -328,7 +328,10 @@ impl Guard {
         let age = (row.method == "GET" && row.right.is_some() && parts.method == Method::GET)
             .then(|| reuse::allowed_age(&parts.headers))
             .flatten();
-        let asked = age.map(|age| (format!("{} {}", caller.sees(), parts.uri), age));
+        let asked = age.map(|age| {
+            let of = format!("{} {}", caller.sees(), parts.uri);
+            (of, (age, gzip::is_taken(&parts.headers)))
+        });
         let answer = async {
             let place = match pages::place(&state, row).await {
                 Ok(place) => place,
@@ -343,7 +346,7 @@ impl Guard {
         };
         match asked {
             None => answer.await,
-            Some((asked, age)) => state.shared.or_make(asked, age, answer).await,
+            Some((asked, how)) => state.shared.or_make(asked, how, answer).await,
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::{
     Appended, ByAttributes, Counted, Earlier, EarlierOutcomes, ExportFilter, Exported,
     ExportedPrediction, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, FeedbackResult,
     Incoming, LogState, LoggedPrediction, Part, Piece, PlacedFeedback, PredictionFilter, Receipt,
-    RequestQuery, RequestReceipt, Rollup, SetAside, ShadowAnswer, ShadowPair, ShadowQuery,
-    StoredFeedback, Tier, VersionTotals, part_of, unit_number,
+    RequestQuery, RequestReceipt, Rollup, SetAside, ShadowAnswer, ShadowOf, ShadowPair,
+    ShadowQuery, StoredFeedback, Tier, VersionTotals, part_of, unit_number,
 };
 use evidence::{
     Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
@@ -729,6 +729,25 @@ impl Log {
         attempts.into_iter().next()
     }
 
+    pub(super) fn shadows_of(&self, mirrored: PredictionId) -> Vec<ShadowOf> {
+        let mut found = Vec::new();
+        for (bytes, mirrors) in self.shadows.values() {
+            if let Ok(Entry {
+                kind: Kind::Shadow(made, _),
+                ..
+            }) = Entry::decode(bytes)
+                && mirrors.order() == mirrored.order()
+            {
+                found.push(ShadowOf {
+                    version: made.version,
+                    answer: shadow_answer(&made),
+                    error: made.error.map(str::to_owned),
+                });
+            }
+        }
+        found
+    }
+
     pub(super) fn shadow_pairs(&self, models: &Models, query: &ShadowQuery) -> Vec<ShadowPair> {
         let mut pairs = Vec::new();
         for (bytes, mirrors) in self.shadows.values().rev() {
@@ -747,12 +766,6 @@ impl Log {
             if made.version != query.version || elsewhere || !within(query.range, made.id.time()) {
                 continue;
             }
-            let answer = |p: &PredictionEntry<'_>, status| ShadowAnswer {
-                status,
-                prediction: p.prediction.map(json),
-                confidence: p.confidence,
-                latency_ns: p.latency_ns,
-            };
             let correct = MetricName::parse("correct").ok();
             let known = correct.and_then(|metric| self.feedback.get(&(p.id.order(), metric)));
             pairs.push(ShadowPair {
@@ -760,14 +773,7 @@ impl Log {
                 chosen: p.version,
                 served: p.served,
                 answer: answer(&p, p.status()),
-                shadow: answer(
-                    &made,
-                    match (made.error, made.rejected) {
-                        (None, _) => types::Status::Ok,
-                        (Some(_), true) => types::Status::Rejected,
-                        (Some(_), false) => types::Status::Error,
-                    },
-                ),
+                shadow: shadow_answer(&made),
                 label: known.and_then(|known| known.label.as_deref().map(json)),
             });
         }
@@ -1368,4 +1374,22 @@ fn logged(models: &Models, row: &Row, p: &PredictionEntry<'_>) -> LoggedPredicti
         position: Some(row.position),
         kept: p.kept,
     }
+}
+
+fn answer(p: &PredictionEntry<'_>, status: types::Status) -> ShadowAnswer {
+    ShadowAnswer {
+        status,
+        prediction: p.prediction.map(json),
+        confidence: p.confidence,
+        latency_ns: p.latency_ns,
+    }
+}
+
+fn shadow_answer(made: &PredictionEntry<'_>) -> ShadowAnswer {
+    let status = match (made.error, made.rejected) {
+        (None, _) => types::Status::Ok,
+        (Some(_), true) => types::Status::Rejected,
+        (Some(_), false) => types::Status::Error,
+    };
+    answer(made, status)
 }

@@ -9,8 +9,8 @@ use crate::{
     Alias, Appended, AuditEntry, AuditFilter, ByAttributes, Checkpoint, Delivery, Earlier,
     EarlierOutcomes, ExperimentFilter, ExportFilter, Exported, ExportedPrediction, Incoming,
     LogState, LoggedPrediction, LookPoint, Piece, PlacedFeedback, PlacedOutcome, PredictionFilter,
-    RequestQuery, RequestReceipt, SetAside, ShadowPair, ShadowQuery, StoreError, StoredFeedback,
-    StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
+    RequestQuery, RequestReceipt, SetAside, ShadowOf, ShadowPair, ShadowQuery, StoreError,
+    StoredFeedback, StoredKey, StoredOutcome, StoredWebhook, VersionFilter, VersionTotals,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -212,6 +212,11 @@ impl LogStore for Store {
         limit: usize,
     ) -> Result<Vec<(u64, i64)>, StoreError> {
         self.read(move |connection| predictions::request_numbers(connection, (after, limit)))
+            .await
+    }
+
+    async fn shadows_of(&self, mirrored: PredictionId) -> Result<Vec<ShadowOf>, StoreError> {
+        self.read(move |connection| shadows::of(connection, mirrored))
             .await
     }
 

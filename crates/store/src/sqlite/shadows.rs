@@ -5,7 +5,7 @@ use super::predictions::{UNTIMED, status_of};
 use super::row::{ByName, corrupt};
 use crate::StoreError;
 use crate::entry::PredictionEntry;
-use crate::log::{ShadowAnswer, ShadowPair, ShadowQuery};
+use crate::log::{ShadowAnswer, ShadowOf, ShadowPair, ShadowQuery};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
 use types::{PredictionId, Status, VersionKey};
@@ -77,12 +77,33 @@ pub(super) fn pairs(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
-    let took = |name| {
-        row.get::<_, i64>(name)
-            .map(|latency| u64::try_from(latency).ok())
-    };
-    let shadow = ShadowAnswer {
+/// What versions made of their copies of one request.
+pub(super) fn of(
+    connection: &Connection,
+    mirrored: PredictionId,
+) -> Result<Vec<ShadowOf>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT version_key, prediction AS made, confidence AS sure, latency_ns AS took, error, rejected \
+         FROM shadows WHERE mirrors_order = ?1 ORDER BY shadow_order",
+    )?;
+    let rows = select.query_map([mirrored.order() as i64], |row| {
+        Ok(ShadowOf {
+            version: VersionKey(row.get("version_key")?),
+            answer: made(row)?,
+            error: row.get("error")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn took(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<u64>> {
+    row.get::<_, i64>(name)
+        .map(|latency| u64::try_from(latency).ok())
+}
+
+/// What a version made of its copy.
+fn made(row: &Row<'_>) -> rusqlite::Result<ShadowAnswer> {
+    Ok(ShadowAnswer {
         // What was answered may not be kept, what went wrong always leaves something.
         status: match (row.get_ref("error")?, row.get::<_, bool>("rejected")?) {
             (ValueRef::Null, _) => Status::Ok,
@@ -91,8 +112,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
         },
         prediction: row.json_option("made")?,
         confidence: row.get("sure")?,
-        latency_ns: took("took")?,
-    };
+        latency_ns: took(row, "took")?,
+    })
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
     Ok(ShadowPair {
         mirrors: PredictionId::new(row.bits("prediction_order")?, row.bits("random")?),
         chosen: VersionKey(row.get("version_key")?),
@@ -101,9 +125,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ShadowPair> {
             status: status_of(row.get("status")?).map_err(|_| corrupt("status"))?,
             prediction: row.json_option("prediction")?,
             confidence: row.get("confidence")?,
-            latency_ns: took("latency_ns")?,
+            latency_ns: took(row, "latency_ns")?,
         },
-        shadow,
+        shadow: made(row)?,
         label: row.json_option("label")?,
     })
 }

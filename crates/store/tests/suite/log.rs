@@ -425,6 +425,15 @@ pub(crate) async fn shadows_stand_beside_what_they_mirror<S: Backend>(opened: Op
         (Status::Ok, Some(9))
     );
     assert_eq!(pairs[0].chosen, one.key);
+    // By what they mirror they are found as well, and what mirrors something else is not.
+    let of_one = store.shadows_of(answered.id).await.unwrap();
+    let expected = store::ShadowOf {
+        version: two.key,
+        answer: pairs[0].shadow.clone(),
+        error: None,
+    };
+    assert_eq!(of_one, [expected]);
+    assert_eq!(store.shadows_of(PredictionId::new(1, 1)).await.unwrap(), []);
     let experiment = Some(types::ExperimentKey(7));
     let of_another = store::ShadowQuery {
         experiment,

@@ -1,6 +1,6 @@
 //! Flags of the commands that ask a running server for what it knows, and tell it what happened.
 
-use super::ConnectArgs;
+use super::{Age, ConnectArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -40,11 +40,50 @@ pub(crate) enum ModelsCommand {
         /// Its id.
         model_id: String,
     },
+    /// Change what is said of a version, or take it out of use.
+    ///
+    /// Example: weir models update model-0123456789ab --status testing
+    Update {
+        /// Its id.
+        model_id: String,
+        /// The new status; `activate` makes a version active.
+        #[arg(long, value_parser = ["inactive", "testing", "deprecated"])]
+        status: Option<String>,
+        /// The new description.
+        #[arg(long)]
+        description: Option<String>,
+        /// A tag; may be repeated. All tags are set at once: those that you leave out are removed.
+        #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+        tags: Vec<(String, String)>,
+    },
     /// Delete a version that is not active, with everything that was logged of it.
     Delete {
         /// Its id.
         model_id: String,
     },
+    /// Send a version copies of a share of the requests; callers never see what it answers.
+    ///
+    /// Example: weir models shadow model-0123456789ab 10
+    Shadow {
+        /// Its id.
+        model_id: String,
+        /// The share, in percent; 0 ends it.
+        percent: f64,
+    },
+    /// How a version answered its copies, beside what callers got.
+    ShadowReport(ShadowReportArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ShadowReportArgs {
+    /// The version that gets the copies.
+    pub(crate) model_id: String,
+    /// Only copies of requests at or after this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Only copies of requests before this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Args)]
@@ -119,6 +158,161 @@ fn weight(text: &str) -> Result<(String, f64), String> {
     let (version, weight) = text.rsplit_once('=').ok_or_else(wrong)?;
     let weight = weight.trim_end_matches('%');
     Ok((version.to_owned(), weight.parse().map_err(|_| wrong())?))
+}
+
+#[derive(Args)]
+pub(crate) struct RulesArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RulesCommand {
+    /// The rules of a model, in the order in which they are tried.
+    List {
+        /// The model.
+        name: String,
+    },
+    /// Set all rules of a model at once; the first one that is met is followed.
+    ///
+    /// Example: weir rules set sentiment 'beta = true -> 2.0.0' 'country in [DE, AT] -> 1.1.0'
+    Set {
+        /// The model.
+        name: String,
+        /// Who gets which version.
+        #[arg(required = true, value_name = "CONDITION -> VERSION", value_parser = rule)]
+        rules: Vec<api::Rule>,
+        /// Refuse where the rules or the traffic have changed since this revision.
+        #[arg(long)]
+        revision: Option<i64>,
+    },
+    /// Remove all rules of a model.
+    Clear {
+        /// The model.
+        name: String,
+    },
+}
+
+fn rule(text: &str) -> Result<api::Rule, String> {
+    let (when, version) = text
+        .rsplit_once("->")
+        .ok_or("must be a condition and a version, such as 'beta = true -> 2.0.0'")?;
+    Ok(api::Rule {
+        when: when.trim().to_owned(),
+        model_version: version.trim().to_owned(),
+        rests: false,
+    })
+}
+
+#[derive(Args)]
+pub(crate) struct AliasesArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: AliasesCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AliasesCommand {
+    /// The aliases of a model, and the versions that they stand for.
+    List {
+        /// The model.
+        name: String,
+    },
+    /// Let an alias stand for a version.
+    ///
+    /// Example: weir aliases set sentiment champion 2.0.0
+    Set {
+        /// The model.
+        name: String,
+        /// The alias.
+        alias: String,
+        /// The version.
+        #[arg(id = "model_version", value_name = "VERSION")]
+        version: String,
+    },
+    /// Delete an alias.
+    Delete {
+        /// The model.
+        name: String,
+        /// The alias.
+        alias: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct MetricsArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(subcommand)]
+    pub(crate) command: MetricsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MetricsCommand {
+    /// The metrics of a model, the built-in ones first.
+    List {
+        /// The model.
+        name: String,
+    },
+    /// Declare a metric, or change its declaration.
+    ///
+    /// Example: weir metrics declare shop revenue --kind continuous --per unit --window 7d
+    Declare(Box<DeclareMetricArgs>),
+    /// Remove a declaration; the values that came stay.
+    Delete {
+        /// The model.
+        name: String,
+        /// The metric.
+        metric: String,
+    },
+}
+
+#[derive(Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct DeclareMetricArgs {
+    /// The model.
+    pub(crate) name: String,
+    /// The metric.
+    pub(crate) metric: String,
+    /// What its values are: 0 or 1, any number, or a whole number from 0.
+    #[arg(long, value_parser = ["binary", "continuous", "count"])]
+    pub(crate) kind: String,
+    /// Which way is better.
+    #[arg(long, value_parser = ["up", "down"], default_value = "up")]
+    pub(crate) direction: String,
+    /// Whether each prediction has a value, or each unit.
+    #[arg(long, value_parser = ["prediction", "unit"], default_value = "prediction")]
+    pub(crate) per: String,
+    /// How long after a prediction, or after a unit was first exposed, its values may come, such as 7d or 36h [default: every
+    /// value counts at once]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) window: Option<Age>,
+    /// How the outcomes of a unit become its value [default: any for a binary metric, else sum]
+    #[arg(long, value_parser = ["sum", "count", "any", "last", "max"])]
+    pub(crate) combine: Option<String>,
+    /// What counts where no value has come within the window [default: failure for a binary metric with a window, zero for
+    /// others per unit, else excluded]
+    #[arg(long, value_parser = ["failure", "zero", "excluded"])]
+    pub(crate) missing: Option<String>,
+    /// The least value that is accepted.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) lower_bound: Option<f64>,
+    /// The greatest value that is accepted.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) upper_bound: Option<f64>,
+    /// Lower values count as this one in comparisons.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) floor: Option<f64>,
+    /// Higher values count as this one in comparisons, so that a single one decides nothing.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) cap: Option<f64>,
+    /// What was known of a unit before and makes comparisons sharper: an attribute by its name, or `before` for the unit's
+    /// own value in the window before.
+    #[arg(long, value_name = "ATTRIBUTE")]
+    pub(crate) covariate: Option<String>,
 }
 
 fn number_or_bool(text: &str) -> Result<f64, String> {
@@ -386,7 +580,7 @@ pub(crate) struct LoadPredictionsArgs {
 /// A file of rows.
 #[derive(Args)]
 pub(crate) struct LoadArgs {
-    /// The file: NDJSON, or CSV with a header.
+    /// The file: NDJSON, or CSV with a header; `-` is the standard input.
     pub(crate) file: PathBuf,
     /// How it is written [default: by its ending]
     #[arg(long, value_enum)]

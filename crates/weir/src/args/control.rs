@@ -241,7 +241,13 @@ pub(crate) enum ExperimentCommand {
     /// Exits with 0 when the candidate was promoted, 3 when it was rolled back, 5 when somebody ended it, 1 on an error.
     Watch(WatchArgs),
     /// Start a draft.
-    Start(TargetArgs),
+    Start {
+        #[command(flatten)]
+        which: TargetArgs,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Keep the weights of a rollout or a bandit as they are.
     Pause(OneArgs),
     /// Continue after a pause.

@@ -1,28 +1,11 @@
 //! The log leaves and comes in: exports in three formats, resumed by position, and imports.
 
-use crate::weir::{BINARY, Weir, directory, serve, vader};
+use crate::weir::{BINARY, Weir, command, directory, run as weir, serve, text, vader};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-fn command(server: &Weir, args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    command
-        .args(args)
-        .env("WEIR_URL", server.url(""))
-        .env("WEIR_PROFILES", "/nonexistent");
-    command
-}
-
-fn weir(server: &Weir, args: &[&str]) -> Output {
-    command(server, args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use std::process::{Command, Stdio};
 
 fn rows(lines: &str) -> Vec<Value> {
     let rows = lines.lines().map(serde_json::from_str);
@@ -513,6 +496,71 @@ async fn history_comes_in_once_however_often_it_is_sent() {
         (&json!(1), &json!(2)),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_row_costs_no_other_one() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1.0.0", vader()).await;
+    let of = ["--name", "sentiment", "--model-version", "1.0.0"];
+    let import = |path: &str, flags: &[&str], piped: &[u8]| {
+        let args = [&["import", "predictions", path, "--json"], &of[..], flags].concat();
+        let mut running = command(&server, &args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        running.stdin.take().unwrap().write_all(piped).unwrap();
+        running.wait_with_output().unwrap()
+    };
+    // Too few columns, too many, and bytes that are no text: three lines of six.
+    let file = data.path().join("ragged.csv");
+    let csv = b"\xef\xbb\xbftext,prediction\na,x\nb\nc,x,y\n\xff,x\nd,x\n";
+    std::fs::write(&file, csv).unwrap();
+    let path = file.to_str().unwrap();
+    let ran = import(path, &[], b"");
+    let said = text(&ran.stderr);
+    assert!(
+        said.contains("line 3") && said.contains("1 columns, where the header has 2"),
+        "{said}"
+    );
+    let ran = import(path, &["--skip-refused"], b"");
+    let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(
+        (&said["recorded"], &said["duplicate"], &said["refused"]),
+        (&json!(1), &json!(1), &json!(3)),
+        "{said}"
+    );
+    // A row that is too large for the server is refused alone, and others stay whole; a mark before the first one is none.
+    let file = data.path().join("large.ndjson");
+    let large = format!(
+        "\u{feff}{{\"text\": \"one\", \"prediction\": \"x\"}}\n{{\"text\": \"{}\", \"prediction\": \"x\"}}\n\
+         {{\"text\": \"two\", \"prediction\": \"x\"}}\n",
+        "y".repeat(40 << 20)
+    );
+    std::fs::write(&file, large).unwrap();
+    let ran = import(file.to_str().unwrap(), &["--skip-refused"], b"");
+    assert_eq!(text(&ran.stderr), "");
+    let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(
+        (&said["recorded"], &said["errors"][0]["line"]),
+        (&json!(2), &json!(2)),
+        "{said}"
+    );
+    // Through a pipe, too; the same again is known.
+    let lines = b"{\"text\": \"piped\", \"prediction\": \"x\"}\n";
+    for (field, flags) in [
+        ("recorded", ["--format", "ndjson"]),
+        ("duplicate", ["--format", "ndjson"]),
+    ] {
+        let ran = import("-", &flags, lines);
+        let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(said[field], json!(1), "{said}");
+    }
+    let ran = import("-", &[], lines);
+    assert!(text(&ran.stderr).contains("--format ndjson or csv"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod backup;
 mod bad_input;
 mod bandit;
 mod beside;
+mod commands;
 mod connections;
 mod context;
 mod cors;

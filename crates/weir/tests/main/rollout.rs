@@ -505,8 +505,8 @@ async fn the_command_line_starts_watches_and_ends_a_rollout() {
         ok && text.contains("after: 1.0.0 99 %, 2.0.0 1 %"),
         "{text}"
     );
-    let (_, text, _) = run(&["experiment", "list"]);
-    assert_eq!(text.trim(), "", "a dry run leaves nothing");
+    let (_, text, _) = run(&["experiment", "list", "--json"]);
+    assert_eq!(text.trim(), "[]", "a dry run leaves nothing");
     let (_, audit, _) = run(&["audit", "list", "--json"]);
     assert!(
         audit.contains("version.registered") && !audit.contains("experiment."),

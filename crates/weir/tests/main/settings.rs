@@ -160,7 +160,7 @@ fn a_file_is_checked_without_a_server_and_has_a_schema() {
         (
             "listn = \"127.0.0.1:0\"\n",
             false,
-            "`listn` is not a setting",
+            "`listn` is not a setting; is `listen` meant?",
         ),
         (
             "listen = \"0.0.0.0:1\"\nauth = \"none\"\n",

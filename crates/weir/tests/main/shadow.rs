@@ -85,6 +85,19 @@ async fn a_shadow_is_compared_pair_by_pair_and_answers_nobody() {
     assert!(report["p_value"].as_f64().unwrap() < 0.01);
     assert!(report["shadow"]["p50_latency_ms"].as_f64().unwrap() > 0.0);
 
+    // One prediction has what the shadow made of it beside what its caller got.
+    let (_, listed) = weir.get("/predictions?limit=1").await;
+    let id = listed["predictions"][0]["prediction_id"].as_str().unwrap();
+    let (_, found) = weir.get(&format!("/predictions/{id}")).await;
+    let shadow = &found["shadows"][0];
+    assert_eq!(
+        (&shadow["model_id"], &shadow["status"], &shadow["error"]),
+        (&json!(two), &json!("ok"), &Value::Null),
+        "{found}"
+    );
+    assert_eq!(shadow["prediction"], json!("neutral"), "{found}");
+    assert!(listed["predictions"][0].get("shadows").is_none());
+
     // It is in no figure of the traffic, and in no list.
     let (_, performance) = weir.get("/models/performance").await;
     assert_eq!(performance["total_requests"], json!(40), "{performance}");

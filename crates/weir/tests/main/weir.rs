@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_weir");
@@ -148,4 +148,22 @@ pub(crate) fn assert_clean(data_dir: &Path) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+/// A command of the program that knows where a server is.
+pub(crate) fn command(server: &Weir, args: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .args(args)
+        .env("WEIR_URL", server.url(""))
+        .env("WEIR_PROFILES", "/nonexistent");
+    command
+}
+
+pub(crate) fn run(server: &Weir, args: &[&str]) -> Output {
+    command(server, args).output().unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }

@@ -220,7 +220,7 @@ async fn back(binary: &Path, directory: &Path) -> anyhow::Result<()> {
     };
     let (outcome, took) = tokio::join!(under_load, watch);
     let (outcome, took) = (outcome?, took?);
-    let report = client.performance().await?;
+    let report = client.report(&[]).await?;
     let by = |version: &str| report.models.iter().find(|m| m.version == version);
     let candidate = by("2.0.0").context("the candidate is registered")?;
     table::print(
