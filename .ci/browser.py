@@ -259,6 +259,42 @@ def by_keyboard(browser, folder):
     print("by keyboard alone")
 
 
+def bandit_and_shadow(browser, folder):
+    """What a bandit has lost so far, the log as it grows, and what a shadow made of one request."""
+    server = Server(folder)
+    try:
+        seed(server)
+        server.weir("models", "register", "--name", "sentiment", "--model-version", "3.0.0", "--runtime", '{"type": "sentiment", "method": "afinn"}')
+        three = next(v["model_id"] for v in server.call("GET", "/models") if v["version"] == "3.0.0")
+        server.weir("models", "update", three, "--status", "testing")
+        server.weir("models", "shadow", three, "100")
+        body = {"name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct", "policy": "bandit"}
+        experiment = server.call("POST", "/experiments", body)["experiment"]
+        server.call("POST", f"/experiments/{experiment}/start")
+        predict(server, 200)
+        person = Person(browser, server, "light", 1280, 900)
+        page = person.page
+        person.go(f"experiments/{experiment}", "Traffic of the arms")
+        expect(page.get_by_text("how much more of correct the best arm would have brought so far")).to_be_visible(timeout=20000)
+        person.check("bandit")
+        person.go("predictions", "Newest predictions")
+        server.call("POST", "/predict", {"text": "this one comes now", "name": "sentiment"})
+        expect(page.get_by_text("this one comes now")).to_be_visible(timeout=15000)
+        expect(page.locator("tbody tr").first).to_contain_text("this one comes now")
+        expect(page.locator("tbody tr")).to_have_count(50)
+        # More at once than it shows.
+        predict(server, 60, 300)
+        expect(page.locator("tbody tr").first).to_contain_text("user-359", timeout=15000)
+        expect(page.locator("tbody tr")).to_have_count(50)
+        page.get_by_role("link", name="Show").first.click()
+        expect(page.get_by_text("What other versions made of it")).to_be_visible(timeout=15000)
+        person.check("shadows-of-a-prediction")
+        person.leave()
+    finally:
+        server.stop()
+    print("a bandit and a shadow")
+
+
 def with_keys(browser, folder):
     """Where keys are needed, a page asks for one; a key that may not see something sees the rest."""
     process = subprocess.Popen([WEIR, "serve", "--data-dir", folder, "--listen", "127.0.0.1:0", "--auth", "required"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -272,6 +308,11 @@ def with_keys(browser, folder):
         made = urllib.request.Request(f"{url}/keys", method="POST", data=b'{"role": "viewer"}',
                                       headers={"content-type": "application/json", "authorization": f"Bearer {admin}"})
         key = json.load(urllib.request.urlopen(made))["key"]
+
+        def call(method, path, body=None):
+            data = None if body is None else json.dumps(body).encode()
+            headers = {"content-type": "application/json", "authorization": f"Bearer {admin}"}
+            return json.load(urllib.request.urlopen(urllib.request.Request(url + path, method=method, data=data, headers=headers)))
         context = browser.new_context()
         page = context.new_page()
         page.goto(url)
@@ -285,6 +326,23 @@ def with_keys(browser, folder):
         expect(page.get_by_text("This key does not show")).to_be_visible(timeout=15000)
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("This server needs a key")).to_be_visible(timeout=15000)
+
+        # A key for some models sees their pages whole, and asks for what it may not have once at most.
+        for version, method in (("1.0.0", "vader"), ("2.0.0", "afinn")):
+            made = call("POST", "/models", {"name": "sentiment", "version": version, "accuracy": 0.5, "runtime": {"type": "sentiment", "method": method}})
+            call("POST", f"/models/{made['model_id']}/activate", {"traffic_percent": 50})
+        experiment = call("POST", "/experiments", {"name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "error"})["experiment"]
+        call("POST", f"/experiments/{experiment}/start")
+        key = call("POST", "/keys", {"role": "viewer", "models": ["sentiment"]})["key"]
+        refused = []
+        page.on("response", lambda reply: refused.append(reply.url) if reply.status == 403 else None)
+        page.get_by_label("This server needs a key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        for path, wait in (("", "Models"), ("models/sentiment", "Traffic"), (f"experiments/{experiment}", "Metrics"), ("plan", "How many units"), ("settings", "Storage and journal")):
+            page.goto(f"{url}/#/{path}")
+            expect(page.get_by_role("heading", name=wait).or_(page.get_by_text(wait)).first).to_be_visible(timeout=15000)
+            page.wait_for_timeout(6000)
+        assert max(refused.count(asked) for asked in refused) <= 2 if refused else True, refused
         context.close()
     finally:
         process.terminate()
@@ -322,6 +380,8 @@ def main():
                 first_hour(browser, folder, mode, width, height)
         with tempfile.TemporaryDirectory() as folder:
             by_keyboard(browser, folder)
+        with tempfile.TemporaryDirectory() as folder:
+            bandit_and_shadow(browser, folder)
         with tempfile.TemporaryDirectory() as folder:
             with_keys(browser, folder)
         with tempfile.TemporaryDirectory() as folder:

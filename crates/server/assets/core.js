@@ -27,7 +27,7 @@ export async function get(path, options = {}) {
 
 // A part of a page that may be missing: what this key may not see, or what is gone, leaves out its part and not the page.
 export const part = (promise, otherwise) => promise.catch((error) => {
-  if (error instanceof Refused && [403, 404].includes(error.status)) return otherwise;
+  if (error instanceof Refused && [403, 404, 410].includes(error.status)) return otherwise;
   throw error;
 });
 

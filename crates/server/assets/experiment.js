@@ -102,8 +102,8 @@ function overTime(page, colours, experiment) {
   if (page.looks.some((look) => look.regret !== null && look.regret !== undefined)) {
     const of = (field) => page.looks.map((look) => look[field] ?? null);
     charts.push(chart({
-      title: "Regret", note: `what the best arm would have given more so far, in ${page.metric}`, x, zero: true, format: (v) => number(v, 3), name: `${experiment.experiment}-regret`,
-      series: [{ name: "this bandit", values: of("regret"), colour: "c0" }, { name: "an equal split", values: of("regret_of_equal_split"), colour: "faint", dash: [6, 4], width: 1.5 }],
+      title: "Regret", note: `how much more of ${page.metric} the best arm would have brought so far`, x, zero: true, format: (v) => number(v, 3), name: `${experiment.experiment}-regret`,
+      series: [{ name: "this bandit", values: of("regret"), colour: "accent" }, { name: "an equal split", values: of("regret_of_equal_split"), colour: "faint", dash: [6, 4], width: 1.5 }],
     }));
   }
   return section("Over time", el("div", { class: "charts" }, charts));

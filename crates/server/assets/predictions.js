@@ -1,5 +1,5 @@
 // The log of predictions as it grows, and one prediction with all that is known of it.
-import { el, get, count, milliseconds, number, table, section, renew, when, json, predictionLink, experimentLink, modelLink, command } from "./core.js";
+import { el, get, part, count, milliseconds, number, table, section, renew, when, json, predictionLink, experimentLink, modelLink, command } from "./core.js";
 
 const FILTERS = [["name", "Model"], ["version", "Version"], ["status", "Status"], ["unit_id", "Unit"], ["experiment", "Experiment"], ["where", "Attributes, such as country = DE"], ["since", "Since"], ["until", "Until"]];
 const STATUS = { ok: "ok", fallback: "answered by another", error: "failed", rejected: "input refused" };
@@ -30,11 +30,10 @@ export function open(page, context) {
   });
   const pause = el("button", { type: "button", "aria-pressed": "false", onclick: () => pause.setAttribute("aria-pressed", pause.getAttribute("aria-pressed") === "true" ? "false" : "true") }, "Hold still");
   page.replaceChildren(el("h1", {}, "Predictions"), el("details", { class: "filter", open: [...context.query].length > 0 }, el("summary", {}, "Filter"), form), el("p", { class: "buttons" }, pause, " ", exports(context.query)), live);
+  const tail = { rows: [], position: null };
   return async () => {
     if (pause.getAttribute("aria-pressed") === "true") return undefined;
-    const query = new URLSearchParams(context.query);
-    query.set("limit", "50");
-    const found = await get(`/predictions?${query}`);
+    const found = await newest(context.query, tail);
     const rows = found.predictions.map((p) => [
       when(p.created_at), modelLink(p.name), p.model_version, p.unit_id ?? "–", p.text ?? JSON.stringify(p.inputs) ?? "–", p.prediction === null ? "–" : json(p.prediction), number(p.confidence, 3), milliseconds(p.latency_ms),
       [el("span", { class: p.status === "ok" ? "" : p.status === "rejected" ? "" : "bad" }, STATUS[p.status] ?? p.status)], predictionLink(p.prediction_id, "Show"),
@@ -46,6 +45,37 @@ export function open(page, context) {
       found.next_cursor ? el("p", { class: "hint" }, "There are more: narrow the filter, or export them.") : null]);
     return `${count(rows.length)} predictions shown`;
   };
+}
+
+// The newest predictions. Without a filter they are a tail in the order in which they were logged, so that a slow call is seen
+// when it has ended, however many have begun after it.
+const SHOWN = 50;
+async function newest(filter, tail) {
+  const query = new URLSearchParams(filter);
+  query.set("limit", SHOWN);
+  if ([...filter].length > 0) return get(`/predictions?${query}`);
+  if (tail.position !== null) {
+    // After a restore positions mean something else.
+    const since = await part(get(`/predictions?${new URLSearchParams({ after_position: tail.position, generation: tail.generation, limit: SHOWN })}`), null);
+    const more = since?.predictions ?? [];
+    if (since && more.length < SHOWN) {
+      tail.rows = [...more.reverse(), ...tail.rows].slice(0, SHOWN);
+      tail.position = Math.max(tail.position, ...more.map((p) => p.position));
+      return { predictions: tail.rows, next_cursor: tail.more };
+    }
+  }
+  // So many have come that the newest ones are a list of their own.
+  const found = await get(`/predictions?${query}`);
+  const order = (p) => p.position ?? 0;
+  tail.rows = found.predictions.sort((a, b) => order(b) - order(a));
+  tail.more = found.next_cursor;
+  const ends = tail.rows.map((p) => p.position).filter((position) => position !== null);
+  tail.position = null;
+  if (ends.length > 0) {
+    tail.position = Math.max(...ends);
+    tail.generation = (await get(`/predictions?after_position=${tail.position}&limit=1`)).generation;
+  }
+  return { predictions: tail.rows, next_cursor: tail.more };
 }
 
 const local = (text) => {

@@ -36,6 +36,8 @@ pub(crate) const AT_ONCE: usize = 4;
 const PIECE_ROWS: usize = 2048;
 /// Its bytes; one more row may go beyond.
 const PIECE_BYTES: usize = 2 << 20;
+/// Values and outcomes that are read for a piece of feedback: with labels of 10 kB they are 5 MB.
+const FEEDBACK_ROWS: usize = 512;
 
 /// Where a whole export ends: go on after it.
 const NEXT: HeaderName = HeaderName::from_static("weir-next-position");
@@ -136,9 +138,7 @@ pub(crate) async fn predictions(
         "predictions",
     );
     let asked = fields.finish(asked)?;
-    access::check_option(p.name.as_deref())?;
-    known(&state, p.name.as_deref())?;
-    state.check_generation(p.generation.as_deref())?;
+    may_be_exported(&state, p.name.as_deref(), p.generation.as_deref())?;
     asked.answer(state, Predictions(filter)).await
 }
 
@@ -202,18 +202,21 @@ pub(crate) async fn feedback(
         "feedback",
     );
     let asked = fields.finish(asked)?;
-    access::check_option(p.name.as_deref())?;
-    known(&state, p.name.as_deref())?;
-    state.check_generation(p.generation.as_deref())?;
+    may_be_exported(&state, p.name.as_deref(), p.generation.as_deref())?;
     asked.answer(state, Feedback(name)).await
 }
 
-/// Nobody means a model that is not there.
-fn known(state: &AppState, name: Option<&str>) -> ApiResult<()> {
-    match name {
-        Some(name) if state.snapshot.model(name).is_none() => Err(ApiError::model_not_found(name)),
-        _ => Ok(()),
+/// Whether the caller may have it, the model is there (nobody means one that is not), and positions are still what they were.
+fn may_be_exported(
+    state: &AppState,
+    name: Option<&str>,
+    generation: Option<&str>,
+) -> ApiResult<()> {
+    access::check_option(name)?;
+    if let Some(name) = name.filter(|name| state.snapshot.model(name).is_none()) {
+        return Err(ApiError::model_not_found(name));
     }
+    state.check_generation(generation)
 }
 
 /// What every export is asked for.
@@ -350,7 +353,7 @@ impl Source for Feedback {
         piece: Piece,
     ) -> Result<Exported<ExportedFeedback>, StoreError> {
         // The rare ones of a model are found among as many as a piece has.
-        let limit = PIECE_ROWS;
+        let limit = FEEDBACK_ROWS;
         let values = state
             .store
             .feedback_after(piece.after, limit as u32)

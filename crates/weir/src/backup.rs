@@ -15,6 +15,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use types::ContentHash;
 
 /// The form of a copy. Another one needs another number.
@@ -161,7 +162,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let config = Config::new(([127, 0, 0, 1], 0).into(), to.0.clone());
     let runtime = tokio::runtime::Runtime::new()?;
     let position = runtime.block_on(server::settle(&config, Clock::system()))?;
-    let report = store::verify(&to.0)?;
+    let report = verified(&to.0)?;
     if !report.problems.is_empty() {
         for problem in &report.problems {
             crate::talk(problem);
@@ -362,6 +363,17 @@ fn private(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let _ = path;
     Ok(())
+}
+
+/// Verifies a directory, and shows in a terminal that it goes on.
+pub(crate) fn verified(directory: &Path) -> Result<store::VerifyReport, store::OpenError> {
+    let spinner = ProgressBar::new_spinner().with_message("counting the log again");
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far");
+    let spinner = style.map_or(spinner.clone(), |style| spinner.with_style(style));
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let report = store::verify(directory);
+    spinner.finish_and_clear();
+    report
 }
 
 pub(crate) fn bar(what: &'static str) -> ProgressBar {

@@ -12,7 +12,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let path = args.journal_dir.clone();
     let path = path.unwrap_or_else(|| args.data_dir.join("journal"));
     let journal = Waiting::read(&args.data_dir, &path)?;
-    let mut report = store::verify(&args.data_dir)?;
+    let mut report = crate::backup::verified(&args.data_dir)?;
     let waiting = journal.check(&mut report);
     let models = store::stored_models(&args.data_dir)?;
     report

@@ -196,6 +196,53 @@ async fn feedback_has_a_stream_of_its_own() {
     assert_eq!(found, all);
 }
 
+/// More than one piece of each: none is missing, and none comes twice.
+#[tokio::test]
+async fn many_rows_come_in_pieces() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1.0.0", vader()).await;
+    let (predictions, values) = (5_000, 1_300);
+    let lines = |count: usize, line: &dyn Fn(usize) -> Value| {
+        let lines = (0..count).map(|n| line(n).to_string() + "\n");
+        lines.collect::<String>().into_bytes()
+    };
+    let made = lines(
+        predictions,
+        &|n| json!({"name": "sentiment", "model_version": "1.0.0", "text": "a", "prediction": n, "request_id": format!("r{n}")}),
+    );
+    let ndjson = "application/x-ndjson";
+    let (status, said) = server.raw("/predictions", ndjson, made).await;
+    assert_eq!(
+        (status, &said["recorded"]),
+        (200, &json!(predictions)),
+        "{said}"
+    );
+    let told = lines(
+        values,
+        &|n| json!({"request_id": format!("r{n}"), "label": "x".repeat(n % 100)}),
+    );
+    let (status, said) = server.raw("/feedback", ndjson, told).await;
+    assert!(status == 200 || status == 202, "{said}");
+    let of = |text: &str, field: &str| -> Vec<Value> {
+        rows(text).iter().map(|row| row[field].clone()).collect()
+    };
+    let (_, all) = export(&server, "").await;
+    let all = of(&all, "prediction");
+    assert_eq!(all, (0..predictions).map(|n| json!(n)).collect::<Vec<_>>());
+    // With a limit beyond a piece, and the rest after its last position.
+    let (_, some) = export(&server, "limit=3000").await;
+    let last = rows(&some).last().unwrap()["position"].clone();
+    let (_, rest) = export(&server, &format!("after_position={last}")).await;
+    let both = [of(&some, "prediction"), of(&rest, "prediction")];
+    assert_eq!((both[0].len(), both.concat()), (3000, all));
+    let feedback = reqwest::get(server.url("/feedback/export")).await.unwrap();
+    let feedback = feedback.text().await.unwrap();
+    let ids = of(&feedback, "prediction_id");
+    let different: BTreeSet<String> = ids.iter().map(Value::to_string).collect();
+    assert_eq!((ids.len(), different.len()), (values, values));
+}
+
 #[tokio::test]
 async fn without_a_key_nothing_is_exported_where_one_is_needed() {
     let data = directory();

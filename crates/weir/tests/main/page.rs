@@ -2,6 +2,7 @@
 
 use crate::weir::{Weir, directory, vader};
 use serde_json::json;
+use std::io::Read;
 use std::process::Command;
 
 /// The browser that `test.sh` found, or one that is on the path; `None` when it is to be left out.
@@ -124,4 +125,57 @@ async fn a_browser_reads_the_description_of_the_api_without_the_internet() {
     let reply = reqwest::get(weir.url("/docs/")).await.unwrap();
     let policy = reply.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+}
+
+/// Pages are small on the wire for whoever takes them packed, and the same for whoever does not.
+#[tokio::test]
+async fn pages_are_packed_for_browsers() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    for version in 0..20 {
+        server.register(&format!("1.{version}.0"), vader()).await;
+    }
+    let client = reqwest::Client::builder().no_gzip().build().unwrap();
+    let ask = async |path: &str, accept: &str, coding: &str| {
+        let asked = client
+            .get(server.url(path))
+            .header("accept", accept)
+            .header("cache-control", "no-cache")
+            .header("accept-encoding", coding);
+        let reply = asked.send().await.unwrap();
+        assert_eq!(reply.status(), 200, "{path}");
+        assert!(
+            reply
+                .headers()
+                .get_all("vary")
+                .iter()
+                .any(|vary| { vary.to_str().unwrap().contains("accept-encoding") })
+        );
+        let packed = reply.headers().contains_key("content-encoding");
+        (packed, reply.bytes().await.unwrap())
+    };
+    for (path, accept) in [
+        ("/", "text/html"),
+        ("/assets/core.js", "*/*"),
+        ("/models", "application/json"),
+        ("/models", "application/json"),
+    ] {
+        let (packed, small) = ask(path, accept, "br, gzip").await;
+        let (plain, whole) = ask(path, accept, "identity").await;
+        assert!(packed && !plain, "{path}");
+        assert!(
+            small.len() < whole.len() * 2 / 3,
+            "{path}: {} of {}",
+            small.len(),
+            whole.len()
+        );
+        let mut again = Vec::new();
+        flate2::read::GzDecoder::new(&small[..])
+            .read_to_end(&mut again)
+            .unwrap();
+        if path != "/models" {
+            assert_eq!(again, whole, "{path}");
+        }
+        assert!(again.ends_with(&whole[whole.len() - 2..]), "{path}");
+    }
 }
