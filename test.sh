@@ -32,11 +32,12 @@ install() {
 step "what the tests need"
 command -v python3 >/dev/null || fail "python3 is missing" "install Python 3.9 or later"
 tools=target/test-tools
-if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep, playwright, axe_core_python, polars, duckdb, scipy' 2>/dev/null; then
+if ! "$tools/bin/python" -c 'import schemathesis, openfeature.contrib.provider.ofrep, playwright, axe_core_python, polars, duckdb, scipy, sklearn, fastapi, uvicorn' 2>/dev/null; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check 'schemathesis==4.32.5' \
         'openfeature-sdk==0.10.0' 'openfeature-provider-ofrep==0.3.0' 'playwright==1.65.2' 'axe-core-python==0.1.0' \
-        'pandas==3.1.1' 'pyarrow==26.0.1' 'polars==2.1.0' 'duckdb==2.0.1' 'scipy==1.17.1'
+        'pandas==3.1.1' 'pyarrow==26.0.1' 'polars==2.1.0' 'duckdb==2.0.1' 'scipy==1.17.1' \
+        'scikit-learn==1.9.1' 'fastapi==0.115.14' 'uvicorn==0.54.0'
 fi
 models=target/model-tools
 if ! "$models/bin/python" -c 'import onnxruntime, openai, skl2onnx, tritonclient.http' 2>/dev/null; then
@@ -106,7 +107,7 @@ else
 fi
 
 step "the tutorial and the guides"
-"$models/bin/python" .ci/tutorial.py target/debug/weir
+"$tools/bin/python" .ci/tutorial.py target/debug/weir
 
 step "the documentation site"
 target/debug/weir reference | diff -q - docs/cli.md >/dev/null || fail "docs/cli.md is not what the commands say" \

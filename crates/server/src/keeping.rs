@@ -33,7 +33,7 @@ const ASIDE: usize = 8 << 10;
 /// What is redacted may become longer by so much, in bytes; what would become longer still is left out.
 const LONGER: usize = 1024;
 /// How large a pattern may become in memory, in bytes.
-const PATTERN_BYTES: usize = 128 << 10;
+const PATTERN_BYTES: usize = 256 << 10;
 
 /// The key by which values are hashed: a value and its hash cannot be brought together without it.
 #[derive(Clone)]
@@ -143,7 +143,10 @@ pub(crate) fn compile(patterns: &[String]) -> Result<Vec<Regex>, (usize, String)
 fn wrong(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => {
-            "is too large: it would take more than 128 KiB of memory".into()
+            "is too large: it would take more than 256 KiB of memory. Most of that is \\w, \\d and \\s, which mean \
+             the letters, digits and spaces of all languages: write [A-Za-z0-9_], [0-9] or a space, or begin the \
+             pattern with (?-u)"
+                .into()
         }
         // The last line says what is wrong; those before it point at the place with characters.
         other => {
@@ -685,6 +688,24 @@ mod tests {
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
+    }
+
+    /// What the documentation shows, and what people are likely to write, can be used.
+    #[test]
+    fn patterns_of_all_languages_fit() {
+        let page = include_str!("../../../docs/privacy.md");
+        let shown = page
+            .split("```json")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let shown: serde_json::Value = serde_json::from_str(shown.unwrap()).unwrap();
+        let shown = shown["inputs"]["redact_patterns"].as_array().unwrap();
+        let shown: Vec<String> = shown.iter().map(|it| it.as_str().unwrap().into()).collect();
+        assert_eq!(compile(&shown).unwrap().len(), 2);
+        let iban = r"[A-Z]{2}\d{2}( ?\w{4}){3,7}( ?\w{1,4})?";
+        let (_, why) = compile(&[iban.to_owned()]).unwrap_err();
+        assert!(why.contains("(?-u)"), "{why}");
+        compile(&[format!("(?-u){iban}")]).unwrap();
     }
 
     #[test]

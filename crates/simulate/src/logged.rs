@@ -52,8 +52,18 @@ mod tests {
         (ChaCha8Rng::seed_from_u64(unit).random::<u64>() % 256) as u32
     }
 
-    fn share_of(runs: u64, holds: impl Fn(u64) -> bool) -> f64 {
-        (0..runs).filter(|seed| holds(*seed)).count() as f64 / runs as f64
+    /// How many logs: as many as `WEIR_TEST_LOGS` says, for the figures of docs/statistics.md (10,000, in a release build and with
+    /// `--nocapture`), else few.
+    fn runs(usual: u64) -> u64 {
+        let said = std::env::var("WEIR_TEST_LOGS").ok();
+        said.and_then(|runs| runs.parse().ok()).unwrap_or(usual)
+    }
+
+    #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+    fn share_of(what: &dyn std::fmt::Debug, runs: u64, holds: impl Fn(u64) -> bool) -> f64 {
+        let share = (0..runs).filter(|seed| holds(*seed)).count() as f64 / runs as f64;
+        println!("{what:?}: {share:.4} of {runs} logs");
+        share
     }
 
     /// 93 % less three standard errors.
@@ -87,8 +97,9 @@ mod tests {
             (60, 0.5, (0.0, 0.6)),
             (2000, 0.5, (0.0, 0.002)),
         ] {
-            let runs = 600;
-            let held = share_of(runs, |seed| of_users(seed, users, share, rates));
+            let runs = runs(600);
+            let of = (users, share, rates);
+            let held = share_of(&of, runs, |seed| of_users(seed, users, share, rates));
             assert!(held >= least(runs), "{users} users: {held}");
         }
     }
@@ -136,8 +147,9 @@ mod tests {
             (Chose::Bandit(0.05), 0),
             (Chose::Bandit(0.05), 2),
         ] {
-            let runs = 150;
-            let held = share_of(runs, |seed| of_periods(seed, chose, rates, 400, asked));
+            let runs = runs(150);
+            let of = (chose, asked);
+            let held = share_of(&of, runs, |seed| of_periods(seed, chose, rates, 400, asked));
             assert!(held >= least(runs), "{chose:?}, {asked}: {held}");
         }
     }
