@@ -66,6 +66,7 @@ mod settings;
 mod shadow;
 mod snapshot;
 mod state;
+mod streams;
 mod timeline;
 mod tls;
 mod traffic;

@@ -4,6 +4,7 @@ use crate::Config;
 use crate::front::Front;
 use crate::guarded::{Busy, Guarded};
 use crate::meters::Meters;
+use crate::streams::{Followed, Streams};
 use crate::tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -11,9 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -75,7 +76,8 @@ impl Serving {
             .max_header_list_size(MOST_HEADERS)
             .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(config.idle_timeout / 2)
-            .keep_alive_timeout(config.header_timeout);
+            // Who reads a large reply slowly answers only when he has read what was sent before the question.
+            .keep_alive_timeout(config.idle_timeout.max(config.write_timeout));
         Self {
             http1,
             http2,
@@ -127,68 +129,21 @@ impl Serving {
     {
         // Its frames are no heads that could drip: whether anything is asked is looked at instead.
         busy.begin();
-        let (front, asked) = (self.front.clone(), Asked::default());
-        let counted = asked.clone();
+        let (front, streams) = (self.front.clone(), Streams::default());
+        let open = streams.clone();
         let service = service_fn(move |request| {
-            let (front, one) = (front.clone(), counted.one());
+            let (front, one) = (front.clone(), open.begin());
             async move {
                 let answered = front.answer(request, peer, Busy::default()).await;
-                drop(one);
-                answered
+                answered.map(|reply| reply.map(|body| Followed::new(body, one)))
             }
         });
         let connection = self.http2.serve_connection(TokioIo::new(stream), service);
-        let idle = asked.until_idle(self.header_timeout, self.idle_timeout);
+        let (first, idle) = (self.header_timeout, self.idle_timeout);
         tokio::select! {
             _ = watcher.watch(connection) => {}
-            () = idle => {}
+            () = streams.until_over(first, idle, self.write_timeout) => {}
         }
-    }
-}
-
-/// The requests of a connection that has many at once.
-#[derive(Clone)]
-struct Asked(Arc<StdMutex<(usize, Option<Instant>)>>);
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self(Arc::new(StdMutex::new((0, None))))
-    }
-}
-
-impl Asked {
-    fn change(&self, change: impl FnOnce(&mut usize)) {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut asked.0);
-        asked.1 = Some(Instant::now());
-    }
-
-    /// One of them, until it is answered.
-    fn one(&self) -> One {
-        self.change(|count| *count += 1);
-        One(self.clone())
-    }
-
-    /// Returns when nothing was asked at the beginning, or nothing is for too long.
-    async fn until_idle(&self, first: Duration, idle: Duration) {
-        tokio::time::sleep(first).await;
-        loop {
-            let (count, last) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let quiet = last.map_or(idle, |last| last.elapsed());
-            if count == 0 && quiet >= idle {
-                return;
-            }
-            let left = idle.saturating_sub(quiet).max(Duration::from_secs(1));
-            tokio::time::sleep(left).await;
-        }
-    }
-}
-
-struct One(Asked);
-
-impl Drop for One {
-    fn drop(&mut self) {
-        self.0.change(|count| *count -= 1);
     }
 }
 
