@@ -40,8 +40,9 @@ function shown(plan) {
   if (plan.from_log) lines.push(el("p", { class: "hint" }, `The log says: baseline ${number(plan.from_log.baseline)}, standard deviation ${number(plan.from_log.standard_deviation)}, ${plan.from_log.per_day === null ? "too little to tell units a day" : `${count(Math.round(plan.from_log.per_day))} units a day`}, by ${count(plan.from_log.units)} units.`));
   const power = plan.power_by_units;
   const effects = plan.units_by_effect;
+  const rising = [...effects].sort((a, b) => a.effect - b.effect);
   return [section("What is needed", ...lines), section("Curves", el("div", { class: "charts" },
     chart({ title: "Chance of finding the effect", note: "at one look, by the number of units", x: power.map((p) => p.units), xName: "units", time: false, series: [{ name: "power", values: power.map((p) => p.power), colour: "c0" }], range: [0, 1], format: (v) => percent(v, 0), name: "power" }),
-    chart({ title: "Units by effect", x: [...effects].sort((a, b) => a.effect - b.effect).map((e) => e.effect), xName: "effect", time: false, series: [{ name: "units", values: [...effects].sort((a, b) => a.effect - b.effect).map((e) => e.units), colour: "c1" }], zero: true, format: count, name: "units-by-effect" }))),
+    chart({ title: "Units by effect", x: rising.map((e) => e.effect), xName: "effect", time: false, series: [{ name: "units", values: rising.map((e) => e.units), colour: "c1" }], zero: true, format: count, name: "units-by-effect" }))),
   section("Formula", el("pre", { tabindex: "0" }, plan.formula), table("Other effects", [{ name: "Effect", class: "number" }, { name: "Units", class: "number" }, { name: "Days", class: "number" }], effects.map((e) => [number(e.effect), count(Math.ceil(e.units)), e.days === null ? "–" : number(e.days, 3)])))];
 }

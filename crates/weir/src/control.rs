@@ -11,7 +11,7 @@ use api::{AuditEntry, Client, CreateExperiment, EvaluateRequest, Experiment, Pro
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use types::{Action, Intervention, Wait};
@@ -371,14 +371,10 @@ impl Cli {
     }
 }
 
-/// Prints a line; a reader who has gone, such as `head`, is no failure of this program.
+/// Prints a line without what would steer a terminal.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
-    let text = crate::table::printable(text);
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        result => Ok(result?),
-    }
+    let line = format!("{}\n", crate::table::printable(text));
+    Ok(crate::write(line.as_bytes())?)
 }
 
 /// What a start has changed, or would change.

@@ -143,17 +143,22 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints a line of data. A reader who has gone, such as `head`, is no failure of this program; a disk that is full is one.
-pub(crate) fn out(line: std::fmt::Arguments<'_>) {
+/// Writes data to the standard output. A reader who has gone, such as `head`, is no failure of this program; a disk that is full
+/// is one.
+pub(crate) fn write(data: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) else {
-        return;
-    };
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
+    match stdout.write_all(data).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result,
     }
-    talk(&format!("error: the result cannot be written: {error}"));
-    std::process::exit(1);
+}
+
+/// Prints a line of data, or ends the program where it cannot be written.
+pub(crate) fn out(line: std::fmt::Arguments<'_>) {
+    if let Err(error) = write(format!("{line}\n").as_bytes()) {
+        talk(&format!("error: the result cannot be written: {error}"));
+        std::process::exit(1);
+    }
 }
 
 /// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.

@@ -335,17 +335,7 @@ fn write_whole(path: &Path, text: &[u8]) -> anyhow::Result<()> {
 async fn to_stdout(export: &mut api::Export) -> anyhow::Result<u64> {
     let mut bytes = 0;
     while let Some(part) = export.next().await.context("the export broke off")? {
-        let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout
-            .write_all(part.as_ref())
-            .and_then(|()| stdout.flush())
-        {
-            // A reader who has gone, such as `head`, is no failure of this program.
-            if error.kind() == std::io::ErrorKind::BrokenPipe {
-                std::process::exit(0);
-            }
-            return Err(error).context("standard output");
-        }
+        crate::write(part.as_ref()).context("standard output")?;
         bytes += part.as_ref().len() as u64;
     }
     Ok(bytes)
