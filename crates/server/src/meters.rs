@@ -2,7 +2,7 @@
 
 use crate::access::rights::ROWS;
 use api::ErrorCode;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The upper bounds of the buckets of every histogram, in seconds; the last one is without end.
@@ -10,9 +10,53 @@ pub(crate) const BOUNDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// The same in nanoseconds.
+const BOUNDS_NS: [u64; BOUNDS.len()] = {
+    let mut bounds = [0; BOUNDS.len()];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = (BOUNDS[at] * 1e9) as u64;
+        at += 1;
+    }
+    bounds
+};
+
+/// Counts that threads keep beside each other, so that none waits for a line of the cache that another has just written; they are
+/// added up when they are read.
+#[derive(Debug, Default)]
+struct Lanes<T>([Lane<T>; LANES]);
+
+/// A line of the cache, and the one that is fetched with it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Lane<T>(T);
+
+/// More threads than these share a lane.
+const LANES: usize = 4;
+
+impl<T> Lanes<T> {
+    /// The one of this thread.
+    fn mine(&self) -> &T {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LANES;
+        }
+        &self.0[MINE.with(|mine| *mine)].0
+    }
+
+    /// The sum of a count.
+    fn sum(&self, count: impl Fn(&T) -> &AtomicU64) -> u64 {
+        let each = self.0.iter().map(|lane| &lane.0);
+        each.map(|lane| count(lane).load(Ordering::Relaxed)).sum()
+    }
+}
+
 /// How long things took.
 #[derive(Debug, Default)]
-pub(crate) struct Timing {
+pub(crate) struct Timing(Lanes<Times>);
+
+#[derive(Debug, Default)]
+struct Times {
     /// One for each of [`BOUNDS`], and one beyond.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
@@ -28,17 +72,17 @@ pub(crate) struct Timed {
 impl Timing {
     pub(crate) fn add(&self, took: Duration) {
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let seconds = took.as_secs_f64();
-        let at = BOUNDS.partition_point(|bound| seconds > *bound);
-        self.buckets[at].fetch_add(1, Ordering::Relaxed);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        let at = BOUNDS_NS.partition_point(|bound| nanoseconds > *bound);
+        let times = self.0.mine();
+        times.buckets[at].fetch_add(1, Ordering::Relaxed);
+        times.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self) -> Timed {
-        let counts = self.buckets.iter();
+        let buckets = (0..=BOUNDS.len()).map(|at| self.0.sum(|times| &times.buckets[at]));
         Timed {
-            seconds: self.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9,
-            buckets: counts.map(|count| count.load(Ordering::Relaxed)).collect(),
+            seconds: self.0.sum(|times| &times.nanoseconds) as f64 / 1e9,
+            buckets: buckets.collect(),
         }
     }
 }
@@ -53,28 +97,23 @@ impl Timed {
 #[derive(Debug, Default)]
 pub(crate) struct RouteMeter {
     /// By the first digit of the status, from 1.
-    by_status: [AtomicU64; 5],
+    by_status: Lanes<[AtomicU64; 5]>,
     pub(crate) time: Timing,
 }
 
 impl RouteMeter {
     pub(crate) fn add(&self, status: u16, took: Duration) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
-        self.by_status[class].fetch_add(1, Ordering::Relaxed);
+        self.by_status.mine()[class].fetch_add(1, Ordering::Relaxed);
         self.time.add(took);
     }
 
     /// The classes of statuses that were sent, and how often.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-        let counts = self
-            .by_status
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed));
-        classes
-            .into_iter()
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
+        let counts = classes.into_iter().enumerate();
+        let counts = counts.map(|(at, class)| (class, self.by_status.sum(|counts| &counts[at])));
+        counts.filter(|(_, count)| *count > 0)
     }
 }
 
@@ -164,6 +203,22 @@ mod tests {
         );
         assert!((read.seconds - 20.001_003).abs() < 1e-9);
         assert_eq!(read.count(), 5);
+    }
+
+    #[test]
+    fn what_many_threads_count_is_added_up() {
+        let meter = RouteMeter::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * LANES + 1 {
+                scope.spawn(|| (0..1000).for_each(|_| meter.add(200, Duration::from_millis(1))));
+            }
+        });
+        let all = 1000 * (2 * LANES as u64 + 1);
+        assert_eq!(meter.statuses().collect::<Vec<_>>(), [("2xx", all)]);
+        assert_eq!(
+            (meter.time.read().count(), meter.time.read().buckets[1]),
+            (all, all)
+        );
     }
 
     #[test]
