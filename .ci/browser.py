@@ -289,6 +289,16 @@ def bandit_and_shadow(browser, folder):
         page.get_by_role("link", name="Show").first.click()
         expect(page.get_by_text("What other versions made of it")).to_be_visible(timeout=15000)
         person.check("shadows-of-a-prediction")
+        # The page of a model with a shadow, and a long title on a small screen.
+        person.go("models/sentiment", "Only the shadow right")
+        expect(page.get_by_text("Every change")).to_be_visible()
+        person.check("model-with-a-shadow")
+        server.call("POST", f"/experiments/{experiment}/stop")
+        body = {"name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "error", "title": "T" * 200}
+        long = server.call("POST", "/experiments", body)["experiment"]
+        page.set_viewport_size({"width": 390, "height": 844})
+        person.go(f"experiments/{long}", "It has not begun")
+        person.check(None)
         person.leave()
     finally:
         server.stop()

@@ -357,12 +357,13 @@ impl Client {
             .await
     }
 
-    /// `POST /feedback` with a batch of at most 10,000 values.
+    /// `POST /feedback` with a batch of at most 10,000 values. A single one has its receipt in the reply, and with it what
+    /// is to be warned of.
     ///
     /// # Errors
     /// When the call fails. Values that are refused one by one are in the reply.
     pub async fn feedback(&self, batch: &[Feedback]) -> Result<FeedbackReply, ClientError> {
-        let url = self.url("/feedback?receipts=false");
+        let url = self.url(&format!("/feedback?receipts={}", batch.len() == 1));
         self.send(self.http.post(url).json(batch)).await
     }
 

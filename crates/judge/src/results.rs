@@ -198,7 +198,7 @@ pub struct Comparison {
     pub sequential: Sequential,
     /// The same for the lift, where the control is not 0.
     pub lift_interval: Option<Interval>,
-    /// For one look at a planned size; `None` with several epochs or without variance.
+    /// For one look at a planned size; `None` where the shares have moved, or without variance.
     pub fixed: Option<Test>,
     /// The Bayesian view: better is higher, whatever the direction of the metric. Not to act on.
     pub bayesian: Option<Posterior>,
@@ -518,7 +518,12 @@ fn metric_result(
             .skip(1)
             .map(|arm| compare(definition, evidence, (at, arm), elapsed_days, view))
             .collect(),
-        adaptive: adaptive(definition, evidence, at),
+        // Of what no parts are kept, a user who comes back would count as many.
+        adaptive: if definition.role(metric) == MetricRole::Guardrail {
+            None
+        } else {
+            adaptive(definition, evidence, at)
+        },
         no_scale: None,
     }
 }

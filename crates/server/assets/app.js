@@ -1,5 +1,5 @@
 // The pages by their addresses, who is signed in, and asking again while somebody looks.
-import { $, el, get, share, Refused } from "./core.js";
+import { $, el, get, share, Lost, Refused } from "./core.js";
 import { clear, replaced } from "./chart.js";
 import * as overview from "./overview.js";
 import * as model from "./model.js";
@@ -67,8 +67,11 @@ async function open() {
     refresh = null;
     return "";
   }
-  const sees = session.role !== "predictor" && session.role !== "viewer" && (session.models.length === 0 || query.has("name"));
-  const context = { path, query, session, sees, again: () => look(mark) };
+  const reads = session.role !== "predictor" && session.role !== "viewer";
+  // A key for some models sees predictions by the name of one.
+  const names = reads && session.models.length > 0;
+  const sees = reads && (!names || query.has("name"));
+  const context = { path, query, session, sees, names, again: () => look(mark) };
   const of = page.open(main, context);
   // The charts that are there stay until the new ones take their place; a page that is not made anew keeps its own.
   refresh = page.still ? of : async () => {
@@ -117,8 +120,11 @@ async function lookNow(mark, onlyLooks) {
     } else if (error instanceof Refused) {
       said = error.message;
       if (error.status === 404) $("main").replaceChildren(el("h1", {}, "That is not there"), el("p", { class: "refused" }, error.message), el("p", {}, el("a", { href: "#/" }, "To the overview")));
-    } else {
+    } else if (error instanceof Lost) {
       said = `The server does not answer (${error.message}); trying again.`;
+    } else {
+      said = `This page has a fault (${error.message}).`;
+      console.error(error);
     }
   }
   if (said !== null && said !== undefined) {

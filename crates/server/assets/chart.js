@@ -91,7 +91,8 @@ export function chart({ title, note, x, xName = "time", time = true, series, ban
 export function spark(values, label) {
   const width = 120;
   const height = 28;
-  const high = Math.max(...values, 1);
+  const known = values.map((v) => v ?? 0);
+  const high = Math.max(...known) || 1;
   const step = width / Math.max(values.length - 1, 1);
   const ns = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(ns, "svg");
@@ -100,7 +101,7 @@ export function spark(values, label) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
   const line = document.createElementNS(ns, "polyline");
-  line.setAttribute("points", values.map((v, at) => `${(at * step).toFixed(1)},${(height - 2 - (v / high) * (height - 4)).toFixed(1)}`).join(" "));
+  line.setAttribute("points", known.map((v, at) => `${(at * step).toFixed(1)},${(height - 2 - (v / high) * (height - 4)).toFixed(1)}`).join(" "));
   svg.append(line);
   return svg;
 }

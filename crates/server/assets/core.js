@@ -12,6 +12,9 @@ export class Refused extends Error {
   }
 }
 
+// No answer at all.
+export class Lost extends Error {}
+
 // While somebody only looks, a reply may be four seconds old, so that many who look cost no more than one. What he has just
 // opened or done is shown as it is.
 let shared = false;
@@ -20,7 +23,7 @@ export const share = (value) => { shared = value; };
 export async function get(path, options = {}) {
   const headers = { accept: "application/json" };
   headers["cache-control"] = shared && !options.fresh ? "max-age=4" : "no-cache";
-  const reply = await fetch(path, { headers, signal: options.signal });
+  const reply = await fetch(path, { headers, signal: options.signal }).catch((error) => { throw new Lost(error.message); });
   if (!reply.ok && !(reply.status === 503 && path.startsWith("/health"))) throw new Refused(reply.status, await reply.json().catch(() => null));
   return reply.json();
 }
@@ -130,7 +133,7 @@ export function shares(versions) {
 export function ask({ title, text, yes, danger, act }) {
   const dialog = $("ask");
   $("ask-title").textContent = title;
-  $("ask-text").replaceChildren(...[text].flat().map((part) => (typeof part === "string" ? el("p", {}, part) : part)));
+  $("ask-text").replaceChildren(...[text].flat().filter(Boolean).map((part) => (typeof part === "string" ? el("p", {}, part) : part)));
   $("ask-yes").textContent = yes;
   $("ask-yes").className = danger ? "danger" : "primary";
   $("ask-yes").disabled = false;
@@ -171,6 +174,10 @@ export const json = (value) => (typeof value === "string" ? value : JSON.stringi
 export const modelLink = (name) => el("a", { href: `#/models/${encodeURIComponent(name)}` }, name);
 export const experimentLink = (id, text) => el("a", { href: `#/experiments/${encodeURIComponent(id)}` }, text ?? id);
 export const predictionLink = (id, text) => el("a", { href: `#/predictions/${encodeURIComponent(id)}` }, text ?? id);
+// Who may change something.
+export const mayAct = (session) => !session.auth_required || ["operator", "admin"].includes(session.role);
+// A word of a command as a shell takes it.
+export const quoted = (text) => (/^[\w@%+=:,.\/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 export const command = (text) => el("pre", { class: "command", tabindex: "0" }, el("code", {}, text));
 export const section = (title, ...children) => {
   const id = `s-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;

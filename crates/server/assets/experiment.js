@@ -1,5 +1,5 @@
 // One experiment: its verdict, its effect over time, every number, and what may be done to it.
-import { el, get, part, send, ask, count, percent, number, signed, words, ends, duration, split, coloured, table, section, renew, when, modelLink, swatch } from "./core.js";
+import { el, get, part, send, ask, count, percent, number, signed, words, ends, duration, split, coloured, table, section, renew, when, modelLink, mayAct, swatch } from "./core.js";
 import { chart } from "./chart.js";
 import { events, describe } from "./overview.js";
 
@@ -19,7 +19,8 @@ const COMMANDS = {
   delete: ["Delete", () => "The draft is deleted."],
 };
 
-function buttons(experiment, results, again) {
+function buttons(experiment, results, again, session) {
+  if (!mayAct(session)) return null;
   const give = (word) => {
     const [label, says] = COMMANDS[word];
     const text = [says(experiment)];
@@ -29,10 +30,20 @@ function buttons(experiment, results, again) {
       version = el("select", { id: "which", "aria-label": "Which candidate" }, candidates.map((arm) => el("option", {}, arm.version)));
       text.push(el("p", {}, el("label", { for: "which" }, "Which candidate: "), version));
     }
-    if (word === "promote" && results && results.verdict !== "ship" && results.verdict !== "winner") {
-      text.push(el("p", { class: "warning" }, `The evidence does not ask for this. It says: ${results.summary}`));
+    const good = ["ship", "winner"].includes(results?.verdict);
+    if (word === "promote" && results) {
+      const against = el("p", { class: "warning" });
+      const say = () => {
+        const meant = version?.value ?? candidates[0]?.version;
+        const asks = good && (!results.verdict_version || results.verdict_version === meant);
+        against.textContent = asks ? "" : `The evidence does not ask for this${good ? ` (it speaks for ${results.verdict_version})` : ""}. It says: ${results.summary}`;
+        against.hidden = asks;
+      };
+      version?.addEventListener("change", say);
+      say();
+      text.push(against);
     }
-    if (["stop", "abort", "rollback"].includes(word) && results?.verdict === "ship") {
+    if (["stop", "abort", "rollback"].includes(word) && good) {
       text.push(el("p", { class: "warning" }, `The evidence speaks for the candidate: ${results.summary}`));
     }
     ask({
@@ -65,11 +76,12 @@ function ladder(experiment) {
   const at = p?.step ? p.step - 1 : -1;
   const items = steps.map((share, i) => el("li", { class: i < at ? "done" : i === at ? "now" : "", "aria-current": i === at ? "step" : undefined }, `${share} %`));
   const said = [];
-  if (p?.soak_seconds) said.push(p.soaked_seconds >= p.soak_seconds ? "it was observed long enough" : `observed ${duration(p.soaked_seconds)} of ${duration(p.soak_seconds)}, about ${duration(p.soak_seconds - p.soaked_seconds)} to go`);
+  if (p?.soak_seconds) said.push(p.soaked_seconds >= p.soak_seconds ? "it was observed long enough" : `observed ${duration(p.soaked_seconds)} of ${duration(p.soak_seconds)}`);
   if (p?.min_units) said.push(p.units >= p.min_units ? `${count(p.units)} units are enough` : `${count(p.units)} of ${count(p.min_units)} units, ${count(p.min_units - p.units)} missing`);
   if (p?.waits_for?.includes("burst")) said.push("bad events came in a burst: it waits until none has come for five minutes");
   if (p?.waits_for?.includes("proof")) said.push("it waits for proof that the candidate is not much worse");
   if (p?.held) said.push(`held: ${words(p.held)}`);
+  if (!p?.held && p?.seconds_left > 0) said.push(`about ${duration(p.seconds_left)} until the next step`);
   return section("Steps", el("ol", { class: "ladder" }, items), said.length ? el("p", {}, `At this step: ${said.join("; ")}.`) : null);
 }
 
@@ -119,13 +131,13 @@ function metrics(results, colours) {
     metric.arms.forEach((arm, at) => {
       const found = at === 0 ? null : metric.comparisons.find((c) => c.version === arm.version);
       rows.push([
-        at === 0 ? metric.metric.metric : "", at === 0 ? metric.role : "", [swatch(colours.get(arm.version) ?? "off"), arm.version, at === 0 ? " (control)" : ""],
+        metric.metric.metric, metric.role, [swatch(colours.get(arm.version) ?? "off"), arm.version, at === 0 ? " (control)" : ""],
         count(arm.units), number(arm.mean), found ? signed(found.difference) : "–", found ? ends(found.sequential.interval) : "–", found ? ends(found.fixed_horizon?.interval) : "–",
         found ? [finding(found.finding)] : "–", found?.bayesian ? percent(found.bayesian.chance_to_win) : "–",
       ]);
     });
   }
-  return section("Metrics", table("Metrics", head, rows), el("p", { class: "hint" }, "The always-valid interval holds however often somebody looks. The one for one look is narrower, and holds only at an end that was planned before."));
+  return section("Metrics", table("Metrics", head, rows), el("p", { class: "hint" }, "The always-valid interval holds however often somebody looks. The one for one look is narrower, and holds only at an end that was planned before; it and the chance to be better are left out where the weights have moved."));
 }
 
 function byDay(results, colours) {
@@ -178,7 +190,7 @@ function expectation(experiment, results) {
   return lines.length ? el("p", {}, lines.join(" ")) : null;
 }
 
-export function open(page, { path, again }) {
+export function open(page, { path, again, session }) {
   const id = decodeURIComponent(path[1]);
   const live = el("div");
   page.replaceChildren(live);
@@ -187,7 +199,7 @@ export function open(page, { path, again }) {
     const started = Boolean(experiment.started_at);
     const [results, looks, all, audit] = await Promise.all([
       started ? part(get(`/experiments/${id}/results`), null) : Promise.resolve(null), part(get(`/experiments/${id}/history`), { looks: [] }),
-      get(`/models?name=${encodeURIComponent(experiment.name)}`), part(get(`/audit?experiment=${id}&limit=100`), { entries: [] }),
+      get(`/models?name=${encodeURIComponent(experiment.name)}`), part(get(`/audit?experiment=${id}&name=${encodeURIComponent(experiment.name)}&limit=100`), { entries: [] }),
     ]);
     // What there is none of may be left out.
     if (results) for (const key of ["notes", "segments", "excluded", "feedback_checks", "window_checks", "metrics", "arms"]) results[key] ??= [];
@@ -199,7 +211,7 @@ export function open(page, { path, again }) {
     const verdict = results ? el("article", { class: "verdict" }, el("h2", {}, experiment.status === "running" ? words(results.verdict) : words(experiment.status)), experiment.status !== "running" && experiment.end_reason ? el("p", {}, experiment.end_reason) : null, el("p", {}, results.summary), expectation(experiment, results), results.notes.filter((note) => !results.summary.includes(note)).map((note) => el("p", { class: "hint" }, note)))
       : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? (started ? "Its results cannot be seen with this key." : "It has not begun, so there is nothing to judge.")));
     renew(live, [
-      ...head, verdict, buttons(experiment, results, again),
+      ...head, verdict, buttons(experiment, results, again, session),
       split(experiment.arms.map((arm) => ({ version: arm.version, share: arm.share, colour: colours.get(arm.version) }))),
       ladder(experiment), overTime(looks, colours, experiment),
       results ? metrics(results, colours) : null, results ? byDay(results, colours) : null, results ? segments(results) : null, results ? checks(results) : null,

@@ -1,5 +1,5 @@
 // One model: its versions, its traffic with sliders, what it did, and every change of it.
-import { $, el, get, part, send, ask, count, milliseconds, percent, split, coloured, swatch, table, command, section, renew, when, experimentLink, words, modelLink } from "./core.js";
+import { $, el, get, part, send, ask, count, milliseconds, percent, split, coloured, swatch, table, command, section, renew, when, experimentLink, words, modelLink, quoted, mayAct } from "./core.js";
 import { chart } from "./chart.js";
 import { events, describe } from "./overview.js";
 
@@ -8,7 +8,7 @@ let range = "hour";
 
 export function open(page, { path, session, again }) {
   const name = decodeURIComponent(path[1]);
-  const may = ["operator", "admin"].includes(session.role) || !session.auth_required;
+  const may = mayAct(session);
   const heading = el("h1", {}, name);
   const top = el("div");
   const traffic = el("div");
@@ -48,7 +48,10 @@ export function open(page, { path, session, again }) {
       if (lines.length === 0) { sum.textContent = "Nothing is changed."; return; }
       ask({
         title: `Change the traffic of ${name}?`,
-        text: ["From the next request on:", el("ul", {}, lines.map((line) => el("li", {}, line))), el("p", { class: "hint" }, "Some units get another version than before.")],
+        text: [
+          "From the next request on:", el("ul", {}, lines.map((line) => el("li", {}, line))), el("p", { class: "hint" }, "Some units get another version than before."),
+          [...weights.values()].some((weight) => weight > 0) ? "" : el("p", { class: "warning" }, "No version would have a weight: every request would be refused."),
+        ],
         yes: "Apply",
         act: async (reason) => {
           await send("PUT", `/traffic/${encodeURIComponent(name)}`, { revision: state.revision, weights: Object.fromEntries(weights) }, reason);
@@ -111,7 +114,7 @@ export function open(page, { path, session, again }) {
       section("Versions", table("Versions", head, rows), ...trouble),
       section("Over time", choose, charts),
       section("Experiments", tried.length ? table("Experiments", [{ name: "Experiment", class: "text" }, { name: "Policy" }, { name: "Status" }, { name: "Where it is", class: "text" }, { name: "Made" }], tried)
-        : el("p", { class: "hint" }, "There was none yet. This starts a rollout of a second version:"), tried.length ? null : command(`weir rollout start --name ${name} --control VERSION --candidate VERSION --watch`)),
+        : el("p", { class: "hint" }, "There was none yet. This starts a rollout of a second version:"), tried.length ? null : command(`weir rollout start --name ${quoted(name)} --control VERSION --candidate VERSION --watch`)),
       await shadows(all),
       section("Every change", events(audit.entries)),
     ];
@@ -124,7 +127,7 @@ async function shadows(all) {
   const tried = all.filter((v) => v.shadow_percent > 0);
   if (tried.length === 0) return null;
   const reports = await Promise.all(tried.map((v) => get(`/models/${v.model_id}/shadow-report`).catch(() => null)));
-  const rows = reports.filter(Boolean).map((r) => [r.model_version, `${r.shadow_percent} %`, count(r.all.pairs), percent(r.all.agreement), count(r.all.labelled), count(r.all.answer_alone_right), count(r.all.shadow_alone_right), count(r.dropped)]);
+  const rows = reports.filter(Boolean).map((r) => [r.model_version, `${r.shadow_percent} %`, count(r.pairs), percent(r.agreement), count(r.labelled), count(r.answer_alone_right), count(r.shadow_alone_right), count(r.dropped)]);
   const n = (name) => ({ name, class: "number" });
   return section("Shadows", table("Shadows", [{ name: "Version" }, n("Copies of"), n("Pairs"), n("Agreement"), n("With labels"), n("Only the answer right"), n("Only the shadow right"), n("Dropped")], rows));
 }

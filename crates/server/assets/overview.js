@@ -1,5 +1,5 @@
 // Every model: how its requests are split, what it does, what runs on it, and what is wrong.
-import { el, get, count, milliseconds, percent, words, split, shares, coloured, modelLink, experimentLink, swatch, table, command, section, when, renew } from "./core.js";
+import { el, get, count, duration, milliseconds, percent, words, split, shares, coloured, modelLink, experimentLink, swatch, table, command, section, when, renew } from "./core.js";
 import { spark } from "./chart.js";
 
 // Where an experiment is: its policy, phase and step.
@@ -9,8 +9,9 @@ export function describe(experiment) {
   if (p) {
     parts.push(p.held ? `held: ${words(p.held)}` : words(p.phase));
     if (p.step) parts.push(`step ${p.step} of ${p.steps}`);
-    if (p.soak_seconds) parts.push(`observed ${Math.floor(p.soaked_seconds)} of ${p.soak_seconds} s`);
-    if (p.min_units) parts.push(`${count(p.units)} of ${count(p.min_units)} units`);
+    if (p.soak_seconds > p.soaked_seconds) parts.push(`observed ${duration(p.soaked_seconds)} of ${duration(p.soak_seconds)}`);
+    if (p.min_units > p.units) parts.push(`${count(p.units)} of ${count(p.min_units)} units`);
+    if (!p.held && p.seconds_left > 0) parts.push(`about ${duration(p.seconds_left)} until the next step`);
     if (p.winner) parts.push(`winner ${p.winner}`);
   } else {
     parts.push(experiment.status);
@@ -26,7 +27,7 @@ export function events(entries) {
     const numbers = to && typeof to === "object" ? Object.entries(to).filter(([, weight]) => typeof weight === "number") : [];
     const traffic = numbers.map(([version, weight]) => `${version} ${+weight.toFixed(2)} %`).join(", ");
     const author = entry.author?.user ?? entry.author?.key_id ?? (entry.author ? "somebody without a key" : "the server");
-    return [when(entry.at), entry.name ? modelLink(entry.name) : "the server", what(entry), traffic || "–", entry.detail?.because || entry.detail?.reason || entry.author?.reason || "–", author];
+    return [when(entry.at), entry.name ? modelLink(entry.name) : "the server", entry.version ? `${what(entry)} ${entry.version}` : what(entry), traffic || "–", entry.detail?.because || entry.detail?.reason || entry.author?.reason || "–", author];
   };
   const head = [{ name: "Time" }, { name: "Model", class: "text" }, { name: "Event" }, { name: "Traffic", class: "text" }, { name: "Why", class: "long" }, { name: "Who", class: "text" }];
   return table("What happened", head, entries.map(shown));
@@ -72,7 +73,13 @@ function card(name, versions, all, series, experiment, recommendation) {
     const p50 = series.p50_ms.filter((v) => v !== null).at(-1);
     const p99 = series.p99_ms.filter((v) => v !== null).at(-1);
     const said = `last hour: ${count(last)} requests, ${count(errors)} errors`;
-    article.append(el("p", { class: "sparks" }, spark(series.requests, `Requests, ${said}`), ` ${said}`, p95 === undefined ? "" : `; now p50 ${milliseconds(p50)}, p95 ${milliseconds(p95)}, p99 ${milliseconds(p99)}`));
+    const lines = [
+      [spark(series.requests, `Requests, ${said}`), ` ${count(last)} requests in the last hour`], [spark(series.errors, `Errors, ${said}`), ` ${count(errors)} errors`],
+    ];
+    for (const [name, now] of [["p50", p50], ["p95", p95], ["p99", p99]]) {
+      if (now !== undefined) lines.push([spark(series[`${name}_ms`], `Latency ${name} in the last hour, now ${milliseconds(now)}`), ` ${name} ${milliseconds(now)}`]);
+    }
+    article.append(el("p", { class: "sparks" }, lines.map((line) => el("span", {}, line))));
   }
   return article;
 }

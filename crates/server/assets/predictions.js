@@ -7,8 +7,15 @@ const STATUS = { ok: "ok", fallback: "answered by another", error: "failed", rej
 export function open(page, context) {
   if (context.path[1]) return one(page, decodeURIComponent(context.path[1]));
   if (!context.sees) {
-    page.replaceChildren(el("h1", {}, "Predictions"), el("p", { class: "hint" }, "This key does not show what was sent and answered: that needs the role analyst, operator or admin."));
-    return async () => undefined;
+    page.replaceChildren(el("h1", {}, "Predictions"), el("p", { class: "hint" }, context.names ? "This key is for some models. Choose one of them:" : "This key does not show what was sent and answered: that needs the role analyst, operator or admin."));
+    if (!context.names) return async () => undefined;
+    const live = el("ul");
+    page.append(live);
+    return async () => {
+      const names = [...new Set((await get("/models")).map((v) => v.name))].sort();
+      renew(live, names.map((name) => el("li", {}, el("a", { href: `#/predictions?name=${encodeURIComponent(name)}` }, name))));
+      return undefined;
+    };
   }
   const live = el("div");
   const field = ([name, label]) => {

@@ -20,7 +20,7 @@ export function open(page, { session, again }) {
       pair("State", words(ready.status)), pair("Why", ready.reasons?.join("; ") || "nothing is wrong"), pair("Position of the journal", count(log.position)), pair("Still to be counted", `${count(log.lag_entries)} entries${log.lag_seconds > 1 ? `, for ${duration(log.lag_seconds)}` : ""}`),
       pair("Journal on the disk", bytes(log.journal_bytes ?? 0)), pair("Set aside", count(log.set_aside)), pair("Missing", count(log.missing)), pair("Default model", settings?.default_model),
     ].flat());
-    const content = [section("Storage and journal", storage)];
+    const content = session.role === "predictor" ? [el("p", { class: "hint" }, "This key asks for predictions. What is set is seen with the role viewer or more.")] : [section("Storage and journal", storage)];
     if (webhooks) {
       const rows = webhooks.map((w) => [w.webhook, w.url, w.name ?? "all", w.format, w.events.length ? w.events.join(", ") : "all", w.last_error ? [el("span", { class: "bad" }, w.last_error)] : "ok", [
         el("button", { type: "button", "aria-label": `Test ${w.webhook}`, onclick: async () => { said.textContent = `Testing ${w.webhook} …`; said.textContent = await send("POST", `/webhooks/${w.webhook}/test`, {}).then((t) => t.message, (e) => e.message); } }, "Test"), " ",

@@ -1,7 +1,7 @@
 //! `GET /audit`: every change that somebody made, newest first.
 
-use crate::access;
 use crate::error::ApiResult;
+use crate::experiments;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::pages::Gathering;
@@ -55,7 +55,7 @@ pub(crate) async fn list(
         fields.wrong("?limit", "must be from 1 to 1000");
     }
     fields.finish(Some(()))?;
-    access::check_option(params.name.as_deref())?;
+    experiments::check_of(&state, params.name.as_deref(), experiment_id.as_ref()).await?;
     let filter = AuditFilter {
         name,
         experiment_id,

@@ -228,6 +228,11 @@ fn asked(
                 .unwrap_or_else(|| types::default_floor(answering));
             if !(0.0..=0.5).contains(&floor) {
                 fields.wrong("/floor", "must be from 0 to 0.5");
+            } else if floor * answering as f64 >= 1.0 {
+                let detail = format!(
+                    "times {answering} versions must be less than 1, or nothing is learned"
+                );
+                fields.wrong("/floor", detail);
             }
             if algorithm.needs_bounds() && !metric.is_bounded() {
                 let detail = "needs a metric that is binary or has both bounds";

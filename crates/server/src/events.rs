@@ -3,6 +3,7 @@
 use crate::access;
 use crate::audit::entry;
 use crate::error::{ApiError, ApiResult};
+use crate::experiments;
 use crate::extract::{Fields, Params};
 use crate::openapi::problems;
 use crate::state::AppState;
@@ -68,7 +69,7 @@ pub(crate) async fn stream(
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
     let experiment_id = fields.take_option("?experiment", experiment);
     fields.finish(Some(()))?;
-    access::check_option(params.name.as_deref())?;
+    experiments::check_of(&state, params.name.as_deref(), experiment_id.as_ref()).await?;
     let full = |_| {
         let detail = format!(
             "{MOST_STREAMS} streams of events are open, the most there may be; try again later."

@@ -143,6 +143,20 @@ pub(crate) async fn read(
     Ok(Reply(wire(&require(&state, id).await?)))
 }
 
+/// Whether who calls may ask about a model, or about that of an experiment where he names none.
+pub(crate) async fn check_of(
+    state: &AppState,
+    name: Option<&str>,
+    experiment: Option<&ExperimentId>,
+) -> ApiResult<()> {
+    if let (None, Some(id)) = (name, experiment)
+        && let Some(found) = state.store.experiment(*id).await?
+    {
+        return access::check_option(Some(found.definition.name.as_str()));
+    }
+    access::check_option(name)
+}
+
 pub(crate) async fn require(state: &AppState, id: ExperimentId) -> ApiResult<types::Experiment> {
     let found = state.store.experiment(id).await?;
     found.ok_or_else(|| ApiError::experiment_not_found(&id.to_string()))

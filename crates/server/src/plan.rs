@@ -215,6 +215,14 @@ async fn from_log(state: &AppState, body: &PlanRequest) -> ApiResult<FromLog> {
         );
         return Err(ApiError::field("/metric", detail));
     }
+    if !told.is_share && told.deviation <= 1e-9 * told.mean.abs() {
+        let detail = format!(
+            "has the same value for each of {units} units ({}), so the log does not tell how much units differ; plan with \
+             `baseline` and `standard_deviation`",
+            told.mean
+        );
+        return Err(ApiError::field("/metric", detail));
+    }
     let begun = model
         .versions
         .iter()

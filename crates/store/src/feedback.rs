@@ -311,14 +311,18 @@ pub(crate) fn joined(
     label: Option<&str>,
     replace: bool,
 ) -> Result<FeedbackStatus, FeedbackRefusal> {
+    let same = |known: Option<&str>| match (known, label) {
+        (Some(known), Some(label)) => are_same_json(known, label),
+        (known, label) => known == label,
+    };
     match stored {
         None => Ok(FeedbackStatus::Recorded),
         // Two wrong labels are two values.
-        Some((old, known)) if old == value && (label.is_none() || known == label) => {
+        Some((old, known)) if old == value && (label.is_none() || same(known)) => {
             Ok(FeedbackStatus::Duplicate)
         }
         // The label is the same, and the answer that it is compared with came since.
-        Some((_, known)) if label.is_some() && known == label => Ok(FeedbackStatus::Replaced),
+        Some((_, known)) if label.is_some() && same(known) => Ok(FeedbackStatus::Replaced),
         Some(_) if replace => Ok(FeedbackStatus::Replaced),
         Some((old, known)) => Err(FeedbackRefusal::Conflict {
             stored: known.map_or_else(|| old.to_string(), str::to_owned),
@@ -445,7 +449,7 @@ impl Labelled<'_> {
 }
 
 /// Whether a label equals a prediction. Numbers are compared by value: 1, 1.0 and, beside a number, "1" are the same, and whole
-/// numbers to the last digit. Everything else is equal as JSON, and what is of another type never is.
+/// numbers to the last digit, in lists and objects too. Everything else is equal as JSON, and what is of another type never is.
 ///
 /// # Errors
 /// The types, where they can never be equal.
@@ -460,7 +464,30 @@ fn are_equal(prediction: &Value, label: &Value) -> Result<bool, Mismatch> {
             label: of_label,
         });
     }
-    Ok(prediction == label)
+    Ok(are_same(prediction, label))
+}
+
+/// Whether two values are the same by the rule of labels, in lists and objects too.
+pub(crate) fn are_same(a: &Value, b: &Value) -> bool {
+    if let (Some(a), Some(b)) = (number_of(a, b), number_of(b, a)) {
+        return a == b;
+    }
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let same = |(key, a): (&String, &Value)| b.get(key).is_some_and(|b| are_same(a, b));
+            a.len() == b.len() && a.iter().all(same)
+        }
+        _ => a == b,
+    }
+}
+
+/// The same of JSON as texts.
+pub(crate) fn are_same_json(a: &str, b: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    a == b || read(a).zip(read(b)).is_some_and(|(a, b)| are_same(&a, &b))
 }
 
 /// A number as it is compared.
@@ -551,6 +578,18 @@ mod tests {
             ),
             (json!(1e300), json!(1e300), Ok(true)),
             (json!([1, 2]), json!([1, 2]), Ok(true)),
+            (
+                json!([1, {"class": 1}]),
+                json!([1.0, {"class": "1"}]),
+                Ok(true),
+            ),
+            (json!({"class": 1}), json!({"class": 1.0}), Ok(true)),
+            (json!({"class": 1}), json!({"class": 2}), Ok(false)),
+            (
+                json!({"class": 1}),
+                json!({"class": 1, "b": null}),
+                Ok(false),
+            ),
             (json!(false), json!(0), never(Boolean, Number)),
             (json!(true), json!(1), never(Boolean, Number)),
             (json!(true), json!("true"), never(Boolean, Text)),

@@ -535,6 +535,9 @@ pub(crate) struct DoctorArgs {
     /// The library of ONNX Runtime, or a folder that has it.
     #[arg(long, env = "WEIR_ONNXRUNTIME", value_name = "PATH")]
     pub(crate) onnxruntime: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What the demonstration shows.
@@ -786,6 +789,9 @@ pub(crate) struct BackupArgs {
     /// The folder to create.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -796,6 +802,9 @@ pub(crate) struct RestoreArgs {
     /// The data directory to create; it must not exist yet, or must be empty.
     #[arg(long, env = "WEIR_DATA_DIR", value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -817,6 +826,9 @@ pub(crate) struct CheckArgs {
     /// The TOML file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

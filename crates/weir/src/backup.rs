@@ -9,6 +9,7 @@ use crate::control::say;
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use server::{Clock, Config};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -102,6 +103,14 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     crate::talk(
         "note: it contains keys, secrets and everything that was sent: only its owner can read it, and it should stay so",
     );
+    if args.json {
+        let said = json!({
+            "to": args.to, "predictions": manifest.predictions, "position": manifest.position,
+            "audit_entries": manifest.audit_entries, "files": manifest.files.len(), "bytes": bytes,
+        });
+        crate::out(format_args!("{said:#}"));
+        return Ok(ExitCode::SUCCESS);
+    }
     say(&format!(
         "{}: {} predictions in the database up to position {}, {} entries of the audit, {} files, {bytes} bytes",
         args.to.display(),
@@ -172,12 +181,19 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         );
     }
     to.finish(&args.data_dir)?;
-    say(&format!(
-        "{}: clean, {} predictions up to position {position} ({} of them were still in the journal)",
-        args.data_dir.display(),
-        report.predictions,
-        report.predictions.saturating_sub(manifest.predictions)
-    ))?;
+    if args.json {
+        let said = json!({
+            "data_dir": args.data_dir, "clean": true, "predictions": report.predictions, "position": position,
+        });
+        crate::out(format_args!("{said:#}"));
+    } else {
+        say(&format!(
+            "{}: clean, {} predictions up to position {position} ({} of them were still in the journal)",
+            args.data_dir.display(),
+            report.predictions,
+            report.predictions.saturating_sub(manifest.predictions)
+        ))?;
+    }
     crate::talk(
         "note: it is a new server from now on: positions and events start anew (older ones get 410)",
     );

@@ -173,12 +173,11 @@ impl Cli {
         data: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
-        let said = if self.json {
-            serde_json::to_string_pretty(data)?
-        } else {
-            text()
-        };
-        say(&said)
+        if self.json {
+            let said = serde_json::to_string_pretty(data)? + "\n";
+            return Ok(crate::write(said.as_bytes())?);
+        }
+        say(&text())
     }
 
     /// The experiment that is meant: by its id, or the one that runs on a model, or the newest of the model.
@@ -346,7 +345,7 @@ impl Cli {
         let mut events = self.client.events(&filter).await?;
         while let Some(entry) = events.next().await? {
             if self.json {
-                say(&serde_json::to_string(&entry)?)?;
+                crate::write(format!("{}\n", serde_json::to_string(&entry)?).as_bytes())?;
             } else {
                 say(&line(&entry))?;
             }
@@ -373,7 +372,7 @@ impl Cli {
 
 /// Prints a line without what would steer a terminal.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
-    let line = format!("{}\n", crate::table::printable(text));
+    let line = format!("{}\n", crate::table::shown(text));
     Ok(crate::write(line.as_bytes())?)
 }
 
@@ -604,7 +603,8 @@ pub(crate) fn change(entry: &AuditEntry) -> String {
     let of_settings = ["privacy.set", "retention.set", "metric.set"];
     let action = entry.action.0.as_str();
     let to = entry.detail["to"].as_object();
-    let weights = to.filter(|_| !of_settings.contains(&action)).map(|to| {
+    let weights = to.filter(|to| !to.is_empty() && !of_settings.contains(&action));
+    let weights = weights.map(|to| {
         let each = to.iter().map(|(version, percent)| {
             format!("{version} {:.1} %", percent.as_f64().unwrap_or_default())
         });

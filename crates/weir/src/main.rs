@@ -100,12 +100,18 @@ fn run(args: LowArgs) -> anyhow::Result<ExitCode> {
             }
             args::ConfigCommand::Check(check) => {
                 let config = args::check(&check.file)?;
-                out(format_args!(
-                    "{} is good: a server would listen on {} with its data in {}",
-                    check.file.display(),
-                    config.listen,
-                    config.data_dir.display()
-                ));
+                let (file, folder) = (&check.file, &config.data_dir);
+                if check.json {
+                    let said = serde_json::json!({"file": file, "listen": config.listen, "data_dir": folder});
+                    out(format_args!("{said:#}"));
+                } else {
+                    out(format_args!(
+                        "{} is good: a server would listen on {} with its data in {}",
+                        file.display(),
+                        config.listen,
+                        folder.display()
+                    ));
+                }
                 Ok(ExitCode::SUCCESS)
             }
         },
@@ -163,7 +169,7 @@ pub(crate) fn out(line: std::fmt::Arguments<'_>) {
 
 /// Says something to people. Whether somebody listens, or the disk of a log file is full, changes nothing.
 pub(crate) fn talk(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", table::printable(text));
+    let _ = writeln!(std::io::stderr(), "{}", table::shown(text));
 }
 
 /// What to do about an error.
@@ -232,7 +238,7 @@ fn client_hint(error: &api::ClientError) -> Option<String> {
 
 /// Calls that errors of a server advise, and the commands that make them. What a call is about stands between its first
 /// words and the end: the first one that fits is meant.
-const COMMANDS: [(&str, &str, &str); 15] = [
+const COMMANDS: [(&str, &str, &str); 16] = [
     ("GET /models", "", "weir models list"),
     (
         "POST /models/",
@@ -243,6 +249,11 @@ const COMMANDS: [(&str, &str, &str); 15] = [
         "POST /models",
         "",
         "weir models register --name NAME --model-version VERSION",
+    ),
+    (
+        "PATCH /models/",
+        "",
+        "weir models update MODEL_ID --status testing",
     ),
     (
         "PUT /models/",

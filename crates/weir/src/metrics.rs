@@ -2,7 +2,7 @@
 
 use crate::args::{DeclareMetricArgs, MetricsArgs, MetricsCommand};
 use crate::control::{Cli, run};
-use crate::table::table;
+use crate::table::fitting;
 use anyhow::Context;
 use api::{DeclareMetric, Metric};
 use serde_json::{Map, Value, json};
@@ -96,5 +96,9 @@ fn list(metrics: &[Metric]) -> String {
         "values",
         "source",
     ];
-    table(&head, &rows)
+    fitting(
+        &head,
+        &rows,
+        &["source", "values", "missing values", "better"],
+    )
 }

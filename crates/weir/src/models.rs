@@ -3,8 +3,8 @@
 use crate::args::{
     ModelsArgs, ModelsCommand, PredictArgs, RegisterArgs, ReportArgs, ShadowReportArgs,
 };
-use crate::control::{Cli, run, say};
-use crate::table::table;
+use crate::control::{Cli, run};
+use crate::table::{fitting, percent, table};
 use anyhow::Context;
 use api::{
     PatchVersion, PredictRequest, RegisterVersion, SetShadow, ShadowPairs, ShadowReport, Version,
@@ -35,7 +35,7 @@ pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
             }
             ModelsCommand::Show { model_id } => {
                 let version = cli.client.version(model_id).await?;
-                say(&serde_json::to_string_pretty(&version)?)
+                cli.print(&version, || shown(&version))
             }
             ModelsCommand::Activate {
                 model_id,
@@ -103,9 +103,9 @@ fn list(versions: &[Version]) -> String {
             version.version.clone(),
             version.model_id.clone(),
             state,
-            format!("{}%", version.traffic_percent),
+            percent(version.traffic_percent),
             if shadow > 0.0 {
-                format!("{shadow}%")
+                percent(shadow)
             } else {
                 "-".to_owned()
             },
@@ -131,7 +131,12 @@ fn list(versions: &[Version]) -> String {
         "runtime",
         "registered (UTC)",
     ];
-    table(&head, &rows)
+    // The id is what other commands ask for.
+    fitting(
+        &head,
+        &rows,
+        &["registered (UTC)", "shadow", "runtime", "traffic"],
+    )
 }
 
 fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
@@ -159,6 +164,20 @@ fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
         "runtime": runtime,
     });
     serde_json::from_value(body).context("the version cannot be registered")
+}
+
+/// All that is known of a version, a line for each.
+fn shown(version: &Version) -> String {
+    let fields = serde_json::to_value(version).unwrap_or_default();
+    let fields = fields.as_object().into_iter().flatten();
+    let known = fields.filter(|(_, value)| !value.is_null());
+    let line = |(name, value): (&String, &Value)| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name:<18} {value}")
+    };
+    known.map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn weighted(version: &Version) -> String {
@@ -253,7 +272,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
                     of.name.clone(),
                     of.version.clone(),
                     of.status.to_string(),
-                    format!("{}%", of.traffic_percent),
+                    percent(of.traffic_percent),
                     of.request_count.to_string(),
                     share(of.error_count),
                     ms(of.p50_latency_ms),
@@ -269,7 +288,8 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
                 "name", "version", "status", "traffic", "requests", "errors", "p50 ms", "p95 ms",
                 "p99 ms", "accuracy", "labels",
             ];
-            let mut lines = vec![table(&head, &rows)];
+            let spare = ["traffic", "p50 ms", "p99 ms", "status", "labels"];
+            let mut lines = vec![fitting(&head, &rows, &spare)];
             let said = report.recommendations.iter();
             lines.extend(said.map(|said| format!("{}: {}", said.name, said.recommendation)));
             lines.join("\n")
@@ -340,13 +360,13 @@ fn pairs(found: &ShadowReport) -> String {
         );
     }
     let whole = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
-    let percent =
+    let agreed =
         |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
     let row = |beside: &str, of: &ShadowPairs| {
         vec![
             beside.to_owned(),
             of.pairs.to_string(),
-            percent(of.agreement),
+            agreed(of.agreement),
             of.answered.errors.to_string(),
             of.shadow.errors.to_string(),
             whole(of.answered.p50_latency_ms),

@@ -29,7 +29,9 @@ pub(crate) fn run(args: &PredictionsArgs) -> anyhow::Result<ExitCode> {
             }
             PredictionsCommand::Show { prediction_id } => {
                 let found = cli.client.prediction(prediction_id).await?;
-                say(&serde_json::to_string_pretty(&found)?)
+                cli.print(&found, || {
+                    serde_json::to_string_pretty(&found).unwrap_or_default()
+                })
             }
         }
     })
@@ -119,6 +121,7 @@ async fn export(
     let mut export = asked(cli, what, &query).await?;
     let next = export.next_position;
     let path = match (&args.output, &args.into) {
+        (Some(path), _) if path == Path::new("-") => None,
         (Some(path), _) => Some(path.clone()),
         (None, Some(folder)) if next > first => {
             let ending = format.as_str();
@@ -134,6 +137,7 @@ async fn export(
         (None, None) => None,
     };
     let bytes = match &path {
+        Some(path) if is_stream(path) => to_stream(&mut export, path).await?,
         Some(path) => to_file(&mut export, path).await?,
         None => to_stdout(&mut export).await?,
     };
@@ -316,6 +320,25 @@ async fn to_file(export: &mut api::Export, path: &Path) -> anyhow::Result<u64> {
         .sync_all()
         .with_context(|| cannot_write(path))?;
     file.persist(path).with_context(|| cannot_write(path))?;
+    Ok(bytes)
+}
+
+/// Whether something is there that takes bytes and is no file: a device, a pipe. Nothing may take its place.
+fn is_stream(path: &Path) -> bool {
+    let found = std::fs::metadata(path);
+    found.is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+async fn to_stream(export: &mut api::Export, path: &Path) -> anyhow::Result<u64> {
+    let named = || path.display().to_string();
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    let mut stream = opened.with_context(named)?;
+    let mut bytes = 0;
+    while let Some(part) = export.next().await.context("the export broke off")? {
+        stream.write_all(part.as_ref()).with_context(named)?;
+        bytes += part.as_ref().len() as u64;
+    }
+    stream.flush().with_context(named)?;
     Ok(bytes)
 }
 

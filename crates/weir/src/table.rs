@@ -28,6 +28,51 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Whether the terminal, or whatever reads on, was said to know no more than ASCII.
+fn only_ascii() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let said = said.filter_map(|name| std::env::var(name).ok());
+    // Where nothing is said, as in most containers, it is UTF-8 in our days.
+    let said = said.into_iter().find(|said| !said.is_empty());
+    said.is_some_and(|said| {
+        let said = said.to_ascii_lowercase();
+        !said.contains("utf-8") && !said.contains("utf8")
+    })
+}
+
+/// A text for people: without what steers a terminal, and with the signs that the program itself writes in ASCII where nothing else
+/// is known. What a caller sent stays as it is.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    let text = printable(text);
+    if text.is_ascii() || !only_ascii() {
+        return text;
+    }
+    Cow::Owned(in_ascii(&text))
+}
+
+fn in_ascii(text: &str) -> String {
+    let signs = [
+        ("…", "..."),
+        ("−", "-"),
+        ("–", "-"),
+        ("←", "<-"),
+        ("→", "->"),
+        ("∞", "inf"),
+        ("×", "x"),
+        ("±", "+-"),
+        ("≤", "<="),
+        ("≥", ">="),
+        ("µ", "u"),
+    ];
+    let replace = |text: String, (sign, plain): (&str, &str)| text.replace(sign, plain);
+    signs.into_iter().fold(text.to_owned(), replace)
+}
+
+/// A number of percent as people read it: no more than two digits behind the point.
+pub(crate) fn percent(value: f64) -> String {
+    format!("{}%", (100.0 * value).round() / 100.0)
+}
+
 /// A table with a head. In a terminal that is too narrow, the widest columns are cut; in a file or a pipe nothing is.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     fitting(head, rows, &[])
@@ -64,7 +109,8 @@ fn without(head: &[&str], rows: &[Vec<String>], spare: &[&str], width: Option<us
 fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
     let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
     // A line break would end the row.
-    let clean = |text: &String| printable(&text.replace(['\n', '\t'], " ")).into_owned();
+    let clean = |text: &String| shown(&text.replace(['\n', '\t'], " ")).into_owned();
+    let cut = if only_ascii() { "~" } else { "…" };
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(clean).collect())
@@ -113,7 +159,7 @@ fn within(head: &[&str], rows: &[Vec<String>], width: Option<usize>) -> String {
             .enumerate()
             .map(|(at, (width, right))| {
                 let text = cell(row, at);
-                let text = console::truncate_str(&text, *width, "…");
+                let text = console::truncate_str(&text, *width, cut);
                 let side = if *right {
                     console::Alignment::Right
                 } else {
@@ -145,6 +191,11 @@ mod tests {
         let whole = within(&["name", "requests", "status"], &rows, None);
         assert!(whole.contains(&"x".repeat(5000)));
         assert_eq!(printable("a\u{1b}[31m\u{202e}\n"), "a\\u001b[31m\\u202e\n");
+        assert_eq!(in_ascii("−∞ to +1 … ü"), "-inf to +1 ... ü");
+        assert_eq!(
+            (percent(94.99997888), percent(33.333)),
+            ("95%".into(), "33.33%".into())
+        );
         // Numbers end where they end.
         assert!(
             shown.lines().nth(1).unwrap().contains("       1  ok"),

@@ -56,11 +56,11 @@ async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
             .filter(|(count, _)| *count > 0)
             .map(|(_, what)| *what);
         let said: Vec<&str> = said.collect();
-        let refused = reply.errors.iter().map(|error| error.detail.as_str());
-        said.into_iter()
-            .chain(refused)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let mut said: Vec<String> = said.into_iter().map(str::to_owned).collect();
+        said.extend(reply.errors.iter().map(|error| error.detail.clone()));
+        let warnings = reply.receipts.iter().filter_map(|receipt| receipt.warning.as_ref());
+        said.extend(warnings.map(|warning| format!("warning: {warning}")));
+        said.join("\n")
     })?;
     ensure!(reply.errors.is_empty(), "the value was refused");
     Ok(())

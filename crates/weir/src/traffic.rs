@@ -4,7 +4,7 @@ use crate::args::{
     AliasesArgs, AliasesCommand, RulesArgs, RulesCommand, TrafficArgs, TrafficCommand,
 };
 use crate::control::{Cli, run};
-use crate::table::table;
+use crate::table::{percent, table};
 use api::{Alias, Rules, SetAlias, SetRules, SetTraffic, Traffic};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ fn split(traffic: &Traffic) -> String {
             version.version.clone(),
             version.model_id.clone(),
             version.status.to_string(),
-            format!("{}%", version.traffic_percent),
+            percent(version.traffic_percent),
             format!("{:.1}%", 100.0 * version.share),
         ]
     };

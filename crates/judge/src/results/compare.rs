@@ -1,7 +1,7 @@
 //! One candidate against the control on one metric.
 
 use super::{
-    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each,
+    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each, pooled,
     pooled_matured, role, sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
@@ -27,7 +27,7 @@ struct Pair {
     /// Over all epochs: for showing and for planning, not for comparing.
     control: MetricSums,
     candidate: MetricSums,
-    /// The samples of both arms, where exactly one epoch has data.
+    /// The samples of both arms, where exactly one epoch has data, or several that are like one.
     only: Option<(Sample, Sample)>,
     /// The same, adjusted by the covariate.
     adjusted: Option<(Sample, Sample)>,
@@ -42,13 +42,21 @@ impl Pair {
             let both = sample(metric, sums(0)).zip(sample(metric, sums(arm)));
             samples.extend(both.map(|both| (both, adjusted(both, (sums(0), sums(arm))))));
         }
+        let control = pooled_matured(evidence, at, 0);
+        let candidate = pooled_matured(evidence, at, arm);
         let only = match samples[..] {
             [only] => Some(only),
+            [_, _, ..] if are_like_one(evidence, [0, arm]) => {
+                let all = |arm| pooled(evidence, at, arm, |found| guard::due(metric, found));
+                let (a, b) = (all(0), all(arm));
+                let both = sample(metric, &a).zip(sample(metric, &b));
+                both.map(|both| (both, adjusted(both, (&a, &b))))
+            }
             _ => None,
         };
         Self {
-            control: pooled_matured(evidence, at, 0),
-            candidate: pooled_matured(evidence, at, arm),
+            control,
+            candidate,
             only: only.map(|(samples, _)| samples),
             adjusted: only.and_then(|(_, adjusted)| adjusted),
         }
@@ -59,6 +67,20 @@ impl Pair {
         self.only?;
         proportion(metric, &self.control).zip(proportion(metric, &self.candidate))
     }
+}
+
+/// Whether the epochs of two arms can be taken together: the shares were the same in all of them (a scale that became known
+/// begins an epoch and moves nothing), and hardly a unit came back in a later one, where it would count twice.
+fn are_like_one(evidence: &Evidence, arms: [usize; 2]) -> bool {
+    let epochs = &evidence.epochs;
+    let same = epochs.windows(2).all(|two| two[0].shares == two[1].shares);
+    let exposed = || {
+        let each = epochs.iter().skip(1);
+        each.flat_map(|epoch| arms.map(|arm| epoch.arms[arm].exposures))
+    };
+    let units: u64 = exposed().map(|exposures| exposures.units).sum();
+    let first: u64 = exposed().map(|exposures| exposures.first).sum();
+    same && units.saturating_sub(first) * 100 <= units
 }
 
 /// Samples adjusted by what was known of the units before (CUPED), where it was known for some; a unit without a covariate

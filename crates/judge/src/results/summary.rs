@@ -327,10 +327,17 @@ impl Words<'_> {
                 format!("too little is known about {name}: {}", self.too_little())
             }
             Finding::Worse => format!("{arm} is worse, at {}", self.numbers(c)),
-            Finding::Better | Finding::Unclear => format!(
-                "{arm} is at {}, which does not rule out that they are equal",
-                self.numbers(c)
-            ),
+            Finding::Better | Finding::Unclear => {
+                let interval = c.sequential.interval;
+                let parted = interval.is_some_and(|found| found.lower > 0.0 || found.upper < 0.0);
+                // A claim that is over has an interval that says otherwise still: what it says is what was.
+                let so_far = if parted {
+                    "over all of the time so far; what is claimed of it is over, as the notes say"
+                } else {
+                    "which does not rule out that they are equal"
+                };
+                format!("{arm} is at {}, {so_far}", self.numbers(c))
+            }
         }
     }
 

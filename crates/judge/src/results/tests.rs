@@ -308,6 +308,33 @@ fn a_claim_is_that_of_its_oracle() {
     );
 }
 
+/// A scale that becomes known begins an epoch and moves nothing: what one look says goes on over both.
+#[test]
+fn epochs_of_the_same_shares_are_like_one() {
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let of = |number, control, candidate, units| {
+        let arms = [control, candidate].map(|right| arm(&[binary(right, units, Direction::Up)]));
+        epoch(number, &arms)
+    };
+    let whole = judge(&experiment, &evidence(vec![of(1, 500, 560, 1000)]));
+    let whole = whole.metrics[0].comparisons[0].clone();
+    let two = [of(1, 100, 110, 200), of(2, 400, 450, 800)];
+    let seen = |epochs: &[EpochEvidence]| {
+        let found = judge(&experiment, &evidence(epochs.to_vec()));
+        found.metrics[0].comparisons[0].clone()
+    };
+    let found = seen(&two);
+    assert!(whole.fixed.is_some() && whole.bayesian.is_some());
+    assert_eq!((found.fixed, found.bayesian), (whole.fixed, whole.bayesian));
+    // Where the weights have moved, means of all epochs compare what is not alike; and who came back would count twice.
+    let mut moved = two.clone();
+    moved[1].shares = vec![0.3, 0.7];
+    assert!(seen(&moved).fixed.is_none() && seen(&moved).bayesian.is_none());
+    let mut returned = two;
+    returned[1].arms[0].exposures.first -= 100;
+    assert!(seen(&returned).fixed.is_none());
+}
+
 #[test]
 fn what_was_shown_stays_shown() {
     let shares = |b| {

@@ -16,7 +16,7 @@ use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
 use crate::VerifyReport;
 use crate::entry::{Entry, Kind, PredictionEntry};
-use crate::feedback::{Attempt, Labelled, Valued, attempt_of, joined};
+use crate::feedback::{Attempt, Labelled, Valued, are_same_json, attempt_of, joined};
 use crate::{
     Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
     FeedbackRefusal, FeedbackResult, LabelHash, Mismatch, PlacedFeedback, Receipt, StoreError,
@@ -806,28 +806,39 @@ impl Store {
         self.read(move |connection| {
             let order = |time| PredictionId::order_at(time) as i64;
             let mut select = connection.prepare_cached(
-                "SELECT p.version_key, p.prediction = ?4, f.label = ?4, f.value FROM feedback f \
+                "SELECT p.version_key, p.prediction, f.label, f.value FROM feedback f \
                  CROSS JOIN predictions p ON p.prediction_order = f.prediction_order \
                  JOIN versions v ON v.version_key = p.version_key \
                  WHERE f.metric = 'correct' AND f.label IS NOT NULL AND p.prediction IS NOT NULL AND p.status = 0 \
                  AND v.name = ?1 AND v.deleted_at IS NULL \
                  AND f.prediction_order >= ?2 AND f.prediction_order < ?3 \
-                 ORDER BY f.prediction_order DESC LIMIT ?5",
+                 ORDER BY f.prediction_order DESC LIMIT ?4",
             )?;
             let range = query.range;
             let mut rows = select.query(params![
                 query.name.as_str(),
                 range.since.map_or(0, order),
                 range.until.map_or(i64::MAX, order),
-                query.positive,
                 query.limit as i64,
             ])?;
+            // By the rule of labels: 1 and 1.0 are the same class. There are few classes, and many rows of each.
+            let mut known: HashMap<String, bool> = HashMap::new();
+            let mut is_positive = |text: &str| match known.get(text) {
+                Some(known) => *known,
+                None => {
+                    let same = are_same_json(text, &query.positive);
+                    if known.len() < 1000 {
+                        known.insert(text.to_owned(), same);
+                    }
+                    same
+                }
+            };
             let mut found: HashMap<VersionKey, Confusion> = HashMap::new();
             while let Some(row) = rows.next()? {
                 let counts = found.entry(VersionKey(row.get(0)?)).or_default();
-                let (predicted, label): (bool, bool) = (row.get(1)?, row.get(2)?);
+                let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+                let (predicted, label) = (is_positive(text(1)?), is_positive(text(2)?));
                 let right = row.get::<_, f64>(3)? != 0.0;
-                // The rule of the metric says what is right: 1 and 1.0 are the same class.
                 match (predicted, label) {
                     (_, true) if right => counts.true_positives += 1,
                     (_, true) => counts.false_negatives += 1,

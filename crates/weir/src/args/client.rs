@@ -445,7 +445,7 @@ pub(crate) struct ExportArgs {
     /// How rows are written [default: by the ending of --output, else ndjson]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// The file to write. It appears when the export is whole [default: standard output]
+    /// The file to write; `-` is the standard output. It appears when the export is whole [default: standard output]
     #[arg(long, short, value_name = "FILE", conflicts_with = "into")]
     pub(crate) output: Option<PathBuf>,
     /// A folder that is kept up to date: each run adds a file with what came since the run before.

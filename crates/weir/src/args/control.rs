@@ -65,7 +65,12 @@ impl ConnectArgs {
         };
         let authorities = ca_file.map(read).transpose()?;
         let of_profile = profile.as_ref().and_then(|profile| profile.url.as_deref());
-        let client = api::Client::new(url.or(of_profile).unwrap_or(HERE))?;
+        let address = url.or(of_profile).unwrap_or(HERE);
+        anyhow::ensure!(
+            address.starts_with("http://") || address.starts_with("https://"),
+            "the address of the server must begin with http:// or https://, such as {HERE}: it is {address:?}"
+        );
+        let client = api::Client::new(address)?;
         Ok(client.with(
             key.as_deref(),
             self.reason.as_deref(),
@@ -388,7 +393,7 @@ pub(crate) struct SimulateBanditArgs {
     #[arg(long)]
     pub(crate) floor: Option<f64>,
     /// After how many updates evidence counts half.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) half_life: Option<u64>,
     /// How many bandits.
     #[arg(long, default_value_t = 1000)]
