@@ -539,10 +539,15 @@ fn capped_note(
 ) -> Option<String> {
     let scale = scale.filter(|_| metric.kind != MetricKind::Binary)?;
     let number = |value: f64| significant(value, 4);
+    // A bandit learns its primary metric alone.
+    let what = match definition.role(metric) {
+        types::MetricRole::Primary => "the bandit learns and estimates",
+        _ => "what is estimated is",
+    };
     definition.keeps_parts(metric).then(|| {
         format!(
-            "Values of {} are limited to the range from {} to {}: the bandit learns and estimates the mean of the \
-             limited values. Set floor and cap of the metric to change the range.",
+            "Values of {} are limited to the range from {} to {}: {what} the mean of the limited values. Set floor and cap of \
+             the metric to change the range.",
             metric.name,
             number(scale.floor),
             number(scale.cap)
