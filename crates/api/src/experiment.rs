@@ -787,7 +787,7 @@ pub struct Looked {
     pub arms: Vec<LookArm>,
     /// The shares of the arms, in their order, control first; empty before they are set.
     pub shares: Vec<f64>,
-    /// Of a bandit: what its units would have been worth more, all together, had each of them got the best arm (by the
+    /// Of a bandit: what its predictions would have been worth more, all together, had each of them got the best arm (by the
     /// differences as they were known at this look).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regret: Option<f64>,

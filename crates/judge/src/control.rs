@@ -94,6 +94,7 @@ pub fn by_person(
                     // A step that was interrupted is observed from its beginning again.
                     progress.soaked_micros = 0;
                     progress.looked_at = None;
+                    progress.waits_for.clear();
                 }
                 Progress::Bandit(progress) => progress.paused = paused,
             }

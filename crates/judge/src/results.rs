@@ -400,10 +400,12 @@ pub fn view(
     adjust(&mut metrics, MetricRole::Primary);
     adjust(&mut metrics, MetricRole::Secondary);
     adjust_guardrails(&mut metrics, definition);
-    for (metric, result) in definition.metrics.iter().zip(&mut metrics) {
+    for (at, (metric, result)) in definition.metrics.iter().zip(&mut metrics).enumerate() {
         for comparison in &mut result.comparisons {
             comparison.finding = if result.role == MetricRole::Guardrail {
-                let units = (result.arms[0].units, result.arms[comparison.arm].units);
+                // A bad event counts before its window has passed.
+                let units = [0, comparison.arm]
+                    .map(|arm| pooled(evidence, at, arm, |found| &found.all).units);
                 compare::guardrail_finding(comparison, units, harm_threshold(definition, metric))
             } else {
                 let family = of_role(result.role);

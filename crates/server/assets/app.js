@@ -20,7 +20,7 @@ async function enter(event) {
   $("key").value = "";
   $("refused").hidden = reply.ok;
   $("refused").textContent = reply.ok ? "" : said.detail;
-  refused &&= !reply.ok;
+  if (reply.ok) again = 0;
   if (reply.ok) await go();
 }
 
@@ -149,20 +149,23 @@ async function keepLooking() {
 
 // What happens is shown when it happens, and not five seconds later.
 let stream = null;
-let refused = false;
+// Who was refused asks again after a pause, that grows: it may have been a passing trouble.
+let again = 0;
+let pause = 60000;
 async function follow() {
-  // Nothing happens by itself while nothing runs, and who was told that he may not listen asks no more.
-  const running = stream || refused ? [] : await get("/experiments?status=running&limit=1").catch(() => []);
-  if (running.length === 0) return;
-  stream = new EventSource("/events?experiments_only=true");
+  // Nothing happens by itself while nothing runs.
+  const running = stream || Date.now() < again ? [] : await get("/experiments?status=running&limit=1").catch(() => []);
+  if (running.length === 0 || stream) return;
+  const source = new EventSource("/events?experiments_only=true");
+  stream = source;
   const actions = ["created", "scheduled", "unscheduled", "start_failed", "started", "advanced", "reweighted", "rescaled", "held", "released", "paused", "resumed", "winner", "verdict", "effect_changed", "promoted", "rolled_back", "stopped", "aborted", "deleted"];
-  for (const action of actions) stream.addEventListener(`experiment.${action}`, () => { if (!document.hidden && !$("ask").open) look(); });
-  // Who may not listen asks by himself.
-  stream.addEventListener("open", () => { stream.heard = true; });
-  stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED) return;
-    refused = !stream.heard;
-    stream = null;
+  for (const action of actions) source.addEventListener(`experiment.${action}`, () => { if (!document.hidden && !$("ask").open) look(); });
+  source.addEventListener("open", () => { pause = 60000; });
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) return;
+    again = Date.now() + pause;
+    pause = Math.min(2 * pause, 3600000);
+    if (stream === source) stream = null;
   });
 }
 

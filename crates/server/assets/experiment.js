@@ -209,7 +209,7 @@ export function open(page, { path, again, session }) {
       el("p", { class: "hint" }, modelLink(experiment.name), ` · ${experiment.experiment} · ${describe(experiment)}`, experiment.started_at ? [" · since ", when(experiment.started_at)] : ""),
     ];
     const verdict = results ? el("article", { class: "verdict" }, el("h2", {}, experiment.status === "running" ? words(results.verdict) : words(experiment.status)), experiment.status !== "running" && experiment.end_reason ? el("p", {}, experiment.end_reason) : null, el("p", {}, results.summary), expectation(experiment, results), results.notes.filter((note) => !results.summary.includes(note)).map((note) => el("p", { class: "hint" }, note)))
-      : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? (started ? "Its results cannot be seen with this key." : "It has not begun, so there is nothing to judge.")));
+      : el("article", { class: "verdict" }, el("h2", {}, experiment.status), el("p", {}, experiment.end_reason ?? (started ? "Its results are not there, or not for this key." : "It has not begun, so there is nothing to judge.")));
     renew(live, [
       ...head, verdict, buttons(experiment, results, again, session),
       split(experiment.arms.map((arm) => ({ version: arm.version, share: arm.share, colour: colours.get(arm.version) }))),

@@ -103,9 +103,11 @@ impl Shared {
         }
         let mut bytes = 0;
         slots.retain(|_, slot| {
-            // What somebody holds is being made, or read.
+            // Somebody makes it, waits for it or is about to: clones are made under the lock of the map alone.
+            if Arc::strong_count(slot) > 1 {
+                return true;
+            }
             let Ok(kept) = slot.try_lock() else {
-                bytes += LARGEST as usize;
                 return true;
             };
             let young = kept.as_ref().filter(|kept| kept.made.elapsed() <= OLDEST);
@@ -197,6 +199,15 @@ mod tests {
             shared.or_make(number.to_string(), (age, false), make).await;
         }
         assert!(shared.0.lock().unwrap().len() <= MOST);
+        // In bytes, too: large ones are fewer.
+        let shared = Shared::default();
+        for number in 0..64 {
+            let make = async { Response::new(Body::from(vec![7; LARGEST as usize])) };
+            let reply = shared.or_make(number.to_string(), (age, false), make).await;
+            assert_eq!(reply.status(), 200);
+        }
+        let places = shared.0.lock().unwrap().len();
+        assert!(places <= 1 + IN_ALL / LARGEST as usize, "{places}");
     }
 
     #[tokio::test]

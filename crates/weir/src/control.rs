@@ -235,7 +235,7 @@ impl Cli {
     }
 
     async fn start_new(&self, body: &CreateExperiment) -> anyhow::Result<api::StartedExperiment> {
-        // What is refused leaves no draft, and nothing in the audit.
+        // What is refused is mostly found here, where it leaves nothing in the audit.
         self.client.try_experiment(body).await?;
         let draft = self.client.create_experiment(body).await?;
         match self.client.start(&draft.experiment, false).await {

@@ -22,7 +22,7 @@ const BATCH: usize = 2000;
 const BATCH_BYTES: usize = 4 << 20;
 /// Some programs begin a file with it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// A body of so many bytes is too large for no server.
+/// Every server takes a body of so many bytes, whatever its limit is (`server::lines`).
 const ALWAYS_TAKEN: usize = 8 << 20;
 /// So many refused rows are shown.
 const SHOWN: usize = 20;
@@ -352,7 +352,12 @@ impl Kind {
                 return done.refuse(lines[0], &problem.detail, args);
             }
             // Before it has all of a body that is too large, a server may end the connection.
-            Err(api::ClientError::Transport(_)) if lines.len() == 1 && bytes > ALWAYS_TAKEN => {
+            Err(api::ClientError::Transport(error))
+                if lines.len() == 1
+                    && bytes > ALWAYS_TAKEN
+                    && !error.is_connect()
+                    && !error.is_timeout() =>
+            {
                 let why = format!(
                     "the connection ended while its {bytes} bytes were sent: they may be more than the server takes"
                 );
@@ -443,13 +448,10 @@ struct Ids {
 
 impl Ids {
     fn of(source: &Source) -> Self {
-        // A pipe has no name of its own: what came through it before is known again by all of its content.
-        let name = source.beside.as_ref().map(|_| {
-            let path = Path::new(&source.name);
-            path.file_name().unwrap_or_default().to_string_lossy()
-        });
+        // All pipes have one name: a row is known again when what comes through is corrected and sent again.
+        let name = Path::new(&source.name).file_name().unwrap_or_default();
         Self {
-            file: name.map_or_else(|| source.sha256.clone(), |name| name.into_owned()),
+            file: name.to_string_lossy().into_owned(),
             seen: HashMap::new(),
         }
     }

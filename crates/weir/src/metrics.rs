@@ -77,6 +77,7 @@ fn list(metrics: &[Metric]) -> String {
             window,
             word(json!(metric.missing)),
             bounds,
+            counted(metric),
             if metric.built_in {
                 "built in"
             } else {
@@ -94,11 +95,33 @@ fn list(metrics: &[Metric]) -> String {
         "window",
         "missing values",
         "values",
+        "counted",
         "source",
     ];
     fitting(
         &head,
         &rows,
-        &["source", "values", "missing values", "better"],
+        &["source", "values", "counted", "missing values", "better"],
     )
+}
+
+/// How values become a number to compare: what is limited, added up, and adjusted by.
+fn counted(metric: &Metric) -> String {
+    let combine = metric.combine.map(|how| json!(how));
+    let combine = combine.and_then(|how| how.as_str().map(str::to_owned));
+    let covariate = metric.covariate.as_ref().map(|of| match of {
+        types::Covariate::Before => "by its value before".to_owned(),
+        types::Covariate::Attribute(name) => format!("by {name}"),
+    });
+    let parts = [
+        combine,
+        metric.floor.map(|floor| format!("floor {floor}")),
+        metric.cap.map(|cap| format!("cap {cap}")),
+        covariate,
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        return "-".into();
+    }
+    parts.join(", ")
 }

@@ -359,7 +359,7 @@ fn pairs(found: &ShadowReport) -> String {
             found.model_version, found.model_id
         );
     }
-    let whole = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
+    let milliseconds = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
     let agreed =
         |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
     let row = |beside: &str, of: &ShadowPairs| {
@@ -369,8 +369,8 @@ fn pairs(found: &ShadowReport) -> String {
             agreed(of.agreement),
             of.answered.errors.to_string(),
             of.shadow.errors.to_string(),
-            whole(of.answered.p50_latency_ms),
-            whole(of.shadow.p50_latency_ms),
+            milliseconds(of.answered.p50_latency_ms),
+            milliseconds(of.shadow.p50_latency_ms),
             of.labelled.to_string(),
             of.accuracy_difference
                 .map_or("-".to_owned(), |more| format!("{:+.1}%", 100.0 * more)),

@@ -328,15 +328,11 @@ impl Comparison {
 }
 
 /// A guardrail is harmed or not: it never speaks for a candidate.
-pub(super) fn guardrail_finding(
-    comparison: &Comparison,
-    (control, candidate): (u64, u64),
-    harm: f64,
-) -> Finding {
+pub(super) fn guardrail_finding(comparison: &Comparison, units: [u64; 2], harm: f64) -> Finding {
     match comparison.ln_e_harm {
         None => Finding::TooLittle,
         Some(ln_e) if ln_e >= harm => Finding::Worse,
-        Some(_) if control == 0 || candidate == 0 => Finding::TooLittle,
+        Some(_) if units.contains(&0) => Finding::TooLittle,
         Some(_) => Finding::Unclear,
     }
 }

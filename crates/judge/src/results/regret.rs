@@ -3,14 +3,15 @@
 use super::Results;
 use types::{Direction, ExperimentDefinition, Policy};
 
-/// What the units of a bandit would have been worth more, all together, had each of them got the best arm: pseudo-regret, Σ
-/// units × (the best arm's advantage − their arm's), as in Lattimore and Szepesvári, *Bandit Algorithms* (2020), 4.5, by the
-/// differences as they are known now.
+/// What the predictions of a bandit would have been worth more, all together, had each of them got the best arm: pseudo-regret,
+/// Σ predictions × (the best arm's advantage − their arm's), as in Lattimore and Szepesvári, *Bandit Algorithms* (2020), 4.5,
+/// by the differences as they are known now. Of a metric per unit each unit counts once. The best of several estimates is
+/// a little too good, so early values are a little too high.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Regret {
-    /// Of the units as they were split.
+    /// Of the predictions as they were split.
     pub so_far: f64,
-    /// Of as many units, had they been split into equal parts.
+    /// Of as many predictions, had they been split into equal parts.
     pub of_equal_split: f64,
 }
 
@@ -30,7 +31,7 @@ impl Results {
             Direction::Down => -1.0,
         };
         let mut arms: Vec<(f64, f64)> = Vec::with_capacity(primary.arms.len());
-        arms.extend(primary.arms.iter().map(|arm| (arm.units as f64, 0.0)));
+        arms.extend(primary.arms.iter().map(|arm| (arm.predictions as f64, 0.0)));
         for found in &primary.comparisons {
             arms[found.arm].1 = sign * found.difference.filter(|value| value.is_finite())?;
         }
@@ -38,7 +39,7 @@ impl Results {
     }
 }
 
-/// The regret of arms with so many units and such advantages.
+/// The regret of arms with so many predictions and such advantages.
 fn of(arms: &[(f64, f64)]) -> Regret {
     let best = arms.iter().map(|(_, more)| *more).fold(f64::MIN, f64::max);
     let equal = arms.iter().map(|(units, _)| units).sum::<f64>() / arms.len() as f64;

@@ -123,6 +123,11 @@ fn progress(experiment: &types::Experiment) -> Option<api::Progress> {
 
 /// How long a step is likely to last still, if units come as they did: of what is missing, the one that takes longer.
 fn seconds_left(rollout: &types::RolloutProgress, soak: i64) -> Option<f64> {
+    // Nobody knows when a proof is there, or a burst over.
+    let unknown = [types::Wait::Proof, types::Wait::Burst];
+    if unknown.iter().any(|wait| rollout.waits_for.contains(wait)) {
+        return None;
+    }
     let soaked = rollout.soaked_micros as f64 / 1e6;
     let to_soak = (soak as f64 / 1e6 - soaked).max(0.0);
     let missing = rollout.min_units.saturating_sub(rollout.units) as f64;

@@ -257,7 +257,7 @@ pub(crate) enum MetricsCommand {
         /// The model.
         name: String,
     },
-    /// Declare a metric, or change its declaration.
+    /// Declare a metric, or change its declaration. All of it is set at once: what you leave out gets its default.
     ///
     /// Example: weir metrics declare shop revenue --kind continuous --per unit --window 7d
     Declare(Box<DeclareMetricArgs>),

@@ -606,6 +606,15 @@ async fn a_bad_row_costs_no_other_one() {
         let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
         assert_eq!(said[field], json!(1), "{said}");
     }
+    // Corrected and sent again, what was sent before is known, too.
+    let corrected = [&lines[..], b"{\"text\": \"more\", \"prediction\": \"x\"}\n"].concat();
+    let ran = import("-", &["--format", "ndjson"], &corrected);
+    let said: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(
+        (&said["recorded"], &said["duplicate"]),
+        (&json!(1), &json!(1)),
+        "{said}"
+    );
     let ran = import("-", &[], lines);
     assert!(text(&ran.stderr).contains("--format ndjson or csv"));
 }
