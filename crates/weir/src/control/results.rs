@@ -23,7 +23,7 @@ const SPARE: [&str; 3] = ["control", "candidate", "units"];
 /// What is said of an experiment: the verdict, then a line for each comparison, then the segments.
 pub(super) fn text(results: &ExperimentResults) -> String {
     let mut lines = vec![
-        format!("{}: {}", results.experiment, words(results.verdict)),
+        format!("{}: {}", results.experiment, results.verdict),
         results.summary.clone(),
         String::new(),
     ];
@@ -71,7 +71,7 @@ fn of_metric(metric: &MetricResults, found: &Comparison, candidate: Option<f64>)
         number(candidate),
         signed(found.difference),
         ends(found.sequential.interval.as_ref()),
-        words(found.finding),
+        found.finding.to_string(),
     ]
 }
 
@@ -167,16 +167,11 @@ fn of_segment(segment: &SegmentResults) -> Vec<Vec<String>> {
                 mean(arm),
                 signed(found.difference),
                 ends(found.interval.as_ref()),
-                words(found.finding),
+                found.finding.to_string(),
             ]);
         }
     }
     rows
-}
-
-/// A word of the API as people write it.
-fn words(word: impl std::fmt::Display) -> String {
-    word.to_string().replace('_', " ")
 }
 
 fn number(value: Option<f64>) -> String {

@@ -165,7 +165,7 @@ async fn an_error_names_the_command_and_leaves_nothing_behind() {
     assert!(list.contains("1.0.0 50%, 2.0.0 50%"), "{list}");
     let results = said(&weir("experiment results sentiment"));
     assert!(
-        results.contains("always-valid interval") && results.contains("too little"),
+        results.contains("always-valid interval") && results.contains("too_little"),
         "{results}"
     );
 }
