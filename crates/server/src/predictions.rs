@@ -71,6 +71,13 @@ pub(crate) async fn list(
     state.check_generation(params.generation.as_deref())?;
     let limit = filter.limit;
     let log_lag = fresh(&state).await;
+    let end = state.store.position();
+    if after.is_some_and(|after| after > end) {
+        let detail = format!(
+            "is beyond the end of the log, which is {end}: it belongs to another server, or to this one before a restore"
+        );
+        return Err(ApiError::field("?after_position", detail));
+    }
     let (found, next_cursor, next_position) = match (after, of) {
         (None, None) => {
             let (found, next) = newest(&state, filter).await?;

@@ -2,13 +2,30 @@
 //! something else than its caller believes (`?dryrun=true` would start an experiment).
 
 use crate::error::{ApiError, ApiResult};
+use axum::body::{Body, to_bytes};
 use axum::http::Uri;
+use hyper::body::Body as _;
+use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
-/// The query parameters of each route, by its method and its path.
-pub(crate) struct Queries(HashMap<(&'static str, String), Vec<String>>);
+/// What each route reads, by its method and its path.
+pub(crate) struct Queries(HashMap<(&'static str, String), Read>);
+
+#[derive(Default)]
+struct Read {
+    /// Its query parameters.
+    names: Vec<String>,
+    /// Whether it has a body.
+    body: bool,
+}
+
+/// What a body may have that nobody reads, in bytes.
+const UNREAD: usize = 64 << 10;
+/// How long it may take to come.
+const UNREAD_FOR: Duration = Duration::from_secs(10);
 
 impl Queries {
     /// As the routes are described.
@@ -24,7 +41,11 @@ impl Queries {
             ];
             for (method, operation) in operations {
                 if let Some(operation) = operation {
-                    known.insert((method, path.clone()), names(operation));
+                    let read = Read {
+                        names: names(operation),
+                        body: operation.request_body.is_some(),
+                    };
+                    known.insert((method, path.clone()), read);
                 }
             }
         }
@@ -43,8 +64,9 @@ impl Queries {
         if is_lenient(path) {
             return Ok(());
         }
-        let none = Vec::new();
-        let known = self.0.get(&(method, path.to_owned())).unwrap_or(&none);
+        let none = Read::default();
+        let known = self.0.get(&(method, path.to_owned()));
+        let known = &known.unwrap_or(&none).names;
         for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
             if !known.iter().any(|known| *known == name) {
                 let pointer = format!("?{}", shown(&name));
@@ -53,6 +75,47 @@ impl Queries {
             }
         }
         Ok(())
+    }
+}
+
+impl Queries {
+    /// The body of a call, or nothing of one that a route does not read.
+    ///
+    /// # Errors
+    /// Where it says something to a route that reads none: `{"dry_run": true}` would be passed over in silence.
+    pub(crate) async fn check_body(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Body,
+    ) -> ApiResult<Body> {
+        let known = self.0.get(&(method, path.to_owned()));
+        let reads = known.is_none_or(|known| known.body) || is_lenient(path);
+        if reads || body.is_end_stream() {
+            return Ok(body);
+        }
+        let unread = |detail: &str| ApiError::field("", detail);
+        let said = tokio::time::timeout(UNREAD_FOR, to_bytes(body, UNREAD)).await;
+        let Ok(Ok(said)) = said else {
+            return Err(unread("is not read by this call: leave it out"));
+        };
+        let empty = said.trim_ascii().is_empty();
+        match serde_json::from_slice::<Value>(&said) {
+            _ if empty => Ok(Body::empty()),
+            Ok(Value::Null) => Ok(Body::empty()),
+            Ok(Value::Object(members)) if members.is_empty() => Ok(Body::empty()),
+            Ok(Value::Object(members)) => {
+                let name = members.keys().next().map_or("", String::as_str);
+                let names = known.map_or(&[][..], |known| &known.names);
+                let detail = if names.iter().any(|known| known == name) {
+                    format!("is not read here: it is a query parameter of this call (?{name}=)")
+                } else {
+                    "is not known: this call reads no body".to_owned()
+                };
+                Err(ApiError::field(format!("/{}", shown(name)), detail))
+            }
+            _ => Err(unread("is not read by this call: leave it out")),
+        }
     }
 }
 

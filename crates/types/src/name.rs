@@ -46,13 +46,13 @@ fn check(text: &str) -> Result<(), InvalidName> {
 }
 
 /// Characters that no screen shows, and that tell two names apart all the same: format characters (Unicode's category Cf),
-/// variation selectors, and letters that are blank.
+/// variation selectors, letters that are blank, and what has no character of its own.
 fn is_unseen(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x115F..=0x1160 | 0x17B4..=0x17B5
         | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF
-        | 0xFFA0 | 0xFFF0..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
-        | 0xE0000..=0xE0FFF)
+        | 0xE000..=0xF8FF | 0xFDD0..=0xFDEF | 0xFFA0 | 0xFFF0..=0xFFFC | 0xFFFE..=0xFFFF | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
+        | 0xE0000..=0x10FFFF)
 }
 
 /// Whether a new name is told from others by eye. Names that were taken before are not asked.
@@ -67,6 +67,11 @@ pub fn check_new_name(text: &str) -> Result<(), &'static str> {
     if text.chars().any(is_unseen) {
         return Err(
             "must not contain characters that cannot be seen, such as zero-width blanks and marks of direction",
+        );
+    }
+    if text.chars().any(|c| c.is_whitespace() && c != ' ') || text.contains("  ") {
+        return Err(
+            "must not contain blanks other than single spaces: nobody tells them apart by eye",
         );
     }
     if !is_nfc(text) {

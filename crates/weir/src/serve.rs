@@ -40,6 +40,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let mut hangup = signal(SignalKind::hangup())?;
         // Nobody shall end it by a signal that means nothing to it.
         let mut user = signal(SignalKind::user_defined1())?;
+        let _other = signal(SignalKind::user_defined2())?;
         let reloads = async {
             loop {
                 tokio::select! {

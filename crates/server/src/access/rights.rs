@@ -88,7 +88,8 @@ pub(crate) const ROWS: &[Row] = &[
     open("GET", "/health/live"),
     // It says more to who may read.
     open("GET", "/health/ready"),
-    row("GET", "/metrics", Read, Of::Handler).reads_much(),
+    // It reads what is bounded, and is asked when there is too much to do.
+    row("GET", "/metrics", Read, Of::Handler),
     open("POST", "/session"),
     open("DELETE", "/session"),
     row("GET", "/models", Read, Of::Handler).reads_much(),
@@ -322,9 +323,14 @@ impl Guard {
         let allowed = CALLER.scope(Arc::clone(&caller), allow(&state, row, &caller, &mut parts));
         let allowed = allowed.await;
         let known = allowed.and_then(|()| queries.check(row.method, row.path, &parts.uri));
-        if let Err(error) = known {
-            return codec::said(&parts.uri, error);
-        }
+        let body = match known {
+            Ok(()) => queries.check_body(row.method, row.path, body).await,
+            Err(error) => Err(error),
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return codec::said(&parts.uri, error),
+        };
         let age = (row.method == "GET" && row.right.is_some() && parts.method == Method::GET)
             .then(|| reuse::allowed_age(&parts.headers))
             .flatten();

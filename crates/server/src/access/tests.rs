@@ -126,6 +126,7 @@ fn call(row: &Row, version: &str, experiment: &str) -> (String, Value) {
         _ => "",
     };
     let body = match row.path {
+        _ if row.method == "GET" => json!({}),
         "/v1/chat/completions" => json!({"model": "shop", "messages": []}),
         "/decide" => json!({"name": "shop", "unit_id": "u"}),
         "/predict" => json!({"name": "shop", "text": "good"}),

@@ -1,6 +1,6 @@
 //! What does not fit is refused with the right status, changes nothing and is not logged.
 
-use crate::weir::{Weir, assert_clean, directory, vader};
+use crate::weir::{Weir, afinn, assert_clean, directory, vader};
 use serde_json::{Value, json};
 
 async fn check(weir: &Weir, path: &str, body: Value, status: u16, code: &str, pointer: &str) {
@@ -478,5 +478,54 @@ async fn names_are_told_apart_by_eye() {
     for name in ["caf\u{e9}", "fraud v2.1", "詐欺", "...", "a..b"] {
         let body = json!({"name": name, "version": "1", "accuracy": 0.5});
         assert_eq!(weir.post("/models", body).await.0, 200, "{name}");
+    }
+}
+
+/// What a call does not read says nothing to it: a dry run that is asked for in the wrong place is none.
+#[tokio::test]
+async fn what_nobody_reads_is_refused() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let one = weir.register("1", vader()).await;
+    weir.register("2", afinn()).await;
+    weir.activate(&one, 100.0).await;
+    let body = json!({"name": "sentiment", "control": "1", "candidates": ["2"], "primary_metric": "error"});
+    let (_, made) = weir.post("/experiments", body).await;
+    let experiment = format!("/experiments/{}", made["experiment"].as_str().unwrap());
+    let start = format!("{experiment}/start");
+    let (status, refused) = weir.post(&start, json!({"dry_run": true})).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["pointer"]),
+        (422, &json!("/dry_run")),
+        "{refused}"
+    );
+    assert!(
+        refused["detail"].as_str().unwrap().contains("?dry_run="),
+        "{refused}"
+    );
+    let (status, _) = weir.post(&start, json!([1])).await;
+    assert_eq!(
+        (status, &weir.get(&experiment).await.1["status"]),
+        (422, &json!("draft"))
+    );
+    let (status, _) = weir
+        .post(
+            &format!("/models/{one}/deactivate"),
+            json!({"takeover": true}),
+        )
+        .await;
+    assert_eq!(status, 422);
+    // An empty object says nothing.
+    assert_eq!(weir.post(&start, json!({})).await.0, 200);
+    // A position that nobody can have is not one after which nothing has come.
+    let (status, refused) = weir.get("/predictions?after_position=99999999").await;
+    assert_eq!(
+        (status, &refused["errors"][0]["pointer"]),
+        (422, &json!("?after_position"))
+    );
+    // Blanks that look like others make no other names.
+    for name in ["a\u{a0}b", "a  b", "a\u{2003}b", "a\u{e000}"] {
+        let body = json!({"name": name, "version": "1", "accuracy": 0.5});
+        assert_eq!(weir.post("/models", body).await.0, 422, "{name:?}");
     }
 }
