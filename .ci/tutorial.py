@@ -312,7 +312,6 @@ weir predict good --name sentiment --unit customer-17""",
 TOO_EARLY = ("weir plan --model", "weir simulate aa", "weir evaluate --name")
 # Blocks that are somebody else's: what they need is not of this machine, or is tested in a place of its own.
 ELSEWHERE = {
-    "security.md": ("weir serve --listen 0.0.0.0",),
     "statistics.md": ("weir simulate --table",),
     "../README.md": ("cargo run", "./test.sh"),
 }
@@ -343,7 +342,7 @@ def prepared(text, prediction):
     """A block as it can be run here: ids in place of words for them, now in place of a moment, and what takes days cut short."""
     text = text.replace("PREDICTION_ID", prediction).replace("/MODEL_ID/", "/$(model)/")
     text = re.sub(r"'([^'\n]*)/EXPERIMENT\b([^'\n]*)'", r'"\1/$(newest)\2"', text)
-    text = re.sub(r"/EXPERIMENT\b|exp-0123456789ab", lambda found: found.group().replace("EXPERIMENT", "$(newest)").replace("exp-0123456789ab", "$(newest)"), text)
+    text = re.sub(r"(?<=/)EXPERIMENT\b|exp-0123456789ab", "$(newest)", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "$(date -u +%FT%TZ)" if "audit at" in text else "2026-11-01T00:00:00Z", text)
     text = re.sub(r"/(backups|var/lib)/", "./", text)
     joined = re.sub(r"\\\n\s*", "", text)

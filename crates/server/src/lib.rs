@@ -83,6 +83,7 @@ pub use plan::answer as plan;
 pub use restore::settle;
 pub use runtime::{Engines, serve_model};
 pub use tls::{TlsError, TlsFiles};
+pub use unknown::nearest as nearest_name;
 
 use axum::Router;
 use axum::http::Uri;

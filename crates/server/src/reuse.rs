@@ -66,9 +66,7 @@ impl Shared {
         let mut kept = slot.lock().await;
         // One that was begun since somebody asked is as new as his own would be.
         let is_new = |kept: &Kept| kept.made >= asked_at || kept.made.elapsed() <= age;
-        if kept.as_ref().is_some_and(is_new)
-            && let Some(kept) = kept.as_mut()
-        {
+        if let Some(kept) = kept.as_mut().filter(|kept| is_new(kept)) {
             return kept.reply(packed);
         }
         *kept = None;

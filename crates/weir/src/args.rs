@@ -1395,14 +1395,12 @@ fn from_file(path: &Path, typed: &ArgMatches) -> Result<Vec<OsString>, InvalidAr
 
 /// What is no setting may be a slip of the pen.
 fn unknown_setting(key: &str, known: &[&clap::Arg]) -> String {
-    let names = known
-        .iter()
-        .filter_map(|arg| arg.get_long())
-        .map(|long| long.replace('-', "_"));
-    let like = names.map(|name| (strsim::jaro_winkler(&name, key), name));
-    let nearest = like.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    match nearest.filter(|(likeness, _)| *likeness > 0.85) {
-        Some((_, name)) => format!("`{key}` is not a setting; is `{name}` meant?"),
+    let names = known.iter().filter_map(|arg| arg.get_long());
+    match server::nearest_name(key, names) {
+        Some(name) => {
+            let name = name.replace('-', "_");
+            format!("`{key}` is not a setting; is `{name}` meant?")
+        }
         None => format!("`{key}` is not a setting"),
     }
 }
