@@ -308,6 +308,9 @@ pub struct ExperimentResults {
     pub sample_ratio: SampleRatio,
     /// Whether feedback came alike for all arms.
     pub feedback_checks: Vec<FeedbackCheck>,
+    /// For each arm with labels that can never equal what it answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_checks: Vec<LabelCheck>,
     /// For each metric of feedback with a window.
     pub window_checks: Vec<WindowCheck>,
     /// By metric.
@@ -448,6 +451,23 @@ pub struct FeedbackCheck {
     /// The always-valid p-value.
     pub p: f64,
     /// Whether it is below 0.001.
+    pub alarm: bool,
+}
+
+/// Labels of a version that can never equal what it answered, because they are of another type.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LabelCheck {
+    /// The version.
+    pub version: String,
+    /// How many there are.
+    pub unlike: u64,
+    /// Of so many labels.
+    pub labels: u64,
+    /// The type of most of the answers: `number`, `text`, `boolean`, `list` or `object`.
+    pub prediction: String,
+    /// That of their labels.
+    pub label: String,
+    /// Whether they are more than one in a hundred. Then nothing is said of `correct`, and policies hold.
     pub alarm: bool,
 }
 

@@ -32,8 +32,8 @@ pub use evaluate::{Estimate, EvaluateReply, EvaluateRequest};
 pub use experiment::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Claimed, Comparison, CreateExperiment,
     DayEffect, EffectByDay, EffectChange, Events, Excluded, Experiment, ExperimentArm,
-    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, LookArm, LookPage, Looked,
-    MetricArm, MetricResults, Needed, Over, OverWord, Phase, PhaseWord, Policy, Progress,
+    ExperimentResults, FeedbackCheck, FixedHorizon, Guard, Interval, LabelCheck, LookArm, LookPage,
+    Looked, MetricArm, MetricResults, Needed, Over, OverWord, Phase, PhaseWord, Policy, Progress,
     ResultArm, SampleRatio, SegmentComparison, SegmentKind, SegmentMetric, SegmentResults,
     SegmentWord, Sequential, Shown, StartedExperiment, WindowCheck,
 };

@@ -145,7 +145,7 @@ fn evidence(binary: bool, shares: Shares) -> Evidence {
     Evidence {
         epochs: (0..EPOCHS).map(epoch).collect(),
         minutes: Some(Vec::new()),
-        outside: 0,
+        ..Evidence::default()
     }
 }
 

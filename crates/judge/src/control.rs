@@ -138,7 +138,12 @@ fn unhealthy(look: &Look<'_>, held: Option<Hold>) -> Option<Hold> {
     }
     let mut checks = look.results.feedback.iter();
     let unlike = checks.any(|check| fails(Hold::DifferentialFeedback, check.alarm, check.p));
-    unlike.then_some(Hold::DifferentialFeedback)
+    if unlike {
+        return Some(Hold::DifferentialFeedback);
+    }
+    let mut labels = look.results.labels.iter();
+    let unlike = labels.any(|check| check.alarm);
+    unlike.then_some(Hold::LabelsNeverMatch)
 }
 
 fn because_held(hold: Hold) -> &'static str {
@@ -149,6 +154,10 @@ fn because_held(hold: Hold) -> &'static str {
         Hold::DifferentialFeedback => {
             "Feedback arrives more often for one arm than its weight promises, so outcomes cannot be \
              compared."
+        }
+        Hold::LabelsNeverMatch => {
+            "Many labels are of a type that can never equal what a version answers, so nothing can be said of `correct`. \
+             Send labels of the type that the version answers, and those that came with \"replace\": true."
         }
         Hold::NoTraffic => "No prediction has come for a while, so there is no new evidence.",
         Hold::NoTrafficGraceOver => "No prediction has come for the whole grace period.",

@@ -25,7 +25,7 @@ use crate::sample::{Interval, Sample};
 use adaptive::adaptive;
 pub use adaptive::{AdaptiveArm, AdaptiveComparison, AdaptiveResult};
 pub(crate) use adaptive::{ByParts, Contrast};
-use checks::{feedback_checks, ratio_check, window_checks};
+use checks::{feedback_checks, label_checks, ratio_check, window_checks};
 use compare::compare;
 pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
@@ -35,7 +35,8 @@ pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
 use types::{
     BuiltIn, Evidence, EvidenceRule, Experiment, ExperimentDefinition, Finding, Metric,
-    MetricEvidence, MetricKind, MetricRole, MetricSums, SequenceMethod, Timestamp, VerdictKind,
+    MetricEvidence, MetricKind, MetricRole, MetricSums, Mismatch, SequenceMethod, Timestamp,
+    VerdictKind,
 };
 
 /// What the evidence says about an experiment.
@@ -49,6 +50,8 @@ pub struct Results {
     pub sample_ratio: RatioCheck,
     /// By metric: whether feedback came alike for all arms.
     pub feedback: Vec<FeedbackCheck>,
+    /// By arm with labels that can never equal what it answered: how many there are.
+    pub labels: Vec<LabelCheck>,
     /// By metric with a window: whether it holds the delays of feedback.
     pub windows: Vec<WindowCheck>,
     /// By metric, in the order of the definition.
@@ -72,6 +75,8 @@ pub enum Verdict {
     SampleRatioMismatch,
     /// Feedback came more often for one arm: outcomes cannot be compared.
     DifferentialFeedback,
+    /// Many labels of an arm can never equal what it answers: nothing can be said of the metric that decides.
+    LabelsNeverMatch,
     /// A guardrail is worse in an arm.
     GuardrailHarmed {
         /// The candidate.
@@ -98,6 +103,7 @@ impl Verdict {
         match self {
             Self::SampleRatioMismatch => VerdictKind::SampleRatioMismatch,
             Self::DifferentialFeedback => VerdictKind::DifferentialFeedback,
+            Self::LabelsNeverMatch => VerdictKind::LabelsNeverMatch,
             Self::GuardrailHarmed { .. } => VerdictKind::GuardrailHarmed,
             Self::Winner { .. } => VerdictKind::Winner,
             Self::ControlBetter => VerdictKind::ControlBetter,
@@ -130,6 +136,23 @@ pub struct FeedbackCheck {
     /// The always-valid p-value; below 0.001 is an alarm.
     pub p: f64,
     /// Whether feedback comes more often for one of them: p is below 0.001.
+    pub alarm: bool,
+}
+
+/// Labels of an arm that can never equal what it answered, because they are of another type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelCheck {
+    /// The metric that is made of labels: `correct`.
+    pub metric: usize,
+    /// The arm.
+    pub arm: usize,
+    /// How many.
+    pub unlike: u64,
+    /// Of so many labels.
+    pub labels: u64,
+    /// The types of most of them.
+    pub mismatch: Mismatch,
+    /// Whether they are more than one in a hundred. Then nothing is said of the metric.
     pub alarm: bool,
 }
 
@@ -294,6 +317,12 @@ impl Results {
         self.summary = summary::say(&experiment.definition, self, ended);
     }
 
+    /// Whether many labels of the metric at a place can never equal what was answered.
+    pub fn is_mislabelled(&self, metric: usize) -> bool {
+        let mut labels = self.labels.iter();
+        labels.any(|check| check.metric == metric && check.alarm)
+    }
+
     /// When a burst was seen last that keeps a guardrail from deciding, in minutes since 1970.
     pub fn burst_until(&self) -> Option<i64> {
         let comparisons = self.metrics.iter().flat_map(|metric| &metric.comparisons);
@@ -369,6 +398,11 @@ pub fn view(
     let definition = &experiment.definition;
     let sample_ratio = ratio_check(evidence);
     let feedback = feedback_checks(definition, evidence);
+    let labels = label_checks(definition, evidence);
+    let mislabelled = labels
+        .iter()
+        .find(|check| check.alarm)
+        .map(|check| check.metric);
     let elapsed_days = experiment.started_at.map_or(0.0, |start| {
         let end = experiment.ended_at.unwrap_or(now);
         (end.micros() - start.micros()).max(0) as f64 / 86_400e6
@@ -397,10 +431,16 @@ pub fn view(
             }
         }
     }
+    if let Some(at) = mislabelled {
+        metrics[at].distrust();
+    }
     adjust(&mut metrics, MetricRole::Primary);
     adjust(&mut metrics, MetricRole::Secondary);
     adjust_guardrails(&mut metrics, definition);
     for (at, (metric, result)) in definition.metrics.iter().zip(&mut metrics).enumerate() {
+        if mislabelled == Some(at) {
+            continue;
+        }
         for comparison in &mut result.comparisons {
             comparison.finding = if result.role == MetricRole::Guardrail {
                 // A bad event counts before its window has passed.
@@ -431,6 +471,7 @@ pub fn view(
         summary: String::new(),
         sample_ratio,
         feedback,
+        labels,
         windows: window_checks(definition, evidence),
         metrics,
         units: total(|arm| arm.exposures.units),
@@ -446,6 +487,17 @@ pub fn view(
         results.summary = summary::say(definition, &results, experiment.status.has_ended());
     }
     results
+}
+
+impl MetricResult {
+    /// Says nothing of how candidates compare: their values are not what they seem. Means stay, and what was claimed before stays
+    /// on the record.
+    fn distrust(&mut self) {
+        self.adaptive = None;
+        for comparison in &mut self.comparisons {
+            comparison.distrust();
+        }
+    }
 }
 
 fn role(definition: &ExperimentDefinition, metric: &Metric) -> MetricRole {
@@ -690,6 +742,9 @@ fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
     let unlike = |check: &FeedbackCheck| check.alarm && check.metric == primary;
     if results.feedback.iter().any(unlike) {
         return Verdict::DifferentialFeedback;
+    }
+    if results.is_mislabelled(primary) {
+        return Verdict::LabelsNeverMatch;
     }
     let metric = &definition.metrics[primary];
     let comparisons = &results.metrics[primary].comparisons;

@@ -168,6 +168,7 @@ function segments(results) {
 function checks(results) {
   const rows = [["The arms got the units that their weights promise", [results.sample_ratio.alarm ? el("span", { class: "bad" }, "no") : "yes"], `p ${number(results.sample_ratio.p, 2)}`]];
   for (const c of results.feedback_checks) rows.push([`Feedback for ${c.metric} came as often for ${c.version} as for the control`, [c.alarm ? el("span", { class: "bad" }, "no") : "yes"], `p ${number(c.p, 2)}`]);
+  for (const c of results.label_checks) rows.push([`Labels for ${c.version} are of the type that it answers`, [c.alarm ? el("span", { class: "bad" }, "no") : "nearly all"], `${count(c.unlike)} of ${count(c.labels)} are a ${c.label}, not a ${c.prediction}`]);
   for (const c of results.window_checks) rows.push([`Feedback for ${c.metric} of ${c.version} came at the same times`, [c.timing_alarm ? el("span", { class: "bad" }, "no") : "yes"], c.held === null ? `p ${number(c.timing_p, 2)}` : `p ${number(c.timing_p, 2)}; the window holds ${percent(c.held)}`]);
   const guards = results.metrics.filter((m) => m.role === "guardrail").flatMap((m) => m.comparisons.map((c) => [`${m.metric.metric} of ${c.version} (guardrail)`, [finding(c.finding)], "–"]));
   const excluded = results.excluded.map((e) => [`Predictions that are left out, because they ${e.reason}`, "–", count(e.predictions)]);
@@ -202,7 +203,7 @@ export function open(page, { path, again, session }) {
       get(`/models?name=${encodeURIComponent(experiment.name)}`), part(get(`/audit?experiment=${id}&name=${encodeURIComponent(experiment.name)}&limit=100`), { entries: [] }),
     ]);
     // What there is none of may be left out.
-    if (results) for (const key of ["notes", "segments", "excluded", "feedback_checks", "window_checks", "metrics", "arms"]) results[key] ??= [];
+    if (results) for (const key of ["notes", "segments", "excluded", "feedback_checks", "label_checks", "window_checks", "metrics", "arms"]) results[key] ??= [];
     const colours = coloured(all);
     const head = [
       el("h1", {}, experiment.title || experiment.experiment),

@@ -556,7 +556,7 @@ mod tests {
                 days: days.collect(),
             }],
             minutes: Some(Vec::new()),
-            outside: 0,
+            ..Evidence::default()
         }
     }
 

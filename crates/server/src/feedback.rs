@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::{
-    Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, JsonType, Missed, Receipt, UnitFeedback,
+    Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Missed, Receipt, UnitFeedback,
 };
 use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId, UnitId};
 use utoipa::IntoParams;
@@ -545,19 +545,9 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
             format!(
                 "The label is {} and the prediction {}: they can never be equal, so it counts as wrong. Send labels \
                  of the type that the version answers.",
-                a(mismatch.label),
-                a(mismatch.prediction)
+                mismatch.label.with_article(),
+                mismatch.prediction.with_article()
             )
         }),
     }
-}
-
-/// A type with its article.
-pub(crate) fn a(of: JsonType) -> String {
-    let article = match of {
-        JsonType::Object => "an",
-        JsonType::Null => return "null".into(),
-        _ => "a",
-    };
-    format!("{article} {of}")
 }

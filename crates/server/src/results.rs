@@ -4,7 +4,6 @@ use crate::controller::minutes;
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
-use crate::feedback::a;
 use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::{path, problems};
 use crate::scales;
@@ -13,8 +12,9 @@ use crate::state::AppState;
 use api::{
     Adaptive, AdaptiveEstimate, AdjustedBy, Bayesian, Comparison, DayEffect, EffectByDay,
     EffectChange, Events, Excluded, ExperimentResults, FeedbackCheck, FixedHorizon, Guard,
-    Interval, LogLag, MetricArm, MetricResults, Needed, OverWord, ResultArm, SampleRatio,
-    SegmentComparison, SegmentMetric, SegmentResults, SegmentWord, Sequential, WindowCheck,
+    Interval, LabelCheck, LogLag, MetricArm, MetricResults, Needed, OverWord, ResultArm,
+    SampleRatio, SegmentComparison, SegmentMetric, SegmentResults, SegmentWord, Sequential,
+    WindowCheck,
 };
 use axum::Json as Reply;
 use axum::extract::State;
@@ -87,7 +87,9 @@ pub(crate) async fn judged(
     let now = state.clock.now();
     let counted = log_lag.as_ref().map_or(now, |lag| counted_until(now, lag));
     let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
-    let segments = of_segments(state, &experiment, counted).await?;
+    let mislabelled = judged.labels.iter().find(|check| check.alarm);
+    let mislabelled = mislabelled.map(|check| check.metric);
+    let segments = of_segments(state, &experiment, counted, mislabelled).await?;
     let shadows = shadow::of_experiment(state, &experiment).await?;
     let mut results = wire(&experiment, &judged, now);
     results.notes.extend(mismatches(state, &experiment).await?);
@@ -123,8 +125,8 @@ pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String 
         "{} labels for version {version} were {}, but its answer was {}: they can never be equal, and count as \
          wrong. Send labels of the type that the version answers.",
         found.count,
-        a(found.mismatch.label),
-        a(found.mismatch.prediction)
+        found.mismatch.label.with_article(),
+        found.mismatch.prediction.with_article()
     )
 }
 
@@ -133,6 +135,7 @@ async fn of_segments(
     state: &AppState,
     experiment: &Experiment,
     now: Timestamp,
+    mislabelled: Option<usize>,
 ) -> Result<Vec<SegmentResults>, StoreError> {
     if experiment.definition.dimensions.is_empty() {
         return Ok(Vec::new());
@@ -140,8 +143,9 @@ async fn of_segments(
     let evidence = state.store.segments(experiment.clone(), now).await?;
     let definition = experiment.definition.clone();
     away(move || {
-        let judged = segments(&definition, &evidence).into_iter();
+        let judged = segments(&definition, &evidence, |metric| mislabelled == Some(metric));
         judged
+            .into_iter()
             .map(|segment| wire_segment(&definition, segment))
             .collect()
     })
@@ -332,6 +336,14 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
         p: check.p,
         alarm: check.alarm,
     };
+    let labels = |check: &judge::results::LabelCheck| LabelCheck {
+        version: version(check.arm),
+        unlike: check.unlike,
+        labels: check.labels,
+        prediction: check.mismatch.prediction.to_string(),
+        label: check.mismatch.label.to_string(),
+        alarm: check.alarm,
+    };
     let window = |check: &judge::results::WindowCheck| WindowCheck {
         metric: definition.metrics[check.metric].name.to_string(),
         version: version(check.arm),
@@ -357,6 +369,7 @@ fn wire(experiment: &Experiment, judged: &Results, now: Timestamp) -> Experiment
             alarm: judged.sample_ratio.alarm,
         },
         feedback_checks: judged.feedback.iter().map(check).collect(),
+        label_checks: judged.labels.iter().map(labels).collect(),
         window_checks: judged.windows.iter().map(window).collect(),
         metrics: metrics.map(|at| metric(definition, judged, at)).collect(),
         segments: Vec::new(),

@@ -208,7 +208,7 @@ fn whole_verdict(design: &Design, epochs: &[Vec<Arm>]) -> Vec<Said> {
     let evidence = Evidence {
         epochs: epochs.iter().enumerate().map(epoch).collect(),
         minutes: Some(Vec::new()),
-        outside: 0,
+        ..Evidence::default()
     };
     let now = Timestamp::from_micros(1);
     let judged = results(&experiment, &evidence, &History::default(), now);

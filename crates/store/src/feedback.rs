@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    BuiltIn, ExperimentId, FeedbackStatus, KeptPart, MetricName, ModelId, ModelName, PredictionId,
-    RequestId, Timestamp, UnitId, VersionKey, VersionName,
+    BuiltIn, ExperimentId, FeedbackStatus, JsonType, KeptPart, MetricName, Mismatch, ModelId,
+    ModelName, PredictionId, RequestId, Timestamp, UnitId, VersionKey, VersionName,
 };
 
 /// An outcome of a unit as it is stored.
@@ -118,15 +118,6 @@ pub struct Confusion {
     pub true_negatives: u64,
 }
 
-/// A label and a prediction of types that can never be equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The type of the prediction.
-    pub prediction: JsonType,
-    /// That of the label.
-    pub label: JsonType,
-}
-
 /// Mismatches of a version, as they have been counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountedMismatch {
@@ -138,37 +129,6 @@ pub struct CountedMismatch {
     pub count: u64,
     /// When the last one came.
     pub last_at: Timestamp,
-}
-
-types::words! {
-    /// The type of a JSON value.
-    pub enum JsonType as "JsonType" {
-        /// A number, or a text that is one where it is compared with a number.
-        Number = "number",
-        /// A text.
-        Text = "text",
-        /// True or false.
-        Boolean = "boolean",
-        /// A list.
-        List = "list",
-        /// An object.
-        Object = "object",
-        /// Null.
-        Null = "null",
-    }
-}
-
-impl JsonType {
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Number(_) => Self::Number,
-            Value::String(_) => Self::Text,
-            Value::Bool(_) => Self::Boolean,
-            Value::Array(_) => Self::List,
-            Value::Object(_) => Self::Object,
-            Value::Null => Self::Null,
-        }
-    }
 }
 
 /// Why an outcome of a unit that was exposed does not count.
@@ -445,6 +405,13 @@ impl Labelled<'_> {
             label: label.to_string(),
             mismatch: compared.err(),
         })
+    }
+
+    /// The types of the answer and a label as it is stored, where they can never be equal.
+    pub(crate) fn mismatch(&self, stored: &str) -> Option<Mismatch> {
+        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let answer = self.prediction.filter(|_| self.answered).and_then(read)?;
+        are_equal(&answer, &read(stored)?).err()
     }
 }
 

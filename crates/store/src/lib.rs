@@ -34,8 +34,8 @@ pub use evidence::{EarlierUnit, Rollup, Tier, matured_before};
 pub use export::{ExportFilter, Exported, ExportedPrediction, Piece, PlacedOutcome};
 pub use feedback::{
     Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
-    FeedbackRefusal, FeedbackResult, JsonType, LabelHash, Mismatch, Missed, PlacedFeedback,
-    Receipt, StoredFeedback, StoredOutcome, UnitFeedback,
+    FeedbackRefusal, FeedbackResult, LabelHash, Missed, PlacedFeedback, Receipt, StoredFeedback,
+    StoredOutcome, UnitFeedback,
 };
 pub use log::{
     Appended, ByAttributes, Earlier, EarlierOutcomes, Incoming, LogState, LoggedPrediction, Part,

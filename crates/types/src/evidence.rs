@@ -1,6 +1,6 @@
 //! What the log adds up for an experiment: sums, which the judge reads.
 
-use crate::{Reason, Scale, Timestamp, VersionKey};
+use crate::{Reason, Scale, Timestamp, UnlikeLabels, VersionKey};
 use serde::{Deserialize, Serialize};
 
 /// Sums over the units of an arm in an epoch, for one metric. The value of a unit is M, the sum of
@@ -471,6 +471,8 @@ pub struct Evidence {
     /// Predictions of its versions in its epochs that take no part: they named their version, or
     /// their unit is not enrolled.
     pub outside: u64,
+    /// Labels that can never equal what an arm answered, by arm and types, in their order.
+    pub unlike_labels: Vec<UnlikeLabels>,
 }
 
 /// Logged predictions of a version that were chosen alike in a stretch of time, and what they earned.
@@ -514,6 +516,6 @@ pub struct SegmentEvidence {
     pub dimension: String,
     /// Which of its values.
     pub of: SegmentOf,
-    /// What was gathered. It has no minutes, and nothing outside.
+    /// What was gathered. It has no minutes, nothing outside, and no unlike labels.
     pub evidence: Evidence,
 }

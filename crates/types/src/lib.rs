@@ -14,6 +14,7 @@ mod experiment;
 mod feedback;
 mod id;
 mod json;
+mod labels;
 mod latency;
 mod metric;
 mod model_state;
@@ -56,6 +57,7 @@ pub use id::{
     ErasureId, ExperimentId, InvalidId, KeyId, ModelId, PredictionId, ReceiptId, WebhookId,
 };
 pub use json::{InvalidJson, Json};
+pub use labels::{JsonType, Mismatch, UnlikeLabels};
 pub use latency::LatencyHistogram;
 pub use metric::{
     BuiltIn, Combine, Covariate, Direction, EvidenceRule, InvalidMetric, InvalidValue, MAX_VALUE,

@@ -503,6 +503,8 @@ pub enum Hold {
     SampleRatioMismatch,
     /// Feedback comes more often for one arm.
     DifferentialFeedback,
+    /// Many labels can never equal what a version answers: they are of another type.
+    LabelsNeverMatch,
     /// No prediction has come for a while.
     NoTraffic,
     /// No prediction has come for the whole grace period.
@@ -521,6 +523,7 @@ impl Hold {
         match self {
             Self::SampleRatioMismatch => "sample_ratio_mismatch",
             Self::DifferentialFeedback => "differential_feedback",
+            Self::LabelsNeverMatch => "labels_never_match",
             Self::NoTraffic => "no_traffic",
             Self::NoTrafficGraceOver => "no_traffic_grace_over",
             Self::NoOutcomes => "no_outcomes",

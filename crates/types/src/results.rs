@@ -17,6 +17,8 @@ crate::words! {
         SampleRatioMismatch = "sample_ratio_mismatch",
         /// Feedback came more often for one arm: outcomes cannot be compared.
         DifferentialFeedback = "differential_feedback",
+        /// Many labels are of a type that can never equal what a version answers: nothing can be said of `correct`.
+        LabelsNeverMatch = "labels_never_match",
     }
 }
 

@@ -197,6 +197,9 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
     let epochs = &look.evidence.epochs;
     settings.ceilings.iter().find_map(|(name, ceiling)| {
         let at = definition.metric(name.as_str())?;
+        if look.results.is_mislabelled(at) {
+            return None;
+        }
         let sum = |f: &dyn Fn(&types::ArmEvidence) -> u64| -> f64 {
             epochs.iter().map(|epoch| f(&epoch.arms[1])).sum::<u64>() as f64
         };

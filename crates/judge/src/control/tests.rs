@@ -320,6 +320,40 @@ fn what_is_not_there_is_waited_for() {
 }
 
 #[test]
+fn labels_that_can_never_match_hold_and_take_nothing_back() {
+    let metrics = || vec![BuiltIn::Correct.metric()];
+    let settings = RolloutSettings {
+        ceilings: [(BuiltIn::Correct.metric().name, 0.2)].into(),
+        ..quick()
+    };
+    let policies = [
+        Policy::Rollout(settings),
+        Policy::Bandit(BanditSettings::default()),
+    ];
+    for policy in policies {
+        let mut world = World::new(policy, 2, metrics());
+        world.has(&[(&[0.5, 0.5], &[(10, 900), (900, 900)])]);
+        let unlike = |count| types::UnlikeLabels {
+            arm: 1,
+            mismatch: types::Mismatch {
+                prediction: types::JsonType::Boolean,
+                label: types::JsonType::Number,
+            },
+            count,
+        };
+        world.evidence.unlike_labels = vec![unlike(900)];
+        let held = Some(Decision::Hold(Hold::LabelsNeverMatch));
+        assert_eq!(world.look(minutes(0)).decision, held);
+        // It is said once.
+        assert_eq!(world.look(minutes(1)).decision, None);
+        // They came again as they should be, and the candidate is as good as the control.
+        world.evidence.unlike_labels = vec![unlike(2)];
+        world.has(&[(&[0.5, 0.5], &[(10, 900), (12, 900)])]);
+        assert_eq!(world.look(minutes(2)).decision, Some(Decision::Release));
+    }
+}
+
+#[test]
 fn nothing_goes_far_without_outcomes() {
     let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
     let mut world = World::new(Policy::Rollout(quick()), 2, metrics);

@@ -1,6 +1,6 @@
 //! Checks that must hold before any metric is looked at.
 
-use super::{FeedbackCheck, RatioCheck, WindowCheck};
+use super::{FeedbackCheck, LabelCheck, RatioCheck, WindowCheck};
 use crate::asymptotic::p_of_ln_e;
 use crate::events::{DEFAULT_TAU, EventStage, ln_e_two_sided};
 use crate::srm::{
@@ -8,7 +8,7 @@ use crate::srm::{
 };
 use evidence::pair_share;
 use std::collections::HashMap;
-use types::{EpochEvidence, Evidence, ExperimentDefinition, Missing};
+use types::{BuiltIn, EpochEvidence, Evidence, ExperimentDefinition, JsonType, Missing};
 
 /// The units of each epoch against its published shares.
 pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
@@ -83,6 +83,40 @@ pub(super) fn feedback_checks(
         }
     }
     checks
+}
+
+/// Of so many labels of an arm, one may be of another type: an answer that is now and then no answer is wrong, and no mistake
+/// of whoever sends labels.
+const LABELS_OF_ONE: u64 = 100;
+
+/// Of arms with labels that can never equal what they answered: how many there are. An answer of `null` is an answer that was
+/// not given, whatever the label is; it is wrong.
+pub(super) fn label_checks(
+    definition: &ExperimentDefinition,
+    evidence: &Evidence,
+) -> Vec<LabelCheck> {
+    let Some(metric) = definition.metric(BuiltIn::Correct.as_str()) else {
+        return Vec::new();
+    };
+    let check = |arm: usize| {
+        let given = |found: &&types::UnlikeLabels| {
+            found.arm == arm && found.mismatch.prediction != JsonType::Null
+        };
+        let found = evidence.unlike_labels.iter().filter(given);
+        let most = found.clone().max_by_key(|found| found.count)?;
+        let unlike = found.map(|found| found.count).sum::<u64>();
+        let values = |epoch: &EpochEvidence| epoch.arms[arm].metrics[metric].all.values;
+        let labels = evidence.epochs.iter().map(values).sum::<u64>().max(unlike);
+        Some(LabelCheck {
+            metric,
+            arm,
+            unlike,
+            labels,
+            mismatch: most.mismatch,
+            alarm: unlike * LABELS_OF_ONE > labels,
+        })
+    };
+    (0..definition.arms.len()).filter_map(check).collect()
 }
 
 /// Whether windows hold the delays of both arms, and whether values come as soon for a candidate as for the control: of

@@ -303,6 +303,22 @@ impl Comparison {
         self.difference.filter(is_against).map(Over::Turned)
     }
 
+    /// Takes back all that is said of the difference but the difference.
+    pub(super) fn distrust(&mut self) {
+        let sequential = &mut self.sequential;
+        (sequential.p, sequential.adjusted_p, sequential.ln_e) = (1.0, 1.0, 0.0);
+        (sequential.interval, sequential.now.0) = (None, 1.0);
+        (self.lift_interval, self.fixed, self.bayesian) = (None, None, None);
+        (self.events, self.ln_e_harm) = (None, None);
+        (self.by_day, self.needed) = (None, None);
+        if let Some(guard) = &mut self.guard {
+            (guard.ln_e, guard.limit, guard.burst_until) = (None, None, None);
+            guard.awaits_minutes = false;
+            guard.silent = Some("many labels can never equal what was answered".into());
+        }
+        self.finding = Finding::Unclear;
+    }
+
     /// Leaves of the intervals what is on the side of the finding.
     pub(super) fn clip(&mut self, metric: &Metric) {
         let more = (self.finding == Finding::Better) == (metric.direction == Direction::Up);

@@ -161,6 +161,7 @@ impl Words<'_> {
                  Find out why before looking at outcomes.",
                 self.metric.name
             ),
+            Verdict::LabelsNeverMatch => self.unlike_labels(),
             Verdict::GuardrailHarmed { arm, metric } => self.harmed(arm, metric),
             Verdict::Winner { arm } => self.winner(arm),
             Verdict::ControlBetter => format!(
@@ -183,6 +184,28 @@ impl Words<'_> {
                 self.needed()
             ),
         }
+    }
+
+    fn unlike_labels(&self) -> String {
+        let alarms = self.results.labels.iter().filter(|check| check.alarm);
+        let each: Vec<String> = alarms
+            .map(|check| {
+                format!(
+                    "{} of the {} labels for {} are {}, where it answered {}",
+                    check.unlike,
+                    check.labels,
+                    self.arm(check.arm),
+                    check.mismatch.label.with_article(),
+                    check.mismatch.prediction.with_article()
+                )
+            })
+            .collect();
+        format!(
+            "Do not compare {}: {}. They can never be equal. Send labels of the type that the version answers, and \
+             those that came again with \"replace\": true.",
+            self.metric.name,
+            each.join("; ")
+        )
     }
 
     /// A sentence on what the covariate of the primary metric does, where it does much or is never sent.

@@ -5,8 +5,8 @@ use crate::made::{with_scale, with_values};
 use proptest::prelude::*;
 use types::{
     Arm, ArmEvidence, BetSums, BuiltIn, Direction, EpochEvidence, ExperimentId, ExperimentKey,
-    Exposures, Finding, MetricEvidence, ModelId, ModelName, Scale, SequenceMethod, VersionKey,
-    VersionName,
+    Exposures, Finding, JsonType, MetricEvidence, Mismatch, ModelId, ModelName, Scale,
+    SequenceMethod, UnlikeLabels, VersionKey, VersionName,
 };
 
 /// A binary metric of units with one prediction each.
@@ -258,6 +258,59 @@ fn feedback_that_comes_for_one_arm_only_is_seen() {
         Verdict::DifferentialFeedback,
         "{}",
         got.summary
+    );
+}
+
+#[test]
+fn labels_that_can_never_match_are_no_claim() {
+    let metrics = vec![
+        metric(BuiltIn::Correct, Direction::Up),
+        metric(BuiltIn::Error, Direction::Down),
+    ];
+    // The candidate is right nine times of ten, and the control answers numbers where labels are texts.
+    let arms = [(0, 5000), (4500, 5000)].map(|(right, n)| {
+        arm(&[
+            binary(right, n, Direction::Up),
+            binary(0, n, Direction::Down),
+        ])
+    });
+    let unlike = |prediction, count| UnlikeLabels {
+        arm: 0,
+        mismatch: Mismatch {
+            prediction,
+            label: JsonType::Text,
+        },
+        count,
+    };
+    let judged = |unlike: Vec<UnlikeLabels>| {
+        let evidence = Evidence {
+            unlike_labels: unlike,
+            ..evidence(vec![epoch(1, &arms)])
+        };
+        judge(&experiment(2, metrics.clone()), &evidence)
+    };
+    assert_eq!(judged(vec![]).verdict, Verdict::Winner { arm: 1 });
+    let got = judged(vec![unlike(JsonType::Number, 5000)]);
+    assert_eq!(got.verdict, Verdict::LabelsNeverMatch);
+    let said = "5000 of the 5000 labels for 1.0.0 are a text, where it answered a number";
+    assert!(got.summary.contains(said), "{}", got.summary);
+    let comparison = &got.metrics[0].comparisons[0];
+    assert_eq!(comparison.finding, Finding::Unclear);
+    assert_eq!(
+        (comparison.sequential.p, comparison.sequential.interval),
+        (1.0, None)
+    );
+    // What is remembered of this look claims nothing later.
+    assert_eq!(got.history().0[0].p, 1.0);
+    // The other metric is judged as ever.
+    assert!(got.metrics[1].comparisons[0].sequential.interval.is_some());
+    // One in a hundred is no rule, and no answer is wrong, not mislabelled.
+    for few in [unlike(JsonType::Number, 50), unlike(JsonType::Null, 5000)] {
+        assert_eq!(judged(vec![few]).verdict, Verdict::Winner { arm: 1 });
+    }
+    assert_eq!(
+        judged(vec![unlike(JsonType::Number, 51)]).verdict,
+        Verdict::LabelsNeverMatch
     );
 }
 
@@ -669,7 +722,7 @@ fn a_segment_with_all_units_has_the_evidence_of_the_whole() {
             of: types::SegmentOf::Value("DE".into()),
             evidence: whole.clone(),
         };
-        let of_part = &segments(&experiment.definition, &[segment])[0];
+        let of_part = &segments(&experiment.definition, &[segment], |_| false)[0];
         for (at, (part, whole)) in of_part.metrics.iter().zip(&got.metrics).enumerate() {
             for (part, whole) in part.comparisons.iter().zip(&whole.comparisons) {
                 assert_eq!(part.finding, Finding::Better, "{arms} arms, metric {at}");

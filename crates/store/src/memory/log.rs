@@ -29,8 +29,9 @@ use std::sync::Arc;
 use types::{
     ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, DayEvidence, DaySums, EpochEvidence,
     Evidence, Experiment, ExperimentDefinition, ExperimentKey, FeedbackStatus, Input, Json,
-    LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums, MinuteEvidence, ModelName, Per,
-    PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, VersionKey,
+    LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums, MinuteEvidence, Mismatch,
+    ModelName, Per, PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, UnlikeLabels,
+    VersionKey,
 };
 use types::{SegmentEvidence, UnitId};
 
@@ -963,6 +964,35 @@ impl Log {
         self.evidence_of(models, experiment, now, 0)
     }
 
+    /// Labels of an experiment that can never equal what was answered.
+    fn unlike_labels(&self, experiment: &Experiment) -> Vec<UnlikeLabels> {
+        let definition = &experiment.definition;
+        let correct = BuiltIn::Correct.metric().name;
+        let mut counts: BTreeMap<(usize, Mismatch), u64> = BTreeMap::new();
+        if definition.metric(correct.as_str()).is_none() {
+            return Vec::new();
+        }
+        for ((order, metric), stored) in &self.feedback {
+            let row = self.predictions.get(order);
+            let prediction = row.map(Row::prediction).filter(|_| *metric == correct);
+            let Some((p, label)) = prediction.zip(stored.label.as_deref()) else {
+                continue;
+            };
+            let arm = definition.arm(p.version);
+            let arm = arm.filter(|_| p.experiment == Some(experiment.key));
+            if let Some((arm, mismatch)) = arm.zip(labelled(&p).mismatch(label)) {
+                *counts.entry((arm, mismatch)).or_default() += 1;
+            }
+        }
+        let each = counts.into_iter();
+        each.map(|((arm, mismatch), count)| UnlikeLabels {
+            arm,
+            mismatch,
+            count,
+        })
+        .collect()
+    }
+
     pub(super) fn segments(
         &self,
         models: &Models,
@@ -1050,6 +1080,7 @@ impl Log {
             });
         }
         if segment == 0 {
+            evidence.unlike_labels = self.unlike_labels(experiment);
             add_days(definition, &mut evidence, &counted.days());
         }
         let in_epochs = self.live(models).filter(|(_, p)| {
@@ -1295,6 +1326,14 @@ fn attributes_of(p: &PredictionEntry<'_>) -> Attributes {
     attributes.and_then(Result::ok).unwrap_or_default()
 }
 
+fn labelled<'a>(prediction: &'a PredictionEntry<'_>) -> Labelled<'a> {
+    Labelled {
+        answered: prediction.served.is_some(),
+        prediction: prediction.prediction,
+        kept: prediction.kept.output,
+    }
+}
+
 fn value_of(
     models: &Models,
     item: &Feedback,
@@ -1305,12 +1344,7 @@ fn value_of(
     let (metric, value) = match &item.content {
         FeedbackContent::Label(_) if prediction.rejected => return Err(FeedbackRefusal::Rejected),
         FeedbackContent::Label(label) => {
-            let labelled = Labelled {
-                answered: prediction.served.is_some(),
-                prediction: prediction.prediction,
-                kept: prediction.kept.output,
-            };
-            return labelled.compare(label, None).map(Valued::of);
+            return labelled(prediction).compare(label, None).map(Valued::of);
         }
         FeedbackContent::Value(metric, value) => (metric, *value),
     };

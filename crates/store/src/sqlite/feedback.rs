@@ -14,12 +14,13 @@ use super::predictions::{id_of, kept_of, reason_code, status_of};
 use super::request_ids::{OpenRequestIds, REQUESTED};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
+use super::unlike_labels;
 use crate::VerifyReport;
 use crate::entry::{Entry, Kind, PredictionEntry};
 use crate::feedback::{Attempt, Labelled, Valued, are_same_json, attempt_of, joined};
 use crate::{
     Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
-    FeedbackRefusal, FeedbackResult, LabelHash, Mismatch, PlacedFeedback, Receipt, StoreError,
+    FeedbackRefusal, FeedbackResult, LabelHash, PlacedFeedback, Receipt, StoreError,
     StoredFeedback, Tier, request_number, unit_number,
 };
 use ::evidence::Exposure;
@@ -29,8 +30,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, KeptPart, Metric,
-    MetricName, ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status, Timestamp,
-    VersionKey, VersionName,
+    MetricName, Mismatch, ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status,
+    Timestamp, VersionKey, VersionName,
 };
 use units::Started;
 
@@ -206,6 +207,14 @@ impl Known {
 }
 
 impl Logged {
+    fn labelled(&self) -> Labelled<'_> {
+        Labelled {
+            answered: self.answered_by.is_some(),
+            prediction: self.prediction.as_deref(),
+            kept: self.kept,
+        }
+    }
+
     fn exposure(&self, experiment: ExperimentKey) -> Exposure {
         Exposure {
             experiment,
@@ -546,7 +555,7 @@ impl OpenFeedback {
             }
             return Ok(Ok(receipt));
         }
-        let old = stored.map(|(old, _)| old);
+        let (old, old_label) = stored.unzip();
         let mut row = FeedbackRow {
             order,
             metric: metric.as_str(),
@@ -572,6 +581,15 @@ impl OpenFeedback {
         if let Some(mismatch) = mismatch {
             count_mismatch(connection, found.answered_by, mismatch, now)?;
         }
+        if let Some(experiment) = found.experiment
+            && evidence.has_metric(connection, experiment, metric.as_str())?
+        {
+            let before = old_label
+                .flatten()
+                .and_then(|old| found.labelled().mismatch(&old));
+            let exposure = found.exposure(experiment);
+            unlike_labels::change(connection, &exposure, (before, mismatch))?;
+        }
         if metric.as_str() == BuiltIn::Correct.as_str() {
             let old = old.map(|old| old.value);
             self.count_label(found, old, value);
@@ -590,12 +608,7 @@ impl OpenFeedback {
                 return Ok(Err(FeedbackRefusal::Rejected));
             }
             FeedbackContent::Label(label) => {
-                let labelled = Labelled {
-                    answered: found.answered_by.is_some(),
-                    prediction: found.prediction.as_deref(),
-                    kept: found.kept,
-                };
-                let compared = labelled.compare(label, self.label_hash.as_ref());
+                let compared = found.labelled().compare(label, self.label_hash.as_ref());
                 return Ok(compared.map(Valued::of));
             }
             FeedbackContent::Value(metric, value) => (metric, *value),

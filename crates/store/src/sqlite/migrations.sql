@@ -534,3 +534,15 @@ CREATE TABLE experiment_looks (
     shown TEXT NOT NULL,
     PRIMARY KEY (experiment_key, at)
 ) WITHOUT ROWID;
+
+-- To schema 17
+-- Labels of an experiment that can never equal what was answered, because they are of another type: as long as they are many,
+-- nothing is said of them.
+CREATE TABLE unlike_labels (
+    experiment_key INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    prediction TEXT NOT NULL,
+    label TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (experiment_key, version_key, prediction, label)
+) WITHOUT ROWID;

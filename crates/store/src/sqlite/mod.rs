@@ -22,6 +22,7 @@ mod rollups;
 mod row;
 mod shadows;
 mod stretches;
+mod unlike_labels;
 mod verify;
 
 pub use backup::{Copied, copy_database};

@@ -346,6 +346,17 @@ CREATE TABLE label_mismatches (
     PRIMARY KEY (version_key, prediction, label)
 ) WITHOUT ROWID;
 
+-- Labels of an experiment that can never equal what was answered, because they are of another type: as long as they are many,
+-- nothing is said of them.
+CREATE TABLE unlike_labels (
+    experiment_key INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,   -- of the arm
+    prediction TEXT NOT NULL,       -- the types, as in label_mismatches
+    label TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (experiment_key, version_key, prediction, label)
+) WITHOUT ROWID;
+
 -- Units of which all is to be erased: what a person sent and was answered until then.
 CREATE TABLE erasures (
     erasure_key INTEGER PRIMARY KEY AUTOINCREMENT,

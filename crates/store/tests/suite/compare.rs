@@ -48,6 +48,7 @@ struct Seen {
     values: u64,
     matured: u64,
     events: u64,
+    unlike: u64,
     joined: usize,
     outcomes: usize,
     exported: usize,
@@ -142,6 +143,7 @@ impl Both {
             spent,
             BuiltIn::Error.metric(),
             BuiltIn::LatencyMs.metric(),
+            BuiltIn::Correct.metric(),
             revenue,
         ];
         let arms: Vec<&Version> = self.state.versions.iter().collect();
@@ -167,7 +169,7 @@ impl Both {
             }),
         });
         let start = Command::StartExperiment {
-            scales: vec![scale, scale, None, scale, scale],
+            scales: vec![scale, scale, None, scale, scale, scale],
             id,
             progress: None,
             revision: None,
@@ -407,9 +409,10 @@ impl Both {
                 at if at > 1 && matches!(of, FeedbackOf::Unit(_)) => {
                     FeedbackContent::Value(metric_name("revenue"), self.random.u8(..4).into())
                 }
-                0 => {
-                    FeedbackContent::Label(json!(["positive", "negative"][self.random.usize(..2)]))
-                }
+                0 => FeedbackContent::Label(
+                    [json!("positive"), json!("negative"), json!(0)][self.random.usize(..3)]
+                        .clone(),
+                ),
                 1 => FeedbackContent::Value(metric_name("correct"), self.random.u8(..2).into()),
                 2 => FeedbackContent::Value(metric_name("unheard"), 1.0),
                 at => FeedbackContent::Value(declared[at - 3].clone(), self.random.u8(..3).into()),
@@ -802,6 +805,11 @@ impl Both {
             let right = self.memory.evidence(experiment.clone(), now).await.unwrap();
             assert_same_evidence(&experiment, &left, &right);
             self.compare_segments(&experiment, now).await;
+            self.seen.unlike += left
+                .unlike_labels
+                .iter()
+                .map(|unlike| unlike.count)
+                .sum::<u64>();
             for metric in left
                 .epochs
                 .iter()
@@ -885,6 +893,7 @@ async fn totals<S: Backend>(store: &S, range: TimeRange) -> Vec<(VersionKey, Rol
 
 fn assert_same_evidence(experiment: &Experiment, left: &Evidence, right: &Evidence) {
     assert_eq!(left.outside, right.outside, "{experiment:?}");
+    assert_eq!(left.unlike_labels, right.unlike_labels, "{experiment:?}");
     assert_eq!(left.epochs.len(), right.epochs.len());
     for (left, right) in left.epochs.iter().zip(&right.epochs) {
         assert_eq!(
@@ -952,6 +961,7 @@ async fn sqlite_does_what_memory_does() {
         values,
         matured,
         events,
+        unlike,
         joined,
         outcomes,
         exported,
@@ -959,7 +969,10 @@ async fn sqlite_does_what_memory_does() {
         of_units,
         segments,
     } = seen;
-    assert!(values > 1000 && matured > 10 && events > 100, "{seen:?}");
+    assert!(
+        values > 1000 && matured > 10 && events > 100 && unlike > 20,
+        "{seen:?}"
+    );
     assert!(
         joined > 50
             && outcomes > 20

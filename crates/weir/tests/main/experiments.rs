@@ -368,3 +368,61 @@ async fn definitions_that_cannot_work_are_refused_whole() {
     assert_eq!(weir.get("/experiments/exp-000000000000").await.0, 404);
     assert_eq!(weir.get("/experiments/nonsense").await.0, 404);
 }
+
+#[tokio::test]
+async fn labels_of_another_type_are_no_verdict_until_they_come_again() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    weir.register("1.0.0", afinn()).await;
+    weir.register("2.0.0", vader()).await;
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct",
+    });
+    let id = start(&weir, body).await;
+    let mut answered = Vec::new();
+    for at in 0..60 {
+        let request = json!({"text": "good", "unit_id": format!("reader-{at}")});
+        let (status, reply) = weir.post("/predict", request).await;
+        assert_eq!(
+            (status, &reply["prediction"]),
+            (200, &json!("positive")),
+            "{reply}"
+        );
+        answered.push(reply["prediction_id"].clone());
+    }
+    let tell = async |label: Value, replace: bool| {
+        let labels: Vec<_> = answered
+            .iter()
+            .map(|id| json!({"prediction_id": id, "label": label, "replace": replace}))
+            .collect();
+        let (status, reply) = weir.post("/feedback", json!(labels)).await;
+        assert_eq!(status, 200, "{reply}");
+        let (status, results) = weir.get(&format!("/experiments/{id}/results")).await;
+        assert_eq!(status, 200, "{results}");
+        results
+    };
+    // Somebody sends the number of the class.
+    let results = tell(json!(1), false).await;
+    assert_eq!(results["verdict"], "labels_never_match", "{results}");
+    let summary = results["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("a number, where it answered a text"),
+        "{summary}"
+    );
+    let checks = results["label_checks"].as_array().unwrap();
+    let unlike: u64 = checks
+        .iter()
+        .map(|check| check["unlike"].as_u64().unwrap())
+        .sum();
+    assert_eq!((checks.len(), unlike), (2, 60), "{results}");
+    let comparison = &results["metrics"][0]["comparisons"][0];
+    assert_eq!(
+        (&comparison["finding"], &comparison["sequential"]["p"]),
+        (&json!("unclear"), &json!(1.0))
+    );
+    let results = tell(json!("positive"), true).await;
+    assert_eq!(results["verdict"], "keep_going", "{results}");
+    assert_eq!(results["label_checks"], Value::Null);
+    drop(weir);
+    assert_clean(data.path());
+}

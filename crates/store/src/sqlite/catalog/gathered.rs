@@ -9,6 +9,7 @@ use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, days_of, in_segment, read_sums, segment_values,
 };
 use crate::sqlite::row::ByName;
+use crate::sqlite::unlike_labels;
 use evidence::{Bets, Delta};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ fn read_evidence(
         read_epoch(t, experiment, now, epoch)?;
     }
     evidence.outside = outside(t, experiment, &evidence)?;
+    evidence.unlike_labels = unlike_labels::of(t, experiment)?;
     Ok(evidence)
 }
 
