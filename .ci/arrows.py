@@ -10,11 +10,12 @@ ALLOWED = {
     "catalog": {"types"},
     "evidence": {"types"},
     "journal": set(),
+    "allocator": set(),
     "store": {"evidence", "types"},
     "runtime": {"types"},
     "api": {"types"},
     "server": {"api", "catalog", "journal", "judge", "route", "runtime", "store", "types"},
-    "weir": {"api", "catalog", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
+    "weir": {"allocator", "api", "catalog", "journal", "judge", "route", "runtime", "server", "simulate", "store", "types"},
     "simulate": {"evidence", "judge", "types"},
     "xtask": {"api", "catalog", "journal", "store", "types"},
 }

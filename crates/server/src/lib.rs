@@ -89,6 +89,7 @@ use axum::Router;
 use axum::http::Uri;
 use axum::routing::get;
 use error::ApiError;
+use futures_util::future::BoxFuture;
 use state::AppState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -367,7 +368,20 @@ impl Server {
     ///
     /// # Errors
     /// When the log cannot be written out.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> BoxFuture<'static, anyhow::Result<()>> {
+        self.run_boxed(Box::pin(shutdown))
+    }
+
+    /// What answers is compiled where its future becomes one behind a pointer: here, once and optimised, and not by whoever calls.
+    #[inline(never)]
+    fn run_boxed(self, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(self.run_until(shutdown))
+    }
+
+    async fn run_until(self, shutdown: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let router = cors::allow(router(self.state.clone()), &self.config.cors_origins);
         let direct = self.config.cors_origins.is_empty();
         let front = front::Front::new(self.state.clone(), router, direct);

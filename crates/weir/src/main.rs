@@ -24,14 +24,11 @@ mod traffic;
 mod verify;
 mod webhooks;
 
+// It is linked, and nothing of it is named.
+use allocator as _;
 use args::{Command, LowArgs};
 use std::io::Write;
 use std::process::ExitCode;
-
-/// Records are made by the threads that answer and freed by the one that writes: mimalloc does not
-/// make them wait for each other, and is faster besides.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     set_surroundings();
