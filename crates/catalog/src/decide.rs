@@ -172,8 +172,8 @@ fn event_of(
         Command::DeleteMetric(metric) => {
             known(state)?;
             not_counted(state, metric.as_str())?;
-            let declared = state.metrics.contains_key(metric);
-            Ok(declared.then(|| Event::MetricDeleted(metric.clone())))
+            let declared = state.metrics.get(metric).cloned().map(Box::new);
+            Ok(declared.map(|was| Event::MetricDeleted(metric.clone(), Some(was))))
         }
         Command::CreateExperiment {
             key,
@@ -222,7 +222,8 @@ fn event_of(
         ),
         Command::DeleteExperiment(id) => {
             draft(state, *id)?;
-            Ok(Some(Event::ExperimentDeleted(*id)))
+            let was = Box::new(experiment(state, *id)?.definition.clone());
+            Ok(Some(Event::ExperimentDeleted(*id, Some(was))))
         }
         Command::DecideExperiment(step) => decide_experiment(state, step),
         Command::MakeWay(results) => make_way(state, results.as_ref()),
@@ -346,7 +347,8 @@ fn delete(state: &ModelState, id: ModelId) -> Result<Option<Event>, Refusal> {
         return Err(Refusal::Active);
     }
     let (name, status) = (version.version.clone(), version.status);
-    Ok(Some(Event::VersionDeleted(name, id, status)))
+    let was = Some(Box::new(Version::clone(version)));
+    Ok(Some(Event::VersionDeleted(name, id, status, was)))
 }
 
 fn set_traffic(

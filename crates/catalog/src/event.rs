@@ -5,9 +5,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Actor, AliasName, Artifact, Decision, Described, Experiment, ExperimentId, ExperimentStatus,
-    Metric, MetricName, ModelId, ModelState, Percent, Privacy, Progress, Retention, Rule, Scale,
-    Timestamp, Version, VersionName, VersionStatus,
+    Actor, AliasName, Artifact, Decision, Described, Experiment, ExperimentDefinition,
+    ExperimentId, ExperimentStatus, Metric, MetricName, ModelId, ModelState, Percent, Privacy,
+    Progress, Retention, Rule, Scale, Timestamp, Version, VersionName, VersionStatus,
 };
 
 /// Weights in percent by version.
@@ -52,8 +52,8 @@ pub enum Event {
     VersionArtifactSet(VersionName, ModelId, Artifact),
     /// A version gets copies of another share of the requests: before, and after.
     VersionShadowSet(VersionName, Percent, Percent),
-    /// A version is gone.
-    VersionDeleted(VersionName, ModelId, VersionStatus),
+    /// A version is gone. What it was is not known of releases before, as with all that is gone.
+    VersionDeleted(VersionName, ModelId, VersionStatus, Option<Box<Version>>),
     /// Several weights have moved, and perhaps whether another version answers.
     TrafficSet(Moved, Option<bool>),
     /// Who gets a certain version was set: before, and after.
@@ -69,7 +69,7 @@ pub enum Event {
     /// A metric is declared.
     MetricSet(Option<Box<Metric>>, Box<Metric>),
     /// A metric is no longer declared.
-    MetricDeleted(MetricName),
+    MetricDeleted(MetricName, Option<Box<Metric>>),
     /// There is a new draft.
     ExperimentCreated(Box<Experiment>),
     /// A draft starts at a time; without one it is a draft again, for a reason perhaps.
@@ -77,7 +77,7 @@ pub enum Event {
     /// An experiment runs, and its weights rule.
     ExperimentStarted(ExperimentId, Moved, Option<Progress>, Scales, Actor),
     /// A draft is gone.
-    ExperimentDeleted(ExperimentId),
+    ExperimentDeleted(ExperimentId, Option<Box<ExperimentDefinition>>),
     /// Something was decided of a running experiment.
     ExperimentDecided(Box<DecidedExperiment>),
 }
@@ -173,7 +173,7 @@ impl Event {
             Self::MetricSet(_, to) => {
                 state.metrics.insert(to.name.clone(), Metric::clone(to));
             }
-            Self::MetricDeleted(metric) => drop(state.metrics.remove(metric)),
+            Self::MetricDeleted(metric, _) => drop(state.metrics.remove(metric)),
             Self::ExperimentCreated(draft) => state.experiments.push(Arc::new(Experiment {
                 created_at: at,
                 ..Experiment::clone(draft)
@@ -199,7 +199,7 @@ impl Event {
                 }
                 moved(state, true);
             }
-            Self::ExperimentDeleted(id) => state.experiments.retain(|e| e.id != *id),
+            Self::ExperimentDeleted(id, _) => state.experiments.retain(|e| e.id != *id),
             Self::ExperimentDecided(decided) => decided.apply(state, at)?,
         }
         state.changes += 1;

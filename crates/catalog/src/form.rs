@@ -32,13 +32,13 @@ impl Event {
             Self::RetentionSet(..) => Action::RetentionSet,
             Self::AliasDeleted(..) => Action::AliasDeleted,
             Self::MetricSet(..) => Action::MetricSet,
-            Self::MetricDeleted(_) => Action::MetricDeleted,
+            Self::MetricDeleted(..) => Action::MetricDeleted,
             Self::ExperimentCreated(_) => Action::ExperimentCreated,
             Self::ExperimentScheduled(_, Some(_), ..) => Action::ExperimentScheduled,
             Self::ExperimentScheduled(_, None, None, _) => Action::ExperimentUnscheduled,
             Self::ExperimentScheduled(_, None, Some(_), _) => Action::ExperimentStartFailed,
             Self::ExperimentStarted(..) => Action::ExperimentStarted,
-            Self::ExperimentDeleted(_) => Action::ExperimentDeleted,
+            Self::ExperimentDeleted(..) => Action::ExperimentDeleted,
             Self::ExperimentDecided(decided) => decided.decision.action(),
         }
     }
@@ -64,7 +64,7 @@ impl Event {
             Self::ExperimentCreated(draft) => Some(draft.id),
             Self::ExperimentScheduled(id, ..)
             | Self::ExperimentStarted(id, ..)
-            | Self::ExperimentDeleted(id) => Some(*id),
+            | Self::ExperimentDeleted(id, _) => Some(*id),
             Self::ExperimentDecided(decided) => Some(decided.id),
             _ => None,
         }
@@ -101,9 +101,12 @@ impl Event {
             Self::VersionArtifactSet(_, id, artifact) => {
                 json!({"model_id": id, "artifact": artifact})
             }
-            Self::VersionDeleted(_, id, status) => {
-                json!({"model_id": id, "status": status.as_str()})
-            }
+            Self::VersionDeleted(_, id, status, was) => json!({
+                "model_id": id,
+                "status": status.as_str(),
+                "from": was.as_deref().map(VersionForm::of),
+                "to": null,
+            }),
             Self::TrafficSet(moved, fallback) => json!({
                 "from": numbers(&moved.from),
                 "to": numbers(&moved.to),
@@ -115,7 +118,9 @@ impl Event {
             Self::RetentionSet(from, to) => json!({"from": from, "to": to}),
             Self::AliasDeleted(alias, from) => json!({"alias": alias, "from": from, "to": null}),
             Self::MetricSet(from, to) => json!({"from": from, "to": to}),
-            Self::MetricDeleted(metric) => json!({"metric": metric}),
+            Self::MetricDeleted(metric, from) => {
+                json!({"metric": metric, "from": from, "to": null})
+            }
             Self::ExperimentCreated(draft) => json!({
                 "experiment": draft.id,
                 "by": "person",
@@ -137,7 +142,9 @@ impl Event {
                 "progress": progress,
                 "scales": scales,
             }),
-            Self::ExperimentDeleted(id) => json!({"experiment": id, "by": "person"}),
+            Self::ExperimentDeleted(id, from) => {
+                json!({"experiment": id, "by": "person", "from": from, "to": null})
+            }
             Self::ExperimentDecided(decided) => decided.detail(),
         }
     }
@@ -181,7 +188,9 @@ impl Event {
             }
             Action::VersionDeleted => {
                 let status = detail.get::<String>("status")?.parse().ok()?;
-                Self::VersionDeleted(version?, detail.get("model_id")?, status)
+                let form: Option<VersionForm> = detail.get("from");
+                let was = form.and_then(|form| form.version(name)).map(Box::new);
+                Self::VersionDeleted(version?, detail.get("model_id")?, status, was)
             }
             Action::TrafficSet => Self::TrafficSet(detail.moved()?, detail.get("fallback")?),
             Action::AliasSet => {
@@ -192,7 +201,7 @@ impl Event {
             Action::RetentionSet => Self::RetentionSet(detail.get("from")?, detail.get("to")?),
             Action::AliasDeleted => Self::AliasDeleted(detail.get("alias")?, detail.get("from")?),
             Action::MetricSet => Self::MetricSet(detail.get("from")?, detail.get("to")?),
-            Action::MetricDeleted => Self::MetricDeleted(detail.get("metric")?),
+            Action::MetricDeleted => Self::MetricDeleted(detail.get("metric")?, detail.get("from")),
             Action::ExperimentCreated => {
                 let key = ExperimentKey(detail.get("key")?);
                 let definition = detail.get::<ExperimentDefinition>("definition")?;
@@ -215,7 +224,9 @@ impl Event {
                 detail.get("scales").unwrap_or_default(),
                 detail.by()?,
             ),
-            Action::ExperimentDeleted => Self::ExperimentDeleted(detail.experiment_id()?),
+            Action::ExperimentDeleted => {
+                Self::ExperimentDeleted(detail.experiment_id()?, detail.get("from"))
+            }
             decided => Self::ExperimentDecided(Box::new(DecidedExperiment::read(decided, detail)?)),
         })
     }

@@ -61,9 +61,11 @@ enum SettingsEvent {
     /// From, and to.
     DefaultModel(Option<ModelName>, ModelName),
     WebhookCreated(WebhookId, WebhookDefinition),
-    WebhookDeleted(WebhookId),
+    /// What it was is not known of releases before.
+    WebhookDeleted(WebhookId, Option<WebhookDefinition>),
     KeyCreated(KeyId, Box<KeyDefinition>),
-    KeyRevoked(KeyId),
+    /// The same.
+    KeyRevoked(KeyId, Option<Box<KeyDefinition>>),
     ErasureBegun(ErasureId, String),
     ErasureEnded(ErasureId, u64, u64),
     KeyRotated {
@@ -127,11 +129,15 @@ pub fn decide_settings(
                 vec![write],
             )
         }
-        SettingsCommand::DeleteWebhook(id) if known(id) => (
-            SettingsEvent::WebhookDeleted(*id),
-            vec![SettingsWrite::DeleteWebhook(*id)],
-        ),
-        SettingsCommand::DeleteWebhook(id) => return Err(Refusal::UnknownWebhook(*id)),
+        SettingsCommand::DeleteWebhook(id) => {
+            let mut webhooks = settings.webhooks.iter();
+            let was = webhooks.find(|webhook| webhook.id == *id);
+            let was = was.ok_or(Refusal::UnknownWebhook(*id))?.definition.clone();
+            (
+                SettingsEvent::WebhookDeleted(*id, Some(was)),
+                vec![SettingsWrite::DeleteWebhook(*id)],
+            )
+        }
         SettingsCommand::CreateKey(id, definition, hash) => {
             has_room(settings, *id)?;
             let key = AccessKey {
@@ -153,7 +159,7 @@ pub fn decide_settings(
                 return Err(Refusal::LastAdminKey(*id));
             }
             (
-                SettingsEvent::KeyRevoked(*id),
+                SettingsEvent::KeyRevoked(*id, Some(Box::new(revoked.definition.clone()))),
                 vec![SettingsWrite::DeleteKey(*id)],
             )
         }
@@ -326,13 +332,13 @@ impl SettingsEvent {
                 created_at: at,
                 definition: definition.clone(),
             }),
-            Self::WebhookDeleted(id) => settings.webhooks.retain(|webhook| webhook.id != *id),
+            Self::WebhookDeleted(id, _) => settings.webhooks.retain(|webhook| webhook.id != *id),
             Self::KeyCreated(id, definition) => settings.keys.push(AccessKey {
                 id: *id,
                 created_at: at,
                 definition: KeyDefinition::clone(definition),
             }),
-            Self::KeyRevoked(id) => settings.keys.retain(|key| key.id != *id),
+            Self::KeyRevoked(id, _) => settings.keys.retain(|key| key.id != *id),
             // They are no settings: the audit tells of them.
             Self::ErasureBegun(..) | Self::ErasureEnded(..) => {}
             Self::KeyRotated {
@@ -363,9 +369,9 @@ impl SettingsEvent {
             Self::Baseline(_) => Action::SettingsBaseline,
             Self::DefaultModel(..) => Action::DefaultModelSet,
             Self::WebhookCreated(..) => Action::WebhookCreated,
-            Self::WebhookDeleted(_) => Action::WebhookDeleted,
+            Self::WebhookDeleted(..) => Action::WebhookDeleted,
             Self::KeyCreated(..) => Action::KeyCreated,
-            Self::KeyRevoked(_) => Action::KeyRevoked,
+            Self::KeyRevoked(..) => Action::KeyRevoked,
             Self::ErasureBegun(..) => Action::ErasureBegun,
             Self::ErasureEnded(..) => Action::ErasureEnded,
             Self::KeyRotated { .. } => Action::KeyRotated,
@@ -399,9 +405,11 @@ impl SettingsEvent {
             Self::WebhookCreated(id, definition) => {
                 json!({"webhook": id.to_string(), "definition": definition})
             }
-            Self::WebhookDeleted(id) => json!({"webhook": id.to_string()}),
+            Self::WebhookDeleted(id, from) => {
+                json!({"webhook": id.to_string(), "from": from, "to": null})
+            }
             Self::KeyCreated(id, definition) => json!({"key": id, "definition": definition}),
-            Self::KeyRevoked(id) => json!({"key": id}),
+            Self::KeyRevoked(id, from) => json!({"key": id, "from": from, "to": null}),
             Self::ErasureBegun(id, pseudonym) => json!({"erasure": id, "pseudonym": pseudonym}),
             Self::ErasureEnded(id, predictions, others) => {
                 json!({"erasure": id, "predictions": predictions, "others": others})
@@ -461,11 +469,17 @@ impl SettingsEvent {
             }
             Action::DefaultModelSet => Self::DefaultModel(model("from")?, model("to")??),
             Action::WebhookCreated => Self::WebhookCreated(id(&detail)?, definition(&detail)?),
-            Action::WebhookDeleted => Self::WebhookDeleted(id(&detail)?),
+            Action::WebhookDeleted => {
+                let was = serde_json::from_value(detail["from"].clone());
+                Self::WebhookDeleted(id(&detail)?, was.ok())
+            }
             Action::KeyCreated => {
                 Self::KeyCreated(key(&detail["key"])?, Box::new(of_key(&detail)?))
             }
-            Action::KeyRevoked => Self::KeyRevoked(key(&detail["key"])?),
+            Action::KeyRevoked => {
+                let was = serde_json::from_value(detail["from"].clone());
+                Self::KeyRevoked(key(&detail["key"])?, was.ok())
+            }
             Action::ErasureBegun => {
                 let pseudonym = detail["pseudonym"].as_str()?.to_owned();
                 Self::ErasureBegun(erasure(&detail)?, pseudonym)

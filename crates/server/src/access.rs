@@ -164,14 +164,27 @@ pub(crate) fn admit<B>(
         return Ok(Arc::new(caller));
     }
     caller.address = Some(proxy::address(request.headers(), address, config));
-    caller.reason = reason(request.headers());
+    caller.reason = reason(request.headers())?;
     Ok(Arc::new(caller))
 }
 
-fn reason(headers: &HeaderMap) -> Option<String> {
-    let said = std::str::from_utf8(headers.get(&REASON)?.as_bytes()).ok()?;
+/// Why something is changed, where it is said.
+fn reason(headers: &HeaderMap) -> ApiResult<Option<String>> {
+    let Some(said) = headers.get(&REASON) else {
+        return Ok(None);
+    };
+    let wrong = |detail: String| Err(ApiError::new(ErrorCode::InvalidRequest, detail));
+    let Ok(said) = std::str::from_utf8(said.as_bytes()) else {
+        return wrong("The header X-Reason is no UTF-8.".into());
+    };
     let said = said.trim();
-    (!said.is_empty()).then(|| said.chars().take(MAX_REASON).collect())
+    let length = said.chars().count();
+    if length > MAX_REASON {
+        return wrong(format!(
+            "The header X-Reason has {length} characters; at most {MAX_REASON} are kept. Say it in short."
+        ));
+    }
+    Ok((!said.is_empty()).then(|| said.to_owned()))
 }
 
 /// Whether who calls may deal with a model.
@@ -214,6 +227,22 @@ pub(crate) fn check_option(name: Option<&str>) -> ApiResult<()> {
 /// The key of who calls.
 pub(crate) fn key() -> Option<KeyId> {
     CALLER.try_with(|caller| caller.key).unwrap_or(None)
+}
+
+/// Who calls, by his key or the name that a proxy has given; nobody where neither is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Who {
+    key: Option<KeyId>,
+    user: Option<String>,
+}
+
+/// Who calls.
+pub(crate) fn who() -> Who {
+    let who = |caller: &Arc<Caller>| Who {
+        key: caller.key,
+        user: caller.user.clone(),
+    };
+    CALLER.try_with(who).unwrap_or_default()
 }
 
 /// Whether who calls has a right.

@@ -1,6 +1,6 @@
 //! What happens, as it happens: `GET /events`, server-sent events out of the audit.
 
-use crate::access;
+use crate::access::{self, Who};
 use crate::audit::entry;
 use crate::error::{ApiError, ApiResult};
 use crate::experiments;
@@ -13,12 +13,12 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{AuditEntry, AuditFilter, ModelStore};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use types::{ExperimentId, KeyId, ModelName};
 use utoipa::IntoParams;
 
@@ -70,15 +70,7 @@ pub(crate) async fn stream(
     let experiment_id = fields.take_option("?experiment", experiment);
     fields.finish(Some(()))?;
     experiments::check_of(&state, params.name.as_deref(), experiment_id.as_ref()).await?;
-    let full = |_| {
-        let detail = format!(
-            "{MOST_STREAMS} streams of events are open, the most there may be; try again later."
-        );
-        ApiError::new(ErrorCode::TooManyRequests, detail)
-    };
-    let place = Arc::clone(&state.streams)
-        .try_acquire_owned()
-        .map_err(full)?;
+    let place = Places::take(&state.streams, access::who())?;
     let key = access::key();
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok());
@@ -92,10 +84,14 @@ pub(crate) async fn stream(
     };
     // Listens before it reads, so that nothing falls between.
     let news = state.news.subscribe();
-    let after = match resumed.or(params.after) {
-        Some(after) => after,
-        None => state.store.changed_models(i64::MAX).await?.0,
-    };
+    let end = state.store.changed_models(i64::MAX).await?.0;
+    let after = resumed.or(params.after).unwrap_or(end);
+    if after > end {
+        let detail = format!(
+            "is beyond the end of the audit, which is {end}: it belongs to another server, or to this one before a restore"
+        );
+        return Err(ApiError::field("?after", detail));
+    }
     let reader = Reader {
         _place: place,
         key,
@@ -128,12 +124,59 @@ fn event(found: AuditEntry, generation: &str) -> Event {
 }
 
 /// Streams that are open at a time.
-pub(crate) const MOST_STREAMS: usize = 256;
+const MOST_STREAMS: usize = 256;
+/// Of these, streams of one key or user, so that one program that opens streams and reads none leaves places for others.
+const MOST_OF_ONE: usize = 64;
+
+/// Who has how many streams open. Whoever needs no key is nobody, and may have all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<HashMap<Who, usize>>);
+
+/// A place for a stream, until it is dropped.
+struct Place {
+    places: Arc<Places>,
+    who: Who,
+}
+
+impl Places {
+    fn take(places: &Arc<Self>, who: Who) -> ApiResult<Place> {
+        let mut of = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |detail: String| Err(ApiError::new(ErrorCode::TooManyRequests, detail));
+        if of.values().sum::<usize>() >= MOST_STREAMS {
+            return full(format!(
+                "{MOST_STREAMS} streams of events are open, the most there may be; try again later."
+            ));
+        }
+        let open = of.get(&who).copied().unwrap_or(0);
+        if open >= MOST_OF_ONE && who != Who::default() {
+            return full(format!(
+                "{MOST_OF_ONE} streams of events are open with this key, the most that one may have; close some of them."
+            ));
+        }
+        of.insert(who.clone(), open + 1);
+        Ok(Place {
+            places: Arc::clone(places),
+            who,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut of = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = of.get_mut(&self.who) {
+            *open -= 1;
+            if *open == 0 {
+                of.remove(&self.who);
+            }
+        }
+    }
+}
 /// How long more is waited for when something has happened.
 const MOMENT: Duration = Duration::from_millis(100);
 
 struct Reader {
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     /// Whose stream it is: it ends with the key.
     key: Option<KeyId>,
     state: AppState,

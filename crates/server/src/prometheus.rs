@@ -5,7 +5,8 @@ use crate::access;
 use crate::meters::{BOUNDS, Timed};
 use crate::state::AppState;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
@@ -21,23 +22,74 @@ use types::{ModelState, Progress, TimeRange, VersionKey, VersionStatus};
 /// The most versions that have series of their own.
 const MOST_VERSIONS: usize = 2000;
 
-/// What Prometheus scrapes, as OpenMetrics text.
+/// What Prometheus scrapes: as OpenMetrics text for who accepts it, and else in the older text format.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "health",
     responses(
-        (status = 200, description = "metrics in the text format of OpenMetrics", body = String, content_type = "application/openmetrics-text"),
+        (
+            status = 200,
+            description = "metrics as text",
+            content(
+                (String = "application/openmetrics-text"),
+                (String = "text/plain"),
+            ),
+        ),
     ),
 )]
-pub(crate) async fn scrape(State(state): State<AppState>) -> Response {
+pub(crate) async fn scrape(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let seen = Seen::now(&state).await;
     let mut registry = Registry::default();
     registry.register_collector(Box::new(seen));
     let mut body = String::with_capacity(64 << 10);
     text::encode(&mut body, &registry).expect("a text takes what is written");
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], body).into_response()
+    let accepted = headers.get_all(ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());
+    if accepted.any(|accept| accept.contains(OPEN_METRICS)) {
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        return ([(CONTENT_TYPE, kind)], body).into_response();
+    }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], older(&body)).into_response()
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
+/// The same in the text format that is older than OpenMetrics (Prometheus, exposition formats, version 0.0.4): a counter is described
+/// by the name that its samples have, and there are neither units nor an end.
+fn older(text: &str) -> String {
+    let mut older = String::with_capacity(text.len());
+    let mut help: Option<(&str, &str)> = None;
+    for line in text.lines() {
+        let described = line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once(' '));
+        match described {
+            Some(("HELP", rest)) => help = rest.split_once(' '),
+            Some(("TYPE", rest)) => {
+                let Some((name, kind)) = rest.split_once(' ') else {
+                    continue;
+                };
+                let (ending, kind) = match kind {
+                    "counter" => ("_total", kind),
+                    "unknown" => ("", "untyped"),
+                    _ => ("", kind),
+                };
+                if let Some((_, said)) = help.take() {
+                    older.push_str(&format!("# HELP {name}{ending} {said}\n"));
+                }
+                older.push_str(&format!("# TYPE {name}{ending} {kind}\n"));
+            }
+            Some(("UNIT", _)) => {}
+            _ if line == "# EOF" => {}
+            _ => {
+                older.push_str(line);
+                older.push('\n');
+            }
+        }
+    }
+    older
 }
 
 /// Predictions of a version.

@@ -87,7 +87,7 @@ pub(crate) struct Shared {
     /// For exports.
     pub(crate) exports: Arc<Semaphore>,
     /// For streams of events.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<events::Places>,
     /// For reports that read the log row by row.
     pub(crate) reports: Semaphore,
     pub(crate) config: Config,
@@ -217,7 +217,7 @@ impl AppState {
             looks: Arc::default(),
             tests: Arc::new(Semaphore::new(webhooks::TESTS)),
             exports: Arc::new(Semaphore::new(export::AT_ONCE)),
-            streams: Arc::new(Semaphore::new(events::MOST_STREAMS)),
+            streams: Arc::default(),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),
             news: watch::Sender::new(0),

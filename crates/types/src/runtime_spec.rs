@@ -349,6 +349,13 @@ impl RuntimeSpec {
     /// # Errors
     /// The first thing that cannot work: a URL, a pointer or a limit.
     pub fn check(&self) -> Result<(), InvalidRuntime> {
+        if self.url().is_some_and(has_secret) {
+            return Err(InvalidRuntime {
+                pointer: "/url",
+                problem: "has a secret among its parameters, and a URL is stored and shown. Let it go in a header, by \
+                          reference: \"headers\": {\"x-api-key\": {\"env\": \"WEIR_SECRET_NAME\"}}",
+            });
+        }
         match self {
             Self::Sentiment { .. } => Ok(()),
             Self::Http(http) if http.template.as_ref().map_or(0, depth) > MOST_NESTED => {
@@ -379,6 +386,16 @@ impl RuntimeSpec {
                 pointer: "",
                 problem: "cannot be read",
             }),
+        }
+    }
+
+    /// Where its service is, for one that is called.
+    fn url(&self) -> Option<&str> {
+        match self {
+            Self::Http(http) => Some(&http.url),
+            Self::Oip(oip) => Some(&oip.remote.url),
+            Self::Openai(openai) => Some(&openai.remote.url),
+            Self::Sentiment { .. } | Self::Onnx(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -623,6 +640,35 @@ fn statuses(of: &[u16]) -> Result<Vec<u16>, &'static str> {
         .ok_or("must be at most 50 statuses from 400 to 599")
 }
 
+/// How the names of parameters that hold secrets end.
+const SECRETS: [&str; 8] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "apikey",
+    "accesskey",
+    "subscriptionkey",
+    "signature",
+];
+/// Names of parameters that hold secrets where their values are long.
+const SHORT_SECRETS: [&str; 5] = ["key", "sig", "code", "auth", "authorization"];
+/// What is shorter is a word, or a number.
+const LONG_VALUE: usize = 16;
+
+/// Whether a parameter in a URL is a secret by its name.
+fn has_secret(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else {
+        return false;
+    };
+    url.query_pairs().any(|(name, value)| {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+        let is_secret = SECRETS.iter().any(|word| name.ends_with(word));
+        is_secret || SHORT_SECRETS.contains(&name.as_str()) && value.len() >= LONG_VALUE
+    })
+}
+
 fn parse_url(text: &str) -> Result<url::Url, &'static str> {
     if text.len() > 2000 || text.chars().any(|c| c.is_control() || c == ' ') {
         return Err("must be at most 2,000 characters, without spaces");
@@ -675,6 +721,17 @@ mod tests {
         check(r#"{"type":"sentiment","method":"magic"}"#, Some("form"));
         check(r#"{"type":"http","url":"http://127.0.0.1:9/x"}"#, None);
         check(r#"{"type":"http"}"#, Some("form"));
+        for (query, pointer) in [
+            ("version=2&code=en&key=value&max_tokens=5", None),
+            ("api_key=1", Some("/url")),
+            ("a=1&access-token=x", Some("/url")),
+            ("API%2DKey=x", Some("/url")),
+            ("code=0123456789abcdef", Some("/url")),
+            ("key=AIzaSyA-0123456789", Some("/url")),
+        ] {
+            let url = format!("https://x/y?{query}");
+            check(&format!(r#"{{"type":"http","url":"{url}"}}"#), pointer);
+        }
         for (settings, pointer) in [
             (r#""type":"oip","url":"http://x","model":"iris""#, None),
             (

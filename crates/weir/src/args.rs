@@ -28,6 +28,7 @@ use serde_json::json;
 use server::{Config, Engines, HeaderName, Origin, Proxy, TlsFiles};
 use std::any::TypeId;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -268,7 +269,7 @@ pub(crate) struct ServeArgs {
         env = "WEIR_JOURNAL_MAX_BYTES",
         value_name = "BYTES",
         default_value_t = defaults().journal_max_bytes,
-        value_parser = clap::value_parser!(u64).range(LEAST_JOURNAL..)
+        value_parser = clap::value_parser!(u64).range(LEAST_JOURNAL..=MOST_BYTES)
     )]
     journal_max_bytes: u64,
     /// The largest body of a request, in bytes.
@@ -277,7 +278,7 @@ pub(crate) struct ServeArgs {
         env = "WEIR_MAX_BODY_BYTES",
         value_name = "BYTES",
         default_value_t = defaults().max_body_bytes,
-        value_parser = at_least_one
+        value_parser = body_bytes
     )]
     max_body_bytes: usize,
     /// How many connections may be open at a time.
@@ -419,7 +420,7 @@ pub(crate) struct ServeArgs {
         env = "WEIR_MAX_ARTIFACT_BYTES",
         value_name = "BYTES",
         default_value_t = defaults().max_artifact_bytes,
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = clap::value_parser!(u64).range(1..=MOST_BYTES)
     )]
     max_artifact_bytes: u64,
     /// How much memory a process that opens a model may take, in MiB.
@@ -451,9 +452,16 @@ fn defaults() -> Config {
     Config::new(SocketAddr::from(([127, 0, 0, 1], 8000)), DATA_DIR.into())
 }
 
-/// A time in milliseconds, 1 or more.
+/// A time in milliseconds, from 1 to [`MOST_MILLIS`].
 #[derive(Clone, Copy)]
 struct Millis(Duration);
+
+/// The longest time that a setting may be: 31 days. More is a slip of the finger, and sums of it could not be told.
+const MOST_MILLIS: u64 = 31 * 86_400_000;
+/// The most that a setting may allow to be kept: a pebibyte.
+const MOST_BYTES: u64 = 1 << 50;
+/// The largest body that may be allowed: it is held in memory.
+const MOST_BODY_BYTES: usize = 1 << 30;
 
 impl std::fmt::Display for Millis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -465,8 +473,13 @@ impl FromStr for Millis {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let millis = u64::from_str(text).ok().filter(|millis| *millis > 0);
-        let millis = millis.ok_or("must be a whole number of milliseconds, 1 or more")?;
+        let millis = u64::from_str(text).ok();
+        let millis = millis.filter(|millis| (1..=MOST_MILLIS).contains(millis));
+        let millis = millis.ok_or_else(|| {
+            format!(
+                "must be a whole number of milliseconds from 1 to {MOST_MILLIS}, which is 31 days"
+            )
+        })?;
         Ok(Self(Duration::from_millis(millis)))
     }
 }
@@ -482,6 +495,15 @@ fn tick(text: &str) -> Result<Millis, String> {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = usize::from_str(text).ok().filter(|number| *number > 0);
     number.ok_or_else(|| "must be a whole number, 1 or more".into())
+}
+
+fn body_bytes(text: &str) -> Result<usize, String> {
+    let number = at_least_one(text)
+        .ok()
+        .filter(|number| *number <= MOST_BODY_BYTES);
+    number.ok_or_else(|| {
+        format!("must be a whole number from 1 to {MOST_BODY_BYTES}, which is 1 GiB")
+    })
 }
 
 /// What a system could ever have at a time; the semaphores that count it take no more either.
@@ -1305,9 +1327,18 @@ pub(crate) fn check(file: &Path) -> Result<Config, InvalidArgs> {
     }
 }
 
+/// Prints a help text, or what is wrong, and ends. A text that could not be written is no success; a closed pipe is a
+/// reader who has seen enough.
+fn end(error: &clap::Error) -> ! {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    let failed = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    std::process::exit(if failed { 1 } else { error.exit_code() })
+}
+
 fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, InvalidArgs> {
-    let matches = LowArgs::command().get_matches_from(&typed);
-    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = LowArgs::command().try_get_matches_from(&typed);
+    let matches = matches.unwrap_or_else(|error| end(&error));
+    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error));
     let (Command::Serve(serve), Some(("serve", matches))) = (&args.command, matches.subcommand())
     else {
         return Ok(args);

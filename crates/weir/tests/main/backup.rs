@@ -113,6 +113,12 @@ async fn a_backup_under_load_holds_all_that_was_answered_before_it() {
         .get(again.url("/events"))
         .header("last-event-id", format!("{generation}-3"));
     assert_eq!(stream.send().await.unwrap().status(), 410);
+    let (status, problem) = again.get("/events?after=1000000").await;
+    assert_eq!(status, 422);
+    assert!(
+        problem.to_string().contains("beyond the end of the audit"),
+        "{problem}"
+    );
     drop(again);
     assert_clean(&restored);
 }

@@ -359,3 +359,93 @@ async fn the_audit_says_what_served_when_and_that_nobody_changed_it() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn one_key_leaves_streams_of_events_to_others() {
+    let (data, logs) = (directory(), directory());
+    let (weir, first) = start(data.path(), &logs.path().join("log"));
+    let admin = first.unwrap();
+    let viewer = out(&keys(&weir, &admin, &["create", "--role", "viewer"]));
+    let open = async |key: &str| {
+        let stream = weir.http.get(weir.url("/events")).bearer_auth(key);
+        stream.send().await.unwrap()
+    };
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let stream = open(&viewer).await;
+        assert_eq!(stream.status(), 200);
+        streams.push(stream);
+    }
+    let refused = open(&viewer).await;
+    assert_eq!(refused.status(), 429);
+    let said = refused.text().await.unwrap();
+    assert!(said.contains("close some of them"), "{said}");
+    assert_eq!(open(&admin).await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_audit_says_what_was_deleted_and_a_reason_is_kept_whole_or_refused() {
+    let data = directory();
+    let weir = Weir::start(data.path());
+    let id = weir.register("1", vader()).await;
+    let metric =
+        json!({"kind": "continuous", "window_seconds": 60, "lower_bound": 0, "upper_bound": 9});
+    let (status, said) = weir.put("/metrics/sentiment/spent", metric).await;
+    assert_eq!(status, 200, "{said}");
+    let hook = json!({"url": "https://example.com/", "name": "sentiment"});
+    let (_, hook) = weir.post("/webhooks", hook).await;
+    let (_, key) = weir
+        .post("/keys", json!({"role": "viewer", "description": "desk"}))
+        .await;
+    let draft = json!({"name": "sentiment", "control": "1", "candidates": ["2"], "primary_metric": "spent"});
+    weir.register("2", vader()).await;
+    let (status, draft) = weir.post("/experiments", draft).await;
+    assert_eq!(status, 200, "{draft}");
+    for path in [
+        format!("/experiments/{}", draft["experiment"].as_str().unwrap()),
+        "/metrics/sentiment/spent".to_owned(),
+        format!("/models/{id}"),
+        format!("/webhooks/{}", hook["webhook"].as_str().unwrap()),
+        format!("/keys/{}", key["key_id"].as_str().unwrap()),
+    ] {
+        let (status, said) = weir.delete(&path).await;
+        assert_eq!(status, 200, "{path}: {said}");
+    }
+    let (_, audit) = weir.get("/audit").await;
+    let entries = audit["entries"].as_array().unwrap();
+    for (action, pointer, was) in [
+        (
+            "experiment.deleted",
+            "/detail/from/primary_metric",
+            json!("spent"),
+        ),
+        ("metric.deleted", "/detail/from/window_seconds", json!(60)),
+        (
+            "version.deleted",
+            "/detail/from/runtime/method",
+            json!("vader"),
+        ),
+        ("webhook.deleted", "/detail/from/name", json!("sentiment")),
+        ("key.revoked", "/detail/from/description", json!("desk")),
+    ] {
+        let mut entries = entries.iter();
+        let entry = entries.find(|entry| entry["action"] == action);
+        let entry = entry.unwrap_or_else(|| panic!("{action} is not in {audit}"));
+        assert_eq!(entry.pointer(pointer), Some(&was), "{entry}");
+    }
+    let activate = async |reason: &str| {
+        let call = weir.http.put(weir.url("/settings/default_model"));
+        let call = call
+            .header("x-reason", reason)
+            .json(&json!({"name": "sentiment"}));
+        let reply = call.send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    let (status, said) = activate(&"x".repeat(501)).await;
+    assert_eq!(status, 422, "{said}");
+    assert!(said.contains("at most 500"), "{said}");
+    let (status, said) = activate(&"x".repeat(500)).await;
+    assert_eq!(status, 200, "{said}");
+    drop(weir);
+    assert_clean(data.path());
+}

@@ -11,7 +11,12 @@ fn file(path: &str) -> String {
 }
 
 async fn scrape(weir: &Weir) -> String {
-    let reply = weir.http.get(weir.url("/metrics")).send().await.unwrap();
+    let ask = weir.http.get(weir.url("/metrics"));
+    let ask = ask.header(
+        "accept",
+        "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3",
+    );
+    let reply = ask.send().await.unwrap();
     assert_eq!(reply.status(), 200);
     let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
@@ -91,6 +96,7 @@ async fn everything_is_counted_and_every_metric_is_described() {
         assert_eq!(value(&metrics, series), wanted, "{series}");
     }
     assert!(metrics.ends_with("# EOF\n"));
+    every_sample_is_described_in_the_older_format(&weir).await;
     let described = file("docs/operations.md");
     let families: BTreeSet<&str> = metrics
         .lines()
@@ -127,6 +133,30 @@ async fn everything_is_counted_and_every_metric_is_described() {
         );
     }
     drop((weir, two));
+}
+
+/// Whoever does not ask for OpenMetrics gets the older format, in which a description has the name of its samples.
+async fn every_sample_is_described_in_the_older_format(weir: &Weir) {
+    let reply = weir.http.get(weir.url("/metrics")).send().await.unwrap();
+    let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    let text = reply.text().await.unwrap();
+    let described = |kind: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(kind));
+        lines
+            .filter_map(|line| line.split(' ').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (helps, types) = (described("# HELP "), described("# TYPE "));
+    assert_eq!(helps, types);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let of_histogram = ["_bucket", "_sum", "_count"].map(|end| name.strip_suffix(end));
+        let mut names = of_histogram.into_iter().flatten().chain([name]);
+        assert!(names.any(|name| types.contains(name)), "{line}");
+    }
+    assert!(!text.contains("EOF") && !text.contains("# UNIT"));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ fn unguarded_addresses_are_refused() {
     let talk = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(
-        talk.contains("--max-body-bytes") && talk.contains("1 or more"),
+        talk.contains("--max-body-bytes") && talk.contains("from 1 to"),
         "{talk}"
     );
     let mut command = std::process::Command::new(crate::weir::BINARY);
