@@ -5,11 +5,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 to=${1:-target/release-artefacts}
-cargo build --release --locked --package weir
-version=$(target/release/weir --version | cut -d' ' -f2)
+cargo build --profile dist --locked --package weir
+version=$(target/dist/weir --version | cut -d' ' -f2)
 name="weir-$version-$(rustc -vV | sed -n 's/^host: //p')"
 rm -rf "$to" && mkdir -p "$to/$name"
-cp target/release/weir README.md CHANGELOG.md LICENSE "$to/$name/"
+cp target/dist/weir README.md CHANGELOG.md LICENSE "$to/$name/"
 cp -r docs deploy "$to/$name/"
 # The same files make the same archive, whenever it is made.
 tar --sort=name --mtime="@$(git log -1 --format=%ct)" --owner=0 --group=0 --numeric-owner -C "$to" -cf - "$name" |
