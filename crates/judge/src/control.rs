@@ -9,8 +9,10 @@ pub(crate) mod bandit;
 mod rollout;
 
 use crate::limits::Limit;
-use crate::results::Results;
-use types::{Decision, Evidence, Experiment, Hold, Intervention, Policy, Progress, Timestamp};
+use crate::results::{LabelCheck, Results};
+use types::{
+    Decision, Evidence, Experiment, Hold, Intervention, MetricRole, Policy, Progress, Timestamp,
+};
 
 /// All that a step looks at.
 #[derive(Debug, Clone, Copy)]
@@ -136,14 +138,31 @@ fn unhealthy(look: &Look<'_>, held: Option<Hold>) -> Option<Hold> {
     if fails(Hold::SampleRatioMismatch, ratio.alarm, ratio.p) {
         return Some(Hold::SampleRatioMismatch);
     }
+    // Labels that are left out are missing in one arm more than in the other: that comes first.
+    let mut labels = look.results.labels.iter();
+    // Half as many release it, for the same reason.
+    let many = |check: &LabelCheck| {
+        check.alarm || held == Some(Hold::LabelsNeverMatch) && check.is_half_of_an_alarm()
+    };
+    let unlike = labels.any(|check| many(check) && decides(look, check.metric));
+    if unlike {
+        return Some(Hold::LabelsNeverMatch);
+    }
     let mut checks = look.results.feedback.iter();
     let unlike = checks.any(|check| fails(Hold::DifferentialFeedback, check.alarm, check.p));
-    if unlike {
-        return Some(Hold::DifferentialFeedback);
-    }
-    let mut labels = look.results.labels.iter();
-    let unlike = labels.any(|check| check.alarm);
-    unlike.then_some(Hold::LabelsNeverMatch)
+    unlike.then_some(Hold::DifferentialFeedback)
+}
+
+/// Whether a metric has a say in what happens next: it is the primary one, guards, or has a ceiling.
+fn decides(look: &Look<'_>, metric: usize) -> bool {
+    let definition = &look.experiment.definition;
+    let (role, name) = (
+        look.results.metrics[metric].role,
+        &definition.metrics[metric].name,
+    );
+    let rollout = definition.policy.rollout();
+    role != MetricRole::Secondary
+        || rollout.is_some_and(|settings| settings.ceilings.contains_key(name))
 }
 
 fn because_held(hold: Hold) -> &'static str {
@@ -157,7 +176,7 @@ fn because_held(hold: Hold) -> &'static str {
         }
         Hold::LabelsNeverMatch => {
             "Many labels are of a type that can never equal what a version answers, so nothing can be said of `correct`. \
-             Send labels of the type that the version answers, and those that came with \"replace\": true."
+             Send them again as the version answers, with \"replace\": true."
         }
         Hold::NoTraffic => "No prediction has come for a while, so there is no new evidence.",
         Hold::NoTrafficGraceOver => "No prediction has come for the whole grace period.",

@@ -139,6 +139,13 @@ pub struct FeedbackCheck {
     pub alarm: bool,
 }
 
+impl LabelCheck {
+    /// Whether they are half as many as an alarm takes, or more.
+    pub(crate) fn is_half_of_an_alarm(&self) -> bool {
+        2 * self.unlike * checks::LABELS_PER_UNLIKE > self.labels
+    }
+}
+
 /// Labels of an arm that can never equal what it answered, because they are of another type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelCheck {
@@ -317,10 +324,21 @@ impl Results {
         self.summary = summary::say(&experiment.definition, self, ended);
     }
 
-    /// Whether many labels of the metric at a place can never equal what was answered.
-    pub fn is_mislabelled(&self, metric: usize) -> bool {
-        let mut labels = self.labels.iter();
-        labels.any(|check| check.metric == metric && check.alarm)
+    /// The metric of which nothing is said, because many labels can never equal what was answered.
+    pub fn mislabelled(&self) -> Option<usize> {
+        mislabelled(&self.labels)
+    }
+
+    /// A candidate whose answers are of another type than the labels, while the control's fit them: its answers are at fault.
+    pub fn answers_otherwise(&self) -> Option<&LabelCheck> {
+        let of_control = self.labels.iter().find(|check| check.arm == 0);
+        let metric = self
+            .mislabelled()
+            .filter(|_| of_control.is_none_or(|check| !check.alarm))?;
+        let fits = self.metrics[metric].arms[0].predictions >= ENOUGH_LABELS;
+        let mut candidates = self.labels.iter().filter(|check| check.arm > 0);
+        candidates
+            .find(|check| fits && check.unlike >= ENOUGH_LABELS && 2 * check.unlike > check.labels)
     }
 
     /// When a burst was seen last that keeps a guardrail from deciding, in minutes since 1970.
@@ -367,6 +385,14 @@ impl Results {
     }
 }
 
+/// So many labels show of which type they are.
+const ENOUGH_LABELS: u64 = 20;
+
+fn mislabelled(labels: &[LabelCheck]) -> Option<usize> {
+    let check = labels.iter().find(|check| check.alarm)?;
+    Some(check.metric)
+}
+
 /// How much of the results is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
@@ -399,10 +425,7 @@ pub fn view(
     let sample_ratio = ratio_check(evidence);
     let feedback = feedback_checks(definition, evidence);
     let labels = label_checks(definition, evidence);
-    let mislabelled = labels
-        .iter()
-        .find(|check| check.alarm)
-        .map(|check| check.metric);
+    let mislabelled = mislabelled(&labels);
     let elapsed_days = experiment.started_at.map_or(0.0, |start| {
         let end = experiment.ended_at.unwrap_or(now);
         (end.micros() - start.micros()).max(0) as f64 / 86_400e6
@@ -724,7 +747,7 @@ fn adjust_guardrails(metrics: &mut [MetricResult], definition: &ExperimentDefini
 }
 
 /// In the order of what must be right before anything else can be: the assignment, the guardrails,
-/// the feedback, the primary metric.
+/// the labels, the feedback, the primary metric.
 fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
     if results.sample_ratio.alarm {
         return Verdict::SampleRatioMismatch;
@@ -739,12 +762,12 @@ fn verdict(definition: &ExperimentDefinition, results: &Results) -> Verdict {
     else {
         return Verdict::KeepGoing;
     };
+    if results.mislabelled() == Some(primary) {
+        return Verdict::LabelsNeverMatch;
+    }
     let unlike = |check: &FeedbackCheck| check.alarm && check.metric == primary;
     if results.feedback.iter().any(unlike) {
         return Verdict::DifferentialFeedback;
-    }
-    if results.is_mislabelled(primary) {
-        return Verdict::LabelsNeverMatch;
     }
     let metric = &definition.metrics[primary];
     let comparisons = &results.metrics[primary].comparisons;

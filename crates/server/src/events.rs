@@ -86,11 +86,16 @@ pub(crate) async fn stream(
     let news = state.news.subscribe();
     let end = state.store.changed_models(i64::MAX).await?.0;
     let after = resumed.or(params.after).unwrap_or(end);
+    let wrong = if resumed.is_some() {
+        "Last-Event-ID"
+    } else {
+        "?after"
+    };
     if after > end {
         let detail = format!(
             "is beyond the end of the audit, which is {end}: it belongs to another server, or to this one before a restore"
         );
-        return Err(ApiError::field("?after", detail));
+        return Err(ApiError::field(wrong, detail));
     }
     let reader = Reader {
         _place: place,
@@ -112,7 +117,7 @@ pub(crate) async fn stream(
         let generation = reader.state.generation();
         Some((Ok(event(entry, &generation)), reader))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)))
 }
 
 fn event(found: AuditEntry, generation: &str) -> Event {
@@ -123,6 +128,8 @@ fn event(found: AuditEntry, generation: &str) -> Event {
     named.data(data)
 }
 
+/// How often a stream says that it lives: whoever has hung up is found out by that.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// Streams that are open at a time.
 const MOST_STREAMS: usize = 256;
 /// Of these, streams of one key or user, so that one program that opens streams and reads none leaves places for others.
@@ -150,7 +157,7 @@ impl Places {
         let open = of.get(&who).copied().unwrap_or(0);
         if open >= MOST_OF_ONE && who != Who::default() {
             return full(format!(
-                "{MOST_OF_ONE} streams of events are open with this key, the most that one may have; close some of them."
+                "{MOST_OF_ONE} streams of events are open for you, the most that one key or user may have; close some of them."
             ));
         }
         of.insert(who.clone(), open + 1);

@@ -28,7 +28,9 @@ use store::entry::{FeedbackEntry, encode_feedback};
 use store::{
     Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Missed, Receipt, UnitFeedback,
 };
-use types::{BuiltIn, FeedbackStatus, MetricName, ModelName, ReceiptId, RequestId, UnitId};
+use types::{
+    BuiltIn, FeedbackStatus, MetricName, Mismatch, ModelName, ReceiptId, RequestId, UnitId,
+};
 use utoipa::IntoParams;
 
 /// Values in one entry of the log: nothing waits for more.
@@ -541,13 +543,20 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
         outcome_id: of_unit.and_then(|of| of.outcome.as_ref().map(ToString::to_string)),
         experiments: of_unit.map(|_| experiments.collect()),
         not_counted: missed.map(str::to_owned),
-        warning: receipt.mismatch.map(|mismatch| {
-            format!(
-                "The label is {} and the prediction {}: they can never be equal, so it counts as wrong. Send labels \
-                 of the type that the version answers.",
-                mismatch.label.with_article(),
-                mismatch.prediction.with_article()
-            )
-        }),
+        warning: receipt.mismatch.map(|mismatch| warning(&mismatch)),
     }
+}
+
+fn warning(mismatch: &Mismatch) -> String {
+    let (label, prediction) = (mismatch.label, mismatch.prediction);
+    let (label, prediction) = (label.with_article(), prediction.with_article());
+    let what = match mismatch.is_of_label() {
+        true => {
+            "so no experiment counts it. Send it again as the version answers, with \"replace\": true"
+        }
+        false => "so it counts as wrong",
+    };
+    format!(
+        "The label is {label} and the prediction {prediction}: they can never be equal, {what}."
+    )
 }

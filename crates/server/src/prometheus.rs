@@ -46,7 +46,7 @@ pub(crate) async fn scrape(State(state): State<AppState>, headers: HeaderMap) ->
     text::encode(&mut body, &registry).expect("a text takes what is written");
     let accepted = headers.get_all(ACCEPT).iter();
     let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());
-    if accepted.any(|accept| accept.contains(OPEN_METRICS)) {
+    if accepted.any(accepts_open_metrics) {
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         return ([(CONTENT_TYPE, kind)], body).into_response();
     }
@@ -54,7 +54,16 @@ pub(crate) async fn scrape(State(state): State<AppState>, headers: HeaderMap) ->
     ([(CONTENT_TYPE, kind)], older(&body)).into_response()
 }
 
-const OPEN_METRICS: &str = "application/openmetrics-text";
+/// Whether a header `Accept` has OpenMetrics among what it takes.
+fn accepts_open_metrics(accept: &str) -> bool {
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_meant = parts
+            .next()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+        is_meant && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
+    })
+}
 
 /// The same in the text format that is older than OpenMetrics (Prometheus, exposition formats, version 0.0.4): a counter is described
 /// by the name that its samples have, and there are neither units nor an end.

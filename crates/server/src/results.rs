@@ -28,7 +28,7 @@ use serde_json::Value;
 use store::{LogStore, StoreError};
 use types::{
     ArmRole, BanditSettings, EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricKind,
-    Per, Policy, Scale, SegmentOf, SequenceMethod, Timestamp,
+    Per, Policy, Progress, Scale, SegmentOf, SequenceMethod, Timestamp,
 };
 
 /// What the evidence of an experiment says.
@@ -87,9 +87,7 @@ pub(crate) async fn judged(
     let now = state.clock.now();
     let counted = log_lag.as_ref().map_or(now, |lag| counted_until(now, lag));
     let (experiment, judged) = judge(state, experiment, (now, counted)).await?;
-    let mislabelled = judged.labels.iter().find(|check| check.alarm);
-    let mislabelled = mislabelled.map(|check| check.metric);
-    let segments = of_segments(state, &experiment, counted, mislabelled).await?;
+    let segments = of_segments(state, &experiment, counted, judged.mislabelled()).await?;
     let shadows = shadow::of_experiment(state, &experiment).await?;
     let mut results = wire(&experiment, &judged, now);
     results.notes.extend(mismatches(state, &experiment).await?);
@@ -121,9 +119,14 @@ async fn mismatches(state: &AppState, experiment: &Experiment) -> Result<Vec<Str
 
 /// Labels that can never equal what a version answers, in a sentence.
 pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String {
+    let what = match found.mismatch.is_of_label() {
+        true => {
+            "so no experiment counts them. Send them again as the version answers, with \"replace\": true"
+        }
+        false => "so they count as wrong",
+    };
     format!(
-        "{} labels for version {version} were {}, but its answer was {}: they can never be equal, and count as \
-         wrong. Send labels of the type that the version answers.",
+        "{} labels for version {version} were {}, but its answer was {}: they can never be equal, {what}.",
         found.count,
         found.mismatch.label.with_article(),
         found.mismatch.prediction.with_article()
@@ -143,7 +146,7 @@ async fn of_segments(
     let evidence = state.store.segments(experiment.clone(), now).await?;
     let definition = experiment.definition.clone();
     away(move || {
-        let judged = segments(&definition, &evidence, |metric| mislabelled == Some(metric));
+        let judged = segments(&definition, &evidence, mislabelled);
         judged
             .into_iter()
             .map(|segment| wire_segment(&definition, segment))
@@ -432,6 +435,29 @@ fn excluded(definition: &ExperimentDefinition, judged: &Results) -> Vec<Excluded
     excluded
 }
 
+/// By how much more of the traffic another arm must have than the winner, so that the weights are not only wandering.
+const OVERTAKEN_BY: f64 = 0.1;
+
+/// Whether a winner that was decided has less of the traffic than another arm now: weights follow what is remembered.
+fn overtaken_note(experiment: &Experiment) -> Option<String> {
+    let Some(Progress::Bandit(progress)) = &experiment.progress else {
+        return None;
+    };
+    let (winner, shares) = (progress.winner?, &experiment.shares);
+    let by_share = |a: &usize, b: &usize| shares[*a].total_cmp(&shares[*b]);
+    let first = (0..shares.len()).max_by(by_share)?;
+    let is_overtaken = shares[first] > shares.get(winner)? + OVERTAKEN_BY;
+    let name = |arm: usize| &experiment.definition.arms[arm].version;
+    is_overtaken.then(|| {
+        format!(
+            "{} was decided to be the best arm, but {} has more of the traffic now. Either the arms have changed places since, \
+             or the decision was wrong. It stands as long as the experiment runs: stop it, and begin another one.",
+            name(winner),
+            name(first)
+        )
+    })
+}
+
 fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
     let definition = &experiment.definition;
     let corrected = definition.metrics.iter().zip(&judged.corrected_events);
@@ -499,6 +525,7 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
     if let Policy::Bandit(settings) = &definition.policy {
         notes.extend(floor_note(settings.floor(definition.arms.len())));
         notes.extend(memory_note(settings));
+        notes.extend(overtaken_note(experiment));
         let metrics = definition.metrics.iter().zip(&judged.metrics);
         notes.extend(
             metrics.filter_map(|(metric, result)| estimate_note(definition, metric, result)),
@@ -723,5 +750,49 @@ pub(crate) fn interval(interval: judge::Interval) -> Interval {
     Interval {
         lower: end(interval.lower),
         upper: end(interval.upper),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{
+        Arm, BanditProgress, BuiltIn, ExperimentId, ExperimentKey, ModelId, ModelName, VersionKey,
+        VersionName,
+    };
+
+    #[test]
+    fn a_winner_that_lost_the_traffic_is_spoken_of() {
+        let arm = |at: i64| Arm {
+            key: VersionKey(at),
+            model_id: ModelId::from_bits(at as u64),
+            version: VersionName::parse(&format!("{at}.0.0")).unwrap(),
+            weight: 1.0,
+        };
+        let metrics = vec![BuiltIn::Correct.metric()];
+        let name = ModelName::parse("m").unwrap();
+        let definition = ExperimentDefinition::new(name, vec![arm(1), arm(2)], metrics);
+        let start = Timestamp::from_micros(0);
+        let (key, id) = (ExperimentKey(1), ExperimentId::from_bits(1));
+        let draft = Experiment::draft(key, id, definition, start);
+        let said = |winner, shares: [f64; 2]| {
+            let progress = BanditProgress {
+                winner,
+                ..BanditProgress::default()
+            };
+            overtaken_note(&Experiment {
+                progress: Some(Progress::Bandit(progress)),
+                shares: shares.to_vec(),
+                ..draft.clone()
+            })
+        };
+        assert_eq!(said(None, [0.9, 0.1]), None);
+        assert_eq!(said(Some(1), [0.1, 0.9]), None);
+        assert_eq!(said(Some(1), [0.54, 0.46]), None);
+        let note = said(Some(1), [0.8, 0.2]).unwrap();
+        assert!(
+            note.starts_with("2.0.0 was decided to be the best arm, but 1.0.0 has more"),
+            "{note}"
+        );
     }
 }

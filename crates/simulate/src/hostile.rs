@@ -614,7 +614,7 @@ fn claims(ledgers: &mut [Ledger], at: Timestamp) -> bool {
         evidence: ledger.evidence.clone(),
     };
     let evidence: Vec<SegmentEvidence> = ledgers.iter().enumerate().map(segment).collect();
-    let judged = segments(&ledgers[0].experiment.definition, &evidence, |_| false);
+    let judged = segments(&ledgers[0].experiment.definition, &evidence, None);
     let metrics = judged.iter().flat_map(|segment| &segment.metrics);
     let mut comparisons = metrics.flat_map(|metric| &metric.comparisons);
     comparisons.any(|found| matches!(found.finding, Finding::Better | Finding::Worse))

@@ -7,7 +7,7 @@ use judge::results::{History, Results, View, needs_minutes, view};
 use judge::scales::{
     MIN_UNITS, WANTED, better, needs_scale, scale_of, waits_for_centre, waits_for_line,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use types::{
     ArmEvidence, ArmMinute, ArmSlot, DayEvidence, DaySums, Decision, EpochEvidence, Evidence,
     EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricEvidence, MetricSums,
@@ -31,6 +31,8 @@ pub(crate) struct Ledger {
     minutes: Vec<MinuteEvidence>,
     /// What counts from a second on, by epoch, arm and metric.
     pending: BTreeMap<(i64, usize, usize, usize), Gained>,
+    /// Epochs, arms and metrics whose exact sums have not been rounded since they changed.
+    changed: BTreeSet<(usize, usize, usize)>,
     /// What the control's units were worth by metric, the newest last.
     log: Vec<VecDeque<Valued>>,
     /// Outcomes of the first units of the experiment, of metrics that wait for a scale.
@@ -81,6 +83,7 @@ impl Ledger {
             days: BTreeMap::new(),
             minutes: Vec::new(),
             pending: BTreeMap::new(),
+            changed: BTreeSet::new(),
             log: log.into_iter().map(VecDeque::from).collect(),
             first: vec![Vec::new(); metrics],
         };
@@ -315,15 +318,19 @@ impl Ledger {
     }
 
     fn count(&mut self, (epoch, arm, metric): (usize, usize, usize), gained: &Gained) {
-        let bets = &mut self.bets[epoch][arm][metric];
-        bets.add(&gained.bets);
+        self.bets[epoch][arm][metric].add(&gained.bets);
+        self.parts[epoch][arm][metric].add(&gained.parts);
         let place = &mut self.evidence.epochs[epoch].arms[arm].metrics[metric];
         place.matured.add(&gained.sums);
-        place.bets = bets.sums();
-        if !gained.parts.is_empty() {
-            let parts = &mut self.parts[epoch][arm][metric];
-            parts.add(&gained.parts);
-            place.parts = parts.sums(place.matured.about);
+        self.changed.insert((epoch, arm, metric));
+    }
+
+    /// Rounds the exact sums that have changed: once for a look, and not for each prediction.
+    fn round(&mut self) {
+        for (epoch, arm, metric) in std::mem::take(&mut self.changed) {
+            let place = &mut self.evidence.epochs[epoch].arms[arm].metrics[metric];
+            place.bets = self.bets[epoch][arm][metric].sums();
+            place.parts = self.parts[epoch][arm][metric].sums(place.matured.about);
         }
     }
 
@@ -350,12 +357,13 @@ impl Ledger {
         days[place].arms[arm][metric] = sums;
     }
 
-    /// Takes what has matured.
+    /// Takes what has matured. Nothing is judged before.
     pub(crate) fn mature(&mut self, now: i64) {
         let later = self.pending.split_off(&(now + 1, 0, 0, 0));
         for ((_, epoch, arm, metric), gained) in std::mem::replace(&mut self.pending, later) {
             self.count((epoch, arm, metric), &gained);
         }
+        self.round();
     }
 
     fn remember(

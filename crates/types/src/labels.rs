@@ -52,6 +52,13 @@ pub struct Mismatch {
     pub label: JsonType,
 }
 
+impl Mismatch {
+    /// Whether the label is at fault. An answer of null is an answer that was not given, whatever the label: it is wrong.
+    pub fn is_of_label(&self) -> bool {
+        self.prediction != JsonType::Null
+    }
+}
+
 /// How many labels of an arm can never equal what it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnlikeLabels {

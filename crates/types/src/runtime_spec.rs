@@ -641,20 +641,35 @@ fn statuses(of: &[u16]) -> Result<Vec<u16>, &'static str> {
 }
 
 /// How the names of parameters that hold secrets end.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 13] = [
     "token",
     "secret",
     "password",
     "passwd",
+    "pwd",
     "apikey",
     "accesskey",
+    "authkey",
+    "functionskey",
     "subscriptionkey",
-    "signature",
+    "bearer",
+    "jwt",
+    "credentials",
 ];
-/// Names of parameters that hold secrets where their values are long.
-const SHORT_SECRETS: [&str; 5] = ["key", "sig", "code", "auth", "authorization"];
-/// What is shorter is a word, or a number.
-const LONG_VALUE: usize = 16;
+/// What is shorter is a number, or the name of a page.
+const SECRET_LENGTH: usize = 6;
+/// Names of parameters that mean many things, and are secrets where their values are long.
+const SHORT_SECRETS: [&str; 7] = [
+    "key",
+    "sig",
+    "signature",
+    "code",
+    "auth",
+    "authorization",
+    "pass",
+];
+/// What is shorter is a word.
+const LONG_SECRET: usize = 24;
 
 /// Whether a parameter in a URL is a secret by its name.
 fn has_secret(text: &str) -> bool {
@@ -665,7 +680,8 @@ fn has_secret(text: &str) -> bool {
         let letters = name.chars().filter(char::is_ascii_alphanumeric);
         let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
         let is_secret = SECRETS.iter().any(|word| name.ends_with(word));
-        is_secret || SHORT_SECRETS.contains(&name.as_str()) && value.len() >= LONG_VALUE
+        is_secret && value.len() >= SECRET_LENGTH
+            || SHORT_SECRETS.contains(&name.as_str()) && value.len() >= LONG_SECRET
     })
 }
 
@@ -722,12 +738,16 @@ mod tests {
         check(r#"{"type":"http","url":"http://127.0.0.1:9/x"}"#, None);
         check(r#"{"type":"http"}"#, Some("form"));
         for (query, pointer) in [
-            ("version=2&code=en&key=value&max_tokens=5", None),
-            ("api_key=1", Some("/url")),
-            ("a=1&access-token=x", Some("/url")),
-            ("API%2DKey=x", Some("/url")),
-            ("code=0123456789abcdef", Some("/url")),
-            ("key=AIzaSyA-0123456789", Some("/url")),
+            (
+                "version=2&code=en&key=value&max_tokens=5&page_token=2&token=",
+                None,
+            ),
+            ("signature=serving_default&code=classification_v2", None),
+            ("api_key=123456", Some("/url")),
+            ("a=1&access-token=hunter2", Some("/url")),
+            ("API%2DKey=abcdef", Some("/url")),
+            ("code=0123456789abcdef01234567", Some("/url")),
+            ("key=AIzaSyA-01234567890123456789", Some("/url")),
         ] {
             let url = format!("https://x/y?{query}");
             check(&format!(r#"{{"type":"http","url":"{url}"}}"#), pointer);

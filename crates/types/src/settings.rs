@@ -33,6 +33,7 @@ pub struct Webhook {
 
 /// What a webhook is told, and how. It is stored in the form it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WebhookDefinition {
     /// Only what happens to this model.
     #[serde(default)]

@@ -41,7 +41,7 @@ use std::time::Duration;
 /// every prediction before it answers, joins the feedback that comes later, and judges which version
 /// is better.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(version)]
 pub(crate) struct LowArgs {
     #[command(subcommand)]
     pub(crate) command: Command,

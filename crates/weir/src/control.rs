@@ -619,8 +619,9 @@ pub(crate) fn change(entry: &AuditEntry) -> String {
         format!(" [{}]", each.collect::<Vec<_>>().join(", "))
     });
     let weights = weights.or(set).or_else(|| {
-        let erasure = entry.detail["erasure"].as_str()?;
-        Some(format!(" {erasure}"))
+        let about = ["erasure", "metric", "alias", "webhook", "key"];
+        let mut about = about.iter().filter_map(|what| entry.detail[*what].as_str());
+        Some(format!(" {}", about.next()?))
     });
     let why = entry.detail["because"].as_str();
     let why = why.map_or(String::new(), |why| format!(" {why}"));

@@ -41,8 +41,14 @@ fn path() -> Option<PathBuf> {
     Some(settings.join("weir").join("profiles.toml"))
 }
 
-/// The server that is meant: by its name in the file, or the default of the file; nothing where there is none.
+/// The server that is meant: by its address, by its name in the file, or the default of the file; nothing where there is none.
 pub(crate) fn find(asked: Option<&str>) -> anyhow::Result<Option<Profile>> {
+    if let Some(url) = asked.filter(|asked| asked.contains("://")) {
+        return Ok(Some(Profile {
+            url: Some(url.to_owned()),
+            ..Profile::default()
+        }));
+    }
     let path = path();
     let text = match path.as_ref().map(std::fs::read_to_string) {
         Some(Ok(text)) => text,

@@ -27,7 +27,8 @@ pub(super) fn step(
 ) -> Next {
     let was = progress.clone();
     progress.waits_for.clear();
-    if let Some(because) = over_a_ceiling(look, settings).or_else(|| harmed(look)) {
+    let harm = over_a_ceiling(look, settings).or_else(|| harmed(look));
+    if let Some(because) = harm.or_else(|| answers_otherwise(look)) {
         return settled(progress, Some(Decision::RollBack), because);
     }
     if let Some((at, limit)) = look.results.limit().filter(|_| settings.damage_limits) {
@@ -197,7 +198,7 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
     let epochs = &look.evidence.epochs;
     settings.ceilings.iter().find_map(|(name, ceiling)| {
         let at = definition.metric(name.as_str())?;
-        if look.results.is_mislabelled(at) {
+        if look.results.mislabelled() == Some(at) {
             return None;
         }
         let sum = |f: &dyn Fn(&types::ArmEvidence) -> u64| -> f64 {
@@ -224,6 +225,23 @@ fn over_a_ceiling(look: &Look<'_>, settings: &RolloutSettings) -> Option<String>
                 significant(100.0 * ceiling, 3),
             )
         })
+    })
+}
+
+/// Whether the candidate answers another type than its labels and the control: whoever reads its answers cannot.
+fn answers_otherwise(look: &Look<'_>) -> Option<String> {
+    let found = look.results.answers_otherwise()?;
+    super::decides(look, found.metric).then(|| {
+        let definition = &look.experiment.definition;
+        format!(
+            "{} of the {} labels for {} are {}, as {} answers, but it answered {}: they can never be equal.",
+            found.unlike,
+            found.labels,
+            definition.arms[found.arm].version,
+            found.mismatch.label.with_article(),
+            definition.arms[0].version,
+            found.mismatch.prediction.with_article(),
+        )
     })
 }
 

@@ -354,6 +354,42 @@ fn labels_that_can_never_match_hold_and_take_nothing_back() {
 }
 
 #[test]
+fn a_candidate_that_answers_another_type_than_its_labels_goes_back() {
+    let unlike = |arm, count| types::UnlikeLabels {
+        arm,
+        mismatch: types::Mismatch {
+            prediction: types::JsonType::Object,
+            label: types::JsonType::Text,
+        },
+        count,
+    };
+    let decided = |metrics: Vec<Metric>, unlike: Vec<types::UnlikeLabels>| {
+        let mut world = World::new(Policy::Rollout(quick()), 2, metrics);
+        world.has(&[(&[0.5, 0.5], &[(10, 900), (10, 900)])]);
+        // The candidate has not one label that counts.
+        for metric in &mut world.evidence.epochs[0].arms[1].metrics[..1] {
+            *metric = MetricEvidence::default();
+        }
+        world.evidence.unlike_labels = unlike;
+        world.look(minutes(0))
+    };
+    let correct = || vec![BuiltIn::Correct.metric()];
+    let back = decided(correct(), vec![unlike(1, 100)]);
+    assert_eq!(back.decision, Some(Decision::RollBack));
+    assert!(
+        back.because
+            .starts_with("100 of the 100 labels for 2.0.0 are a text, as 1.0.0 answers"),
+        "{}",
+        back.because
+    );
+    // Labels that fit neither are at fault themselves, and a few say nothing yet.
+    let held = Some(Decision::Hold(Hold::LabelsNeverMatch));
+    for unlike in [vec![unlike(0, 100), unlike(1, 100)], vec![unlike(1, 19)]] {
+        assert_eq!(decided(correct(), unlike).decision, held);
+    }
+}
+
+#[test]
 fn nothing_goes_far_without_outcomes() {
     let metrics = vec![BuiltIn::Correct.metric(), BuiltIn::Error.metric()];
     let mut world = World::new(Policy::Rollout(quick()), 2, metrics);

@@ -8,7 +8,7 @@ use crate::srm::{
 };
 use evidence::pair_share;
 use std::collections::HashMap;
-use types::{BuiltIn, EpochEvidence, Evidence, ExperimentDefinition, JsonType, Missing};
+use types::{BuiltIn, EpochEvidence, Evidence, ExperimentDefinition, Missing};
 
 /// The units of each epoch against its published shares.
 pub(super) fn ratio_check(evidence: &Evidence) -> RatioCheck {
@@ -85,12 +85,10 @@ pub(super) fn feedback_checks(
     checks
 }
 
-/// Of so many labels of an arm, one may be of another type: an answer that is now and then no answer is wrong, and no mistake
-/// of whoever sends labels.
-const LABELS_OF_ONE: u64 = 100;
+/// Of so many labels of an arm, one may be of another type. They are left out of the evidence, and what is left speaks for all.
+pub(super) const LABELS_PER_UNLIKE: u64 = 100;
 
-/// Of arms with labels that can never equal what they answered: how many there are. An answer of `null` is an answer that was
-/// not given, whatever the label is; it is wrong.
+/// Of arms with labels that can never equal what they answered: how many there are.
 pub(super) fn label_checks(
     definition: &ExperimentDefinition,
     evidence: &Evidence,
@@ -99,21 +97,19 @@ pub(super) fn label_checks(
         return Vec::new();
     };
     let check = |arm: usize| {
-        let given = |found: &&types::UnlikeLabels| {
-            found.arm == arm && found.mismatch.prediction != JsonType::Null
-        };
-        let found = evidence.unlike_labels.iter().filter(given);
+        let found = evidence.unlike_labels.iter();
+        let found = found.filter(|found| found.arm == arm);
         let most = found.clone().max_by_key(|found| found.count)?;
         let unlike = found.map(|found| found.count).sum::<u64>();
         let values = |epoch: &EpochEvidence| epoch.arms[arm].metrics[metric].all.values;
-        let labels = evidence.epochs.iter().map(values).sum::<u64>().max(unlike);
+        let labels = evidence.epochs.iter().map(values).sum::<u64>() + unlike;
         Some(LabelCheck {
             metric,
             arm,
             unlike,
             labels,
             mismatch: most.mismatch,
-            alarm: unlike * LABELS_OF_ONE > labels,
+            alarm: unlike * LABELS_PER_UNLIKE > labels,
         })
     };
     (0..definition.arms.len()).filter_map(check).collect()

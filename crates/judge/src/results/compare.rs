@@ -308,6 +308,7 @@ impl Comparison {
         let sequential = &mut self.sequential;
         (sequential.p, sequential.adjusted_p, sequential.ln_e) = (1.0, 1.0, 0.0);
         (sequential.interval, sequential.now.0) = (None, 1.0);
+        sequential.method = SequenceMethod::None;
         (self.lift_interval, self.fixed, self.bayesian) = (None, None, None);
         (self.events, self.ln_e_harm) = (None, None);
         (self.by_day, self.needed) = (None, None);

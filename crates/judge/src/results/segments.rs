@@ -30,11 +30,12 @@ pub struct SegmentMetric {
 /// values, the others and those without one) × candidates, whether or not they have come: a family that grew with the data
 /// would give each new segment a part of α that was spent already. The always-valid p-values are adjusted by Holm (Scand. J.
 /// Stat. 6, 1979), so that at any moment a false claim in any segment has at most the chance α; intervals are at α over the
-/// number of segments. Nothing is said of a metric at a place where `is_mislabelled` (see [`super::Results::is_mislabelled`]).
+/// number of segments. Nothing is said of the metric that is `mislabelled`
+/// (see [`super::Results::mislabelled`]).
 pub fn segments(
     definition: &ExperimentDefinition,
     segments: &[SegmentEvidence],
-    is_mislabelled: impl Fn(usize) -> bool,
+    mislabelled: Option<usize>,
 ) -> Vec<SegmentResult> {
     let exposed = |segment: &SegmentEvidence| -> Vec<u64> {
         let arms = 0..definition.arms.len();
@@ -73,7 +74,7 @@ pub fn segments(
         let adjusted = holm(&family);
         let all = found.iter_mut().flat_map(|found| &mut found.comparisons);
         for (comparison, p) in all.zip(adjusted) {
-            if is_mislabelled(at) {
+            if mislabelled == Some(at) {
                 comparison.distrust();
                 continue;
             }

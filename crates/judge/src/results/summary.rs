@@ -200,9 +200,19 @@ impl Words<'_> {
                 )
             })
             .collect();
+        if let Some(found) = self.results.answers_otherwise() {
+            return format!(
+                "Do not compare {}: {}. They can never be equal, so they are left out. The labels are as {} answers: it is {} \
+                 that answers otherwise.",
+                self.metric.name,
+                each.join("; "),
+                self.arm(0),
+                self.arm(found.arm)
+            );
+        }
         format!(
-            "Do not compare {}: {}. They can never be equal. Send labels of the type that the version answers, and \
-             those that came again with \"replace\": true.",
+            "Do not compare {}: {}. They can never be equal, so they are left out. Send them again as the version answers, with \
+             \"replace\": true.",
             self.metric.name,
             each.join("; ")
         )

@@ -292,7 +292,7 @@ fn labels_that_can_never_match_are_no_claim() {
     assert_eq!(judged(vec![]).verdict, Verdict::Winner { arm: 1 });
     let got = judged(vec![unlike(JsonType::Number, 5000)]);
     assert_eq!(got.verdict, Verdict::LabelsNeverMatch);
-    let said = "5000 of the 5000 labels for 1.0.0 are a text, where it answered a number";
+    let said = "5000 of the 10000 labels for 1.0.0 are a text, where it answered a number";
     assert!(got.summary.contains(said), "{}", got.summary);
     let comparison = &got.metrics[0].comparisons[0];
     assert_eq!(comparison.finding, Finding::Unclear);
@@ -304,10 +304,9 @@ fn labels_that_can_never_match_are_no_claim() {
     assert_eq!(got.history().0[0].p, 1.0);
     // The other metric is judged as ever.
     assert!(got.metrics[1].comparisons[0].sequential.interval.is_some());
-    // One in a hundred is no rule, and no answer is wrong, not mislabelled.
-    for few in [unlike(JsonType::Number, 50), unlike(JsonType::Null, 5000)] {
-        assert_eq!(judged(vec![few]).verdict, Verdict::Winner { arm: 1 });
-    }
+    // One in a hundred may be.
+    let few = judged(vec![unlike(JsonType::Number, 50)]);
+    assert_eq!(few.verdict, Verdict::Winner { arm: 1 });
     assert_eq!(
         judged(vec![unlike(JsonType::Number, 51)]).verdict,
         Verdict::LabelsNeverMatch
@@ -722,7 +721,7 @@ fn a_segment_with_all_units_has_the_evidence_of_the_whole() {
             of: types::SegmentOf::Value("DE".into()),
             evidence: whole.clone(),
         };
-        let of_part = &segments(&experiment.definition, &[segment], |_| false)[0];
+        let of_part = &segments(&experiment.definition, &[segment], None)[0];
         for (at, (part, whole)) in of_part.metrics.iter().zip(&got.metrics).enumerate() {
             for (part, whole) in part.comparisons.iter().zip(&whole.comparisons) {
                 assert_eq!(part.finding, Finding::Better, "{arms} arms, metric {at}");

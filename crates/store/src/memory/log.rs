@@ -86,6 +86,8 @@ struct Stored {
     received_at: Timestamp,
     event: bool,
     in_time: Option<f64>,
+    /// Evidence has nothing of it: it is a label of such a type.
+    apart: Option<Mismatch>,
     position: u64,
 }
 
@@ -480,7 +482,12 @@ impl Log {
         } = value_of(models, item, &answer.prediction(), &version.name)?;
         let key = (id.order(), metric.clone());
         let known = self.feedback.get(&key);
-        let stored = known.map(|known| (known.value, known.label.as_deref()));
+        let beside = |known: &Stored| match known.apart.is_some() && label.is_none() {
+            // A label that evidence has nothing of is no value.
+            true => f64::NAN,
+            false => known.value,
+        };
+        let stored = known.map(|known| (beside(known), known.label.as_deref()));
         let status = crate::feedback::joined(stored, value, label.as_deref(), item.replace)?;
         let mut receipt = Receipt {
             status,
@@ -502,11 +509,20 @@ impl Log {
             let at = found.definition.metric(metric.as_str())?;
             (found.definition.metrics[at].per == Per::Prediction).then_some(at)
         });
+        // What evidence has counted once stays in it; and what another version answered is wrong, of whatever type it is.
+        let counted = known.filter(|known| known.apart.is_none());
+        let own = answer.prediction().served == Some(prediction.version);
+        let apart = mismatch.filter(|found| found.is_of_label() && own && counted.is_none());
+        let was_apart = known.is_some_and(|known| known.apart.is_some());
+        let place = match status {
+            FeedbackStatus::Duplicate => place.filter(|_| !was_apart),
+            _ => place.filter(|_| apart.is_none()),
+        };
         let mut event = known.is_some_and(|known| known.event);
         let mut in_time = known.and_then(|known| known.in_time);
         if let Some((experiment, at)) = experiment.zip(place) {
             let definition = &experiment.definition;
-            let old = known.map(|known| known.value);
+            let old = counted.map(|known| known.value);
             let gain = valued(definition, &definition.metrics[at], old, value);
             if gain.is_some() || status == FeedbackStatus::Duplicate {
                 receipt.count_for(experiment.id);
@@ -537,6 +553,7 @@ impl Log {
                 received_at: now,
                 event,
                 in_time,
+                apart,
                 position,
             };
             self.feedback.insert(key, value);
@@ -911,6 +928,7 @@ impl Log {
                 .known(p.version)
                 .is_some_and(|(version, _)| version.name == *name);
             let given = self.feedback.get(&(p.id.order(), metric.name.clone()));
+            let given = given.filter(|given| given.apart.is_none());
             let value = match metric.built_in().filter(|_| !metric.from_feedback()) {
                 Some(built_in) => built_in.value_of(p.measured(), None),
                 None => {
@@ -972,15 +990,13 @@ impl Log {
         if definition.metric(correct.as_str()).is_none() {
             return Vec::new();
         }
-        for ((order, metric), stored) in &self.feedback {
-            let row = self.predictions.get(order);
-            let prediction = row.map(Row::prediction).filter(|_| *metric == correct);
-            let Some((p, label)) = prediction.zip(stored.label.as_deref()) else {
+        for ((order, _), stored) in &self.feedback {
+            let row = self.predictions.get(order).map(Row::prediction);
+            let Some((p, mismatch)) = row.zip(stored.apart) else {
                 continue;
             };
             let arm = definition.arm(p.version);
-            let arm = arm.filter(|_| p.experiment == Some(experiment.key));
-            if let Some((arm, mismatch)) = arm.zip(labelled(&p).mismatch(label)) {
+            if let Some(arm) = arm.filter(|_| p.experiment == Some(experiment.key)) {
                 *counts.entry((arm, mismatch)).or_default() += 1;
             }
         }
@@ -1225,7 +1241,8 @@ impl Log {
     fn given(&self, prediction: &PredictionEntry<'_>, metric: &MetricName) -> Option<Given> {
         let given = self
             .feedback
-            .get(&(prediction.id.order(), metric.clone()))?;
+            .get(&(prediction.id.order(), metric.clone()))
+            .filter(|given| given.apart.is_none())?;
         Some(Given {
             value: given.value,
             event: given.event,

@@ -49,6 +49,18 @@ pub(super) struct Old {
     pub(super) event: bool,
     /// The value that had come in time for bets, where one had.
     pub(super) in_time: Option<f64>,
+    /// Evidence has nothing of it.
+    pub(super) apart: bool,
+}
+
+impl Old {
+    /// The value beside which another one is the same or not. A label that evidence has nothing of is no value.
+    pub(super) fn beside(&self, label: Option<&str>) -> f64 {
+        match self.apart && label.is_none() {
+            true => f64::NAN,
+            false => self.value,
+        }
+    }
 }
 
 /// What became of a value that came.

@@ -234,13 +234,14 @@ fn stored(
     metric: &MetricName,
 ) -> Result<Option<(Old, Option<String>)>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT value, event, label, in_time FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
+        "SELECT value, event, label, in_time, apart FROM feedback WHERE prediction_order = ?1 AND metric = ?2",
     )?;
     let read = |row: &Row<'_>| {
         let old = Old {
             value: row.get("value")?,
             event: row.get("event")?,
             in_time: row.get("in_time")?,
+            apart: row.get("apart")?,
         };
         Ok((old, row.get("label")?))
     };
@@ -532,7 +533,7 @@ impl OpenFeedback {
         let order = found.id.order() as i64;
         let stored = stored(connection, order, &metric)?;
         let known = stored.as_ref();
-        let known = known.map(|(old, label)| (old.value, label.as_deref()));
+        let known = known.map(|(old, before)| (old.beside(label.as_deref()), before.as_deref()));
         let status = match joined(known, value, label.as_deref(), item.replace) {
             Ok(status) => status,
             Err(refusal) => return Ok(Err(refusal)),
@@ -548,7 +549,8 @@ impl OpenFeedback {
             mismatch,
         };
         if status == FeedbackStatus::Duplicate {
-            if let Some(experiment) = found.experiment
+            let apart = stored.is_some_and(|(old, _)| old.apart);
+            if let Some(experiment) = found.experiment.filter(|_| !apart)
                 && evidence.has_metric(connection, experiment, metric.as_str())?
             {
                 receipt.count_for(self.experiment(connection, experiment)?);
@@ -556,6 +558,14 @@ impl OpenFeedback {
             return Ok(Ok(receipt));
         }
         let (old, old_label) = stored.unzip();
+        let before = old_label
+            .flatten()
+            .and_then(|old| found.labelled().mismatch(&old));
+        // What evidence has counted once stays in it; and what another version answered is wrong, of whatever type it is.
+        let counted = old.filter(|old| !old.apart);
+        let own = found.answered_by == Some(found.version);
+        let unlike = mismatch.filter(|found| found.is_of_label() && own && counted.is_none());
+        let apart = unlike.is_some();
         let mut row = FeedbackRow {
             order,
             metric: metric.as_str(),
@@ -565,12 +575,14 @@ impl OpenFeedback {
             // One that was counted as the first event of its unit stays it.
             event: old.is_some_and(|old| old.event),
             in_time: old.and_then(|old| old.in_time),
+            apart,
             origin: Some(origin),
         };
-        if let Some(experiment) = found.experiment {
+        if let Some(experiment) = found.experiment.filter(|_| !apart) {
             let exposure = found.exposure(experiment);
             let told = (found.attributes.as_deref(), now);
-            let counted = evidence.value(connection, &exposure, row.metric, (old, value), told)?;
+            let counted =
+                evidence.value(connection, &exposure, row.metric, (counted, value), told)?;
             if let Some(counted) = counted {
                 row.event |= counted.event;
                 row.in_time = counted.in_time;
@@ -578,17 +590,13 @@ impl OpenFeedback {
             }
         }
         row.write(connection)?;
-        if let Some(mismatch) = mismatch {
-            count_mismatch(connection, found.answered_by, mismatch, now)?;
-        }
-        if let Some(experiment) = found.experiment
+        count_mismatches(connection, found.answered_by, (before, mismatch), now)?;
+        let was_apart = old.is_some_and(|old| old.apart);
+        if let Some(experiment) = found.experiment.filter(|_| apart || was_apart)
             && evidence.has_metric(connection, experiment, metric.as_str())?
         {
-            let before = old_label
-                .flatten()
-                .and_then(|old| found.labelled().mismatch(&old));
             let exposure = found.exposure(experiment);
-            unlike_labels::change(connection, &exposure, (before, mismatch))?;
+            unlike_labels::change(connection, &exposure, was_apart.then_some(before), unlike)?;
         }
         if metric.as_str() == BuiltIn::Correct.as_str() {
             let old = old.map(|old| old.value);
@@ -741,6 +749,8 @@ struct FeedbackRow<'a> {
     event: bool,
     /// The value that had come in time for bets, where one had.
     in_time: Option<f64>,
+    /// Evidence has nothing of it.
+    apart: bool,
     origin: Option<Origin>,
 }
 
@@ -759,17 +769,20 @@ impl FeedbackRow<'_> {
         if let Some(in_time) = self.in_time {
             columns.text("in_time").float(in_time);
         }
+        if self.apart {
+            columns.text("apart");
+        }
         columns.hash() as i64
     }
 
     fn write(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut write = connection.prepare_cached(
             "INSERT INTO feedback (prediction_order, metric, value, label, received_at, event, server_key, \
-             position, row_hash, in_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             position, row_hash, in_time, apart) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
              ON CONFLICT (prediction_order, metric) DO UPDATE \
              SET value = excluded.value, label = excluded.label, received_at = excluded.received_at, \
                  event = excluded.event, server_key = excluded.server_key, position = excluded.position, \
-                 row_hash = excluded.row_hash, in_time = excluded.in_time",
+                 row_hash = excluded.row_hash, in_time = excluded.in_time, apart = excluded.apart",
         )?;
         let origin = self.origin.map(|o| (o.server_key, o.position));
         let (server_key, position) = origin.unzip();
@@ -784,25 +797,41 @@ impl FeedbackRow<'_> {
             position,
             self.hash(),
             self.in_time,
+            self.apart,
         ])?;
         Ok(())
     }
 }
 
-/// Counts a label that can never equal the prediction of a version.
-fn count_mismatch(
+/// Counts a label that can never equal the prediction of a version, and takes back the one that it replaces.
+fn count_mismatches(
     connection: &Connection,
     version: Option<VersionKey>,
-    mismatch: Mismatch,
+    (before, mismatch): (Option<Mismatch>, Option<Mismatch>),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut count = connection.prepare_cached(
-        "INSERT INTO label_mismatches VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (version_key, prediction, label) \
-         DO UPDATE SET count = count + 1, last_at = max(last_at, excluded.last_at)",
-    )?;
-    let (prediction, label) = (mismatch.prediction.as_str(), mismatch.label.as_str());
+    if before == mismatch {
+        return Ok(());
+    }
     let version = version.map_or(0, |version| version.0);
-    count.execute(params![version, prediction, label, now.micros()])?;
+    if let Some(Mismatch { prediction, label }) = before {
+        let mut take = connection.prepare_cached(
+            "UPDATE label_mismatches SET count = max(count - 1, 0) WHERE version_key = ?1 AND prediction = ?2 AND label = ?3",
+        )?;
+        take.execute(params![version, prediction.as_str(), label.as_str()])?;
+    }
+    if let Some(Mismatch { prediction, label }) = mismatch {
+        let mut count = connection.prepare_cached(
+            "INSERT INTO label_mismatches VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (version_key, prediction, label) \
+             DO UPDATE SET count = count + 1, last_at = max(last_at, excluded.last_at)",
+        )?;
+        count.execute(params![
+            version,
+            prediction.as_str(),
+            label.as_str(),
+            now.micros()
+        ])?;
+    }
     Ok(())
 }
 
@@ -875,7 +904,7 @@ impl Store {
     ) -> Result<Vec<CountedMismatch>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT version_key, prediction, label, count, last_at FROM label_mismatches WHERE last_at >= ?1 \
+                "SELECT version_key, prediction, label, count, last_at FROM label_mismatches WHERE last_at >= ?1 AND count > 0 \
                  ORDER BY last_at DESC",
             )?;
             let rows = select.query_map([since.micros()], |row| {
@@ -898,7 +927,7 @@ impl Store {
 /// Forgets the label of a prediction; what it was worth stays. Says how many there were.
 pub(super) fn forget_labels(connection: &Connection, order: i64) -> Result<usize, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT metric, value, received_at, event, server_key, position, in_time FROM feedback \
+        "SELECT metric, value, received_at, event, server_key, position, in_time, apart FROM feedback \
          WHERE prediction_order = ?1 AND label IS NOT NULL",
     )?;
     let mut update = connection.prepare_cached(
@@ -916,6 +945,7 @@ pub(super) fn forget_labels(connection: &Connection, order: i64) -> Result<usize
             received_at: row.get("received_at")?,
             event: row.get("event")?,
             in_time: row.get("in_time")?,
+            apart: row.get("apart")?,
             origin: Origin::read(row)?,
         };
         let hash = without.hash();
@@ -934,7 +964,7 @@ pub(super) fn changed_rows(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let mut select = connection.prepare(
-        "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash, in_time \
+        "SELECT prediction_order, metric, value, label, received_at, event, server_key, position, row_hash, in_time, apart \
          FROM feedback WHERE row_hash IS NOT NULL",
     )?;
     let mut rows = select.query([])?;
@@ -949,6 +979,7 @@ pub(super) fn changed_rows(
                 received_at: row.get("received_at")?,
                 event: event == 1,
                 in_time: row.get("in_time")?,
+                apart: row.get("apart")?,
                 origin: Origin::read(row)?,
             };
             let hash = stored.hash();

@@ -30,7 +30,7 @@ pub(in crate::sqlite) fn groups(
         "SELECT p.prediction_order, p.random, p.epoch, p.reason, p.version_key, p.propensity, p.unit_id, \
          {MEASURED}, f.value, f.received_at, f.in_time \
          FROM predictions p JOIN versions v USING (version_key) \
-         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?4 \
+         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?4 AND f.apart = 0 \
          WHERE v.name = ?1 AND v.deleted_at IS NULL AND p.prediction_order >= ?2 AND p.prediction_order < ?3"
     ))?;
     let mut rows = select.query(params![name.as_str(), since, until, metric.name.as_str()])?;

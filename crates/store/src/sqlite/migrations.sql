@@ -536,8 +536,10 @@ CREATE TABLE experiment_looks (
 ) WITHOUT ROWID;
 
 -- To schema 17
--- Labels of an experiment that can never equal what was answered, because they are of another type: as long as they are many,
--- nothing is said of them.
+-- Labels that can never equal what was answered are left out of evidence: those that come from here on.
+ALTER TABLE feedback ADD COLUMN apart INTEGER NOT NULL DEFAULT 0;
+-- Labels of an experiment that can never equal what was answered, because they are of another type. As long as they are many,
+-- nothing is said of the metric `correct`.
 CREATE TABLE unlike_labels (
     experiment_key INTEGER NOT NULL,
     version_key INTEGER NOT NULL,

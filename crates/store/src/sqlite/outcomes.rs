@@ -62,7 +62,7 @@ pub(super) fn earlier(
     ))?;
     let mut select = transaction.prepare(&format!(
         "SELECT p.prediction_order, p.unit_id, p.made_at, p.attributes, {MEASURED}, f.value FROM predictions p \
-         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 \
+         LEFT JOIN feedback f ON f.prediction_order = p.prediction_order AND f.metric = ?3 AND f.apart = 0 \
          WHERE p.prediction_order >= ?1 AND p.prediction_order < ?2 AND p.version_key IN ({keys}) \
          AND p.reason IN (0, 2) AND (?4 IS NULL OR p.experiment_key = ?4) ORDER BY p.prediction_order {ordered}"
     ))?;

@@ -298,6 +298,7 @@ CREATE TABLE feedback (
     server_key INTEGER,             -- as in predictions
     position INTEGER,
     in_time REAL,                   -- the value that had come within the window, for bets of an experiment
+    apart INTEGER NOT NULL DEFAULT 0, -- 1 where evidence has nothing of it: a label that can never equal the answer
     PRIMARY KEY (prediction_order, metric)
 ) WITHOUT ROWID;
 CREATE INDEX feedback_by_position ON feedback (server_key, position) WHERE position IS NOT NULL;
@@ -346,8 +347,8 @@ CREATE TABLE label_mismatches (
     PRIMARY KEY (version_key, prediction, label)
 ) WITHOUT ROWID;
 
--- Labels of an experiment that can never equal what was answered, because they are of another type: as long as they are many,
--- nothing is said of them.
+-- Labels of an experiment that can never equal what was answered, because they are of another type. As long as they are many,
+-- nothing is said of the metric `correct`.
 CREATE TABLE unlike_labels (
     experiment_key INTEGER NOT NULL,
     version_key INTEGER NOT NULL,   -- of the arm

@@ -6,26 +6,31 @@ use ::evidence::Exposure;
 use rusqlite::{Connection, params};
 use types::{Experiment, Mismatch, UnlikeLabels, VersionKey};
 
-/// Counts what a label is, and takes back what the one was that it replaces.
+/// Takes back what a label was that is replaced, where it was counted, and counts what the new one is. Where the answer is not kept
+/// any more, one of the kind that there are most of is taken back.
 pub(super) fn change(
     connection: &Connection,
     exposure: &Exposure,
-    (before, now): (Option<Mismatch>, Option<Mismatch>),
+    counted: Option<Option<Mismatch>>,
+    now: Option<Mismatch>,
 ) -> Result<(), StoreError> {
-    if before == now {
-        return Ok(());
+    let of = (exposure.experiment.0, exposure.version.0);
+    if let Some(before) = counted {
+        let mut take = connection.prepare_cached(
+            "UPDATE unlike_labels SET count = count - 1 WHERE (experiment_key, version_key, prediction, label) = \
+             (SELECT experiment_key, version_key, prediction, label FROM unlike_labels \
+              WHERE experiment_key = ?1 AND version_key = ?2 AND count > 0 \
+              AND (?3 IS NULL OR (prediction = ?3 AND label = ?4)) ORDER BY count DESC LIMIT 1)",
+        )?;
+        let types = before.map(|before| (before.prediction.as_str(), before.label.as_str()));
+        let (prediction, label) = types.unzip();
+        take.execute(params![of.0, of.1, prediction, label])?;
     }
-    let mut add = connection.prepare_cached(
-        "INSERT INTO unlike_labels VALUES (?1, ?2, ?3, ?4, max(?5, 0)) \
-         ON CONFLICT DO UPDATE SET count = max(count + ?5, 0)",
-    )?;
-    for (mismatch, change) in [(before, -1), (now, 1)] {
-        let Some(Mismatch { prediction, label }) = mismatch else {
-            continue;
-        };
-        let (prediction, label) = (prediction.as_str(), label.as_str());
-        let (experiment, version) = (exposure.experiment.0, exposure.version.0);
-        add.execute(params![experiment, version, prediction, label, change])?;
+    if let Some(Mismatch { prediction, label }) = now {
+        let mut add = connection.prepare_cached(
+            "INSERT INTO unlike_labels VALUES (?1, ?2, ?3, ?4, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+        )?;
+        add.execute(params![of.0, of.1, prediction.as_str(), label.as_str()])?;
     }
     Ok(())
 }

@@ -388,12 +388,16 @@ async fn labels_of_another_type_are_no_verdict_until_they_come_again() {
             (200, &json!("positive")),
             "{reply}"
         );
-        answered.push(reply["prediction_id"].clone());
+        answered.push((
+            reply["prediction_id"].clone(),
+            reply["model_version"] == "1.0.0",
+        ));
     }
-    let tell = async |label: Value, replace: bool| {
+    // Of the control's answers, and of the candidate's.
+    let tell = async |labels: [Value; 2], replace: bool| {
         let labels: Vec<_> = answered
             .iter()
-            .map(|id| json!({"prediction_id": id, "label": label, "replace": replace}))
+            .map(|(id, control)| json!({"prediction_id": id, "label": labels[usize::from(!control)], "replace": replace}))
             .collect();
         let (status, reply) = weir.post("/feedback", json!(labels)).await;
         assert_eq!(status, 200, "{reply}");
@@ -402,7 +406,7 @@ async fn labels_of_another_type_are_no_verdict_until_they_come_again() {
         results
     };
     // Somebody sends the number of the class.
-    let results = tell(json!(1), false).await;
+    let results = tell([json!(1), json!(1)], false).await;
     assert_eq!(results["verdict"], "labels_never_match", "{results}");
     let summary = results["summary"].as_str().unwrap();
     assert!(
@@ -420,9 +424,26 @@ async fn labels_of_another_type_are_no_verdict_until_they_come_again() {
         (&comparison["finding"], &comparison["sequential"]["p"]),
         (&json!("unclear"), &json!(1.0))
     );
-    let results = tell(json!("positive"), true).await;
-    assert_eq!(results["verdict"], "keep_going", "{results}");
+    // Once they came again, nothing is left of what they were.
+    let results = tell([json!("positive"), json!("negative")], true).await;
+    assert_ne!(results["verdict"], "labels_never_match", "{results}");
     assert_eq!(results["label_checks"], Value::Null);
+    let metric = &results["metrics"][0];
+    let means: Vec<_> = metric["arms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arm| arm["mean"].clone())
+        .collect();
+    assert_eq!(means, [json!(1.0), json!(0.0)], "{results}");
+    assert_eq!(metric["comparisons"][0]["difference"], -1.0, "{results}");
+    let notes = results["notes"].to_string();
+    assert!(
+        !notes.contains("never be equal") && !notes.contains("corrected later"),
+        "{notes}"
+    );
+    let (_, ready) = weir.get("/health/ready").await;
+    assert_eq!(ready["status"], "ready", "{ready}");
     drop(weir);
     assert_clean(data.path());
 }

@@ -299,7 +299,7 @@ fn count(
          FROM predictions p WHERE p.experiment_key IS NOT NULL ORDER BY p.prediction_order"
     ))?;
     let mut feedback = connection.prepare_cached(
-        "SELECT metric, value, event, in_time FROM feedback WHERE prediction_order = ?1",
+        "SELECT metric, value, event, in_time FROM feedback WHERE prediction_order = ?1 AND apart = 0",
     )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
