@@ -549,14 +549,20 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
 
 fn warning(mismatch: &Mismatch) -> String {
     let (label, prediction) = (mismatch.label, mismatch.prediction);
-    let (label, prediction) = (label.with_article(), prediction.with_article());
-    let what = match mismatch.is_of_label() {
-        true => {
-            "so no experiment counts it. Send it again as the version answers, with \"replace\": true"
-        }
-        false => "so it counts as wrong",
-    };
     format!(
-        "The label is {label} and the prediction {prediction}: they can never be equal, {what}."
+        "The label is {} and the prediction {}: they can never be equal. {}",
+        label.with_article(),
+        prediction.with_article(),
+        what_to_do(mismatch)
     )
+}
+
+/// What to do about a label that can never equal an answer.
+pub(crate) fn what_to_do(mismatch: &Mismatch) -> &'static str {
+    match mismatch.is_of_label() {
+        true => {
+            "Send labels of the type that the version answers; one that is there already comes again with \"replace\": true."
+        }
+        false => "An answer that is null counts as wrong.",
+    }
 }

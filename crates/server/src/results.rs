@@ -4,6 +4,7 @@ use crate::controller::minutes;
 use crate::error::ApiResult;
 use crate::experiments::{never_started, require};
 use crate::extract::ExperimentPath;
+use crate::feedback::what_to_do;
 use crate::log::{FRESH_WITHIN, Lag};
 use crate::openapi::{path, problems};
 use crate::scales;
@@ -119,17 +120,12 @@ async fn mismatches(state: &AppState, experiment: &Experiment) -> Result<Vec<Str
 
 /// Labels that can never equal what a version answers, in a sentence.
 pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String {
-    let what = match found.mismatch.is_of_label() {
-        true => {
-            "so no experiment counts them. Send them again as the version answers, with \"replace\": true"
-        }
-        false => "so they count as wrong",
-    };
     format!(
-        "{} labels for version {version} were {}, but its answer was {}: they can never be equal, {what}.",
+        "{} labels for version {version} were {}, but its answer was {}: they can never be equal. {}",
         found.count,
         found.mismatch.label.with_article(),
-        found.mismatch.prediction.with_article()
+        found.mismatch.prediction.with_article(),
+        what_to_do(&found.mismatch)
     )
 }
 
