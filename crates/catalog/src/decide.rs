@@ -200,8 +200,7 @@ fn event_of(
             revision,
             by,
         } => {
-            draft(state, *id)?;
-            fresh(experiment(state, *id)?, *revision)?;
+            fresh(draft(state, *id)?, *revision)?;
             let failed = failed.clone();
             Ok(Some(Event::ExperimentScheduled(
                 *id, *starts_at, failed, *by,
@@ -221,8 +220,7 @@ fn event_of(
             *by,
         ),
         Command::DeleteExperiment(id) => {
-            draft(state, *id)?;
-            let was = Box::new(experiment(state, *id)?.definition.clone());
+            let was = Box::new(draft(state, *id)?.definition.clone());
             Ok(Some(Event::ExperimentDeleted(*id, Some(was))))
         }
         Command::DecideExperiment(step) => decide_experiment(state, step),
@@ -640,11 +638,12 @@ fn experiment(state: &ModelState, id: ExperimentId) -> Result<&Experiment, Refus
 }
 
 /// An experiment that has not begun.
-fn draft(state: &ModelState, id: ExperimentId) -> Result<(), Refusal> {
-    let status = experiment(state, id)?.status;
+fn draft(state: &ModelState, id: ExperimentId) -> Result<&Experiment, Refusal> {
+    let found = experiment(state, id)?;
+    let status = found.status;
     status
         .has_not_begun()
-        .then_some(())
+        .then_some(found)
         .ok_or(Refusal::ExperimentStatus(status))
 }
 

@@ -472,7 +472,7 @@ fn led_to(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use types::{
         Arm, ArmEvidence, BetSums, BuiltIn, DayEvidence, DaySums, EpochEvidence,
@@ -484,7 +484,8 @@ mod tests {
     /// Units of each arm on a day.
     const UNITS: u64 = 500;
 
-    fn running() -> Experiment {
+    /// An experiment of two versions on `correct`.
+    pub(crate) fn running() -> Experiment {
         let arm = |at: i64| Arm {
             key: VersionKey(at),
             model_id: ModelId::from_bits(at as u64),

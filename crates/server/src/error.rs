@@ -43,6 +43,14 @@ impl ApiError {
         Self::invalid(vec![FieldError { pointer, detail }])
     }
 
+    /// Somebody reads on from where a log or the audit does not reach.
+    pub(crate) fn beyond_the_end(pointer: &str, of: &str, end: impl std::fmt::Display) -> Self {
+        let detail = format!(
+            "is beyond the end of the {of}, which is {end}: it belongs to another server, or to this one before a restore"
+        );
+        Self::field(pointer, detail)
+    }
+
     /// Says when to try again, in seconds.
     #[must_use]
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {

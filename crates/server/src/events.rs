@@ -86,16 +86,9 @@ pub(crate) async fn stream(
     let news = state.news.subscribe();
     let end = state.store.changed_models(i64::MAX).await?.0;
     let after = resumed.or(params.after).unwrap_or(end);
-    let wrong = if resumed.is_some() {
-        "Last-Event-ID"
-    } else {
-        "?after"
-    };
     if after > end {
-        let detail = format!(
-            "is beyond the end of the audit, which is {end}: it belongs to another server, or to this one before a restore"
-        );
-        return Err(ApiError::field(wrong, detail));
+        let asked = resumed.map_or("?after", |_| "Last-Event-ID");
+        return Err(ApiError::beyond_the_end(asked, "audit", end));
     }
     let reader = Reader {
         _place: place,
@@ -128,6 +121,8 @@ fn event(found: AuditEntry, generation: &str) -> Event {
     named.data(data)
 }
 
+/// How long more is waited for when something has happened.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How often a stream says that it lives: whoever has hung up is found out by that.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// Streams that are open at a time.
@@ -179,8 +174,6 @@ impl Drop for Place {
         }
     }
 }
-/// How long more is waited for when something has happened.
-const MOMENT: Duration = Duration::from_millis(100);
 
 struct Reader {
     _place: Place,

@@ -73,10 +73,7 @@ pub(crate) async fn list(
     let log_lag = fresh(&state).await;
     let end = state.store.position();
     if after.is_some_and(|after| after > end) {
-        let detail = format!(
-            "is beyond the end of the log, which is {end}: it belongs to another server, or to this one before a restore"
-        );
-        return Err(ApiError::field("?after_position", detail));
+        return Err(ApiError::beyond_the_end("?after_position", "log", end));
     }
     let (found, next_cursor, next_position) = match (after, of) {
         (None, None) => {

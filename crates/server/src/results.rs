@@ -752,25 +752,11 @@ pub(crate) fn interval(interval: judge::Interval) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{
-        Arm, BanditProgress, BuiltIn, ExperimentId, ExperimentKey, ModelId, ModelName, VersionKey,
-        VersionName,
-    };
+    use types::BanditProgress;
 
     #[test]
     fn a_winner_that_lost_the_traffic_is_spoken_of() {
-        let arm = |at: i64| Arm {
-            key: VersionKey(at),
-            model_id: ModelId::from_bits(at as u64),
-            version: VersionName::parse(&format!("{at}.0.0")).unwrap(),
-            weight: 1.0,
-        };
-        let metrics = vec![BuiltIn::Correct.metric()];
-        let name = ModelName::parse("m").unwrap();
-        let definition = ExperimentDefinition::new(name, vec![arm(1), arm(2)], metrics);
-        let start = Timestamp::from_micros(0);
-        let (key, id) = (ExperimentKey(1), ExperimentId::from_bits(1));
-        let draft = Experiment::draft(key, id, definition, start);
+        let experiment = crate::controller::tests::running();
         let said = |winner, shares: [f64; 2]| {
             let progress = BanditProgress {
                 winner,
@@ -779,7 +765,7 @@ mod tests {
             overtaken_note(&Experiment {
                 progress: Some(Progress::Bandit(progress)),
                 shares: shares.to_vec(),
-                ..draft.clone()
+                ..experiment.clone()
             })
         };
         assert_eq!(said(None, [0.9, 0.1]), None);

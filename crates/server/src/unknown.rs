@@ -76,9 +76,7 @@ impl Queries {
         }
         Ok(())
     }
-}
 
-impl Queries {
     /// The body of a call, or nothing of one that a route does not read.
     ///
     /// # Errors
