@@ -81,6 +81,9 @@ else
 fi
 
 step "tests"
+cargo test --workspace --locked --no-run
+# What was built reaches the disk first: a test that syncs a file of its own would wait for gigabytes of it.
+sync
 cargo test --workspace --locked
 
 step "outcomes by unit against a recount"

@@ -10,6 +10,7 @@ use axum::http::{Request, StatusCode};
 use catalog::SettingsCommand;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 use tower::ServiceExt;
 use types::{KeyDefinition, KeyId, NamePattern, Role, Scope, Timestamp};
 
@@ -28,6 +29,8 @@ impl Server {
         let listen = ([127, 0, 0, 1], 0).into();
         let config = Config {
             auth: Auth::Required,
+            // A disk may be busy for long with what was built just before.
+            predict_timeout: Duration::from_secs(600),
             ..Config::new(listen, directory.path().to_owned())
         };
         let store = open_store(&config).unwrap();

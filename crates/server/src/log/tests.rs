@@ -18,6 +18,8 @@ use types::{
 };
 
 const ROUNDS: u64 = 100;
+/// How long a disk may take that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 fn options() -> Options {
     Options {
@@ -129,7 +131,7 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
         let (mut version, mut flips, mut order) = (None, 0, 0);
         for _ in 0..random.u32(2..4) {
             let Started { store, log, opened } = start(directory.path(), &disk);
-            log.catch_up(Duration::from_secs(60)).await.unwrap();
+            log.catch_up(PATIENCE).await.unwrap();
             let state = store.log_state().await.unwrap();
             let told = state.missing + opened.cut.map_or(0, |cut| cut.positions.count() as u64);
             check(&store, &answered, told, flips).await;
@@ -144,7 +146,7 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
             let shrunk = disk.shrunk();
             for _ in 0..random.u32(1..80) {
                 order += 1;
-                let deadline = Instant::now() + Duration::from_secs(60);
+                let deadline = Instant::now() + PATIENCE;
                 let mut room = log.reserve(1000, deadline).await.unwrap();
                 let record = record(order, version, &mut random);
                 let position = log
@@ -185,7 +187,7 @@ async fn power_cuts_lose_nothing_that_was_answered_under_fsync() {
         }
         answered_in_all += answered.len();
         let Started { store, log, opened } = start(directory.path(), &disk);
-        log.catch_up(Duration::from_secs(60)).await.unwrap();
+        log.catch_up(PATIENCE).await.unwrap();
         let state = store.log_state().await.unwrap();
         let told = state.missing + opened.cut.map_or(0, |cut| cut.positions.count() as u64);
         check(&store, &answered, told, flips).await;
