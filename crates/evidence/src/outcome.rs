@@ -6,8 +6,8 @@ use crate::unit::{Delta, Gain};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use types::{
-    BuiltIn, Combine, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Per, Status,
-    Timestamp, VersionKey,
+    BuiltIn, Combine, EvidenceRule, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing,
+    Per, Status, Timestamp, VersionKey,
 };
 
 /// A prediction's place in an experiment.
@@ -82,15 +82,19 @@ impl Outcome {
     fn since(self, before: Self, metric: &Metric) -> Gain {
         let mut sum = ExactSum::from(self.value.unwrap_or(0.0));
         sum.add(-before.value.unwrap_or(0.0));
+        let is_bad = |outcome: Self| {
+            let bad = outcome.value.is_some_and(|value| metric.is_bad(value));
+            bad && metric.per == Per::Prediction
+        };
         Gain {
             count: u64::from(self.counts && !before.counts),
             sum,
             before: before.worth(),
             after: self.value.unwrap_or(0.0),
             valued: self.value.is_some() && before.value.is_none(),
-            // A first event stands when its value is replaced, so it is not counted again.
-            bad: metric.per == Per::Prediction
-                && self.value.is_some_and(|value| metric.is_bad(value)),
+            bad: is_bad(self),
+            corrected: (metric.rule() == EvidenceRule::Arrivals && is_bad(before) && !is_bad(self))
+                .then_some(metric.direction),
             fresh: true,
             delay: 0,
         }

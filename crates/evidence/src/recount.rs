@@ -51,8 +51,8 @@ pub struct Exposed {
 pub struct Given {
     /// The value.
     pub value: f64,
-    /// It was counted as the first event of its unit, and stands as one.
-    pub event: bool,
+    /// 1 where it was counted as the first event of its unit, -1 where the one of another value was taken back with it.
+    pub event: i64,
     /// The value that had come in time for bets, where one had.
     pub in_time: Option<f64>,
 }
@@ -233,14 +233,14 @@ impl Recount {
             let given = given(metric);
             let feedback = given.map(|given| given.value);
             let outcome = Outcome::of(&self.definition, metric, p.measured, feedback);
-            let first_event = if metric.from_feedback() {
-                given.is_some_and(|given| given.event)
+            let event = if metric.from_feedback() {
+                given.map_or(0, |given| given.event)
             } else {
-                outcome.value.is_some_and(|value| metric.is_bad(value))
-                    && self.had_event.insert((at, p.unit))
+                let bad = outcome.value.is_some_and(|value| metric.is_bad(value));
+                i64::from(bad && self.had_event.insert((at, p.unit)))
             };
-            self.events[at] += i64::from(first_event);
-            if first_event
+            self.events[at] += event;
+            if event > 0
                 && bad.contains(&at)
                 && let Some(sums) = minute.and_then(|minute| self.minutes.get_mut(&minute))
             {

@@ -5,7 +5,7 @@ use crate::exact::ExactSum;
 use crate::part::Parts;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{CovariateSums, Exposures, Metric, MetricSums, PartSums, Scale};
+use types::{CovariateSums, Direction, Exposures, Metric, MetricSums, PartSums, Scale};
 
 /// Whole numbers up to here are exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -297,6 +297,9 @@ pub struct Gain {
     pub valued: bool,
     /// The value is the bad one of a binary metric.
     pub bad: bool,
+    /// The value took the place of the bad one of a metric of this direction whose events are evidence: an event that
+    /// nothing is left of is taken back.
+    pub corrected: Option<Direction>,
     /// Its unit came to the experiment in this epoch.
     pub fresh: bool,
     /// How long after the prediction the value came, in seconds.
@@ -462,6 +465,7 @@ impl UnitMetric {
         }
         let at = self.place(start, cutoff);
         let (x, delta) = (&gain.sum, gain.count as f64);
+        let is_taken_back = self.event && self.corrects_the_last(gain);
         // R + s, and N + d.
         let mut until = Running::of(&self.stretches[at]);
         self.stretches[..at].iter().for_each(|s| until.add(s));
@@ -475,7 +479,8 @@ impl UnitMetric {
             values: i64::from(gain.valued),
             value_units: i64::from(gain.valued && !self.valued),
             fresh_values: i64::from(gain.valued && !self.valued && gain.fresh),
-            events: i64::from(gain.bad && !self.event),
+            // In the stretch of the prediction whose value it was, which may not be the one that the event was counted in.
+            events: i64::from(gain.bad && !self.event) - i64::from(is_taken_back),
             ..Delta::default()
         };
         // 2(R + s)x + x², and x(N + d + δ) + (R + s)δ.
@@ -487,7 +492,7 @@ impl UnitMetric {
         own.count += gain.count;
         own.sum.add_sum(x);
         self.valued |= gain.valued;
-        self.event |= gain.bad;
+        self.event = (self.event || gain.bad) && !is_taken_back;
         // The later ones, whose running sums begin higher by x and δ.
         let mut counted = until.count;
         for stretch in &self.stretches[at + 1..] {
@@ -503,6 +508,22 @@ impl UnitMetric {
             change.sum_products.add_multiple(&stretch.sum, delta);
             changes(stretch.start, change);
             counted += stretch.count;
+        }
+    }
+
+    /// Whether no bad value is left once a gain is taken that corrects one. All that counts has a value there, of 0 or 1.
+    fn corrects_the_last(&self, gain: &Gain) -> bool {
+        let Some(direction) = gain.corrected else {
+            return false;
+        };
+        let (mut count, mut ones) = (gain.count, gain.sum.clone());
+        for stretch in &self.stretches {
+            count += stretch.count;
+            ones.add_sum(&stretch.sum);
+        }
+        match direction {
+            Direction::Up => ones.value() == count as f64,
+            Direction::Down => ones.value() == 0.0,
         }
     }
 
@@ -655,6 +676,7 @@ mod tests {
                     sum: value.into(),
                     valued: true,
                     bad: false,
+                    corrected: None,
                     fresh: true,
                     delay: 0,
                 };
@@ -690,6 +712,7 @@ mod tests {
                     sum,
                     valued: count > 0,
                     bad: false,
+                    corrected: None,
                     fresh: true,
                     delay: 0,
                 };
@@ -727,6 +750,7 @@ mod tests {
                 sum: f64::from(n).into(),
                 valued: true,
                 bad: n % 2 == 0,
+                corrected: None,
                 fresh: true,
                 delay: 0,
             };

@@ -29,7 +29,7 @@ use checks::{feedback_checks, label_checks, ratio_check, window_checks};
 use compare::compare;
 pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
-pub use history::{Claimed, History, Over, Shown};
+pub use history::{Claimed, Corrections, History, Over, Shown};
 pub use regret::Regret;
 pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
@@ -66,6 +66,8 @@ pub struct Results {
     pub outside: u64,
     /// By metric: first events that were counted and whose values were corrected later. They stand.
     pub corrected_events: Vec<u64>,
+    /// By metric, over all arms: values that took the place of others in the evidence, and those that came too late for that.
+    pub corrected: Vec<(u64, u64)>,
 }
 
 /// What to do about an experiment. Arms are places in its definition.
@@ -250,6 +252,8 @@ pub struct Comparison {
     pub change_was_told: bool,
     /// Whether what earlier looks have shown does not count any more, because values were corrected since.
     pub was_corrected: bool,
+    /// How many values were.
+    pub corrections: Corrections,
     /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
     /// is; and how many days that takes at the rate so far.
     pub needed: Option<Needed>,
@@ -503,6 +507,13 @@ pub fn view(
         outside: evidence.outside,
         corrected_events: (0..definition.metrics.len())
             .map(|at| corrected_events(definition, evidence, at))
+            .collect(),
+        corrected: (0..definition.metrics.len())
+            .map(|at| {
+                let all = evidence.corrections.iter();
+                let of = all.filter(|of| of.metric == at);
+                of.fold((0, 0), |sum, of| (sum.0 + of.replaced, sum.1 + of.late))
+            })
             .collect(),
     };
     results.verdict = verdict(definition, &results);

@@ -284,6 +284,7 @@ pub(crate) fn history_of(experiment: &Experiment) -> History {
             })
         }),
         effect_changed: shown.effect_changed,
+        corrected: shown.corrected,
     });
     History(shown.collect())
 }
@@ -316,6 +317,7 @@ pub(crate) fn history_text(history: &History) -> String {
                 }),
             }),
             effect_changed: shown.effect_changed,
+            corrected: shown.corrected,
         }
     });
     let stored: Vec<api::Shown> = stored.collect();
@@ -466,6 +468,21 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
             metric.name
         )
     }));
+    for (metric, (replaced, late)) in definition.metrics.iter().zip(&judged.corrected) {
+        let (name, seconds) = (&metric.name, metric.window_seconds);
+        if *replaced > 0 {
+            notes.push(format!(
+                "{replaced} values of {name} took the place of others: the means and all that is decided go by the new ones."
+            ));
+        }
+        if *late > 0 {
+            notes.push(format!(
+                "{late} values of {name} were corrected after their window ({seconds} s): the means have the new values, but \
+                 intervals, p-values, guardrails and the verdict go by those that had come in time. Where corrections come \
+                 that late, declare a longer window and begin another experiment."
+            ));
+        }
+    }
     for check in &judged.windows {
         let (name, seconds) = {
             let metric = &definition.metrics[check.metric];

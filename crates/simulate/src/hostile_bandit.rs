@@ -334,6 +334,7 @@ fn call(
         after: value,
         valued: metric.missing == Missing::Excluded || value != 0.0,
         bad: bad && !user.had_event,
+        corrected: None,
         fresh: user.coin == Coin::Fresh,
         delay: 0,
     };

@@ -260,6 +260,7 @@ impl<'a> Play<'a> {
             after: value,
             valued: true,
             bad: first,
+            corrected: None,
             fresh: user.coin == Coin::Fresh,
             delay: 0,
         };

@@ -485,6 +485,39 @@ fn number_of(value: &Value, other: &Value) -> Option<Number> {
     })
 }
 
+/// What a value that came changes in the corrections of its arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Corrects {
+    /// It took the place of another one in the evidence.
+    pub(crate) replaced: bool,
+    /// 1 where evidence keeps another value from here on, because this one came after its window; -1 where it does not any more.
+    pub(crate) late: i64,
+}
+
+impl Corrects {
+    /// Of a prediction that had a value, and perhaps one in time for bets, and has others now; `has_bets` says whether there are
+    /// bets on the metric, which see the one in time.
+    pub(crate) fn of(
+        has_bets: bool,
+        before: (Option<f64>, Option<f64>),
+        now: (f64, Option<f64>),
+    ) -> Self {
+        if !has_bets {
+            return Self {
+                replaced: before.0.is_some_and(|before| before != now.0),
+                late: 0,
+            };
+        }
+        let differs = |value: Option<f64>, in_time: Option<f64>| {
+            i64::from(in_time.is_some() && in_time != value)
+        };
+        Self {
+            replaced: before.1.is_some() && before.1 != now.1,
+            late: differs(Some(now.0), now.1) - differs(before.0, before.1),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

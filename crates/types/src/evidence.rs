@@ -473,6 +473,21 @@ pub struct Evidence {
     pub outside: u64,
     /// Labels that can never equal what an arm answered, by arm and types, in their order.
     pub unlike_labels: Vec<UnlikeLabels>,
+    /// Values that took the place of others, by metric and arm, in their order.
+    pub corrections: Vec<Corrections>,
+}
+
+/// Values of an arm that took the place of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Corrections {
+    /// The metric, by its place in the definition.
+    pub metric: usize,
+    /// The arm.
+    pub arm: usize,
+    /// How many took the place of another one.
+    pub replaced: u64,
+    /// Predictions whose value was replaced after its window: means have the new value, and evidence the one that was in time.
+    pub late: u64,
 }
 
 /// Logged predictions of a version that were chosen alike in a stretch of time, and what they earned.

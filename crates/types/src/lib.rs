@@ -43,9 +43,9 @@ pub use attribute::{
 };
 pub use condition::{Condition, InvalidCondition};
 pub use evidence::{
-    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, CovariateSums, DayEvidence, DaySums,
-    EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums, MinuteEvidence,
-    PARTS, PartSums, PredictedSums, SegmentEvidence, SegmentOf,
+    ArmEvidence, ArmMinute, ArmSlot, BETS, BetSums, Corrections, CovariateSums, DayEvidence,
+    DaySums, EpochEvidence, Evidence, Exposures, LoggedGroup, MetricEvidence, MetricSums,
+    MinuteEvidence, PARTS, PartSums, PredictedSums, SegmentEvidence, SegmentOf,
 };
 pub use experiment::{
     ALPHAS, Arm, AtOnce, EVIDENCE_RULES, Experiment, ExperimentDefinition, ExperimentKey,

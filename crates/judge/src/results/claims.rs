@@ -21,6 +21,8 @@ pub(super) struct Claim {
     pub(super) base: Option<f64>,
     /// By how much the covariate lowers the variance of the difference, where there is one: 0 is not at all.
     pub(super) variance_reduction: Option<f64>,
+    /// The standard deviation of the sum of the units' numbers, on the scale from 0 to 1: what chance moves it by.
+    pub(super) spread: f64,
     /// The units, where one epoch has them.
     only: Option<Units>,
 }
@@ -293,6 +295,7 @@ pub(super) fn claim(
             .covariate
             .as_ref()
             .map(|_| variance_reduction(&units)),
+        spread: spread(&units),
         only: (!several).then_some(*last),
     }
 }
@@ -324,6 +327,12 @@ fn between_means(units: &[Units]) -> f64 {
         }
     }
     if weight > 0.0 { sum / weight } else { 0.0 }
+}
+
+fn spread(units: &[Units]) -> f64 {
+    let of = |sample: &Sample| sample.n * sample.variance;
+    let of_both = |units: &Units| of(&units.control) + of(&units.candidate);
+    units.iter().map(of_both).sum::<f64>().sqrt()
 }
 
 /// By how much covariates lower the variance of the difference, each epoch by how many units it has.
@@ -481,6 +490,7 @@ impl Claim {
             difference: None,
             base: None,
             variance_reduction: None,
+            spread: 0.0,
             only: None,
         }
     }

@@ -1,8 +1,8 @@
 //! One candidate against the control on one metric.
 
 use super::{
-    AdjustedBy, Comparison, Needed, Over, View, claims, guard, guarded_by, one_each, pooled,
-    pooled_matured, role, sample,
+    AdjustedBy, Comparison, Corrections, Needed, Over, View, claims, guard, guarded_by, one_each,
+    pooled, pooled_matured, role, sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
 use crate::cuped::{self, PairSums};
@@ -164,6 +164,7 @@ pub(super) fn compare(
         None => events.map(|events| events.ln_e),
     };
     (comparison.events, comparison.guard) = (events, guard);
+    comparison.corrections = Corrections::of(evidence, (at, arm), claim.spread);
     if view == View::Whole {
         comparison.fixed = fixed(metric, &pair, definition.alpha);
         comparison.bayesian = bayesian(metric, &pair);
@@ -222,6 +223,7 @@ fn comparison(
         claimed: None,
         change_was_told: false,
         was_corrected: false,
+        corrections: Corrections::default(),
         finding: Finding::TooLittle,
         needed: None,
     }

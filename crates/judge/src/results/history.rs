@@ -3,7 +3,7 @@
 
 use super::{Comparison, Results};
 use crate::sample::Interval;
-use types::{Direction, Finding, Metric, Timestamp};
+use types::{Direction, Evidence, Finding, Metric, Timestamp};
 
 /// What earlier looks have shown, so that a decision does not go away when chance swings back: p is evidence against "no
 /// effect at any time".
@@ -29,6 +29,36 @@ pub struct Shown {
     pub claimed: Option<Claimed>,
     /// Whether the effect has changed since the beginning.
     pub effect_changed: bool,
+    /// How many values of both arms had taken the place of others when `p` and `ln_e_harm` were found.
+    pub corrected: u64,
+}
+
+/// Values of both arms of a comparison that took the place of others.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Corrections {
+    /// By now.
+    pub(super) so_far: u64,
+    /// By the look that is remembered, where one is.
+    pub(super) kept_at: Option<u64>,
+    /// So many since then move less than chance does.
+    pub(super) tolerated: f64,
+}
+
+/// Corrections that move the sum of an arm by this part of its standard deviation leave what was shown before as it is: a quarter
+/// of it is far from what decides.
+const TOLERATED: f64 = 0.25;
+
+impl Corrections {
+    /// Of the values of both arms of a pair; `spread` is the standard deviation of their sum, each from 0 to 1.
+    pub(super) fn of(evidence: &Evidence, (at, arm): (usize, usize), spread: f64) -> Self {
+        let all = evidence.corrections.iter();
+        let of_pair = all.filter(|of| of.metric == at && [0, arm].contains(&of.arm));
+        Self {
+            so_far: of_pair.map(|of| of.replaced).sum(),
+            kept_at: None,
+            tolerated: TOLERATED * spread,
+        }
+    }
 }
 
 /// That a candidate was better, or worse.
@@ -49,7 +79,7 @@ pub enum Over {
     Changed,
     /// The difference was this, which is not on its side.
     Turned(f64),
-    /// The interval has nothing in common with that of the look before: values were corrected.
+    /// Values were corrected: so many, or by so much, that what was shown before does not count any more.
     Corrected,
 }
 
@@ -64,6 +94,10 @@ impl Shown {
             ln_e_harm: comparison.ln_e_harm,
             claimed: comparison.claimed,
             effect_changed: comparison.effect_changed() || comparison.change_was_told,
+            corrected: comparison
+                .corrections
+                .kept_at
+                .unwrap_or(comparison.corrections.so_far),
         }
     }
 }
@@ -86,20 +120,27 @@ impl Comparison {
         self.claimed = shown.claimed;
         self.change_was_told = shown.effect_changed;
         let sequential = &mut self.sequential;
-        // Intervals with nothing in common: the values were corrected since, and what was shown with them
-        // does not count any more.
+        // What was shown with values that were corrected since does not count any more: where they are many, and where intervals
+        // have nothing in common. Whoever forgets claims less, so the claims that are left hold.
+        let since = self.corrections.so_far.saturating_sub(shown.corrected);
         let pair = sequential.interval.zip(shown.interval);
-        if pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower) {
+        if since as f64 > self.corrections.tolerated
+            || pair
+                .is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower)
+        {
             self.was_corrected = true;
             return;
         }
         if shown.p < sequential.p {
             (sequential.p, sequential.more) = (shown.p, shown.more);
+            self.corrections.kept_at = Some(shown.corrected);
         }
-        self.ln_e_harm = match (self.ln_e_harm, shown.ln_e_harm) {
-            (Some(now), Some(before)) => Some(now.max(before)),
-            (now, before) => now.or(before),
-        };
+        if let Some(before) = shown.ln_e_harm
+            && self.ln_e_harm.is_none_or(|now| before > now)
+        {
+            self.ln_e_harm = Some(before);
+            self.corrections.kept_at = Some(shown.corrected);
+        }
     }
 
     /// What was claimed by an earlier look and holds.

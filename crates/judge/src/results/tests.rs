@@ -418,6 +418,52 @@ fn what_was_shown_stays_shown() {
 }
 
 #[test]
+fn what_was_shown_with_values_that_were_corrected_is_forgotten() {
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let look = |x, replaced, history: &History| {
+        let arms = [5000, x].map(|x| arm(&[binary(x, 10_000, Direction::Up)]));
+        let corrections = types::Corrections {
+            metric: 0,
+            arm: 1,
+            replaced,
+            late: 0,
+        };
+        let evidence = Evidence {
+            corrections: vec![corrections],
+            ..evidence(vec![epoch(1, &arms)])
+        };
+        let now = Timestamp::from_micros(86_400_000_000);
+        results(&experiment, &evidence, history, now)
+    };
+    // Labels were wrong from the start, and are corrected a few at each look: no interval is far from the one before.
+    let first = look(5400, 7, &History::default());
+    assert_eq!(first.verdict, Verdict::Winner { arm: 1 });
+    let mut last = first.clone();
+    for step in 1..=40 {
+        last = look(5400 - 10 * step, 7 + 10 * step, &last.history());
+    }
+    assert_eq!(last.verdict, Verdict::KeepGoing, "{}", last.summary);
+    let comparison = &last.metrics[0].comparisons[0];
+    assert_eq!(comparison.sequential.p, 1.0);
+    let over = comparison.claimed.unwrap().until.map(|(_, why)| why);
+    assert_eq!(over, Some(Over::Corrected));
+    assert_eq!(last.corrected, [(407, 0)]);
+    // A few move less than chance does, a quarter of √5000 here, and forget nothing.
+    let few = look(5150, 7 + 17, &first.history());
+    assert_eq!(few.verdict, Verdict::Winner { arm: 1 });
+    let more = look(5150, 7 + 18, &first.history());
+    assert_eq!(more.verdict, Verdict::KeepGoing);
+    // They are counted from the look that was remembered, however many looks come between.
+    let later = look(5150, 7 + 18, &few.history());
+    assert_eq!(later.verdict, Verdict::KeepGoing);
+    // What still holds is claimed, whatever was corrected.
+    assert_eq!(
+        look(5400, 5000, &first.history()).verdict,
+        Verdict::Winner { arm: 1 }
+    );
+}
+
+#[test]
 fn without_events_the_interval_keeps_a_width() {
     let got = judge_shares(&[(0, 5000), (0, 5000)], Direction::Down);
     let sequential = got.metrics[0].comparisons[0].sequential;

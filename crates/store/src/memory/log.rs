@@ -5,7 +5,7 @@ mod outcomes;
 use super::models::Models;
 use super::unit_of;
 use crate::entry::{Entry, FeedbackEntry, Kind, PredictionEntry};
-use crate::feedback::{Attempt, Labelled, Valued, attempt_of};
+use crate::feedback::{Attempt, Corrects, Labelled, Valued, attempt_of};
 use crate::log::since_of;
 use crate::receipt::Kept;
 use crate::{
@@ -16,22 +16,22 @@ use crate::{
     ShadowQuery, StoredFeedback, Tier, VersionTotals, part_of, unit_number,
 };
 use evidence::{
-    Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Given, Outcome, Recount, Sample, Seen,
-    SegmentValues, Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff,
-    earlier_value, exposed, matured_before, matured_worth, of_attributes, start_of, valued,
-    without_value,
+    Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Gain, Given, Outcome, Recount, Sample,
+    Seen, SegmentValues, Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff,
+    earlier_value, exposed, has_bets, matured_before, matured_worth, of_attributes, start_of,
+    valued, without_value,
 };
 use outcomes::UnitOutcomeRow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use types::{
-    ArmEvidence, ArmMinute, Attributes, BuiltIn, Covariate, DayEvidence, DaySums, EpochEvidence,
-    Evidence, Experiment, ExperimentDefinition, ExperimentKey, FeedbackStatus, Input, Json,
-    LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums, MinuteEvidence, Mismatch,
-    ModelName, Per, PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp, UnlikeLabels,
-    VersionKey,
+    ArmEvidence, ArmMinute, Attributes, BuiltIn, Corrections, Covariate, DayEvidence, DaySums,
+    EpochEvidence, Evidence, Experiment, ExperimentDefinition, ExperimentKey, FeedbackStatus,
+    Input, Json, LoggedGroup, Metric, MetricEvidence, MetricName, MetricSums, MinuteEvidence,
+    Mismatch, ModelName, Per, PredictionId, Reason, ReceiptId, RequestId, TimeRange, Timestamp,
+    UnlikeLabels, VersionKey,
 };
 use types::{SegmentEvidence, UnitId};
 
@@ -59,10 +59,13 @@ pub(super) struct Log {
     begun: BTreeMap<u64, Vec<u8>>,
     set_aside: BTreeMap<u64, Aside>,
     receipts: HashMap<ReceiptId, RequestReceipt>,
-    /// Whose first event of a metric was counted, by experiment and the place of the metric.
-    had_event: HashSet<(ExperimentKey, usize, Unit)>,
-    /// When the predictions of such were made, in seconds, by epoch and version beside that.
-    events: HashMap<(ExperimentKey, i64, VersionKey, usize), Vec<i64>>,
+    /// The epoch in which the first event of a unit was counted, by experiment and the place of the metric.
+    had_event: HashMap<(ExperimentKey, usize, Unit), i64>,
+    /// Such events, by epoch and version beside that.
+    events: HashMap<(ExperimentKey, i64, VersionKey, usize), Vec<Noted>>,
+    /// By experiment, version, and the place of the metric: how many values took the place of others, and predictions whose
+    /// evidence keeps another value than the present one.
+    corrections: BTreeMap<(ExperimentKey, VersionKey, usize), (u64, i64)>,
     /// The arm of each unit in each epoch.
     arms: HashMap<(ExperimentKey, i64, Unit), VersionKey>,
     /// The values of the dimensions of each experiment.
@@ -77,6 +80,9 @@ struct Row {
     bytes: Vec<u8>,
 }
 
+/// When the prediction of an event was made, in seconds, and 1, or -1 for one that was taken back.
+type Noted = (i64, i64);
+
 /// A value that came for a prediction.
 #[derive(Debug, Clone)]
 struct Stored {
@@ -84,7 +90,7 @@ struct Stored {
     /// As JSON.
     label: Option<String>,
     received_at: Timestamp,
-    event: bool,
+    event: i64,
     in_time: Option<f64>,
     /// Evidence has nothing of it: it is a label of such a type.
     apart: Option<Mismatch>,
@@ -250,11 +256,11 @@ impl Log {
                 let made = prediction.made();
                 self.is_in_time(experiment, prediction, at, made);
                 self.note_event(
-                    experiment.key,
+                    experiment,
                     (prediction.epoch, version, made),
                     at,
                     unit,
-                    gain.bad,
+                    &gain,
                 );
             }
         }
@@ -368,21 +374,50 @@ impl Log {
         }
     }
 
-    /// Counts a bad value, where it is the first of its unit; says whether it was.
+    /// Counts a bad value as 1, where it is the first of its unit, and one that was the last and is corrected as -1.
     fn note_event(
         &mut self,
-        experiment: ExperimentKey,
+        experiment: &Experiment,
         (epoch, version, made): (i64, VersionKey, Timestamp),
         at: usize,
         unit: Unit,
-        bad: bool,
-    ) -> bool {
-        let first = bad && self.had_event.insert((experiment, at, unit));
-        if first {
-            let place = (experiment, epoch, version, at);
-            self.events.entry(place).or_default().push(made.seconds());
-        }
-        first
+        gain: &Gain,
+    ) -> i64 {
+        let of_unit = (experiment.key, at, unit);
+        let counted = self.had_event.get(&of_unit).copied();
+        let event = if gain.bad && counted.is_none() {
+            self.had_event.insert(of_unit, epoch);
+            1
+        } else if gain.corrected.is_some()
+            && counted == Some(epoch)
+            && self.bad_values(experiment, at, (epoch, unit)) == 1
+        {
+            // The one that is corrected.
+            self.had_event.remove(&of_unit);
+            -1
+        } else {
+            return 0;
+        };
+        let place = (experiment.key, epoch, version, at);
+        self.events
+            .entry(place)
+            .or_default()
+            .push((made.seconds(), event));
+        event
+    }
+
+    /// How many bad values of a metric a unit has in an epoch.
+    fn bad_values(&self, experiment: &Experiment, at: usize, of: (i64, Unit)) -> usize {
+        let metric = &experiment.definition.metrics[at];
+        let given = self.feedback.iter().filter(|((order, name), given)| {
+            let row = self.predictions.get(order).map(Row::prediction);
+            let is_of = row.is_some_and(|p| {
+                p.experiment == Some(experiment.key) && (p.epoch, unit_of(&p)) == of
+            });
+            let counts = given.apart.is_none() && metric.is_bad(given.value);
+            *name == metric.name && counts && is_of
+        });
+        given.count()
     }
 
     fn join_waiting(&mut self, models: &Models, subject: &FeedbackOf, position: u64) {
@@ -518,7 +553,7 @@ impl Log {
             FeedbackStatus::Duplicate => place.filter(|_| !was_apart),
             _ => place.filter(|_| apart.is_none()),
         };
-        let mut event = known.is_some_and(|known| known.event);
+        let mut event = known.map_or(0, |known| known.event);
         let mut in_time = known.and_then(|known| known.in_time);
         if let Some((experiment, at)) = experiment.zip(place) {
             let definition = &experiment.definition;
@@ -531,18 +566,23 @@ impl Log {
                 let (unit, epoch) = (unit_of(&prediction), prediction.epoch);
                 let arm = self.arms.get(&(experiment.key, epoch, unit));
                 let arm = arm.copied().unwrap_or(prediction.version);
+                if let Some(gain) = &gain {
+                    let exposure = (epoch, arm, prediction.made());
+                    event += self.note_event(experiment, exposure, at, unit, gain);
+                }
+                let has = models.terms(experiment, epoch).has(at);
+                let has_bets = has && has_bets(definition, &definition.metrics[at]);
                 let counts = gain.is_some();
-                let bad = gain.is_some_and(|gain| gain.bad);
-                event |= self.note_event(
-                    experiment.key,
-                    (epoch, arm, prediction.made()),
-                    at,
-                    unit,
-                    bad,
-                );
-                let has_bets = models.terms(experiment, epoch).has(at);
-                if has_bets && counts && self.is_in_time(experiment, &prediction, at, now) {
+                let was_in_time = in_time;
+                if has && counts && self.is_in_time(experiment, &prediction, at, now) {
                     in_time = Some(value);
+                }
+                if counts {
+                    let corrects = Corrects::of(has_bets, (old, was_in_time), (value, in_time));
+                    let place = (experiment.key, prediction.version, at);
+                    let known = self.corrections.entry(place).or_default();
+                    known.0 += u64::from(corrects.replaced);
+                    known.1 += corrects.late;
                 }
             }
         }
@@ -982,6 +1022,23 @@ impl Log {
         self.evidence_of(models, experiment, now, 0)
     }
 
+    fn corrections_of(&self, experiment: &Experiment) -> Vec<Corrections> {
+        let all = self.corrections.iter();
+        let own = all.filter(|((of, ..), counts)| *of == experiment.key && **counts != (0, 0));
+        let mut found: Vec<Corrections> = own
+            .filter_map(|((_, version, metric), (replaced, late))| {
+                Some(Corrections {
+                    metric: *metric,
+                    arm: experiment.definition.arm(*version)?,
+                    replaced: *replaced,
+                    late: u64::try_from(*late).unwrap_or(0),
+                })
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
     /// Labels of an experiment that can never equal what was answered.
     fn unlike_labels(&self, experiment: &Experiment) -> Vec<UnlikeLabels> {
         let definition = &experiment.definition;
@@ -1056,20 +1113,24 @@ impl Log {
                     let events = events.map_or(&[][..], Vec::as_slice);
                     let metric = &definition.metrics[at];
                     let due = cutoff(metric, now.seconds());
-                    let is_due = |made: &&i64| start_of(metric, **made) <= due;
+                    let is_due = |event: &&Noted| start_of(metric, event.0) <= due;
+                    let sum = |events: &mut dyn Iterator<Item = &Noted>| {
+                        let sum = events.map(|(_, event)| event).sum::<i64>();
+                        u64::try_from(sum).unwrap_or(0)
+                    };
                     let due = match metric.window_seconds {
-                        0 => events.len(),
-                        _ => events.iter().filter(is_due).count(),
+                        0 => sum(&mut events.iter()),
+                        _ => sum(&mut events.iter().filter(is_due)),
                     };
                     let all = of(&all, (epoch, arm.key, Some(at), segment));
                     let matured = of(&matured, (epoch, arm.key, Some(at), segment));
                     MetricEvidence {
                         all: MetricSums {
-                            events: events.len() as u64,
+                            events: sum(&mut events.iter()),
                             ..all.sums()
                         },
                         matured: MetricSums {
-                            events: due as u64,
+                            events: due,
                             ..matured.sums()
                         },
                         bets: matured.bets.sums(),
@@ -1097,6 +1158,7 @@ impl Log {
         }
         if segment == 0 {
             evidence.unlike_labels = self.unlike_labels(experiment);
+            evidence.corrections = self.corrections_of(experiment);
             add_days(definition, &mut evidence, &counted.days());
         }
         let in_epochs = self.live(models).filter(|(_, p)| {

@@ -12,11 +12,12 @@ use super::row::{ByName, corrupt};
 use crate::StoreError;
 use crate::VerifyReport;
 use crate::entry::PredictionEntry;
+use crate::feedback::Corrects;
 pub(super) use days::days_of;
 use evidence::{
     Bets, Coin, CovariateDelta, Covariates, Delta, Drawn, ExactSum, Exposure, Facts, Gain,
     Happening, Parts, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
-    WithoutLines, cutoff, exposed, minute_of, start_of, valued, without_value,
+    WithoutLines, cutoff, exposed, has_bets, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -45,8 +46,8 @@ const MAX_OPEN: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Old {
     pub(super) value: f64,
-    /// It was counted as the first event of its unit.
-    pub(super) event: bool,
+    /// As in [`evidence::Given`].
+    pub(super) event: i64,
     /// The value that had come in time for bets, where one had.
     pub(super) in_time: Option<f64>,
     /// Evidence has nothing of it.
@@ -66,10 +67,12 @@ impl Old {
 /// What became of a value that came.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CountedValue {
-    /// It was the first event of its unit.
-    pub(super) event: bool,
+    /// 1 where it was the first event of its unit, -1 where it took the last one back.
+    pub(super) event: i64,
     /// As in [`Old`].
     pub(super) in_time: Option<f64>,
+    /// What it changes in the corrections.
+    pub(super) corrects: Corrects,
 }
 
 /// The exposure of a prediction; `unit` is the number of its unit.
@@ -310,6 +313,7 @@ impl OpenEvidence {
         };
         let metric = &definition.metrics[at];
         let terms = self.terms(connection, exposure.experiment, exposure.epoch, &definition)?;
+        let has_bets = has_bets(&definition, metric) && terms.has(at);
         let replaced = old.map(|old| old.value);
         let was_in_time = old.and_then(|old| old.in_time);
         let happened = Happening {
@@ -329,7 +333,7 @@ impl OpenEvidence {
         if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
             let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
-            own.event = old.is_some_and(|old| old.event);
+            own.event = old.is_some_and(|old| old.event > 0);
             own.outcome = UnitOutcome::of_one(exposure.order, happened.before);
             let (segments, covariates) =
                 self.of_own(connection, exposure, &definition, attributes)?;
@@ -361,11 +365,15 @@ impl OpenEvidence {
                 self.gain_of_unit(connection, exposure, rules, &mut gains, |_| happened)?;
             in_time |= of_unit.in_time;
         }
-        let event = self.changes.iter().any(|(_, change)| change.events > 0);
+        // The same for all units and in the segments of this one.
+        let mut events = self.changes.iter().map(|(_, change)| change.events);
+        let event = events.find(|events| *events != 0).unwrap_or(0);
         self.apply(connection)?;
+        let now_in_time = if in_time { Some(new) } else { was_in_time };
         Ok(Some(CountedValue {
             event,
-            in_time: if in_time { Some(new) } else { was_in_time },
+            in_time: now_in_time,
+            corrects: Corrects::of(has_bets, (replaced, was_in_time), (new, now_in_time)),
         }))
     }
 

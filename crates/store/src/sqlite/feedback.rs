@@ -14,7 +14,7 @@ use super::predictions::{id_of, kept_of, reason_code, status_of};
 use super::request_ids::{OpenRequestIds, REQUESTED};
 use super::rollups::{Bucket, add_labels};
 use super::row::ByName;
-use super::unlike_labels;
+use super::{corrections, unlike_labels};
 use crate::VerifyReport;
 use crate::entry::{Entry, Kind, PredictionEntry};
 use crate::feedback::{Attempt, Labelled, Valued, are_same_json, attempt_of, joined};
@@ -572,8 +572,7 @@ impl OpenFeedback {
             value,
             label: label.as_deref(),
             received_at: now.micros(),
-            // One that was counted as the first event of its unit stays it.
-            event: old.is_some_and(|old| old.event),
+            event: old.map_or(0, |old| old.event),
             in_time: old.and_then(|old| old.in_time),
             apart,
             origin: Some(origin),
@@ -584,8 +583,9 @@ impl OpenFeedback {
             let counted =
                 evidence.value(connection, &exposure, row.metric, (counted, value), told)?;
             if let Some(counted) = counted {
-                row.event |= counted.event;
+                row.event += counted.event;
                 row.in_time = counted.in_time;
+                corrections::change(connection, &exposure, row.metric, counted.corrects)?;
                 receipt.count_for(self.experiment(connection, experiment)?);
             }
         }
@@ -746,7 +746,8 @@ struct FeedbackRow<'a> {
     value: f64,
     label: Option<&'a str>,
     received_at: i64,
-    event: bool,
+    /// As in [`evidence::Given`].
+    event: i64,
     /// The value that had come in time for bets, where one had.
     in_time: Option<f64>,
     /// Evidence has nothing of it.
@@ -763,7 +764,7 @@ impl FeedbackRow<'_> {
             .float(self.value)
             .optional_text(self.label)
             .number(self.received_at)
-            .number(i64::from(self.event))
+            .number(self.event)
             .origin(self.origin);
         // Rows of releases that did not write it have the hashes that they had.
         if let Some(in_time) = self.in_time {
@@ -970,20 +971,18 @@ pub(super) fn changed_rows(
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let hash = |row: &Row<'_>| -> rusqlite::Result<i64> {
-            let event: i64 = row.get("event")?;
             let stored = FeedbackRow {
                 order: row.get("prediction_order")?,
                 metric: row.get_ref("metric")?.as_str()?,
                 value: row.get("value")?,
                 label: row.get_ref("label")?.as_str_or_null()?,
                 received_at: row.get("received_at")?,
-                event: event == 1,
+                event: row.get("event")?,
                 in_time: row.get("in_time")?,
                 apart: row.get("apart")?,
                 origin: Origin::read(row)?,
             };
-            let hash = stored.hash();
-            Ok(if matches!(event, 0 | 1) { hash } else { !hash })
+            Ok(stored.hash())
         };
         if hash(row).ok() != row.get("row_hash").ok() {
             let id = PredictionId::new(row.bits("prediction_order")?, 0);

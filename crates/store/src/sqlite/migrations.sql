@@ -548,3 +548,12 @@ CREATE TABLE unlike_labels (
     count INTEGER NOT NULL,
     PRIMARY KEY (experiment_key, version_key, prediction, label)
 ) WITHOUT ROWID;
+-- Values of an experiment that took the place of others.
+CREATE TABLE corrections (
+    experiment_key INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    replaced INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    PRIMARY KEY (experiment_key, version_key, metric)
+) WITHOUT ROWID;

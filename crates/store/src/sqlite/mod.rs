@@ -5,6 +5,7 @@ mod backup;
 mod calls;
 mod catalog;
 mod checkpoint;
+mod corrections;
 mod directory;
 mod erasure;
 mod evidence;

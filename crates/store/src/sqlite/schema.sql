@@ -293,7 +293,7 @@ CREATE TABLE feedback (
     value REAL NOT NULL,
     label TEXT,                     -- JSON, where the value came from one
     received_at INTEGER NOT NULL,
-    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit
+    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit, -1 where it took the last one back
     row_hash INTEGER,               -- of the other columns
     server_key INTEGER,             -- as in predictions
     position INTEGER,
@@ -356,6 +356,16 @@ CREATE TABLE unlike_labels (
     label TEXT NOT NULL,
     count INTEGER NOT NULL,
     PRIMARY KEY (experiment_key, version_key, prediction, label)
+) WITHOUT ROWID;
+
+-- Values of an experiment that took the place of others.
+CREATE TABLE corrections (
+    experiment_key INTEGER NOT NULL,
+    version_key INTEGER NOT NULL,   -- of the arm
+    metric TEXT NOT NULL,
+    replaced INTEGER NOT NULL,       -- how many did
+    late INTEGER NOT NULL,           -- predictions whose evidence keeps the value that was in time
+    PRIMARY KEY (experiment_key, version_key, metric)
 ) WITHOUT ROWID;
 
 -- Units of which all is to be erased: what a person sent and was answered until then.

@@ -37,6 +37,8 @@ pub(crate) struct Both {
     stale: Option<types::Change>,
     /// What was logged, and what may yet be.
     known: Vec<PredictionRecord>,
+    /// Predictions for which something was told.
+    told: Vec<PredictionId>,
     receipts: Vec<ReceiptId>,
     pub(crate) now: i64,
     seen: Seen,
@@ -49,6 +51,8 @@ struct Seen {
     matured: u64,
     events: u64,
     unlike: u64,
+    replaced: u64,
+    replaced_late: u64,
     joined: usize,
     outcomes: usize,
     exported: usize,
@@ -76,6 +80,7 @@ impl Both {
             state: ModelState::new(name("m")),
             stale: None,
             known: Vec::new(),
+            told: Vec::new(),
             receipts: Vec::new(),
             now: 0,
             seen: Seen::default(),
@@ -363,7 +368,11 @@ impl Both {
     fn values(&mut self) -> Vec<(u64, Feedback)> {
         let mut values = Vec::new();
         for line in 1..self.random.u64(2..4) {
+            let again = self.told.get(self.random.usize(..2 * self.told.len() + 1));
+            let again = again.copied().filter(|id| self.lives(id.order()));
             let id = match self.random.usize(..self.known.len() + 3) {
+                // So that values are replaced, some of them late.
+                _ if again.is_some() => again.expect("just looked at"),
                 // Of a deleted version it depends on how far its rows have gone.
                 at if at < self.known.len() && self.lives(self.known[at].id.order()) => {
                     self.known[at].id
@@ -417,6 +426,9 @@ impl Both {
                 2 => FeedbackContent::Value(metric_name("unheard"), 1.0),
                 at => FeedbackContent::Value(declared[at - 3].clone(), self.random.u8(..3).into()),
             };
+            if let FeedbackOf::Prediction(id) = of {
+                self.told.push(id);
+            }
             let value = Feedback {
                 of,
                 content,
@@ -810,6 +822,10 @@ impl Both {
                 .iter()
                 .map(|unlike| unlike.count)
                 .sum::<u64>();
+            for of in &left.corrections {
+                self.seen.replaced += of.replaced;
+                self.seen.replaced_late += of.late;
+            }
             for metric in left
                 .epochs
                 .iter()
@@ -894,6 +910,7 @@ async fn totals<S: Backend>(store: &S, range: TimeRange) -> Vec<(VersionKey, Rol
 fn assert_same_evidence(experiment: &Experiment, left: &Evidence, right: &Evidence) {
     assert_eq!(left.outside, right.outside, "{experiment:?}");
     assert_eq!(left.unlike_labels, right.unlike_labels, "{experiment:?}");
+    assert_eq!(left.corrections, right.corrections, "{experiment:?}");
     assert_eq!(left.epochs.len(), right.epochs.len());
     for (left, right) in left.epochs.iter().zip(&right.epochs) {
         assert_eq!(
@@ -962,6 +979,8 @@ async fn sqlite_does_what_memory_does() {
         matured,
         events,
         unlike,
+        replaced,
+        replaced_late,
         joined,
         outcomes,
         exported,
@@ -970,7 +989,12 @@ async fn sqlite_does_what_memory_does() {
         segments,
     } = seen;
     assert!(
-        values > 1000 && matured > 10 && events > 100 && unlike > 20,
+        values > 1000
+            && matured > 10
+            && events > 100
+            && unlike > 20
+            && replaced > 20
+            && replaced_late > 0,
         "{seen:?}"
     );
     assert!(

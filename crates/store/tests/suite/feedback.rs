@@ -1,12 +1,13 @@
 //! Feedback: joined, repeated, replaced, early and refused.
 
-use crate::experiments::{clicked, declare, running, score, value};
+use crate::experiments::{clicked, declare, running, running_on, score, value};
 use crate::{Backend, Opened, append, at, command, feedback, record, register};
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::{Appended, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Incoming, Receipt};
 use types::{
-    BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, TimeRange, Timestamp, VersionKey,
+    BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, Scale, TimeRange, Timestamp,
+    UnitId, VersionKey,
 };
 
 async fn send<S: Backend>(store: &S, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
@@ -69,9 +70,9 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced<S: Backend>(opene
         .unwrap();
     assert_eq!(replaced.status, FeedbackStatus::Replaced);
     let after = sums(store.evidence(experiment.clone(), at(60)).await.unwrap());
-    // The sums are corrected; the first event that was counted stands.
-    assert_eq!((after.sum, after.values, after.events), (1.0, 1, 1));
-    // A correction that makes another prediction bad is an event; the one that was counted is not again.
+    // All is corrected: the only bad value of the unit was none.
+    assert_eq!((after.sum, after.values, after.events), (1.0, 1, 0));
+    // A correction that makes a prediction bad is an event, and the one that takes it back ends it.
     let other = PredictionRecord {
         id: types::PredictionId::new(record.id.order() + 1, 1),
         ..record.clone()
@@ -87,10 +88,85 @@ pub(crate) async fn values_are_joined_once_and_can_be_replaced<S: Backend>(opene
     send(store, replacing(label(&record, "positive")))
         .await
         .unwrap();
-    let now = sums(store.evidence(experiment, at(60)).await.unwrap());
-    assert_eq!((now.sum, now.values, now.events), (1.0, 2, 2));
+    let evidence = store.evidence(experiment, at(60)).await.unwrap();
+    let corrections = types::Corrections {
+        metric: 0,
+        arm: 1,
+        replaced: 4,
+        late: 0,
+    };
+    assert_eq!(evidence.corrections, [corrections]);
+    let now = sums(evidence);
+    assert_eq!((now.sum, now.values, now.events), (1.0, 2, 1));
     let stored = store.feedback_of(record.id).await.unwrap();
     assert_eq!((stored.len(), stored[0].value), (1, 1.0));
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+}
+
+pub(crate) async fn an_event_is_taken_back_with_the_last_bad_value_of_its_unit<S: Backend>(
+    opened: Opened<S>,
+) {
+    let store = &opened.store;
+    let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
+    let of_unit = |order: i64| PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch: 1,
+        unit_id: Some(UnitId::parse("u").unwrap()),
+        ..record(versions[1].key, order, 0.5, 1)
+    };
+    let records = [1_000_000, 1_100_000, 1_200_000].map(of_unit);
+    for record in &records {
+        append(store, record.clone()).await;
+        send(store, label(record, "negative")).await.unwrap();
+    }
+    // Of each step: which label comes, and how many events there are then.
+    for (at_record, said, events) in [
+        (0, "positive", 1),
+        (2, "positive", 1),
+        (1, "positive", 0),
+        (2, "negative", 1),
+        (1, "negative", 1),
+        (2, "neutral", 1),
+        (2, "positive", 1),
+        (1, "positive", 0),
+    ] {
+        let corrected = replacing(label(&records[at_record], said));
+        send(store, corrected).await.unwrap();
+        let evidence = store.evidence(experiment.clone(), at(60)).await.unwrap();
+        let sums = evidence.epochs[0].arms[1].metrics[0].all;
+        assert_eq!(sums.events, events, "{at_record} {said}");
+        assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+    }
+}
+
+pub(crate) async fn a_correction_after_its_window_is_counted<S: Backend>(opened: Opened<S>) {
+    let store = &opened.store;
+    let clicked = clicked();
+    let scales = vec![Some(Scale::binary(0.5))];
+    let (experiment, versions) = running_on(store, vec![clicked.clone()], scales).await;
+    let record = PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch: 1,
+        ..record(versions[1].key, 50_000, 0.5, 1)
+    };
+    append(store, record.clone()).await;
+    let come = async |clicks: f64, seconds: i64| {
+        let item = replacing(value(&record, clicked.name.as_str(), clicks));
+        feedback(store, vec![item], at(seconds))
+            .await
+            .remove(0)
+            .unwrap();
+        let evidence = store.evidence(experiment.clone(), at(1000)).await.unwrap();
+        let found = evidence.corrections.first();
+        found.map_or((0, 0), |found| (found.replaced, found.late))
+    };
+    assert_eq!(come(1.0, 10).await, (0, 0));
+    assert_eq!(come(0.0, 20).await, (1, 0));
+    assert_eq!(come(1.0, 500).await, (1, 1));
+    assert_eq!(come(0.0, 501).await, (1, 0));
+    assert_eq!(come(1.0, 502).await, (1, 1));
     assert_eq!(opened.verify().await.problems, Vec::<String>::new());
 }
 

@@ -1,6 +1,6 @@
 //! Labelled reviews replayed through real versions, and what the judge says of them.
 
-use crate::weir::{Weir, afinn, assert_clean, directory, vader};
+use crate::weir::{Weir, afinn, assert_clean, directory, serve, vader};
 use runtime::Runtime;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -444,6 +444,72 @@ async fn labels_of_another_type_are_no_verdict_until_they_come_again() {
     );
     let (_, ready) = weir.get("/health/ready").await;
     assert_eq!(ready["status"], "ready", "{ready}");
+    drop(weir);
+    assert_clean(data.path());
+}
+
+#[tokio::test]
+async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected() {
+    let data = directory();
+    let mut command = serve(data.path());
+    command.args(["--tick-ms", "20"]);
+    let weir = Weir::spawn(command);
+    weir.register("1.0.0", afinn()).await;
+    weir.register("2.0.0", vader()).await;
+    let body = json!({
+        "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct",
+    });
+    let id = start(&weir, body).await;
+    // Both versions are right three times of four; the labels of the candidate are all wrong at first.
+    let mut wrong = Vec::new();
+    let mut labels = Vec::new();
+    for at in 0..240 {
+        // Some come back, and have several labels.
+        let request = json!({"text": "good", "unit_id": format!("reader-{}", at % 200)});
+        let (status, reply) = weir.post("/predict", request).await;
+        assert_eq!(status, 200, "{reply}");
+        let right = if at % 4 > 0 { "positive" } else { "negative" };
+        let of_candidate = reply["model_version"] == "2.0.0";
+        let told = if of_candidate { "negative" } else { right };
+        let label = |label: &str| json!({"prediction_id": reply["prediction_id"], "label": label});
+        labels.push(label(told));
+        if told != right {
+            let mut corrected = label(right);
+            corrected["replace"] = json!(true);
+            wrong.push(corrected);
+        }
+    }
+    let send = async |labels: &[Value]| {
+        let (status, reply) = weir.post("/feedback", json!(labels)).await;
+        assert_eq!(status, 200, "{reply}");
+    };
+    send(&labels).await;
+    // A look has shown it, and it is remembered.
+    let history = format!("/experiments/{id}/history");
+    loop {
+        let (_, history) = weir.get(&history).await;
+        let last = history["looks"].as_array().and_then(|looks| looks.last());
+        if last.is_some_and(|look| look["arms"][0]["p"].as_f64().unwrap() < 1e-6) {
+            break;
+        }
+    }
+    let results = format!("/experiments/{id}/results");
+    let (_, shown) = weir.get(&results).await;
+    assert_eq!(shown["verdict"], "control_better", "{shown}");
+    for part in wrong.chunks(8) {
+        send(part).await;
+        weir.get(&results).await;
+    }
+    let (_, found) = weir.get(&results).await;
+    assert_ne!(found["verdict"], "control_better", "{found}");
+    let comparison = &found["metrics"][0]["comparisons"][0];
+    assert_eq!(comparison["finding"], "unclear", "{found}");
+    assert!(
+        comparison["sequential"]["p"].as_f64().unwrap() > 0.05,
+        "{found}"
+    );
+    let said = format!("{} values of correct took the place of others", wrong.len());
+    assert!(found["notes"].to_string().contains(&said), "{found}");
     drop(weir);
     assert_clean(data.path());
 }

@@ -9,7 +9,7 @@ use crate::sqlite::evidence::{
     ALL_TIME, COLUMNS, EXPOSURES, days_of, in_segment, read_sums, segment_values,
 };
 use crate::sqlite::row::ByName;
-use crate::sqlite::unlike_labels;
+use crate::sqlite::{corrections, unlike_labels};
 use evidence::{Bets, Delta};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::BTreeMap;
@@ -64,6 +64,7 @@ fn read_evidence(
     }
     evidence.outside = outside(t, experiment, &evidence)?;
     evidence.unlike_labels = unlike_labels::of(t, experiment)?;
+    evidence.corrections = corrections::of(t, experiment)?;
     Ok(evidence)
 }
 

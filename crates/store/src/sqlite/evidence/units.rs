@@ -644,6 +644,7 @@ mod tests {
                     sum: random.f64().into(),
                     valued: true,
                     bad: random.bool(),
+                    corrected: None,
                 };
                 let place = UnitPlace {
                     experiment: ExperimentKey(1),

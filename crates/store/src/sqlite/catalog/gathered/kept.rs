@@ -4,7 +4,7 @@
 use super::{Read, empty_after, outside, read_epoch};
 use crate::StoreError;
 use crate::sqlite::catalog::experiments::each_running;
-use crate::sqlite::unlike_labels;
+use crate::sqlite::{corrections, unlike_labels};
 use crate::traits::RunningEvidence;
 use rusqlite::{Connection, Transaction};
 use std::collections::{HashMap, HashSet};
@@ -144,6 +144,7 @@ impl Known {
         }
         evidence.outside = outside(t, experiment, evidence)?;
         evidence.unlike_labels = unlike_labels::of(t, experiment)?;
+        evidence.corrections = corrections::of(t, experiment)?;
         self.at = now;
         Ok(self)
     }
