@@ -24,7 +24,7 @@ pub(crate) struct ListParams {
     /// Only what happened to experiments.
     #[serde(default)]
     experiments_only: bool,
-    cursor: Option<i64>,
+    cursor: Option<String>,
     /// At most this many.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -38,6 +38,7 @@ pub(crate) struct ListParams {
     params(ListParams),
     responses(
         (status = 200, description = "changes, newest first", body = AuditPage),
+        problems::Gone,
         problems::Query,
         problems::Stored,
     ),
@@ -50,6 +51,10 @@ pub(crate) async fn list(
     let name = fields.take_option("?name", params.name.as_deref().map(ModelName::parse));
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);
     let experiment_id = fields.take_option("?experiment", experiment);
+    let cursor = state.of_cursor(params.cursor.as_deref())?;
+    let not_one = |_| "must be the `next_cursor` of a page";
+    let before = cursor.map(|cursor| cursor.parse::<i64>().map_err(not_one));
+    let before = fields.take_option("?cursor", before);
     let limit = params.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
         fields.wrong("?limit", "must be from 1 to 1000");
@@ -60,7 +65,7 @@ pub(crate) async fn list(
         name,
         experiment_id,
         experiments_only: params.experiments_only,
-        before: params.cursor,
+        before,
         limit,
     };
     let mut found = Gathering::new(limit as usize);
@@ -77,7 +82,7 @@ pub(crate) async fn list(
         found.take(chunk);
     }
     let next_cursor = found.last().filter(|_| !is_last);
-    let next_cursor = next_cursor.map(|entry| entry.id.to_string());
+    let next_cursor = next_cursor.map(|entry| state.cursor(entry.id));
     Ok(Reply(AuditPage {
         entries: found.into_rows().into_iter().map(entry).collect(),
         next_cursor,

@@ -78,7 +78,7 @@ pub(crate) async fn stream(
         // Ids of releases before had no generation.
         None => resumed.and_then(|id| id.parse::<i64>().ok()),
         Some((generation, id)) => {
-            state.check_generation(Some(generation))?;
+            state.check_generation("Last-Event-ID", Some(generation))?;
             id.parse::<i64>().ok()
         }
     };

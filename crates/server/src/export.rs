@@ -216,7 +216,7 @@ fn may_be_exported(
     if let Some(name) = name.filter(|name| state.snapshot.model(name).is_none()) {
         return Err(ApiError::model_not_found(name));
     }
-    state.check_generation(generation)
+    state.check_generation("?generation", generation)
 }
 
 /// What every export is asked for.

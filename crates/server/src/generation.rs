@@ -4,6 +4,7 @@
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use api::ErrorCode;
+use std::fmt::Display;
 
 impl AppState {
     /// The present one, in eight hexadecimal digits.
@@ -15,17 +16,40 @@ impl AppState {
             .collect()
     }
 
-    /// Whether what is read on from belongs to the present one.
+    /// Where the next page goes on, after the id of the last entry of this one.
+    pub(crate) fn cursor(&self, last: impl Display) -> String {
+        format!("{}.{last}", self.generation())
+    }
+
+    /// The id that a cursor goes on after. Those of releases before had no generation.
     ///
     /// # Errors
-    /// Where it does not.
-    pub(crate) fn check_generation(&self, given: Option<&str>) -> ApiResult<()> {
-        if given.is_none_or(|given| given == self.generation()) {
+    /// Where it belongs to another generation.
+    pub(crate) fn of_cursor<'a>(&self, cursor: Option<&'a str>) -> ApiResult<Option<&'a str>> {
+        let Some((generation, last)) = cursor.and_then(|cursor| cursor.split_once('.')) else {
+            return Ok(cursor);
+        };
+        self.check_generation("?cursor", Some(generation))?;
+        Ok(Some(last))
+    }
+
+    /// Whether what is read on from belongs to the present one; `pointer` names where that was said.
+    ///
+    /// # Errors
+    /// Where it does not, or is none.
+    pub(crate) fn check_generation(&self, pointer: &str, given: Option<&str>) -> ApiResult<()> {
+        let Some(given) = given.filter(|given| *given != self.generation()) else {
             return Ok(());
+        };
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if given.len() != 8 || !given.bytes().all(is_digit) {
+            return Err(ApiError::field(
+                pointer,
+                "must be what the page before said",
+            ));
         }
-        let detail = "The server has been restored from a backup since then, and what came after the backup is \
-             gone. Read again \
-                      from the beginning (`after_position=0`), without `generation`.";
+        let detail = "The server has been restored from a backup since then, and what came after the backup is gone. Read again \
+                      from the beginning: without a cursor, or with `after_position=0` and without `generation`.";
         Err(ApiError::new(ErrorCode::GenerationGone, detail))
     }
 }

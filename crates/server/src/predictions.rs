@@ -67,8 +67,9 @@ pub(crate) async fn list(
     State(state): State<AppState>,
     Params(params): Params<ListParams>,
 ) -> ApiResult<Reply<PredictionPage>> {
-    let Asked { filter, of, after } = check(&params)?;
-    state.check_generation(params.generation.as_deref())?;
+    let cursor = state.of_cursor(params.cursor.as_deref())?;
+    let Asked { filter, of, after } = check(&params, cursor)?;
+    state.check_generation("?generation", params.generation.as_deref())?;
     let limit = filter.limit;
     let log_lag = fresh(&state).await;
     let end = state.store.position();
@@ -101,7 +102,7 @@ pub(crate) async fn list(
             (found.into_rows(), None, Some(after))
         }
     };
-    let next_cursor = next_cursor.map(|id| id.to_string());
+    let next_cursor = next_cursor.map(|id| state.cursor(id));
     let predictions = found.into_iter().map(wire).collect();
     Ok(Reply(PredictionPage {
         predictions,
@@ -219,7 +220,7 @@ struct Asked {
     after: Option<u64>,
 }
 
-fn check(params: &ListParams) -> ApiResult<Asked> {
+fn check(params: &ListParams, cursor: Option<&str>) -> ApiResult<Asked> {
     let mut fields = Fields::default();
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=1000).contains(&limit) {
@@ -246,10 +247,7 @@ fn check(params: &ListParams) -> ApiResult<Asked> {
             params.since.as_deref(),
             params.until.as_deref(),
         ),
-        before: fields.take_option(
-            "?cursor",
-            params.cursor.as_deref().map(str::parse::<PredictionId>),
-        ),
+        before: fields.take_option("?cursor", cursor.map(str::parse::<PredictionId>)),
         limit,
     };
     let experiment = params.experiment.as_deref().map(str::parse::<ExperimentId>);

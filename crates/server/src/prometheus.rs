@@ -17,7 +17,7 @@ use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{AuditFilter, LogStore, ModelStore, Rollup, StoredWebhook};
-use types::{ModelState, Progress, TimeRange, VersionKey, VersionStatus};
+use types::{ModelState, Progress, TimeRange, Timestamp, VersionKey, VersionStatus};
 
 /// The most versions that have series of their own.
 const MOST_VERSIONS: usize = 2000;
@@ -109,6 +109,7 @@ struct OfVersion {
     is_called: bool,
     /// What the database knows of it, where that can be read.
     counted: Option<Counted>,
+    unlike_labels: u64,
 }
 
 /// Counts of predictions.
@@ -190,6 +191,14 @@ impl Seen {
             let each = totals.into_iter();
             each.map(|totals| (totals.version, totals.rollup)).collect()
         });
+        let mut unlike: HashMap<VersionKey, u64> = HashMap::new();
+        let mismatches = state
+            .store
+            .label_mismatches(Timestamp::from_micros(0))
+            .await;
+        for found in mismatches.unwrap_or_default() {
+            *unlike.entry(found.version).or_default() += found.count;
+        }
         let mut states = state.catalogue.all();
         states.retain(|model| access::covers(model.name.as_str()));
         states.sort_by(|a, b| a.name.cmp(&b.name));
@@ -223,6 +232,7 @@ impl Seen {
                     },
                     is_called: is_called && version.status.answers(),
                     counted: rollup.map(|rollup| Counted::of(&rollup)),
+                    unlike_labels: unlike.get(&version.key).copied().unwrap_or(0),
                 });
             }
         }
@@ -422,6 +432,16 @@ impl Seen {
             called
                 .encode_family(&version.labels)?
                 .encode_gauge(&i64::from(version.is_called))?;
+        }
+        let about = (
+            "weir_labels_never_match",
+            "Labels of a type that can never equal what the version answered, and that no other label has replaced",
+        );
+        let mut unlike = family(to, about, MetricType::Gauge)?;
+        for version in &self.versions {
+            unlike
+                .encode_family(&version.labels)?
+                .encode_gauge(&(version.unlike_labels as i64))?;
         }
         gauge(
             to,

@@ -1201,6 +1201,13 @@ impl ServeArgs {
             }
             _ => server::Auth::None,
         };
+        if self.trusted_proxies.is_empty() && !self.group_roles.is_empty() {
+            return Err(InvalidArgs {
+                problem: "--group-role says what users of a proxy may do, and no proxy is trusted"
+                    .into(),
+                hint: "name its address with --trusted-proxy, or leave --group-role out",
+            });
+        }
         let engines = Engines::find(self.onnxruntime.as_deref());
         let engines = engines.map_err(|why| InvalidArgs {
             problem: format!("--onnxruntime: {why}"),

@@ -58,7 +58,7 @@ pub(crate) async fn list(
     let after = fields.position(params.after_position).unwrap_or(0);
     fields.finish(Some(()))?;
     access::check_option(None)?;
-    state.check_generation(params.generation.as_deref())?;
+    state.check_generation("?generation", params.generation.as_deref())?;
     let log_lag = fresh(&state).await;
     let found = state.store.feedback_after(after, limit).await?;
     let next_position = found.last().map_or(after, |last| last.position);

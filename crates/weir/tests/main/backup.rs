@@ -77,6 +77,16 @@ async fn a_backup_under_load_holds_all_that_was_answered_before_it() {
     let (_, page) = server.get("/predictions?after_position=0&limit=1").await;
     let generation = page["generation"].as_str().unwrap().to_owned();
 
+    let mut cursors = Vec::new();
+    for path in ["/predictions?limit=1", "/audit?limit=1"] {
+        let (_, page) = server.get(path).await;
+        let cursor = page["next_cursor"].as_str().unwrap().to_owned();
+        let next = format!("{path}&cursor={cursor}");
+        let (status, rest) = server.get(&next).await;
+        assert_eq!(status, 200, "{next} {rest}");
+        cursors.push((path, cursor));
+    }
+
     let restored = copies.path().join("restored");
     let done = weir(&["restore"], [("--from", &copy), ("--data-dir", &restored)]);
     assert!(done.status.success(), "{done:?}");
@@ -107,6 +117,26 @@ async fn a_backup_under_load_holds_all_that_was_answered_before_it() {
             "{problem}"
         );
         assert_eq!(again.get(&at(own)).await.0, 200);
+    }
+    for (path, cursor) in &cursors {
+        let (status, problem) = again.get(&format!("{path}&cursor={cursor}")).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (410, &json!("generation_gone")),
+            "{problem}"
+        );
+        // Those of releases before had no generation.
+        let (_, last) = cursor.split_once('.').unwrap();
+        let (status, page) = again.get(&format!("{path}&cursor={last}")).await;
+        assert_eq!(status, 200, "{page}");
+        for wrong in ["nonsense", "nonsense.5", "1.2.3"] {
+            let (status, problem) = again.get(&format!("{path}&cursor={wrong}")).await;
+            assert_eq!(
+                (status, &problem["errors"][0]["pointer"]),
+                (422, &json!("?cursor")),
+                "{problem}"
+            );
+        }
     }
     let stream = again
         .http

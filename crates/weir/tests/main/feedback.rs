@@ -347,6 +347,10 @@ async fn labels_that_can_never_match_are_told_and_numbers_are_compared_by_value(
         reasons.contains("labels_never_match: sentiment: 2 labels for version 1 were a number"),
         "{reasons}"
     );
+    let metrics = server.http.get(server.url("/metrics")).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    let series = "weir_labels_never_match{name=\"sentiment\",version=\"1\"} 3\n";
+    assert!(metrics.contains(series), "{metrics}");
 }
 
 #[tokio::test]

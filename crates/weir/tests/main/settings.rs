@@ -168,6 +168,11 @@ fn a_file_is_checked_without_a_server_and_has_a_schema() {
             "--auth none",
         ),
         ("tick_ms = 0\n", false, "tick-ms"),
+        (
+            "group_role = [\"sre=operator\"]\n",
+            false,
+            "no proxy is trusted",
+        ),
         // It can be read, and has no certificate.
         ("upstream_ca = \"Cargo.toml\"\n", false, "no certificate"),
     ] {
