@@ -480,6 +480,7 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
         dropped: 0,
         set_aside: 0,
         rejected: 0,
+        warned: 0,
         receipts: Vec::with_capacity(if with_receipts { answers.len() } else { 0 }),
         errors: Vec::new(),
         receipt: None,
@@ -494,6 +495,7 @@ fn reply(answers: Vec<Answer>, numbers: &[u64], with_receipts: bool) -> Feedback
                     FeedbackStatus::Unmatched => reply.unmatched += 1,
                     FeedbackStatus::Dropped => reply.dropped += 1,
                 }
+                reply.warned += u64::from(receipt.mismatch.is_some());
                 if with_receipts {
                     reply.receipts.push(wire(&of, &receipt));
                 }

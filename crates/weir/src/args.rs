@@ -534,8 +534,8 @@ pub(crate) enum ArtifactCommand {
 
 #[derive(Args)]
 pub(crate) struct PutArtifactArgs {
-    /// The version.
-    #[arg(value_name = "MODEL_ID")]
+    /// The version: its id, or NAME@VERSION.
+    #[arg(value_name = "VERSION")]
     pub(crate) model_id: String,
     /// A file, an archive (.tar or .tar.gz), or a folder, which is packed.
     #[arg(value_name = "PATH")]
@@ -544,8 +544,8 @@ pub(crate) struct PutArtifactArgs {
 
 #[derive(Args)]
 pub(crate) struct GetArtifactArgs {
-    /// The version.
-    #[arg(value_name = "MODEL_ID")]
+    /// The version: its id, or NAME@VERSION.
+    #[arg(value_name = "VERSION")]
     pub(crate) model_id: String,
     /// The file to write.
     #[arg(value_name = "FILE")]
@@ -797,6 +797,22 @@ impl FromStr for Age {
         seconds
             .map(Self)
             .ok_or_else(|| "must be a number with a unit: 90d, 36h, 90m or 3600s".into())
+    }
+}
+
+/// A time in seconds, written with a unit or without.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seconds(pub(crate) u64);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let with_unit = || Age::from_str(text).map(|age| age.0);
+        let seconds = u64::from_str(text).or_else(|_| with_unit());
+        seconds
+            .map(Self)
+            .map_err(|_| "must be a number of seconds, or have a unit: 600, 10m or 4h".into())
     }
 }
 

@@ -30,12 +30,13 @@ async fn send(cli: &Cli, args: &PutArtifactArgs) -> anyhow::Result<()> {
         File::open(&args.path).with_context(named)?
     };
     let (sha256, bytes) = hash(&mut file)?;
+    let model_id = cli.id_of(&args.model_id).await?;
     let progress = bar(bytes, "sent");
     let shown = progress.clone();
     let on_part = move |length: usize| shown.inc(length as u64);
     let sent = cli
         .client
-        .put_artifact(&args.model_id, file, (bytes, sha256.as_str()), on_part)
+        .put_artifact(&model_id, file, (bytes, sha256.as_str()), on_part)
         .await;
     progress.finish_and_clear();
     let version = sent?;
@@ -52,7 +53,10 @@ async fn receive(cli: &Cli, args: &GetArtifactArgs) -> anyhow::Result<()> {
     if path.exists() {
         bail!("{} is there already", path.display());
     }
-    let mut download = cli.client.artifact(&args.model_id).await?;
+    let mut download = cli
+        .client
+        .artifact(&cli.id_of(&args.model_id).await?)
+        .await?;
     let (folder, name) = (path.parent(), path.file_name());
     let folder = folder
         .filter(|folder| !folder.as_os_str().is_empty())

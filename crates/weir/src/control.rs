@@ -163,6 +163,23 @@ impl Cli {
         })
     }
 
+    /// The id of a version, which is given by it or as `NAME@VERSION`.
+    pub(crate) async fn id_of(&self, version: &str) -> anyhow::Result<String> {
+        let Some((name, of)) = version.rsplit_once('@') else {
+            return Ok(version.to_owned());
+        };
+        let versions = self.client.versions().await?;
+        let mut own = versions.iter().filter(|version| version.name == name);
+        if own.clone().next().is_none() {
+            bail!("there is no model {name}; `weir models list` shows all");
+        }
+        let found = own.find(|version| version.version == of);
+        let found = found.with_context(|| {
+            format!("{name} has no version {of}; `weir models list --name {name}` shows all")
+        })?;
+        Ok(found.model_id.clone())
+    }
+
     /// Whether JSON is asked for.
     pub(crate) fn is_json(&self) -> bool {
         self.json
@@ -200,7 +217,8 @@ impl Cli {
             settings["steps"] = json!(args.steps);
         }
         if !args.soak.is_empty() {
-            settings["soak_seconds"] = json!(args.soak);
+            let soak: Vec<u64> = args.soak.iter().map(|soak| soak.0).collect();
+            settings["soak_seconds"] = json!(soak);
         }
         if !args.min_units.is_empty() {
             settings["min_units"] = json!(args.min_units);

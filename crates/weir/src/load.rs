@@ -167,6 +167,8 @@ struct Done {
     recorded: u64,
     duplicate: u64,
     refused: u64,
+    /// Labels of a type that can never equal the prediction.
+    warned: u64,
     /// The first of the refused ones.
     errors: Vec<Value>,
 }
@@ -264,6 +266,13 @@ impl Kind {
                     "the first {done_before} rows were sent by an earlier run; --restart sends them again"
                 ));
             }
+            if done.warned > 0 {
+                lines.push(format!(
+                    "warning: {} labels are of a type that can never equal the prediction; `weir experiment results` and \
+                     `GET /health/ready` name the types",
+                    done.warned
+                ));
+            }
             lines.extend(done.errors.iter().map(|error| {
                 let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
                 format!("line {}: {}", error["line"], text("detail"))
@@ -318,16 +327,16 @@ impl Kind {
                 .client
                 .observe(text)
                 .await
-                .map(|reply| (reply.recorded, reply.duplicate, reply.errors)),
+                .map(|reply| (reply.recorded, reply.duplicate, 0, reply.errors)),
             What::Values => match cli.client.feedback_lines(text).await {
                 Ok(reply) => settled(cli, lines.len() as u64, reply).await.map(|reply| {
                     let new = reply.recorded + reply.replaced + reply.unmatched + reply.dropped;
-                    (new, reply.duplicate, reply.errors)
+                    (new, reply.duplicate, reply.warned, reply.errors)
                 }),
                 Err(error) => Err(error),
             },
         };
-        let (recorded, duplicate, errors) = match answer {
+        let (recorded, duplicate, warned, errors) = match answer {
             Ok(answer) => answer,
             // All of them were refused: the problem lists the first ones by the lines of the batch.
             Err(api::ClientError::Refused(problem))
@@ -367,6 +376,7 @@ impl Kind {
         };
         done.recorded += recorded;
         done.duplicate += duplicate;
+        done.warned += warned;
         for error in errors {
             let line = lines.get((error.line as usize).wrapping_sub(1)).copied();
             done.refuse(line.unwrap_or(error.line), &error.detail, args)?;

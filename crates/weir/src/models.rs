@@ -34,18 +34,21 @@ pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
                 })
             }
             ModelsCommand::Show { model_id } => {
-                let version = cli.client.version(model_id).await?;
+                let version = cli.client.version(&cli.id_of(model_id).await?).await?;
                 cli.print(&version, || shown(&version))
             }
             ModelsCommand::Activate {
                 model_id,
                 traffic_percent,
             } => {
-                let version = cli.client.activate(model_id, *traffic_percent).await?;
+                let version = cli
+                    .client
+                    .activate(&cli.id_of(model_id).await?, *traffic_percent)
+                    .await?;
                 cli.print(&version, || weighted(&version))
             }
             ModelsCommand::Deactivate { model_id } => {
-                let version = cli.client.deactivate(model_id).await?;
+                let version = cli.client.deactivate(&cli.id_of(model_id).await?).await?;
                 cli.print(&version, || weighted(&version))
             }
             ModelsCommand::Update {
@@ -62,16 +65,25 @@ pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
                     }),
                 });
                 let body: PatchVersion = serde_json::from_value(body)?;
-                let version = cli.client.patch_version(model_id, &body).await?;
+                let version = cli
+                    .client
+                    .patch_version(&cli.id_of(model_id).await?, &body)
+                    .await?;
                 cli.print(&version, || weighted(&version))
             }
             ModelsCommand::Delete { model_id } => {
-                let said = cli.client.delete_version(model_id).await?;
+                let said = cli
+                    .client
+                    .delete_version(&cli.id_of(model_id).await?)
+                    .await?;
                 cli.print(&said, || said.message.clone())
             }
             ModelsCommand::Shadow { model_id, percent } => {
                 let body = SetShadow { percent: *percent };
-                let version = cli.client.set_shadow(model_id, &body).await?;
+                let version = cli
+                    .client
+                    .set_shadow(&cli.id_of(model_id).await?, &body)
+                    .await?;
                 cli.print(&version, || {
                     format!(
                         "version {} of {} gets copies of {} % of the requests",
@@ -348,7 +360,10 @@ async fn shadow_report(cli: &Cli, args: &ShadowReportArgs) -> anyhow::Result<Sha
         .iter()
         .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
         .collect();
-    Ok(cli.client.shadow_report(&args.model_id, &query).await?)
+    Ok(cli
+        .client
+        .shadow_report(&cli.id_of(&args.model_id).await?, &query)
+        .await?)
 }
 
 /// Both sides of the pairs, and what the labels say.

@@ -24,12 +24,14 @@ pub(crate) enum ModelsCommand {
     Register(RegisterArgs),
     /// Show one version.
     Show {
-        /// Its id, such as model-0123456789ab.
+        /// Its id, such as model-0123456789ab, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
     },
     /// Give a version a weight.
     Activate {
-        /// Its id.
+        /// Its id, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
         /// Its weight, in percent.
         #[arg(value_name = "PERCENT")]
@@ -37,14 +39,16 @@ pub(crate) enum ModelsCommand {
     },
     /// Take a version out of the traffic.
     Deactivate {
-        /// Its id.
+        /// Its id, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
     },
     /// Change what is said of a version, or take it out of use.
     ///
     /// Example: weir models update model-0123456789ab --status testing
     Update {
-        /// Its id.
+        /// Its id, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
         /// The new status; `activate` makes a version active.
         #[arg(long, value_parser = ["inactive", "testing", "deprecated"])]
@@ -58,14 +62,16 @@ pub(crate) enum ModelsCommand {
     },
     /// Delete a version that is not active, with everything that was logged of it.
     Delete {
-        /// Its id.
+        /// Its id, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
     },
     /// Send a version copies of a share of the requests; callers never see what it answers.
     ///
     /// Example: weir models shadow model-0123456789ab 10
     Shadow {
-        /// Its id.
+        /// Its id, or NAME@VERSION.
+        #[arg(value_name = "VERSION")]
         model_id: String,
         /// The share, in percent; 0 ends it.
         percent: f64,
@@ -76,7 +82,8 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Args)]
 pub(crate) struct ShadowReportArgs {
-    /// The version that gets the copies.
+    /// The version that gets the copies: its id, or NAME@VERSION.
+    #[arg(value_name = "VERSION")]
     pub(crate) model_id: String,
     /// Only copies of requests at or after this time (RFC 3339).
     #[arg(long)]

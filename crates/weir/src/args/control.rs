@@ -1,5 +1,6 @@
 //! Flags of the commands that control experiments of a running server, and of their simulations.
 
+use super::Seconds;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -145,10 +146,10 @@ pub(crate) struct StartRolloutArgs {
     /// The candidate's share at each step, in percent [default: 1,5,25,50,100]
     #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
     pub(crate) steps: Vec<f64>,
-    /// How long each step lasts at least, in seconds: one for all or one per step
-    /// [default: 600,1800,3600,14400,14400]
-    #[arg(long, value_delimiter = ',', value_name = "SECONDS")]
-    pub(crate) soak: Vec<u64>,
+    /// How long each step lasts at least, in seconds or with a unit: one for all or one per step
+    /// [default: 10m,30m,1h,4h,4h]
+    #[arg(long, value_delimiter = ',', value_name = "TIME")]
+    pub(crate) soak: Vec<Seconds>,
     /// Units that the candidate needs at a step: one for all or one per step [default: enough to find
     /// twice the control's error rate]
     #[arg(long, value_delimiter = ',', value_name = "UNITS")]

@@ -169,3 +169,41 @@ async fn an_error_names_the_command_and_leaves_nothing_behind() {
         "{results}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_have_names_times_have_units_and_labels_that_never_match_are_counted() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1.0.0", vader()).await;
+    let two = server.register("2.0.0", afinn()).await;
+    let weir = |args: &str| run(&server, &args.split(' ').collect::<Vec<_>>());
+    let refused = |args: &str| {
+        let output = weir(args);
+        assert!(!output.status.success(), "{args}");
+        text(&output.stderr)
+    };
+
+    said(&weir("models activate sentiment@1.0.0 100"));
+    let shown = said(&weir("models show sentiment@2.0.0"));
+    assert!(shown.contains(&two), "{shown}");
+    assert!(refused("models delete sentiment@3").contains("sentiment has no version 3"));
+    assert!(refused("models delete other@1.0.0").contains("no model other"));
+
+    said(&weir(
+        "rollout start --name sentiment --control 1.0.0 --candidate 2.0.0 --steps 10,100 --soak 10m,90",
+    ));
+    let (_, started) = server.get("/experiments").await;
+    let soak = &started[0]["rollout"]["soak_seconds"];
+    assert_eq!(soak, &json!([600, 90]), "{started}");
+    assert!(
+        refused("rollout start --name sentiment --control 1.0.0 --candidate 2.0.0 --soak soon")
+            .contains("600, 10m or 4h")
+    );
+
+    let (_, reply) = server.post("/predict", json!({"text": "good"})).await;
+    let rows = data.path().join("labels.ndjson");
+    let row = json!({"prediction_id": reply["prediction_id"], "label": 1});
+    std::fs::write(&rows, row.to_string()).unwrap();
+    let loaded = said(&weir(&format!("feedback load {}", rows.display())));
+    assert!(loaded.contains("warning: 1 labels"), "{loaded}");
+}
