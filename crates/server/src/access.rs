@@ -149,21 +149,23 @@ pub(crate) fn admit<B>(
     address: IpAddr,
     changes: bool,
 ) -> ApiResult<Arc<Caller>> {
-    border::check(request, &state.config)?;
-    let config = &state.config;
-    let mut caller = match config.auth {
+    let border = state.border.load();
+    border::check(request, &border)?;
+    let mut caller = match state.config.auth {
         Auth::None if !changes => return Ok(Arc::clone(&ANYBODY)),
         Auth::None => Caller::anybody(),
         Auth::Required => match state.keys.caller(request, state.clock.now())? {
             Some(caller) => caller,
             // A call with a key is the key's, whatever a proxy says.
-            None => proxy::caller(request.headers(), address, config).ok_or_else(keys::needed)?,
+            None => {
+                proxy::caller(request.headers(), address, &border.proxy).ok_or_else(keys::needed)?
+            }
         },
     };
     if !changes {
         return Ok(Arc::new(caller));
     }
-    caller.address = Some(proxy::address(request.headers(), address, config));
+    caller.address = Some(proxy::address(request.headers(), address, &border.proxy));
     caller.reason = reason(request.headers())?;
     Ok(Arc::new(caller))
 }

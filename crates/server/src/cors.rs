@@ -1,10 +1,12 @@
 //! Which web pages may call this server from a browser (CORS). None, unless they are listed.
 
+use crate::state::AppState;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LINK, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method};
 use std::str::FromStr;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// A scheme, a host and perhaps a port, such as `https://app.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +64,15 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(plain)
 }
 
-/// Answers browsers that ask for pages of these origins. Cookies are never allowed: the session of
+/// Answers browsers that ask for pages of the origins that are listed. Cookies are never allowed: the session of
 /// the dashboard is for its own page. Keys come in a header.
-pub(crate) fn allow(router: Router, origins: &[Origin]) -> Router {
-    if origins.is_empty() {
-        return router;
-    }
-    let origins: Vec<HeaderValue> = origins.iter().map(|origin| origin.0.clone()).collect();
+pub(crate) fn allow(router: Router, state: AppState) -> Router {
+    let is_listed = move |origin: &HeaderValue, _: &Parts| {
+        let border = state.border.load();
+        border.cors_origins.iter().any(|listed| listed.0 == *origin)
+    };
     let cors = CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(AllowOrigin::predicate(is_listed))
         .allow_methods([
             Method::GET,
             Method::POST,

@@ -43,22 +43,27 @@ type Body = Either<Full<Bytes>, axum::body::Body>;
 pub(crate) struct Front {
     state: AppState,
     router: TowerToHyperService<Router>,
-    /// Whether replies need nothing that only the router adds.
-    direct: bool,
+    /// The same with what the scripts of other pages need.
+    for_pages: TowerToHyperService<Router>,
     /// How long an idle connection is kept: what its caller keeps it for is his to say, and no longer than this.
     hint: HeaderValue,
 }
 
 impl Front {
-    pub(crate) fn new(state: AppState, router: Router, direct: bool) -> Self {
+    pub(crate) fn new(state: AppState, router: Router, for_pages: Router) -> Self {
         let seconds = state.config.idle_timeout.as_secs().max(1);
         let hint = HeaderValue::from_str(&format!("timeout={seconds}"));
         Self {
             hint: hint.expect("digits are ASCII"),
-            direct,
+            for_pages: TowerToHyperService::new(for_pages),
             state,
             router: TowerToHyperService::new(router),
         }
+    }
+
+    /// Whether the scripts of other pages may call, whose replies need what only the router adds.
+    fn answers_pages(&self) -> bool {
+        !self.state.border.load().cors_origins.is_empty()
     }
 
     /// Where it is counted what is answered.
@@ -74,7 +79,10 @@ impl Front {
     ) -> Result<Response<Body>, Infallible> {
         busy.begin();
         let hint = (request.version() == Version::HTTP_11).then(|| self.hint.clone());
-        if self.direct && request.method() == Method::GET && request.uri().path() == "/health" {
+        if !self.answers_pages()
+            && request.method() == Method::GET
+            && request.uri().path() == "/health"
+        {
             let mut healthy = json(Bytes::from_static(HEALTHY));
             healthy
                 .headers_mut()
@@ -134,7 +142,8 @@ impl Front {
         let by_name = is_post && path.starts_with("/models/by-name/") && path.ends_with("/predict");
         let predicts = plain || by_name;
         let decides = is_post && path == "/decide";
-        if self.direct && (plain || decides) && request.uri().query().is_none() {
+        let answers_pages = self.answers_pages();
+        if !answers_pages && (plain || decides) && request.uri().query().is_none() {
             let place = Some(direct_place(decides));
             return Ok(match self.answer_directly(request, peer, decides).await {
                 Ok(said) => Answered {
@@ -152,11 +161,16 @@ impl Front {
         let changes = !request.method().is_safe() && !lasts_by_itself;
         let admission: Admission = access::admit(&self.state, &request, peer, changes);
         request.extensions_mut().insert(admission);
+        let router = if answers_pages {
+            &self.for_pages
+        } else {
+            &self.router
+        };
         let response = if !changes {
-            self.router.call(request).await?
+            router.call(request).await?
         } else {
             // What was asked for is done, and published, whether or not its caller waits for it.
-            let router = self.router.clone();
+            let router = router.clone();
             self.state
                 .detached(async move { router.call(request).await })
                 .await?

@@ -74,6 +74,7 @@ mod unknown;
 mod webhooks;
 
 pub use access::Auth;
+pub use access::border::Border;
 pub use access::proxy::Proxy;
 pub use axum::http::HeaderName;
 pub use clock::Clock;
@@ -138,12 +139,8 @@ pub struct Config {
     pub max_predictions: usize,
     /// Whether callers need keys.
     pub auth: Auth,
-    /// Names that the server answers to, beside addresses and those of this machine; `*.` stands for any name below.
-    pub allowed_hosts: Vec<String>,
-    /// A proxy that says who its users are.
-    pub proxy: Proxy,
-    /// The web pages, by origin, whose scripts may call this server; none by default.
-    pub cors_origins: Vec<Origin>,
+    /// Who may call it, and by which names; [`Server::reloading`] changes that.
+    pub border: Border,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
     /// How long a connection is kept that has nothing to do: longer than load balancers keep theirs.
@@ -224,9 +221,7 @@ impl Config {
             max_connections: 4096,
             max_predictions: 1024,
             auth: Auth::None,
-            allowed_hosts: Vec::new(),
-            proxy: Proxy::default(),
-            cors_origins: Vec::new(),
+            border: Border::default(),
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
@@ -348,10 +343,16 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// What has the server read again what may change while it runs: its certificate, and the clock where that has jumped.
-    pub fn reloading(&self) -> impl Fn() + Send + Sync + use<> {
+    /// What has the server take what may change while it runs: its certificate, the clock where that has jumped, and who may
+    /// call it, where that is given.
+    pub fn reloading(&self) -> impl Fn(Option<Border>) + Send + Sync + use<> {
         let state = self.state.clone();
-        move || state.reload.notify_one()
+        move |border| {
+            if let Some(border) = border {
+                state.border.store(Arc::new(border));
+            }
+            state.reload.notify_one();
+        }
     }
 
     /// The key for everything that was made because there was none. Nobody is told it again.
@@ -382,9 +383,9 @@ impl Server {
     }
 
     async fn run_until(self, shutdown: BoxFuture<'static, ()>) -> anyhow::Result<()> {
-        let router = cors::allow(router(self.state.clone()), &self.config.cors_origins);
-        let direct = self.config.cors_origins.is_empty();
-        let front = front::Front::new(self.state.clone(), router, direct);
+        let router = router(self.state.clone());
+        let for_pages = cors::allow(router.clone(), self.state.clone());
+        let front = front::Front::new(self.state.clone(), router, for_pages);
         let shutdown = async {
             shutdown.await;
             self.state.closing.cancel();

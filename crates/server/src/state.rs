@@ -12,7 +12,9 @@ use crate::requests::Requests;
 use crate::secret_file;
 use crate::shadow::Shadows;
 use crate::snapshot::{Snapshot, Sources, load_all};
-use crate::{Config, StartError, events, export, lines, looks, pages, reuse, settings, webhooks};
+use crate::{
+    Border, Config, StartError, events, export, lines, looks, pages, reuse, settings, webhooks,
+};
 use api::ErrorCode;
 use arc_swap::ArcSwap;
 use journal::{Folder, Journal, Options};
@@ -91,6 +93,8 @@ pub(crate) struct Shared {
     /// For reports that read the log row by row.
     pub(crate) reports: Semaphore,
     pub(crate) config: Config,
+    /// Who may call the server, as it was read last.
+    pub(crate) border: ArcSwap<Border>,
     /// Counts what happens, for those who wait for it.
     pub(crate) news: watch::Sender<u64>,
     /// Cancelled when the server ends, for those who would wait longer.
@@ -220,6 +224,7 @@ impl AppState {
             streams: Arc::default(),
             reports: Semaphore::new(REPORTS),
             config: config.clone(),
+            border: ArcSwap::from_pointee(config.border.clone()),
             news: watch::Sender::new(0),
             closing: CancellationToken::new(),
             published: Mutex::new(published),

@@ -25,8 +25,9 @@ use clap::{
     ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 use serde_json::json;
-use server::{Config, Engines, HeaderName, Origin, Proxy, TlsFiles};
+use server::{Border, Config, Engines, HeaderName, Origin, Proxy, TlsFiles};
 use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -1217,13 +1218,7 @@ impl ServeArgs {
             }
             _ => server::Auth::None,
         };
-        if self.trusted_proxies.is_empty() && !self.group_roles.is_empty() {
-            return Err(InvalidArgs {
-                problem: "--group-role says what users of a proxy may do, and no proxy is trusted"
-                    .into(),
-                hint: "name its address with --trusted-proxy, or leave --group-role out",
-            });
-        }
+        let border = self.border()?;
         let engines = Engines::find(self.onnxruntime.as_deref());
         let engines = engines.map_err(|why| InvalidArgs {
             problem: format!("--onnxruntime: {why}"),
@@ -1240,14 +1235,7 @@ impl ServeArgs {
             max_connections: self.max_connections,
             max_predictions: self.max_predictions,
             auth,
-            allowed_hosts: self.allowed_hosts.clone(),
-            proxy: Proxy {
-                trusted: self.trusted_proxies.clone(),
-                user_header: Some(self.user_header.clone()),
-                groups_header: Some(self.groups_header.clone()),
-                roles: self.group_roles.clone(),
-            },
-            cors_origins: self.cors_origins.clone(),
+            border,
             header_timeout: self.header_timeout_ms.0,
             idle_timeout: self.idle_timeout_ms.0,
             write_timeout: self.write_timeout_ms.0,
@@ -1270,6 +1258,30 @@ impl ServeArgs {
             model_memory_bytes: self.model_memory_mb << 20,
             model_load_timeout: self.model_load_timeout_ms.0,
             ..Config::new(listen, self.data_dir.clone())
+        })
+    }
+
+    /// Who may call the server, and by which names.
+    ///
+    /// # Errors
+    /// When the settings do not go together.
+    pub(crate) fn border(&self) -> Result<Border, InvalidArgs> {
+        if self.trusted_proxies.is_empty() && !self.group_roles.is_empty() {
+            return Err(InvalidArgs {
+                problem: "--group-role says what users of a proxy may do, and no proxy is trusted"
+                    .into(),
+                hint: "name its address with --trusted-proxy, or leave --group-role out",
+            });
+        }
+        Ok(Border {
+            allowed_hosts: self.allowed_hosts.clone(),
+            cors_origins: self.cors_origins.clone(),
+            proxy: Proxy {
+                trusted: self.trusted_proxies.clone(),
+                user_header: Some(self.user_header.clone()),
+                groups_header: Some(self.groups_header.clone()),
+                roles: self.group_roles.clone(),
+            },
         })
     }
 }
@@ -1326,6 +1338,65 @@ pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
     parse_from(std::env::args_os().collect())
 }
 
+/// The settings of a server, as they are read while it runs.
+pub(crate) struct Settings {
+    /// Who may call it.
+    pub(crate) border: Border,
+    /// All of them, by name, as they are written.
+    written: BTreeMap<String, Vec<OsString>>,
+}
+
+/// What may change while a server runs.
+const TAKEN: [&str; 6] = [
+    "allowed-host",
+    "cors-origin",
+    "trusted-proxy",
+    "user-header",
+    "groups-header",
+    "group-role",
+];
+
+impl Settings {
+    /// What was typed for `weir serve`, with what its file says now.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    pub(crate) fn read() -> Result<Self, InvalidArgs> {
+        let matches = matches_of(std::env::args_os().collect())?;
+        let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error));
+        let (Command::Serve(serve), Some(("serve", matches))) =
+            (&args.command, matches.subcommand())
+        else {
+            unreachable!("a server was started with them");
+        };
+        let command = LowArgs::command();
+        let known = command.find_subcommand("serve").into_iter();
+        let known = known.flat_map(|serve| serve.get_arguments());
+        let written = known.filter_map(|arg| {
+            let values = matches.get_raw(arg.get_id().as_str())?;
+            Some((
+                arg.get_long()?.to_owned(),
+                values.map(OsString::from).collect(),
+            ))
+        });
+        Ok(Self {
+            border: serve.border()?,
+            written: written.collect(),
+        })
+    }
+
+    /// Names of settings that are written otherwise than `before`, and that only a start reads.
+    pub(crate) fn for_a_start(&self, before: &Self) -> Vec<String> {
+        let names = self.written.keys().chain(before.written.keys());
+        let names: BTreeSet<&String> = names.collect();
+        let changed = names
+            .into_iter()
+            .filter(|name| self.written.get(*name) != before.written.get(*name))
+            .filter(|name| !TAKEN.contains(&name.as_str()));
+        changed.map(|name| format!("--{name}")).collect()
+    }
+}
+
 /// The settings of a file, as a server that is started with it would have them.
 ///
 /// # Errors
@@ -1359,24 +1430,35 @@ fn end(error: &clap::Error) -> ! {
 }
 
 fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, InvalidArgs> {
+    let matches = matches_of(typed)?;
+    Ok(LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error)))
+}
+
+fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, InvalidArgs> {
     let matches = LowArgs::command().try_get_matches_from(&typed);
     let matches = matches.unwrap_or_else(|error| end(&error));
     let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error));
-    let (Command::Serve(serve), Some(("serve", matches))) = (&args.command, matches.subcommand())
+    let (Command::Serve(serve), Some(("serve", of_serve))) = (&args.command, matches.subcommand())
     else {
-        return Ok(args);
+        return Ok(matches);
     };
     let Some(path) = &serve.config else {
-        return Ok(args);
+        return Ok(matches);
     };
-    let settings = from_file(path, matches)?;
+    let settings = from_file(path, of_serve)?;
     // What was typed is right by itself.
     // What comes after `--` is no flag.
     let end = typed.iter().position(|arg| arg == "--");
     let mut all = typed;
     let end = end.unwrap_or(all.len());
     all.splice(end..end, settings);
-    LowArgs::try_parse_from(all).map_err(|error| {
+    let matches = LowArgs::command().try_get_matches_from(all);
+    // Values are looked at when they are taken out.
+    let taken = matches.and_then(|matches| {
+        LowArgs::from_arg_matches(&matches)?;
+        Ok(matches)
+    });
+    taken.map_err(|error| {
         let said = error.to_string();
         // All of its first paragraph: what is missing stands on lines of its own.
         let lines = said

@@ -1,7 +1,7 @@
 //! `weir serve`.
 
-use crate::args::{LogFormat, ServeArgs};
-use server::{Clock, Server};
+use crate::args::{LogFormat, ServeArgs, Settings};
+use server::{Border, Clock, Server};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +37,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let server = Server::bind(config, Clock::system()).await?;
         let reload = server.reloading();
+        let started_with = Settings::read()?;
         let mut hangup = signal(SignalKind::hangup())?;
         // Nobody shall end it by a signal that means nothing to it.
         let mut user = signal(SignalKind::user_defined1())?;
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let reloads = async {
             loop {
                 tokio::select! {
-                    _ = hangup.recv() => reload(),
+                    _ = hangup.recv() => reload(read_again(&started_with)),
                     _ = user.recv() => {}
                 }
             }
@@ -63,6 +64,28 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Reads the settings again; what is wrong with them is said, and they stay as they were.
+fn read_again(started_with: &Settings) -> Option<Border> {
+    match Settings::read() {
+        Ok(again) => {
+            let unread = again.for_a_start(started_with);
+            if unread.is_empty() {
+                tracing::info!("the settings were read again");
+            } else {
+                tracing::warn!(
+                    settings = unread.join(", "),
+                    "the settings were read again; these have changed, and are taken at the next start"
+                );
+            }
+            Some(again.border)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the settings cannot be read again, and stay as they were");
+            None
+        }
+    }
 }
 
 /// Ends at the first SIGTERM or SIGINT.

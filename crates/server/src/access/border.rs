@@ -4,7 +4,8 @@
 //! So a request must name the server by an address, by a name of this machine, or by one that was allowed; and where a
 //! browser says which page a request is from, it must be from here, or from one that was allowed.
 
-use crate::Config;
+use super::proxy::Proxy;
+use crate::cors::Origin;
 use crate::error::{ApiError, ApiResult};
 use api::ErrorCode;
 use axum::http::header::{HOST, ORIGIN};
@@ -14,16 +15,27 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
+/// Who may call the server, and by which names: what may change while it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Border {
+    /// Names that the server answers to, beside addresses and those of this machine; `*.` stands for any name below.
+    pub allowed_hosts: Vec<String>,
+    /// The web pages, by origin, whose scripts may call this server; none by default.
+    pub cors_origins: Vec<Origin>,
+    /// A proxy that says who its users are.
+    pub proxy: Proxy,
+}
+
 /// Whether a request is from here, as far as a browser would say where it is from.
 ///
 /// # Errors
 /// When it is not, or does not say for whom it is.
-pub(crate) fn check<B>(request: &Request<B>, config: &Config) -> ApiResult<()> {
+pub(crate) fn check<B>(request: &Request<B>, border: &Border) -> ApiResult<()> {
     let headers = request.headers();
     let host = host_of(request)?;
     let name = name_of(host);
     if !is_here(name)
-        && !config
+        && !border
             .allowed_hosts
             .iter()
             .any(|allowed| same(allowed, name))
@@ -38,7 +50,7 @@ pub(crate) fn check<B>(request: &Request<B>, config: &Config) -> ApiResult<()> {
         // Nothing is done for it, and whether its page may call is said by CORS.
         return Ok(());
     }
-    from_here(headers, host, config, is_page(request))
+    from_here(headers, host, border, is_page(request))
 }
 
 /// For whom a request is.
@@ -112,7 +124,7 @@ fn is_page<B>(request: &Request<B>) -> bool {
     request.method().is_safe() && shown
 }
 
-fn from_here(headers: &HeaderMap, host: &str, config: &Config, is_page: bool) -> ApiResult<()> {
+fn from_here(headers: &HeaderMap, host: &str, border: &Border, is_page: bool) -> ApiResult<()> {
     let (origin, site) = (headers.get(ORIGIN), headers.get(&SITE));
     if origin.is_none() && site.is_none() {
         return Ok(());
@@ -121,7 +133,7 @@ fn from_here(headers: &HeaderMap, host: &str, config: &Config, is_page: bool) ->
     if origin.is_some() {
         let of = text.and_then(|origin| origin.split_once("://"));
         let is_own = of.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-        let mut allowed = config.cors_origins.iter();
+        let mut allowed = border.cors_origins.iter();
         return match is_own || allowed.any(|allowed| Some(allowed.as_str()) == text) {
             true => Ok(()),
             false => Err(foreign(text.unwrap_or("another site"))),
@@ -147,13 +159,13 @@ fn foreign(origin: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
 
-    fn config() -> Config {
-        let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 1)), "x".into());
-        config.allowed_hosts = vec!["weir.example.com".into(), "*.internal".into()];
-        config.cors_origins = vec!["https://app.example.com".parse().unwrap()];
-        config
+    fn border() -> Border {
+        Border {
+            allowed_hosts: vec!["weir.example.com".into(), "*.internal".into()],
+            cors_origins: vec!["https://app.example.com".parse().unwrap()],
+            ..Border::default()
+        }
     }
 
     fn code(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<ErrorCode> {
@@ -162,7 +174,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        check(&request, &config()).err().map(|error| error.code())
+        check(&request, &border()).err().map(|error| error.code())
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! named are believed.
 
 use super::Caller;
-use crate::Config;
 use axum::http::{HeaderMap, HeaderName};
 use std::net::{IpAddr, SocketAddr};
 use types::{Role, Scope};
@@ -24,8 +23,7 @@ pub struct Proxy {
 }
 
 /// Who a trusted proxy says that calls.
-pub(super) fn caller(headers: &HeaderMap, address: IpAddr, config: &Config) -> Option<Caller> {
-    let proxy = &config.proxy;
+pub(super) fn caller(headers: &HeaderMap, address: IpAddr, proxy: &Proxy) -> Option<Caller> {
     if !is_trusted(address, proxy) {
         return None;
     }
@@ -64,8 +62,8 @@ fn is_trusted(address: IpAddr, proxy: &Proxy) -> bool {
 }
 
 /// The address of who calls: as a trusted proxy says, which adds it at the end of what it was told.
-pub(super) fn address(headers: &HeaderMap, address: IpAddr, config: &Config) -> IpAddr {
-    if !is_trusted(address, &config.proxy) {
+pub(super) fn address(headers: &HeaderMap, address: IpAddr, proxy: &Proxy) -> IpAddr {
+    if !is_trusted(address, proxy) {
         return address;
     }
     let said = headers.get_all("x-forwarded-for").iter().next_back();
@@ -87,9 +85,8 @@ mod tests {
 
     #[test]
     fn headers_are_believed_of_the_proxy_alone() {
-        let mut config = Config::new("127.0.0.1:1".parse().unwrap(), "x".into());
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
-        config.proxy = Proxy {
+        let trusted = Proxy {
             trusted: vec![proxy],
             user_header: Some("x-forwarded-user".parse().unwrap()),
             groups_header: Some("x-forwarded-groups".parse().unwrap()),
@@ -106,7 +103,7 @@ mod tests {
             headers
         };
         let role = |headers: &HeaderMap, address| {
-            caller(headers, address, &config).and_then(|found| found.role)
+            caller(headers, address, &trusted).and_then(|found| found.role)
         };
         let both = headers("ann", "data, sre");
         assert_eq!(role(&both, proxy), Some(Role::Operator));
@@ -116,7 +113,7 @@ mod tests {
         let mut twice = headers("ann", "sre");
         twice.append("x-forwarded-user", "root".parse().unwrap());
         assert_eq!(role(&twice, proxy), None);
-        assert_eq!(address(&both, proxy, &config).to_string(), "192.0.2.7");
+        assert_eq!(address(&both, proxy, &trusted).to_string(), "192.0.2.7");
         for (said, wanted) in [
             ("9.9.9.9, 1.2.3.4,", "1.2.3.4"),
             ("[2001:db8::1]:99", "2001:db8::1"),
@@ -127,12 +124,12 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", said.parse().unwrap());
             assert_eq!(
-                address(&headers, proxy, &config).to_string(),
+                address(&headers, proxy, &trusted).to_string(),
                 wanted,
                 "{said}"
             );
         }
         let direct = "192.0.2.9".parse().unwrap();
-        assert_eq!(address(&both, direct, &config), direct);
+        assert_eq!(address(&both, direct, &trusted), direct);
     }
 }
