@@ -748,9 +748,12 @@ pub struct Shown {
     /// Whether the effect has changed since the beginning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub effect_changed: bool,
-    /// How many values of both arms had taken the place of others by the look that `p` and `ln_e_harm` are of.
+    /// How many values of the control and of the candidate had taken the place of others by the look that `p` and `ln_e_harm` are of.
     #[serde(default)]
-    pub corrected: u64,
+    pub replaced: [u64; 2],
+    /// How many more of each leave them as they are.
+    #[serde(default)]
+    pub tolerated: [f64; 2],
 }
 
 /// That a candidate was better, or worse, as it is stored; times are in microseconds since 1970.

@@ -76,7 +76,8 @@ pub struct FeedbackReply {
     pub set_aside: u64,
     /// Values that were refused; `errors` says why.
     pub rejected: u64,
-    /// Values of the above whose receipt has a `warning`: labels of a type that can never equal the prediction.
+    /// Values of the above whose receipt has a `warning`: labels of a type that can never equal the prediction. An answer of 202 does
+    /// not know them yet.
     #[serde(default)]
     pub warned: u64,
     /// One per value that was not refused, in their order; left out with `receipts=false`.

@@ -6,8 +6,8 @@ use crate::unit::{Delta, Gain};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use types::{
-    BuiltIn, Combine, EvidenceRule, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing,
-    Per, Status, Timestamp, VersionKey,
+    BuiltIn, Combine, ExperimentDefinition, ExperimentKey, Measured, Metric, Missing, Per, Status,
+    Timestamp, VersionKey,
 };
 
 /// A prediction's place in an experiment.
@@ -93,8 +93,8 @@ impl Outcome {
             after: self.value.unwrap_or(0.0),
             valued: self.value.is_some() && before.value.is_none(),
             bad: is_bad(self),
-            corrected: (metric.rule() == EvidenceRule::Arrivals && is_bad(before) && !is_bad(self))
-                .then_some(metric.direction),
+            was_bad: is_bad(before),
+            counted_elsewhere: false,
             fresh: true,
             delay: 0,
         }

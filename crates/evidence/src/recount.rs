@@ -51,7 +51,7 @@ pub struct Exposed {
 pub struct Given {
     /// The value.
     pub value: f64,
-    /// 1 where it was counted as the first event of its unit, -1 where the one of another value was taken back with it.
+    /// The sum of 1 for each time that it was counted as the event of its unit, and -1 for each time that it took that back.
     pub event: i64,
     /// The value that had come in time for bets, where one had.
     pub in_time: Option<f64>,

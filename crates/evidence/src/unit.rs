@@ -5,7 +5,7 @@ use crate::exact::ExactSum;
 use crate::part::Parts;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use types::{CovariateSums, Direction, Exposures, Metric, MetricSums, PartSums, Scale};
+use types::{CovariateSums, Exposures, Metric, MetricSums, PartSums, Scale};
 
 /// Whole numbers up to here are exact.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -297,9 +297,10 @@ pub struct Gain {
     pub valued: bool,
     /// The value is the bad one of a binary metric.
     pub bad: bool,
-    /// The value took the place of the bad one of a metric of this direction whose events are evidence: an event that
-    /// nothing is left of is taken back.
-    pub corrected: Option<Direction>,
+    /// And so was the one whose place it took: an event that nothing is left of is taken back.
+    pub was_bad: bool,
+    /// The event of its unit is counted in another epoch.
+    pub counted_elsewhere: bool,
     /// Its unit came to the experiment in this epoch.
     pub fresh: bool,
     /// How long after the prediction the value came, in seconds.
@@ -326,8 +327,8 @@ pub struct UnitMetric {
     /// One, where the metric has no window.
     stretches: SmallVec<[Stretch; 1]>,
     valued: bool,
-    /// A bad value was counted as an event of the unit.
-    pub event: bool,
+    /// The stretch in which a bad value was counted as the event of the unit.
+    event: Option<i64>,
     /// What bets see of it.
     pub outcome: UnitOutcome,
 }
@@ -404,6 +405,8 @@ struct Stretch {
     start: i64,
     count: u64,
     sum: ExactSum,
+    /// Bad values.
+    bad: u64,
 }
 
 /// The sums of a unit up to some stretch.
@@ -432,17 +435,19 @@ const MATURED: i64 = -1;
 const MANY: usize = 8;
 
 impl UnitMetric {
-    /// Of a unit with one prediction: whether it counts, and its value so far.
-    pub fn of_one(start: i64, counts: bool, value: Option<f64>) -> Self {
+    /// Of a unit with one prediction: whether it counts, its value so far, and whether that was counted as an event, of which there
+    /// is one for each bad value.
+    pub fn of_one(start: i64, counts: bool, value: Option<f64>, event: bool) -> Self {
         let one = Stretch {
             start,
             count: u64::from(counts),
             sum: value.unwrap_or(0.0).into(),
+            bad: u64::from(event),
         };
         Self {
             stretches: SmallVec::from_buf([one]),
             valued: value.is_some(),
-            event: false,
+            event: event.then_some(start),
             outcome: UnitOutcome::default(),
         }
     }
@@ -465,10 +470,10 @@ impl UnitMetric {
         }
         let at = self.place(start, cutoff);
         let (x, delta) = (&gain.sum, gain.count as f64);
-        let is_taken_back = self.event && self.corrects_the_last(gain);
         // R + s, and N + d.
         let mut until = Running::of(&self.stretches[at]);
         self.stretches[..at].iter().for_each(|s| until.add(s));
+        let counts_event = gain.bad && !gain.counted_elsewhere && self.event.is_none();
         let own = &mut self.stretches[at];
         let count = until.count as f64;
         let mut change = Delta {
@@ -479,8 +484,7 @@ impl UnitMetric {
             values: i64::from(gain.valued),
             value_units: i64::from(gain.valued && !self.valued),
             fresh_values: i64::from(gain.valued && !self.valued && gain.fresh),
-            // In the stretch of the prediction whose value it was, which may not be the one that the event was counted in.
-            events: i64::from(gain.bad && !self.event) - i64::from(is_taken_back),
+            events: i64::from(counts_event),
             ..Delta::default()
         };
         // 2(R + s)x + x², and x(N + d + δ) + (R + s)δ.
@@ -491,8 +495,21 @@ impl UnitMetric {
         changes(own.start, change);
         own.count += gain.count;
         own.sum.add_sum(x);
+        own.bad = (own.bad + u64::from(gain.bad)).saturating_sub(u64::from(gain.was_bad));
         self.valued |= gain.valued;
-        self.event = (self.event || gain.bad) && !is_taken_back;
+        if counts_event {
+            self.event = Some(own.start);
+        } else if gain.was_bad
+            && self.stretches.iter().all(|stretch| stretch.bad == 0)
+            && let Some(start) = self.event.take()
+        {
+            // Where it was counted, which need not be the stretch of this prediction.
+            let taken_back = Delta {
+                events: -1,
+                ..Delta::default()
+            };
+            changes(start, taken_back);
+        }
         // The later ones, whose running sums begin higher by x and δ.
         let mut counted = until.count;
         for stretch in &self.stretches[at + 1..] {
@@ -511,20 +528,18 @@ impl UnitMetric {
         }
     }
 
-    /// Whether no bad value is left once a gain is taken that corrects one. All that counts has a value there, of 0 or 1.
-    fn corrects_the_last(&self, gain: &Gain) -> bool {
-        let Some(direction) = gain.corrected else {
-            return false;
-        };
-        let (mut count, mut ones) = (gain.count, gain.sum.clone());
-        for stretch in &self.stretches {
-            count += stretch.count;
-            ones.add_sum(&stretch.sum);
-        }
-        match direction {
-            Direction::Up => ones.value() == count as f64,
-            Direction::Down => ones.value() == 0.0,
-        }
+    /// Whether an event of the unit is counted here.
+    pub fn had_event(&self) -> bool {
+        self.event.is_some()
+    }
+
+    /// Counts an event of a unit that has none, where it has a bad value: tells in which stretch.
+    pub fn count_event(&mut self) -> Option<i64> {
+        let first = self.stretches.iter().find(|stretch| stretch.bad > 0);
+        let counted = first.map(|stretch| stretch.start);
+        let counted = counted.filter(|_| self.event.is_none())?;
+        self.event = Some(counted);
+        Some(counted)
     }
 
     /// The place of a stretch, which is made where it is missing.
@@ -542,6 +557,7 @@ impl UnitMetric {
                     start,
                     count: 0,
                     sum: ExactSum::default(),
+                    bad: 0,
                 };
                 self.stretches.insert(at, empty);
                 at
@@ -558,10 +574,12 @@ impl UnitMetric {
             start: MATURED,
             count: 0,
             sum: ExactSum::default(),
+            bad: 0,
         };
         for stretch in self.stretches.drain(..matured) {
             together.count += stretch.count;
             together.sum.add_sum(&stretch.sum);
+            together.bad += stretch.bad;
         }
         self.stretches.insert(0, together);
     }
@@ -569,58 +587,81 @@ impl UnitMetric {
 
 /// The state of a unit as earlier releases stored it.
 pub mod earlier {
-    #![expect(missing_docs, reason = "the same as the present forms")]
-    use super::{ExactSum, SmallVec, Stretch as Present, UnitMetric as PresentMetric, UnitOutcome};
+    use super::{
+        ExactSum, MATURED, SmallVec, Stretch as Present, UnitMetric as PresentMetric, UnitOutcome,
+    };
     use serde::Deserialize;
+
+    /// Of releases that did not know how many bad values there are: an event was never taken back.
+    #[derive(Deserialize)]
+    pub struct WithoutBad {
+        stretches: SmallVec<[Stretch<ExactSum>; 1]>,
+        valued: bool,
+        event: bool,
+        outcome: UnitOutcome,
+    }
 
     /// Of releases without bets.
     #[derive(Deserialize)]
     pub struct WithoutBets {
-        stretches: SmallVec<[Present; 1]>,
+        stretches: SmallVec<[Stretch<ExactSum>; 1]>,
         valued: bool,
         event: bool,
+    }
+
+    /// Of releases before the journal: sums were plain numbers.
+    #[derive(Deserialize)]
+    pub struct UnitMetric {
+        stretches: SmallVec<[Stretch<f64>; 1]>,
+        valued: bool,
+        event: bool,
+    }
+
+    #[derive(Deserialize)]
+    struct Stretch<S> {
+        start: i64,
+        count: u64,
+        sum: S,
+    }
+
+    /// The bad value that was counted as an event is in the first stretch, as far as is known.
+    fn present<S: Into<ExactSum>>(
+        stretches: SmallVec<[Stretch<S>; 1]>,
+        (valued, event): (bool, bool),
+        outcome: UnitOutcome,
+    ) -> PresentMetric {
+        let mut bad = u64::from(event);
+        let stretch = |old: Stretch<S>| Present {
+            start: old.start,
+            count: old.count,
+            sum: old.sum.into(),
+            bad: std::mem::take(&mut bad),
+        };
+        PresentMetric {
+            stretches: stretches.into_iter().map(stretch).collect(),
+            valued,
+            event: event.then_some(MATURED),
+            outcome,
+        }
+    }
+
+    impl From<WithoutBad> for PresentMetric {
+        fn from(old: WithoutBad) -> Self {
+            present(old.stretches, (old.valued, old.event), old.outcome)
+        }
     }
 
     impl From<WithoutBets> for PresentMetric {
         fn from(old: WithoutBets) -> Self {
-            Self {
-                stretches: old.stretches,
-                valued: old.valued,
-                event: old.event,
-                outcome: UnitOutcome::default(),
-            }
+            let known = (old.valued, old.event);
+            present(old.stretches, known, UnitOutcome::default())
         }
-    }
-
-    // Of releases before the journal: sums were plain numbers.
-
-    #[derive(Deserialize)]
-    pub struct UnitMetric {
-        stretches: SmallVec<[Stretch; 1]>,
-        valued: bool,
-        event: bool,
-    }
-
-    #[derive(Deserialize)]
-    struct Stretch {
-        start: i64,
-        count: u64,
-        sum: f64,
     }
 
     impl From<UnitMetric> for PresentMetric {
         fn from(old: UnitMetric) -> Self {
-            let stretch = |old: Stretch| Present {
-                start: old.start,
-                count: old.count,
-                sum: ExactSum::from(old.sum),
-            };
-            Self {
-                stretches: old.stretches.into_iter().map(stretch).collect(),
-                valued: old.valued,
-                event: old.event,
-                outcome: UnitOutcome::default(),
-            }
+            let known = (old.valued, old.event);
+            present(old.stretches, known, UnitOutcome::default())
         }
     }
 }
@@ -676,7 +717,8 @@ mod tests {
                     sum: value.into(),
                     valued: true,
                     bad: false,
-                    corrected: None,
+                    was_bad: false,
+                    counted_elsewhere: false,
                     fresh: true,
                     delay: 0,
                 };
@@ -712,7 +754,8 @@ mod tests {
                     sum,
                     valued: count > 0,
                     bad: false,
-                    corrected: None,
+                    was_bad: false,
+                    counted_elsewhere: false,
                     fresh: true,
                     delay: 0,
                 };
@@ -750,7 +793,8 @@ mod tests {
                 sum: f64::from(n).into(),
                 valued: true,
                 bad: n % 2 == 0,
-                corrected: None,
+                was_bad: false,
+                counted_elsewhere: false,
                 fresh: true,
                 delay: 0,
             };

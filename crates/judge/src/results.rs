@@ -29,7 +29,7 @@ use checks::{feedback_checks, label_checks, ratio_check, window_checks};
 use compare::compare;
 pub use days::{DayEffect, EffectByDay, EffectChange};
 pub use guard::{Guard, bad_units_differ, needs_minutes};
-pub use history::{Claimed, Corrections, History, Over, Shown};
+pub use history::{Claimed, Corrected, History, Over, Shown};
 pub use regret::Regret;
 pub use segments::{SegmentMetric, SegmentResult, segments};
 pub use summary::{begin, changes, end};
@@ -64,8 +64,6 @@ pub struct Results {
     pub fallbacks: Vec<u64>,
     /// Predictions that took no part.
     pub outside: u64,
-    /// By metric: first events that were counted and whose values were corrected later. They stand.
-    pub corrected_events: Vec<u64>,
     /// By metric, over all arms: values that took the place of others in the evidence, and those that came too late for that.
     pub corrected: Vec<(u64, u64)>,
 }
@@ -252,8 +250,10 @@ pub struct Comparison {
     pub change_was_told: bool,
     /// Whether what earlier looks have shown does not count any more, because values were corrected since.
     pub was_corrected: bool,
-    /// How many values were.
-    pub corrections: Corrections,
+    /// How many were by now.
+    pub corrected: Corrected,
+    /// And by the earlier look whose p-value or evidence of harm this one has, where it has.
+    pub kept_of: Option<Corrected>,
     /// Units (both arms) that would decide if the effect is the smallest that matters, or stays as it
     /// is; and how many days that takes at the rate so far.
     pub needed: Option<Needed>,
@@ -484,7 +484,8 @@ pub fn view(
                 comparison.clip(metric);
             }
             comparison.hold_estimates();
-            if result.role != MetricRole::Guardrail {
+            // Once it has ended nothing is kept of a look, and a claim would end anew at each.
+            if result.role != MetricRole::Guardrail && !experiment.status.has_ended() {
                 comparison.note_claim(metric, now);
             }
         }
@@ -505,9 +506,6 @@ pub fn view(
         predictions: total(|arm| arm.exposures.predictions),
         fallbacks: total(|arm| arm.exposures.fallbacks),
         outside: evidence.outside,
-        corrected_events: (0..definition.metrics.len())
-            .map(|at| corrected_events(definition, evidence, at))
-            .collect(),
         corrected: (0..definition.metrics.len())
             .map(|at| {
                 let all = evidence.corrections.iter();
@@ -670,25 +668,6 @@ fn arm_result(
             .map(|epoch| epoch.arms[arm].metrics[at].bets.beyond)
             .sum(),
     }
-}
-
-/// Events beyond the bad values that are there now. Known where each unit has one value; with
-/// several, a unit may have another bad one.
-fn corrected_events(definition: &ExperimentDefinition, evidence: &Evidence, at: usize) -> u64 {
-    let metric = &definition.metrics[at];
-    if metric.kind != MetricKind::Binary || !metric.from_feedback() {
-        return 0;
-    }
-    let arms = 0..definition.arms.len();
-    let each = arms.map(|arm| pooled(evidence, at, arm, |found| &found.all));
-    let beyond = each.filter(one_each).map(|all| {
-        let bad = match metric.direction {
-            types::Direction::Up => all.values as f64 - all.total(),
-            types::Direction::Down => all.total(),
-        };
-        all.events.saturating_sub(bad.round().max(0.0) as u64)
-    });
-    beyond.sum()
 }
 
 /// Whether units have several requests, so that requests are not units: a few that come back among many do not make it so.

@@ -16,7 +16,7 @@ impl AppState {
             .collect()
     }
 
-    /// Where the next page goes on, after the id of the last entry of this one.
+    /// Where the next page goes on, after the id of the last entry of this one. A dot is in no id.
     pub(crate) fn cursor(&self, last: impl Display) -> String {
         format!("{}.{last}", self.generation())
     }
@@ -48,8 +48,16 @@ impl AppState {
                 "must be what the page before said",
             ));
         }
-        let detail = "The server has been restored from a backup since then, and what came after the backup is gone. Read again \
-                      from the beginning: without a cursor, or with `after_position=0` and without `generation`.";
+        let again = match pointer {
+            "?cursor" => "Begin again without `cursor`.",
+            "?generation" => {
+                "Read again from the beginning, with `after_position=0` and without `generation`."
+            }
+            _ => "Listen without `Last-Event-ID`, or with `after`, and read what you need again.",
+        };
+        let detail = format!(
+            "The server has been restored from a backup since then, and what came after the backup is gone. {again}"
+        );
         Err(ApiError::new(ErrorCode::GenerationGone, detail))
     }
 }

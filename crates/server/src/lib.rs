@@ -139,7 +139,7 @@ pub struct Config {
     pub max_predictions: usize,
     /// Whether callers need keys.
     pub auth: Auth,
-    /// Who may call it, and by which names; [`Server::reloading`] changes that.
+    /// Who may call it, and by which names, at the start; [`Server::reloading`] takes others.
     pub border: Border,
     /// How long the head of a request may take.
     pub header_timeout: Duration,

@@ -109,7 +109,7 @@ struct OfVersion {
     is_called: bool,
     /// What the database knows of it, where that can be read.
     counted: Option<Counted>,
-    unlike_labels: u64,
+    unlike_labels: Option<u64>,
 }
 
 /// Counts of predictions.
@@ -191,14 +191,15 @@ impl Seen {
             let each = totals.into_iter();
             each.map(|totals| (totals.version, totals.rollup)).collect()
         });
-        let mut unlike: HashMap<VersionKey, u64> = HashMap::new();
-        let mismatches = state
-            .store
-            .label_mismatches(Timestamp::from_micros(0))
-            .await;
-        for found in mismatches.unwrap_or_default() {
-            *unlike.entry(found.version).or_default() += found.count;
-        }
+        let since = Timestamp::from_micros(0);
+        let mismatches = state.store.label_mismatches(since).await.ok();
+        let unlike = mismatches.map(|found| {
+            let mut unlike: HashMap<VersionKey, u64> = HashMap::new();
+            for found in found {
+                *unlike.entry(found.version).or_default() += found.count;
+            }
+            unlike
+        });
         let mut states = state.catalogue.all();
         states.retain(|model| access::covers(model.name.as_str()));
         states.sort_by(|a, b| a.name.cmp(&b.name));
@@ -232,7 +233,9 @@ impl Seen {
                     },
                     is_called: is_called && version.status.answers(),
                     counted: rollup.map(|rollup| Counted::of(&rollup)),
-                    unlike_labels: unlike.get(&version.key).copied().unwrap_or(0),
+                    unlike_labels: unlike
+                        .as_ref()
+                        .map(|unlike| unlike.get(&version.key).copied().unwrap_or(0)),
                 });
             }
         }
@@ -439,9 +442,11 @@ impl Seen {
         );
         let mut unlike = family(to, about, MetricType::Gauge)?;
         for version in &self.versions {
-            unlike
-                .encode_family(&version.labels)?
-                .encode_gauge(&(version.unlike_labels as i64))?;
+            if let Some(count) = version.unlike_labels {
+                unlike
+                    .encode_family(&version.labels)?
+                    .encode_gauge(&(count as i64))?;
+            }
         }
         gauge(
             to,

@@ -21,8 +21,8 @@ use axum::Json as Reply;
 use axum::extract::State;
 use judge::adaptive::{HONEST_FLOOR, LEAST_FLOOR};
 use judge::results::{
-    AdaptiveResult, Claimed, History, Over, Results, SegmentResult, Shown, Verdict, begin, changes,
-    end, results, segments,
+    AdaptiveResult, Claimed, Corrected, History, Over, Results, SegmentResult, Shown, Verdict,
+    begin, changes, end, results, segments,
 };
 use judge::words::significant;
 use serde_json::Value;
@@ -284,7 +284,10 @@ pub(crate) fn history_of(experiment: &Experiment) -> History {
             })
         }),
         effect_changed: shown.effect_changed,
-        corrected: shown.corrected,
+        corrected: Corrected {
+            replaced: shown.replaced,
+            tolerated: shown.tolerated,
+        },
     });
     History(shown.collect())
 }
@@ -317,7 +320,8 @@ pub(crate) fn history_text(history: &History) -> String {
                 }),
             }),
             effect_changed: shown.effect_changed,
-            corrected: shown.corrected,
+            replaced: shown.corrected.replaced,
+            tolerated: shown.corrected.tolerated,
         }
     });
     let stored: Vec<api::Shown> = stored.collect();
@@ -458,26 +462,17 @@ fn overtaken_note(experiment: &Experiment) -> Option<String> {
 
 fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
     let definition = &experiment.definition;
-    let corrected = definition.metrics.iter().zip(&judged.corrected_events);
-    let corrected = corrected.filter(|(_, events)| **events > 0);
     let mut notes = changes(definition, judged);
-    notes.extend(corrected.map(|(metric, events)| {
-        format!(
-            "{events} first events of {} were corrected later: the means use the corrected values, but the events \
-             still count as events.",
-            metric.name
-        )
-    }));
     for (metric, (replaced, late)) in definition.metrics.iter().zip(&judged.corrected) {
         let (name, seconds) = (&metric.name, metric.window_seconds);
         if *replaced > 0 {
             notes.push(format!(
-                "{replaced} values of {name} took the place of others: the means and all that is decided go by the new ones."
+                "Values of {name} that took the place of others: {replaced}. The means and all that is decided go by the new ones."
             ));
         }
         if *late > 0 {
             notes.push(format!(
-                "{late} values of {name} were corrected after their window ({seconds} s): the means have the new values, but \
+                "Values of {name} that were corrected after their window ({seconds} s): {late}. The means have the new values, but \
                  intervals, p-values, guardrails and the verdict go by those that had come in time. Where corrections come \
                  that late, declare a longer window and begin another experiment."
             ));
@@ -504,7 +499,8 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         }
     }
     for (metric, result) in definition.metrics.iter().zip(&judged.metrics) {
-        let compared = metric.rule() == EvidenceRule::Exposures;
+        // The summary or the guard says why nothing is compared yet.
+        let compared = metric.rule() == EvidenceRule::Exposures && result.no_scale.is_none();
         let rests_on = |c: &judge::results::Comparison| {
             let of = result.arms[0].units + result.arms[c.arm].units;
             (compared && c.sequential.units < of).then_some((c.sequential.units, of))
@@ -561,12 +557,13 @@ fn estimate_note(
         .map_or(0, |found| found.comparisons.len());
     let missing = definition.keeps_parts(metric) && estimated + 1 < definition.arms.len();
     let matured = result.arms.iter().all(|arm| arm.units > 0);
-    (missing && matured).then(|| {
-        format!(
+    (missing && matured).then(|| match &result.no_scale {
+        Some(why) => format!("{} has no adaptive estimates yet: {why}.", metric.name),
+        None => format!(
             "{} does not have an adaptive estimate for every version yet: that takes about fifteen units of each, \
              with values that are not all the same.",
             metric.name
-        )
+        ),
     })
 }
 

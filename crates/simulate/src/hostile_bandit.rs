@@ -334,7 +334,8 @@ fn call(
         after: value,
         valued: metric.missing == Missing::Excluded || value != 0.0,
         bad: bad && !user.had_event,
-        corrected: None,
+        was_bad: false,
+        counted_elsewhere: false,
         fresh: user.coin == Coin::Fresh,
         delay: 0,
     };

@@ -260,7 +260,8 @@ impl<'a> Play<'a> {
             after: value,
             valued: true,
             bad: first,
-            corrected: None,
+            was_bad: false,
+            counted_elsewhere: false,
             fresh: user.coin == Coin::Fresh,
             delay: 0,
         };

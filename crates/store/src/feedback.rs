@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    BuiltIn, ExperimentId, FeedbackStatus, JsonType, KeptPart, MetricName, Mismatch, ModelId,
-    ModelName, PredictionId, RequestId, Timestamp, UnitId, VersionKey, VersionName,
+    BuiltIn, EvidenceRule, ExperimentId, FeedbackStatus, JsonType, KeptPart, Metric, MetricName,
+    Mismatch, ModelId, ModelName, PredictionId, RequestId, Timestamp, UnitId, VersionKey,
+    VersionName,
 };
 
 /// An outcome of a unit as it is stored.
@@ -495,19 +496,19 @@ pub(crate) struct Corrects {
 }
 
 impl Corrects {
-    /// Of a prediction that had a value, and perhaps one in time for bets, and has others now; `has_bets` says whether there are
-    /// bets on the metric, which see the one in time.
+    /// Of a prediction that had a value, and perhaps one in time for bets, and has others now.
     pub(crate) fn of(
-        has_bets: bool,
+        metric: &Metric,
         before: (Option<f64>, Option<f64>),
         now: (f64, Option<f64>),
     ) -> Self {
-        if !has_bets {
+        if metric.rule() != EvidenceRule::Exposures {
             return Self {
                 replaced: before.0.is_some_and(|before| before != now.0),
                 late: 0,
             };
         }
+        // Only what is in time is looked at, and before there is a scale nothing is.
         let differs = |value: Option<f64>, in_time: Option<f64>| {
             i64::from(in_time.is_some() && in_time != value)
         };

@@ -478,7 +478,7 @@ pub struct Evidence {
 }
 
 /// Values of an arm that took the place of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Corrections {
     /// The metric, by its place in the definition.
     pub metric: usize,

@@ -10,7 +10,7 @@ pub struct Timestamp(i64);
 
 /// A text that is not a moment in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is not an RFC 3339 time such as 2026-01-31T12:00:00Z, before the year 10000")]
+#[error("must be an RFC 3339 time before the year 10000, such as 2026-01-31T12:00:00Z")]
 pub struct InvalidTime;
 
 impl Timestamp {

@@ -204,6 +204,9 @@ pub(crate) struct ServeArgs {
     /// Listen beyond this machine without keys: anybody who reaches the address may do everything.
     #[arg(long, env = "WEIR_INSECURE")]
     insecure: bool,
+    /// All settings, as they are written.
+    #[arg(skip)]
+    pub(crate) written: Written,
     /// A name that the server answers to, beside addresses and names of this machine, such as `weir.example.com`;
     /// `*.example.com` stands for any name below; may be repeated, or separated by commas [default: none]
     #[arg(
@@ -1335,18 +1338,31 @@ pub(crate) fn schema() -> serde_json::Value {
 /// # Errors
 /// When the file cannot be read, or has what is no setting or no value of one.
 pub(crate) fn parse() -> Result<LowArgs, InvalidArgs> {
-    parse_from(std::env::args_os().collect())
+    parse_from(std::env::args_os().collect()).map_err(Unparsed::or_end)
 }
 
-/// The settings of a server, as they are read while it runs.
-pub(crate) struct Settings {
-    /// Who may call it.
-    pub(crate) border: Border,
-    /// All of them, by name, as they are written.
-    written: BTreeMap<String, Vec<OsString>>,
+/// Why there are no arguments.
+enum Unparsed {
+    /// What was typed is wrong, or asks for a help text.
+    Typed(clap::Error),
+    /// What the file says is.
+    File(InvalidArgs),
 }
 
-/// What may change while a server runs.
+impl Unparsed {
+    /// Ends the program where it is about what was typed.
+    fn or_end(self) -> InvalidArgs {
+        match self {
+            Self::Typed(error) => end(&error),
+            Self::File(error) => error,
+        }
+    }
+}
+
+/// The settings of a server by their names, as they are written.
+pub(crate) type Written = BTreeMap<String, Vec<OsString>>;
+
+/// What may change while a server runs, by the names of the settings.
 const TAKEN: [&str; 6] = [
     "allowed-host",
     "cors-origin",
@@ -1356,45 +1372,53 @@ const TAKEN: [&str; 6] = [
     "group-role",
 ];
 
-impl Settings {
-    /// What was typed for `weir serve`, with what its file says now.
-    ///
-    /// # Errors
-    /// As [`parse`].
-    pub(crate) fn read() -> Result<Self, InvalidArgs> {
-        let matches = matches_of(std::env::args_os().collect())?;
-        let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error));
-        let (Command::Serve(serve), Some(("serve", matches))) =
-            (&args.command, matches.subcommand())
-        else {
-            unreachable!("a server was started with them");
-        };
-        let command = LowArgs::command();
-        let known = command.find_subcommand("serve").into_iter();
-        let known = known.flat_map(|serve| serve.get_arguments());
-        let written = known.filter_map(|arg| {
-            let values = matches.get_raw(arg.get_id().as_str())?;
-            Some((
-                arg.get_long()?.to_owned(),
-                values.map(OsString::from).collect(),
-            ))
-        });
-        Ok(Self {
-            border: serve.border()?,
-            written: written.collect(),
-        })
-    }
+/// What settings say that are read again.
+pub(crate) struct Again {
+    /// Who may call the server.
+    pub(crate) border: Border,
+    /// Settings that have changed, and that only a start reads.
+    pub(crate) for_a_start: Vec<String>,
+}
 
-    /// Names of settings that are written otherwise than `before`, and that only a start reads.
-    pub(crate) fn for_a_start(&self, before: &Self) -> Vec<String> {
-        let names = self.written.keys().chain(before.written.keys());
-        let names: BTreeSet<&String> = names.collect();
-        let changed = names
-            .into_iter()
-            .filter(|name| self.written.get(*name) != before.written.get(*name))
-            .filter(|name| !TAKEN.contains(&name.as_str()));
-        changed.map(|name| format!("--{name}")).collect()
-    }
+/// Reads the settings of `weir serve` again: what was typed, with what its file says now.
+///
+/// # Errors
+/// As [`parse`], of which this one returns all.
+pub(crate) fn again(started_with: &Written) -> Result<Again, InvalidArgs> {
+    let args = parse_from(std::env::args_os().collect()).map_err(|unparsed| match unparsed {
+        Unparsed::File(error) => error,
+        Unparsed::Typed(error) => InvalidArgs {
+            problem: first_paragraph(&error),
+            hint: "it was right at the start: a name in it may not be found any more",
+        },
+    })?;
+    let Command::Serve(serve) = args.command else {
+        unreachable!("a server was started with it");
+    };
+    let names = serve.written.keys().chain(started_with.keys());
+    let names: BTreeSet<&String> = names.collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| serve.written.get(*name) != started_with.get(*name))
+        .filter(|name| !TAKEN.contains(&name.as_str()));
+    Ok(Again {
+        border: serve.border()?,
+        for_a_start: changed.map(|name| format!("--{name}")).collect(),
+    })
+}
+
+fn written(serve: &ArgMatches) -> Written {
+    let command = LowArgs::command();
+    let known = command.find_subcommand("serve").into_iter();
+    let known = known.flat_map(|serve| serve.get_arguments());
+    let written = known.filter_map(|arg| {
+        let values = serve.get_raw(arg.get_id().as_str())?;
+        Some((
+            arg.get_long()?.to_owned(),
+            values.map(OsString::from).collect(),
+        ))
+    });
+    written.collect()
 }
 
 /// The settings of a file, as a server that is started with it would have them.
@@ -1408,7 +1432,7 @@ pub(crate) fn check(file: &Path) -> Result<Config, InvalidArgs> {
         "--config".into(),
         file.into(),
     ];
-    match parse_from(typed.into())?.command {
+    match parse_from(typed.into()).map_err(Unparsed::or_end)?.command {
         Command::Serve(serve) => {
             let config = serve.config()?;
             server::look_at(&config).map_err(|why| InvalidArgs {
@@ -1429,15 +1453,21 @@ fn end(error: &clap::Error) -> ! {
     std::process::exit(if failed { 1 } else { error.exit_code() })
 }
 
-fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, InvalidArgs> {
+fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, Unparsed> {
     let matches = matches_of(typed)?;
-    Ok(LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error)))
+    let mut args = LowArgs::from_arg_matches(&matches).map_err(Unparsed::Typed)?;
+    if let (Command::Serve(serve), Some(("serve", of_serve))) =
+        (&mut args.command, matches.subcommand())
+    {
+        serve.written = written(of_serve);
+    }
+    Ok(args)
 }
 
-fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, InvalidArgs> {
+fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, Unparsed> {
     let matches = LowArgs::command().try_get_matches_from(&typed);
-    let matches = matches.unwrap_or_else(|error| end(&error));
-    let args = LowArgs::from_arg_matches(&matches).unwrap_or_else(|error| end(&error));
+    let matches = matches.map_err(Unparsed::Typed)?;
+    let args = LowArgs::from_arg_matches(&matches).map_err(Unparsed::Typed)?;
     let (Command::Serve(serve), Some(("serve", of_serve))) = (&args.command, matches.subcommand())
     else {
         return Ok(matches);
@@ -1445,8 +1475,7 @@ fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, InvalidArgs> {
     let Some(path) = &serve.config else {
         return Ok(matches);
     };
-    let settings = from_file(path, of_serve)?;
-    // What was typed is right by itself.
+    let settings = from_file(path, of_serve).map_err(Unparsed::File)?;
     // What comes after `--` is no flag.
     let end = typed.iter().position(|arg| arg == "--");
     let mut all = typed;
@@ -1458,16 +1487,16 @@ fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, InvalidArgs> {
         LowArgs::from_arg_matches(&matches)?;
         Ok(matches)
     });
-    taken.map_err(|error| {
-        let said = error.to_string();
-        // All of its first paragraph: what is missing stands on lines of its own.
-        let lines = said
-            .lines()
-            .take_while(|line| !line.is_empty())
-            .map(str::trim);
-        let first = lines.collect::<Vec<_>>().join(" ");
-        in_file(path, first.trim_start_matches("error: "))
-    })
+    // What was typed is right by itself.
+    taken.map_err(|error| Unparsed::File(in_file(path, &first_paragraph(&error))))
+}
+
+/// What is wrong, without the usage: what is missing stands on lines of its own.
+fn first_paragraph(error: &clap::Error) -> String {
+    let said = error.to_string();
+    let lines = said.lines().take_while(|line| !line.is_empty());
+    let lines = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    lines.trim_start_matches("error: ").to_owned()
 }
 
 fn in_file(path: &Path, problem: &str) -> InvalidArgs {
@@ -1613,4 +1642,20 @@ fn describe(command: &mut clap::Command, above: &mut Vec<String>, text: &mut Str
         describe(inner, above, text);
     }
     above.pop();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_again_are_settings() {
+        let command = LowArgs::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let known: Vec<_> = serve
+            .get_arguments()
+            .filter_map(|arg| arg.get_long())
+            .collect();
+        assert!(TAKEN.iter().all(|name| known.contains(name)));
+    }
 }

@@ -268,7 +268,7 @@ impl Kind {
             }
             if done.warned > 0 {
                 lines.push(format!(
-                    "warning: {} labels are of a type that can never equal the prediction; `weir experiment results` and \
+                    "warning: labels of a type that can never equal the prediction: {}; `weir experiment results` and \
                      `GET /health/ready` name the types",
                     done.warned
                 ));

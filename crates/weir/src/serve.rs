@@ -1,9 +1,10 @@
 //! `weir serve`.
 
-use crate::args::{LogFormat, ServeArgs, Settings};
+use crate::args::{self, LogFormat, ServeArgs, Written};
 use server::{Border, Clock, Server};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_appender::non_blocking::NonBlockingBuilder;
 use tracing_subscriber::EnvFilter;
@@ -36,8 +37,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.
         let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
         let server = Server::bind(config, Clock::system()).await?;
-        let reload = server.reloading();
-        let started_with = Settings::read()?;
+        let reload = Arc::new(server.reloading());
         let mut hangup = signal(SignalKind::hangup())?;
         // Nobody shall end it by a signal that means nothing to it.
         let mut user = signal(SignalKind::user_defined1())?;
@@ -45,7 +45,11 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let reloads = async {
             loop {
                 tokio::select! {
-                    _ = hangup.recv() => reload(read_again(&started_with)),
+                    _ = hangup.recv() => {
+                        // A file that is a pipe, or a name that nobody resolves, may keep this waiting for ever.
+                        let (reload, started_with) = (Arc::clone(&reload), args.written.clone());
+                        std::thread::spawn(move || reload(read_again(&started_with)));
+                    }
                     _ = user.recv() => {}
                 }
             }
@@ -67,15 +71,14 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the settings again; what is wrong with them is said, and they stay as they were.
-fn read_again(started_with: &Settings) -> Option<Border> {
-    match Settings::read() {
+fn read_again(started_with: &Written) -> Option<Border> {
+    match args::again(started_with) {
         Ok(again) => {
-            let unread = again.for_a_start(started_with);
-            if unread.is_empty() {
+            if again.for_a_start.is_empty() {
                 tracing::info!("the settings were read again");
             } else {
                 tracing::warn!(
-                    settings = unread.join(", "),
+                    settings = again.for_a_start.join(", "),
                     "the settings were read again; these have changed, and are taken at the next start"
                 );
             }

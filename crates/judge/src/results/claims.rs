@@ -21,8 +21,8 @@ pub(super) struct Claim {
     pub(super) base: Option<f64>,
     /// By how much the covariate lowers the variance of the difference, where there is one: 0 is not at all.
     pub(super) variance_reduction: Option<f64>,
-    /// The standard deviation of the sum of the units' numbers, on the scale from 0 to 1: what chance moves it by.
-    pub(super) spread: f64,
+    /// The standard deviation of the sum of each arm's numbers, on the scale from 0 to 1: what chance moves it by.
+    pub(super) spread: [f64; 2],
     /// The units, where one epoch has them.
     only: Option<Units>,
 }
@@ -329,10 +329,15 @@ fn between_means(units: &[Units]) -> f64 {
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
-fn spread(units: &[Units]) -> f64 {
-    let of = |sample: &Sample| sample.n * sample.variance;
-    let of_both = |units: &Units| of(&units.control) + of(&units.candidate);
-    units.iter().map(of_both).sum::<f64>().sqrt()
+/// The standard deviation of the sum of the numbers of each arm.
+fn spread(units: &[Units]) -> [f64; 2] {
+    let of = |arm: fn(&Units) -> Sample| {
+        let each = units.iter().map(arm);
+        each.map(|sample| sample.n * sample.variance)
+            .sum::<f64>()
+            .sqrt()
+    };
+    [of(|units| units.control), of(|units| units.candidate)]
 }
 
 /// By how much covariates lower the variance of the difference, each epoch by how many units it has.
@@ -490,7 +495,7 @@ impl Claim {
             difference: None,
             base: None,
             variance_reduction: None,
-            spread: 0.0,
+            spread: [0.0; 2],
             only: None,
         }
     }

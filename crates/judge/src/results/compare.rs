@@ -1,7 +1,7 @@
 //! One candidate against the control on one metric.
 
 use super::{
-    AdjustedBy, Comparison, Corrections, Needed, Over, View, claims, guard, guarded_by, one_each,
+    AdjustedBy, Comparison, Corrected, Needed, Over, View, claims, guard, guarded_by, one_each,
     pooled, pooled_matured, role, sample,
 };
 use crate::bayes::{self, NormalPrior, Posterior};
@@ -164,7 +164,7 @@ pub(super) fn compare(
         None => events.map(|events| events.ln_e),
     };
     (comparison.events, comparison.guard) = (events, guard);
-    comparison.corrections = Corrections::of(evidence, (at, arm), claim.spread);
+    comparison.corrected = Corrected::of(evidence, (at, arm), claim.spread);
     if view == View::Whole {
         comparison.fixed = fixed(metric, &pair, definition.alpha);
         comparison.bayesian = bayesian(metric, &pair);
@@ -223,7 +223,8 @@ fn comparison(
         claimed: None,
         change_was_told: false,
         was_corrected: false,
-        corrections: Corrections::default(),
+        corrected: Corrected::default(),
+        kept_of: None,
         finding: Finding::TooLittle,
         needed: None,
     }

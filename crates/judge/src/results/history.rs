@@ -29,35 +29,44 @@ pub struct Shown {
     pub claimed: Option<Claimed>,
     /// Whether the effect has changed since the beginning.
     pub effect_changed: bool,
-    /// How many values of both arms had taken the place of others when `p` and `ln_e_harm` were found.
-    pub corrected: u64,
+    /// How far values had been corrected when `p` and `ln_e_harm` were found.
+    pub corrected: Corrected,
 }
 
-/// Values of both arms of a comparison that took the place of others.
+/// Values of a pair of arms that took the place of others, control first, by a look.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Corrections {
-    /// By now.
-    pub(super) so_far: u64,
-    /// By the look that is remembered, where one is.
-    pub(super) kept_at: Option<u64>,
-    /// So many since then move less than chance does.
-    pub(super) tolerated: f64,
+pub struct Corrected {
+    /// How many there were.
+    pub replaced: [u64; 2],
+    /// So many more of an arm move the sum of its values by less than chance does.
+    pub tolerated: [f64; 2],
 }
 
 /// Corrections that move the sum of an arm by this part of its standard deviation leave what was shown before as it is: a quarter
 /// of it is far from what decides.
 const TOLERATED: f64 = 0.25;
 
-impl Corrections {
-    /// Of the values of both arms of a pair; `spread` is the standard deviation of their sum, each from 0 to 1.
-    pub(super) fn of(evidence: &Evidence, (at, arm): (usize, usize), spread: f64) -> Self {
-        let all = evidence.corrections.iter();
-        let of_pair = all.filter(|of| of.metric == at && [0, arm].contains(&of.arm));
+impl Corrected {
+    /// By now; `spread` is the standard deviation of the sum of each arm's values, which go from 0 to 1.
+    pub(super) fn of(evidence: &Evidence, (at, arm): (usize, usize), spread: [f64; 2]) -> Self {
+        let replaced = |arm: usize| {
+            let all = evidence.corrections.iter();
+            let own = all.filter(|of| (of.metric, of.arm) == (at, arm));
+            own.map(|of| of.replaced).sum()
+        };
         Self {
-            so_far: of_pair.map(|of| of.replaced).sum(),
-            kept_at: None,
-            tolerated: TOLERATED * spread,
+            replaced: [replaced(0), replaced(arm)],
+            tolerated: spread.map(|spread| TOLERATED * spread),
         }
+    }
+
+    /// Whether more was corrected since an earlier look than what it has shown can bear. What few values have shown, few corrections
+    /// can have made.
+    fn exceeds(&self, before: &Self) -> bool {
+        (0..2).any(|arm| {
+            let since = self.replaced[arm].saturating_sub(before.replaced[arm]);
+            since as f64 > self.tolerated[arm].min(before.tolerated[arm])
+        })
     }
 }
 
@@ -94,10 +103,7 @@ impl Shown {
             ln_e_harm: comparison.ln_e_harm,
             claimed: comparison.claimed,
             effect_changed: comparison.effect_changed() || comparison.change_was_told,
-            corrected: comparison
-                .corrections
-                .kept_at
-                .unwrap_or(comparison.corrections.so_far),
+            corrected: comparison.kept_of.unwrap_or(comparison.corrected),
         }
     }
 }
@@ -122,24 +128,22 @@ impl Comparison {
         let sequential = &mut self.sequential;
         // What was shown with values that were corrected since does not count any more: where they are many, and where intervals
         // have nothing in common. Whoever forgets claims less, so the claims that are left hold.
-        let since = self.corrections.so_far.saturating_sub(shown.corrected);
         let pair = sequential.interval.zip(shown.interval);
-        if since as f64 > self.corrections.tolerated
-            || pair
-                .is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower)
-        {
+        let is_elsewhere =
+            pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower);
+        if self.corrected.exceeds(&shown.corrected) || is_elsewhere {
             self.was_corrected = true;
             return;
         }
         if shown.p < sequential.p {
             (sequential.p, sequential.more) = (shown.p, shown.more);
-            self.corrections.kept_at = Some(shown.corrected);
+            self.kept_of = Some(shown.corrected);
         }
         if let Some(before) = shown.ln_e_harm
             && self.ln_e_harm.is_none_or(|now| before > now)
         {
             self.ln_e_harm = Some(before);
-            self.corrections.kept_at = Some(shown.corrected);
+            self.kept_of = Some(shown.corrected);
         }
     }
 

@@ -234,17 +234,6 @@ fn a_guardrail_is_named_before_any_gain() {
 }
 
 #[test]
-fn a_corrected_event_stands_and_is_said() {
-    let mut arms = [(500, 1000), (500, 1000)].map(|(x, n)| arm(&[binary(x, n, Direction::Up)]));
-    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
-    let judged = |arms: &[ArmEvidence]| judge(&experiment, &evidence(vec![epoch(1, arms)]));
-    assert_eq!(judged(&arms).corrected_events, [0]);
-    // Three labels were replaced: they are right now.
-    arms[1].metrics[0].all.sum += 3.0;
-    assert_eq!(judged(&arms).corrected_events, [3]);
-}
-
-#[test]
 fn feedback_that_comes_for_one_arm_only_is_seen() {
     let metrics = vec![metric(BuiltIn::Correct, Direction::Up)];
     let mut arms = [
@@ -448,19 +437,52 @@ fn what_was_shown_with_values_that_were_corrected_is_forgotten() {
     let over = comparison.claimed.unwrap().until.map(|(_, why)| why);
     assert_eq!(over, Some(Over::Corrected));
     assert_eq!(last.corrected, [(407, 0)]);
-    // A few move less than chance does, a quarter of √5000 here, and forget nothing.
-    let few = look(5150, 7 + 17, &first.history());
+    // A few move less than chance does, a quarter of √2500 here, and forget nothing.
+    let few = look(5150, 7 + 12, &first.history());
     assert_eq!(few.verdict, Verdict::Winner { arm: 1 });
-    let more = look(5150, 7 + 18, &first.history());
+    let more = look(5150, 7 + 13, &first.history());
     assert_eq!(more.verdict, Verdict::KeepGoing);
     // They are counted from the look that was remembered, however many looks come between.
-    let later = look(5150, 7 + 18, &few.history());
+    let later = look(5150, 7 + 13, &few.history());
     assert_eq!(later.verdict, Verdict::KeepGoing);
     // What still holds is claimed, whatever was corrected.
     assert_eq!(
         look(5400, 5000, &first.history()).verdict,
         Verdict::Winner { arm: 1 }
     );
+}
+
+#[test]
+fn what_few_values_have_shown_few_corrections_take_away() {
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let look = |[(a, n), (b, m)]: [(u64, u64); 2], replaced, history: &History| {
+        let arms = [(a, n), (b, m)].map(|(x, n)| arm(&[binary(x, n, Direction::Up)]));
+        let evidence = Evidence {
+            corrections: vec![types::Corrections {
+                metric: 0,
+                arm: 1,
+                replaced,
+                late: 0,
+            }],
+            ..evidence(vec![epoch(1, &arms)])
+        };
+        let now = Timestamp::from_micros(86_400_000_000);
+        let found = results(&experiment, &evidence, history, now);
+        let p = found.metrics[0].comparisons[0].sequential.p;
+        (found, p)
+    };
+    // A hundred of each arm can bear one correction, and five hundred two.
+    let (first, early) = look([(50, 100), (80, 100)], 0, &History::default());
+    assert!(early < 0.05, "{early}");
+    let grown = [(250, 500), (270, 500)];
+    assert_eq!(look(grown, 0, &first.history()).1, early);
+    assert_eq!(look(grown, 2, &History::default()).1, 1.0);
+    assert_eq!(look(grown, 2, &first.history()).1, 1.0);
+    // The values of the control are no reason to keep what few of the candidate have shown.
+    let (first, early) = look([(5000, 10_000), (80, 100)], 0, &History::default());
+    assert!(early < 0.05, "{early}");
+    let (_, corrected) = look([(5000, 10_000), (68, 100)], 12, &first.history());
+    assert!(corrected > 2.0 * early, "{corrected}");
 }
 
 #[test]

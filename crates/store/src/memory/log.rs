@@ -18,8 +18,8 @@ use crate::{
 use evidence::{
     Bets, Came, Coin, Covariates, Delta, Exposed, Facts, Gain, Given, Outcome, Recount, Sample,
     Seen, SegmentValues, Segments, Unit, UnitOutcomes, UnitWorth, before, covariate_of, cutoff,
-    earlier_value, exposed, has_bets, matured_before, matured_worth, of_attributes, start_of,
-    valued, without_value,
+    earlier_value, exposed, matured_before, matured_worth, of_attributes, start_of, valued,
+    without_value,
 };
 use outcomes::UnitOutcomeRow;
 use std::collections::{BTreeMap, HashMap};
@@ -59,8 +59,9 @@ pub(super) struct Log {
     begun: BTreeMap<u64, Vec<u8>>,
     set_aside: BTreeMap<u64, Aside>,
     receipts: HashMap<ReceiptId, RequestReceipt>,
-    /// The epoch in which the first event of a unit was counted, by experiment and the place of the metric.
-    had_event: HashMap<(ExperimentKey, usize, Unit), i64>,
+    /// Where the event of a unit is counted, by experiment and the place of the metric: the epoch, and when its prediction was made,
+    /// in seconds.
+    had_event: HashMap<(ExperimentKey, usize, Unit), (i64, i64)>,
     /// Such events, by epoch and version beside that.
     events: HashMap<(ExperimentKey, i64, VersionKey, usize), Vec<Noted>>,
     /// By experiment, version, and the place of the metric: how many values took the place of others, and predictions whose
@@ -385,39 +386,71 @@ impl Log {
     ) -> i64 {
         let of_unit = (experiment.key, at, unit);
         let counted = self.had_event.get(&of_unit).copied();
-        let event = if gain.bad && counted.is_none() {
-            self.had_event.insert(of_unit, epoch);
-            1
-        } else if gain.corrected.is_some()
-            && counted == Some(epoch)
-            && self.bad_values(experiment, at, (epoch, unit)) == 1
-        {
-            // The one that is corrected.
-            self.had_event.remove(&of_unit);
-            -1
-        } else {
-            return 0;
+        let (event, made) = match counted {
+            None if gain.bad => {
+                self.had_event.insert(of_unit, (epoch, made.seconds()));
+                (1, made.seconds())
+            }
+            // The one that is corrected is the last.
+            Some((of_epoch, made))
+                if of_epoch == epoch
+                    && gain.was_bad
+                    && !gain.bad
+                    && self.bad_values(experiment, at, (epoch, unit)).len() == 1 =>
+            {
+                self.had_event.remove(&of_unit);
+                (-1, made)
+            }
+            _ => return 0,
         };
         let place = (experiment.key, epoch, version, at);
-        self.events
-            .entry(place)
-            .or_default()
-            .push((made.seconds(), event));
+        self.events.entry(place).or_default().push((made, event));
+        if event < 0 {
+            return event + self.note_event_elsewhere(experiment, at, unit, epoch);
+        }
         event
     }
 
-    /// How many bad values of a metric a unit has in an epoch.
-    fn bad_values(&self, experiment: &Experiment, at: usize, of: (i64, Unit)) -> usize {
+    /// Counts the event of a unit in the first other epoch in which it has a bad value.
+    fn note_event_elsewhere(
+        &mut self,
+        experiment: &Experiment,
+        at: usize,
+        unit: Unit,
+        but: i64,
+    ) -> i64 {
+        let epochs = self.arms.keys();
+        let epochs = epochs
+            .filter(|(of, epoch, known)| *of == experiment.key && *epoch != but && *known == unit);
+        let mut epochs: Vec<i64> = epochs.map(|(_, epoch, _)| *epoch).collect();
+        epochs.sort_unstable();
+        for epoch in epochs {
+            let made = self.bad_values(experiment, at, (epoch, unit));
+            let Some(first) = made.iter().min() else {
+                continue;
+            };
+            let arm = self.arms[&(experiment.key, epoch, unit)];
+            let place = (experiment.key, epoch, arm, at);
+            self.events.entry(place).or_default().push((*first, 1));
+            self.had_event
+                .insert((experiment.key, at, unit), (epoch, *first));
+            return 1;
+        }
+        0
+    }
+
+    /// When the predictions of a unit in an epoch were made, in seconds, that have bad values of a metric.
+    fn bad_values(&self, experiment: &Experiment, at: usize, of: (i64, Unit)) -> Vec<i64> {
         let metric = &experiment.definition.metrics[at];
-        let given = self.feedback.iter().filter(|((order, name), given)| {
-            let row = self.predictions.get(order).map(Row::prediction);
-            let is_of = row.is_some_and(|p| {
-                p.experiment == Some(experiment.key) && (p.epoch, unit_of(&p)) == of
-            });
-            let counts = given.apart.is_none() && metric.is_bad(given.value);
-            *name == metric.name && counts && is_of
+        let given = self.feedback.iter().filter(|((_, name), given)| {
+            *name == metric.name && given.apart.is_none() && metric.is_bad(given.value)
         });
-        given.count()
+        let made = given.filter_map(|((order, _), _)| {
+            let p = self.predictions.get(order).map(Row::prediction)?;
+            let is_of = p.experiment == Some(experiment.key) && (p.epoch, unit_of(&p)) == of;
+            is_of.then(|| p.made().seconds())
+        });
+        made.collect()
     }
 
     fn join_waiting(&mut self, models: &Models, subject: &FeedbackOf, position: u64) {
@@ -570,15 +603,18 @@ impl Log {
                     let exposure = (epoch, arm, prediction.made());
                     event += self.note_event(experiment, exposure, at, unit, gain);
                 }
-                let has = models.terms(experiment, epoch).has(at);
-                let has_bets = has && has_bets(definition, &definition.metrics[at]);
+                let has_bets = models.terms(experiment, epoch).has(at);
                 let counts = gain.is_some();
                 let was_in_time = in_time;
-                if has && counts && self.is_in_time(experiment, &prediction, at, now) {
+                if has_bets && counts && self.is_in_time(experiment, &prediction, at, now) {
                     in_time = Some(value);
                 }
                 if counts {
-                    let corrects = Corrects::of(has_bets, (old, was_in_time), (value, in_time));
+                    let corrects = Corrects::of(
+                        &definition.metrics[at],
+                        (old, was_in_time),
+                        (value, in_time),
+                    );
                     let place = (experiment.key, prediction.version, at);
                     let known = self.corrections.entry(place).or_default();
                     known.0 += u64::from(corrects.replaced);

@@ -17,7 +17,7 @@ pub(super) use days::days_of;
 use evidence::{
     Bets, Coin, CovariateDelta, Covariates, Delta, Drawn, ExactSum, Exposure, Facts, Gain,
     Happening, Parts, Seen, SegmentValues, Segments, Terms, Together, UnitMetric, UnitOutcome,
-    WithoutLines, cutoff, exposed, has_bets, minute_of, start_of, valued, without_value,
+    WithoutLines, cutoff, exposed, minute_of, start_of, valued, without_value,
 };
 use foldhash::HashMap;
 use minutes::{MinutePlace, Minutes};
@@ -67,7 +67,7 @@ impl Old {
 /// What became of a value that came.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CountedValue {
-    /// 1 where it was the first event of its unit, -1 where it took the last one back.
+    /// What it changes in [`Old::event`].
     pub(super) event: i64,
     /// As in [`Old`].
     pub(super) in_time: Option<f64>,
@@ -313,7 +313,6 @@ impl OpenEvidence {
         };
         let metric = &definition.metrics[at];
         let terms = self.terms(connection, exposure.experiment, exposure.epoch, &definition)?;
-        let has_bets = has_bets(&definition, metric) && terms.has(at);
         let replaced = old.map(|old| old.value);
         let was_in_time = old.and_then(|old| old.in_time);
         let happened = Happening {
@@ -332,8 +331,9 @@ impl OpenEvidence {
         let counted = gain.count == 0;
         if exposure.unit.is_none() {
             let start = start_of(metric, exposure.seconds);
-            let mut own = UnitMetric::of_one(start, counted, old.map(|old| old.value));
-            own.event = old.is_some_and(|old| old.event > 0);
+            let had_event = old.is_some_and(|old| old.event > 0);
+            let value = old.map(|old| old.value);
+            let mut own = UnitMetric::of_one(start, counted, value, had_event);
             own.outcome = UnitOutcome::of_one(exposure.order, happened.before);
             let (segments, covariates) =
                 self.of_own(connection, exposure, &definition, attributes)?;
@@ -365,15 +365,16 @@ impl OpenEvidence {
                 self.gain_of_unit(connection, exposure, rules, &mut gains, |_| happened)?;
             in_time |= of_unit.in_time;
         }
-        // The same for all units and in the segments of this one.
-        let mut events = self.changes.iter().map(|(_, change)| change.events);
-        let event = events.find(|events| *events != 0).unwrap_or(0);
+        let of_all =
+            |(place, _): &&(Place, Delta)| place.metric == at as i64 && place.start == ALL_TIME;
+        let changes = self.changes.iter().filter(of_all);
+        let event = changes.map(|(_, change)| change.events).sum();
         self.apply(connection)?;
         let now_in_time = if in_time { Some(new) } else { was_in_time };
         Ok(Some(CountedValue {
             event,
             in_time: now_in_time,
-            corrects: Corrects::of(has_bets, (replaced, was_in_time), (new, now_in_time)),
+            corrects: Corrects::of(metric, (replaced, was_in_time), (new, now_in_time)),
         }))
     }
 
@@ -420,7 +421,8 @@ impl OpenEvidence {
         }
         for (at, gain) in gains.iter_mut().filter(|(_, gain)| gain.bad) {
             let known = self.units.at(slot).had_event(*at);
-            gain.bad = !known && !self.units.had_event_elsewhere(connection, place, *at)?;
+            gain.counted_elsewhere =
+                !known && self.units.had_event_elsewhere(connection, place, *at)?;
         }
         let unit = self.units.at(slot);
         let of_unit = Exposure {
@@ -431,10 +433,12 @@ impl OpenEvidence {
         let (segments, covariates) = (unit.segments.clone(), unit.covariates.clone());
         let arm = definition.arm(version);
         let mut in_time = false;
+        let mut taken_back = SmallVec::<[usize; 1]>::new();
         for (at, gain) in gains.iter_mut() {
             gain.fresh = coin == Coin::Fresh;
             let metric = &definition.metrics[*at];
             let own = unit.metric(*at);
+            let had_event = own.had_event();
             let covariate = covariate_at(&covariates, *at);
             let bets = match arm {
                 Some(arm) if terms.has(*at) => {
@@ -457,6 +461,12 @@ impl OpenEvidence {
                 parts: terms.parts(&segments, (definition, *at), gain),
             };
             counted.add_gain(&of_unit, (*at, metric), gain, own, bets);
+            if had_event && !own.had_event() {
+                taken_back.push(*at);
+            }
+        }
+        for at in taken_back {
+            self.count_event_elsewhere(connection, place, (at, &definition.metrics[at]))?;
         }
         Ok(OfUnit {
             version,
@@ -464,6 +474,46 @@ impl OpenEvidence {
             in_time,
             segments,
         })
+    }
+
+    /// Counts the event of a unit in the first other epoch in which it has a bad value: the one that was counted is taken back.
+    fn count_event_elsewhere(
+        &mut self,
+        connection: &Connection,
+        place: UnitPlace,
+        (at, metric): (usize, &Metric),
+    ) -> Result<(), StoreError> {
+        let mut elsewhere = self.units.elsewhere(connection, place)?;
+        elsewhere.sort_unstable();
+        for (epoch, version) in elsewhere {
+            let other = UnitPlace { epoch, ..place };
+            let (slot, _) = self.units.open(connection, other, version)?;
+            let unit = self.units.at(slot);
+            let Some(start) = unit.metric(at).count_event() else {
+                continue;
+            };
+            let (version, segments) = (unit.version, unit.segments.clone());
+            let event = Delta {
+                events: 1,
+                ..Delta::default()
+            };
+            // What has matured is never told apart again.
+            let is_young = metric.bucket_seconds().is_some() && start > cutoff(metric, self.now);
+            for segment in std::iter::once(0).chain(segments.iter()) {
+                for start in [start, ALL_TIME].into_iter().skip(usize::from(!is_young)) {
+                    let place = Place {
+                        experiment: place.experiment,
+                        epoch,
+                        version,
+                        metric: in_segment(at as i64, segment),
+                        start,
+                    };
+                    self.changes.push((place, event.clone()));
+                }
+            }
+            return Ok(());
+        }
+        Ok(())
     }
 
     /// What is left to chance about a unit that comes to an epoch.

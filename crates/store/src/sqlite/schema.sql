@@ -293,7 +293,7 @@ CREATE TABLE feedback (
     value REAL NOT NULL,
     label TEXT,                     -- JSON, where the value came from one
     received_at INTEGER NOT NULL,
-    event INTEGER NOT NULL,         -- 1 where it was counted as the first event of its unit, -1 where it took the last one back
+    event INTEGER NOT NULL,         -- sum: 1 each time it was counted as its unit's event, -1 each time it took that back
     row_hash INTEGER,               -- of the other columns
     server_key INTEGER,             -- as in predictions
     position INTEGER,

@@ -124,6 +124,17 @@ async fn take<S: Backend>(store: &S, step: ExperimentDecision, now: Timestamp) -
     command(store, step, now).await.unwrap()
 }
 
+/// Gives the arms other shares, which opens an epoch; gives its number.
+pub(crate) async fn reweighed<S: Backend>(store: &S, experiment: &Experiment) -> i64 {
+    let running = store.experiment(experiment.id).await.unwrap().unwrap();
+    let reweigh = Decision::Reweigh {
+        shares: vec![0.3, 0.7],
+    };
+    take(store, step(&running, reweigh), at(10)).await;
+    let evidence = store.evidence(running, at(10)).await.unwrap();
+    evidence.epochs.last().unwrap().epoch
+}
+
 fn weights(state: &ModelState) -> Vec<(VersionStatus, f64)> {
     let weight = |version: &Version| (version.status, version.traffic_percent.get());
     state.versions.iter().map(weight).collect()

@@ -1,6 +1,6 @@
 //! Feedback: joined, repeated, replaced, early and refused.
 
-use crate::experiments::{clicked, declare, running, running_on, score, value};
+use crate::experiments::{clicked, declare, reweighed, running, running_on, score, value};
 use crate::{Backend, Opened, append, at, command, feedback, record, register};
 use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
@@ -140,6 +140,105 @@ pub(crate) async fn an_event_is_taken_back_with_the_last_bad_value_of_its_unit<S
     }
 }
 
+pub(crate) async fn an_event_that_is_taken_back_is_counted_in_another_epoch_with_a_bad_value<
+    S: Backend,
+>(
+    opened: Opened<S>,
+) {
+    let store = &opened.store;
+    // The bad value of a click is 1 where less is better.
+    let complained = types::Metric {
+        direction: types::Direction::Down,
+        missing: types::Missing::Excluded,
+        window_seconds: 0,
+        ..clicked()
+    };
+    let metrics = vec![BuiltIn::Correct.metric(), complained.clone()];
+    let (experiment, versions) = running(store, metrics).await;
+    let second = reweighed(store, &experiment).await;
+    let of_unit = |order: i64, epoch: i64| PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch,
+        unit_id: Some(UnitId::parse("u").unwrap()),
+        ..record(versions[1].key, order, 0.5, 1)
+    };
+    let records = [of_unit(1_000_000, 1), of_unit(11_000_000, second)];
+    let name = complained.name.as_str();
+    for record in &records {
+        append(store, record.clone()).await;
+        send(store, label(record, "negative")).await.unwrap();
+        send(store, value(record, name, 1.0)).await.unwrap();
+    }
+    let events = async || {
+        let evidence = store.evidence(experiment.clone(), at(60)).await.unwrap();
+        let of = |metric: usize| {
+            let each = evidence.epochs.iter();
+            let each = each.map(|epoch| epoch.arms[1].metrics[metric].all.events);
+            each.collect::<Vec<_>>()
+        };
+        [of(0), of(1)]
+    };
+    assert_eq!(events().await, [[1, 0], [1, 0]]);
+    for (at_record, right, wanted) in [(0, true, [0, 1]), (1, true, [0, 0]), (0, false, [1, 0])] {
+        let record = &records[at_record];
+        let (said, complaints) = if right {
+            ("positive", 0.0)
+        } else {
+            ("negative", 1.0)
+        };
+        send(store, replacing(label(record, said))).await.unwrap();
+        let item = replacing(value(record, name, complaints));
+        send(store, item).await.unwrap();
+        assert_eq!(events().await, [wanted, wanted], "{at_record} {right}");
+        assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+    }
+}
+
+pub(crate) async fn an_event_is_taken_back_where_it_was_counted<S: Backend>(opened: Opened<S>) {
+    let store = &opened.store;
+    let complained = types::Metric {
+        direction: types::Direction::Down,
+        missing: types::Missing::Excluded,
+        ..clicked()
+    };
+    let (experiment, versions) = running(store, vec![complained.clone()]).await;
+    let of_unit = |order: i64| PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch: 1,
+        unit_id: Some(UnitId::parse("u").unwrap()),
+        ..record(versions[1].key, order, 0.5, 1)
+    };
+    // Both are within the window of 60 seconds for a while, and then the second one is.
+    let records = [of_unit(1_000_000), of_unit(40_000_000)];
+    let name = complained.name.as_str();
+    for record in &records {
+        append(store, record.clone()).await;
+        send(store, value(record, name, 1.0)).await.unwrap();
+    }
+    for record in &records {
+        let corrected = replacing(value(record, name, 0.0));
+        send(store, corrected).await.unwrap();
+    }
+    for (now, units) in [(55, 0), (80, 1), (200, 1)] {
+        let evidence = store.evidence(experiment.clone(), at(now)).await.unwrap();
+        let metric = &evidence.epochs[0].arms[1].metrics[0];
+        let found = (
+            metric.matured.units,
+            metric.matured.events,
+            metric.all.events,
+        );
+        assert_eq!(found, (units, 0, 0), "{now}");
+    }
+    // One bad value of a matured prediction is one, whatever else was corrected.
+    let again = replacing(value(&records[0], name, 1.0));
+    send(store, again).await.unwrap();
+    let evidence = store.evidence(experiment.clone(), at(80)).await.unwrap();
+    assert_eq!(evidence.epochs[0].arms[1].metrics[0].matured.events, 1);
+    assert_eq!(opened.verify().await.problems, Vec::<String>::new());
+}
+
 pub(crate) async fn a_correction_after_its_window_is_counted<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let clicked = clicked();
@@ -159,14 +258,16 @@ pub(crate) async fn a_correction_after_its_window_is_counted<S: Backend>(opened:
             .remove(0)
             .unwrap();
         let evidence = store.evidence(experiment.clone(), at(1000)).await.unwrap();
-        let found = evidence.corrections.first();
-        found.map_or((0, 0), |found| (found.replaced, found.late))
+        let events = evidence.epochs[0].arms[1].metrics[0].all.events;
+        let found = evidence.corrections.first().copied();
+        let found = found.unwrap_or_default();
+        (found.replaced, found.late, events)
     };
-    assert_eq!(come(1.0, 10).await, (0, 0));
-    assert_eq!(come(0.0, 20).await, (1, 0));
-    assert_eq!(come(1.0, 500).await, (1, 1));
-    assert_eq!(come(0.0, 501).await, (1, 0));
-    assert_eq!(come(1.0, 502).await, (1, 1));
+    assert_eq!(come(1.0, 10).await, (0, 0, 0));
+    assert_eq!(come(0.0, 20).await, (1, 0, 1));
+    assert_eq!(come(1.0, 500).await, (1, 1, 0));
+    assert_eq!(come(0.0, 501).await, (1, 0, 1));
+    assert_eq!(come(1.0, 502).await, (1, 1, 0));
     assert_eq!(opened.verify().await.problems, Vec::<String>::new());
 }
 

@@ -103,7 +103,8 @@ macro_rules! suite {
             settings: settings_are_one_state_like_a_model, keys_are_settings_and_their_uses_are_kept_beside,
                 webhooks_remember_how_far_they_were_told;
             feedback: values_are_joined_once_and_can_be_replaced, an_event_is_taken_back_with_the_last_bad_value_of_its_unit,
-                a_correction_after_its_window_is_counted, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
+                an_event_that_is_taken_back_is_counted_in_another_epoch_with_a_bad_value,
+                an_event_is_taken_back_where_it_was_counted, a_correction_after_its_window_is_counted, feedback_waits_for_its_prediction, bad_values_are_refused_one_by_one,
                 labels_are_counted_in_every_window, receipts_are_kept_where_nobody_waited, corrections_leave_nothing_behind;
         }
     };

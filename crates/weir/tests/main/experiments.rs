@@ -460,7 +460,7 @@ async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected(
         "name": "sentiment", "control": "1.0.0", "candidates": ["2.0.0"], "primary_metric": "correct",
     });
     let id = start(&weir, body).await;
-    // Both versions are right three times of four; the labels of the candidate are all wrong at first.
+    // Both versions are always right; the labels of the candidate say otherwise at first.
     let mut wrong = Vec::new();
     let mut labels = Vec::new();
     for at in 0..240 {
@@ -468,13 +468,12 @@ async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected(
         let request = json!({"text": "good", "unit_id": format!("reader-{}", at % 200)});
         let (status, reply) = weir.post("/predict", request).await;
         assert_eq!(status, 200, "{reply}");
-        let right = if at % 4 > 0 { "positive" } else { "negative" };
         let of_candidate = reply["model_version"] == "2.0.0";
-        let told = if of_candidate { "negative" } else { right };
+        let told = if of_candidate { "negative" } else { "positive" };
         let label = |label: &str| json!({"prediction_id": reply["prediction_id"], "label": label});
         labels.push(label(told));
-        if told != right {
-            let mut corrected = label(right);
+        if of_candidate {
+            let mut corrected = label("positive");
             corrected["replace"] = json!(true);
             wrong.push(corrected);
         }
@@ -486,13 +485,18 @@ async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected(
     send(&labels).await;
     // A look has shown it, and it is remembered.
     let history = format!("/experiments/{id}/history");
-    loop {
-        let (_, history) = weir.get(&history).await;
-        let last = history["looks"].as_array().and_then(|looks| looks.last());
-        if last.is_some_and(|look| look["arms"][0]["p"].as_f64().unwrap() < 1e-6) {
-            break;
+    let looked = async {
+        loop {
+            let (_, history) = weir.get(&history).await;
+            let last = history["looks"].as_array().and_then(|looks| looks.last());
+            if last.is_some_and(|look| look["arms"][0]["p"].as_f64().unwrap() < 1e-6) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
+    };
+    let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
+    looked.expect("no look has shown it");
     let results = format!("/experiments/{id}/results");
     let (_, shown) = weir.get(&results).await;
     assert_eq!(shown["verdict"], "control_better", "{shown}");
@@ -508,7 +512,10 @@ async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected(
         comparison["sequential"]["p"].as_f64().unwrap() > 0.05,
         "{found}"
     );
-    let said = format!("{} values of correct took the place of others", wrong.len());
+    let said = format!(
+        "Values of correct that took the place of others: {}.",
+        wrong.len()
+    );
     assert!(found["notes"].to_string().contains(&said), "{found}");
     drop(weir);
     assert_clean(data.path());

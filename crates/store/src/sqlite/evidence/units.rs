@@ -73,7 +73,7 @@ impl Unit {
     }
 
     pub(super) fn had_event(&self, at: usize) -> bool {
-        self.metrics.get(at).is_some_and(|metric| metric.event)
+        self.metrics.get(at).is_some_and(UnitMetric::had_event)
     }
 }
 
@@ -182,7 +182,7 @@ impl Units {
         let metrics = places
             .filter_map(|place| open.get(place))
             .flat_map(|unit| &unit.metrics);
-        std::hint::black_box(metrics.filter(|metric| metric.event).count());
+        std::hint::black_box(metrics.filter(|metric| metric.had_event()).count());
     }
 
     /// A unit, which is taken to have changed, and whether it was never seen before. A new one
@@ -644,7 +644,8 @@ mod tests {
                     sum: random.f64().into(),
                     valued: true,
                     bad: random.bool(),
-                    corrected: None,
+                    was_bad: false,
+                    counted_elsewhere: false,
                 };
                 let place = UnitPlace {
                     experiment: ExperimentKey(1),

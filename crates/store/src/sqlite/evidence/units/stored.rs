@@ -15,8 +15,10 @@ const WITHOUT_BETS: i64 = 1;
 const WITHOUT_SEGMENTS: i64 = 2;
 /// The format of states without covariates: releases before schema 11 wrote it.
 const WITHOUT_COVARIATES: i64 = 3;
+/// The format of states without numbers of bad values: releases before schema 17 wrote it.
+const WITHOUT_BAD: i64 = 4;
 /// The format that is written.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 /// The state of a unit as its row has it.
 type State<M> = (Coin, i64, M, Segments, Covariates);
@@ -132,14 +134,19 @@ fn take_entry(bytes: &mut &[u8], format: i64) -> postcard::Result<Entry<State<Ve
             (old.map(present), rest)
         }
         WITHOUT_SEGMENTS => {
-            let (old, rest): (Entry<WithoutSegments<Vec<UnitMetric>>>, _) =
+            let (old, rest): (Entry<WithoutSegments<Vec<earlier::WithoutBad>>>, _) =
                 postcard::take_from_bytes(bytes)?;
             (old.map(with_none), rest)
         }
         WITHOUT_COVARIATES => {
-            let (old, rest): (Entry<WithSegments<Vec<UnitMetric>>>, _) =
+            let (old, rest): (Entry<WithSegments<Vec<earlier::WithoutBad>>>, _) =
                 postcard::take_from_bytes(bytes)?;
             (old.map(without_covariates), rest)
+        }
+        WITHOUT_BAD => {
+            let (old, rest): (Entry<State<Vec<earlier::WithoutBad>>>, _) =
+                postcard::take_from_bytes(bytes)?;
+            (old.map(without_bad), rest)
         }
         FORMAT => postcard::take_from_bytes(bytes)?,
         _ => return Err(postcard::Error::SerdeDeCustom),
@@ -279,10 +286,12 @@ fn read(row: &Row<'_>, place: UnitPlace) -> Result<Unit, StoreError> {
         PLAIN => postcard::from_bytes::<Vec<earlier::UnitMetric>>(blob).map(present),
         WITHOUT_BETS => postcard::from_bytes::<Vec<earlier::WithoutBets>>(blob).map(present),
         WITHOUT_SEGMENTS => {
-            postcard::from_bytes::<WithoutSegments<Vec<UnitMetric>>>(blob).map(with_none)
+            postcard::from_bytes::<WithoutSegments<Vec<earlier::WithoutBad>>>(blob).map(with_none)
         }
-        WITHOUT_COVARIATES => {
-            postcard::from_bytes::<WithSegments<Vec<UnitMetric>>>(blob).map(without_covariates)
+        WITHOUT_COVARIATES => postcard::from_bytes::<WithSegments<Vec<earlier::WithoutBad>>>(blob)
+            .map(without_covariates),
+        WITHOUT_BAD => {
+            postcard::from_bytes::<State<Vec<earlier::WithoutBad>>>(blob).map(without_bad)
         }
         FORMAT => postcard::from_bytes(blob),
         _ => Err(postcard::Error::SerdeDeCustom),
@@ -315,12 +324,23 @@ fn present<M: Into<UnitMetric>>(old: Vec<M>) -> State<Vec<UnitMetric>> {
     )
 }
 
-fn with_none<M>((coin, began, metrics): WithoutSegments<M>) -> State<M> {
-    (coin, began, metrics, Segments::default(), Covariates::new())
+fn with_none<M: Into<UnitMetric>>(
+    (coin, began, metrics): WithoutSegments<Vec<M>>,
+) -> State<Vec<UnitMetric>> {
+    without_covariates((coin, began, metrics, Segments::default()))
 }
 
-fn without_covariates<M>((coin, began, metrics, segments): WithSegments<M>) -> State<M> {
-    (coin, began, metrics, segments, Covariates::new())
+fn without_covariates<M: Into<UnitMetric>>(
+    (coin, began, metrics, segments): WithSegments<Vec<M>>,
+) -> State<Vec<UnitMetric>> {
+    without_bad((coin, began, metrics, segments, Covariates::new()))
+}
+
+fn without_bad<M: Into<UnitMetric>>(
+    (coin, began, metrics, segments, covariates): State<Vec<M>>,
+) -> State<Vec<UnitMetric>> {
+    let metrics = metrics.into_iter().map(Into::into).collect();
+    (coin, began, metrics, segments, covariates)
 }
 
 fn state_of(unit: &Unit) -> (Coin, i64, &[UnitMetric], &Segments, &Covariates) {
