@@ -79,9 +79,9 @@ impl Front {
     ) -> Result<Response<Body>, Infallible> {
         busy.begin();
         let hint = (request.version() == Version::HTTP_11).then(|| self.hint.clone());
-        if !self.answers_pages()
-            && request.method() == Method::GET
+        if request.method() == Method::GET
             && request.uri().path() == "/health"
+            && !self.answers_pages()
         {
             let mut healthy = json(Bytes::from_static(HEALTHY));
             healthy

@@ -1454,8 +1454,22 @@ fn end(error: &clap::Error) -> ! {
 }
 
 fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, Unparsed> {
-    let matches = matches_of(typed)?;
-    let mut args = LowArgs::from_arg_matches(&matches).map_err(Unparsed::Typed)?;
+    let (mut args, mut matches) = parsed(&typed).map_err(Unparsed::Typed)?;
+    let config = match &args.command {
+        Command::Serve(serve) => serve.config.clone(),
+        _ => return Ok(args),
+    };
+    if let (Some(path), Some(("serve", of_serve))) = (&config, matches.subcommand()) {
+        let settings = from_file(path, of_serve).map_err(Unparsed::File)?;
+        // What comes after `--` is no flag.
+        let end = typed.iter().position(|arg| arg == "--");
+        let mut all = typed;
+        let end = end.unwrap_or(all.len());
+        all.splice(end..end, settings);
+        // What was typed is right by itself.
+        let wrong = |error| Unparsed::File(in_file(path, &first_paragraph(&error)));
+        (args, matches) = parsed(&all).map_err(wrong)?;
+    }
     if let (Command::Serve(serve), Some(("serve", of_serve))) =
         (&mut args.command, matches.subcommand())
     {
@@ -1464,31 +1478,10 @@ fn parse_from(typed: Vec<OsString>) -> Result<LowArgs, Unparsed> {
     Ok(args)
 }
 
-fn matches_of(typed: Vec<OsString>) -> Result<ArgMatches, Unparsed> {
-    let matches = LowArgs::command().try_get_matches_from(&typed);
-    let matches = matches.map_err(Unparsed::Typed)?;
-    let args = LowArgs::from_arg_matches(&matches).map_err(Unparsed::Typed)?;
-    let (Command::Serve(serve), Some(("serve", of_serve))) = (&args.command, matches.subcommand())
-    else {
-        return Ok(matches);
-    };
-    let Some(path) = &serve.config else {
-        return Ok(matches);
-    };
-    let settings = from_file(path, of_serve).map_err(Unparsed::File)?;
-    // What comes after `--` is no flag.
-    let end = typed.iter().position(|arg| arg == "--");
-    let mut all = typed;
-    let end = end.unwrap_or(all.len());
-    all.splice(end..end, settings);
-    let matches = LowArgs::command().try_get_matches_from(all);
-    // Values are looked at when they are taken out.
-    let taken = matches.and_then(|matches| {
-        LowArgs::from_arg_matches(&matches)?;
-        Ok(matches)
-    });
-    // What was typed is right by itself.
-    taken.map_err(|error| Unparsed::File(in_file(path, &first_paragraph(&error))))
+/// What is typed, and as it was written.
+fn parsed(typed: &[OsString]) -> Result<(LowArgs, ArgMatches), clap::Error> {
+    let matches = LowArgs::command().try_get_matches_from(typed)?;
+    Ok((LowArgs::from_arg_matches(&matches)?, matches))
 }
 
 /// What is wrong, without the usage: what is missing stands on lines of its own.

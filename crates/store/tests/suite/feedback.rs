@@ -6,8 +6,8 @@ use serde_json::json;
 use store::entry::{FeedbackEntry, encode_feedback};
 use store::{Appended, Feedback, FeedbackContent, FeedbackOf, FeedbackRefusal, Incoming, Receipt};
 use types::{
-    BuiltIn, FeedbackStatus, PredictionRecord, Reason, ReceiptId, Scale, TimeRange, Timestamp,
-    UnitId, VersionKey,
+    BuiltIn, Experiment, FeedbackStatus, PredictionRecord, Reason, ReceiptId, Scale, TimeRange,
+    Timestamp, UnitId, VersionKey,
 };
 
 async fn send<S: Backend>(store: &S, item: Feedback) -> Result<Receipt, FeedbackRefusal> {
@@ -22,6 +22,16 @@ fn label(record: &PredictionRecord, label: &str) -> Feedback {
     }
 }
 
+/// The same prediction in an epoch of an experiment.
+fn exposed(experiment: &Experiment, epoch: i64, record: PredictionRecord) -> PredictionRecord {
+    PredictionRecord {
+        reason: Reason::Experiment,
+        experiment: Some(experiment.key),
+        epoch,
+        ..record
+    }
+}
+
 fn replacing(item: Feedback) -> Feedback {
     Feedback {
         replace: true,
@@ -32,12 +42,7 @@ fn replacing(item: Feedback) -> Feedback {
 pub(crate) async fn values_are_joined_once_and_can_be_replaced<S: Backend>(opened: Opened<S>) {
     let store = &opened.store;
     let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
-    let record = PredictionRecord {
-        reason: Reason::Experiment,
-        experiment: Some(experiment.key),
-        epoch: 1,
-        ..record(versions[1].key, 1_000_000, 0.5, 1)
-    };
+    let record = exposed(&experiment, 1, record(versions[1].key, 1_000_000, 0.5, 1));
     append(store, record.clone()).await;
     let receipt = send(store, label(&record, "negative")).await.unwrap();
     assert_eq!(receipt.status, FeedbackStatus::Recorded);
@@ -109,11 +114,8 @@ pub(crate) async fn an_event_is_taken_back_with_the_last_bad_value_of_its_unit<S
     let store = &opened.store;
     let (experiment, versions) = running(store, vec![BuiltIn::Correct.metric()]).await;
     let of_unit = |order: i64| PredictionRecord {
-        reason: Reason::Experiment,
-        experiment: Some(experiment.key),
-        epoch: 1,
         unit_id: Some(UnitId::parse("u").unwrap()),
-        ..record(versions[1].key, order, 0.5, 1)
+        ..exposed(&experiment, 1, record(versions[1].key, order, 0.5, 1))
     };
     let records = [1_000_000, 1_100_000, 1_200_000].map(of_unit);
     for record in &records {
@@ -157,11 +159,8 @@ pub(crate) async fn an_event_that_is_taken_back_is_counted_in_another_epoch_with
     let (experiment, versions) = running(store, metrics).await;
     let second = reweighed(store, &experiment).await;
     let of_unit = |order: i64, epoch: i64| PredictionRecord {
-        reason: Reason::Experiment,
-        experiment: Some(experiment.key),
-        epoch,
         unit_id: Some(UnitId::parse("u").unwrap()),
-        ..record(versions[1].key, order, 0.5, 1)
+        ..exposed(&experiment, epoch, record(versions[1].key, order, 0.5, 1))
     };
     let records = [of_unit(1_000_000, 1), of_unit(11_000_000, second)];
     let name = complained.name.as_str();
@@ -204,11 +203,8 @@ pub(crate) async fn an_event_is_taken_back_where_it_was_counted<S: Backend>(open
     };
     let (experiment, versions) = running(store, vec![complained.clone()]).await;
     let of_unit = |order: i64| PredictionRecord {
-        reason: Reason::Experiment,
-        experiment: Some(experiment.key),
-        epoch: 1,
         unit_id: Some(UnitId::parse("u").unwrap()),
-        ..record(versions[1].key, order, 0.5, 1)
+        ..exposed(&experiment, 1, record(versions[1].key, order, 0.5, 1))
     };
     // Both are within the window of 60 seconds for a while, and then the second one is.
     let records = [of_unit(1_000_000), of_unit(40_000_000)];
@@ -244,12 +240,7 @@ pub(crate) async fn a_correction_after_its_window_is_counted<S: Backend>(opened:
     let clicked = clicked();
     let scales = vec![Some(Scale::binary(0.5))];
     let (experiment, versions) = running_on(store, vec![clicked.clone()], scales).await;
-    let record = PredictionRecord {
-        reason: Reason::Experiment,
-        experiment: Some(experiment.key),
-        epoch: 1,
-        ..record(versions[1].key, 50_000, 0.5, 1)
-    };
+    let record = exposed(&experiment, 1, record(versions[1].key, 50_000, 0.5, 1));
     append(store, record.clone()).await;
     let come = async |clicks: f64, seconds: i64| {
         let item = replacing(value(&record, clicked.name.as_str(), clicks));
@@ -434,12 +425,13 @@ pub(crate) async fn corrections_leave_nothing_behind<S: Backend>(opened: Opened<
     let mut records = Vec::new();
     for n in 0..20 {
         let record = PredictionRecord {
-            reason: Reason::Experiment,
-            experiment: Some(experiment.key),
-            epoch: 1,
             unit_id: types::UnitId::parse(&format!("user-{}", n % 7)).ok(),
             // A unit keeps its arm.
-            ..record(versions[(n % 7 % 2) as usize].key, n * 1_000_000, 0.5, 1)
+            ..exposed(
+                &experiment,
+                1,
+                record(versions[(n % 7 % 2) as usize].key, n * 1_000_000, 0.5, 1),
+            )
         };
         append(store, record.clone()).await;
         records.push(record);

@@ -485,18 +485,11 @@ async fn labels_that_were_wrong_leave_no_verdict_behind_when_they_are_corrected(
     send(&labels).await;
     // A look has shown it, and it is remembered.
     let history = format!("/experiments/{id}/history");
-    let looked = async {
-        loop {
-            let (_, history) = weir.get(&history).await;
-            let last = history["looks"].as_array().and_then(|looks| looks.last());
-            if last.is_some_and(|look| look["arms"][0]["p"].as_f64().unwrap() < 1e-6) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
-    looked.expect("no look has shown it");
+    weir.until(&history, |history| {
+        let last = history["looks"].as_array().and_then(|looks| looks.last());
+        last.is_some_and(|look| look["arms"][0]["p"].as_f64().unwrap() < 1e-6)
+    })
+    .await;
     let results = format!("/experiments/{id}/results");
     let (_, shown) = weir.get(&results).await;
     assert_eq!(shown["verdict"], "control_better", "{shown}");

@@ -20,18 +20,6 @@ async fn send_and_leave(weir: &Weir, path: &str, body: &Value) {
     stream.flush().await.unwrap();
 }
 
-/// Asks again until the answer fits.
-async fn until(weir: &Weir, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let (_, reply) = weir.get(path).await;
-        if fits(&reply) {
-            return reply;
-        }
-        assert!(std::time::Instant::now() < deadline, "{path}: {reply}");
-    }
-}
-
 fn listed(reply: &Value) -> &[Value] {
     reply["predictions"].as_array().unwrap()
 }
@@ -44,7 +32,9 @@ async fn a_call_whose_caller_hangs_up_is_on_the_record_with_its_outcome() {
     let id = weir.register("remote", service.runtime()).await;
     weir.activate(&id, 100.0).await;
     send_and_leave(&weir, "/predict", &json!({"text": "hang"})).await;
-    let page = until(&weir, "/predictions", |page| !listed(page).is_empty()).await;
+    let page = weir
+        .until("/predictions", |page| !listed(page).is_empty())
+        .await;
     assert_eq!(listed(&page)[0]["status"], "error", "{page}");
     assert!(
         listed(&page)[0]["latency_ms"].as_f64().unwrap() >= 300.0,
@@ -119,20 +109,19 @@ async fn a_command_whose_caller_hangs_up_is_published_at_once() {
     let path = format!("/models/{two}/activate");
     send_and_leave(&weir, &path, &json!({"traffic_percent": 40})).await;
     // `/traffic` says what is published.
-    until(&weir, "/traffic/sentiment", |traffic| {
+    weir.until("/traffic/sentiment", |traffic| {
         traffic["versions"].as_array().unwrap().len() == 2
     })
     .await;
     let id = rollout(&weir, json!({"steps": [50, 100]})).await;
-    until(&weir, "/traffic/sentiment", |traffic| {
-        traffic["experiment"] == id
-    })
-    .await;
+    weir.until("/traffic/sentiment", |traffic| traffic["experiment"] == id)
+        .await;
     send_and_leave(&weir, &format!("/experiments/{id}/rollback"), &json!({})).await;
-    let traffic = until(&weir, "/traffic/sentiment", |traffic| {
-        traffic["experiment"].is_null()
-    })
-    .await;
+    let traffic = weir
+        .until("/traffic/sentiment", |traffic| {
+            traffic["experiment"].is_null()
+        })
+        .await;
     assert_eq!(traffic["versions"][0]["share"], 1.0, "{traffic}");
 }
 
@@ -155,7 +144,9 @@ async fn a_version_deleted_during_a_call_leaves_no_row_behind() {
         .await
         .unwrap();
     assert_eq!(deleted.status(), 200);
-    let ready = until(&weir, "/health/ready", |ready| ready["log"]["dropped"] == 1).await;
+    let ready = weir
+        .until("/health/ready", |ready| ready["log"]["dropped"] == 1)
+        .await;
     assert_eq!(ready["status"], "ready", "{ready}");
     drop(weir);
     assert_clean(data.path());

@@ -21,21 +21,6 @@ async fn logged(server: &Weir, id: &Value) -> Value {
     found
 }
 
-/// Asks until something holds; fails after a while.
-async fn until(server: &Weir, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    let asking = async {
-        loop {
-            let (_, found) = server.get(path).await;
-            if holds(&found) {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let asked = tokio::time::timeout(Duration::from_secs(60), asking).await;
-    asked.unwrap_or_else(|_| panic!("{path} has not become what it should"))
-}
-
 #[tokio::test]
 async fn rules_are_applied_before_anything_is_written() {
     let data = directory();
@@ -220,7 +205,9 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
     assert!(said.status.success(), "{said:?}");
     let erasure: Value = serde_json::from_slice(&said.stdout).unwrap();
     let path = format!("/erasures/{}", erasure["erasure_id"].as_str().unwrap());
-    let done = until(&server, &path, |erasure| erasure["status"] == "done").await;
+    let done = server
+        .until(&path, |erasure| erasure["status"] == "done")
+        .await;
     assert_eq!(
         (&done["predictions"], &done["progress_percent"]),
         (&json!(10), &json!(100.0))
@@ -258,7 +245,9 @@ async fn who_is_erased_is_gone_from_files_replies_and_the_audit() {
     assert_eq!(status, 202);
     assert_ne!(again["pseudonym"], done["pseudonym"]);
     let path = format!("/erasures/{}", again["erasure_id"].as_str().unwrap());
-    until(&server, &path, |erasure| erasure["status"] == "done").await;
+    server
+        .until(&path, |erasure| erasure["status"] == "done")
+        .await;
     let (_, audit) = server.get("/audit").await;
     let actions = audit["entries"].as_array().unwrap().iter();
     let actions: Vec<&str> = actions
@@ -332,10 +321,9 @@ async fn retention_keeps_the_newest_and_all_that_was_counted() {
     let (_, before) = server.get(&results).await;
     let said = weir(&server, &["retention", "sentiment", "--max-rows", "100"]);
     assert!(said.status.success(), "{said:?}");
-    let kept = until(&server, "/retention/sentiment", |kept| {
-        kept["rows_removed"] == 400
-    })
-    .await;
+    let kept = server
+        .until("/retention/sentiment", |kept| kept["rows_removed"] == 400)
+        .await;
     let since = kept["rows_since"].as_str().unwrap();
     let (_, page) = server.get("/predictions?limit=1000").await;
     assert_eq!(page["predictions"].as_array().unwrap().len(), 100);
@@ -414,7 +402,9 @@ async fn a_call_that_is_under_way_when_its_unit_is_erased_leaves_nothing() {
     let (asked, (status, erasure)) = tokio::join!(asking, erasing);
     assert_eq!((asked.0, status), (504, 202), "{asked:?} {erasure}");
     let path = format!("/erasures/{}", erasure["erasure_id"].as_str().unwrap());
-    let done = until(&server, &path, |erasure| erasure["status"] == "done").await;
+    let done = server
+        .until(&path, |erasure| erasure["status"] == "done")
+        .await;
     let (_, page) = server.get("/predictions").await;
     assert_eq!(
         page["predictions"][0]["unit_id"], done["pseudonym"],

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_weir");
@@ -69,6 +70,21 @@ impl Weir {
             .post(self.url(path))
             .header("content-type", content_type);
         self.send(request.body(body)).await
+    }
+
+    /// Asks until the answer fits; fails after a while.
+    pub(crate) async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let (_, found) = self.get(path).await;
+                if fits(&found) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let asked = tokio::time::timeout(Duration::from_secs(60), asking).await;
+        asked.unwrap_or_else(|_| panic!("{path} has not become what it should"))
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
