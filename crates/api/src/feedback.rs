@@ -4,6 +4,7 @@ use crate::word::Word;
 use crate::{ErrorCode, FeedbackStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use types::Json;
 use utoipa::ToSchema;
 
 /// What came later for a prediction: a label, or a metric and a value.
@@ -31,7 +32,8 @@ pub struct Feedback {
     pub outcome_id: Option<String>,
     /// What would have been right, not null; gives the metric `correct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub label: Option<Json>,
     /// A declared metric, or `correct`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
@@ -44,7 +46,7 @@ pub struct Feedback {
 }
 
 /// One value, or up to 10,000.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum FeedbackBody {
     /// One value, answered as one.
@@ -275,7 +277,8 @@ pub struct StoredFeedback {
     pub value: f64,
     /// The label it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<Value>,
+    #[schema(value_type = Option<Value>)]
+    pub label: Option<Json>,
     /// When it came last.
     pub received_at: String,
 }

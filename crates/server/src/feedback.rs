@@ -206,7 +206,7 @@ fn cut(values: Vec<(u64, Feedback)>, most_bytes: u64) -> Vec<Vec<(u64, Feedback)
         let size = VALUE_BYTES
             + named
             + match &value.content {
-                FeedbackContent::Label(label) => label.to_string().len() as u64,
+                FeedbackContent::Label(label) => label.as_str().len() as u64,
                 FeedbackContent::Value(metric, _) => metric.as_str().len() as u64,
             };
         match parts.last_mut() {
@@ -281,8 +281,12 @@ fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
     let of = subject(state, &item)?;
     let content = match (item.label, item.metric, item.value) {
         (Some(label), None, None) => {
-            if label.to_string().len() > MAX_LABEL {
+            if label.as_str().len() > MAX_LABEL {
                 return Err(Refusal::field("/label", "must have at most 10000 bytes"));
+            }
+            if label.value().is_null() {
+                let why = "has a number that is too large, or a text that is not Unicode";
+                return Err(Refusal::field("/label", why));
             }
             FeedbackContent::Label(label)
         }

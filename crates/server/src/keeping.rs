@@ -51,7 +51,7 @@ impl Hasher {
         self.bytes(text.as_bytes())
     }
 
-    fn json(&self, json: &Json) -> String {
+    pub(crate) fn json(&self, json: &Json) -> String {
         match serde_json::from_str::<Value>(json.as_str()) {
             Ok(value) => self.value(&value),
             // A number that is too large for any, or half of a surrogate pair.

@@ -31,7 +31,7 @@ use store::{LogStore, ShadowAnswer, ShadowPair, ShadowQuery, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use types::{
     Experiment, Input, KeptPart, LatencyHistogram, Outcome, Percent, PredictionId, ShadowRecord,
-    Status, TimeRange, Timestamp, UnitId, VersionKey,
+    Status, TimeRange, Timestamp, UnitId, VersionKey, labels,
 };
 use utoipa::IntoParams;
 
@@ -383,12 +383,11 @@ fn summed(pairs: &[&ShadowPair]) -> ShadowPairs {
         else {
             continue;
         };
-        let (answer, shadow) = (answer.value(), shadow.value());
+        let same = |a: &types::Json, b: &types::Json| labels::are_same(a.as_str(), b.as_str());
         both_answered += 1;
-        agreed += u64::from(answer == shadow);
+        agreed += u64::from(same(answer, shadow));
         if let Some(label) = &pair.label {
-            let label = label.value();
-            match (answer == label, shadow == label) {
+            match (same(answer, label), same(shadow, label)) {
                 (true, true) => labelled.both += 1,
                 (true, false) => labelled.first += 1,
                 (false, true) => labelled.second += 1,

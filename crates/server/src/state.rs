@@ -146,7 +146,7 @@ impl AppState {
         let key = secret_file::key(&config.data_dir, keeping::FILE, without)?;
         let hasher = Hasher::new(key);
         let hash_labels = hasher.clone();
-        store.hash_labels(Arc::new(move |label| hash_labels.value(label)));
+        store.hash_labels(Arc::new(move |label| hash_labels.json(label)));
         let journal = open_journal(&store, config)?;
         // Ids go on above all that was given, in the store or still in the journal.
         let limit = Given::limit(clock.now());

@@ -823,7 +823,7 @@ mod tests {
             part: 1,
             parts: 3,
             values: vec![
-                (4, value(FeedbackContent::Label(json!(null)))),
+                (4, value(FeedbackContent::Label(types::Json::default()))),
                 (9, value(FeedbackContent::Value(metric.clone(), -1.5))),
                 (10, of_request(FeedbackContent::Value(metric.clone(), 2.0))),
                 (11, of_unit(FeedbackContent::Value(metric, 3.0))),

@@ -1,11 +1,10 @@
 //! The words of feedback: what comes in and what is said of it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use types::{
-    BuiltIn, EvidenceRule, ExperimentId, FeedbackStatus, JsonType, KeptPart, Metric, MetricName,
+    BuiltIn, EvidenceRule, ExperimentId, FeedbackStatus, Json, KeptPart, Metric, MetricName,
     Mismatch, ModelId, ModelName, PredictionId, RequestId, Timestamp, UnitId, VersionKey,
-    VersionName,
+    VersionName, labels,
 };
 
 /// An outcome of a unit as it is stored.
@@ -67,7 +66,7 @@ pub struct UnitFeedback {
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedbackContent {
     /// What would have been right: gives the metric `correct`.
-    Label(Value),
+    Label(Json),
     /// A value of a metric.
     Value(MetricName, f64),
 }
@@ -192,7 +191,7 @@ pub struct StoredFeedback {
     /// Its value.
     pub value: f64,
     /// The label it came from.
-    pub label: Option<Value>,
+    pub label: Option<Json>,
     /// When it came last.
     pub received_at: Timestamp,
 }
@@ -273,7 +272,7 @@ pub(crate) fn joined(
     replace: bool,
 ) -> Result<FeedbackStatus, FeedbackRefusal> {
     let same = |known: Option<&str>| match (known, label) {
-        (Some(known), Some(label)) => are_same_json(known, label),
+        (Some(known), Some(label)) => labels::are_same(known, label),
         (known, label) => known == label,
     };
     match stored {
@@ -325,7 +324,7 @@ pub(crate) fn attempt_of(
 const REDACTED: &str = "[redacted]";
 
 /// What a label is compared with where only hashes of answers are kept: the same hash of it.
-pub type LabelHash = std::sync::Arc<dyn Fn(&Value) -> String + Send + Sync>;
+pub type LabelHash = std::sync::Arc<dyn Fn(&Json) -> String + Send + Sync>;
 
 /// A prediction as labels see it.
 #[derive(Debug, Clone, Copy)]
@@ -384,11 +383,11 @@ impl Labelled<'_> {
     /// Compares a label with the answer; one that failed is never right, whatever is kept.
     pub(crate) fn compare(
         self,
-        label: &Value,
+        label: &Json,
         hash: Option<&LabelHash>,
     ) -> Result<ComparedLabel, FeedbackRefusal> {
         let hashed = match (self.kept, hash) {
-            (KeptPart::Hashed, Some(hash)) => Some(Value::from(hash(label))),
+            (KeptPart::Hashed, Some(hash)) => Some(Json::text(&hash(label))),
             (KeptPart::Hashed, None) => return Err(FeedbackRefusal::AnswerNotKept),
             _ => None,
         };
@@ -399,91 +398,19 @@ impl Labelled<'_> {
             return Err(FeedbackRefusal::AnswerNotKept);
         }
         let answer = self.prediction.filter(|_| self.answered);
-        let answer = answer.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let compared = answer.map_or(Ok(false), |answer| are_equal(&answer, label));
+        let compared = answer.map_or(Ok(false), |answer| labels::compare(answer, label.as_str()));
         Ok(ComparedLabel {
             value: f64::from(compared == Ok(true)),
-            label: label.to_string(),
+            label: label.as_str().to_owned(),
             mismatch: compared.err(),
         })
     }
 
     /// The types of the answer and a label as it is stored, where they can never be equal.
     pub(crate) fn mismatch(&self, stored: &str) -> Option<Mismatch> {
-        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
-        let answer = self.prediction.filter(|_| self.answered).and_then(read)?;
-        are_equal(&answer, &read(stored)?).err()
+        let answer = self.prediction.filter(|_| self.answered)?;
+        labels::compare(answer, stored).err()
     }
-}
-
-/// Whether a label equals a prediction. Numbers are compared by value: 1, 1.0 and, beside a number, "1" are the same, and whole
-/// numbers to the last digit, in lists and objects too. Everything else is equal as JSON, and what is of another type never is.
-///
-/// # Errors
-/// The types, where they can never be equal.
-fn are_equal(prediction: &Value, label: &Value) -> Result<bool, Mismatch> {
-    if let (Some(a), Some(b)) = (number_of(prediction, label), number_of(label, prediction)) {
-        return Ok(a == b);
-    }
-    let (of_prediction, of_label) = (JsonType::of(prediction), JsonType::of(label));
-    if of_prediction != of_label {
-        return Err(Mismatch {
-            prediction: of_prediction,
-            label: of_label,
-        });
-    }
-    Ok(are_same(prediction, label))
-}
-
-/// Whether two values are the same by the rule of labels, in lists and objects too.
-pub(crate) fn are_same(a: &Value, b: &Value) -> bool {
-    if let (Some(a), Some(b)) = (number_of(a, b), number_of(b, a)) {
-        return a == b;
-    }
-    match (a, b) {
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            let same = |(key, a): (&String, &Value)| b.get(key).is_some_and(|b| are_same(a, b));
-            a.len() == b.len() && a.iter().all(same)
-        }
-        _ => a == b,
-    }
-}
-
-/// The same of JSON as texts.
-pub(crate) fn are_same_json(a: &str, b: &str) -> bool {
-    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
-    a == b || read(a).zip(read(b)).is_some_and(|(a, b)| are_same(&a, &b))
-}
-
-/// A number as it is compared.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Number {
-    Whole(i128),
-    Float(f64),
-}
-
-/// The number that a value is; also of a text, where it is compared with a number.
-fn number_of(value: &Value, other: &Value) -> Option<Number> {
-    let number = match value {
-        Value::Number(number) => number.clone(),
-        Value::String(text) if other.is_number() => {
-            serde_json::from_str::<serde_json::Number>(text.trim()).ok()?
-        }
-        _ => return None,
-    };
-    if let Some(whole) = number.as_i128() {
-        return Some(Number::Whole(whole));
-    }
-    let float = number.as_f64()?;
-    // Every floating number below 2^127 without a fraction is a whole one.
-    let is_whole = float.fract() == 0.0 && float.abs() < 1.0e38;
-    Some(match is_whole {
-        true => Number::Whole(float as i128),
-        false => Number::Float(float),
-    })
 }
 
 /// What a value that came changes in the corrections of its arm.
@@ -522,7 +449,6 @@ impl Corrects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_request_is_found_by_the_exposure_that_its_answer_belongs_to() {
@@ -548,84 +474,16 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_compared_by_value_or_told_to_be_of_another_type() {
-        use JsonType::{Boolean, List, Number, Object, Text};
-        let never = |prediction, label| Err(Mismatch { prediction, label });
-        for (prediction, label, expected) in [
-            (json!("positive"), json!("positive"), Ok(true)),
-            (json!("positive"), json!("Positive"), Ok(false)),
-            (json!(1.0), json!(1), Ok(true)),
-            (json!(1), json!("1"), Ok(true)),
-            (json!("1.0"), json!(1), Ok(true)),
-            (json!(0.5), json!(" 5e-1 "), Ok(true)),
-            (json!(2), json!("1"), Ok(false)),
-            // Two texts are texts: they may be names.
-            (json!("1"), json!("1.0"), Ok(false)),
-            (json!("01"), json!("1"), Ok(false)),
-            (
-                json!(9_007_199_254_740_993_u64),
-                json!(9_007_199_254_740_992_u64),
-                Ok(false),
-            ),
-            (
-                json!(9_007_199_254_740_993_u64),
-                json!("9007199254740993"),
-                Ok(true),
-            ),
-            (
-                json!(18_446_744_073_709_551_615_u64),
-                json!(18_446_744_073_709_551_614_u64),
-                Ok(false),
-            ),
-            (json!(1e300), json!(1e300), Ok(true)),
-            (json!([1, 2]), json!([1, 2]), Ok(true)),
-            (
-                json!([1, {"class": 1}]),
-                json!([1.0, {"class": "1"}]),
-                Ok(true),
-            ),
-            (json!({"class": 1}), json!({"class": 1.0}), Ok(true)),
-            (json!({"class": 1}), json!({"class": 2}), Ok(false)),
-            (
-                json!({"class": 1}),
-                json!({"class": 1, "b": null}),
-                Ok(false),
-            ),
-            (json!(false), json!(0), never(Boolean, Number)),
-            (json!(true), json!(1), never(Boolean, Number)),
-            (json!(true), json!("true"), never(Boolean, Text)),
-            (json!(1), json!("one"), never(Number, Text)),
-            (json!({"label": "a"}), json!("a"), never(Object, Text)),
-            (json!(["a"]), json!("a"), never(List, Text)),
-        ] {
-            assert_eq!(
-                are_equal(&prediction, &label),
-                expected,
-                "{prediction} {label}"
-            );
-            let turned = expected.map_err(|found| Mismatch {
-                prediction: found.label,
-                label: found.prediction,
-            });
-            assert_eq!(
-                are_equal(&label, &prediction),
-                turned,
-                "{label} {prediction}"
-            );
-        }
-    }
-
-    #[test]
     fn what_was_redacted_is_compared_with_nothing() {
         let labelled = |prediction| Labelled {
             answered: true,
             prediction: Some(prediction),
             kept: KeptPart::Redacted,
         };
-        let cut = labelled(r#""to [redacted]""#).compare(&json!("to a@b.c"), None);
+        let cut = labelled(r#""to [redacted]""#).compare(&"to a@b.c".into(), None);
         assert_eq!(cut, Err(FeedbackRefusal::AnswerNotKept));
         // Something beside it was.
-        let whole = labelled(r#""spam""#).compare(&json!("spam"), None);
+        let whole = labelled(r#""spam""#).compare(&"spam".into(), None);
         assert_eq!(whole.map(|whole| whole.value), Ok(1.0));
     }
 
@@ -636,7 +494,7 @@ mod tests {
             prediction: None,
             kept: KeptPart::Full,
         };
-        let compared = failed.compare(&json!(null), None).unwrap();
+        let compared = failed.compare(&Json::default(), None).unwrap();
         assert_eq!((compared.value, compared.mismatch), (0.0, None));
     }
 }

@@ -102,6 +102,13 @@ impl Json {
     }
 }
 
+impl From<&str> for Json {
+    /// A text, not what it may say as JSON.
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
 impl From<&Value> for Json {
     fn from(value: &Value) -> Self {
         let raw = serde_json::value::to_raw_value(value);

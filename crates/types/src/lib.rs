@@ -14,7 +14,7 @@ mod experiment;
 mod feedback;
 mod id;
 mod json;
-mod labels;
+pub mod labels;
 mod latency;
 mod metric;
 mod model_state;

@@ -8,13 +8,14 @@ use crate::control::Cli;
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use types::Json;
 
 /// Rows of a batch.
 const BATCH: usize = 2000;
@@ -160,6 +161,14 @@ struct Reached {
     rows: u64,
 }
 
+/// What would be sent.
+#[derive(Serialize)]
+struct DryRun {
+    first: Json,
+    refused: u64,
+    rows: u64,
+}
+
 /// What became of the rows.
 #[derive(Default, Serialize)]
 struct Done {
@@ -243,10 +252,15 @@ impl Kind {
         bar.finish_and_clear();
         done.rows = number;
         if args.dry_run {
-            let first = first.unwrap_or(Value::Null);
+            let first = serde_json::to_string(&first)?;
+            let shown: Json = serde_json::from_str(&first)?;
             return cli
                 .print(
-                    &json!({"rows": number, "first": first, "refused": done.refused}),
+                    &DryRun {
+                        first: shown,
+                        refused: done.refused,
+                        rows: number,
+                    },
                     || format!("{number} rows would be sent; the first is {first}"),
                 )
                 .map(|()| done.refused);
@@ -283,15 +297,15 @@ impl Kind {
     }
 
     /// A row as it is sent.
-    fn row(&self, mut row: Map<String, Value>, ids: &mut Ids) -> Result<Value, String> {
+    fn row(&self, mut row: Fields, ids: &mut Ids) -> Result<Fields, String> {
         for (field, value) in &self.defaults {
-            if row.get(*field).is_none_or(Value::is_null) {
-                row.insert((*field).to_owned(), json!(value));
-            }
+            let row = row.entry((*field).to_owned());
+            row.or_insert_with(|| Cell::One(Json::text(value)));
         }
-        row.retain(|_, value| !value.is_null());
         // An export says 0 where nobody knew it.
-        if row.get("propensity").and_then(Value::as_f64) == Some(0.0) {
+        if let Some(Cell::One(propensity)) = row.get("propensity")
+            && propensity.as_str().parse() == Ok(0.0)
+        {
             row.remove("propensity");
         }
         // By its content: what was sent before the file was corrected is known again.
@@ -302,12 +316,12 @@ impl Kind {
         };
         if let Some(field) = own.filter(|field| !row.contains_key(*field)) {
             let id = ids.next(&row);
-            row.insert(field.to_owned(), json!(id));
+            row.insert(field.to_owned(), Cell::One(Json::text(&id)));
         }
         if row.is_empty() {
             return Err("the row has no values".into());
         }
-        Ok(Value::Object(row))
+        Ok(row)
     }
 
     async fn send(
@@ -466,8 +480,12 @@ impl Ids {
         }
     }
 
-    fn next(&mut self, row: &Map<String, Value>) -> String {
-        let text = Value::Object(row.clone()).to_string();
+    fn next(&mut self, row: &Fields) -> String {
+        // By its values: a row that is written otherwise is the same.
+        let text = match serde_json::to_value(row) {
+            Ok(values) => values.to_string(),
+            Err(_) => format!("{row:?}"),
+        };
         let hash = Sha256::new()
             .chain_update(&self.file)
             .chain_update(&text)
@@ -602,29 +620,56 @@ impl Columns {
         Ok(())
     }
 
-    fn put(&self, row: &mut Map<String, Value>, column: &str, value: Value) -> anyhow::Result<()> {
+    fn put(&self, row: &mut Fields, column: &str, value: Json) -> anyhow::Result<()> {
         let Some(field) = self.field(column)? else {
             return Ok(());
         };
+        let is_null = value == Json::default();
         match field.split_once('.') {
             Some((outer, inner)) if !self.what.fields().contains(&field) => {
-                let object = row.entry(outer).or_insert_with(|| json!({}));
-                if let (Some(object), false) = (object.as_object_mut(), value.is_null()) {
-                    object.insert(inner.to_owned(), value);
+                let none = || Cell::Members(BTreeMap::new());
+                let outer = row.entry(outer.to_owned()).or_insert_with(none);
+                if let (Some(members), false) = (outer.members(), is_null) {
+                    members.insert(inner.to_owned(), value);
                 }
             }
-            _ if value.is_null() => {}
+            _ if is_null => {}
             _ if column == MOMENTS[0] && row.contains_key(field) => {}
-            _ => drop(row.insert(field.to_owned(), value)),
+            _ => drop(row.insert(field.to_owned(), Cell::One(value))),
         }
         Ok(())
+    }
+}
+
+/// What a row says, by field. Values are sent as they were written: numbers keep their digits.
+type Fields = BTreeMap<String, Cell>;
+
+/// What a field says.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Cell {
+    One(Json),
+    /// An object whose members stand in columns of their own.
+    Members(BTreeMap<String, Json>),
+}
+
+impl Cell {
+    /// The members, where it is an object.
+    fn members(&mut self) -> Option<&mut BTreeMap<String, Json>> {
+        if let Self::One(object) = self {
+            *self = Self::Members(serde_json::from_str(object.as_str()).ok()?);
+        }
+        match self {
+            Self::Members(members) => Some(members),
+            Self::One(_) => None,
+        }
     }
 }
 
 /// A row of a file.
 struct Row {
     line: u64,
-    fields: anyhow::Result<Map<String, Value>>,
+    fields: anyhow::Result<Fields>,
 }
 
 enum Rows {
@@ -737,14 +782,14 @@ fn of_csv(
     record: &csv::ByteRecord,
     header: &csv::StringRecord,
     columns: &Columns,
-) -> anyhow::Result<Map<String, Value>> {
+) -> anyhow::Result<Fields> {
     ensure!(
         record.len() == header.len(),
         "the row has {} columns, where the header has {}",
         record.len(),
         header.len()
     );
-    let mut fields = Map::new();
+    let mut fields = Fields::new();
     for (column, text) in header.iter().zip(record) {
         let text = std::str::from_utf8(text).context("is not UTF-8")?;
         let field = columns.field(column)?.unwrap_or_default();
@@ -753,9 +798,9 @@ fn of_csv(
     Ok(fields)
 }
 
-fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Map<String, Value>> {
-    let row: Map<String, Value> = serde_json::from_str(text).context("is not a JSON object")?;
-    let mut fields = Map::new();
+fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Fields> {
+    let row: BTreeMap<String, Json> = serde_json::from_str(text).context("is not a JSON object")?;
+    let mut fields = Fields::new();
     for (column, value) in row {
         columns.put(&mut fields, &column, value)?;
     }
@@ -764,14 +809,14 @@ fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Map<String, Value>> 
 
 /// The value of a field in CSV: empty is none, numbers are numbers where the field is one, and what is any JSON is read as
 /// such where it is, else as a text.
-fn of_text(field: &str, text: &str) -> Value {
-    let any = || serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+fn of_text(field: &str, text: &str) -> Json {
+    let any = || Json::parse(text.to_owned()).unwrap_or_else(|_| Json::text(text));
     match field.split('.').next().unwrap_or_default() {
-        _ if text.is_empty() => Value::Null,
+        _ if text.is_empty() => Json::default(),
         "confidence" | "latency_ms" | "propensity" | "value" => any(),
         "prediction" | "inputs" | "attributes" | "label" => any(),
-        "replace" => json!(matches!(text, "true" | "True" | "TRUE" | "1")),
-        _ => json!(text),
+        "replace" => Json::from(&json!(matches!(text, "true" | "True" | "TRUE" | "1"))),
+        _ => Json::text(text),
     }
 }
 

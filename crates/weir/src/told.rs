@@ -5,8 +5,8 @@ use crate::control::{Cli, run};
 use crate::load;
 use anyhow::ensure;
 use api::Feedback;
-use serde_json::{Value, json};
 use std::process::ExitCode;
+use types::Json;
 
 pub(crate) fn feedback(args: &FeedbackArgs) -> anyhow::Result<ExitCode> {
     let mut refused = 0;
@@ -27,19 +27,19 @@ pub(crate) fn feedback(args: &FeedbackArgs) -> anyhow::Result<ExitCode> {
 async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
     // A label may be any JSON; a word that is none is a text.
     let label = args.label.as_ref();
-    let label = label.map(|text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)));
-    let value: Feedback = serde_json::from_value(json!({
-        "prediction_id": args.prediction_id,
-        "request_id": args.request_id,
-        "unit_id": args.unit_id,
-        "name": args.name,
-        "label": label.unwrap_or(Value::Null),
-        "metric": args.metric,
-        "value": args.value,
-        "at": args.at,
-        "outcome_id": args.outcome_id,
-        "replace": args.replace,
-    }))?;
+    let label = label.map(|text| Json::parse(text.clone()).unwrap_or_else(|_| Json::text(text)));
+    let value = Feedback {
+        prediction_id: args.prediction_id.clone(),
+        request_id: args.request_id.clone(),
+        unit_id: args.unit_id.clone(),
+        name: args.name.clone(),
+        label: label.filter(|label| *label != Json::default()),
+        metric: args.metric.clone(),
+        value: args.value.map(Into::into),
+        at: args.at.clone(),
+        outcome_id: args.outcome_id.clone(),
+        replace: args.replace,
+    };
     let reply = cli.client.feedback(&[value]).await?;
     let reply = load::settled(cli, 1, reply).await?;
     cli.print(&reply, || {

@@ -17,7 +17,7 @@ use super::row::ByName;
 use super::{corrections, unlike_labels};
 use crate::VerifyReport;
 use crate::entry::{Entry, Kind, PredictionEntry};
-use crate::feedback::{Attempt, Labelled, Valued, are_same_json, attempt_of, joined};
+use crate::feedback::{Attempt, Labelled, Valued, attempt_of, joined};
 use crate::{
     Confusion, ConfusionQuery, Counted, CountedMismatch, Feedback, FeedbackContent, FeedbackOf,
     FeedbackRefusal, FeedbackResult, LabelHash, PlacedFeedback, Receipt, StoreError,
@@ -31,7 +31,7 @@ use std::sync::Arc;
 use types::{
     BuiltIn, ExperimentId, ExperimentKey, FeedbackStatus, InvalidValue, KeptPart, Metric,
     MetricName, Mismatch, ModelId, ModelName, Per, PredictionId, Reason, RequestId, Status,
-    Timestamp, VersionKey, VersionName,
+    Timestamp, VersionKey, VersionName, labels,
 };
 use units::Started;
 
@@ -869,7 +869,7 @@ impl Store {
             let mut is_positive = |text: &str| match known.get(text) {
                 Some(known) => *known,
                 None => {
-                    let same = are_same_json(text, &query.positive);
+                    let same = labels::are_same(text, &query.positive);
                     if known.len() < 1000 {
                         known.insert(text.to_owned(), same);
                     }

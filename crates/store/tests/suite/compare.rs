@@ -419,8 +419,8 @@ impl Both {
                     FeedbackContent::Value(metric_name("revenue"), self.random.u8(..4).into())
                 }
                 0 => FeedbackContent::Label(
-                    [json!("positive"), json!("negative"), json!(0)][self.random.usize(..3)]
-                        .clone(),
+                    (&[json!("positive"), json!("negative"), json!(0)][self.random.usize(..3)])
+                        .into(),
                 ),
                 1 => FeedbackContent::Value(metric_name("correct"), self.random.u8(..2).into()),
                 2 => FeedbackContent::Value(metric_name("unheard"), 1.0),

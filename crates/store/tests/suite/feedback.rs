@@ -17,7 +17,7 @@ async fn send<S: Backend>(store: &S, item: Feedback) -> Result<Receipt, Feedback
 fn label(record: &PredictionRecord, label: &str) -> Feedback {
     Feedback {
         of: FeedbackOf::Prediction(record.id),
-        content: FeedbackContent::Label(json!(label)),
+        content: FeedbackContent::Label((&json!(label)).into()),
         replace: false,
     }
 }

@@ -224,13 +224,13 @@ async fn nothing_of_who_is_erased_is_left_in_the_files() {
         let values = vec![
             Feedback {
                 of: label,
-                content: FeedbackContent::Label(format!("{who} is right").into()),
+                content: FeedbackContent::Label(Json::text(&format!("{who} is right"))),
                 replace: false,
             },
             // It is refused, and its receipt says what is there.
             Feedback {
                 of: FeedbackOf::Prediction(record.id),
-                content: FeedbackContent::Label(format!("{who} is wrong").into()),
+                content: FeedbackContent::Label(Json::text(&format!("{who} is wrong"))),
                 replace: false,
             },
             Feedback {

@@ -649,3 +649,60 @@ async fn servers_have_names() {
         text(&ran.stderr)
     );
 }
+
+#[tokio::test]
+async fn what_is_imported_keeps_its_digits() {
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1.0.0", vader()).await;
+    let inputs = r#"{"id": 12345678901234567890123, "b": 0.10000000000000000001, "a": [1e2]}"#;
+    let row = format!(
+        r#"{{"name":"sentiment","model_version":"1.0.0","inputs":{inputs},"attributes":{{"n":1}},"prediction":98765432109876543210987}}"#
+    );
+    let lines = data.path().join("rows.ndjson");
+    std::fs::write(&lines, row).unwrap();
+    let csv = data.path().join("rows.csv");
+    let quoted = inputs.replace('"', "\"\"");
+    let table = format!(
+        "name,model_version,inputs,prediction,attributes.n\nsentiment,1.0.0,\"{quoted}\",98765432109876543210987,2\n"
+    );
+    std::fs::write(&csv, table).unwrap();
+    for file in [lines, csv] {
+        let ran = weir(&server, &["import", "predictions", file.to_str().unwrap()]);
+        let said = text(&ran.stdout);
+        assert!(
+            said.contains("1 predictions recorded"),
+            "{}",
+            text(&ran.stderr)
+        );
+    }
+    let (_, all) = export(&server, "").await;
+    assert_eq!(all.matches(inputs).count(), 2, "{all}");
+    assert_eq!(all.matches("98765432109876543210987").count(), 2, "{all}");
+
+    let labels = data.path().join("labels.csv");
+    let ids: Vec<Value> = rows(&all)
+        .iter()
+        .map(|row| row["prediction_id"].clone())
+        .collect();
+    let ids: Vec<&str> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+    let told = format!("prediction_id,label\n{},98765432109876543210988\n", ids[0]);
+    std::fs::write(&labels, told).unwrap();
+    weir(&server, &["feedback", "load", labels.to_str().unwrap()]);
+    let sent = [
+        "feedback",
+        "send",
+        "--prediction",
+        ids[1],
+        "--label",
+        "98765432109876543210987",
+    ];
+    let ran = weir(&server, &sent);
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let (_, all) = export(&server, "").await;
+    for (at, right) in [(0, 0.0), (1, 1.0)] {
+        assert_eq!(rows(&all)[at]["feedback"]["correct"], right, "{all}");
+    }
+    assert!(all.contains("\"label\":98765432109876543210988"), "{all}");
+    assert!(all.contains("\"label\":98765432109876543210987"), "{all}");
+}

@@ -412,3 +412,59 @@ async fn precision_and_recall_tell_what_accuracy_hides() {
     let (status, _) = weir.get("/models/classification?name=sentiment").await;
     assert_eq!(status, 422);
 }
+
+#[tokio::test]
+async fn whole_numbers_keep_their_digits_and_are_compared_by_them() {
+    const LONG: &str = "12345678901234567890123";
+    const NEAR: &str = "12345678901234567890124";
+    let data = directory();
+    let server = Weir::start(data.path());
+    server.register("1", vader()).await;
+    let send = async |path: &str, line: String| {
+        let raw = server.raw(path, "application/x-ndjson", line.into_bytes());
+        raw.await.1
+    };
+    let mut ids = Vec::new();
+    for (prediction, label, value) in [
+        (LONG.to_owned(), LONG.to_owned(), 1.0),
+        (LONG.to_owned(), NEAR.to_owned(), 0.0),
+        (LONG.to_owned(), format!("\"{LONG}\""), 1.0),
+        (
+            format!("{{\"id\":[{LONG}]}}"),
+            format!("{{\"id\":[{NEAR}]}}"),
+            0.0,
+        ),
+        (
+            "9007199254740993".to_owned(),
+            "9007199254740992".to_owned(),
+            0.0,
+        ),
+    ] {
+        let told = format!(
+            "{{\"name\":\"sentiment\",\"model_version\":\"1\",\"text\":\"x\",\"prediction\":{prediction}}}"
+        );
+        let told = send("/predictions", told).await;
+        let id = told["receipts"][0]["prediction_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let line = format!("{{\"prediction_id\":\"{id}\",\"label\":{label}}}");
+        let reply = send("/feedback", line.clone()).await;
+        let receipt = &reply["receipts"][0];
+        assert_eq!(receipt["value"], json!(value), "{line}: {reply}");
+        let again = send("/feedback", line).await;
+        assert_eq!(again["duplicate"], 1, "{again}");
+        let read = reqwest::get(server.url(&format!("/predictions/{id}"))).await;
+        let read = read.unwrap().text().await.unwrap();
+        assert!(read.contains(&format!("\"label\":{label}")), "{read}");
+        ids.push(id);
+    }
+    // Another number is another label.
+    let other = format!("{{\"prediction_id\":\"{}\",\"label\":{NEAR}}}", ids[0]);
+    let reply = send("/feedback", other).await;
+    let detail = reply["errors"].to_string();
+    assert!(detail.contains(LONG), "{reply}");
+    let huge = format!("{{\"prediction_id\":\"{}\",\"label\":1e400}}", ids[0]);
+    let reply = send("/feedback", huge).await;
+    assert!(reply["errors"].to_string().contains("too large"), "{reply}");
+}

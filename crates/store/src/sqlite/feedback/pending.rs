@@ -173,11 +173,9 @@ impl Pending {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (metric, value, label) = match &item.content {
-            FeedbackContent::Label(label) => (
-                BuiltIn::Correct.metric().name,
-                None,
-                Some(label.to_string()),
-            ),
+            FeedbackContent::Label(label) => {
+                (BuiltIn::Correct.metric().name, None, Some(label.as_str()))
+            }
             FeedbackContent::Value(metric, value) => (metric.clone(), Some(*value), None),
         };
         let mut insert = connection.prepare_cached(
