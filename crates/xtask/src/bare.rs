@@ -7,9 +7,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
-pub(crate) async fn serve() -> anyhow::Result<()> {
+/// A POST is answered after `after`.
+pub(crate) async fn serve(after: Duration) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     let mut http = http1::Builder::new();
@@ -17,7 +19,10 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
+        let connection = http.serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| answer(request, after)),
+        );
         // The bench kills this process; nothing waits for its connections.
         #[expect(clippy::disallowed_methods, reason = "it ends with the process")]
         tokio::spawn(connection);
@@ -25,9 +30,15 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 }
 
 /// To GET what `/health` answers; to POST, after reading the body, as much as `/predict` answers.
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    after: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let body = if request.method() == Method::POST {
         request.into_body().collect().await?;
+        if !after.is_zero() {
+            tokio::time::sleep(after).await;
+        }
         Bytes::from_static(PREDICTION)
     } else {
         Bytes::from_static(br#"{"status":"healthy"}"#)

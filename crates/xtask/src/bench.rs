@@ -7,6 +7,7 @@ mod changes;
 mod context;
 mod controller;
 mod experiment;
+mod exposed;
 mod journal;
 mod load;
 mod log;
@@ -69,6 +70,10 @@ enum Part {
     Experiment,
     /// CPU time of a request of a running experiment, against the last release.
     Cpu,
+    /// Keys, `/metrics`, shedding, clients that do nothing, backup and restore.
+    Exposed,
+    /// Latency while retention removes the largest log: half an hour.
+    Retention,
     /// What the controller costs, and how soon it takes a broken candidate back.
     Controller,
     /// Micro-benchmarks of the judge, and the simulation with its defaults.
@@ -102,6 +107,8 @@ pub(crate) async fn run(args: &BenchArgs) -> anyhow::Result<()> {
             Part::Route => start::route()?,
             Part::Experiment => experiment::run(args, &binary, directory.path()).await?,
             Part::Cpu => experiment::cpu(args, &binary, directory.path()).await?,
+            Part::Exposed => exposed::run(args, &binary, directory.path()).await?,
+            Part::Retention => exposed::retention(args, &binary, directory.path()).await?,
             Part::Controller => controller::run(args, &binary, directory.path()).await?,
             Part::Judge => experiment::judge(&binary)?,
         }

@@ -13,6 +13,8 @@ pub(crate) enum Target<'a> {
     Get(&'a str),
     /// POST of the same JSON body every time.
     Post(&'a str, &'a str),
+    /// The same with a key.
+    PostWith(&'a str, &'a str, &'a str),
     /// POST of the lines of a file, one after the other.
     PostLines(&'a str, &'a Path),
 }
@@ -87,6 +89,10 @@ fn command(target: Target<'_>, shape: Shape) -> Command {
         Target::Get(url) => command.arg(url),
         Target::Post(url, body) => command
             .args(["-m", "POST", "-T", "application/json", "-d", body])
+            .arg(url),
+        Target::PostWith(url, body, key) => command
+            .args(["-m", "POST", "-T", "application/json", "-d", body])
+            .args(["-H", &format!("authorization: Bearer {key}")])
             .arg(url),
         Target::PostLines(url, path) => command
             .args(["-m", "POST", "-T", "application/json", "-Z"])

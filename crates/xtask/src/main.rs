@@ -13,6 +13,7 @@ mod table;
 use bench::BenchArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Parser)]
 struct Args {
@@ -25,7 +26,11 @@ enum Command {
     /// Measure the release build on this machine and print tables.
     Bench(BenchArgs),
     /// Serve a fixed JSON answer with the bare HTTP library (the bench starts this itself).
-    Bare,
+    Bare {
+        /// How long it takes for a POST.
+        #[arg(long, default_value_t = 0)]
+        after_ms: u64,
+    },
     /// Log predictions through the store's own append path (the bench starts this itself).
     Fill {
         /// The data directory.
@@ -49,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match Args::parse().command {
             Command::Bench(args) => bench::run(&args).await,
-            Command::Bare => bare::serve().await,
+            Command::Bare { after_ms } => bare::serve(Duration::from_millis(after_ms)).await,
             Command::Fill {
                 data_dir,
                 predictions,
