@@ -695,7 +695,7 @@ def whole(model, text, **more):
 class Fake(http.server.BaseHTTPRequestHandler):
     """A language model; `asked` has each request, `ended` how each endless answer ended."""
     protocol_version = "HTTP/1.1"
-    asked, ended, flaky = [], [], []
+    asked, texts, ended, flaky = [], [], [], []
 
     def log_message(self, *_):
         pass
@@ -726,9 +726,11 @@ class Fake(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        text = self.rfile.read(int(self.headers["content-length"]))
+        body = json.loads(text)
         said = body["messages"][-1]["content"]
         self.asked.append(body)
+        self.texts.append(text)
         if said.startswith("status "):
             _, status, model = said.split()
             if model in (body["model"], "all"):
@@ -881,6 +883,9 @@ def part_openai(server, url, behind):
     tokens("whole", found)
     status, _, said = raw(server, "POST", "/v1/chat/completions", json.dumps(ask("odd")), {"content-type": "application/json"})
     check(status == 200 and b'"created": 1.7e9, "x": 1.0' in said and said.count(b"\n   ") > 5, "openai: a whole answer byte for byte", said)
+    more = b'"seed": 12345678901234567890123, "z": 1, "a": 0.10, "z": 3'
+    raw(server, "POST", "/v1/chat/completions", json.dumps(ask("plain"))[:-1].encode() + b", " + more + b"}", {"content-type": "application/json"})
+    check(more.replace(b": ", b":").replace(b", ", b",") in Fake.texts[-1], "openai: what goes on keeps digits, order and repeated keys", Fake.texts[-1])
     headers, answer = with_headers(**ask("tools"))
     same("openai: a call of a tool", answer.choices[0].message.tool_calls[0].function.arguments, '{"city": "Köln"}')
     check("weather" in json.dumps(logged(server, headers["weir-prediction-id"]).get("prediction")), "openai: it is logged")
@@ -935,6 +940,7 @@ def part_openai(server, url, behind):
         same(f"openai: {what} is logged", (found.get("status"), found.get("failure")), ("error", failure))
         outputs = found.get("outputs") or {}
         check(outputs.get("tokens_out", 0) >= 1 and outputs.get("tokens_are_estimated") is True, f"openai: {what}: tokens are estimated", found)
+        check(outputs.get("received") and "cost" not in outputs, f"openai: {what}: the log has the text, and no cost that is half of one", found)
         if error:
             check(error in (found.get("error") or ""), f"openai: {what}: the log says {error!r}", found)
         return found

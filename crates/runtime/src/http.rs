@@ -236,7 +236,7 @@ impl HttpRuntime {
     pub(crate) async fn call(&self, input: &Input, how: Calling) -> Result<Output, RuntimeError> {
         if self.endpoint.body == HttpBody::Text && matches!(input, Input::Json(_)) {
             // It was not called, so nothing is known of it.
-            let why = "this version reads `text`, not `inputs`";
+            let why = "this version reads one text (`text`; as a tensor BYTES [1] with the name text), not other inputs";
             return Err(RuntimeError::rejected(why));
         }
         self.call_with(input, how, |reply| self.output(&reply))

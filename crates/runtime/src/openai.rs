@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 use types::{Input, Json, OpenaiSpec, Output, Prices};
 
@@ -68,7 +67,8 @@ impl OpenaiRuntime {
                 asked = serde_json::from_str(json.as_str()).map_err(unfit)?;
             }
         }
-        let messages = asked.0.iter().find(|(key, _)| key == "messages");
+        // Of a key that comes twice, the last one is meant, as everywhere.
+        let messages = asked.0.iter().rfind(|(key, _)| key == "messages");
         let messages = messages
             .map(|(_, messages)| messages.get().trim())
             .ok_or("has no messages")?;
@@ -138,6 +138,7 @@ impl OpenaiRuntime {
                 .and_then(|calls| serde_json::from_str(calls.get()).ok())
                 .filter(|calls: &Value| !calls.is_null()),
             is_estimated: false,
+            received: None,
         };
         let prediction = match (choice.message.content, choice.message.tool_calls) {
             (Some(content), _) => Json::text(&content),
@@ -153,7 +154,7 @@ impl OpenaiRuntime {
     }
 }
 
-/// The members of an object in their order, as they came.
+/// The members of an object in their order, as they came, and as often.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -171,16 +172,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 mut map: A,
             ) -> Result<Members<'de>, A::Error> {
                 let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-                let mut places: HashMap<Cow<'de, str>, usize> = HashMap::new();
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &RawValue>()? {
-                    // Of a key that comes twice, the last one is meant, as everywhere.
-                    match places.get(&key.0) {
-                        Some(at) => members[*at].1 = value,
-                        None => {
-                            places.insert(key.0.clone(), members.len());
-                            members.push((key.0, value));
-                        }
-                    }
+                    members.push((key.0, value));
                 }
                 Ok(Members(members))
             }
@@ -237,11 +230,13 @@ pub(crate) struct Said {
     pub(crate) tool_calls: Option<Value>,
     /// Whether the tokens are counted here, because the service has not said them.
     pub(crate) is_estimated: bool,
+    /// The text of an answer that did not come to its end, and so is no prediction.
+    pub(crate) received: Option<String>,
 }
 
 impl Said {
-    /// The outputs that are logged: `tokens_in`, `tokens_out`, `cost`, `time_to_first_token_ms`, `output_length`,
-    /// `finish_reason`, `tool_calls` and the response.
+    /// The outputs that are logged: `tokens_in`, `tokens_out`, `cost` where both are known, `time_to_first_token_ms`,
+    /// `output_length`, `finish_reason`, `tool_calls`, `received` and the response.
     pub(crate) fn outputs(&self, prices: Option<Prices>, response: Option<&Json>) -> Json {
         let mut outputs = Map::new();
         let mut say = |key: &str, value: Option<Value>| {
@@ -252,10 +247,15 @@ impl Said {
         let usage = self.usage.unwrap_or_default();
         say("tokens_in", usage.prompt_tokens.map(Value::from));
         say("tokens_out", usage.completion_tokens.map(Value::from));
-        let cost = prices.map(|prices| {
-            let price = |tokens: Option<u64>, price: f64| tokens.unwrap_or(0) as f64 * price / 1e6;
-            price(usage.prompt_tokens, prices.input_per_million)
-                + price(usage.completion_tokens, prices.output_per_million)
+        let cost = prices.and_then(|prices| {
+            // What is free costs nothing, however much of it there was.
+            let price = |tokens: Option<u64>, price: f64| match tokens {
+                Some(tokens) => Some(tokens as f64 * price / 1e6),
+                None => (price == 0.0).then_some(0.0),
+            };
+            let input = price(usage.prompt_tokens, prices.input_per_million);
+            let output = price(usage.completion_tokens, prices.output_per_million);
+            Some(input? + output?)
         });
         say(
             "cost",
@@ -268,6 +268,7 @@ impl Said {
         say("output_length", self.length.map(Value::from));
         say("finish_reason", self.finish_reason.clone().map(Value::from));
         say("tool_calls", self.tool_calls.clone());
+        say("received", self.received.clone().map(Value::from));
         say(
             "tokens_are_estimated",
             self.is_estimated.then_some(Value::from(true)),

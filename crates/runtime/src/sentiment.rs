@@ -33,7 +33,7 @@ pub(crate) async fn answer(
 ) -> Result<Output, RuntimeError> {
     let Input::Text(text) = input else {
         return Err(RuntimeError::rejected(
-            "the sentiment runtime reads `text`, not `inputs`",
+            "the sentiment runtime reads one text (`text`; as a tensor BYTES [1] with the name text), not other inputs",
         ));
     };
     if text.len() <= LONG {

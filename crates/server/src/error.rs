@@ -1,7 +1,7 @@
 //! The one error of the handlers: a code, a sentence for the caller, and what goes to the log.
 
 use api::{ErrorCode, FieldError, Problem};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use catalog::Refusal;
 use store::StoreError;
@@ -73,6 +73,12 @@ impl ApiError {
     pub(crate) fn of_prediction(mut self, id: types::PredictionId) -> Self {
         self.0.prediction_id = Some(id.to_string());
         self
+    }
+
+    /// The header that names the logged prediction that failed, for protocols whose errors have no place for it.
+    pub(crate) fn prediction_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let id = HeaderValue::from_str(self.0.prediction_id.as_deref()?).ok()?;
+        Some((HeaderName::from_static("weir-prediction-id"), id))
     }
 
     pub(crate) fn path_not_found() -> Self {

@@ -225,7 +225,11 @@ impl Archive {
 /// are said to have.
 fn unpack(archive: impl Read, to: &Path, most: u64) -> Result<(), InvalidArtifact> {
     let wrong = |why: String| InvalidArtifact::Archive(why);
-    let unreadable = |error: io::Error| wrong(format!("the archive cannot be read: {error}"));
+    // What a library says of bytes that are no archive has these bytes in it.
+    let unreadable = |error: io::Error| match error.raw_os_error() {
+        Some(_) => wrong(format!("the archive cannot be read: {error}")),
+        None => wrong("the archive cannot be read: it is damaged, or no tar archive".into()),
+    };
     // Headers count too: an archive of nothing but headers ends as well.
     let limited = archive.take(most.saturating_add(MOST_ENTRIES as u64 * 4096));
     let mut archive = tar::Archive::new(limited);

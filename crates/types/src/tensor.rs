@@ -482,9 +482,21 @@ fn push_integer(elements: &mut Elements, value: i128) -> Result<(), String> {
 }
 
 fn push_number(elements: &mut Elements, value: f64) -> Result<(), String> {
+    let fits = |narrow: f64| narrow.is_finite() || !value.is_finite();
     match elements {
-        Elements::Fp16(values) => values.push(float_to_half(value as f32)),
-        Elements::Fp32(values) => values.push(value as f32),
+        Elements::Fp16(values) => {
+            let half = float_to_half(value as f32);
+            if !fits(half_to_float(half).into()) {
+                return Err(misfit(value, DataType::Fp16));
+            }
+            values.push(half);
+        }
+        Elements::Fp32(values) => {
+            if !fits((value as f32).into()) {
+                return Err(misfit(value, DataType::Fp32));
+            }
+            values.push(value as f32);
+        }
         Elements::Fp64(values) => values.push(value),
         // Some clients write every number with a fraction.
         whole if value.fract() == 0.0 && value.abs() < 1e18 => {
@@ -705,6 +717,8 @@ mod tests {
             (DataType::Int64, "[1.5]", "1.5, which is no INT64"),
             (DataType::Uint64, "[-1]", "-1, which is no UINT64"),
             (DataType::Fp32, r#"["a"]"#, r#""a", which is no FP32"#),
+            (DataType::Fp32, "[1e39]", "which is no FP32"),
+            (DataType::Fp16, "[65519, 65520]", "65520, which is no FP16"),
             (DataType::Bytes, "[1]", "1, which is no BYTES"),
             (DataType::Fp32, "[[1],[1,2]]", "arrays of 1 and of 2"),
             (DataType::Fp32, "[1,[2]]", "arrays beside elements"),

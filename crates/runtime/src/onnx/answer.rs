@@ -381,11 +381,11 @@ fn place(tensor: &Tensor, row: usize) -> Result<(usize, usize), String> {
 fn values(tensor: &Tensor, begin: usize, width: usize) -> Result<String, String> {
     let mut json = String::new();
     let finite = |at| tensor.elements().number(at).is_none_or(f64::is_finite);
+    // A number that is none cannot be anybody's prediction.
+    if !(begin..begin + width).all(finite) {
+        return Err("the model has answered a number that is none (NaN or infinite)".into());
+    }
     if width == 1 {
-        // A number that is none cannot be anybody's prediction.
-        if !finite(begin) {
-            return Err("the model has answered a number that is none (NaN or infinite)".into());
-        }
         tensor.elements().write_json(begin, &mut json);
         return Ok(json);
     }

@@ -112,6 +112,7 @@ impl OpenaiRuntime {
     /// What is known of an answer that did not.
     pub fn partial(&self, stream: &OpenStream) -> Json {
         let mut said = stream.said();
+        said.received = Some(stream.text.clone()).filter(|text| !text.is_empty());
         if said.usage.is_none() {
             // Nearly every event is a token.
             said.usage = Some(Usage {
@@ -147,6 +148,7 @@ impl OpenStream {
             length: Some(self.text.chars().count()),
             first_token_ms: self.said.first_token_ms,
             is_estimated: false,
+            received: None,
             tool_calls: (!self.calls.is_empty())
                 .then(|| self.calls.values().cloned().map(Value::Object).collect()),
         }
@@ -166,7 +168,15 @@ impl OpenStream {
             }
             let silence = self.silence;
             let chunk = tokio::time::timeout(silence, self.response.chunk()).await;
-            let late = |_| RuntimeError::Timeout(silence.as_millis());
+            let has_begun = self.chunks > 0;
+            let late = |_| {
+                let millis = silence.as_millis();
+                if !has_begun {
+                    return RuntimeError::Timeout(millis);
+                }
+                let why = format!("no more of the answer came within {millis} ms");
+                RuntimeError::Failed(Failure::BrokenOff, why)
+            };
             let broke = |error: reqwest::Error| {
                 RuntimeError::Failed(Failure::BrokenOff, format!("the answer broke off: {error}"))
             };

@@ -9,11 +9,13 @@ use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Fields, read_bytes, unpacked};
 use crate::front::ModelTime;
+use crate::gzip;
 use crate::openapi::path;
 use crate::predict::{Answer, Call, predict};
 use crate::state::AppState;
 use api::ErrorCode;
 use axum::Json as Reply;
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -46,11 +48,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let (said, code) = (error.detail().to_owned(), error.code());
+        let of_prediction = error.prediction_header();
         let mut response = error.into_response();
         let body = json!({"error": said, "code": code.as_str()});
         *response.body_mut() = axum::body::Body::from(body.to_string());
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
+        response.headers_mut().extend(of_prediction);
         response
     }
 }
@@ -309,6 +313,7 @@ async fn answer(
     request: Request,
 ) -> ApiResult<Response> {
     let json_length = header(request.headers(), &JSON_LENGTH)?;
+    let takes_packed = gzip::is_taken(request.headers());
     let encoding = request.headers().get(CONTENT_ENCODING).cloned();
     let body = read_bytes(
         request.into_body(),
@@ -352,12 +357,19 @@ async fn answer(
     let tensors = said.tensors(texts_only)?;
     let reply = InferReply::new(said.name, said.version, request.id, said.parameters);
     let written = write(reply, tensors, &asked).map_err(unfit)?;
-    let mut response = written.bytes.into_response();
+    let packs = takes_packed && written.bytes.len() >= gzip::LEAST;
+    let mut response = match packs {
+        true => pack(written.bytes).await.into_response(),
+        false => written.bytes.into_response(),
+    };
     if let Answer::New(prediction) = &answered {
         let time = ModelTime(prediction.model_time());
         response.extensions_mut().insert(time);
     }
     let headers = response.headers_mut();
+    if packs {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     match written.json_length {
         Some(length) => {
             headers.insert(
@@ -371,6 +383,16 @@ async fn answer(
         }
     }
     Ok(response)
+}
+
+/// Packs a reply: a large one aside of the threads that answer.
+async fn pack(bytes: Vec<u8>) -> Bytes {
+    const LARGE: usize = 64 << 10;
+    if bytes.len() < LARGE {
+        return gzip::packed(&bytes);
+    }
+    let packed = tokio::task::spawn_blocking(move || gzip::packed(&bytes));
+    packed.await.unwrap_or_default()
 }
 
 /// Reads a request and writes its tensors as if they were the answer, for fuzz targets.

@@ -40,6 +40,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let (message, code) = (error.detail().to_owned(), error.code());
+        let of_prediction = error.prediction_header();
         let mut response = error.into_response();
         // Services refuse a request with 400, and say with 429 that they have too much to do: clients look for that.
         match code {
@@ -59,6 +60,7 @@ impl IntoResponse for Problem {
         *response.body_mut() = Body::from(body.to_string());
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
+        response.headers_mut().extend(of_prediction);
         response
     }
 }
@@ -283,10 +285,14 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
     if let Some(response) = outputs.as_ref().and_then(|outputs| outputs.response) {
         return response.get().to_owned();
     }
-    let content = prediction.map(Json::value).unwrap_or_default();
-    let content = match content {
-        Value::String(_) | Value::Null => content,
-        other => Value::from(other.to_string()),
+    let content = match prediction {
+        None => Value::Null,
+        Some(prediction) => match prediction.value() {
+            text @ Value::String(_) => text,
+            // As it was written: no number loses a digit.
+            _ if *prediction != Json::default() => Value::from(prediction.as_str()),
+            none => none,
+        },
     };
     let usage = outputs
         .as_ref()

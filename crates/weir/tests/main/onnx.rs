@@ -319,6 +319,33 @@ async fn clients_of_the_open_inference_protocol_are_answered_in_tensors() {
         (&logged["unit_id"], &logged["attributes"]),
         (&json!("user-1"), &json!({"country": "DE"}))
     );
+    // In the order that was asked for, and packed for who takes it so.
+    let texts: Vec<&str> = vec!["I love it"; 100];
+    let ordered = json!({
+        "outputs": [{"name": "confidence"}, {"name": "prediction"}],
+        "inputs": [{"name": "text", "datatype": "BYTES", "shape": [100], "data": texts}],
+    });
+    let (_, reply) = weir.post(infer, ordered.clone()).await;
+    assert_eq!(reply["outputs"][0]["name"], "confidence", "{reply}");
+    let http = reqwest::Client::builder().no_gzip().build().unwrap();
+    let packed = http.post(weir.url(infer)).json(&ordered);
+    let packed = packed.header("accept-encoding", "gzip").send().await;
+    assert_eq!(packed.unwrap().headers()["content-encoding"], "gzip");
+    // The header that says how long the JSON is, is missing: what stands behind the JSON may well be text.
+    let mut body = json!({"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1],
+        "parameters": {"binary_data_size": 8}}]})
+    .to_string()
+    .into_bytes();
+    body.extend(b"\x04\0\0\0love");
+    for (body, why) in [
+        (body, "Inference-Header-Content-Length"),
+        (b"[]".to_vec(), "a JSON object"),
+    ] {
+        let (status, refused) = weir.raw(infer, "application/json", body).await;
+        assert_eq!(status, 400, "{refused}");
+        let said = refused["error"].as_str().unwrap();
+        assert!(said.contains(why), "{said}");
+    }
     // Ids of rows that are not in the table: the engine may panic, and that is the end of one request. It is the caller's
     // doing, so it takes the version from nobody.
     let ids = |data: Value| json!({"inputs": [{"name": "ids", "datatype": "INT64", "shape": [1, 2], "data": data}]});

@@ -1,5 +1,6 @@
 //! Requests and replies of the Open Inference Protocol (version 2), with Triton's extension for binary tensors.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -76,10 +77,12 @@ pub(super) fn read<'a>(
             })?
         }
     };
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err("the request must be a JSON object".into());
+    }
     let request: InferRequest<'_> = serde_json::from_slice(json).map_err(|error| {
         // The most frequent mistake, by the issues of Triton's users.
-        let binary = json_length.is_none() && std::str::from_utf8(body).is_err();
-        match binary {
+        match json_length.is_none() && goes_on_behind_json(body) {
             true => "the body has bytes behind its JSON: say with the header Inference-Header-Content-Length how long the JSON is".into(),
             false => format!("the request cannot be read: {error}"),
         }
@@ -104,6 +107,15 @@ pub(super) fn read<'a>(
     Ok((request, tensors))
 }
 
+/// Whether a body begins with an object of JSON, and has more behind it.
+fn goes_on_behind_json(body: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<IgnoredAny>();
+    let begins = body.trim_ascii_start().starts_with(b"{");
+    let first = values.next();
+    let rest = body.get(values.byte_offset()..).unwrap_or_default();
+    begins && matches!(first, Some(Ok(_))) && !rest.trim_ascii().is_empty()
+}
+
 impl InputForm<'_> {
     fn tensor(&self, raw: &mut &[u8], has_raw: bool) -> Result<Tensor, String> {
         if self.datatype == "BF16" {
@@ -120,6 +132,9 @@ impl InputForm<'_> {
                     .ok_or("has a binary_data_size that is not a whole number")?,
             ),
         };
+        if self.parameters.contains_key("shared_memory_region") {
+            return Err("is in shared memory, which is not read: send its data".into());
+        }
         let read = match (size, self.data) {
             (Some(_), Some(_)) => return Err("has both data and a binary_data_size".into()),
             (Some(_), None) if !has_raw => {
@@ -138,9 +153,6 @@ impl InputForm<'_> {
                 Tensor::from_raw(data_type, self.shape.clone(), bytes)
             }
             (None, Some(data)) => Tensor::shaped_from_json(data_type, &self.shape, data.get()),
-            (None, None) if self.parameters.contains_key("shared_memory_region") => {
-                return Err("is in shared memory, which is not read: send its data".into());
-            }
             (None, None) => return Err("has no data".into()),
         };
         let tensor = read.map_err(|error| error.to_string())?;
@@ -207,7 +219,7 @@ pub(super) struct Written {
 /// When one that was asked for is not there.
 pub(super) fn write(
     mut reply: InferReply<'_>,
-    tensors: Vec<Named>,
+    mut tensors: Vec<Named>,
     request: &Asked<'_>,
 ) -> Result<Written, String> {
     let mut raw = Vec::new();
@@ -222,6 +234,10 @@ pub(super) fn write(
                 known.join(", ")
             ));
         }
+    }
+    if let Some(outputs) = request.outputs.filter(|_| !all) {
+        // In the order in which they were asked for.
+        tensors.sort_by_key(|named| outputs.iter().position(|form| form.name == named.name));
     }
     for Named { name, tensor } in tensors {
         let form = request
