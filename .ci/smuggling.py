@@ -67,18 +67,19 @@ def cases(inner):
 
 
 def exchange(port, data, seconds=1.0):
+    answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.settimeout(seconds)
         try:
             connection.sendall(data)
-            answer = b""
-            while True:
-                part = connection.recv(65536)
-                if not part:
-                    return answer
+        except OSError:
+            pass  # It may have answered before it had all.
+        try:
+            while part := connection.recv(65536):
                 answer += part
         except OSError:
-            return answer if "answer" in locals() else b""
+            pass
+    return answer
 
 
 def victim(port, at):
@@ -97,8 +98,9 @@ def call(path, body=None):
 
 
 def memory(pid):
+    """The most it has had, in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith("VmHWM"):
             return int(line.split()[1]) // 1024
     return 0
 
@@ -131,7 +133,8 @@ def bombs(pid):
     for name, status in found.items():
         print(f"{name}: {status}")
     print(f"250 slow heads and 250 slow bodies beside: served {ok}, memory {before} -> {after} MiB")
-    return ok and after < before + 100
+    refused = all(status == "closed" or status.startswith("HTTP/1.1 4") for status in found.values())
+    return ok and refused and after < before + 100
 
 
 def main():
@@ -163,12 +166,11 @@ backend weir
     server weir 127.0.0.1:{PORT}
 """
     )
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    fronts = [
-        subprocess.Popen(["nginx", "-c", str(where / "nginx.conf")], **quiet),
-        subprocess.Popen(["haproxy", "-db", "-f", str(where / "haproxy.cfg")], **quiet),
-    ]
+    fronts = []
     try:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        fronts.append(subprocess.Popen(["nginx", "-c", str(where / "nginx.conf")], **quiet))
+        fronts.append(subprocess.Popen(["haproxy", "-db", "-f", str(where / "haproxy.cfg")], **quiet))
         for port in FRONTS.values():
             for _ in range(100):
                 try:
@@ -189,12 +191,8 @@ backend weir
                 tried += 1
                 if not victim(port, f"{front}-{at}"):
                     wrong.append(f"{front}: {name}: the next caller got another answer")
-                # Two requests one behind the other are no smuggling where both sides read them so: then two answers came.
-                registered = any(model["name"] == smuggled for model in call("/models"))
-                if registered and answer.count(b"HTTP/1.") < 2:
-                    wrong.append(f"{front}: {name}: registered a model")
-                if registered:
-                    print(f"{front}: {name}: read as two requests, answered as two")
+                if any(model["name"] == smuggled for model in call("/models")):
+                    wrong.append(f"{front}: {name}: registered a model: {answer[:60]}")
         print(f"{tried} tried, {len(wrong)} wrong")
         for line in wrong:
             print(line)

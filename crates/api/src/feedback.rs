@@ -211,7 +211,7 @@ pub struct LineError {
 }
 
 /// Values in the order in which they came.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FeedbackPage {
     /// The values. What came together is never cut, so there may be more than the limit.
     pub feedback: Vec<PlacedFeedback>,
@@ -227,7 +227,7 @@ pub struct FeedbackPage {
 }
 
 /// A value, the prediction that it came for, and its place in the journal.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PlacedFeedback {
     /// The prediction.
     pub prediction_id: String,

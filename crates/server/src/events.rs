@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{AuditEntry, AuditFilter, ModelStore};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use types::{ExperimentId, KeyId, ModelName};
 use utoipa::IntoParams;
 
@@ -91,7 +91,7 @@ pub(crate) async fn stream(
         return Err(ApiError::beyond_the_end(asked, "audit", end));
     }
     let reader = Reader {
-        _place: place,
+        place,
         key,
         state,
         news,
@@ -124,14 +124,28 @@ fn event(found: AuditEntry, generation: &str) -> Event {
 const MOMENT: Duration = Duration::from_millis(100);
 /// How often a stream says that it lives: whoever has hung up is found out by that.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Streams that read at a time. Each has a connection to the database for that, and a thread: a change wakes all of them.
+const READ_AT_A_TIME: usize = 4;
 /// Streams that are open at a time.
 const MOST_STREAMS: usize = 256;
 /// Of these, streams of one key or user, so that one program that opens streams and reads none leaves places for others.
 const MOST_OF_ONE: usize = 64;
 
 /// Who has how many streams open. Whoever needs no key is nobody, and may have all of them.
-#[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<HashMap<Who, usize>>);
+#[derive(Debug)]
+pub(crate) struct Places {
+    open: Mutex<HashMap<Who, usize>>,
+    reading: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            open: Mutex::default(),
+            reading: Semaphore::new(READ_AT_A_TIME),
+        }
+    }
+}
 
 /// A place for a stream, until it is dropped.
 struct Place {
@@ -141,7 +155,7 @@ struct Place {
 
 impl Places {
     fn take(places: &Arc<Self>, who: Who) -> ApiResult<Place> {
-        let mut of = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = places.open.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |detail: String| Err(ApiError::new(ErrorCode::TooManyRequests, detail));
         if of.values().sum::<usize>() >= MOST_STREAMS {
             return full(format!(
@@ -164,7 +178,11 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut of = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = self
+            .places
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = of.get_mut(&self.who) {
             *open -= 1;
             if *open == 0 {
@@ -175,7 +193,7 @@ impl Drop for Place {
 }
 
 struct Reader {
-    _place: Place,
+    place: Place,
     /// Whose stream it is: it ends with the key.
     key: Option<KeyId>,
     state: AppState,
@@ -195,11 +213,12 @@ impl Reader {
                 return Some(event);
             }
             self.news.mark_unchanged();
-            let found = self
-                .state
-                .store
-                .audit_after(self.filter.clone(), self.after);
-            match found.await {
+            let found = {
+                let _reading = self.place.places.reading.acquire().await;
+                let store = &self.state.store;
+                store.audit_after(self.filter.clone(), self.after).await
+            };
+            match found {
                 Err(error) => {
                     tracing::warn!(%error, "a stream of events ends");
                     return None;

@@ -281,10 +281,14 @@ fn check(state: &AppState, item: api::Feedback) -> Result<Feedback, Refusal> {
     let of = subject(state, &item)?;
     let content = match (item.label, item.metric, item.value) {
         (Some(label), None, None) => {
-            if label.as_str().len() > MAX_LABEL {
+            let value = label.value();
+            // Written in the shortest way: some programs write six bytes for a letter.
+            let length = label.as_str().len();
+            if length > MAX_LABEL && (length > 6 * MAX_LABEL || value.to_string().len() > MAX_LABEL)
+            {
                 return Err(Refusal::field("/label", "must have at most 10000 bytes"));
             }
-            if label.value().is_null() {
+            if value.is_null() {
                 let why = "has a number that is too large, or a text that is not Unicode";
                 return Err(Refusal::field("/label", why));
             }

@@ -808,6 +808,7 @@ mod tests {
         let hasher = hasher();
         let of = |value: Value| hasher.value(&value);
         assert_eq!(of(json!(1)), of(json!(1.0)));
+        assert_eq!(of(json!(1)), of(json!("1.0")));
         assert_eq!(
             hasher.json(&Json::parse(r#"{"b":1,"a":[2]}"#.into()).unwrap()),
             of(json!({"a": [2.0], "b": 1}))

@@ -120,8 +120,9 @@ fn are_close(a: &Value, b: &Value) -> bool {
 
 /// Whether the numbers of two values that are [close](are_close) are the same to the last digit, in the texts that they were read from.
 fn are_exact((a, a_text): (&Value, &str), (b, b_text): (&Value, &str)) -> bool {
-    // Nothing shorter is rounded. Texts are read again at each level, so only where that may be needed.
-    const ROUNDED: usize = 20;
+    // Nothing shorter is rounded: 18 digits fit into 64 bits with either sign. Texts are read again at each level, so only where
+    // that may be needed.
+    const ROUNDED: usize = 19;
     let is_long = |text: &str| {
         let mut runs = text.split(|c: char| !c.is_ascii_digit());
         runs.any(|digits| digits.len() >= ROUNDED)
@@ -312,6 +313,9 @@ mod tests {
             ("18446744073709551616", "18446744073709551616.0", true),
             ("18446744073709551617", "1.8446744073709551616e19", false),
             ("100000000000000000000", "1e20", true),
+            // Below the least number of 64 bits.
+            ("-9999999999999999999", "-9999999999999999998", false),
+            ("-9223372036854775809", "-9223372036854775808", false),
             ("1e300", "1.0E+300", true),
             ("0.10000000000000000000000001", "0.1", true),
             (

@@ -164,7 +164,7 @@ struct Reached {
 /// What would be sent.
 #[derive(Serialize)]
 struct DryRun {
-    first: Json,
+    first: Option<Fields>,
     refused: u64,
     rows: u64,
 }
@@ -226,7 +226,11 @@ impl Kind {
             match row {
                 Ok(row) => {
                     first = first.or_else(|| Some(row.clone()));
-                    let text = serde_json::to_vec(&row)?;
+                    let mut text = serde_json::to_vec(&row)?;
+                    // A cell may be JSON over several lines; a row is one. Texts in JSON have no bare ends of lines.
+                    for byte in text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+                        *byte = b' ';
+                    }
                     // A row that is too large for the server goes alone, so that no other one is refused with it.
                     if batch.text.len() + text.len() > BATCH_BYTES {
                         self.send(cli, args, &mut batch, &mut done).await?;
@@ -252,17 +256,16 @@ impl Kind {
         bar.finish_and_clear();
         done.rows = number;
         if args.dry_run {
-            let first = serde_json::to_string(&first)?;
-            let shown: Json = serde_json::from_str(&first)?;
+            let shown = serde_json::to_string(&first)?;
+            let would = DryRun {
+                first,
+                refused: done.refused,
+                rows: number,
+            };
             return cli
-                .print(
-                    &DryRun {
-                        first: shown,
-                        refused: done.refused,
-                        rows: number,
-                    },
-                    || format!("{number} rows would be sent; the first is {first}"),
-                )
+                .print(&would, || {
+                    format!("{number} rows would be sent; the first is {shown}")
+                })
                 .map(|()| done.refused);
         }
         cli.print(&done, || {
@@ -481,11 +484,11 @@ impl Ids {
     }
 
     fn next(&mut self, row: &Fields) -> String {
-        // By its values: a row that is written otherwise is the same.
-        let text = match serde_json::to_value(row) {
-            Ok(values) => values.to_string(),
-            Err(_) => format!("{row:?}"),
-        };
+        // By its values: a row that is written otherwise is the same, as long as no number loses a digit by that.
+        let written = serde_json::to_string(row).unwrap_or_default();
+        let values = serde_json::to_value(row).map(|values| values.to_string());
+        let same = |values: &String| types::labels::are_same(&written, values);
+        let text = values.ok().filter(same).unwrap_or(written);
         let hash = Sha256::new()
             .chain_update(&self.file)
             .chain_update(&text)
@@ -807,10 +810,17 @@ fn of_json(text: &str, columns: &Columns) -> anyhow::Result<Fields> {
     Ok(fields)
 }
 
+/// JSON, where a text is some that can be read; else the text.
+pub(crate) fn json_or_text(text: &str) -> Json {
+    let can_be_read = serde_json::from_str::<Value>(text).is_ok();
+    let json = can_be_read.then(|| Json::parse(text.to_owned()).ok());
+    json.flatten().unwrap_or_else(|| Json::text(text))
+}
+
 /// The value of a field in CSV: empty is none, numbers are numbers where the field is one, and what is any JSON is read as
 /// such where it is, else as a text.
 fn of_text(field: &str, text: &str) -> Json {
-    let any = || Json::parse(text.to_owned()).unwrap_or_else(|_| Json::text(text));
+    let any = || json_or_text(text);
     match field.split('.').next().unwrap_or_default() {
         _ if text.is_empty() => Json::default(),
         "confidence" | "latency_ms" | "propensity" | "value" => any(),

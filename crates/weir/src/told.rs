@@ -27,7 +27,7 @@ pub(crate) fn feedback(args: &FeedbackArgs) -> anyhow::Result<ExitCode> {
 async fn one(cli: &Cli, args: &SendFeedbackArgs) -> anyhow::Result<()> {
     // A label may be any JSON; a word that is none is a text.
     let label = args.label.as_ref();
-    let label = label.map(|text| Json::parse(text.clone()).unwrap_or_else(|_| Json::text(text)));
+    let label = label.map(|text| load::json_or_text(text));
     let value = Feedback {
         prediction_id: args.prediction_id.clone(),
         request_id: args.request_id.clone(),

@@ -380,9 +380,14 @@ fn place(tensor: &Tensor, row: usize) -> Result<(usize, usize), String> {
 /// Elements as JSON: one alone, or an array.
 fn values(tensor: &Tensor, begin: usize, width: usize) -> Result<String, String> {
     let mut json = String::new();
-    let finite = |at| tensor.elements().number(at).is_none_or(f64::is_finite);
-    // A number that is none cannot be anybody's prediction.
-    if !(begin..begin + width).all(finite) {
+    let number = |at| tensor.elements().number(at);
+    // What is no number cannot be anybody's prediction. Among others, infinity may be: the logarithm of a probability of 0.
+    let fits = |at: usize| match number(at) {
+        Some(number) if width == 1 => number.is_finite(),
+        Some(number) => !number.is_nan(),
+        None => true,
+    };
+    if !(begin..begin + width).all(fits) {
         return Err("the model has answered a number that is none (NaN or infinite)".into());
     }
     if width == 1 {

@@ -43,6 +43,8 @@ pub struct OpenStream {
     events: Events,
     ended: bool,
     text: String,
+    /// Whether anything has come.
+    begun: bool,
     chunks: u64,
     said: Said,
     finish_reason: Option<String>,
@@ -77,6 +79,7 @@ impl OpenaiRuntime {
                 events: Events::default(),
                 ended: false,
                 text: String::new(),
+                begun: false,
                 chunks: 0,
                 said: Said::default(),
                 finish_reason: None,
@@ -161,6 +164,7 @@ impl OpenStream {
     pub async fn next(&mut self) -> Result<Option<Part>, RuntimeError> {
         loop {
             if let Some(event) = self.events.next(self.ended) {
+                self.begun = true;
                 return Ok(Some(self.read(event)));
             }
             if self.ended {
@@ -168,10 +172,10 @@ impl OpenStream {
             }
             let silence = self.silence;
             let chunk = tokio::time::timeout(silence, self.response.chunk()).await;
-            let has_begun = self.chunks > 0;
+            let begun = self.begun;
             let late = |_| {
                 let millis = silence.as_millis();
-                if !has_begun {
+                if !begun {
                     return RuntimeError::Timeout(millis);
                 }
                 let why = format!("no more of the answer came within {millis} ms");

@@ -357,17 +357,19 @@ async fn answer(
     let tensors = said.tensors(texts_only)?;
     let reply = InferReply::new(said.name, said.version, request.id, said.parameters);
     let written = write(reply, tensors, &asked).map_err(unfit)?;
-    let packs = takes_packed && written.bytes.len() >= gzip::LEAST;
-    let mut response = match packs {
-        true => pack(written.bytes).await.into_response(),
-        false => written.bytes.into_response(),
+    let bytes = Bytes::from(written.bytes);
+    let packed = match takes_packed && bytes.len() >= gzip::LEAST {
+        true => pack(bytes.clone()).await,
+        false => None,
     };
+    let is_packed = packed.is_some();
+    let mut response = packed.unwrap_or(bytes).into_response();
     if let Answer::New(prediction) = &answered {
         let time = ModelTime(prediction.model_time());
         response.extensions_mut().insert(time);
     }
     let headers = response.headers_mut();
-    if packs {
+    if is_packed {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     match written.json_length {
@@ -385,14 +387,14 @@ async fn answer(
     Ok(response)
 }
 
-/// Packs a reply: a large one aside of the threads that answer.
-async fn pack(bytes: Vec<u8>) -> Bytes {
+/// Packs a reply, a large one aside of the threads that answer; `None` where these end with the server.
+async fn pack(bytes: Bytes) -> Option<Bytes> {
     const LARGE: usize = 64 << 10;
     if bytes.len() < LARGE {
-        return gzip::packed(&bytes);
+        return Some(gzip::packed(&bytes));
     }
     let packed = tokio::task::spawn_blocking(move || gzip::packed(&bytes));
-    packed.await.unwrap_or_default()
+    packed.await.ok()
 }
 
 /// Reads a request and writes its tensors as if they were the answer, for fuzz targets.

@@ -307,8 +307,7 @@ fn whole(prediction: Option<&Json>, outputs: Option<&Json>, model: &str) -> Stri
     let mut message = json!({"role": "assistant", "content": content});
     if let Some(calls) = calls {
         // Where there is no text, the calls are the prediction.
-        let written = calls.to_string();
-        if message["content"].as_str() == Some(written.as_str()) {
+        if prediction.is_some_and(|prediction| prediction.value() == calls) {
             message["content"] = Value::Null;
         }
         message["tool_calls"] = calls;

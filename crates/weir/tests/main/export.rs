@@ -666,15 +666,16 @@ async fn what_is_imported_keeps_its_digits() {
     let table = format!(
         "name,model_version,inputs,prediction,attributes.n\nsentiment,1.0.0,\"{quoted}\",98765432109876543210987,2\n"
     );
+    // A cell over several lines is one row.
+    let table = format!("{table}sentiment,1.0.0,\"{{\n \"\"a\"\": 1}}\",1,3\n");
     std::fs::write(&csv, table).unwrap();
-    for file in [lines, csv] {
+    for (file, said_of) in [
+        (lines, "1 predictions recorded"),
+        (csv, "2 predictions recorded"),
+    ] {
         let ran = weir(&server, &["import", "predictions", file.to_str().unwrap()]);
         let said = text(&ran.stdout);
-        assert!(
-            said.contains("1 predictions recorded"),
-            "{}",
-            text(&ran.stderr)
-        );
+        assert!(said.contains(said_of), "{}", text(&ran.stderr));
     }
     let (_, all) = export(&server, "").await;
     assert_eq!(all.matches(inputs).count(), 2, "{all}");
