@@ -107,13 +107,12 @@ pub(super) fn read<'a>(
     Ok((request, tensors))
 }
 
-/// Whether a body begins with an object of JSON, and has more behind it.
+/// Whether a body that begins with an object of JSON has more behind it.
 fn goes_on_behind_json(body: &[u8]) -> bool {
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<IgnoredAny>();
-    let begins = body.trim_ascii_start().starts_with(b"{");
     let first = values.next();
     let rest = body.get(values.byte_offset()..).unwrap_or_default();
-    begins && matches!(first, Some(Ok(_))) && !rest.trim_ascii().is_empty()
+    matches!(first, Some(Ok(_))) && !rest.trim_ascii().is_empty()
 }
 
 impl InputForm<'_> {
