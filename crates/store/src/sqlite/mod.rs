@@ -253,14 +253,20 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let task = tokio::task::spawn_blocking(move || {
-            let mut connection = inner.reader()?;
-            let result = query(&mut connection);
-            inner.give_back(connection);
-            result
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        // One type of task for all queries: tokio is compiled once for them, not seventy times.
+        let task: Box<dyn FnOnce() + Send> = Box::new(move || {
+            let result = inner.reader().map_err(E::from).and_then(|mut connection| {
+                let result = query(&mut connection);
+                inner.give_back(connection);
+                result
+            });
+            // Nobody waits any more where the call was given up.
+            let _ = answer.send(result);
         });
+        tokio::task::spawn_blocking(task);
         let gone = |error| StoreError::Unavailable(format!("a query did not end: {error}"));
-        task.await.map_err(gone)?
+        answered.await.map_err(gone)?
     }
 }
 
