@@ -20,7 +20,8 @@ pub struct EvaluateRequest {
     /// Or the bandit algorithm to evaluate, over the versions that the log has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
-    /// The share that every version keeps under the algorithm; 0.05 when left out.
+    /// The share that every version keeps under the algorithm: from 0 to 0.5, and times the versions that were last chosen side
+    /// by side less than 1. When left out, 0.2 over their number, and at most 0.05.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
     /// How often the algorithm moves the weights, in seconds; 3600 when left out.
@@ -29,7 +30,8 @@ pub struct EvaluateRequest {
     /// The first moment of the log that counts, RFC 3339; a week ago when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The end of that time: the first moment that does not count; now when left out.
+    /// The end of that time: the first moment that does not count; when left out, now, or the moment up to
+    /// which predictions have had their window to get a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }

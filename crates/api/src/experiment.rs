@@ -277,7 +277,7 @@ pub struct StartedExperiment {
 }
 
 /// Two ends; null where nothing bounds it.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 pub struct Interval {
     /// The lower end.
     pub lower: Option<f64>,

@@ -290,10 +290,13 @@ impl Evaluation {
     /// The 95 % interval of an estimate, for one look: by Student's t between the parts. Of a share it is Wilson's, of as many
     /// predictions as the estimate is worth, p(1 − p) over its squared error, and no more than the effective ones: a few events, or
     /// none, differ by less than chance could have made of them (Korn and Graubard, Survey Methodology 24(2), 1998).
-    pub fn interval(&self, value: f64, error: f64) -> Interval {
+    /// Of other values that are all alike there is none: they say nothing of how much others would differ.
+    pub fn interval(&self, value: f64, error: f64) -> Option<Interval> {
         let critical = student_critical(0.05, self.estimates.parts - 1.0);
         if !self.binary {
-            return Interval::around(value, critical * error);
+            // What is left of rounding is no error.
+            let is_known = error > 1e-12 * value.abs();
+            return is_known.then(|| Interval::around(value, critical * error));
         }
         let share = value.clamp(0.0, 1.0);
         let effective = self.estimates.effective_sample_size;
@@ -304,10 +307,10 @@ impl Evaluation {
             effective
         };
         let found = wilson_of(share, n, critical);
-        Interval {
+        Some(Interval {
             lower: found.lower.min(value),
             upper: found.upper.max(value),
-        }
+        })
     }
 }
 
@@ -362,19 +365,22 @@ fn arms_of(groups: &[LoggedGroup], plan: &Plan) -> Vec<VersionKey> {
             let used = shares.iter().filter(|(_, share)| *share > 0.0);
             used.map(|(version, _)| *version).collect()
         }
-        Plan::Bandit { .. } => {
-            let mut by_epoch: BTreeMap<i64, BTreeSet<VersionKey>> = BTreeMap::new();
-            for group in groups {
-                by_epoch
-                    .entry(group.epoch)
-                    .or_default()
-                    .insert(group.version);
-            }
-            let mut newest = by_epoch.into_values().rev();
-            let together = newest.find(|versions| versions.len() > 1);
-            together.unwrap_or_default().into_iter().collect()
-        }
+        Plan::Bandit { .. } => last_together(groups),
     }
+}
+
+/// The versions that were last chosen side by side: those that a bandit is played with.
+pub fn last_together(groups: &[LoggedGroup]) -> Vec<VersionKey> {
+    let mut by_epoch: BTreeMap<i64, BTreeSet<VersionKey>> = BTreeMap::new();
+    for group in groups {
+        by_epoch
+            .entry(group.epoch)
+            .or_default()
+            .insert(group.version);
+    }
+    let mut newest = by_epoch.into_values().rev();
+    let together = newest.find(|versions| versions.len() > 1);
+    together.unwrap_or_default().into_iter().collect()
 }
 
 /// Who had a chance, and how much a prediction may weigh, by epoch and reason.

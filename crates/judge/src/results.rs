@@ -628,7 +628,7 @@ fn pooled(
     pooled
 }
 
-fn pooled_matured(evidence: &Evidence, metric: usize, arm: usize) -> MetricSums {
+pub(crate) fn pooled_matured(evidence: &Evidence, metric: usize, arm: usize) -> MetricSums {
     pooled(evidence, metric, arm, |found| &found.matured)
 }
 

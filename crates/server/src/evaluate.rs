@@ -10,7 +10,7 @@ use api::{ErrorCode, Estimate, EvaluateReply, EvaluateRequest};
 use axum::Json as Reply;
 use axum::extract::State;
 use judge::off_policy::{
-    Evaluation, LEAST_EFFECTIVE, LEAST_UNITS, MOST_WEIGHT, Plan, Refusal, evaluate,
+    Evaluation, LEAST_EFFECTIVE, LEAST_UNITS, MOST_WEIGHT, Plan, Refusal, evaluate, last_together,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
     let versions = &known.versions;
     let log_lag = fresh(&state).await;
     let now = state.clock.now();
-    let (plan, range) = asked(&body, &metric, versions, now)?;
+    let (mut plan, range) = asked(&body, &metric, versions, now)?;
     let kept = kept_since(&state, &name, range).await?;
     let (range, removed) = (kept, kept != range);
     let (range, waits) = matured(range, &metric, now)?;
@@ -79,6 +79,16 @@ pub(crate) async fn answer(
             periods.len()
         );
         return Err(ApiError::field("/update_seconds", detail));
+    }
+    if let Plan::Bandit { floor, .. } = &mut plan {
+        let arms = last_together(&groups).len();
+        *floor = body.floor.unwrap_or_else(|| types::default_floor(arms));
+        if *floor * arms as f64 >= 1.0 {
+            let detail = format!(
+                "times the {arms} versions that were last chosen side by side must be less than 1, or nothing is learned"
+            );
+            return Err(ApiError::field("/floor", detail));
+        }
     }
     let judging = move || evaluate(&groups, &metric, &plan);
     let found = away(judging).await?;
@@ -143,12 +153,14 @@ fn matured(range: TimeRange, metric: &Metric, now: Timestamp) -> ApiResult<(Time
         return Ok((range, false));
     }
     if range.since.is_some_and(|since| since >= matured) {
-        let detail = format!(
-            "No prediction of this time is older than the {} seconds in which a value of {} may come \
-             (window_seconds). Ask for a time before \
-             {matured}, or wait.",
-            metric.window_seconds, metric.name
-        );
+        let detail = match metric.window_seconds {
+            0 => "This time is still to come: ask for one that has begun.".to_owned(),
+            window => format!(
+                "No prediction of this time is older than the {window} seconds in which a value of {} may come \
+                 (window_seconds). Ask for a time before {matured}, or wait.",
+                metric.name
+            ),
+        };
         return Err(ApiError::new(ErrorCode::CannotEvaluate, detail));
     }
     let range = TimeRange {
@@ -222,17 +234,8 @@ fn asked(
             Some(Plan::Split(shares.into_iter().map(share).collect()))
         }
         (None, Some(algorithm)) => {
-            let answering = versions.iter().filter(|v| v.status.answers()).count();
-            let floor = body
-                .floor
-                .unwrap_or_else(|| types::default_floor(answering));
-            if !(0.0..=0.5).contains(&floor) {
+            if !(0.0..=0.5).contains(&body.floor.unwrap_or_default()) {
                 fields.wrong("/floor", "must be from 0 to 0.5");
-            } else if floor * answering as f64 >= 1.0 {
-                let detail = format!(
-                    "times {answering} versions must be less than 1, or nothing is learned"
-                );
-                fields.wrong("/floor", detail);
             }
             if algorithm.needs_bounds() && !metric.is_bounded() {
                 let detail = "needs a metric that is binary or has both bounds";
@@ -246,7 +249,8 @@ fn asked(
             };
             Some(Plan::Bandit {
                 algorithm,
-                floor,
+                // Which versions there are is known when the log has been read.
+                floor: 0.0,
                 delay: i64::try_from(waits.div_ceil(period)).unwrap_or(i64::MAX),
             })
         }
@@ -327,10 +331,18 @@ fn wire(
     let estimate = |value: f64, error: f64| Estimate {
         value,
         standard_error: error,
-        interval: interval(found.interval(value, error)),
+        interval: found
+            .interval(value, error)
+            .map_or_else(api::Interval::default, interval),
     };
     let dr = estimate(estimates.doubly_robust, estimates.doubly_robust_error);
-    let end = |end: Option<f64>| end.map_or("-".into(), |value| format!("{value:.4}"));
+    let within = match (dr.interval.lower, dr.interval.upper) {
+        (Some(lower), Some(upper)) => format!("95 % interval {lower:.4} to {upper:.4}"),
+        _ => format!(
+            "no interval: the values of {} are all the same",
+            body.metric
+        ),
+    };
     let what = match body.algorithm {
         Some(algorithm) => algorithm.as_str().to_owned(),
         None => "This split".to_owned(),
@@ -343,13 +355,8 @@ fn wire(
         ""
     };
     let summary = format!(
-        "{what} would have earned {:.4} of {} per prediction (95 % interval {} to {}); the log earned \
-         {:.4}.{never}",
-        dr.value,
-        body.metric,
-        end(dr.interval.lower),
-        end(dr.interval.upper),
-        found.logged
+        "{what} would have earned {:.4} of {} per prediction ({within}); the log earned {:.4}.{never}",
+        dr.value, body.metric, found.logged
     );
     EvaluateReply {
         name: body.name.clone(),

@@ -560,7 +560,7 @@ fn wire(of: &FeedbackOf, receipt: &Receipt) -> FeedbackReceipt {
 fn warning(mismatch: &Mismatch) -> String {
     let (label, prediction) = (mismatch.label, mismatch.prediction);
     format!(
-        "The label is {} and the prediction {}: they can never be equal. {}",
+        "The label has {} where the prediction has {}: they can never be equal. {}",
         label.with_article(),
         prediction.with_article(),
         what_to_do(mismatch)

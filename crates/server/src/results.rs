@@ -28,8 +28,8 @@ use judge::words::significant;
 use serde_json::Value;
 use store::{LogStore, StoreError};
 use types::{
-    ArmRole, BanditSettings, EvidenceRule, Experiment, ExperimentDefinition, Metric, MetricKind,
-    Per, Policy, Progress, Scale, SegmentOf, SequenceMethod, Timestamp,
+    Algorithm, ArmRole, BanditSettings, EvidenceRule, Experiment, ExperimentDefinition, Metric,
+    MetricKind, Per, Policy, Progress, Scale, SegmentOf, SequenceMethod, Timestamp,
 };
 
 /// What the evidence of an experiment says.
@@ -120,9 +120,13 @@ async fn mismatches(state: &AppState, experiment: &Experiment) -> Result<Vec<Str
 
 /// Labels that can never equal what a version answers, in a sentence.
 pub(crate) fn mismatch(found: &store::CountedMismatch, version: &str) -> String {
+    let labels = match found.count {
+        1 => "1 label".to_owned(),
+        count => format!("{count} labels"),
+    };
     format!(
-        "{} labels for version {version} were {}, but its answer was {}: they can never be equal. {}",
-        found.count,
+        "{labels} for version {version} {} {}, where its answer has {}: they can never be equal. {}",
+        if found.count == 1 { "has" } else { "have" },
         found.mismatch.label.with_article(),
         found.mismatch.prediction.with_article(),
         what_to_do(&found.mismatch)
@@ -445,6 +449,17 @@ fn overtaken_note(experiment: &Experiment) -> Option<String> {
     let Some(Progress::Bandit(progress)) = &experiment.progress else {
         return None;
     };
+    // The others give more to whatever is less certain, by design.
+    let follows_the_best = match &experiment.definition.policy {
+        Policy::Bandit(settings) => !matches!(
+            settings.algorithm,
+            Algorithm::TrackAndStop | Algorithm::TopTwo
+        ),
+        _ => true,
+    };
+    if !follows_the_best {
+        return None;
+    }
     let (winner, shares) = (progress.winner?, &experiment.shares);
     let by_share = |a: &usize, b: &usize| shares[*a].total_cmp(&shares[*b]);
     let first = (0..shares.len()).max_by(by_share)?;
@@ -503,7 +518,9 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         let compared = metric.rule() == EvidenceRule::Exposures && result.no_scale.is_none();
         let rests_on = |c: &judge::results::Comparison| {
             let of = result.arms[0].units + result.arms[c.arm].units;
-            (compared && c.sequential.units < of).then_some((c.sequential.units, of))
+            // Without units of both there is no comparison at all.
+            let is_one = c.sequential.method != SequenceMethod::None;
+            (compared && is_one && c.sequential.units < of).then_some((c.sequential.units, of))
         };
         if let Some((units, of)) = result.comparisons.iter().find_map(rests_on) {
             // What is known of a rate before it has a centre counts all the same.
@@ -535,6 +552,7 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         notes.extend(floor_note(settings.floor(definition.arms.len())));
         notes.extend(memory_note(settings));
         notes.extend(overtaken_note(experiment));
+        notes.extend(burn_in_note(experiment, settings, judged));
         let metrics = definition.metrics.iter().zip(&judged.metrics);
         notes.extend(
             metrics.filter_map(|(metric, result)| estimate_note(definition, metric, result)),
@@ -543,6 +561,35 @@ fn notes(experiment: &Experiment, judged: &Results) -> Vec<String> {
         notes.extend(metrics.filter_map(|(metric, scale)| capped_note(definition, metric, *scale)));
     }
     notes
+}
+
+/// What the weights of a bandit wait for, where they do.
+fn burn_in_note(
+    experiment: &Experiment,
+    settings: &BanditSettings,
+    judged: &Results,
+) -> Option<String> {
+    let definition = &experiment.definition;
+    let primary = &definition.primary_metric;
+    let at = definition
+        .metrics
+        .iter()
+        .position(|metric| metric.name == *primary)?;
+    let dropped: &[usize] = match &experiment.progress {
+        Some(Progress::Bandit(progress)) => &progress.dropped,
+        _ => &[],
+    };
+    let arms = judged.metrics[at].arms.iter().enumerate();
+    let arms = arms.filter(|(arm, _)| !dropped.contains(arm));
+    let (fewest, found) = arms.min_by_key(|(_, found)| found.units)?;
+    let waits = found.units < settings.burn_in_units && !experiment.status.has_ended();
+    waits.then(|| {
+        format!(
+            "The weights do not follow the evidence yet: every version needs {} units with a value of {primary} (burn_in_units), \
+             and {} has {}. A user who comes back is one unit.",
+            settings.burn_in_units, definition.arms[fewest].version, found.units
+        )
+    })
 }
 
 /// Why a bandit has no estimate of a metric, where something has matured.
@@ -555,10 +602,29 @@ fn estimate_note(
         .adaptive
         .as_ref()
         .map_or(0, |found| found.comparisons.len());
-    let missing = definition.keeps_parts(metric) && estimated + 1 < definition.arms.len();
+    let unknown = |arm: usize| {
+        let arms = result.adaptive.as_ref().map(|found| &found.arms);
+        arms.is_none_or(|arms| arms[arm].is_none())
+    };
+    let unknown: Vec<usize> = (0..definition.arms.len())
+        .filter(|arm| unknown(*arm))
+        .collect();
+    let missing = definition.keeps_parts(metric)
+        && (estimated + 1 < definition.arms.len() || !unknown.is_empty());
     let matured = result.arms.iter().all(|arm| arm.units > 0);
+    // With so many units it is not their number that is lacking.
+    let are_many = unknown.iter().all(|arm| result.arms[*arm].units >= 30);
     (missing && matured).then(|| match &result.no_scale {
         Some(why) => format!("{} has no adaptive estimates yet: {why}.", metric.name),
+        None if are_many && !unknown.is_empty() => {
+            let named = unknown.iter().map(|arm| definition.arms[*arm].version.as_str());
+            format!(
+                "{} has no adaptive estimate for {}: its values are all the same so far, or come from too few users, and say nothing \
+                 of how much they vary.",
+                metric.name,
+                named.collect::<Vec<_>>().join(" and ")
+            )
+        }
         None => format!(
             "{} does not have an adaptive estimate for every version yet: that takes about fifteen units of each, \
              with values that are not all the same.",
@@ -607,7 +673,7 @@ fn capped_note(
 
 /// What a floor means for the intervals of a bandit.
 fn floor_note(floor: f64) -> Option<String> {
-    let percent = 100.0 * floor;
+    let percent = significant(100.0 * floor, 3);
     if floor < LEAST_FLOOR {
         Some(format!(
             "The floor of {percent} % is too low for reliable intervals: read the adaptive estimates as \

@@ -43,7 +43,7 @@ mod tests {
             let found = evaluate(&groups, &BuiltIn::Correct.metric(), &all).unwrap();
             let e = &found.estimates;
             let interval = found.interval(e.doubly_robust, e.doubly_robust_error);
-            interval.contains(rate)
+            interval.is_some_and(|interval| interval.contains(rate))
         }
     }
 

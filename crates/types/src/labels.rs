@@ -74,7 +74,7 @@ pub struct UnlikeLabels {
 
 /// Compares a label with a prediction, both JSON. Numbers are compared by value: 1, 1.0 and, beside a number, "1" are the same, and
 /// whole numbers to the last digit, however many there are, in lists and objects too. Everything else is equal as JSON, and what is
-/// of another type never is.
+/// of another type, or has another type at the same place, never is.
 ///
 /// # Errors
 /// The types, where they can never be equal.
@@ -82,14 +82,37 @@ pub fn compare(prediction: &str, label: &str) -> Result<bool, Mismatch> {
     let (Some(a), Some(b)) = (read(prediction), read(label)) else {
         return Ok(false);
     };
-    let (of_prediction, of_label) = (JsonType::of(&a), JsonType::of(&b));
-    if of_prediction != of_label && numbers(&a, &b).is_none() {
-        return Err(Mismatch {
-            prediction: of_prediction,
-            label: of_label,
-        });
+    match unlike(&a, &b) {
+        Some(mismatch) => Err(mismatch),
+        None => Ok(are_close(&a, &b) && are_exact((&a, prediction), (&b, label))),
     }
-    Ok(are_close(&a, &b) && are_exact((&a, prediction), (&b, label)))
+}
+
+/// The types of what stands at the same place in a prediction and a label, and can never be equal; of several, one where the label
+/// is at fault.
+fn unlike(a: &Value, b: &Value) -> Option<Mismatch> {
+    let worst = |mut found: Box<dyn Iterator<Item = Mismatch> + '_>| {
+        let first = found.next()?;
+        match first.is_of_label() {
+            true => Some(first),
+            false => Some(found.find(Mismatch::is_of_label).unwrap_or(first)),
+        }
+    };
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let pairs = a.iter().zip(b);
+            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b))))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let pairs = a.iter().filter_map(|(key, a)| Some((a, b.get(key)?)));
+            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b))))
+        }
+        _ => {
+            let (prediction, label) = (JsonType::of(a), JsonType::of(b));
+            (prediction != label && numbers(a, b).is_none())
+                .then_some(Mismatch { prediction, label })
+        }
+    }
 }
 
 /// Whether two JSON texts are the same by the rule of [`compare`].
@@ -275,6 +298,19 @@ mod tests {
             (json!(true), json!(1), never(Boolean, Number)),
             (json!(true), json!("true"), never(Boolean, Text)),
             (json!(1), json!("one"), never(Number, Text)),
+            (json!([0]), json!([false]), never(Number, Boolean)),
+            (
+                json!({"class": 0}),
+                json!({"class": false}),
+                never(Number, Boolean),
+            ),
+            (
+                json!({"a": 1, "b": 2}),
+                json!({"a": 3, "b": "two"}),
+                never(Number, Text),
+            ),
+            (json!([["a"]]), json!([[1]]), never(Text, Number)),
+            (json!([1, "a"]), json!([1]), Ok(false)),
             (json!({"label": "a"}), json!("a"), never(Object, Text)),
             (json!(["a"]), json!("a"), never(List, Text)),
         ] {

@@ -5,7 +5,7 @@ use crate::bandit::{
     capped, kl_ucb, mixed, optimal_proportions, stopping, top_two, ucb1, with_floor,
 };
 use crate::clustered::Clustered;
-use crate::results::{ByParts, Contrast, has_several, primary_of};
+use crate::results::{ByParts, Contrast, has_several, pooled_matured, primary_of};
 use crate::sample::Sample;
 use crate::thompson::{self, Posterior};
 use types::{
@@ -349,7 +349,11 @@ pub(crate) fn weigh(
         }
         Algorithm::TrackAndStop => {
             let means: Vec<f64> = samples.iter().map(best).collect();
-            let variances: Vec<f64> = samples.iter().map(|sample| sample.variance).collect();
+            let widest = widest(&samples);
+            let each = arms.iter().zip(&samples);
+            let variances: Vec<f64> = each
+                .map(|(sums, sample)| variance(metric, (sums.sum, sums.count), sample, widest))
+                .collect();
             // Equal arms have no best proportions: equal ones then.
             let found = optimal_proportions(&means, &variances, epsilon);
             Some(found.map_or_else(|| vec![1.0 / arms.len() as f64; arms.len()], |f| f.weights))
@@ -387,22 +391,13 @@ fn unit_scale(metric: &Metric, mean: f64) -> Option<f64> {
 fn posteriors(metric: &Metric, arms: &[Sums], samples: &[Sample]) -> Option<Vec<Posterior>> {
     let is_share = |sums: &Sums| sums.is_one_each() && sums.clustered.is_none();
     let shares = metric.kind == MetricKind::Binary && arms.iter().all(is_share);
-    let widest = samples.iter().map(|s| s.variance).fold(0.0, f64::max);
+    let widest = widest(samples);
     let each = arms.iter().zip(samples).map(|(sums, sample)| {
         let posterior = if shares {
             Posterior::of_share(sums.sum.clamp(0.0, sums.units), sums.units)
-        } else if sample.variance > 0.0 {
-            Posterior::of_mean(sample)?
         } else {
-            // Values that are all alike say nothing of their spread: that of a share with one success and
-            // one failure more, or the widest of the others, keeps the arm in the game.
-            let share = (sums.sum + 1.0) / (sums.count + 2.0);
-            let variance = match metric.kind {
-                MetricKind::Binary => share * (1.0 - share),
-                _ => widest,
-            };
             Posterior::of_mean(&Sample {
-                variance,
+                variance: variance(metric, (sums.sum, sums.count), sample, widest),
                 ..*sample
             })?
         };
@@ -414,6 +409,24 @@ fn posteriors(metric: &Metric, arms: &[Sums], samples: &[Sample]) -> Option<Vec<
     each.collect()
 }
 
+fn widest(samples: &[Sample]) -> f64 {
+    let variances = samples.iter().map(|sample| sample.variance);
+    variances.fold(0.0, f64::max)
+}
+
+/// The variance of the values of an arm. Values that are all alike say nothing of it: that of a share with one success and one
+/// failure more, or the widest of the others, keeps the arm in the game.
+fn variance(metric: &Metric, (sum, count): (f64, f64), sample: &Sample, widest: f64) -> f64 {
+    if sample.variance > 0.0 {
+        return sample.variance;
+    }
+    let share = (sum + 1.0) / (count + 2.0);
+    match metric.kind {
+        MetricKind::Binary => share * (1.0 - share),
+        _ => widest,
+    }
+}
+
 /// The best arm, where it is decided: by estimates that stay honest when the weights follow the data.
 fn winner(look: &Look<'_>, settings: &BanditSettings, progress: &BanditProgress) -> Option<usize> {
     let definition = &look.experiment.definition;
@@ -423,38 +436,68 @@ fn winner(look: &Look<'_>, settings: &BanditSettings, progress: &BanditProgress)
     let arms: Vec<usize> = (0..definition.arms.len())
         .filter(|arm| !progress.dropped.contains(arm))
         .collect();
+    let up = if metric.direction == Direction::Up {
+        1.0
+    } else {
+        -1.0
+    };
     let sample = |arm: &usize| {
         let n = matured_units(look, primary, *arm);
-        let estimate = adaptive.arms.get(*arm)?.as_ref()?;
-        (n >= settings.burn_in_units as f64).then_some(Sample {
-            n,
-            mean: match metric.direction {
-                Direction::Up => estimate.mean,
-                Direction::Down => -estimate.mean,
-            },
-            variance: estimate.error * estimate.error * n,
-        })
+        if n < settings.burn_in_units as f64 {
+            return None;
+        }
+        // All values of an arm that is dead, or perfect, are alike.
+        let (mean, variance) = match adaptive.arms.get(*arm)? {
+            Some(estimate) => (estimate.mean, estimate.error * estimate.error * n),
+            None => (alike(look.evidence, primary, *arm)?, 0.0),
+        };
+        let mean = up * mean;
+        Some(Sample { n, mean, variance })
     };
     let samples: Option<Vec<Sample>> = arms.iter().map(sample).collect();
-    let samples = samples?;
+    let mut samples = samples?;
+    let widest = widest(&samples);
+    // Of an arm whose values are alike: the variance of its mean, which no estimate of an error has.
+    let mut hidden = vec![0.0; samples.len()];
+    for ((sample, hidden), arm) in samples.iter_mut().zip(&mut hidden).zip(&arms) {
+        if sample.variance <= 0.0 {
+            let matured = pooled_matured(look.evidence, primary, *arm);
+            let sums = (
+                matured.about * matured.count as f64 + matured.sum,
+                matured.count as f64,
+            );
+            sample.variance = variance(metric, sums, sample, widest);
+            *hidden = sample.variance / sample.n;
+        }
+    }
     let mut found = stopping(&samples, settings.epsilon, settings.delta)?;
     // By the differences themselves, where they are known: a level that moves for all arms alike is none.
-    let leader = arms[found.leader];
-    for (z, arm) in found.z.iter_mut().zip(&arms) {
+    let at_leader = found.leader;
+    let leader = arms[at_leader];
+    for (at, (z, arm)) in found.z.iter_mut().zip(&arms).enumerate() {
         let pair = (*arm, leader);
+        let are_alike = hidden[at] > 0.0 && hidden[at_leader] > 0.0;
         if *arm != leader
+            && !are_alike
             && let Some(contrast) = Contrast::of(definition, look.evidence, primary, pair)
         {
-            let up = if metric.direction == Direction::Up {
-                1.0
-            } else {
-                -1.0
-            };
             *z = contrast.estimate().map_or(0.0, |(difference, error, _)| {
                 let gap = (up * difference + settings.epsilon).max(0.0);
-                gap * gap / (2.0 * error * error)
+                let variance = error * error + hidden[at] + hidden[at_leader];
+                gap * gap / (2.0 * variance)
             });
         }
     }
     found.is_decided().then(|| arms[found.leader])
+}
+
+/// The value that all matured ones of an arm are; `None` where they differ, or there are none.
+fn alike(evidence: &Evidence, metric: usize, arm: usize) -> Option<f64> {
+    let matured = pooled_matured(evidence, metric, arm);
+    let (count, squares) = (matured.count as f64, matured.sum_count_squares);
+    let mean = matured.sum / count;
+    // Σ (M − R D)², and what is left of rounding is no difference.
+    let spread = matured.sum_squares - 2.0 * mean * matured.sum_products + mean * mean * squares;
+    let of = matured.sum_squares + matured.about * matured.about * squares;
+    (count > 0.0 && spread <= 1e-12 * of).then_some(matured.about + mean)
 }

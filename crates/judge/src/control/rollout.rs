@@ -234,7 +234,7 @@ fn answers_otherwise(look: &Look<'_>) -> Option<String> {
     super::decides(look, found.metric).then(|| {
         let definition = &look.experiment.definition;
         format!(
-            "{} of the {} labels for {} are {}, as {} answers, but it answered {}: they can never be equal.",
+            "{} of the {} labels for {} have {}, as {} answers, where it answered {}: they can never be equal.",
             found.unlike,
             found.labels,
             definition.arms[found.arm].version,

@@ -378,7 +378,7 @@ fn a_candidate_that_answers_another_type_than_its_labels_goes_back() {
     assert_eq!(back.decision, Some(Decision::RollBack));
     assert!(
         back.because
-            .starts_with("100 of the 100 labels for 2.0.0 are a text, as 1.0.0 answers"),
+            .starts_with("100 of the 100 labels for 2.0.0 have a text, as 1.0.0 answers"),
         "{}",
         back.because
     );
@@ -593,6 +593,38 @@ fn a_winner_is_decided_once() {
         Some(Progress::Bandit(BanditProgress { winner, .. })) => assert_eq!(*winner, Some(1)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_arm_that_is_dead_or_perfect_keeps_no_winner_back() {
+    for algorithm in Algorithm::ALL {
+        for (arms, best) in [
+            // Bad answers: the last one is perfect; the last one is dead.
+            ([(500, 1000), (900, 1000), (0, 1000)], 2),
+            ([(500, 1000), (100, 1000), (1000, 1000)], 1),
+        ] {
+            let settings = BanditSettings {
+                algorithm,
+                max_change: 1.0,
+                ..BanditSettings::default()
+            };
+            let mut world = bandit(settings, 3);
+            answered(&mut world, &[(&THIRDS, &arms)]);
+            let decision = world.look(minutes(1)).decision;
+            assert_eq!(
+                decision,
+                Some(Decision::Winner { arm: best }),
+                "{algorithm:?}"
+            );
+            world.look(minutes(2));
+            let shares = &world.experiment.shares;
+            assert!(*shares != THIRDS, "{algorithm:?}: {shares:?}");
+        }
+    }
+    // All of them dead: nothing is known to be better, and nothing is said.
+    let mut world = bandit(BanditSettings::default(), 3);
+    answered(&mut world, &[(&THIRDS, &[(1000, 1000); 3])]);
+    assert_eq!(world.look(minutes(1)).decision, None);
 }
 
 #[test]

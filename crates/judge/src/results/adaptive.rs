@@ -245,8 +245,13 @@ impl Contrast {
         let difference = clustered.means[1]? - clustered.means[0]?;
         let (error, degrees) = clustered.error(&DIFFERENCE)?;
         // Where all values are alike, nothing is known of the error.
-        (error > 0.0).then_some((difference, error, degrees))
+        is_error(error, self.about).then_some((difference, error, degrees))
     }
+}
+
+/// Whether it is one: what is left of rounding values of some size is none.
+fn is_error(error: f64, size: f64) -> bool {
+    error > 1e-12 * size.abs()
 }
 
 /// The second minus the first.
@@ -266,7 +271,7 @@ fn clustered(
     let arm = |arm: usize| {
         let mean = found.about + clustered.means[arm]?;
         let error = clustered.normal_error(&[(arm, 1.0)], alpha)?;
-        (error > 0.0).then(|| AdaptiveArm {
+        is_error(error, mean).then(|| AdaptiveArm {
             mean,
             error,
             interval: Interval::around(mean, z * error),

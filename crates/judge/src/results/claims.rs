@@ -290,7 +290,9 @@ pub(super) fn claim(
             units: sums.iter().map(|sums| sums.n).sum::<f64>() as u64,
         },
         difference: Some(difference),
-        base: Some(last.floor + last.width * last.control.mean),
+        base: Some(between(&units, |units| {
+            units.floor + units.width * units.control.mean
+        })),
         variance_reduction: metric
             .covariate
             .as_ref()
@@ -317,13 +319,20 @@ pub(super) fn without_zero(interval: Interval, more: bool) -> Interval {
 
 /// The difference of the means of fresh units, capped, epochs by what they know of it.
 fn between_means(units: &[Units]) -> f64 {
+    between(units, |units| {
+        units.width * (units.candidate.mean - units.control.mean)
+    })
+}
+
+/// The mean of something over the epochs, each by what it knows of the difference.
+fn between(units: &[Units], of: impl Fn(&Units) -> f64) -> f64 {
     let (mut sum, mut weight) = (0.0, 0.0);
     for units in units {
         let (a, b) = (units.control.n, units.candidate.n);
         if a > 0.0 && b > 0.0 {
             let known = a * b / (a + b);
             weight += known;
-            sum += known * units.width * (units.candidate.mean - units.control.mean);
+            sum += known * of(units);
         }
     }
     if weight > 0.0 { sum / weight } else { 0.0 }

@@ -60,6 +60,14 @@ impl Corrected {
         }
     }
 
+    /// Whether anything was corrected since an earlier look.
+    fn is_after(&self, before: &Self) -> bool {
+        self.replaced
+            .iter()
+            .zip(&before.replaced)
+            .any(|(now, before)| now > before)
+    }
+
     /// Whether more was corrected since an earlier look than what it has shown can bear. What few values have shown, few corrections
     /// can have made.
     fn exceeds(&self, before: &Self) -> bool {
@@ -127,11 +135,13 @@ impl Comparison {
         self.change_was_told = shown.effect_changed;
         let sequential = &mut self.sequential;
         // What was shown with values that were corrected since does not count any more: where they are many, and where intervals
-        // have nothing in common. Whoever forgets claims less, so the claims that are left hold.
+        // have nothing in common. Whoever forgets claims less, so the claims that are left hold. Without a correction it is the
+        // effect that has changed: what was shown of it stays.
         let pair = sequential.interval.zip(shown.interval);
         let is_elsewhere =
             pair.is_some_and(|(now, before)| now.lower > before.upper || now.upper < before.lower);
-        if self.corrected.exceeds(&shown.corrected) || is_elsewhere {
+        let is_corrected = self.corrected.is_after(&shown.corrected);
+        if self.corrected.exceeds(&shown.corrected) || is_corrected && is_elsewhere {
             self.was_corrected = true;
             return;
         }

@@ -191,7 +191,7 @@ impl Words<'_> {
         let each: Vec<String> = alarms
             .map(|check| {
                 format!(
-                    "{} of the {} labels for {} are {}, where it answered {}",
+                    "{} of the {} labels for {} have {}, where it answered {}",
                     check.unlike,
                     check.labels,
                     self.arm(check.arm),

@@ -281,7 +281,7 @@ fn labels_that_can_never_match_are_no_claim() {
     assert_eq!(judged(vec![]).verdict, Verdict::Winner { arm: 1 });
     let got = judged(vec![unlike(JsonType::Number, 5000)]);
     assert_eq!(got.verdict, Verdict::LabelsNeverMatch);
-    let said = "5000 of the 10000 labels for 1.0.0 are a text, where it answered a number";
+    let said = "5000 of the 10000 labels for 1.0.0 have a text, where it answered a number";
     assert!(got.summary.contains(said), "{}", got.summary);
     let comparison = &got.metrics[0].comparisons[0];
     assert_eq!(comparison.finding, Finding::Unclear);
@@ -377,6 +377,23 @@ fn epochs_of_the_same_shares_are_like_one() {
 }
 
 #[test]
+fn a_lift_is_over_the_means_that_the_difference_is_of() {
+    let rates = |number, [control, candidate]: [(u64, u64); 2]| {
+        let arms = [control, candidate].map(|(x, n)| arm(&[binary(x, n, Direction::Up)]));
+        epoch(number, &arms)
+    };
+    // Half as much again in both epochs, on levels of which one is a tenth of the other.
+    let epochs = vec![
+        rates(1, [(600, 1500), (900, 1500)]),
+        rates(2, [(20, 500), (30, 500)]),
+    ];
+    let experiment = experiment(2, vec![metric(BuiltIn::Correct, Direction::Up)]);
+    let found = judge(&experiment, &evidence(epochs));
+    let lift = found.metrics[0].comparisons[0].lift.unwrap();
+    assert!((lift - 0.5).abs() < 1e-9, "{lift}");
+}
+
+#[test]
 fn what_was_shown_stays_shown() {
     let shares = |b| {
         evidence(vec![epoch(
@@ -445,6 +462,12 @@ fn what_was_shown_with_values_that_were_corrected_is_forgotten() {
     // They are counted from the look that was remembered, however many looks come between.
     let later = look(5150, 7 + 13, &few.history());
     assert_eq!(later.verdict, Verdict::KeepGoing);
+    // Without a correction nothing is forgotten, however far the effect so far has moved; with one it is.
+    let far = look(5900, 7, &History::default());
+    let p = |results: &Results| results.metrics[0].comparisons[0].sequential.p;
+    assert_eq!(p(&look(5150, 7, &far.history())), p(&far));
+    let alone = look(5150, 8, &History::default());
+    assert_eq!(p(&look(5150, 8, &far.history())), p(&alone));
     // What still holds is claimed, whatever was corrected.
     assert_eq!(
         look(5400, 5000, &first.history()).verdict,

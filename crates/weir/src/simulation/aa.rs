@@ -97,7 +97,7 @@ fn text(design: &AaDesign, report: &AaReport, since: &str) -> String {
     ));
     if let Some(width) = report.median_width {
         lines.push(format!(
-            "width         {} is the median width of the last interval: smaller effects are not found with so many units",
+            "width         {} is the median width of the last interval: with so many units, effects below half of it are not found",
             significant(width, 3)
         ));
     }

@@ -344,7 +344,7 @@ async fn labels_that_can_never_match_are_told_and_numbers_are_compared_by_value(
     assert_eq!((status, &ready["status"]), (200, &json!("degraded")));
     let reasons = ready["reasons"].to_string();
     assert!(
-        reasons.contains("labels_never_match: sentiment: 2 labels for version 1 were a number"),
+        reasons.contains("labels_never_match: sentiment: 2 labels for version 1 have a number"),
         "{reasons}"
     );
     let metrics = server.http.get(server.url("/metrics")).send().await;
