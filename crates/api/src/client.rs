@@ -107,6 +107,15 @@ fn header(text: &str) -> Result<HeaderValue, ClientError> {
     HeaderValue::from_str(text.trim()).map_err(|_| ClientError::Odd)
 }
 
+/// A server on this machine is called directly, whatever the environment says of proxies.
+fn builder(base: &str) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    match url::Url::parse(base).is_ok_and(|url| types::leads_here(&url)) {
+        true => builder.no_proxy(),
+        false => builder,
+    }
+}
+
 impl Client {
     /// A client for the server at an address such as `http://127.0.0.1:8000`.
     ///
@@ -117,7 +126,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
-            http: reqwest::Client::builder().build()?,
+            http: builder(base).build()?,
         })
     }
 
@@ -142,7 +151,7 @@ impl Client {
             let value = HeaderValue::from_bytes(reason.trim().as_bytes());
             headers.insert("x-reason", value.map_err(|_| ClientError::Odd)?);
         }
-        let mut builder = reqwest::Client::builder().default_headers(headers);
+        let mut builder = builder(&self.base).default_headers(headers);
         if let Some(pem) = authorities {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)?;
             if certificates.is_empty() {

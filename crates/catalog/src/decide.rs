@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use types::{
     Actor, AliasName, Artifact, Change, Decision, Experiment, ExperimentId, ExperimentStatus,
-    MAX_RULES, ModelId, ModelState, Percent, Progress, Retention, Timestamp, Version, VersionName,
-    VersionStatus, Write,
+    MAX_RULES, Metric, ModelId, ModelState, Percent, Progress, Retention, Timestamp, Version,
+    VersionName, VersionStatus, Write,
 };
 
 /// What follows from a command.
@@ -166,6 +166,7 @@ fn event_of(
                 has_room("declared metrics", state.metrics.len(), MOST_METRICS)?;
             }
             not_counted(state, metric.name.as_str())?;
+            waits_within(metric, &state.retention)?;
             let from = from.cloned().map(Box::new);
             Ok(Some(Event::MetricSet(from, metric.clone())))
         }
@@ -585,14 +586,17 @@ fn known(state: &ModelState) -> Result<(), Refusal> {
 
 /// Predictions stay until the values of the metrics have come that are declared, or that an experiment runs on.
 fn kept_long_enough(state: &ModelState, retention: &Retention) -> Result<(), Refusal> {
-    let Some(age) = retention.max_age_seconds else {
-        return Ok(());
-    };
     let running = state.running().into_iter();
     let running = running.flat_map(|running| &running.definition.metrics);
     let longest = state.metrics.values().chain(running);
-    match longest.max_by_key(|metric| metric.window_seconds) {
-        Some(metric) if metric.window_seconds >= age => Err(Refusal::KeptTooShort {
+    let longest = longest.max_by_key(|metric| metric.window_seconds);
+    longest.map_or(Ok(()), |metric| waits_within(metric, retention))
+}
+
+/// The values of a metric come while its predictions are kept.
+fn waits_within(metric: &Metric, retention: &Retention) -> Result<(), Refusal> {
+    match retention.max_age_seconds {
+        Some(age) if metric.window_seconds >= age => Err(Refusal::KeptTooShort {
             metric: metric.name.clone(),
             window: metric.window_seconds,
             age,

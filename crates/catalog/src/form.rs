@@ -492,6 +492,9 @@ struct VersionForm {
     described: DescribedForm,
     accuracy: f64,
     runtime: Option<RuntimeSpec>,
+    /// The text of the runtime, where what it sends to a service is not the same as a value (the order of keys, long numbers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runtime_text: Option<String>,
     /// Why the runtime is not known.
     unreadable: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -502,6 +505,15 @@ struct VersionForm {
     shadow_percent: f64,
     created_at: i64,
     activated_at: Option<i64>,
+}
+
+/// The text of a runtime that another one would come of through a value.
+fn exact(runtime: &RuntimeSpec) -> Option<String> {
+    let again: Option<RuntimeSpec> = serde_json::from_value(to_value(runtime)).ok();
+    let differs = again.as_ref() != Some(runtime);
+    differs
+        .then(|| serde_json::to_string(runtime).ok())
+        .flatten()
 }
 
 impl VersionForm {
@@ -518,6 +530,7 @@ impl VersionForm {
             version: version.version.clone(),
             described: DescribedForm::of(&version.described),
             accuracy: version.accuracy.get(),
+            runtime_text: runtime.as_ref().and_then(exact),
             runtime,
             unreadable,
             artifact: version.artifact.clone(),
@@ -531,6 +544,8 @@ impl VersionForm {
 
     fn version(self, name: &ModelName) -> Option<Version> {
         let unreadable = || RuntimeSpec::Unreadable(self.unreadable.unwrap_or_default());
+        let text = self.runtime_text.as_deref();
+        let exact = text.and_then(|text| serde_json::from_str(text).ok());
         Some(Version {
             key: VersionKey(self.key),
             model_id: self.model_id,
@@ -538,7 +553,7 @@ impl VersionForm {
             version: self.version,
             described: self.described.read(),
             accuracy: Accuracy::new(self.accuracy).ok()?,
-            runtime: self.runtime.unwrap_or_else(unreadable),
+            runtime: exact.or(self.runtime).unwrap_or_else(unreadable),
             artifact: self.artifact,
             status: self.status.parse::<VersionStatus>().ok()?,
             traffic_percent: Percent::new(self.traffic_percent).ok()?,

@@ -4,9 +4,9 @@ use crate::{Command, ExperimentDecision, NewVersion, Patch};
 use serde_json::json;
 use types::{
     Accuracy, Actor, AliasName, Arm, Artifact, BuiltIn, ContentHash, Decision, Described,
-    DescribedChange, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, Hold, Keep,
-    Keeping, LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy, Privacy,
-    Progress, Retention, Rule, RuntimeSpec, Scale, Tags, Timestamp, VerdictKind, Version,
+    DescribedChange, Experiment, ExperimentDefinition, ExperimentId, ExperimentKey, Hold, HttpSpec,
+    Json, Keep, Keeping, LookRecord, Metric, MetricName, ModelId, ModelState, Percent, Policy,
+    Privacy, Progress, Retention, Rule, RuntimeSpec, Scale, Tags, Timestamp, VerdictKind, Version,
     VersionKey, VersionName, VersionStatus,
 };
 
@@ -155,9 +155,13 @@ impl<'a> Dice<'a> {
                 tags: Tags::from([("stage".into(), self.below(3).to_string())]),
             },
             accuracy: Accuracy::new(self.below(101) as f64 / 100.0).unwrap_or(Accuracy::ZERO),
-            runtime: match self.below(2) {
+            runtime: match self.below(3) {
                 0 => RuntimeSpec::Onnx(Box::default()),
-                _ => RuntimeSpec::default(),
+                1 => RuntimeSpec::default(),
+                _ => RuntimeSpec::Http(Box::new(HttpSpec {
+                    template: Json::parse(r#"{"b": 12345678901234567890, "a":1.0}"#.into()).ok(),
+                    ..HttpSpec::to("http://127.0.0.1:9/")
+                })),
             },
             salt: format!("salt {}", self.below(100)),
         }))

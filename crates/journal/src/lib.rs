@@ -17,6 +17,7 @@ mod head;
 mod inspect;
 mod keeper;
 mod open;
+mod pins;
 mod read;
 mod segment;
 mod write;
@@ -24,7 +25,8 @@ mod write;
 pub use disk::{Disk, DiskFile, Folder};
 pub use frame::Frame;
 pub use inspect::{Inspected, Torn, inspect};
-pub use open::{Cut, OpenError, Opened, is_there};
+pub use open::{Cut, OpenError, Opened, is_there, server_of};
+pub use pins::Pins;
 pub use read::{Batch, Missing, Reader};
 pub use write::{AppendError, Journal, Room, SyncFailed};
 

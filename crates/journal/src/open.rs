@@ -30,6 +30,21 @@ pub fn is_there(folder: &Path) -> bool {
     names.any(|name| is_segment(&name))
 }
 
+/// Whose journal a folder has; `None` where it is marked as nobody's.
+///
+/// # Errors
+/// When the mark is there and cannot be read.
+pub fn server_of(folder: &Path) -> io::Result<Option<ServerId>> {
+    match std::fs::read(folder.join(MARK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        content => {
+            let mut content = content?;
+            content.resize(head::BYTES as usize, 0);
+            Ok(head::read(&content).map(|head| head.server))
+        }
+    }
+}
+
 /// A place that is marked as another server's is not for this one, though it may be empty.
 fn check_mark(disk: &dyn Disk, server: &ServerId) -> Result<(), OpenError> {
     let mut content = read_all(&*disk.open(MARK)?, 0, head::BEGINNING)?;

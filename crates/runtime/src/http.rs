@@ -8,7 +8,6 @@ use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -172,22 +171,6 @@ fn headers_of(
     Ok((headers, secrets))
 }
 
-/// Whether a URL leads to this machine.
-fn is_here(url: &reqwest::Url) -> bool {
-    match url.host_str() {
-        Some(host) => {
-            let host = host.trim_end_matches('.');
-            let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-            let here = |address: IpAddr| {
-                let address = address.to_canonical();
-                address.is_loopback() || address.is_unspecified()
-            };
-            host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(here)
-        }
-        None => false,
-    }
-}
-
 impl HttpRuntime {
     pub(crate) fn new(spec: &HttpSpec, client: &HttpClient) -> Result<Self, RuntimeError> {
         let invalid = |error| RuntimeError::not_loaded(format!("the runtime cannot work: {error}"));
@@ -197,7 +180,7 @@ impl HttpRuntime {
     pub(crate) fn to(endpoint: HttpEndpoint, client: &HttpClient) -> Result<Self, RuntimeError> {
         let connects = Connects {
             within: endpoint.connect_timeout,
-            here: is_here(&endpoint.url),
+            here: types::leads_here(&endpoint.url),
             fresh: false,
         };
         let (headers, secrets) = headers_of(&endpoint, client.secrets.as_ref())?;

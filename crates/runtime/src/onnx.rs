@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
-use types::{Input, Json, OnnxSpec, Output};
+use types::{Input, OnnxSpec, Output};
 
 /// A model whose runs take less than this is run by whoever asks: a thread would cost as much again.
 const QUICK: Duration = Duration::from_micros(200);
@@ -135,10 +135,8 @@ impl Opened {
         let model = Arc::new(Model::new(&files, signature, spec)?);
         let probe = match &spec.probe {
             None => model.probe(),
-            Some(serde_json::Value::String(text)) if model.reads_text() => {
-                Input::Text(text.clone())
-            }
-            Some(json) => Input::Json(Json::from(json)),
+            Some(json) if model.reads_text() => Input::from(json),
+            Some(json) => Input::Json(json.clone()),
         };
         let tried = |error: String| {
             format!(

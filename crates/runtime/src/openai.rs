@@ -104,7 +104,7 @@ impl OpenaiRuntime {
             }
         }
         for (key, value) in &self.spec.parameters {
-            say(key, &value.to_string());
+            say(key, value.as_str());
         }
         if stream {
             say("stream", "true");

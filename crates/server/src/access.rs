@@ -105,7 +105,7 @@ impl Caller {
     /// What he may see, as a text: the same for all who see the same.
     pub(crate) fn sees(&self) -> String {
         let role = self.role.map_or("none", Role::as_str);
-        format!("{role} {}", self.patterns())
+        format!("{role} {:?}", self.models)
     }
 
     /// Who he is, at the beginning of a sentence.
@@ -150,7 +150,7 @@ pub(crate) fn admit<B>(
     changes: bool,
 ) -> ApiResult<Arc<Caller>> {
     let border = state.border.load();
-    border::check(request, &border)?;
+    border::check(request, &border, state.config.tls.is_some())?;
     let mut caller = match state.config.auth {
         Auth::None if !changes => return Ok(Arc::clone(&ANYBODY)),
         Auth::None => Caller::anybody(),

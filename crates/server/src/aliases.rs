@@ -83,8 +83,9 @@ pub(crate) async fn set(
     Json(body): Json<SetAlias>,
 ) -> ApiResult<Reply<Alias>> {
     let name = model(&state, &name)?;
-    let alias =
-        AliasName::parse(&alias).map_err(|e| ApiError::field("", format!("the alias {e}")))?;
+    let wrong = |why: String| ApiError::field("", format!("the alias {why}"));
+    types::check_new_name(&alias).map_err(|why| wrong(why.into()))?;
+    let alias = AliasName::parse(&alias).map_err(|why| wrong(why.to_string()))?;
     let version = VersionName::parse(&body.version).map_err(|e| ApiError::field("/version", e))?;
     let set = Command::SetAlias {
         alias: alias.clone(),

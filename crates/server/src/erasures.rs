@@ -6,12 +6,13 @@ use crate::extract::{Json, Params, TextPath};
 use crate::keeping::Hasher;
 use crate::openapi::{path, problems};
 use crate::secret_file;
-use crate::state::AppState;
+use crate::state::{AppState, journal_path};
 use api::{EraseUnit, Erasure, ErasureStatus, ErrorCode};
 use axum::Json as Reply;
 use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::SettingsCommand;
+use journal::Pins;
 use ring::hmac;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -238,6 +239,10 @@ async fn end(
         return Ok(());
     }
     if state.store.is_unclean() {
+        return Ok(());
+    }
+    // A backup that was ended by force has left files of the journal; one that goes on is waited for.
+    if !Pins::sweep(&journal_path(&state.config))? {
         return Ok(());
     }
     let (predictions, others) = (erasure.predictions, erasure.others);

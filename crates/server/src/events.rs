@@ -76,10 +76,10 @@ pub(crate) async fn stream(
     let resumed = resumed.and_then(|id| id.to_str().ok());
     let resumed = match resumed.and_then(|id| id.rsplit_once('-')) {
         // Ids of releases before had no generation.
-        None => resumed.and_then(|id| id.parse::<i64>().ok()),
+        None => resumed.map(place_of).transpose()?,
         Some((generation, id)) => {
             state.check_generation("Last-Event-ID", Some(generation))?;
-            id.parse::<i64>().ok()
+            Some(place_of(id)?)
         }
     };
     // Listens before it reads, so that nothing falls between.
@@ -110,6 +110,12 @@ pub(crate) async fn stream(
         Some((Ok(event), reader))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)))
+}
+
+/// From where somebody goes on; what cannot be read is not taken for now, or events would be missed in silence.
+fn place_of(id: &str) -> ApiResult<i64> {
+    let wrong = |_| ApiError::field("Last-Event-ID", "is no id of an event of this stream");
+    id.parse().map_err(wrong)
 }
 
 fn event(found: AuditEntry, generation: &str) -> Event {

@@ -3,10 +3,10 @@
 use crate::Config;
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
-use crate::unknown;
+use crate::{shapes, unknown};
 use api::{ErrorCode, FieldError};
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Query, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -29,7 +29,12 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
+        let path = request.extensions().get::<MatchedPath>().cloned();
+        let method = request.method().clone();
         let bytes = read_json_bytes(request, &state.config).await?;
+        if let Some(path) = path {
+            shapes::check(&method, path.as_str(), &bytes)?;
+        }
         let value = parse_object(&bytes)?;
         Ok(Self(value))
     }
@@ -42,14 +47,34 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     check_content_type(request.headers())?;
-    let encoding = request.headers().get(CONTENT_ENCODING).cloned();
     let limit = config.max_body_bytes;
-    let bytes = read_bytes(request.into_body(), limit, config).await?;
-    let bytes = match encoding {
-        None => bytes,
-        Some(encoding) => unpacked(bytes, encoding, limit).await?,
-    };
-    Ok(without_mark(bytes))
+    let (parts, body) = request.into_parts();
+    let bytes = read_bytes(body, limit, config).await?;
+    plain(bytes, &parts.headers, limit).await
+}
+
+/// A body as it is meant: unpacked where it was packed, and without a mark of the order of bytes.
+///
+/// # Errors
+/// When it is not what its headers say, or becomes larger than it may.
+pub(crate) async fn plain(bytes: Bytes, headers: &HeaderMap, most: usize) -> ApiResult<Bytes> {
+    opened(bytes, headers, most).await.map(without_mark)
+}
+
+/// A body, unpacked where it was packed.
+///
+/// # Errors
+/// When it is not what its headers say, or becomes larger than it may.
+pub(crate) async fn opened(bytes: Bytes, headers: &HeaderMap, most: usize) -> ApiResult<Bytes> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    match (encodings.next(), encodings.next()) {
+        (None, _) => Ok(bytes),
+        (Some(encoding), None) => unpacked(bytes, encoding.clone(), most).await,
+        (Some(_), Some(_)) => {
+            let detail = "The body is packed several times (Content-Encoding): pack it once, by gzip or deflate.";
+            Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail))
+        }
+    }
 }
 
 /// A mark of the order of bytes says nothing in UTF-8, and some editors write it.
@@ -65,7 +90,7 @@ fn without_mark(bytes: Bytes) -> Bytes {
 ///
 /// # Errors
 /// When it is not what it says, or becomes larger.
-pub(crate) async fn unpacked(bytes: Bytes, encoding: HeaderValue, most: usize) -> ApiResult<Bytes> {
+async fn unpacked(bytes: Bytes, encoding: HeaderValue, most: usize) -> ApiResult<Bytes> {
     let unpacking = tokio::task::spawn_blocking(move || unpack(bytes, &encoding, most));
     let ended = |_| ApiError::field("", "the body cannot be unpacked");
     unpacking.await.map_err(ended)?

@@ -6,7 +6,8 @@
 //! and `/decide` do without. All three are routes as well: what they are, and which methods they know, is said there.
 
 use crate::access::rights::{self, Admission, Place};
-use crate::access::{self, CALLER};
+use crate::access::{self, CALLER, border};
+use crate::codec;
 use crate::codec::json::{self as predictions, Said};
 use crate::decide;
 use crate::error::{ApiError, ApiResult};
@@ -81,6 +82,7 @@ impl Front {
         let hint = (request.version() == Version::HTTP_11).then(|| self.hint.clone());
         if request.method() == Method::GET
             && request.uri().path() == "/health"
+            && border::has_host(&request)
             && !self.answers_pages()
         {
             let mut healthy = json(Bytes::from_static(HEALTHY));
@@ -160,6 +162,14 @@ impl Front {
         let lasts_by_itself = predicts || decides || evaluates || infers;
         let changes = !request.method().is_safe() && !lasts_by_itself;
         let admission: Admission = access::admit(&self.state, &request, peer, changes);
+        // Whoever does not say for whom a request is gets no answer to it, at whatever path.
+        let admission = match admission {
+            Err(error) if error.code() == ErrorCode::HostMissing => {
+                let said = codec::said(request.uri(), error);
+                return Ok(Answered::routed(said.map(Either::Right)));
+            }
+            other => other,
+        };
         request.extensions_mut().insert(admission);
         let router = if answers_pages {
             &self.for_pages

@@ -4,7 +4,7 @@ use crate::access::keys::{COOKIE_NAME, Keys, SESSION_SECONDS};
 use crate::access::{Auth, CALLER, Caller};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, Json, parse_object, read_bytes};
+use crate::extract::{Fields, Json, parse_object, plain, read_bytes};
 use crate::openapi::{path, problems};
 use crate::state::AppState;
 use crate::{Config, settings};
@@ -20,8 +20,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use store::{ModelStore, Store, StoredKey};
 use types::{
-    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, NamePattern, Role, Scope, Settings,
-    Timestamp,
+    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, ModelName, NamePattern, Role, Scope,
+    Settings, Timestamp,
 };
 
 /// The greatest limit of the requests of a key.
@@ -177,6 +177,11 @@ fn definition(body: CreateKey, now: Timestamp) -> ApiResult<KeyDefinition> {
     }
     let patterns = (0..).zip(body.models).filter_map(|(at, pattern)| {
         let pointer = format!("/models/{at}");
+        // One that fits no name that a model can have is mistyped.
+        let example = pattern.replace('*', "x");
+        let named = types::check_new_name(&example).map_err(str::to_owned);
+        let named = named.and_then(|()| ModelName::parse(&example).map_err(|why| why.to_string()));
+        fields.take(&pointer, named)?;
         fields.take(&pointer, NamePattern::try_from(pattern))
     });
     let models = Scope::new(patterns.collect());
@@ -275,7 +280,9 @@ pub(crate) async fn begin_session(
     request: Request,
 ) -> ApiResult<Response> {
     // Anybody may send one, so it may have no more than it needs.
-    let bytes = read_bytes(request.into_body(), MOST_SESSION, &state.config).await?;
+    let (parts, body) = request.into_parts();
+    let bytes = read_bytes(body, MOST_SESSION, &state.config).await?;
+    let bytes = plain(bytes, &parts.headers, MOST_SESSION).await?;
     let body: BeginSession = parse_object(&bytes)?;
     let now = state.clock.now();
     let caller = state.keys.of_text(body.key.trim(), now)?;

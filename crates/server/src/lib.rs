@@ -64,6 +64,7 @@ mod scales;
 mod secret_file;
 mod settings;
 mod shadow;
+mod shapes;
 mod snapshot;
 mod state;
 mod streams;
@@ -449,21 +450,41 @@ pub fn look_at(config: &Config) -> Result<(), String> {
             .map_err(|error| format!("the certificate cannot be used: {error}"))?;
     }
     state::client(config).map_err(|error| error.to_string())?;
-    let mut folder = Some(config.data_dir.as_path());
-    while let Some(path) = folder.filter(|path| !path.as_os_str().is_empty()) {
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => folder = path.parent(),
-            Ok(_) => {
-                return Err(format!(
-                    "the data directory: {} is no folder",
-                    path.display()
-                ));
-            }
-            Err(error) => return Err(format!("the data directory {}: {error}", path.display())),
-        }
+    may_be_made("data directory", &config.data_dir)?;
+    if config.data_dir.join("backup.json").exists() {
+        return Err(format!(
+            "the data directory: {} is a backup; `weir restore` makes a data directory of it",
+            config.data_dir.display()
+        ));
     }
-    Ok(())
+    if let Some(journal) = &config.journal_dir {
+        may_be_made("journal", journal)?;
+    }
+    match &config.secrets_dir {
+        Some(secrets) if !secrets.is_dir() => Err(format!(
+            "the directory of secrets: {} is no folder",
+            secrets.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a folder is there, or can be made in one that is.
+fn may_be_made(what: &str, folder: &std::path::Path) -> Result<(), String> {
+    let there = folder
+        .ancestors()
+        .find_map(|path| match std::fs::metadata(path) {
+            _ if path.as_os_str().is_empty() => None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            found => Some((path, found)),
+        });
+    match there {
+        Some((path, Ok(found))) if !found.is_dir() => {
+            Err(format!("the {what}: {} is no folder", path.display()))
+        }
+        Some((path, Err(error))) => Err(format!("the {what} {}: {error}", path.display())),
+        _ => Ok(()),
+    }
 }
 
 /// How often it is looked whether the certificate has changed.

@@ -3,7 +3,7 @@
 
 use crate::access;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{content_type, parse, parse_object, read_bytes, unpacked};
+use crate::extract::{content_type, parse, parse_object, plain, read_bytes};
 use crate::snapshot::Model;
 use crate::state::AppState;
 use crate::unknown;
@@ -220,12 +220,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
     }
     let room = room(&parts.headers, limit, state).await?;
     let bytes = read_bytes(body, limit, &state.config).await?;
-    let bytes = match parts.headers.get(CONTENT_ENCODING) {
-        None => bytes,
-        Some(encoding) => unpacked(bytes, encoding.clone(), limit).await?,
-    };
-    // A mark of the order of bytes says nothing in UTF-8.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = plain(bytes, &parts.headers, limit).await?;
+    let bytes = &*bytes;
     let mut lines = Lines {
         single: None,
         items: Vec::new().into_iter(),

@@ -88,8 +88,9 @@ pub(crate) async fn set(
     Json(body): Json<DeclareMetric>,
 ) -> ApiResult<Reply<Metric>> {
     let name = model(&state, &name)?;
-    let metric = MetricName::parse(&metric);
-    let metric = metric.map_err(|e| ApiError::field("", format!("the metric {e}")))?;
+    let wrong = |why: String| ApiError::field("", format!("the metric {why}"));
+    types::check_new_name(&metric).map_err(|why| wrong(why.into()))?;
+    let metric = MetricName::parse(&metric).map_err(|why| wrong(why.to_string()))?;
     let metric = declared(metric, &body);
     metric.check().map_err(|error| {
         let pointer = match error {

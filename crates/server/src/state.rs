@@ -17,7 +17,7 @@ use crate::{
 };
 use api::ErrorCode;
 use arc_swap::ArcSwap;
-use journal::{Folder, Journal, Options};
+use journal::{Folder, Journal, Options, Pins};
 use runtime::{Engines, HttpClient, Loader, Loading, Trace};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -405,6 +405,9 @@ pub(crate) fn open_journal(store: &Store, config: &Config) -> Result<Journal, St
         reason,
     };
     let folder = Folder::lock(&path).map_err(failed)?;
+    if let Err(error) = Pins::sweep(&path) {
+        tracing::warn!(%error, "what a backup has left beside the journal cannot be removed");
+    }
     let synced = config.durability == crate::Durability::Fsync;
     let options = Options {
         may_be_missing: config.allow_empty_journal,

@@ -97,6 +97,7 @@ pub(crate) async fn create(
     };
     fields.finish(Some(()))?;
     let id = WebhookId::from_bits(clock::random());
+    let address = Some(shown(&body.url));
     let secrets = WebhookSecrets {
         url: body.url,
         secret: secret.clone(),
@@ -105,6 +106,7 @@ pub(crate) async fn create(
         name,
         events: body.events,
         format,
+        address,
     };
     let create = SettingsCommand::CreateWebhook(id, definition.clone(), secrets.clone());
     let now = state.clock.now();

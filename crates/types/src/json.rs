@@ -96,6 +96,11 @@ impl Json {
         Some(Self(found.to_owned().into()))
     }
 
+    /// How deeply it is nested: a text or a number is not, an empty array is once.
+    pub fn depth(&self) -> usize {
+        nested(self.as_str())
+    }
+
     /// What it says; null where a number is too large for any, or a text has half of a surrogate pair.
     pub fn value(&self) -> Value {
         serde_json::from_str(self.as_str()).unwrap_or_default()

@@ -84,7 +84,7 @@ pub use remote_spec::{OipSpec, OpenaiSpec, Prices, RemoteSpec};
 pub use results::{ArmRole, Finding, MetricRole, SequenceMethod, VerdictKind};
 pub use runtime_spec::{
     HeaderText, HttpBody, HttpEndpoint, HttpSpec, InvalidRuntime, JsonPointer, RuntimeSpec,
-    SecretRef, SentimentMethod, Template,
+    SecretRef, SentimentMethod, Template, leads_here,
 };
 pub use scale::{Line, MIN_NON_ZERO, NoScale, Scale};
 pub use settings::*;

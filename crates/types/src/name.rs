@@ -51,7 +51,7 @@ fn is_unseen(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x34F | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x115F..=0x1160 | 0x17B4..=0x17B5
         | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF
-        | 0xE000..=0xF8FF | 0xFDD0..=0xFDEF | 0xFFA0 | 0xFFF0..=0xFFFC | 0xFFFE..=0xFFFF | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
+        | 0x16FE4 | 0x1D159 | 0xE000..=0xF8FF | 0xFDD0..=0xFDEF | 0xFFA0 | 0xFFF0..=0xFFFC | 0xFFFE..=0xFFFF | 0x110BD | 0x110CD | 0x13430..=0x13440 | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A
         | 0xE0000..=0x10FFFF)
 }
 
@@ -60,11 +60,16 @@ fn is_unseen(c: char) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn check_new_name(text: &str) -> Result<(), &'static str> {
-    use unicode_normalization::is_nfc;
+    use unicode_normalization::char::is_combining_mark;
+    use unicode_normalization::{UnicodeNormalization, is_nfc};
     if text == "." || text == ".." {
         return Err("must not be . or .., which are steps in a path");
     }
-    if text.chars().any(is_unseen) {
+    // The last two of each plane are no characters.
+    if text
+        .chars()
+        .any(|c| is_unseen(c) || u32::from(c) & 0xFFFE == 0xFFFE)
+    {
         return Err(
             "must not contain characters that cannot be seen, such as zero-width blanks and marks of direction",
         );
@@ -77,6 +82,15 @@ pub fn check_new_name(text: &str) -> Result<(), &'static str> {
     if !is_nfc(text) {
         return Err(
             "must be in composed form (Unicode NFC): the same letters in another form would be another name",
+        );
+    }
+    if text.chars().next().is_some_and(is_combining_mark) {
+        return Err("must not begin with a mark that belongs to a letter before it");
+    }
+    let stands_for_another = |c: char| c.is_alphabetic() && !std::iter::once(c).nfkc().eq([c]);
+    if text.chars().any(stands_for_another) {
+        return Err(
+            "must not contain letters that look like others and are not, such as ligatures and letters of full width",
         );
     }
     Ok(())

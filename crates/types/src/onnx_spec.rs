@@ -1,8 +1,8 @@
 //! How a version is run whose artifact is an ONNX model. The same form is stored and sent.
 
-use crate::runtime_spec::{InvalidRuntime, MOST_NESTED, depth};
+use crate::Json;
+use crate::runtime_spec::{InvalidRuntime, MOST_NESTED, through_value};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -91,8 +91,13 @@ pub struct OnnxSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub isolate: bool,
     /// The input that it is tried with before it takes traffic; when left out a text, or tensors of zeros.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Value>,
+    #[serde(
+        default,
+        deserialize_with = "through_value",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub probe: Option<Json>,
 }
 
 fn default_max_size() -> u64 {
@@ -170,7 +175,7 @@ impl OnnxSpec {
         let most = self.max_concurrency.unwrap_or(1);
         within(most, 1, 1_000_000, "/max_concurrency", calls)?;
         // Whoever keeps it keeps it within other JSON, and readers have a limit.
-        if self.probe.as_ref().map_or(0, depth) > MOST_NESTED {
+        if self.probe.as_ref().map_or(0, Json::depth) > MOST_NESTED {
             return Err(InvalidRuntime {
                 pointer: "/probe",
                 problem: "must be nested at most 32 levels deep",

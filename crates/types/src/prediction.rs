@@ -15,11 +15,11 @@ pub enum Input {
 }
 
 /// A string is a text; any other JSON is handed over as it is.
-impl From<&serde_json::Value> for Input {
-    fn from(value: &serde_json::Value) -> Self {
-        match value {
-            serde_json::Value::String(text) => Self::Text(text.clone()),
-            other => Self::Json(other.into()),
+impl From<&Json> for Input {
+    fn from(json: &Json) -> Self {
+        match serde_json::from_str(json.as_str()) {
+            Ok(text) => Self::Text(text),
+            Err(_) => Self::Json(json.clone()),
         }
     }
 }

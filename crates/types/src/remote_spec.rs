@@ -1,9 +1,9 @@
 //! How versions are run by servers that speak a protocol which Weir knows. The same forms are stored and sent.
 
-use crate::runtime_spec::{HttpEndpoint, HttpSpec, InvalidRuntime, MOST_NESTED, depth};
-use crate::{HeaderText, SecretRef};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use crate::runtime_spec::{HttpEndpoint, HttpSpec, InvalidRuntime, MOST_NESTED, through_value};
+use crate::{HeaderText, Json, SecretRef};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -42,8 +42,13 @@ pub struct RemoteSpec {
     #[schema(minimum = 1000, maximum = 3_600_000)]
     pub probe_interval_ms: Option<u64>,
     /// What it is asked before it takes traffic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Value>,
+    #[serde(
+        default,
+        deserialize_with = "through_value",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Value>)]
+    pub probe: Option<Json>,
     /// Settings that are not known: they are refused.
     #[serde(flatten, skip_serializing)]
     #[schema(ignore)]
@@ -217,11 +222,27 @@ pub struct OpenaiSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     /// Parameters of every request (`temperature`, `max_tokens`, ...), which replace those of the caller.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub parameters: Map<String, Value>,
+    #[serde(
+        default,
+        deserialize_with = "each_through_value",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub parameters: BTreeMap<String, Json>,
     /// What tokens cost, for the metric `cost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<Prices>,
+}
+
+fn each_through_value<'de, D>(deserializer: D) -> Result<BTreeMap<String, Json>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let values = values.into_iter();
+    Ok(values
+        .map(|(name, value)| (name, Json::from(&value)))
+        .collect())
 }
 
 /// The longest prompt of a system, in bytes.
@@ -259,7 +280,7 @@ impl OpenaiSpec {
                 );
             }
         }
-        if depth(&Value::Object(self.parameters.clone())) > MOST_NESTED {
+        if self.parameters_depth() > MOST_NESTED {
             return fail("/parameters", "must be nested at most 32 levels deep");
         }
         let good = |price: f64| (0.0..=1e9).contains(&price);
@@ -276,7 +297,11 @@ impl OpenaiSpec {
 
     /// How deeply the JSON within it is nested.
     pub(crate) fn depth(&self) -> usize {
-        let probe = self.remote.probe.as_ref().map_or(0, depth);
-        probe.max(depth(&Value::Object(self.parameters.clone())))
+        let probe = self.remote.probe.as_ref().map_or(0, Json::depth);
+        probe.max(self.parameters_depth())
+    }
+
+    fn parameters_depth(&self) -> usize {
+        1 + self.parameters.values().map(Json::depth).max().unwrap_or(0)
     }
 }

@@ -1,15 +1,18 @@
-//! How a version is run. The same form is stored and sent, so this one type derives `Serialize`.
+//! How a version is run. The same form is stored and sent, so this one type is written as it is read.
 
-use crate::{OipSpec, OnnxSpec, OpenaiSpec, RemoteSpec};
-use serde::{Deserialize, Serialize};
+use crate::{Json, OipSpec, OnnxSpec, OpenaiSpec, RemoteSpec};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How a version is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(
+    remote = "Self",
     tag = "type",
     rename_all = "snake_case",
     deny_unknown_fields,
@@ -33,6 +36,38 @@ pub enum RuntimeSpec {
     /// What is stored cannot be read: what is wrong with it.
     #[serde(skip)]
     Unreadable(String),
+}
+
+impl Serialize for RuntimeSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// A form with a `type` is read through values, which sort keys and round long numbers. What goes out to a service is taken from
+/// the text.
+impl<'de> Deserialize<'de> for RuntimeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Json::deserialize(deserializer)?;
+        let mut read = serde_json::Deserializer::from_str(written.as_str());
+        let mut spec = Self::deserialize(&mut read).map_err(|error| {
+            let said = error.to_string();
+            // Where in the runtime says nothing to who reads of the whole body.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            D::Error::custom(said.strip_suffix(&place).unwrap_or(&said))
+        })?;
+        spec.take_text(&written);
+        Ok(spec)
+    }
+}
+
+/// JSON that is put in place of by what was written, as it stands in a value.
+pub(crate) fn through_value<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Json>,
+{
+    Value::deserialize(deserializer).map(|value| Json::from(&value).into())
 }
 
 impl Default for RuntimeSpec {
@@ -173,7 +208,7 @@ fn check_headers(headers: &BTreeMap<String, HeaderText>) -> Result<(), &'static 
 }
 
 /// The text in a template for which the input stands.
-const INPUT: &str = "\"{input}\"";
+const INPUT: &str = "{input}";
 
 /// A template around an input: what stands before it, between its places, and behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,13 +219,13 @@ impl Template {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(json: &Value) -> Result<Self, &'static str> {
-        let text = json.to_string();
+    pub fn parse(json: &Json) -> Result<Self, &'static str> {
+        let text = json.as_str();
         let (mut parts, mut rest) = (Vec::new(), 0);
         let mut at = 0;
         while let Some(begin) = text[at..].find('"').map(|offset| at + offset) {
-            let end = end_of_text(&text, begin);
-            if &text[begin..end] == INPUT {
+            let end = end_of_text(text, begin);
+            if serde_json::from_str(&text[begin..end]).is_ok_and(|said: String| said == INPUT) {
                 if text[end..].trim_start().starts_with(':') {
                     return Err("has \"{input}\" as a key: it can only be a value");
                 }
@@ -277,8 +312,13 @@ pub struct HttpSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer: Option<SecretRef>,
     /// The JSON that is sent, with the text `"{input}"` where the input stands in it; in place of `input_pointer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<Value>,
+    #[serde(
+        default,
+        deserialize_with = "through_value",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Value>)]
+    pub template: Option<Json>,
     /// The statuses by which the service says that it does not accept this input: the caller gets 422, and the version has
     /// not failed.
     #[serde(default = "default_refused_statuses")]
@@ -293,8 +333,9 @@ pub struct HttpSpec {
     pub probe_interval_ms: Option<u64>,
     /// The input that is sent before the version takes traffic, to see that the service answers: a
     /// text, or any JSON for a model that does not read text.
-    #[serde(default = "default_probe")]
-    pub probe: Value,
+    #[serde(default = "default_probe", deserialize_with = "through_value")]
+    #[schema(value_type = Value)]
+    pub probe: Json,
 }
 
 fn default_prediction_pointer() -> String {
@@ -329,8 +370,8 @@ fn points_into_list(pointer: &str) -> bool {
     })
 }
 
-fn default_probe() -> Value {
-    Value::String("This is a probe.".into())
+fn default_probe() -> Json {
+    Json::text("This is a probe.")
 }
 
 /// What is wrong with a runtime, and where.
@@ -356,16 +397,23 @@ impl RuntimeSpec {
                           reference: \"headers\": {\"x-api-key\": {\"env\": \"WEIR_SECRET_NAME\"}}",
             });
         }
+        if self.headers().is_some_and(has_secret_text) {
+            return Err(InvalidRuntime {
+                pointer: "/headers",
+                problem: "has a secret as a text, which is stored and shown: name it by reference, \
+                          {\"env\": \"WEIR_SECRET_NAME\"} or {\"file\": NAME}",
+            });
+        }
         match self {
             Self::Sentiment { .. } => Ok(()),
-            Self::Http(http) if http.template.as_ref().map_or(0, depth) > MOST_NESTED => {
+            Self::Http(http) if http.template.as_ref().map_or(0, Json::depth) > MOST_NESTED => {
                 Err(InvalidRuntime {
                     pointer: "/template",
                     problem: "must be nested at most 32 levels deep",
                 })
             }
             // Whoever keeps it keeps it within other JSON, and readers have a limit.
-            Self::Http(http) if depth(&http.probe) > MOST_NESTED => Err(InvalidRuntime {
+            Self::Http(http) if http.probe.depth() > MOST_NESTED => Err(InvalidRuntime {
                 pointer: "/probe",
                 problem: "must be nested at most 32 levels deep",
             }),
@@ -389,6 +437,38 @@ impl RuntimeSpec {
         }
     }
 
+    /// Takes what goes out from the text of this form.
+    fn take_text(&mut self, written: &Json) {
+        let at = |pointer: &str| written.at(&JsonPointer(pointer.into()));
+        let said = |pointer: &str| at(pointer).filter(|json| json.as_str() != "null");
+        match self {
+            Self::Http(http) => {
+                http.template = said("/template");
+                http.probe = at("/probe").unwrap_or_else(default_probe);
+            }
+            Self::Onnx(onnx) => onnx.probe = said("/probe"),
+            Self::Oip(oip) => oip.remote.probe = said("/probe"),
+            Self::Openai(openai) => {
+                openai.remote.probe = said("/probe");
+                let parameters = said("/parameters");
+                let parameters = parameters
+                    .and_then(|parameters| serde_json::from_str(parameters.as_str()).ok());
+                openai.parameters = parameters.unwrap_or_default();
+            }
+            Self::Sentiment { .. } | Self::Unreadable(_) => {}
+        }
+    }
+
+    /// The headers of its calls, for one that is called.
+    fn headers(&self) -> Option<&BTreeMap<String, HeaderText>> {
+        match self {
+            Self::Http(http) => Some(&http.headers),
+            Self::Oip(oip) => Some(&oip.remote.headers),
+            Self::Openai(openai) => Some(&openai.remote.headers),
+            Self::Sentiment { .. } | Self::Onnx(_) | Self::Unreadable(_) => None,
+        }
+    }
+
     /// Where its service is, for one that is called.
     fn url(&self) -> Option<&str> {
         match self {
@@ -408,11 +488,11 @@ impl RuntimeSpec {
     pub fn depth(&self) -> usize {
         match self {
             Self::Http(http) => {
-                let template = http.template.as_ref().map_or(0, depth);
-                depth(&http.probe).max(template)
+                let template = http.template.as_ref().map_or(0, Json::depth);
+                http.probe.depth().max(template)
             }
-            Self::Onnx(onnx) => onnx.probe.as_ref().map_or(0, depth),
-            Self::Oip(oip) => oip.remote.probe.as_ref().map_or(0, depth),
+            Self::Onnx(onnx) => onnx.probe.as_ref().map_or(0, Json::depth),
+            Self::Oip(oip) => oip.remote.probe.as_ref().map_or(0, Json::depth),
             Self::Openai(openai) => openai.depth(),
             Self::Sentiment { .. } | Self::Unreadable(_) => 0,
         }
@@ -425,19 +505,11 @@ const DEEP_PROBE: InvalidRuntime = InvalidRuntime {
 };
 
 fn deep_probe(remote: &RemoteSpec) -> bool {
-    remote.probe.as_ref().map_or(0, depth) > MOST_NESTED
+    remote.probe.as_ref().map_or(0, Json::depth) > MOST_NESTED
 }
 
 /// How deeply a probe and a template may be nested.
 pub(crate) const MOST_NESTED: usize = 32;
-
-pub(crate) fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(items) => 1 + items.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
-}
 
 /// A place in a JSON document (RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -512,7 +584,7 @@ pub struct HttpEndpoint {
     /// How often the version is sent its probe while nothing is asked of it.
     pub probe_interval: Option<Duration>,
     /// What is sent before the version takes traffic.
-    pub probe: Value,
+    pub probe: Json,
 }
 
 impl HttpSpec {
@@ -641,7 +713,7 @@ fn statuses(of: &[u16]) -> Result<Vec<u16>, &'static str> {
 }
 
 /// How the names of parameters that hold secrets end.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 16] = [
     "token",
     "secret",
     "password",
@@ -655,6 +727,9 @@ const SECRETS: [&str; 13] = [
     "bearer",
     "jwt",
     "credentials",
+    "credential",
+    "passphrase",
+    "userkey",
 ];
 /// What is shorter is a number, or the name of a page.
 const SECRET_LENGTH: usize = 6;
@@ -676,13 +751,47 @@ fn has_secret(text: &str) -> bool {
     let Ok(url) = url::Url::parse(text) else {
         return false;
     };
-    url.query_pairs().any(|(name, value)| {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric);
-        let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
-        let is_secret = SECRETS.iter().any(|word| name.ends_with(word));
-        is_secret && value.len() >= SECRET_LENGTH
-            || SHORT_SECRETS.contains(&name.as_str()) && value.len() >= LONG_SECRET
+    url.query_pairs()
+        .any(|(name, value)| is_secret(&name, &value))
+}
+
+/// Whether a value is a secret by its name.
+fn is_secret(name: &str, value: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    let is_secret = SECRETS.iter().any(|word| name.ends_with(word));
+    is_secret && value.len() >= SECRET_LENGTH
+        || SHORT_SECRETS.contains(&name.as_str()) && value.len() >= LONG_SECRET
+}
+
+/// Whether a header with a text is a secret, by its name or by what it begins with.
+fn has_secret_text(headers: &BTreeMap<String, HeaderText>) -> bool {
+    headers.iter().any(|(name, value)| match value {
+        HeaderText::Text(text) => {
+            let begins = |scheme: &str| {
+                let begin = text.get(..scheme.len());
+                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+            };
+            is_secret(name, text) || begins("Bearer ") || begins("Basic ")
+        }
+        HeaderText::Secret(_) => false,
     })
+}
+
+/// Whether a URL leads to this machine, where no proxy is asked.
+pub fn leads_here(url: &url::Url) -> bool {
+    match url.host_str() {
+        Some(host) => {
+            let host = host.trim_end_matches('.');
+            let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            let here = |address: IpAddr| {
+                let address = address.to_canonical();
+                address.is_loopback() || address.is_unspecified()
+            };
+            host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(here)
+        }
+        None => false,
+    }
 }
 
 fn parse_url(text: &str) -> Result<url::Url, &'static str> {
@@ -721,6 +830,40 @@ fn parse_url(text: &str) -> Result<url::Url, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_out_is_kept_as_it_was_written() {
+        for form in [
+            r#"{"type":"http","url":"http://x","template":{"b": "{input}", "a":1.0},"probe":{"z":1e2, "a":12345678901234567890123}}"#,
+            r#"{"type":"oip","url":"http://x","model":"m","probe":[{"z": 1e2, "a":1}]}"#,
+            r#"{"type":"openai","url":"http://x","model":"m","parameters":{"response_format":{"z": 1.0, "a":{}}},"probe":"a\u0062"}"#,
+            r#"{"type":"onnx","probe":{"z": 1e2, "a":1}}"#,
+        ] {
+            let spec: RuntimeSpec = serde_json::from_str(form).unwrap();
+            assert_eq!(spec.check(), Ok(()), "{form}");
+            let stored = serde_json::to_string(&spec).unwrap();
+            for part in [
+                r#"{"b": "{input}", "a":1.0}"#,
+                r#"{"z":1e2, "a":12345678901234567890123}"#,
+                r#"{"z": 1e2, "a":1}"#,
+                r#"{"z": 1.0, "a":{}}"#,
+                r#""a\u0062""#,
+            ] {
+                assert_eq!(stored.contains(part), form.contains(part), "{stored}");
+            }
+            assert_eq!(serde_json::from_str::<RuntimeSpec>(&stored).unwrap(), spec);
+            let shown = serde_json::to_value(&spec).unwrap();
+            assert!(serde_json::from_value::<RuntimeSpec>(shown).is_ok());
+        }
+        let error = serde_json::from_str::<RuntimeSpec>(r#"{"type":"http","url":3}"#).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            !said
+                .trim_end_matches(" at line 1 column 23")
+                .contains("line"),
+            "{said}"
+        );
+    }
 
     fn check(json: &str, want: Option<&str>) {
         let got = match serde_json::from_str::<RuntimeSpec>(json) {
@@ -848,6 +991,17 @@ mod tests {
                 r#""headers":{"x-team":"a","x-key":{"env":"WEIR_SECRET_A"}}"#,
                 None,
             ),
+            (r#""headers":{"x-max-tokens":"1000000"}"#, None),
+            (
+                r#""headers":{"x-goog-api-key":"abcdefgh"}"#,
+                Some("/headers"),
+            ),
+            (
+                r#""headers":{"X-Vault-Token":"abcdefgh"}"#,
+                Some("/headers"),
+            ),
+            (r#""headers":{"x-who":"bearer abc"}"#, Some("/headers")),
+            (r#""headers":{"x-key":{"file":"key"}}"#, None),
             (r#""headers":{"a b":"a"}"#, Some("/headers")),
             (r#""headers":{"Host":"a"}"#, Some("/headers")),
             (r#""headers":{"a":"b\nc"}"#, Some("/headers")),
@@ -887,10 +1041,11 @@ mod tests {
                 pointer,
             );
         }
-        let template = serde_json::json!({"a": ["{input}", 1, "x\"{input}"], "b": "{input}"});
-        let template = Template::parse(&template).unwrap();
+        let template = r#"{"b": ["{input}", 12345678901234567890123, "x\"{input}"], "a":"\u007binput}","a":1e2}"#;
+        let template = Template::parse(&Json::parse(template.into()).unwrap()).unwrap();
         let sent = template.with("[1.0]");
-        assert_eq!(sent, r#"{"a":[[1.0],1,"x\"{input}"],"b":[1.0]}"#);
+        let want = r#"{"b": [[1.0], 12345678901234567890123, "x\"{input}"], "a":[1.0],"a":1e2}"#;
+        assert_eq!(sent, want);
         check(
             r#"{"type":"http","url":"http://x","prediction_pointer":"a"}"#,
             Some("/prediction_pointer"),

@@ -44,6 +44,9 @@ pub struct WebhookDefinition {
     /// What its target reads.
     #[serde(default)]
     pub format: WebhookFormat,
+    /// Where that is, as far as it may be shown: the rest of its URL is kept apart, because it may be a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 impl WebhookDefinition {

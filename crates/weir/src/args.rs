@@ -1166,8 +1166,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn host_name(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    match !name.is_empty() && name.chars().all(plain) {
-        true => Ok(text.to_owned()),
+    let parts = || name.trim_end_matches('.').split('.');
+    let fits = name.chars().all(plain) && parts().all(|part| !part.is_empty() && part != "-");
+    match fits {
+        // A dot at the end says the same name.
+        true => Ok(text.trim_end_matches('.').to_owned()),
         false => Err("must be a name such as weir.example.com, without a port".into()),
     }
 }
@@ -1177,8 +1180,12 @@ fn group_role(text: &str) -> Result<(String, types::Role), String> {
     let (group, role) = text
         .split_once('=')
         .ok_or("must be GROUP=ROLE, such as sre=operator")?;
-    let role = types::find_word(role).map_err(|error| format!("the role {error}"))?;
-    Ok((group.trim().to_owned(), role))
+    let role = types::find_word(role.trim()).map_err(|error| format!("the role {error}"))?;
+    let group = group.trim();
+    if group.is_empty() || group.contains(',') {
+        return Err("must name a group before the =, such as sre=operator; * is every user".into());
+    }
+    Ok((group.to_owned(), role))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -1204,8 +1211,11 @@ pub(crate) struct InvalidArgs {
 }
 
 impl ServeArgs {
-    /// What the settings mean together.
-    pub(crate) fn config(&self) -> Result<Config, InvalidArgs> {
+    /// Who may call, and whether callers need keys.
+    ///
+    /// # Errors
+    /// When the settings do not go together.
+    pub(crate) fn who_calls(&self) -> Result<(server::Auth, Border), InvalidArgs> {
         let listen = self.listen;
         let is_here = listen.ip().is_loopback();
         let auth = match (self.auth, self.insecure) {
@@ -1222,6 +1232,23 @@ impl ServeArgs {
             _ => server::Auth::None,
         };
         let border = self.border()?;
+        if auth == server::Auth::None && !border.proxy.trusted.is_empty() {
+            return Err(InvalidArgs {
+                problem: "--trusted-proxy says who calls, and without keys nobody is asked who he is: everybody could do \
+                          everything"
+                    .into(),
+                hint: "add --auth required: then whoever comes by the proxy has the role of his groups, and others need keys",
+            });
+        }
+        Ok((auth, border))
+    }
+
+    /// What the settings mean together.
+    ///
+    /// # Errors
+    /// When they do not go together.
+    pub(crate) fn config(&self) -> Result<Config, InvalidArgs> {
+        let (auth, border) = self.who_calls()?;
         let engines = Engines::find(self.onnxruntime.as_deref());
         let engines = engines.map_err(|why| InvalidArgs {
             problem: format!("--onnxruntime: {why}"),
@@ -1260,15 +1287,12 @@ impl ServeArgs {
             max_artifact_bytes: self.max_artifact_bytes,
             model_memory_bytes: self.model_memory_mb << 20,
             model_load_timeout: self.model_load_timeout_ms.0,
-            ..Config::new(listen, self.data_dir.clone())
+            ..Config::new(self.listen, self.data_dir.clone())
         })
     }
 
-    /// Who may call the server, and by which names.
-    ///
-    /// # Errors
-    /// When the settings do not go together.
-    pub(crate) fn border(&self) -> Result<Border, InvalidArgs> {
+    /// By which names the server may be called, and who says who calls.
+    fn border(&self) -> Result<Border, InvalidArgs> {
         if self.trusted_proxies.is_empty() && !self.group_roles.is_empty() {
             return Err(InvalidArgs {
                 problem: "--group-role says what users of a proxy may do, and no proxy is trusted"
@@ -1402,7 +1426,8 @@ pub(crate) fn again(started_with: &Written) -> Result<Again, InvalidArgs> {
         .filter(|name| serve.written.get(*name) != started_with.get(*name))
         .filter(|name| !TAKEN.contains(&name.as_str()));
     Ok(Again {
-        border: serve.border()?,
+        // What a start would refuse is not taken by half.
+        border: serve.who_calls()?.1,
         for_a_start: changed.map(|name| format!("--{name}")).collect(),
     })
 }

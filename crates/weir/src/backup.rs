@@ -6,6 +6,7 @@
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::control::say;
+use ::journal::{Pins, server_of};
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -59,24 +60,53 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         "{} holds no data of a server",
         from.display()
     );
+    for (folder, what) in [(from, "data directory"), (&journal, "journal")] {
+        ensure!(
+            !is_within(&args.to, folder),
+            "{} is within the {what} that it is to be a copy of: name another place",
+            args.to.display()
+        );
+    }
     let to = Unfinished::begin(&args.to)?;
-    let pins = Pins::new(&journal)?;
-    pins.keep(&journal)?;
+    let pins = Pins::new(&journal).map_err(|error| match error.kind() {
+        std::io::ErrorKind::ResourceBusy => {
+            anyhow::anyhow!(
+                "another backup of {} is being made: wait for its end",
+                from.display()
+            )
+        }
+        _ => anyhow::Error::from(error).context(journal.display().to_string()),
+    })?;
+    let unread = || {
+        format!(
+            "{}: name the folder of the journal with --journal-dir, as for the server",
+            journal.display()
+        )
+    };
+    pins.keep(&journal).with_context(unread)?;
     let pages = bar("pages of the database");
-    let copied = store::copy_database(from, &to.0, |done, all| {
+    let copied = store::copy_database(from, &to.folder, |done, all| {
         pages.set_length(all);
         pages.set_position(done);
     })?;
     pages.finish_and_clear();
-    pins.keep(&journal)?;
-    private(&to.0.join("weir.db"))?;
+    ensure!(
+        server_of(&journal)? == Some(copied.server),
+        "{} is not the journal of this data directory: name that with --journal-dir, as for the server",
+        journal.display()
+    );
+    pins.keep(&journal).with_context(unread)?;
+    private(&to.folder.join("weir.db"))?;
     let mut copies = Copies {
-        to: &to.0,
-        files: vec![hashed(&to.0, Path::new("weir.db"))?],
+        to: &to.folder,
+        files: vec![hashed(&to.folder, Path::new("weir.db"))?],
         progress: bar("bytes of the journal and of artifacts"),
     };
-    copies.folder(&pins.0, Path::new("journal"))?;
-    copies.folder(&from.join("artifacts"), Path::new("artifacts"))?;
+    copies.folder(pins.folder(), Path::new("journal"))?;
+    let artifacts = from.join("artifacts");
+    if artifacts.exists() {
+        copies.folder(&artifacts, Path::new("artifacts"))?;
+    }
     for key in KEYS.iter().filter(|key| from.join(key).exists()) {
         copies.file(&from.join(key), Path::new(key))?;
     }
@@ -95,11 +125,11 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         audit_entries: copied.audit,
         files: copies.files,
     };
-    let mut file = private_file(&to.0.join(MANIFEST))?;
+    let mut file = private_file(&to.folder.join(MANIFEST))?;
     file.write_all(&serde_json::to_vec_pretty(&manifest)?)?;
     file.sync_all()?;
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    to.finish(&args.to)?;
+    to.finish()?;
     crate::talk(
         "note: it contains keys, secrets and everything that was sent: only its owner can read it, and it should stay so",
     );
@@ -135,14 +165,19 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         serde_json::from_slice(&manifest).context("backup.json cannot be read")?;
     ensure!(
         manifest.form == FORM,
-        "the backup was made by a newer release ({}): restore it with that",
+        "the backup was made by another release ({}): restore it with that",
         manifest.release
+    );
+    ensure!(
+        !is_within(&args.data_dir, from),
+        "{} is within the backup: name another place",
+        args.data_dir.display()
     );
     let to = Unfinished::begin(&args.data_dir)?;
     let progress = bar("bytes");
     progress.set_length(manifest.files.iter().map(|file| file.bytes).sum());
     let mut copies = Copies {
-        to: &to.0,
+        to: &to.folder,
         files: Vec::new(),
         progress,
     };
@@ -168,10 +203,10 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
         );
     }
     copies.progress.finish_and_clear();
-    let config = Config::new(([127, 0, 0, 1], 0).into(), to.0.clone());
+    let config = Config::new(([127, 0, 0, 1], 0).into(), to.folder.clone());
     let runtime = tokio::runtime::Runtime::new()?;
     let position = runtime.block_on(server::settle(&config, Clock::system()))?;
-    let report = verified(&to.0)?;
+    let report = verified(&to.folder)?;
     if !report.problems.is_empty() {
         for problem in &report.problems {
             crate::talk(problem);
@@ -180,7 +215,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             "the restored data is not clean; the backup is unchanged, and nothing was put in place"
         );
     }
-    to.finish(&args.data_dir)?;
+    to.finish()?;
     if args.json {
         let said = json!({
             "data_dir": args.data_dir, "clean": true, "predictions": report.predictions, "position": position,
@@ -203,32 +238,79 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A folder that is not whole yet, beside the place where it shall be. It goes where it does not come to its end.
-struct Unfinished(PathBuf);
+/// A folder that is not whole yet. It goes where it does not come to its end.
+struct Unfinished {
+    folder: PathBuf,
+    place: PathBuf,
+    /// Within the place where a folder is there already: it may be a mounted one, or belong to somebody, and stays what it is.
+    is_within: bool,
+}
+
+/// What makes a folder a backup, or the data of a server: it comes last.
+const LAST: [&str; 2] = [MANIFEST, "weir.db"];
 
 impl Unfinished {
     fn begin(place: &Path) -> anyhow::Result<Self> {
-        let empty = fs::read_dir(place).map_or(true, |mut found| found.next().is_none());
-        ensure!(empty, "{} is there already, and not empty", place.display());
-        let name = place.file_name();
-        let name = name.with_context(|| format!("{} is no name of a folder", place.display()))?;
-        let folder = place.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
+        // A link leads to where the data is to be.
+        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let is_within = place.is_dir();
+        let folder = if is_within {
+            place.join(".weir-unfinished")
+        } else {
+            ensure!(
+                !place.exists(),
+                "{} is there already, and no folder",
+                place.display()
+            );
+            let name = place.file_name();
+            let name =
+                name.with_context(|| format!("{} is no name of a folder", place.display()))?;
+            place.with_file_name(format!(".{}.unfinished", name.to_string_lossy()))
+        };
         if folder.exists() {
-            fs::remove_dir_all(&folder)?;
+            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        if is_within {
+            let found = fs::read_dir(&place).with_context(|| place.display().to_string())?;
+            // A new file system has a folder of its own.
+            let mut found = found
+                .flatten()
+                .filter(|entry| entry.file_name() != "lost+found");
+            let is_empty = found.next().is_none();
+            ensure!(
+                is_empty,
+                "{} is there already, and not empty",
+                place.display()
+            );
         }
         make_private(&folder).with_context(|| folder.display().to_string())?;
-        Ok(Self(folder))
+        Ok(Self {
+            folder,
+            place,
+            is_within,
+        })
     }
 
-    fn finish(&self, place: &Path) -> anyhow::Result<()> {
-        if place.exists() {
-            fs::remove_dir(place)?;
-        }
-        fs::rename(&self.0, place)?;
-        let parent = place
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    fn finish(&self) -> anyhow::Result<()> {
+        let place = &self.place;
+        let synced = if self.is_within {
+            let found = fs::read_dir(&self.folder)?.collect::<Result<Vec<_>, _>>()?;
+            let mut names: Vec<_> = found.iter().map(fs::DirEntry::file_name).collect();
+            names.sort_by_key(|name| LAST.iter().any(|last| name == last));
+            for name in names {
+                let to = place.join(&name);
+                fs::rename(self.folder.join(&name), &to)
+                    .with_context(|| to.display().to_string())?;
+            }
+            fs::remove_dir(&self.folder)?;
+            Some(place.as_path())
+        } else {
+            fs::rename(&self.folder, place).with_context(|| place.display().to_string())?;
+            place
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+        };
+        File::open(synced.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(())
     }
 }
@@ -236,45 +318,19 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // It has another name where it came to its end.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Other names for files of a journal, so that they do not go before they are copied.
-struct Pins(PathBuf);
-
-impl Pins {
-    fn new(journal: &Path) -> anyhow::Result<Self> {
-        let folder = journal.with_file_name(".weir-backup-pins");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        make_private(&folder)?;
-        Ok(Self(folder))
-    }
-
-    fn keep(&self, journal: &Path) -> anyhow::Result<()> {
-        for entry in fs::read_dir(journal).with_context(|| journal.display().to_string())? {
-            let entry = entry?;
-            let pin = self.0.join(entry.file_name());
-            // One that has gone meanwhile is in the database.
-            if entry.file_type()?.is_file() && !pin.exists() {
-                match fs::hard_link(entry.path(), &pin) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error.into());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Whether a place is a folder, or would be within it.
+fn is_within(place: &Path, folder: &Path) -> bool {
+    let Ok(folder) = fs::canonicalize(folder) else {
+        return false;
+    };
+    let there = place
+        .ancestors()
+        .find_map(|part| fs::canonicalize(part).ok());
+    there.is_some_and(|there| there.starts_with(folder))
 }
 
 struct Copies<'a> {
@@ -284,12 +340,10 @@ struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    /// All files below a folder; none where there is no such folder.
+    /// All files below a folder.
     fn folder(&mut self, from: &Path, path: &Path) -> anyhow::Result<()> {
-        if !from.exists() {
-            return Ok(());
-        }
-        let entries = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
+        let entries = fs::read_dir(from).with_context(|| from.display().to_string())?;
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut names: Vec<_> = entries.iter().map(|entry| entry.file_name()).collect();
         names.sort();
         for name in names {

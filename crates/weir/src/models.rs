@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::ExitCode;
+use types::{HttpSpec, Json, RuntimeSpec};
 
 pub(crate) fn models(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     run(async {
@@ -154,28 +155,24 @@ fn list(versions: &[Version]) -> String {
 fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
     let runtime = match (&args.service, &args.runtime) {
         (Some(url), _) => {
-            let mut runtime = json!({"type": "http", "url": url});
+            let mut http = HttpSpec::to(url);
             if let Some(probe) = &args.probe {
-                runtime["probe"] = serde_json::from_str(probe).context("--probe is no JSON")?;
+                http.probe = Json::parse(probe.clone()).context("--probe is no JSON")?;
             }
-            if let Some(pointer) = &args.confidence_pointer {
-                runtime["confidence_pointer"] = json!(pointer);
-            }
-            Some(runtime)
+            http.confidence_pointer.clone_from(&args.confidence_pointer);
+            Some(RuntimeSpec::Http(Box::new(http)))
         }
-        (None, Some(text)) => {
-            Some(serde_json::from_str(text).context("--runtime is not valid JSON")?)
-        }
+        (None, Some(text)) => Some(serde_json::from_str(text).context("--runtime is not valid")?),
         (None, None) => None,
     };
-    let body = json!({
-        "name": args.name,
-        "version": args.version,
-        "accuracy": args.accuracy,
-        "description": args.description,
-        "runtime": runtime,
-    });
-    serde_json::from_value(body).context("the version cannot be registered")
+    Ok(RegisterVersion {
+        name: args.name.clone(),
+        version: args.version.clone(),
+        accuracy: args.accuracy,
+        description: args.description.clone(),
+        runtime,
+        tags: None,
+    })
 }
 
 /// All that is known of a version, a line for each.

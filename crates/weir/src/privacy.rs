@@ -2,7 +2,7 @@
 
 use crate::args::{EraseArgs, PrivacyArgs, RetentionArgs};
 use crate::control::Cli;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use api::{Erasure, ErasureStatus, Keep, Keeping, Privacy, Retention, SetPrivacy, SetRetention};
 use std::io::Read;
 use std::path::Path;
@@ -31,8 +31,15 @@ fn read(file: &Path) -> anyhow::Result<SetPrivacy> {
         let cannot = || format!("{} cannot be read", file.display());
         text = std::fs::read_to_string(file).with_context(cannot)?;
     }
-    serde_json::from_str(&text)
-        .with_context(|| format!("{}: the rules are not valid", file.display()))
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let wrong = || format!("{}: the rules are not valid", file.display());
+    // A list would be taken for the rules in their order, and an empty one for none.
+    ensure!(
+        text.starts_with('{'),
+        "{}: they must be a JSON object",
+        wrong()
+    );
+    serde_json::from_str(text).with_context(wrong)
 }
 
 fn rules(privacy: &Privacy) -> String {

@@ -1,6 +1,7 @@
 //! `weir serve`.
 
 use crate::args::{self, LogFormat, ServeArgs, Written};
+use anyhow::Context;
 use server::{Border, Clock, Server};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -17,7 +18,12 @@ const FILE_TOO_LARGE: i32 = 25;
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config()?;
-    let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = match std::env::var("WEIR_LOG") {
+        Err(_) => EnvFilter::new("info"),
+        Ok(said) => EnvFilter::try_new(&said).with_context(|| {
+            format!("WEIR_LOG={said} is not valid: say a level such as info, or server=debug,warn")
+        })?,
+    };
     // A thread of its own writes the lines, so that nobody waits where the reader of stderr does not read. What
     // cannot be written, or not in time, is lost and no more than that.
     let (stderr, _written_at_the_end) = NonBlockingBuilder::default()
@@ -36,12 +42,12 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     tokio::runtime::Runtime::new()?.block_on(async {
         // A file that grows beyond `ulimit -f` is an error like any other; unheard, the signal would end the process.
         let _file_too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE))?;
-        let server = Server::bind(config, Clock::system()).await?;
-        let reload = Arc::new(server.reloading());
+        // Before anything that takes time: unheard, these would end the process. The last two mean nothing to it.
         let mut hangup = signal(SignalKind::hangup())?;
-        // Nobody shall end it by a signal that means nothing to it.
         let mut user = signal(SignalKind::user_defined1())?;
         let _other = signal(SignalKind::user_defined2())?;
+        let server = Server::bind(config, Clock::system()).await?;
+        let reload = Arc::new(server.reloading());
         let reloads = async {
             loop {
                 tokio::select! {

@@ -114,7 +114,7 @@ pub async fn try_artifact(
 #[derive(Debug)]
 struct Process {
     /// It is killed when this is dropped.
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
@@ -184,7 +184,7 @@ impl Process {
         match serde_json::from_slice(&said) {
             Ok(Came::Opened(shown)) => Ok((
                 Self {
-                    _child: child,
+                    child,
                     input,
                     output,
                 },
@@ -204,6 +204,10 @@ impl Process {
                 ))
             }
         }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     async fn run(&mut self, input: &Input) -> std::io::Result<Back> {
@@ -248,11 +252,15 @@ struct Of {
 }
 
 impl Of {
+    /// One that has nothing to do. Those that were ended from outside meanwhile, as where memory is short, are let go.
     fn idle(&self) -> Option<Process> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut process = idle.pop()?;
+            if !process.has_ended() {
+                return Some(process);
+            }
+        }
     }
 
     /// A process: one that has nothing to do, or one that is started. That goes on whether or not its caller waits, because it

@@ -30,7 +30,7 @@ pub struct Border {
 ///
 /// # Errors
 /// When it is not, or does not say for whom it is.
-pub(crate) fn check<B>(request: &Request<B>, border: &Border) -> ApiResult<()> {
+pub(crate) fn check<B>(request: &Request<B>, border: &Border, is_tls: bool) -> ApiResult<()> {
     let headers = request.headers();
     let host = host_of(request)?;
     let name = name_of(host);
@@ -50,7 +50,12 @@ pub(crate) fn check<B>(request: &Request<B>, border: &Border) -> ApiResult<()> {
         // Nothing is done for it, and whether its page may call is said by CORS.
         return Ok(());
     }
-    from_here(headers, host, border, is_page(request))
+    from_here(headers, (host, is_tls), border, is_page(request))
+}
+
+/// Whether a request says for whom it is.
+pub(crate) fn has_host<B>(request: &Request<B>) -> bool {
+    host_of(request).is_ok()
 }
 
 /// For whom a request is.
@@ -62,9 +67,16 @@ fn host_of<B>(request: &Request<B>) -> ApiResult<&str> {
     };
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(missing("several `Host` headers")),
-        (Some(host), None) => host
-            .to_str()
-            .map_err(|_| missing("a `Host` header that is not text")),
+        (Some(host), None) => {
+            let host = host
+                .to_str()
+                .map_err(|_| missing("a `Host` header that is not text"))?;
+            let named = request.uri().authority();
+            match named.is_none_or(|named| named.as_str().eq_ignore_ascii_case(host)) {
+                true => Ok(host),
+                false => Err(missing("a `Host` header and another host in its target")),
+            }
+        }
         (None, _) => match request.uri().authority() {
             Some(authority) => Ok(authority.as_str()),
             // Clients of 1996 know no better; they have no pages that could be tricked.
@@ -83,6 +95,10 @@ fn name_of(host: &str) -> &str {
     let port = host[end..].strip_prefix(':').unwrap_or(&host[end..]);
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
         // What is no port is a part of no name either.
+        return "";
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.[]:".contains(&byte);
+    if !host.bytes().all(plain) {
         return "";
     }
     host[..end].trim_end_matches('.')
@@ -124,22 +140,36 @@ fn is_page<B>(request: &Request<B>) -> bool {
     request.method().is_safe() && shown
 }
 
-fn from_here(headers: &HeaderMap, host: &str, border: &Border, is_page: bool) -> ApiResult<()> {
+fn from_here(
+    headers: &HeaderMap,
+    (host, is_tls): (&str, bool),
+    border: &Border,
+    is_page: bool,
+) -> ApiResult<()> {
     let (origin, site) = (headers.get(ORIGIN), headers.get(&SITE));
     if origin.is_none() && site.is_none() {
         return Ok(());
     }
+    let is_twice = |name: &HeaderName| headers.get_all(name).iter().nth(1).is_some();
+    if is_twice(&ORIGIN) || is_twice(&SITE) {
+        return Err(foreign("several sites"));
+    }
     let text = origin.and_then(|origin| origin.to_str().ok());
+    let is_ours = site.is_none_or(|site| site == "same-origin" || site == "none");
     if origin.is_some() {
         let of = text.and_then(|origin| origin.split_once("://"));
-        let is_own = of.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+        // Without TLS a proxy may have it.
+        let fits = |scheme: &str| scheme == "https" || scheme == "http" && !is_tls;
+        let is_own = is_ours
+            && of.is_some_and(|(scheme, authority)| {
+                fits(scheme) && authority.eq_ignore_ascii_case(host)
+            });
         let mut allowed = border.cors_origins.iter();
         return match is_own || allowed.any(|allowed| Some(allowed.as_str()) == text) {
             true => Ok(()),
             false => Err(foreign(text.unwrap_or("another site"))),
         };
     }
-    let is_ours = site.is_none_or(|site| site == "same-origin" || site == "none");
     // Somebody follows a link to the page from elsewhere.
     let follows = is_page && headers.get(&MODE).is_some_and(|mode| mode == "navigate");
     match is_ours || follows {
@@ -174,7 +204,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        check(&request, &border()).err().map(|error| error.code())
+        check(&request, &border(), false)
+            .err()
+            .map(|error| error.code())
     }
 
     #[test]
@@ -209,6 +241,9 @@ mod tests {
             "0x7f.1",
             "2130706433",
             "localhost:evil.example",
+            "evil.com#.localhost",
+            "evil.com/.localhost",
+            "evil.com .localhost",
             "localhost:1@evil",
             "[::1]x",
         ] {
@@ -219,6 +254,26 @@ mod tests {
         assert_eq!(code("GET", "/models", &[]), missing);
         let two = [("host", "localhost"), ("host", "127.0.0.1")];
         assert_eq!(code("GET", "/models", &two), missing);
+    }
+
+    #[test]
+    fn a_page_without_tls_is_no_page_of_a_server_with_it() {
+        let ask = |origin: &str, is_tls: bool| {
+            let request = Request::builder()
+                .uri("/models")
+                .header("host", "weir.example.com");
+            let request = request.header("origin", origin).body(()).unwrap();
+            check(&request, &border(), is_tls).is_ok()
+        };
+        assert!(ask("https://weir.example.com", true));
+        assert!(!ask("http://weir.example.com", true));
+        assert!(
+            ask("https://weir.example.com", false),
+            "a proxy may have TLS"
+        );
+        let absolute = Request::builder().uri("http://evil.example/models");
+        let absolute = absolute.header("host", "127.0.0.1").body(()).unwrap();
+        assert!(check(&absolute, &border(), false).is_err());
     }
 
     #[test]
@@ -241,6 +296,21 @@ mod tests {
             ),
             (&[("origin", "http://127.0.0.1:8001")], refused),
             (&[("origin", "https://evil.example")], refused),
+            (&[("origin", "foo://127.0.0.1:8000")], refused),
+            (
+                &[
+                    ("origin", "http://127.0.0.1:8000"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                refused,
+            ),
+            (
+                &[
+                    ("origin", "http://127.0.0.1:8000"),
+                    ("origin", "https://evil.example"),
+                ],
+                refused,
+            ),
             (&[("origin", "null")], refused),
             (&[("origin", "")], refused),
             (&[("sec-fetch-site", "same-origin")], None),

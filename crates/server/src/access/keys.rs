@@ -212,7 +212,7 @@ impl Keys {
         now: Timestamp,
     ) -> ApiResult<Option<Caller>> {
         let uri = request.uri();
-        if uri.query().is_some_and(has_key) {
+        if has_key(uri.path()) || uri.query().is_some_and(has_key) {
             return Err(refused(
                 "The URL contains a key, and logs keep URLs: revoke that key, and send keys as `Authorization: Bearer`.",
             ));
@@ -325,11 +325,19 @@ fn session_bytes(said: &str) -> String {
     format!("session {said}")
 }
 
-/// Whether a key stands in a query.
-fn has_key(query: &str) -> bool {
-    let mut places = query.match_indices(PREFIX);
+/// Whether a key stands in a path or a query, escaped or not.
+fn has_key(text: &str) -> bool {
+    if !text.contains('%') {
+        return stands_in(text);
+    }
+    let mut parts = url::form_urlencoded::parse(text.as_bytes());
+    parts.any(|(name, value)| stands_in(&name) || stands_in(&value))
+}
+
+fn stands_in(text: &str) -> bool {
+    let mut places = text.match_indices(PREFIX);
     places.any(|(at, _)| {
-        let rest = &query.as_bytes()[at + PREFIX.len()..];
+        let rest = &text.as_bytes()[at + PREFIX.len()..];
         let (digits, behind) = rest.split_at(rest.len().min(12));
         digits.len() == 12
             && digits.iter().all(u8::is_ascii_hexdigit)

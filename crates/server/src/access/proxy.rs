@@ -38,7 +38,8 @@ pub(super) fn caller(headers: &HeaderMap, address: IpAddr, proxy: &Proxy) -> Opt
         .as_ref()
         .and_then(only)
         .unwrap_or_default();
-    let groups: Vec<&str> = groups.split(',').map(str::trim).collect();
+    let groups = groups.split(',').map(str::trim);
+    let groups: Vec<&str> = groups.filter(|group| !group.is_empty()).collect();
     let roles = proxy.roles.iter();
     let role = roles.filter(|(group, _)| group == "*" || groups.contains(&group.as_str()));
     let role = role.map(|(_, role)| *role).max()?;

@@ -9,7 +9,7 @@ use crate::{codec, experiments, gzip, models, reuse};
 use api::ErrorCode;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{ACCEPT, CACHE_CONTROL};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
@@ -335,7 +335,9 @@ impl Guard {
             .then(|| reuse::allowed_age(&parts.headers))
             .flatten();
         let asked = age.map(|age| {
-            let of = format!("{} {}", caller.sees(), parts.uri);
+            // In which form it is wanted is a part of what is asked.
+            let forms: Vec<&HeaderValue> = parts.headers.get_all(ACCEPT).iter().collect();
+            let of = format!("{} {} {forms:?}", caller.sees(), parts.uri);
             (of, (age, gzip::is_taken(&parts.headers)))
         });
         let answer = async {

@@ -7,7 +7,7 @@ mod form;
 
 use crate::codec::json::problem;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Fields, read_bytes, unpacked};
+use crate::extract::{Fields, opened, read_bytes};
 use crate::front::ModelTime;
 use crate::gzip;
 use crate::openapi::path;
@@ -314,23 +314,14 @@ async fn answer(
 ) -> ApiResult<Response> {
     let json_length = header(request.headers(), &JSON_LENGTH)?;
     let takes_packed = gzip::is_taken(request.headers());
-    let encoding = request.headers().get(CONTENT_ENCODING).cloned();
-    let body = read_bytes(
-        request.into_body(),
-        state.config.max_body_bytes,
-        &state.config,
-    )
-    .await?;
-    let body = match encoding {
-        None => body,
-        Some(encoding) => {
-            let read = unpacked(body, encoding, state.config.max_body_bytes).await;
-            read.map_err(|error| match error.code() {
-                ErrorCode::InvalidRequest => unfit(error.detail()),
-                _ => error,
-            })?
-        }
-    };
+    let (parts, body) = request.into_parts();
+    let most = state.config.max_body_bytes;
+    let body = read_bytes(body, most, &state.config).await?;
+    let body = opened(body, &parts.headers, most).await;
+    let body = body.map_err(|error| match error.code() {
+        ErrorCode::InvalidRequest => unfit(error.detail()),
+        _ => error,
+    })?;
     let (request, tensors) = read(&body, json_length.as_deref()).map_err(unfit)?;
     let texts_only = matches!(tensors.as_slice(), [Named { name, .. }] if name == TEXT);
     let call = call(name, pinned, &request, &tensors)?;

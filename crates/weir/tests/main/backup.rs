@@ -194,6 +194,44 @@ fn what_is_no_whole_backup_is_not_restored() {
         ],
         "is no backup",
     );
+    let other = directory();
+    drop(Weir::start(other.path()));
+    let journal = other.path().join("journal");
+    refused(
+        &["backup", "--journal-dir", journal.to_str().unwrap()],
+        [
+            ("--data-dir", data.path()),
+            ("--to", &copies.path().join("x")),
+        ],
+        "is not the journal of this data directory",
+    );
+    refused(
+        &["backup"],
+        [
+            ("--data-dir", data.path()),
+            ("--to", &data.path().join("copy")),
+        ],
+        "is within the data directory",
+    );
+    // One at a time, and none beside what another one has left.
+    let pins = journal::Pins::new(&data.path().join("journal")).unwrap();
+    refused(
+        &["backup"],
+        [
+            ("--data-dir", data.path()),
+            ("--to", &copies.path().join("x")),
+        ],
+        "another backup",
+    );
+    drop(pins);
+    // Into an empty folder that is there already, by a link: both stay what they are.
+    let (there, link) = (directory(), copies.path().join("link"));
+    std::os::unix::fs::symlink(there.path(), &link).unwrap();
+    let restored = weir(&["restore"], [("--from", &copy), ("--data-dir", &link)]);
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(link.is_symlink() && there.path().join("weir.db").exists());
+    assert!(!there.path().join(".weir-unfinished").exists());
+    drop(Weir::start(there.path()));
     let database = copy.join("weir.db");
     let mut bytes = std::fs::read(&database).unwrap();
     bytes[5000] ^= 1;

@@ -4,6 +4,7 @@
 use crate::weir::{Weir, assert_clean, directory, serve, vader};
 use serde_json::{Value, json};
 use std::io::Write;
+use std::process::Command;
 
 const UNIGRAMS: &[u8] = include_bytes!("../../models/unigrams.onnx");
 const NGRAMS: &[u8] = include_bytes!("../../models/ngrams.onnx");
@@ -240,6 +241,21 @@ async fn artifacts_are_no_larger_than_they_may_be() {
     assert_eq!(put(&weir, &path, UNIGRAMS.to_vec()).await.0, 200);
 }
 
+/// State and parent of a process.
+fn stat(pid: &str) -> Option<(String, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+}
+
+fn children_of(pid: u32) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let all = all.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_child =
+        |child: &String| stat(child).is_some_and(|(_, parent)| parent == pid.to_string());
+    all.filter(is_child).collect()
+}
+
 #[tokio::test]
 async fn a_model_apart_from_the_server_answers_the_same() {
     let directory = directory();
@@ -264,6 +280,17 @@ async fn a_model_apart_from_the_server_answers_the_same() {
         };
         assert_eq!(ask("here").await, ask("apart").await);
     }
+    // Whoever is short of memory ends processes that have nothing to do: the next request does not notice.
+    let children = children_of(weir.process.id());
+    assert_eq!(children.len(), 1, "{children:?}");
+    let killed = Command::new("kill").args(["-KILL", &children[0]]).status();
+    assert!(killed.unwrap().success());
+    while stat(&children[0]).is_some_and(|(state, _)| state != "Z") {
+        tokio::task::yield_now().await;
+    }
+    let again = json!({"text": "I love it", "model_version": "apart"});
+    let (status, reply) = weir.post("/predict", again).await;
+    assert_eq!(status, 200, "{reply}");
     let (status, refused) = weir
         .post(
             "/predict",

@@ -77,6 +77,7 @@ pub(super) fn read<'a>(
             })?
         }
     };
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     if !json.trim_ascii_start().starts_with(b"{") {
         return Err("the request must be a JSON object".into());
     }
