@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderName, Request};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::OwnedSemaphorePermit;
-use types::{Author, KeyId, Right, Role, Scope};
+use types::{Author, KeyDefinition, KeyId, Right, Role, Scope};
 
 /// Whether callers need keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +70,16 @@ impl Caller {
             address: None,
             reason: None,
             _place: None,
+        }
+    }
+
+    /// The holder of a key.
+    fn with_key(id: KeyId, definition: &KeyDefinition) -> Self {
+        Self {
+            key: Some(id),
+            role: Some(definition.role),
+            models: definition.models.clone(),
+            ..Self::anybody()
         }
     }
 
@@ -151,20 +161,21 @@ pub(crate) fn admit<B>(
 ) -> ApiResult<Arc<Caller>> {
     let border = state.border.load();
     border::check(request, &border, state.config.tls.is_some())?;
-    let mut caller = match state.config.auth {
-        Auth::None if !changes => return Ok(Arc::clone(&ANYBODY)),
-        Auth::None => Caller::anybody(),
+    let caller = match state.config.auth {
+        Auth::None => Arc::clone(&ANYBODY),
         Auth::Required => match state.keys.caller(request, state.clock.now())? {
             Some(caller) => caller,
             // A call with a key is the key's, whatever a proxy says.
             None => {
-                proxy::caller(request.headers(), address, &border.proxy).ok_or_else(keys::needed)?
+                let caller = proxy::caller(request.headers(), address, &border.proxy);
+                Arc::new(caller.ok_or_else(keys::needed)?)
             }
         },
     };
     if !changes {
-        return Ok(Arc::new(caller));
+        return Ok(caller);
     }
+    let mut caller = Arc::unwrap_or_clone(caller);
     caller.address = Some(proxy::address(request.headers(), address, &border.proxy));
     caller.reason = reason(request.headers())?;
     Ok(Arc::new(caller))

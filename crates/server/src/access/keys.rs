@@ -47,6 +47,8 @@ const MOST_ENDED: usize = 10_000;
 struct Known {
     hash: KeyHash,
     definition: KeyDefinition,
+    /// Its holder, made once for all of his requests.
+    holder: Arc<Caller>,
     /// In microseconds; 0 where it was never used.
     last_used: AtomicI64,
     /// What of that is written.
@@ -157,6 +159,7 @@ impl Keys {
             let used = last.map_or(0, |last| last.last_used.load(Ordering::Relaxed));
             let known = Known {
                 hash,
+                holder: Arc::new(Caller::with_key(key.id, &key.definition)),
                 definition: key.definition.clone(),
                 last_used: used.max(written).into(),
                 written: written.into(),
@@ -210,7 +213,7 @@ impl Keys {
         &self,
         request: &Request<B>,
         now: Timestamp,
-    ) -> ApiResult<Option<Caller>> {
+    ) -> ApiResult<Option<Arc<Caller>>> {
         let uri = request.uri();
         if has_key(uri.path()) || uri.query().is_some_and(has_key) {
             return Err(refused(
@@ -229,7 +232,7 @@ impl Keys {
     ///
     /// # Errors
     /// When it is not good.
-    pub(crate) fn of_text(&self, text: &str, now: Timestamp) -> ApiResult<Caller> {
+    pub(crate) fn of_text(&self, text: &str, now: Timestamp) -> ApiResult<Arc<Caller>> {
         let unknown = || {
             refused(
                 "The key is not known: it is mistyped, was revoked, or belongs to another server.",
@@ -259,21 +262,19 @@ impl Keys {
         hmac::verify(&self.hasher, secret.as_bytes(), &hash.0).is_ok()
     }
 
-    fn caller_of(&self, id: KeyId, known: &Known, now: Timestamp) -> ApiResult<Caller> {
+    fn caller_of(&self, id: KeyId, known: &Known, now: Timestamp) -> ApiResult<Arc<Caller>> {
         if !known.definition.is_good(now) {
             return Err(refused(
                 "The key has expired: `weir keys rotate` makes another one.",
             ));
         }
         known.last_used.fetch_max(now.micros(), Ordering::Relaxed);
-        Ok(Caller {
-            _place: known.limits.enter(id)?,
-            key: Some(id),
-            user: None,
-            role: Some(known.definition.role),
-            models: known.definition.models.clone(),
-            address: None,
-            reason: None,
+        Ok(match known.limits.enter(id)? {
+            None => Arc::clone(&known.holder),
+            place => Arc::new(Caller {
+                _place: place,
+                ..Caller::clone(&known.holder)
+            }),
         })
     }
 
@@ -300,7 +301,7 @@ impl Keys {
         }
     }
 
-    fn of_session(&self, session: &str, now: Timestamp) -> ApiResult<Caller> {
+    fn of_session(&self, session: &str, now: Timestamp) -> ApiResult<Arc<Caller>> {
         let ended = || refused("The session has ended: sign in with a key again.");
         let (said, tag) = session.rsplit_once('.').ok_or_else(ended)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| ended())?;
@@ -430,7 +431,7 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    fn code(found: ApiResult<Caller>) -> Option<ErrorCode> {
+    fn code(found: ApiResult<Arc<Caller>>) -> Option<ErrorCode> {
         found.err().map(|error| error.code())
     }
 
