@@ -257,6 +257,136 @@ async fn an_ambiguous_pin_lists_who_could_answer() {
 }
 
 #[tokio::test]
+async fn what_would_do_something_else_than_it_says_is_refused() {
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    weir.register("1", vader()).await;
+    let kept = json!({"max_age_seconds": 3600});
+    assert_eq!(weir.put("/retention/sentiment", kept).await.0, 200);
+    let http = |more: Value| {
+        let mut runtime = json!({"type": "http", "url": "http://127.0.0.1:1/"});
+        runtime["headers"] = more["headers"].clone();
+        json!({"name": "a", "version": "1", "accuracy": 0.5, "runtime": runtime})
+    };
+    for (method, path, body, status, says) in [
+        // The values of a list would be taken for fields in their order, and none of them for a reset.
+        (
+            "PUT",
+            "/privacy/sentiment",
+            json!({"inputs": []}),
+            422,
+            "/inputs",
+        ),
+        (
+            "PUT",
+            "/rules/sentiment",
+            json!({"rules": [["x = 1", "1"]]}),
+            422,
+            "/rules/0",
+        ),
+        (
+            "POST",
+            "/models",
+            json!({"name": "a", "version": "1", "accuracy": 0.5, "runtime": ["sentiment"]}),
+            422,
+            "/runtime",
+        ),
+        // It would be stored and shown.
+        (
+            "POST",
+            "/models",
+            http(json!({"headers": {"x-goog-api-key": "abcdefgh"}})),
+            422,
+            "/runtime/headers",
+        ),
+        // Its predictions would be gone before its values come.
+        (
+            "PUT",
+            "/metrics/sentiment/late",
+            json!({"kind": "binary", "window_seconds": 604_800}),
+            409,
+            "kept_too_short",
+        ),
+        // They fit no model.
+        (
+            "POST",
+            "/keys",
+            json!({"role": "viewer", "models": [" fraud-*"]}),
+            422,
+            "/models/0",
+        ),
+        (
+            "POST",
+            "/keys",
+            json!({"role": "viewer", "models": ["fraud\u{200b}-*"]}),
+            422,
+            "/models/0",
+        ),
+        (
+            "POST",
+            "/models",
+            json!({"name": "\u{fb01}x", "version": "1", "accuracy": 0.5}),
+            422,
+            "/name",
+        ),
+        (
+            "POST",
+            "/models",
+            json!({"name": "a", "version": "\u{301}1", "accuracy": 0.5}),
+            422,
+            "/version",
+        ),
+    ] {
+        let (found, problem) = match method {
+            "PUT" => weir.put(path, body.clone()).await,
+            _ => weir.post(path, body.clone()).await,
+        };
+        assert_eq!(found, status, "{body} {problem}");
+        assert!(problem.to_string().contains(says), "{body} {problem}");
+    }
+    let events = weir
+        .http
+        .get(weir.url("/events"))
+        .header("last-event-id", "zzz");
+    assert_eq!(events.send().await.unwrap().status(), 422);
+    // Whoever does not say for whom a request is gets no answer to it, at whatever path.
+    for path in ["/health", "/nowhere"] {
+        let mut stream =
+            std::net::TcpStream::connect(weir.address.trim_start_matches("http://")).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut said).unwrap();
+        assert!(said.starts_with("HTTP/1.1 400"), "{path}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_kept_as_it_was_written() {
+    let directory = directory();
+    let weir = Weir::start(directory.path());
+    let template = r#"{"z": 12345678901234567890123, "inputs" : ["{input}"], "a":1.0}"#;
+    let body = format!(
+        r#"{{"name":"raw","version":"1","accuracy":0.5,"runtime":{{"type":"http","url":"http://127.0.0.1:1/","template":{template}}}}}"#
+    );
+    let call = weir
+        .http
+        .post(weir.url("/models"))
+        .header("content-type", "application/json");
+    let made = call.body(body).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    let shown = async |weir: &Weir| {
+        let shown = weir.http.get(weir.url("/models")).send().await.unwrap();
+        shown.text().await.unwrap().contains(template)
+    };
+    assert!(shown(&weir).await);
+    drop(weir);
+    // What its event says is the same.
+    assert_clean(directory.path());
+    assert!(shown(&Weir::start(directory.path())).await);
+}
+
+#[tokio::test]
 async fn what_nobody_knows_is_refused_with_the_name_that_was_meant() {
     let directory = directory();
     let weir = Weir::start(directory.path());

@@ -278,6 +278,10 @@ fn beyond_this_machine_keys_are_needed_unless_somebody_says_otherwise_twice() {
     for bad in [
         ["--allowed-host", "a:80"],
         ["--group-role", "sre=boss"],
+        // Whoever is in no group would be one.
+        ["--group-role", "=admin"],
+        // Without keys nobody is asked who he is.
+        ["--trusted-proxy", "127.0.0.1"],
         ["--trusted-proxy", "proxy"],
     ] {
         let mut command = serve(data.path());
@@ -426,6 +430,11 @@ async fn the_audit_says_what_was_deleted_and_a_reason_is_kept_whole_or_refused()
             json!("vader"),
         ),
         ("webhook.deleted", "/detail/from/name", json!("sentiment")),
+        (
+            "webhook.deleted",
+            "/detail/from/address",
+            json!("https://example.com/"),
+        ),
         ("key.revoked", "/detail/from/description", json!("desk")),
     ] {
         let mut entries = entries.iter();

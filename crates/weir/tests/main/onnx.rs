@@ -285,7 +285,10 @@ async fn a_model_apart_from_the_server_answers_the_same() {
     assert_eq!(children.len(), 1, "{children:?}");
     let killed = Command::new("kill").args(["-KILL", &children[0]]).status();
     assert!(killed.unwrap().success());
-    while stat(&children[0]).is_some_and(|(state, _)| state != "Z") {
+    // It has ended when its last thread has.
+    let threads =
+        || std::fs::read_dir(format!("/proc/{}/task", children[0])).map_or(0, Iterator::count);
+    while threads() > 1 || stat(&children[0]).is_some_and(|(state, _)| state != "Z") {
         tokio::task::yield_now().await;
     }
     let again = json!({"text": "I love it", "model_version": "apart"});
