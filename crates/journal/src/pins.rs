@@ -1,13 +1,11 @@
 //! Other names for the files of a journal, so that none goes before it is copied.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The folder with the names, beside the journal.
+/// The folder with the names, beside the journal. Whoever has locked it is the one that makes them.
 const FOLDER: &str = ".weir-backup-pins";
-/// Who has locked this file, beside the journal, is the one that makes them.
-const LOCK: &str = ".weir-backup.lock";
 
 /// The files that a journal has had since this was made. One process at a time has them; they go with it.
 #[derive(Debug)]
@@ -22,13 +20,9 @@ impl Pins {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] while another process has some.
     pub fn new(journal: &Path) -> io::Result<Self> {
-        let lock = lock(journal)?.ok_or(io::ErrorKind::ResourceBusy)?;
         let folder = journal.with_file_name(FOLDER);
-        clear(&folder)?;
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder)?;
+        let lock = lock(&folder)?.ok_or(io::ErrorKind::ResourceBusy)?;
+        empty(&folder)?;
         Ok(Self {
             folder,
             _lock: lock,
@@ -69,39 +63,60 @@ impl Pins {
         if !folder.exists() {
             return Ok(true);
         }
-        let Some(_lock) = lock(journal)? else {
+        let Some(_lock) = lock(&folder)? else {
             return Ok(false);
         };
-        clear(&folder)?;
+        fs::remove_dir_all(&folder)?;
         Ok(true)
     }
 }
 
 impl Drop for Pins {
     fn drop(&mut self) {
-        let _ = clear(&self.folder);
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        fs::remove_file(entry?.path())?;
+    }
+    Ok(())
+}
+
+/// The folder, made where it is not there, and locked; `None` while another process has it.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    loop {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+        let opened = match File::open(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        match opened.try_lock() {
+            // Another one may have removed it since it was opened.
+            Ok(()) if is_at(&opened, folder) => return Ok(Some(opened)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
-/// The lock; `None` while another process has it.
-fn lock(journal: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(journal.with_file_name(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+#[cfg(unix)]
+fn is_at(opened: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    let there = fs::metadata(path).map(place).ok();
+    there.is_some() && there == opened.metadata().map(place).ok()
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 #[cfg(test)]

@@ -242,7 +242,11 @@ async fn end(
         return Ok(());
     }
     // A backup that was ended by force has left files of the journal; one that goes on is waited for.
-    if !Pins::sweep(&journal_path(&state.config))? {
+    let swept = Pins::sweep(&journal_path(&state.config));
+    let swept = swept.map_err(|error| {
+        anyhow::anyhow!("remove the folder .weir-backup-pins beside the journal, which a backup has left: {error}")
+    });
+    if !swept? {
         return Ok(());
     }
     let (predictions, others) = (erasure.predictions, erasure.others);

@@ -73,7 +73,8 @@ pub(crate) async fn stream(
     let place = Places::take(&state.streams, access::who())?;
     let key = access::key();
     let resumed = headers.get("last-event-id");
-    let resumed = resumed.and_then(|id| id.to_str().ok());
+    let resumed = resumed.map(|id| id.to_str().unwrap_or("not a text"));
+    let resumed = resumed.filter(|id| !id.is_empty());
     let resumed = match resumed.and_then(|id| id.rsplit_once('-')) {
         // Ids of releases before had no generation.
         None => resumed.map(place_of).transpose()?,

@@ -20,8 +20,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use store::{ModelStore, Store, StoredKey};
 use types::{
-    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, ModelName, NamePattern, Role, Scope,
-    Settings, Timestamp,
+    AccessKey, KeyDefinition, KeyHash, KeyId, MAX_PATTERNS, ModelName, ModelState, NamePattern,
+    Role, Scope, Settings, Timestamp,
 };
 
 /// The greatest limit of the requests of a key.
@@ -50,7 +50,7 @@ pub(crate) async fn create(
     State(state): State<AppState>,
     Json(body): Json<CreateKey>,
 ) -> ApiResult<Response> {
-    let definition = definition(body, state.clock.now())?;
+    let definition = definition(body, &state.catalogue.all(), state.clock.now())?;
     let id = KeyId::from_bits(clock::random());
     let (text, hash) = made(&state, id)?;
     let create = SettingsCommand::CreateKey(id, Box::new(definition), hash);
@@ -170,19 +170,27 @@ fn told(state: &AppState, settings: &Settings, id: KeyId, text: String) -> ApiRe
 }
 
 /// What the holder of a new key may do.
-fn definition(body: CreateKey, now: Timestamp) -> ApiResult<KeyDefinition> {
+fn definition(
+    body: CreateKey,
+    models: &[Arc<ModelState>],
+    now: Timestamp,
+) -> ApiResult<KeyDefinition> {
     let mut fields = Fields::default();
     if body.models.len() > MAX_PATTERNS {
         fields.wrong("/models", format!("has more than {MAX_PATTERNS} patterns"));
     }
     let patterns = (0..).zip(body.models).filter_map(|(at, pattern)| {
         let pointer = format!("/models/{at}");
-        // One that fits no name that a model can have is mistyped.
         let example = pattern.replace('*', "x");
-        let named = types::check_new_name(&example).map_err(str::to_owned);
-        let named = named.and_then(|()| ModelName::parse(&example).map_err(|why| why.to_string()));
-        fields.take(&pointer, named)?;
-        fields.take(&pointer, NamePattern::try_from(pattern))
+        let pattern = fields.take(&pointer, NamePattern::try_from(pattern))?;
+        // One that fits no model, and no name that a new one can have, is mistyped.
+        if !models.iter().any(|model| pattern.fits(model.name.as_str())) {
+            let named = types::check_new_name(&example).map_err(str::to_owned);
+            let named =
+                named.and_then(|()| ModelName::parse(&example).map_err(|why| why.to_string()));
+            fields.take(&pointer, named)?;
+        }
+        Some(pattern)
     });
     let models = Scope::new(patterns.collect());
     let said = body.description.map(|said| said.trim().to_owned());

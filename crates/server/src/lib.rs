@@ -451,17 +451,12 @@ pub fn look_at(config: &Config) -> Result<(), String> {
     }
     state::client(config).map_err(|error| error.to_string())?;
     may_be_made("data directory", &config.data_dir)?;
-    if config.data_dir.join("backup.json").exists() {
-        return Err(format!(
-            "the data directory: {} is a backup; `weir restore` makes a data directory of it",
-            config.data_dir.display()
-        ));
-    }
     if let Some(journal) = &config.journal_dir {
         may_be_made("journal", journal)?;
     }
     match &config.secrets_dir {
-        Some(secrets) if !secrets.is_dir() => Err(format!(
+        // One that is not there yet is waited for, as its files are.
+        Some(secrets) if secrets.exists() && !secrets.is_dir() => Err(format!(
             "the directory of secrets: {} is no folder",
             secrets.display()
         )),

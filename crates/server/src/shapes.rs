@@ -24,7 +24,10 @@ pub(crate) fn check(method: &Method, path: &str, body: &[u8]) -> ApiResult<()> {
     let call = &DOCUMENT["paths"][path][method.as_str().to_ascii_lowercase()];
     let schema = &call["requestBody"]["content"]["application/json"]["schema"];
     match list_at(schema, &body, "") {
-        Some(pointer) => Err(ApiError::field(pointer, "must be a JSON object")),
+        Some(pointer) => Err(ApiError::field(
+            pointer,
+            "must be a JSON object, and not a list",
+        )),
         None => Ok(()),
     }
 }
@@ -45,39 +48,66 @@ fn choices(schema: &Value) -> Option<&Vec<Value>> {
     schema["oneOf"].as_array().or(schema["anyOf"].as_array())
 }
 
-/// Whether nothing but an object, or null, fits.
-fn is_object(schema: &Value) -> bool {
+/// Whether an object fits.
+fn takes_object(schema: &Value) -> bool {
     let schema = meant(schema);
     if let Some(all) = schema["allOf"].as_array() {
-        return all.iter().any(is_object);
+        return all.iter().any(takes_object);
     }
-    if let Some(choices) = choices(schema) {
-        let mut some = choices
-            .iter()
-            .filter(|one| meant(one)["type"] != "null")
-            .peekable();
-        return some.peek().is_some() && some.all(is_object);
+    match choices(schema) {
+        Some(choices) => choices.iter().any(takes_object),
+        None => has_type(schema, "object"),
     }
+}
+
+/// Whether a list fits.
+fn takes_list(schema: &Value) -> bool {
+    let schema = meant(schema);
+    if let Some(all) = schema["allOf"].as_array() {
+        return all.iter().all(takes_list);
+    }
+    match choices(schema) {
+        Some(choices) => choices.iter().any(takes_list),
+        // Where no type is said, anything fits.
+        None => schema["type"].is_null() || has_type(schema, "array"),
+    }
+}
+
+fn has_type(schema: &Value, name: &str) -> bool {
     match &schema["type"] {
-        Value::Array(types) => {
-            let has = |name: &str| types.iter().any(|one| one == name);
-            has("object") && !has("array")
-        }
-        one => one == "object",
+        Value::Array(types) => types.iter().any(|one| one == name),
+        one => one == name,
     }
+}
+
+/// Whether a schema can be meant by an object that says of which `type` it is.
+fn is_of(schema: &Value, word: &Value) -> bool {
+    let schema = meant(schema);
+    if let Some(all) = schema["allOf"].as_array() {
+        return all.iter().all(|one| is_of(one, word));
+    }
+    let known = &schema["properties"]["type"];
+    let words = known["enum"].as_array();
+    words.is_none_or(|words| words.contains(word))
+        && (known["const"].is_null() || known["const"] == *word)
 }
 
 /// The pointer of a list in the place of an object.
 fn list_at(schema: &Value, value: &Value, pointer: &str) -> Option<String> {
     let schema = meant(schema);
-    if value.is_array() && is_object(schema) {
+    if value.is_array() && takes_object(schema) && !takes_list(schema) {
         return Some(pointer.to_owned());
     }
     if let Some(all) = schema["allOf"].as_array() {
         return all.iter().find_map(|one| list_at(one, value, pointer));
     }
     if let Some(choices) = choices(schema) {
-        let fits = |one: &&Value| is_object(one) == value.is_object();
+        let word = &value["type"];
+        let fits = |one: &&Value| match value {
+            Value::Object(_) => takes_object(one) && (word.is_null() || is_of(one, word)),
+            Value::Array(_) => takes_list(one),
+            _ => false,
+        };
         let found = choices
             .iter()
             .filter(fits)
@@ -158,6 +188,30 @@ mod tests {
                 None,
             ),
             ("PUT", "/metrics/{name}/{metric}", r#"{"kind":[]}"#, None),
+            (
+                "PUT",
+                "/metrics/{name}/{metric}",
+                r#"{"covariate":["country"]}"#,
+                Some("/covariate"),
+            ),
+            (
+                "POST",
+                "/models",
+                r#"{"name":"m","runtime":{"type":"onnx","batch":[]}}"#,
+                Some("/runtime/batch"),
+            ),
+            (
+                "POST",
+                "/models",
+                r#"{"name":"m","runtime":{"type":"openai","prices":[1,2]}}"#,
+                Some("/runtime/prices"),
+            ),
+            (
+                "POST",
+                "/models",
+                r#"{"name":"m","runtime":{"type":"http","template":["{input}"],"probe":[1],"refused_statuses":[400]}}"#,
+                None,
+            ),
             ("POST", "/models", "[]", Some("")),
             ("POST", "/models", "{", None),
         ] {

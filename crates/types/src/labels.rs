@@ -82,15 +82,15 @@ pub fn compare(prediction: &str, label: &str) -> Result<bool, Mismatch> {
     let (Some(a), Some(b)) = (read(prediction), read(label)) else {
         return Ok(false);
     };
-    match unlike(&a, &b) {
+    match unlike(&a, &b, true) {
         Some(mismatch) => Err(mismatch),
         None => Ok(are_close(&a, &b) && are_exact((&a, prediction), (&b, label))),
     }
 }
 
 /// The types of what stands at the same place in a prediction and a label, and can never be equal; of several, one where the label
-/// is at fault.
-fn unlike(a: &Value, b: &Value) -> Option<Mismatch> {
+/// is at fault. Further in, null is what was not found, on either side: a difference like others.
+fn unlike(a: &Value, b: &Value, is_whole: bool) -> Option<Mismatch> {
     let worst = |mut found: Box<dyn Iterator<Item = Mismatch> + '_>| {
         let first = found.next()?;
         match first.is_of_label() {
@@ -101,12 +101,13 @@ fn unlike(a: &Value, b: &Value) -> Option<Mismatch> {
     match (a, b) {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let pairs = a.iter().zip(b);
-            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b))))
+            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b, false))))
         }
         (Value::Object(a), Value::Object(b)) => {
             let pairs = a.iter().filter_map(|(key, a)| Some((a, b.get(key)?)));
-            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b))))
+            worst(Box::new(pairs.filter_map(|(a, b)| unlike(a, b, false))))
         }
+        (Value::Null, _) | (_, Value::Null) if !is_whole => None,
         _ => {
             let (prediction, label) = (JsonType::of(a), JsonType::of(b));
             (prediction != label && numbers(a, b).is_none())
@@ -310,6 +311,8 @@ mod tests {
                 never(Number, Text),
             ),
             (json!([["a"]]), json!([[1]]), never(Text, Number)),
+            (json!({"a": "x"}), json!({"a": null}), Ok(false)),
+            (json!([null]), json!([null]), Ok(true)),
             (json!([1, "a"]), json!([1]), Ok(false)),
             (json!({"label": "a"}), json!("a"), never(Object, Text)),
             (json!(["a"]), json!("a"), never(List, Text)),

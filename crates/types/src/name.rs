@@ -87,7 +87,13 @@ pub fn check_new_name(text: &str) -> Result<(), &'static str> {
     if text.chars().next().is_some_and(is_combining_mark) {
         return Err("must not begin with a mark that belongs to a letter before it");
     }
-    let stands_for_another = |c: char| c.is_alphabetic() && !std::iter::once(c).nfkc().eq([c]);
+    // Those of Latin-1, such as µ, are on keyboards; letters that are made of two of their own script are letters.
+    let stands_for_another = |c: char| {
+        let mut plain = std::iter::once(c).nfkc();
+        let (first, rest) = (plain.next(), plain.next());
+        let is_form = matches!(u32::from(c), 0xFB00..=0xFDFF | 0xFE70..=0xFEFF | 0xFF00..=0xFFEF);
+        c > 'ÿ' && c.is_alphabetic() && first != Some(c) && (rest.is_none() || is_form)
+    };
     if text.chars().any(stands_for_another) {
         return Err(
             "must not contain letters that look like others and are not, such as ligatures and letters of full width",
@@ -223,6 +229,26 @@ mod tests {
             "decision-00000000000000zz",
         ] {
             assert!(!UnitId::is_generated(own), "{own}");
+        }
+    }
+
+    #[test]
+    fn new_names_are_told_apart_by_eye() {
+        for good in ["fraud", "5µm", "modèle 2", "欺诈", "คำ", "a.b"] {
+            assert_eq!(check_new_name(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "..",
+            "a\u{200b}",
+            "a\u{1d159}",
+            "a\u{1fffe}",
+            "a  b",
+            "e\u{301}",
+            "\u{301}a",
+            "\u{fb01}x",
+            "\u{ff41}",
+        ] {
+            assert!(check_new_name(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for RuntimeSpec {
     }
 }
 
-/// JSON that is put in place of by what was written, as it stands in a value.
+/// JSON as a value has it, until what was written takes its place.
 pub(crate) fn through_value<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -768,11 +768,9 @@ fn is_secret(name: &str, value: &str) -> bool {
 fn has_secret_text(headers: &BTreeMap<String, HeaderText>) -> bool {
     headers.iter().any(|(name, value)| match value {
         HeaderText::Text(text) => {
-            let begins = |scheme: &str| {
-                let begin = text.get(..scheme.len());
-                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
-            };
-            is_secret(name, text) || begins("Bearer ") || begins("Basic ")
+            let scheme = text.split_once(' ').map(|(scheme, _)| scheme);
+            let is_bearer = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+            is_secret(name, text) || is_bearer
         }
         HeaderText::Secret(_) => false,
     })
@@ -991,7 +989,10 @@ mod tests {
                 r#""headers":{"x-team":"a","x-key":{"env":"WEIR_SECRET_A"}}"#,
                 None,
             ),
-            (r#""headers":{"x-max-tokens":"1000000"}"#, None),
+            (
+                r#""headers":{"x-max-tokens":"1000000","x-plan":"Basic tier"}"#,
+                None,
+            ),
             (
                 r#""headers":{"x-goog-api-key":"abcdefgh"}"#,
                 Some("/headers"),

@@ -1232,9 +1232,9 @@ impl ServeArgs {
             _ => server::Auth::None,
         };
         let border = self.border()?;
-        if auth == server::Auth::None && !border.proxy.trusted.is_empty() {
+        if auth == server::Auth::None && !border.proxy.roles.is_empty() {
             return Err(InvalidArgs {
-                problem: "--trusted-proxy says who calls, and without keys nobody is asked who he is: everybody could do \
+                problem: "--group-role says what a user may do, and without keys nobody is asked who he is: everybody could do \
                           everything"
                     .into(),
                 hint: "add --auth required: then whoever comes by the proxy has the role of his groups, and others need keys",

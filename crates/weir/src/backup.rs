@@ -6,7 +6,7 @@
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::control::say;
-use ::journal::{Pins, server_of};
+use ::journal::{Pins, is_there, server_of};
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,6 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
             args.to.display()
         );
     }
-    let to = Unfinished::begin(&args.to)?;
     let pins = Pins::new(&journal).map_err(|error| match error.kind() {
         std::io::ErrorKind::ResourceBusy => {
             anyhow::anyhow!(
@@ -84,14 +83,17 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         )
     };
     pins.keep(&journal).with_context(unread)?;
+    let to = Unfinished::begin(&args.to)?;
     let pages = bar("pages of the database");
     let copied = store::copy_database(from, &to.folder, |done, all| {
         pages.set_length(all);
         pages.set_position(done);
     })?;
     pages.finish_and_clear();
+    // A mark that is damaged says nothing; files of a journal there must be.
+    let owner = server_of(&journal)?;
     ensure!(
-        server_of(&journal)? == Some(copied.server),
+        owner == Some(copied.server) || owner.is_none() && is_there(&journal),
         "{} is not the journal of this data directory: name that with --journal-dir, as for the server",
         journal.display()
     );
@@ -252,7 +254,16 @@ const LAST: [&str; 2] = [MANIFEST, "weir.db"];
 impl Unfinished {
     fn begin(place: &Path) -> anyhow::Result<Self> {
         // A link leads to where the data is to be.
-        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let place = match fs::canonicalize(place) {
+            Ok(found) => found,
+            Err(_) if place.is_symlink() => {
+                bail!(
+                    "{} leads to a folder that is not there: make that first",
+                    place.display()
+                )
+            }
+            Err(_) => place.to_owned(),
+        };
         let is_within = place.is_dir();
         let folder = if is_within {
             place.join(".weir-unfinished")
@@ -359,6 +370,11 @@ impl Copies<'_> {
 
     fn file(&mut self, from: &Path, path: &Path) -> anyhow::Result<()> {
         let to = self.to.join(path);
+        ensure!(
+            self.to.is_dir(),
+            "{} was removed meanwhile",
+            self.to.display()
+        );
         if let Some(folder) = to.parent().filter(|folder| !folder.exists()) {
             make_private(folder)?;
         }

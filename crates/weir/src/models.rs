@@ -5,7 +5,7 @@ use crate::args::{
 };
 use crate::control::{Cli, run};
 use crate::table::{fitting, percent, table};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use api::{
     PatchVersion, PredictRequest, RegisterVersion, SetShadow, ShadowPairs, ShadowReport, Version,
 };
@@ -162,7 +162,14 @@ fn registered(args: &RegisterArgs) -> anyhow::Result<RegisterVersion> {
             http.confidence_pointer.clone_from(&args.confidence_pointer);
             Some(RuntimeSpec::Http(Box::new(http)))
         }
-        (None, Some(text)) => Some(serde_json::from_str(text).context("--runtime is not valid")?),
+        (None, Some(text)) => {
+            // The values of a list would be taken for fields in their order.
+            ensure!(
+                text.trim_start().starts_with('{'),
+                "--runtime must be a JSON object"
+            );
+            Some(serde_json::from_str(text).context("--runtime is not valid")?)
+        }
         (None, None) => None,
     };
     Ok(RegisterVersion {

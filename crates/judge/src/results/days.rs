@@ -69,8 +69,6 @@ struct Blocks {
     /// Those that are compared with each other: the last ones.
     each: Vec<Day>,
     drift: Drift,
-    /// ln of what E of the blocks before these came to: the evidence is their product, so that one line is for all of them.
-    ln_before: f64,
     found: EffectByDay,
     /// The change that was found first, among blocks that are compared.
     change: Option<EffectChange>,
@@ -85,7 +83,6 @@ impl Blocks {
             critical: critical_z(alpha, 2.0),
             each: Vec::new(),
             drift: Drift::default(),
-            ln_before: 0.0,
             found: EffectByDay {
                 days: Vec::new(),
                 ln_e: 0.0,
@@ -99,7 +96,6 @@ impl Blocks {
     /// Blocks that follow are not compared with those before: values count up to another cap.
     fn part(&mut self) {
         self.close();
-        self.ln_before += self.drift.ln_e();
         self.each.clear();
         self.drift = Drift::default();
     }
@@ -115,9 +111,8 @@ impl Blocks {
     fn push(&mut self, (from, to): (i64, i64), units: (u64, u64), closed: Day) {
         self.drift.push(closed);
         self.each.push(closed);
-        if self.ln_before > 0.0 || self.drift.may_be_above_1() {
-            let ln_e = self.ln_before + self.drift.ln_e();
-            self.found.ln_e = self.found.ln_e.max(ln_e);
+        if self.drift.may_be_above_1() {
+            self.found.ln_e = self.found.ln_e.max(self.drift.ln_e());
         }
         let half = self.critical * closed.variance.sqrt();
         self.found.days.push(DayEffect {

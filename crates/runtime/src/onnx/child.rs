@@ -161,8 +161,7 @@ impl Process {
         let (mut input, output) = pipes.ok_or("a process for the model has no pipes")?;
         let mut output = BufReader::new(output);
         let opened = async {
-            let mut line = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
-            line.push(b'\n');
+            let line = line_of(&order).map_err(|error| error.to_string())?;
             // Where it has ended, what it said is read all the same.
             let _ = input.write_all(&line).await;
             let _ = input.flush().await;
@@ -383,6 +382,16 @@ impl Apart {
     }
 }
 
+/// JSON on one line. What people wrote in it may have had several; within texts a break is escaped, so blanks say the same.
+fn line_of(said: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(said)?;
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    line.push(b'\n');
+    Ok(line)
+}
+
 /// Serves one model on standard input and output, for the server that started this process.
 ///
 /// # Errors
@@ -401,9 +410,7 @@ pub fn serve_model() -> std::io::Result<()> {
         Ok((opened, shown)) => (Some(opened), Came::Opened(shown)),
         Err(why) => (None, Came::Failed(why)),
     };
-    let mut said = serde_json::to_vec(&came)?;
-    said.push(b'\n');
-    output.write_all(&said)?;
+    output.write_all(&line_of(&came)?)?;
     output.flush()?;
     let Some(opened) = opened.filter(|_| order.stays) else {
         return Ok(());
@@ -479,3 +486,17 @@ fn limit(order: &Order) {
 
 #[cfg(not(unix))]
 fn limit(_: &Order) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_several_lines_is_sent_on_one() {
+        let probe = Json::parse("{\n \"a\": [1,\r\n 2], \"b\": \"x\\ny\"\n}".into()).unwrap();
+        let line = line_of(&probe).unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(said, probe.value());
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+}

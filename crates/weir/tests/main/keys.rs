@@ -280,14 +280,30 @@ fn beyond_this_machine_keys_are_needed_unless_somebody_says_otherwise_twice() {
         ["--group-role", "sre=boss"],
         // Whoever is in no group would be one.
         ["--group-role", "=admin"],
-        // Without keys nobody is asked who he is.
-        ["--trusted-proxy", "127.0.0.1"],
         ["--trusted-proxy", "proxy"],
     ] {
         let mut command = serve(data.path());
         let refused = command.args(bad).output().unwrap();
         assert!(!refused.status.success(), "{bad:?}");
     }
+}
+
+#[test]
+fn roles_of_groups_are_not_passed_over_where_nobody_needs_a_key() {
+    let data = directory();
+    let mut command = serve(data.path());
+    command.args([
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--group-role",
+        "sre=operator",
+    ]);
+    let refused = command.output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("--auth required"),
+        "{said}"
+    );
 }
 
 /// The output of `weir audit`.
