@@ -37,20 +37,21 @@ pub fn is_there(folder: &Path) -> bool {
 pub fn server_of(folder: &Path) -> io::Result<Option<ServerId>> {
     match std::fs::read(folder.join(MARK)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        content => {
-            let mut content = content?;
-            content.resize(head::BYTES as usize, 0);
-            Ok(head::read(&content).map(|head| head.server))
-        }
+        content => Ok(head_of(content?).map(|head| head.server)),
     }
+}
+
+/// What a mark says; nothing where it is damaged.
+fn head_of(mut mark: Vec<u8>) -> Option<head::Head> {
+    mark.resize(head::BYTES as usize, 0);
+    head::read(&mark)
 }
 
 /// A place that is marked as another server's is not for this one, though it may be empty.
 fn check_mark(disk: &dyn Disk, server: &ServerId) -> Result<(), OpenError> {
-    let mut content = read_all(&*disk.open(MARK)?, 0, head::BEGINNING)?;
-    content.resize(head::BYTES as usize, 0);
-    // One that is damaged says nothing; the segments will.
-    head::read(&content).map_or(Ok(()), |head| head.check(server))
+    let mark = read_all(&*disk.open(MARK)?, 0, head::BEGINNING)?;
+    // Where it says nothing, the segments will.
+    head_of(mark).map_or(Ok(()), |head| head.check(server))
 }
 
 /// Why a journal cannot be opened. Nothing was changed.

@@ -48,28 +48,15 @@ fn choices(schema: &Value) -> Option<&Vec<Value>> {
     schema["oneOf"].as_array().or(schema["anyOf"].as_array())
 }
 
-/// Whether an object fits.
-fn takes_object(schema: &Value) -> bool {
+/// Whether a JSON value of a type fits; where no type is said, anything does.
+fn takes(schema: &Value, name: &str) -> bool {
     let schema = meant(schema);
     if let Some(all) = schema["allOf"].as_array() {
-        return all.iter().any(takes_object);
+        return all.iter().all(|one| takes(one, name));
     }
     match choices(schema) {
-        Some(choices) => choices.iter().any(takes_object),
-        None => has_type(schema, "object"),
-    }
-}
-
-/// Whether a list fits.
-fn takes_list(schema: &Value) -> bool {
-    let schema = meant(schema);
-    if let Some(all) = schema["allOf"].as_array() {
-        return all.iter().all(takes_list);
-    }
-    match choices(schema) {
-        Some(choices) => choices.iter().any(takes_list),
-        // Where no type is said, anything fits.
-        None => schema["type"].is_null() || has_type(schema, "array"),
+        Some(choices) => choices.iter().any(|one| takes(one, name)),
+        None => schema["type"].is_null() || has_type(schema, name),
     }
 }
 
@@ -95,7 +82,7 @@ fn is_of(schema: &Value, word: &Value) -> bool {
 /// The pointer of a list in the place of an object.
 fn list_at(schema: &Value, value: &Value, pointer: &str) -> Option<String> {
     let schema = meant(schema);
-    if value.is_array() && takes_object(schema) && !takes_list(schema) {
+    if value.is_array() && takes(schema, "object") && !takes(schema, "array") {
         return Some(pointer.to_owned());
     }
     if let Some(all) = schema["allOf"].as_array() {
@@ -104,8 +91,8 @@ fn list_at(schema: &Value, value: &Value, pointer: &str) -> Option<String> {
     if let Some(choices) = choices(schema) {
         let word = &value["type"];
         let fits = |one: &&Value| match value {
-            Value::Object(_) => takes_object(one) && (word.is_null() || is_of(one, word)),
-            Value::Array(_) => takes_list(one),
+            Value::Object(_) => takes(one, "object") && (word.is_null() || is_of(one, word)),
+            Value::Array(_) => takes(one, "array"),
             _ => false,
         };
         let found = choices
